@@ -1,0 +1,50 @@
+"""The heartbeat: when to ping an open connection, and when its silence means that it is dead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from simlib.core.rules import Ruled, seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeartbeatRules(Ruled):
+    """How an open connection is watched; by default it is not."""
+
+    #: Time between pings; inf: none.
+    interval_s: float = seconds(inf, above=True, endless=True)
+    #: A ping unanswered for this long ends the connection.
+    timeout_s: float = seconds(10.0, above=True)
+
+
+class Heartbeat:
+    """The pings of one connection: at most one is unanswered."""
+
+    def __init__(self, rules: HeartbeatRules) -> None:
+        self.rules = rules
+        self.due_s = inf
+        self.timeout_s = inf
+
+    @property
+    def deadline_s(self) -> float:
+        """When a ping is due or overdue; inf: never."""
+        return min(self.due_s, self.timeout_s)
+
+    def begin(self, now: float) -> None:
+        """Watch a connection that has just opened."""
+        self.due_s, self.timeout_s = now + self.rules.interval_s, inf
+
+    def end(self) -> None:
+        """Watch nothing."""
+        self.due_s = self.timeout_s = inf
+
+    def ping(self, now: float) -> None:
+        """Note that a ping was sent."""
+        self.due_s, self.timeout_s = inf, now + self.rules.timeout_s
+
+    def pong(self, now: float) -> None:
+        """Note that the ping was answered; the next follows one interval after it was sent."""
+        if self.timeout_s < inf:
+            sent_s = self.timeout_s - self.rules.timeout_s
+            self.due_s, self.timeout_s = max(now, sent_s + self.rules.interval_s), inf

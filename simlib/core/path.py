@@ -1,0 +1,105 @@
+"""What the network does to a frame sent now.
+
+Each direction of a connection is a lane: frames leave one after the other at the bandwidth
+and arrive in the order they were sent, as TCP delivers them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import inf
+from typing import NamedTuple
+
+from simlib.core import exact
+from simlib.core.errors import SettingsError
+from simlib.core.rules import Ruled, choice, number, seconds, times
+
+
+class Distribution(IntEnum):
+    """The shape of a delay."""
+
+    CONSTANT = 0
+    UNIFORM = 1
+    EXPONENTIAL = 2
+    LOGNORMAL = 3
+    PARETO = 4
+    TABLE = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency(Ruled):
+    """A one-way delay: a named distribution with a mean and a floor, or a table of quantiles."""
+
+    #: constant, uniform, exponential, lognormal, pareto or table.
+    distribution: Distribution = choice(Distribution.CONSTANT)
+    #: The mean (without a table).
+    mean_s: float = seconds(0.02)
+    #: No delay is shorter.
+    floor_s: float = seconds(0.0)
+    #: Lognormal: sigma of the logarithm. Pareto: the tail exponent, above 1.
+    shape: float = number(2.0, "", above=True)
+    #: Quantiles at equal steps of probability, ascending, at least two.
+    table_s: tuple[float, ...] = times()
+
+    def check(self) -> None:
+        """Raise `SettingsError` where the parts do not make a distribution."""
+        if self.floor_s > self.mean_s:
+            raise SettingsError("floor_s", self.floor_s, f"must not be above mean_s ({self.mean_s:g})")
+        if self.distribution == Distribution.PARETO and self.shape <= 1.0:
+            raise SettingsError("shape", self.shape, "must be above 1 for pareto, or it has no mean")
+        if self.distribution == Distribution.TABLE and len(self.table_s) < 2:
+            raise SettingsError("table_s", self.table_s, "must have at least two quantiles")
+        if list(self.table_s) != sorted(self.table_s):
+            raise SettingsError("table_s", self.table_s, "must ascend")
+
+
+def latency_s(latency: Latency, u: float) -> float:
+    """Return the delay at a probability, by the inverse of the distribution function."""
+    kind, floor_s, spare_s = latency.distribution, latency.floor_s, latency.mean_s - latency.floor_s
+    if kind == Distribution.CONSTANT:
+        return latency.mean_s
+    if kind == Distribution.UNIFORM:
+        return floor_s + 2.0 * spare_s * u
+    if kind == Distribution.EXPONENTIAL:
+        return floor_s - spare_s * exact.log(1.0 - u)
+    if kind == Distribution.LOGNORMAL:
+        sigma = latency.shape
+        z = exact.normal_quantile(max(u, 1e-16))
+        return floor_s + spare_s * exact.exp(sigma * z - sigma * sigma / 2.0)
+    if kind == Distribution.PARETO:
+        alpha = latency.shape
+        scale_s = spare_s * (alpha - 1.0) / alpha
+        return floor_s + scale_s * exact.exp(-exact.log(1.0 - u) / alpha)
+    place = u * (len(latency.table_s) - 1)
+    low = int(place)
+    return latency.table_s[low] + (latency.table_s[low + 1] - latency.table_s[low]) * (place - low)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Path(Ruled):
+    """The network between a client and the server, the same both ways."""
+
+    latency: Latency = field(default_factory=Latency)
+    #: Serialisation: a frame of n bytes takes n / bandwidth to leave; inf: none.
+    bandwidth_bytes_per_s: float = number(inf, "bytes per second", above=True, endless=True)
+
+
+class Lane(NamedTuple):
+    """One direction of one connection."""
+
+    #: When the last frame had left.
+    free_s: float
+    #: When the last frame arrives.
+    arrival_s: float
+
+
+def transit(lane: Lane, path: Path, now: float, size_bytes: int, extra_s: float, u: float) -> Lane:
+    """Return the lane after a frame was sent now; its ``arrival_s`` is the frame's."""
+    free_s = max(now, lane.free_s) + size_bytes / path.bandwidth_bytes_per_s
+    arrival_s = max(lane.arrival_s, free_s + latency_s(path.latency, u) + extra_s)
+    return Lane(free_s, arrival_s)
+
+
+#: A lane on which nothing was sent.
+NEW_LANE = Lane(0.0, 0.0)

@@ -1,0 +1,126 @@
+"""What a settings field may hold: a rule beside each field, and one check at birth.
+
+Infinity means "never" or "no limit" everywhere, so no setting is ever None and every
+setting is a plain number that a compiled twin can take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import IntEnum
+from math import inf, isinf, isnan
+from typing import Any
+
+from simlib.core.errors import SettingsError
+
+#: A whole number, or infinity for "no limit".
+Count = float
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule for one number: its range, whether it is whole, and whether infinity is allowed."""
+
+    unit: str
+    low: float = 0.0
+    high: float = inf
+    above: bool = False
+    whole: bool = False
+    endless: bool = False
+
+    def __str__(self) -> str:
+        number = "a whole number" if self.whole else "a number"
+        unit = f" of {self.unit}" if self.unit else ""
+        if self.high < inf:
+            bound = f"from {self.low:g} to {self.high:g}"
+        else:
+            bound = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
+        return f"must be {number}{unit}, {bound}" + (", or inf for no limit" if self.endless else "")
+
+    def checked(self, key: str, value: Any) -> float | int:
+        """Return ``value`` as the rule's number, or raise `SettingsError`."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or isnan(value):
+            raise SettingsError(key, value, str(self))
+        low_ok = value > self.low if self.above else value >= self.low
+        whole_ok = not self.whole or isinf(value) or value == int(value)
+        if not (low_ok and whole_ok and value <= self.high) or (isinf(value) and not self.endless):
+            raise SettingsError(key, value, str(self))
+        return int(value) if self.whole and not self.endless else float(value)
+
+
+def seconds(default: float, *, above: bool = False, endless: bool = False, low: float = 0.0) -> Any:
+    """Return a field for a time in seconds."""
+    return _ruled(default, Rule("seconds", low=low, above=above, endless=endless))
+
+
+def count(default: float, *, low: int = 1, high: float = inf, endless: bool = False) -> Any:
+    """Return a field for a whole number; with ``endless`` it may be infinite."""
+    return _ruled(default, Rule("", low=low, high=high, whole=True, endless=endless))
+
+
+def number(default: float, unit: str, **limits: Any) -> Any:
+    """Return a field for a number with a unit of its own."""
+    return _ruled(default, Rule(unit, **limits))
+
+
+def choice(default: IntEnum) -> Any:
+    """Return a field for one word out of an enumeration; text is accepted at birth."""
+    return field(default=default, metadata={"choice": type(default)})
+
+
+def times(default: tuple[float, ...] = ()) -> Any:
+    """Return a field for a table of times in seconds; a list is accepted at birth."""
+    return field(default=default, metadata={"each": Rule("seconds")})
+
+
+def _ruled(default: float, rule: Rule) -> Any:
+    return field(default=default, metadata={"rule": rule})
+
+
+class Ruled:
+    """Base of every frozen settings class: each field is checked against its rule at birth."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            if item.metadata:
+                value = _checked(item.name, getattr(self, item.name), item.metadata)
+                object.__setattr__(self, item.name, value)
+            elif is_dataclass(item.default_factory) and not isinstance(
+                getattr(self, item.name), item.default_factory  # type: ignore[arg-type]
+            ):
+                kind = item.default_factory.__name__  # type: ignore[union-attr]
+                raise SettingsError(item.name, getattr(self, item.name), f"must be a {kind}")
+        self.check()
+
+    def check(self) -> None:
+        """Raise `SettingsError` where fields contradict each other."""
+
+
+def _checked(key: str, value: Any, metadata: Any) -> Any:
+    if "rule" in metadata:
+        return metadata["rule"].checked(key, value)
+    if "each" in metadata:
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise SettingsError(key, value, "must be a list of seconds")
+        return tuple(metadata["each"].checked(f"{key}[{i}]", v) for i, v in enumerate(value))
+    return word(key, value, metadata["choice"])
+
+
+def word(key: str, value: Any, words: type[IntEnum]) -> IntEnum:
+    """Return the member of ``words`` that ``value`` names, or raise `SettingsError`."""
+    if isinstance(value, words):
+        return value
+    if isinstance(value, str) and value.upper() in words.__members__ and value == value.lower():
+        return words[value.upper()]
+    known = ", ".join(name.lower() for name in words.__members__)
+    raise SettingsError(key, value, f"must be one of {known}{nearest(value, known.split(', '))}")
+
+
+def nearest(word_: object, known: list[str]) -> str:
+    """Return `` (did you mean "x"?)`` for the known word nearest to a misspelt one, else nothing."""
+    from difflib import get_close_matches
+
+    match = get_close_matches(str(word_), known, n=1, cutoff=0.6)
+    return f' (did you mean "{match[0]}"?)' if match else ""

@@ -1,0 +1,95 @@
+"""The only loop: feed an event, write the trace, perform the commands, re-arm one timer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Any, Protocol
+
+from simlib.core.client import Client
+from simlib.core.events import Command, Event, Wake
+from simlib.core.link import State
+from simlib.trace import Kind, Trace, command_cells, event_cells
+
+
+class Clock(Protocol):
+    """Tells the time of the run, and calls back at a moment of it."""
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the run began."""
+
+    def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function at a moment; never earlier."""
+
+
+class Host(Protocol):
+    """Carries out what a client asks for; answers later, never from inside `perform`."""
+
+    def perform(self, driver: Driver, command: Command) -> None:
+        """Begin to carry out a command."""
+
+
+class Alarm:
+    """One timer that can be moved; a ring of an earlier setting is ignored."""
+
+    __slots__ = ("_clock", "_function", "_set_s")
+
+    def __init__(self, clock: Clock, function: Callable[[], None]) -> None:
+        self._clock = clock
+        self._function = function
+        self._set_s = inf
+
+    def set(self, deadline_s: float) -> None:
+        """Ring at this moment instead; inf: not at all."""
+        if deadline_s != self._set_s:
+            self._set_s = deadline_s
+            if deadline_s < inf:
+                self._clock.at(deadline_s, self._ring, deadline_s)
+
+    def _ring(self, set_s: float) -> None:
+        if set_s == self._set_s:
+            self._set_s = inf
+            self._function()
+
+
+class Driver:
+    """Drives one client: the same steps in every engine that has a host."""
+
+    __slots__ = ("client", "_clock", "_host", "_trace", "_alarm")
+
+    def __init__(self, client: Client, clock: Clock, host: Host, trace: Trace) -> None:
+        self.client = client
+        self._clock = clock
+        self._host = host
+        self._trace = trace
+        self._alarm = Alarm(clock, self._wake)
+
+    def feed(self, event: Event) -> None:
+        """Tell the client something, and do what it then asks for."""
+        now = self._clock.now_s
+        client = self.client
+        commands = client.handle(event, now)
+        link = client.link
+        after = (
+            link.state,
+            link.breaker,
+            link.transport,
+            client.available,
+            min(link.attempt, 32767),
+            link.deadline_s - now if link.state == State.WAITING else 0.0,
+        )
+        append, number = self._trace.append, client.number
+        append((now, number, Kind.EVENT, *event_cells(event), *after))
+        for command in commands:
+            cells = (*command_cells(command), 0.0, -1, 0, inf)
+            append((now, number, Kind.COMMAND, *cells, *after))
+        for command in commands:
+            self._host.perform(self, command)
+        self._alarm.set(client.deadline)
+
+    def _wake(self) -> None:
+        self.feed(_WAKE)
+
+
+_WAKE = Wake()

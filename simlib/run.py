@@ -1,0 +1,94 @@
+"""Play a scenario: a lookup of the engine, no logic."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from simlib.core.errors import SettingsError
+from simlib.core.rules import nearest
+from simlib.scenario import Scenario
+from simlib.trace import Trace
+
+if TYPE_CHECKING:
+    from simlib.engines.world import Process
+
+#: Where each engine's ``play`` is; imported when first used.
+ENGINES = {"sim": "simlib.engines.sim", "live": "simlib.engines.live"}
+
+
+def run(
+    scenario: Scenario,
+    on: str = "sim",
+    *,
+    label: str = "",
+    processes: Sequence[Process] = (),
+    progress: Callable[[float], None] | None = None,
+) -> Trace:
+    """Play a scenario once and return its trace.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to play.
+    on : {"sim", "live"}
+        The engine: SimPy in virtual time, or real WebSockets on the wall clock.
+    label : str, optional
+        The name of the trace on charts; the scenario's name by default.
+    processes : sequence of callable, optional
+        The user's own SimPy processes: generator functions that are given the `World`.
+    progress : callable, optional
+        Called with the fraction played, from 0 to 1.
+
+    Returns
+    -------
+    Trace
+        What happened.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such engine.
+    Interrupted
+        On Ctrl-C; its ``trace`` holds what was played so far.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=10, faults=[sl.Fault("reset", start_s=5)]))
+    >>> int(trace.counts()["lost"])
+    3
+    """
+    play = _player(on)
+    if on == "live":
+        return asyncio.run(play(scenario, label, processes, progress))
+    trace: Trace = play(scenario, label, processes, progress)
+    return trace
+
+
+async def run_live(
+    scenario: Scenario,
+    *,
+    label: str = "",
+    processes: Sequence[Process] = (),
+    progress: Callable[[float], None] | None = None,
+) -> Trace:
+    """Play a scenario on real WebSockets where an event loop runs already, as in a notebook.
+
+    The arguments and the result are those of `run`.
+
+    Examples
+    --------
+    >>> trace = await sl.run_live(scenario)  # doctest: +SKIP
+    """
+    trace: Trace = await _player("live")(scenario, label, processes, progress)
+    return trace
+
+
+def _player(on: str) -> Any:
+    if on not in ENGINES:
+        known = ", ".join(ENGINES)
+        raise SettingsError("on", on, f"must be one of {known}{nearest(on, list(ENGINES))}")
+    return import_module(ENGINES[on]).play

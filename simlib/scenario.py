@@ -1,0 +1,236 @@
+"""Everything one run needs, frozen; TOML in and out; one field replaced by its path."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import IntEnum
+from math import inf, isinf
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from simlib.core.client import Settings
+from simlib.core.draws import SEED_LIMIT
+from simlib.core.errors import SettingsError
+from simlib.core.faults import Fault
+from simlib.core.path import Path
+from simlib.core.rules import Ruled, choice, count, nearest, number, seconds
+from simlib.core.server import ServerSettings
+
+T = TypeVar("T", bound=Ruled)
+
+
+class Arrivals(IntEnum):
+    """How a client's messages are spaced."""
+
+    CONSTANT = 0
+    POISSON = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(Ruled):
+    """What the application of each client sends."""
+
+    #: How messages are spaced: constant or poisson.
+    arrivals: Arrivals = choice(Arrivals.POISSON)
+    #: Messages of each client per second; 0: none.
+    rate_per_s: float = number(1.0, "messages per second")
+    #: The first message comes after this moment.
+    start_s: float = seconds(0.0)
+    #: No message after this moment; inf: to the end of the run.
+    stop_s: float = seconds(inf, endless=True)
+    #: Size of a message on the wire.
+    size_bytes: int = count(200, high=1_000_000)
+    #: A message older than this is dropped; inf: never.
+    expires_after_s: float = seconds(inf, above=True, endless=True)
+    #: Shares of the priorities; what is left is normal.
+    critical_fraction: float = number(0.05, "", high=1.0)
+    high_fraction: float = number(0.15, "", high=1.0)
+    low_fraction: float = number(0.3, "", high=1.0)
+
+    def check(self) -> None:
+        """Raise `SettingsError` where the shares pass 1 or the stop comes before the start."""
+        shares = self.critical_fraction + self.high_fraction + self.low_fraction
+        if shares > 1.0 + 1e-9:
+            raise SettingsError(
+                "low_fraction", self.low_fraction, f"the shares of the priorities add up to {shares:g}, above 1"
+            )
+        if self.stop_s <= self.start_s:
+            raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Ruled):
+    """Everything one run needs.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> storm = sl.Scenario(clients=200, faults=[sl.Fault("outage", start_s=10, stop_s=40)])
+    >>> storm.replace("client.backoff.cap_s", 5).client.backoff.cap_s
+    5.0
+    """
+
+    #: What the run is called; names its output folder.
+    name: str = "scenario"
+    #: One sentence for the list of scenarios: what it teaches.
+    teaches: str = ""
+    #: How many clients.
+    clients: int = count(100, high=100_000_000)
+    #: Length of the run.
+    duration_s: float = seconds(60.0, above=True)
+    #: Seed of every draw.
+    seed: int = count(1, low=0, high=SEED_LIMIT - 1)
+    #: The clients start evenly spread over this time.
+    ramp_s: float = seconds(1.0)
+    client: Settings = field(default_factory=Settings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    path: Path = field(default_factory=Path)
+    workload: Workload = field(default_factory=Workload)
+    #: Any iterable of faults is accepted; kept as a tuple.
+    faults: tuple[Fault, ...] = ()
+
+    def check(self) -> None:
+        """Raise `SettingsError` where parts contradict each other."""
+        if not isinstance(self.name, str) or not self.name or "/" in self.name:
+            raise SettingsError("name", self.name, "must be a text without a slash")
+        if not isinstance(self.teaches, str):
+            raise SettingsError("teaches", self.teaches, "must be a text")
+        if isinstance(self.faults, Fault) or not isinstance(self.faults, Iterable):
+            raise SettingsError("faults", self.faults, "must be a list of faults")
+        object.__setattr__(self, "faults", tuple(self.faults))
+        for i, fault in enumerate(self.faults):
+            if not isinstance(fault, Fault):
+                raise SettingsError(f"faults[{i}]", fault, "must be a Fault")
+            if fault.start_s >= self.duration_s:
+                rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
+                raise SettingsError(f"faults[{i}].start_s", fault.start_s, rule)
+        if self.ramp_s >= self.duration_s:
+            raise SettingsError("ramp_s", self.ramp_s, "must be shorter than duration_s")
+
+    def replace(self, key: str | None = None, value: Any = None, /, **changes: Any) -> Scenario:
+        """Return a copy with one field, named by its path, or several top fields replaced.
+
+        Parameters
+        ----------
+        key : str, optional
+            A dotted path such as ``client.backoff.cap_s`` or ``faults.0.stop_s``.
+        value : object, optional
+            The new value of that field.
+        **changes
+            Fields of the scenario itself, such as ``clients=20``.
+
+        Raises
+        ------
+        SettingsError
+            If the path does not exist or the value breaks the field's rule.
+        """
+        changed = dataclasses.replace(self, **changes) if changes else self
+        if key is None:
+            return changed
+        replaced: Scenario = _replaced(changed, key.split("."), value, "")
+        return replaced
+
+
+def load(path: str | FilePath) -> Scenario:
+    """Read a scenario from a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file, the key, the value and the rule that it breaks.
+    """
+    file = FilePath(path)
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
+    data.setdefault("name", file.stem)
+    try:
+        return build(Scenario, data)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error.key}", error.value, error.rule) from error
+
+
+def dump(scenario: Scenario) -> str:
+    """Return a scenario as TOML: what differs from the defaults, and the name."""
+    import tomli_w
+
+    return tomli_w.dumps(_plain(scenario, Scenario()) | {"name": scenario.name})
+
+
+def build(kind: type[T], data: Any) -> T:
+    """Return a settings object from nested dictionaries, as TOML gives them."""
+    if not isinstance(data, dict):
+        raise SettingsError("value", data, f"must be a table of {kind.__name__} settings")
+    known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
+    for key, value in data.items():
+        if key not in known:
+            rule = f"is not a setting{nearest(key, list(known))}; known are {', '.join(known)}"
+            raise SettingsError(key, value, rule)
+    return kind(**{key: _value(known[key], value) for key, value in data.items()})
+
+
+def _value(item: Any, value: Any) -> Any:
+    if is_dataclass(item.default_factory):
+        return _inside(item.name, item.default_factory, value)
+    if item.name == "faults" and isinstance(value, list):
+        return [_inside(f"faults[{i}]", Fault, each) for i, each in enumerate(value)]
+    return value
+
+
+def _inside(where: str, kind: Any, value: Any) -> Any:
+    try:
+        return build(kind, value)
+    except SettingsError as error:
+        if error.key == "value":
+            raise SettingsError(where, error.value, error.rule) from error
+        raise error.inside(where) from error
+
+
+def _replaced(owner: Any, keys: list[str], value: Any, where: str) -> Any:
+    key, *rest = keys
+    where = f"{where}.{key}" if where else key
+    if isinstance(owner, tuple):
+        if not key.isdecimal() or int(key) >= len(owner):
+            raise SettingsError(where, value, f"must name one of {len(owner)} by its number, from 0")
+        new = _replaced(owner[int(key)], rest, value, where) if rest else value
+        return owner[: int(key)] + (new,) + owner[int(key) + 1 :]
+    known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
+    if key not in known:
+        raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
+    new = _replaced(getattr(owner, key), rest, value, where) if rest else value
+    try:
+        return dataclasses.replace(owner, **{key: new})
+    except SettingsError as error:
+        # An error of a part further down has named its own way already.
+        prefix = where.rpartition(".")[0]
+        raise (error.inside(prefix) if prefix and not rest else error) from error
+
+
+def _plain(settings: Any, default: Any) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if not item.init or value == getattr(default, item.name):
+            continue
+        if is_dataclass(value):
+            changed[item.name] = _plain(value, getattr(default, item.name))
+        elif item.name == "faults":
+            changed[item.name] = [{"kind": "outage"} | _plain(each, Fault()) for each in value]
+        else:
+            changed[item.name] = _toml(value, item.metadata.get("rule"))
+    return changed
+
+
+def _toml(value: Any, rule: Any) -> Any:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        return list(value)
+    whole = rule is not None and rule.whole and not isinf(value)
+    return int(value) if whole else value

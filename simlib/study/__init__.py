@@ -1,0 +1,1 @@
+"""Floor 2: turning traces into numbers, and numbers into verdicts."""
