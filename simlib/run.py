@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -61,10 +60,7 @@ def run(
     >>> int(trace.counts()["lost"])
     3
     """
-    play = _player(on)
-    if on == "live":
-        return asyncio.run(play(scenario, label, processes, progress))
-    trace: Trace = play(scenario, label, processes, progress)
+    trace: Trace = _engine(on).play(scenario, label, processes, progress)
     return trace
 
 
@@ -83,12 +79,12 @@ async def run_live(
     --------
     >>> trace = await sl.run_live(scenario)  # doctest: +SKIP
     """
-    trace: Trace = await _player("live")(scenario, label, processes, progress)
+    trace: Trace = await _engine("live").play_async(scenario, label, processes, progress)
     return trace
 
 
-def _player(on: str) -> Any:
+def _engine(on: str) -> Any:
     if on not in ENGINES:
         known = ", ".join(ENGINES)
         raise SettingsError("on", on, f"must be one of {known}{nearest(on, list(ENGINES))}")
-    return import_module(ENGINES[on]).play
+    return import_module(ENGINES[on])

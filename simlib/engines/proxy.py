@@ -1,0 +1,258 @@
+"""A loopback TCP proxy between the real ends, with the network and the faults of the scenario.
+
+It delays and holds what passes by the same `Crossing` as the simulation, refuses, cuts and
+rejects by the same `Timeline`. Whose connection it is, and on which route, it reads from the
+first line that the client sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import struct
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from simlib.core.draws import Stream
+from simlib.core.faults import Crossing, Fault, Route, Timeline
+from simlib.core.path import NEW_LANE, Lane
+from simlib.engines.wallclock import WallClock
+
+_FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
+_LONGEST_HEAD_BYTES = 8192
+
+
+class Proxy:
+    """Listens for clients and passes what they say on to the server."""
+
+    def __init__(self, clock: WallClock, timeline: Timeline, crossings: list[Crossing]) -> None:
+        self.clock = clock
+        self.timeline = timeline
+        self.crossings = crossings
+        #: The port of the server; None while it is down.
+        self.server_port: int | None = None
+        self.pipes: set[Pipe] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def listen(self) -> int:
+        """Start to listen on a free loopback port and return it."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            lambda: Pipe(self), "127.0.0.1", 0, backlog=4096
+        )
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self, index: int) -> None:
+        """End the connections that a fault's start ends."""
+        for pipe in list(self.pipes):
+            if pipe.client >= 0 and self.timeline.cuts(index, pipe.client, pipe.route):
+                pipe.reset()
+
+    async def close(self) -> None:
+        """End every connection and stop listening."""
+        if self._listener is not None:
+            self._listener.close()
+        for pipe in list(self.pipes):
+            pipe.reset()
+        while self.pipes:
+            await asyncio.sleep(0)
+
+
+class Pipe(asyncio.Protocol):
+    """One client's connection through the proxy: this is its client's side."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._clock = proxy.clock
+        self.client = -1
+        self.route = Route.WEBSOCKET
+        self._lanes = {Stream.UP: NEW_LANE, Stream.DOWN: NEW_LANE}
+        self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
+        self._head = b""
+        self._connected = False
+        self._cut = False
+        self._down: asyncio.Transport | None = None
+        self._up: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[Any] | None = None
+
+    # --- the client's side ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take in a client."""
+        assert isinstance(transport, asyncio.Transport)
+        self._down = transport
+        self._proxy.pipes.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the client sent."""
+        if self._connected:
+            self._send(Stream.UP, len(data), self._write_up, data)
+            return
+        self._head += data
+        if self.client < 0 and b"\r\n" in self._head:
+            self._begin()
+        if len(self._head) > _LONGEST_HEAD_BYTES:
+            self.reset()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the client's end on, after what it sent before."""
+        self._down = None
+        if self._connected and not self._cut:
+            self._send(Stream.UP, 0, self._end_up)
+        else:
+            self._end_up()
+
+    # --- the way through -----------------------------------------------------------------
+
+    def _begin(self) -> None:
+        match = _FIRST_LINE.match(self._head)
+        if match is None or int(match[2]) >= len(self._proxy.crossings):
+            self.reset()
+            return
+        self.client = int(match[2])
+        self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
+        now, proxy = self._clock.now_s, self._proxy
+        connected_s = proxy.crossings[self.client].connect(self.route, now)
+        down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
+        self._clock.at(connected_s, self.reset if down else self._connect)
+
+    def _connect(self) -> None:
+        if self._down is None or self._cut:
+            return
+        self._connected = True
+        self._send(Stream.UP, len(self._head), self._request)
+
+    def _request(self) -> None:
+        now = self._clock.now_s
+        fault = self._proxy.timeline.rejection(self.client, self.route, now)
+        if fault is not None:
+            self._send(Stream.DOWN, 100, self._reject, fault)
+            return
+        self._connecting = asyncio.get_running_loop().create_task(self._reach_server())
+
+    async def _reach_server(self) -> None:
+        try:
+            port = self._proxy.server_port
+            if port is None:
+                raise ConnectionRefusedError
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: _ServerSide(self), "127.0.0.1", port)
+        except OSError:
+            self.reset()
+
+    def _reject(self, fault: Fault) -> None:
+        if self._down is not None:
+            phrase = HTTPStatus(fault.status).phrase if fault.status in _STATUSES else "Rejected"
+            hint = f"Retry-After: {fault.retry_after_s}\r\n" if fault.retry_after_s else ""
+            self._down.write(
+                f"HTTP/1.1 {fault.status} {phrase}\r\n{hint}"
+                "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+            self._down.close()
+
+    def _send(
+        self, way: Stream, size_bytes: int, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Call a function when what is sent now has crossed the network."""
+        now = self._clock.now_s
+        lane: Lane = self._lanes[way]
+        crossing = self._proxy.crossings[self.client]
+        lane = self._lanes[way] = crossing.send(lane, way, self.route, now, size_bytes)
+        if lane.arrival_s <= now and not self._waiting[way]:
+            function(*arguments)
+            return
+        self._waiting[way] += 1
+        self._clock.at(lane.arrival_s, self._arrive, way, function, arguments)
+
+    def _arrive(self, way: Stream, function: Callable[..., None], arguments: Any) -> None:
+        self._waiting[way] -= 1
+        if not self._cut:
+            function(*arguments)
+
+    def _write_up(self, data: bytes) -> None:
+        if self._up is None:
+            self._head += data  # the server is not reached yet; this follows the handshake
+        else:
+            self._up.write(data)
+
+    def _write_down(self, data: bytes) -> None:
+        if self._down is not None:
+            self._down.write(data)
+
+    def _end_up(self) -> None:
+        if self._up is not None:
+            self._up.close()
+        self._forget_if_done()
+
+    def _end_down(self) -> None:
+        if self._down is not None:
+            self._down.close()
+
+    # --- the server's side ---------------------------------------------------------------
+
+    def reached(self, transport: asyncio.Transport) -> None:
+        """Pass the handshake on, now that the server's side is there."""
+        self._up = transport
+        if self._cut:
+            _abort(transport)
+            return
+        transport.write(self._head)
+        if self._down is None and not self._waiting[Stream.UP]:
+            transport.close()
+
+    def answered(self, data: bytes) -> None:
+        """Take in what the server sent."""
+        self._send(Stream.DOWN, len(data), self._write_down, data)
+
+    def left(self) -> None:
+        """Pass the server's end on, after what it sent before."""
+        self._up = None
+        if self._down is not None and not self._cut:
+            self._send(Stream.DOWN, 0, self._end_down)
+        self._forget_if_done()
+
+    def reset(self) -> None:
+        """End both sides at once, as a reset; what is on its way is lost."""
+        self._cut = True
+        for transport in (self._down, self._up):
+            if transport is not None:
+                _abort(transport)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._forget_if_done()
+
+    def _forget_if_done(self) -> None:
+        if self._down is None and self._up is None:
+            self._proxy.pipes.discard(self)
+
+
+class _ServerSide(asyncio.Protocol):
+    """The server's side of a pipe."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._pipe.reached(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._pipe.answered(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pipe.left()
+
+
+_STATUSES = {status.value for status in HTTPStatus}
+
+
+def _abort(transport: asyncio.Transport) -> None:
+    """Close with a reset (RST) rather than a polite end."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.fileno() >= 0:
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()

@@ -1,0 +1,103 @@
+"""The wall clock: a SimPy environment on the asyncio loop, and the same for a bare server."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+import simpy
+from simpy.events import NORMAL, EventPriority
+
+from simlib.engines.world import SimClock
+
+
+class WallClock(SimClock):
+    """A SimPy environment whose time is the asyncio loop's.
+
+    Processes of a user's own run unchanged; `late_s` collects how late each step was.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, began_s: float) -> None:
+        super().__init__()
+        self._loop = loop
+        self.began_s = began_s
+        self.late_s = array("d")
+        self.failed: asyncio.Future[None] = loop.create_future()
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_s = inf
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the run began."""
+        return self._loop.time() - self.began_s
+
+    def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function at a moment; as soon as possible if it has passed."""
+        super().at(time_s, function, *arguments)
+        self._arm()
+
+    def schedule(
+        self, event: simpy.Event, priority: EventPriority = NORMAL, delay: float = 0
+    ) -> None:
+        """Schedule a SimPy event; what happens outside happens at the clock's time."""
+        if not self._stepping:
+            self._now = max(self._now, self.now_s)
+        super().schedule(event, priority, delay)
+        self._arm()
+
+    _stepping = False
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with an error."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def stop(self) -> None:
+        """Do nothing more."""
+        self._queue.clear()
+        if self._handle is not None:
+            self._handle.cancel()
+        if self.failed.done() and not self.failed.cancelled():
+            self.failed.exception()
+        self.failed.cancel()
+
+    def _arm(self) -> None:
+        due_s = self.peek()
+        if due_s < self._armed_s and not self._stepping:
+            if self._handle is not None:
+                self._handle.cancel()
+            self._armed_s = due_s
+            self._handle = self._loop.call_at(self.began_s + due_s, self._step_due)
+
+    def _step_due(self) -> None:
+        self._armed_s, self._stepping = inf, True
+        try:
+            while self._queue and self._queue[0][0] <= (now := self.now_s):
+                self.late_s.append(now - self._queue[0][0])
+                self.step()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self.fail(error)
+        finally:
+            self._stepping = False
+        self._arm()
+
+
+class LoopClock:
+    """The loop's clock without SimPy, for the service."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, began_s: float) -> None:
+        self._loop = loop
+        self._began_s = began_s
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the run began, on the clock that all processes of a machine share."""
+        return self._loop.time() - self._began_s
+
+    def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function at a moment; as soon as possible if it has passed."""
+        if time_s < inf:
+            self._loop.call_at(self._began_s + time_s, function, *arguments)

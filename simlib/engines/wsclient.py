@@ -1,0 +1,145 @@
+"""One real WebSocket connection: websockets' client protocol on an asyncio transport.
+
+The library's Sans-I/O client does the handshake and the framing; there is no task, no timer,
+no ping and no reconnect of its own, for those are the core's to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from simlib.core.events import Reason
+
+MAX_FRAME_BYTES = 2_000_000
+
+
+class Listener(Protocol):
+    """Who hears of a connection."""
+
+    def opened(self) -> None:
+        """Hear that the connection is open."""
+
+    def failed(self, reason: Reason, hint_s: float) -> None:
+        """Hear that the attempt failed."""
+
+    def lost(self, reason: Reason) -> None:
+        """Hear that the open connection ended."""
+
+    def text(self, data: bytes) -> None:
+        """Hear a text frame."""
+
+    def pong(self) -> None:
+        """Hear the answer to a ping."""
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """A client's connection, or its attempt at one."""
+
+    def __init__(self, uri: str, listener: Listener, gone: Callable[[], None]) -> None:
+        self._protocol = ClientProtocol(parse_uri(uri), max_size=MAX_FRAME_BYTES)
+        self._listener = listener
+        self._gone = gone
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the handshake."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._closed:
+            transport.abort()
+            return
+        self._protocol.send_request(self._protocol.connect())
+        self._write()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what the server sent."""
+        self._protocol.receive_data(data)
+        self._handle_events()
+        self._write()
+
+    def eof_received(self) -> bool:
+        """Take in the end of the server's side."""
+        self._protocol.receive_eof()
+        self._handle_events()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell how it ended, unless it was closed from here."""
+        if self._protocol.state is not State.CLOSED:
+            self._protocol.receive_eof()
+        if not self._closed:
+            self._closed = True
+            if self._protocol.close_rcvd is not None:
+                self._listener.lost(Reason.CLOSED)
+            elif self._opened:
+                self._listener.lost(Reason.RESET)
+            else:
+                self._listener.failed(Reason.REFUSED, 0.0)
+        self._gone()
+
+    _opened = False
+
+    def send_text(self, text: str) -> None:
+        """Send a text frame."""
+        if not self._closed and self._protocol.state is State.OPEN:
+            self._protocol.send_text(text.encode())
+            self._write()
+
+    def ping(self) -> None:
+        """Send a ping."""
+        if not self._closed and self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"")
+            self._write()
+
+    def close(self) -> None:
+        """Give the connection up; nothing more is heard of it."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _handle_events(self) -> None:
+        for event in self._protocol.events_received():
+            if self._closed:
+                return
+            if isinstance(event, Response):
+                self._answered()
+            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
+                self._listener.text(bytes(event.data))
+            elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
+                self._listener.pong()
+
+    def _answered(self) -> None:
+        error = self._protocol.handshake_exc
+        if error is None:
+            self._opened = True
+            self._listener.opened()
+            return
+        reason, hint_s = Reason.PROTOCOL, 0.0
+        if isinstance(error, InvalidStatus):
+            reason = Reason.REJECTED
+            hint_s = retry_after_s(error.response.headers.get("Retry-After"))
+        self.close()
+        self._listener.failed(reason, hint_s)
+
+    def _write(self) -> None:
+        assert self._transport is not None
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()
+
+
+def retry_after_s(header: str | None) -> float:
+    """Return a Retry-After header's seconds; 0 if there is none, or if it is a date."""
+    return float(header) if header is not None and header.isdecimal() else 0.0
