@@ -18,7 +18,7 @@ from math import inf
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.path import NEW_LANE, Distribution, Lane, Path, transit
-from simlib.core.rules import Ruled, choice, number, seconds
+from simlib.core.rules import Ruled, choice, count, number, seconds
 
 
 class FaultKind(IntEnum):
@@ -64,7 +64,7 @@ class Fault(Ruled):
     #: latency: added to every one-way delay.
     amount_s: float = seconds(0.0)
     #: reject: the HTTP status.
-    status: int = number(503, "an HTTP status", low=400, high=599, whole=True)
+    status: int = count(503, low=400, high=599)
     #: reject: the Retry-After header, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
     #: The share of the clients that it hits, drawn by client.

@@ -7,7 +7,8 @@ Rules of the table:
 - The breaker does not fight the backoff: it only moves the next attempt, and calls it a probe.
 - After giving up, attempts end; the polling fallback goes on.
 
-`Link` holds numbers only and `step` uses nothing but numbers, so both compile.
+`Link` holds numbers only and `step` uses nothing but numbers, so both compile (with `.value`,
+since a compiler does not know `int()` of a member).
 """
 
 from __future__ import annotations
@@ -164,12 +165,14 @@ def step(
         return _retreat(link, now, rules, seed, client, hint_s, 1)
     if move == Move.LOSE:
         # Lost before it was stable: a failure, as an attempt that failed is.
-        failed = 0 if link.failures == 0 and link.attempt == 0 else 1
-        return _retreat(link, now, rules, seed, client, hint_s, failed)
+        failed = 1 if now < link.opened_s + rules.backoff.stable_after_s else 0
+        return _retreat(_settle(link, now, rules), now, rules, seed, client, hint_s, failed)
     if move == Move.SETTLE:
         return _settle(link, now, rules)
     if move == Move.HALT:
-        return _stopped(link, link.attempt, link.failures, Transport.WEBSOCKET)
+        breaker, until_s = link.breaker, link.breaker_until_s
+        websocket = Transport.WEBSOCKET.value
+        return _stopped(link, link.attempt, link.failures, breaker, until_s, websocket)
     return link
 
 
@@ -178,13 +181,13 @@ def _connect(link: Link, now: float, rules: LinkRules) -> Link:
     afresh = link.state == State.STOPPED
     half_open = link.breaker == BreakerState.OPEN
     return Link(
-        state=int(State.CONNECTING),
+        state=State.CONNECTING.value,
         attempt=0 if afresh else link.attempt,
         failures=0 if afresh else link.failures,
         delay_s=link.delay_s,
         deadline_s=now + rules.connect_timeout_s,
         opened_s=link.opened_s,
-        breaker=int(BreakerState.HALF_OPEN) if half_open else link.breaker,
+        breaker=BreakerState.HALF_OPEN.value if half_open else link.breaker,
         breaker_until_s=link.breaker_until_s,
         probes=0 if half_open else link.probes,
         transport=link.transport,
@@ -196,13 +199,13 @@ def _establish(link: Link, now: float, rules: LinkRules) -> Link:
     probes = link.probes + 1 if link.breaker == BreakerState.HALF_OPEN else 0
     mended = link.breaker == BreakerState.HALF_OPEN and probes >= rules.breaker.probes
     return Link(
-        state=int(State.OPEN),
+        state=State.OPEN.value,
         attempt=link.attempt,
         failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=inf,
         opened_s=now,
-        breaker=int(BreakerState.CLOSED) if mended else link.breaker,
+        breaker=BreakerState.CLOSED.value if mended else link.breaker,
         breaker_until_s=link.breaker_until_s,
         probes=probes,
         transport=link.transport,
@@ -231,7 +234,7 @@ def _settle(link: Link, now: float, rules: LinkRules) -> Link:
         breaker=link.breaker,
         breaker_until_s=link.breaker_until_s,
         probes=link.probes,
-        transport=int(Transport.WEBSOCKET) if returned else link.transport,
+        transport=Transport.WEBSOCKET.value if returned else link.transport,
         draws=link.draws,
     )
 
@@ -246,21 +249,21 @@ def _retreat(
     trips = probe_failed or (
         link.breaker == BreakerState.CLOSED and failures >= rules.breaker.trip_after
     )
-    breaker = int(BreakerState.OPEN) if trips else link.breaker
+    breaker = BreakerState.OPEN.value if trips else link.breaker
     until_s = now + rules.breaker.open_s if trips else link.breaker_until_s
     falls_back = rules.fallback.after_attempts < inf and (
         failures >= rules.fallback.after_attempts or breaker == BreakerState.OPEN
     )
-    transport = int(Transport.POLL) if falls_back else link.transport
+    transport = Transport.POLL.value if falls_back else link.transport
     if failures >= rules.backoff.max_attempts:
-        return _stopped(link, attempt, failures, transport)
+        return _stopped(link, attempt, failures, breaker, until_s, transport)
     u = uniform(seed, client, Stream.WAIT, link.draws)
     delay_s = delay(rules.backoff, attempt, link.delay_s, u)
     next_s = max(now + delay_s, now + stretched(rules.backoff, hint_s, u))
     if breaker == BreakerState.OPEN:
         next_s = max(next_s, until_s)
     return Link(
-        state=int(State.WAITING),
+        state=State.WAITING.value,
         attempt=attempt,
         failures=failures,
         delay_s=delay_s,
@@ -274,17 +277,19 @@ def _retreat(
     )
 
 
-def _stopped(link: Link, attempt: int, failures: int, transport: int) -> Link:
+def _stopped(
+    link: Link, attempt: int, failures: int, breaker: int, until_s: float, transport: int
+) -> Link:
     return Link(
-        state=int(State.STOPPED),
+        state=State.STOPPED.value,
         attempt=attempt,
         failures=failures,
         delay_s=link.delay_s,
         deadline_s=inf,
         opened_s=link.opened_s,
-        breaker=link.breaker,
-        breaker_until_s=link.breaker_until_s,
+        breaker=breaker,
+        breaker_until_s=until_s,
         probes=link.probes,
-        transport=int(transport),
+        transport=transport,
         draws=link.draws,
     )

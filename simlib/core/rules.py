@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
-from math import inf, isinf, isnan
+from math import inf
+from sys import float_info
 from typing import Any
 
 from simlib.core.errors import SettingsError
@@ -39,13 +40,18 @@ class Rule:
 
     def checked(self, key: str, value: Any) -> float | int:
         """Return ``value`` as the rule's number, or raise `SettingsError`."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or isnan(value):
-            raise SettingsError(key, value, str(self))
-        low_ok = value > self.low if self.above else value >= self.low
-        whole_ok = not self.whole or isinf(value) or value == int(value)
-        if not (low_ok and whole_ok and value <= self.high) or (isinf(value) and not self.endless):
+        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not known or not self._allows(value):
             raise SettingsError(key, value, str(self))
         return int(value) if self.whole and not self.endless else float(value)
+
+    def _allows(self, value: float) -> bool:
+        if value == inf:
+            return self.endless
+        low_ok = value > self.low if self.above else value >= self.low
+        # No comparison with a nan holds; a whole number beyond every float is refused, not raised.
+        fits = low_ok and value <= min(self.high, float_info.max)
+        return fits and (not self.whole or value == int(value))
 
 
 def seconds(default: float, *, above: bool = False, endless: bool = False, low: float = 0.0) -> Any:

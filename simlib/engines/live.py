@@ -91,7 +91,6 @@ class LiveHost:
         """Start the server processes and the proxy, and see that the server is well."""
         crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self.world.scenario.faults)
         await self._processes.prepare(1 + crashes)
-        self.clock.began_s = asyncio.get_running_loop().time()
         await self._serve()
         health = await self._http.get(f"http://127.0.0.1:{self._proxy.server_port}/health")
         if health.status_code != 200:
@@ -121,7 +120,8 @@ class LiveHost:
 
     def server_rows(self) -> list[tuple[Any, ...]]:
         """Return what the server processes logged as rows of the trace."""
-        return sorted(_logged_row(*line) for line in self._processes.log_lines())
+        lines = self._processes.log_lines()
+        return sorted(_logged_row(line[0] - self.clock.began_s, *line[1:]) for line in lines)
 
     # --- what clients ask for ------------------------------------------------------------
 
@@ -221,7 +221,7 @@ class LiveHost:
             task.add_done_callback(self._housework.discard)
 
     async def _serve(self) -> None:
-        self._proxy.server_port = await self._processes.listen(self.clock.began_s)
+        self._proxy.server_port = await self._processes.listen()
 
 
 async def play_async(

@@ -49,9 +49,9 @@ class ServiceProcess:
             raise
         return service
 
-    async def listen(self, began_s: float) -> int:
-        """Have it listen; return its port. ``began_s`` is the run's start on the loop's clock."""
-        self._write(repr(began_s))
+    async def listen(self) -> int:
+        """Have it listen; return its port."""
+        self._write("listen")
         return int(await self._read_line("its port"))
 
     def kill(self) -> None:
@@ -103,10 +103,10 @@ class Processes:
             self._all.append(service)
             self._standby.append(service)
 
-    async def listen(self, began_s: float) -> int:
+    async def listen(self) -> int:
         """Have the next process serve; return its port."""
         self._serving = self._standby.popleft()
-        return await self._serving.listen(began_s)
+        return await self._serving.listen()
 
     def kill(self) -> None:
         """Kill the process that serves."""
@@ -121,7 +121,7 @@ class Processes:
             await service.end()
 
     def log_lines(self) -> list[list[Any]]:
-        """Return what the processes decided: time, name, client, connection and the rest."""
+        """Return what the processes decided: loop time, name, client, connection and the rest."""
         lines: list[list[Any]] = []
         for service in self._all:
             if service.log.exists():

@@ -1,8 +1,8 @@
 """The real server process: HTTP and WebSocket host of the core server, under uvicorn.
 
 Started by `simlib.engines.processes`. It reads its settings from the first line of standard
-input, binds and listens when told the moment at which the run began, writes every decision to a
-log that outlives a kill, and ends when its standard input does: it cannot be left behind.
+input, binds and listens at the second, writes every decision to a log that outlives a kill, and
+ends when its standard input does: it cannot be left behind.
 """
 
 from __future__ import annotations
@@ -173,10 +173,10 @@ def _refusal(command: ev.Refuse) -> Response:
     return Response(status_code=command.status, headers=headers)
 
 
-async def _serve(settings: ServerSettings, began_s: float, log_path: str) -> None:
+async def _serve(settings: ServerSettings, log_path: str) -> None:
     loop = asyncio.get_running_loop()
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    service = Service(settings, LoopClock(loop, began_s), log)
+    service = Service(settings, LoopClock(loop), log)
     config = uvicorn.Config(
         service.app(),
         ws="websockets-sansio",
@@ -200,13 +200,12 @@ async def _serve(settings: ServerSettings, began_s: float, log_path: str) -> Non
 
 
 def main() -> None:
-    """Run the service: settings from the first line of standard input, the start from the second."""
+    """Run the service: settings from the first line of standard input, the word from the second."""
     order = json.loads(sys.stdin.readline())
     settings = build(ServerSettings, order["server"])
     print("ready", flush=True)
-    began = sys.stdin.readline()
-    if began:
-        asyncio.run(_serve(settings, float(began), order["log"]))
+    if sys.stdin.readline():
+        asyncio.run(_serve(settings, order["log"]))
 
 
 if __name__ == "__main__":

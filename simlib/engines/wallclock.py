@@ -86,18 +86,17 @@ class WallClock(SimClock):
 
 
 class LoopClock:
-    """The loop's clock without SimPy, for the service."""
+    """The loop's own clock, for the service: seconds since the machine's arbitrary zero."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, began_s: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._began_s = began_s
 
     @property
     def now_s(self) -> float:
-        """Seconds since the run began, on the clock that all processes of a machine share."""
-        return self._loop.time() - self._began_s
+        """Seconds on the clock that all processes of a machine share."""
+        return self._loop.time()
 
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment; as soon as possible if it has passed."""
         if time_s < inf:
-            self._loop.call_at(self._began_s + time_s, function, *arguments)
+            self._loop.call_at(time_s, function, *arguments)

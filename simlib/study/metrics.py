@@ -1,0 +1,360 @@
+"""What a trace says in numbers: spans, times, messages, and one row of metrics for each run.
+
+What holds for all of them: a time that never comes is inf; a number for which there is too
+little data is NaN; a client's time counts from its start to the end of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf, nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from simlib.core.events import Priority
+from simlib.core.faults import Fault, FaultKind, Route
+from simlib.trace import Trace
+
+Floats = npt.NDArray[np.float64]
+
+#: What a client's time is cut into spans by.
+LOOKS = ("state", "transport", "available", "breaker")
+#: Whoever leaves OPEN this long after a fault's start was still hit by it: a reset takes but a
+#: moment, and a real socket tells of it a little later.
+NOTICE_S = 1.0
+
+#: What each column of `summary` means, in the order of the columns.
+MEANING = {
+    "engine": "what played the run",
+    "availability_fraction": "share of the clients' time in which a message could leave at once",
+    "time_to_detect_s_p50": "half of the clients that a fault hit had left OPEN this long after its start",
+    "time_to_detect_s_p95": "the same of 95 in 100",
+    "time_to_detect_s_p99": "the same of 99 in 100",
+    "time_to_recover_s_p50": "half of the clients that a fault hit were OPEN again this long after its end",
+    "time_to_recover_s_p95": "the same of 95 in 100; inf: fewer were ever OPEN again in the run",
+    "time_to_recover_s_p99": "the same of 99 in 100",
+    "never_recovered": "recoveries that did not come before the end of the run",
+    "attempts": "tries to open a connection",
+    "peak_attempts_per_s": "most attempts within one second, counted from whole second to whole second",
+    "amplification": "attempts per attempt that was needed, that is, per connection opened",
+    "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
+    "gave_up": "clients that gave up at least once",
+    "polling_fraction": "share of the clients' time in which polling carried their messages",
+    "breaker_open_fraction": "share of the clients' time with an open breaker",
+    "sent": "messages that the application gave to its clients",
+    "delivered_fraction": "share of the sent messages that the server processed at least once",
+    "lost": "messages that an outbox dropped (full, evicted, expired, dead letter), never processed",
+    "undelivered": "messages still in an outbox or on their way at the end: sent, minus delivered and lost",
+    "duplicate_fraction": "share of what the server processed that it had processed before",
+    "goodput_per_s": "distinct messages acknowledged per second of the run",
+    "head_of_line_s": "mean time from send until a message first left, of those that left",
+    "latency_s_p50": "half of the acknowledged messages were acknowledged this long after their send",
+    "latency_s_p95": "the same of 95 in 100",
+    "latency_s_p99": "the same of 99 in 100",
+} | {
+    f"latency_s_p{p}_{priority.name.lower()}": f"latency_s_p{p} of messages of this priority"
+    for priority in Priority
+    for p in (50, 95)
+}
+
+
+def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
+    """Return the metrics of runs, one row each.
+
+    `MEANING` defines every column. Quantiles are observed values: the smallest one that at
+    least this share of the values does not pass.
+
+    Parameters
+    ----------
+    traces : Trace or sequence of Trace
+        The runs.
+
+    Returns
+    -------
+    DataFrame
+        A row per run, by its label; units are in the column names. NaN: too little data, such
+        as a time to recover without a fault.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=20, faults=[sl.Fault("reset", start_s=5)]))
+    >>> int(sl.summary(trace)["attempts"].iloc[0])
+    6
+    """
+    runs = [traces] if isinstance(traces, Trace) else list(traces)
+    labels = pd.Index([trace.label for trace in runs], name="label", dtype=object)
+    return pd.DataFrame([_row(trace) for trace in runs], index=labels, columns=list(MEANING))
+
+
+def attempt_times_s(trace: Trace) -> Floats:
+    """Return when each attempt of any client was made, in ascending order."""
+    frame = trace.frame()
+    return np.sort(frame["time_s"].to_numpy()[(frame["name"] == "open").to_numpy()])
+
+
+def attempts_per_s(trace: Trace) -> Floats:
+    """Return the number of attempts in each second of the run, from whole second to whole second."""
+    seconds = max(1, int(np.ceil(trace.end_s)))
+    counts, _ = np.histogram(attempt_times_s(trace), np.arange(seconds + 1))
+    return counts.astype(float)
+
+
+def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
+    """Return the stretches of time in which a client looked the same.
+
+    Parameters
+    ----------
+    trace : Trace
+        The run.
+    by : sequence of str
+        What must stay the same: any of state, transport, available, breaker.
+
+    Returns
+    -------
+    DataFrame
+        ``client``, the columns of ``by``, ``start_s`` and ``stop_s``, ordered by client and
+        time; and ``wait_s``, the wait that the span began with, 0 if none. Each client begins
+        idle at 0; the last span stops at the run's end. One of no length is kept.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> trace = sl.run(sl.Scenario(clients=1, duration_s=5))
+    >>> list(spans(trace, ["state"])["state"])
+    ['idle', 'connecting', 'open']
+    """
+    frame = trace.frame()
+    events = frame[(frame["kind"] == "event").to_numpy()]
+    clients = np.arange(trace.scenario.clients)
+    # Idle, closed, websocket and not available are all 0, as a client begins.
+    client = np.concatenate([clients, events["client"].to_numpy()])
+    start_s = np.concatenate([np.zeros(clients.size), events["time_s"].to_numpy()])
+    wait_s = np.concatenate([np.zeros(clients.size), events["wait_s"].to_numpy()])
+    looks = [np.concatenate([np.zeros(clients.size, np.int8), _codes(events[name])]) for name in by]
+
+    order = np.lexsort((start_s, client))
+    client, start_s, wait_s = client[order], start_s[order], wait_s[order]
+    looks = [look[order] for look in looks]
+    first = np.zeros(client.size, bool)
+    for values in (client, *looks):
+        first[1:] |= values[1:] != values[:-1]
+    first[:1] = True
+
+    client, start_s = client[first], start_s[first]
+    stop_s = np.maximum(start_s, trace.end_s)
+    same = client[1:] == client[:-1]
+    stop_s[:-1][same] = start_s[1:][same]
+    columns = {name: _like(frame[name], look[first]) for name, look in zip(by, looks, strict=True)}
+    return pd.DataFrame(
+        {"client": client, **columns, "start_s": start_s, "stop_s": stop_s, "wait_s": wait_s[first]}
+    )
+
+
+def detection_times_s(trace: Trace) -> Floats:
+    """Return how long clients took to leave OPEN, from the start of each fault that interrupts.
+
+    One value for each fault and client that was OPEN when the fault started and left OPEN
+    before its end (at most 1 s after the start of one that takes but a moment).
+    """
+    opens = _opens(trace)
+    times = []
+    for fault in _interrupting(trace):
+        hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
+        hit &= opens["left"] & (opens["stop_s"] <= _noticed_by_s(fault))
+        times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
+    return np.concatenate(times) if times else np.empty(0)
+
+
+def recovery_times_s(trace: Trace) -> Floats:
+    """Return how long clients took to be OPEN again, from the end of each fault that interrupts.
+
+    One value for each fault that ended during the run and each client that it affected: one
+    that had been OPEN before and was not at the fault's end (or left OPEN at most 1 s after the
+    start of one that takes but a moment). inf if it never was OPEN again in the run.
+    """
+    opens = _opens(trace)
+    times = []
+    for fault in _interrupting(trace):
+        if fault.end_s < trace.end_s:
+            last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
+            hit = last & opens["left"] & (opens["stop_s"] <= _noticed_by_s(fault))
+            times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
+    return np.concatenate(times) if times else np.empty(0)
+
+
+def messages(trace: Trace) -> pd.DataFrame:
+    """Return what became of each message that was sent.
+
+    Returns
+    -------
+    DataFrame
+        A row per message: ``client``, ``message``, ``priority``; ``send_s``, when the
+        application gave it to its client; ``left_s``, when it was first transmitted or posted;
+        ``acknowledged_s``, when the server's first answer (accepted or duplicate) came, and
+        ``latency_s``, the time from send to there; ``dropped_s`` and ``reason``, when and why the outbox dropped it; ``delivered``, whether
+        the server processed it. Times are inf where that never happened.
+    """
+    frame = trace.frame()
+    frame = frame[(frame["message"] >= 0).to_numpy()]
+    key = frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
+    name, reason = frame["name"], frame["reason"]
+    answered = name.isin(["received", "posted"]) & reason.isin(["accepted", "duplicate"])
+
+    def first_s(where: pd.Series) -> Floats:
+        mask = where.to_numpy()
+        times_s = frame["time_s"].to_numpy()[mask]
+        found = pd.Series(times_s, index=key[mask]).groupby(level=0).min()
+        return found.reindex(sent, fill_value=inf).to_numpy()
+
+    begun = (name == "send").to_numpy()
+    sent, send_s = key[begun], frame["time_s"].to_numpy()[begun]
+    acknowledged_s = first_s(answered)
+    dropped = (name == "drop").to_numpy()
+    why = pd.Series(reason[dropped].to_numpy(), index=key[dropped]).reindex(sent)
+    return pd.DataFrame(
+        {
+            "client": frame["client"].to_numpy()[begun],
+            "message": frame["message"].to_numpy()[begun],
+            "priority": frame["priority"].array[begun],
+            "send_s": send_s,
+            "left_s": first_s(name.isin(["transmit", "post"])),
+            "acknowledged_s": acknowledged_s,
+            "latency_s": acknowledged_s - send_s,
+            "dropped_s": first_s(name == "drop"),
+            "reason": why.array.fillna("none"),
+            "delivered": first_s(name == "process") < inf,
+        }
+    )
+
+
+def outbox_depth(trace: Trace) -> pd.DataFrame:
+    """Return how many messages all outboxes held, over time.
+
+    Returns
+    -------
+    DataFrame
+        A column per priority, most urgent first, indexed by ``time_s``, the moments of change:
+        a row holds until the next one, and of rows at the same moment the last one counts.
+    """
+    table = messages(trace)
+    table = table[table["reason"] != "full"]
+    gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
+    priority, is_gone = _codes(table["priority"]), gone_s < inf
+    time_s = np.concatenate([table["send_s"], gone_s[is_gone]])
+    change = np.zeros((time_s.size, len(Priority)), np.int64)
+    change[np.arange(len(table)), priority] = 1
+    change[np.arange(len(table), time_s.size), priority[is_gone]] = -1
+    order = np.argsort(time_s, kind="stable")
+    depth = np.vstack([np.zeros((1, len(Priority)), np.int64), change[order].cumsum(axis=0)])
+    index = pd.Index(np.concatenate([[0.0], time_s[order]]), name="time_s")
+    return pd.DataFrame(depth, index=index, columns=[p.name.lower() for p in Priority])
+
+
+def _row(trace: Trace) -> dict[str, Any]:
+    return {
+        "engine": trace.engine,
+        **_of_links(trace),
+        **_of_faults(trace),
+        **_of_messages(trace),
+    }
+
+
+def _of_links(trace: Trace) -> dict[str, Any]:
+    states = spans(trace, ["state"])
+    looks = spans(trace)
+    time_s = (looks["stop_s"] - looks["start_s"]).where(looks["state"] != "idle", 0.0)
+    notices = trace.frame()
+    notices = notices[(notices["reason"] == "gave_up").to_numpy()]
+    attempts = attempt_times_s(trace).size
+    return {
+        "availability_fraction": _ratio(time_s[looks["available"] == 1].sum(), time_s.sum()),
+        "polling_fraction": _ratio(time_s[looks["transport"] == "poll"].sum(), time_s.sum()),
+        "breaker_open_fraction": _ratio(time_s[looks["breaker"] == "open"].sum(), time_s.sum()),
+        "attempts": attempts,
+        "peak_attempts_per_s": attempts_per_s(trace).max(),
+        "amplification": _ratio(attempts, (states["state"] == "open").sum()),
+        "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
+        "gave_up": notices["client"].nunique(),
+    }
+
+
+def _of_faults(trace: Trace) -> dict[str, Any]:
+    recovery_s = recovery_times_s(trace)
+    return {
+        **_quantiles("time_to_detect_s", detection_times_s(trace), 50, 95, 99),
+        **_quantiles("time_to_recover_s", recovery_s, 50, 95, 99),
+        "never_recovered": int(np.isinf(recovery_s).sum()),
+    }
+
+
+def _of_messages(trace: Trace) -> dict[str, Any]:
+    table = messages(trace)
+    acknowledged = table[table["acknowledged_s"] < inf]
+    processed = int((trace.frame()["name"] == "process").sum())
+    delivered = int(table["delivered"].sum())
+    lost = int((~table["delivered"] & (table["dropped_s"] < inf)).sum())
+    left = table[table["left_s"] < inf]
+    numbers = {
+        "sent": len(table),
+        "delivered_fraction": _ratio(delivered, len(table)),
+        "lost": lost,
+        "undelivered": len(table) - delivered - lost,
+        "duplicate_fraction": _ratio(processed - delivered, processed),
+        "goodput_per_s": _ratio(len(acknowledged), trace.end_s),
+        "head_of_line_s": (left["left_s"] - left["send_s"]).mean(),
+        **_quantiles("latency_s", acknowledged["latency_s"], 50, 95, 99),
+    }
+    for priority in (each.name.lower() for each in Priority):
+        own = acknowledged[acknowledged["priority"] == priority]
+        values = _quantiles("latency_s", own["latency_s"], 50, 95)
+        numbers |= {f"{name}_{priority}": value for name, value in values.items()}
+    return numbers
+
+
+def _interrupting(trace: Trace) -> list[Fault]:
+    """Return the faults that can end a WebSocket connection or keep one from opening."""
+    return [
+        fault
+        for fault in trace.scenario.faults
+        if fault.kind != FaultKind.LATENCY and fault.route != Route.HTTP
+    ]
+
+
+def _noticed_by_s(fault: Fault) -> float:
+    return max(fault.end_s, fault.start_s + NOTICE_S)
+
+
+def _opens(trace: Trace) -> pd.DataFrame:
+    """Return the spans in OPEN: whether it was left, and when the client was OPEN again."""
+    states = spans(trace, ["state"])
+    client = states["client"].to_numpy()
+    left = np.append(client[1:] == client[:-1], False)
+    opens = states.assign(left=left)[(states["state"] == "open").to_numpy()]
+    again_s = opens.groupby("client")["start_s"].shift(-1).fillna(inf)
+    return opens.assign(again_s=again_s)
+
+
+def _quantiles(name: str, values: Floats | pd.Series, *percents: int) -> dict[str, float]:
+    if not values.size:
+        return {f"{name}_p{p}": nan for p in percents}
+    # An observed value, never one in between: between a time and inf there is none.
+    found = np.quantile(values, np.array(percents) / 100, method="inverted_cdf")
+    return {f"{name}_p{p}": float(q) for p, q in zip(percents, found, strict=True)}
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part) / float(whole) if whole else nan
+
+
+def _codes(values: pd.Series) -> npt.NDArray[np.int8]:
+    return (values.cat.codes if values.dtype == "category" else values).to_numpy()
+
+
+def _like(values: pd.Series, codes: npt.NDArray[np.int8]) -> Any:
+    if values.dtype == "category":
+        return pd.Categorical.from_codes(codes, dtype=values.dtype)
+    return codes

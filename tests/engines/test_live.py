@@ -1,0 +1,284 @@
+"""The live engine: real sockets, a real server process, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import simlib as sl
+from simlib.engines import live, processes
+from simlib.engines.world import World
+from simlib.study.replay import replay
+from simlib.trace import Trace
+
+pytestmark = pytest.mark.live
+
+QUICK = sl.Settings(
+    backoff=sl.Backoff(base_s=0.2, cap_s=0.4, jitter="none"),
+    connect_timeout_s=0.5,
+)
+
+
+def scenario(**changes: Any) -> sl.Scenario:
+    settings = {
+        "clients": 4,
+        "duration_s": 2.5,
+        "ramp_s": 0.1,
+        "client": QUICK,
+        "workload": sl.Workload(rate_per_s=4, stop_s=2),
+    }
+    return sl.Scenario(**(settings | changes))
+
+
+def children() -> set[str]:
+    """Return the ids of this process's children."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def reasons(trace: Trace, name: str) -> dict[str, int]:
+    rows = trace.frame().query("kind == 'event' and name == @name")
+    counts = rows["reason"].value_counts()
+    return {str(reason): int(count) for reason, count in counts.items() if count}
+
+
+def test_a_quiet_run_delivers_every_message_once() -> None:
+    quiet = scenario()
+    counts = sl.run(quiet, on="live").counts()
+    assert counts["opened"] == 4
+    assert "lost" not in counts
+    assert counts["received"] == counts["process"] == counts["send"]
+    assert counts["send"] == sl.run(quiet).counts()["send"]
+
+
+def test_an_outage_ends_connections_and_refuses_new_ones() -> None:
+    trace = sl.run(scenario(faults=[sl.Fault("outage", start_s=0.5, stop_s=1.2)]), on="live")
+    assert reasons(trace, "lost") == {"reset": 4}
+    # Waits of 0.2 and 0.4 s: attempts at about 0.74 and 1.18 fail, the next succeeds.
+    assert reasons(trace, "failed") == {"refused": 8}
+    assert trace.counts()["opened"] == 8
+
+
+def test_a_reset_ends_connections_and_nothing_else() -> None:
+    counts = sl.run(scenario(faults=[sl.Fault("reset", start_s=1)]), on="live").counts()
+    assert (counts["lost"], counts["opened"]) == (4, 8)
+    assert "failed" not in counts
+
+
+def test_a_black_hole_holds_what_is_sent_into_it_and_then_lets_it_through() -> None:
+    hole = sl.Fault("black_hole", start_s=0.5, stop_s=1.5)
+    trace = sl.run(scenario(faults=[hole]), on="live")
+    counts = trace.counts()
+    assert "lost" not in counts
+    assert counts["received"] == counts["send"]
+    received = trace.frame().query("name == 'received'")
+    # What was answered before it opened is on its way; one timer's lateness is allowed for.
+    assert received.query("0.6 < time_s < 1.5").empty
+
+
+def test_a_black_hole_makes_new_attempts_time_out() -> None:
+    hole = sl.Fault("black_hole", start_s=0.0, stop_s=1.5)
+    trace = sl.run(scenario(faults=[hole], ramp_s=0.0), on="live")
+    closes = trace.frame().query("name == 'close'")["reason"].astype(str).tolist()
+    assert set(closes) == {"timeout"}
+    assert trace.counts()["opened"] == 4
+
+
+def test_heartbeats_find_a_silent_connection() -> None:
+    watched = scenario(
+        faults=[sl.Fault("black_hole", start_s=0.8, stop_s=1.8)],
+        client=sl.Settings(
+            backoff=QUICK.backoff,
+            connect_timeout_s=0.5,
+            heartbeat=sl.HeartbeatRules(interval_s=0.3, timeout_s=0.3),
+        ),
+    )
+    closes = sl.run(watched, on="live").frame().query("name == 'close'")["reason"]
+    assert closes.astype(str).tolist().count("silent") == 4
+
+
+def test_latency_slows_every_message() -> None:
+    slow = scenario(faults=[sl.Fault("latency", start_s=0.0, stop_s=2.5, amount_s=0.1)])
+    frame = sl.run(slow, on="live").frame()
+    sent = frame.query("name == 'transmit'").set_index(["client", "message"])["time_s"]
+    got = frame.query("name == 'received'").set_index(["client", "message"])["time_s"]
+    assert (got - sent).min() >= 0.24
+
+
+def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
+    crash = scenario(faults=[sl.Fault("server_crash", start_s=0.6, stop_s=1.1)])
+    trace = sl.run(crash, on="live")
+    assert reasons(trace, "lost") == {"reset": 4}
+    assert set(reasons(trace, "failed")) == {"refused"}
+    counts = trace.counts()
+    assert counts["opened"] == 8
+    delivered = trace.frame().query("name == 'process'").groupby(["client", "message"]).size()
+    assert len(delivered) == counts["send"]
+
+
+def test_a_rejection_carries_its_retry_after_as_a_lower_bound() -> None:
+    reject = sl.Fault("reject", start_s=0.0, stop_s=0.8, status=503, retry_after_s=1)
+    trace = sl.run(scenario(faults=[reject], ramp_s=0.0), on="live")
+    failed = trace.frame().query("name == 'failed'")
+    assert failed["reason"].astype(str).tolist() == ["rejected"] * 4
+    assert failed["hint_s"].tolist() == [1.0] * 4
+    assert (failed["wait_s"] >= 1.0).all()
+
+
+def test_the_server_sheds_handshakes_over_its_limit() -> None:
+    full = scenario(server=sl.ServerSettings(max_connections=1, retry_after_s=1), ramp_s=0.0)
+    trace = sl.run(full, on="live")
+    assert set(reasons(trace, "failed")) == {"rejected"}
+    assert trace.counts()["opened"] == 1
+
+
+def test_handshakes_wait_for_a_worker() -> None:
+    slow = scenario(server=sl.ServerSettings(handshake_service_s=0.2), ramp_s=0.0)
+    opened = sl.run(slow, on="live").frame().query("name == 'opened'")["time_s"].tolist()
+    assert len(opened) == 4
+    assert all(later - earlier >= 0.15 for earlier, later in zip(opened, opened[1:], strict=False))
+
+
+def test_a_limited_message_is_kept_and_sent_again() -> None:
+    limited = scenario(server=sl.ServerSettings(rate=sl.Rate(per_s=2)), duration_s=4)
+    trace = sl.run(limited, on="live")
+    assert reasons(trace, "received")["limited"] > 0
+    frame = trace.frame()
+    assert not (frame["name"] == "drop").any()
+
+
+def test_messages_go_by_polling_while_the_websocket_route_is_out() -> None:
+    fallback = scenario(
+        duration_s=3.5,
+        client=sl.Settings(
+            backoff=QUICK.backoff,
+            fallback=sl.Fallback(after_attempts=2, poll_interval_s=0.3, return_after_s=0.3),
+        ),
+        workload=sl.Workload(rate_per_s=6, stop_s=3),
+        faults=[sl.Fault("outage", start_s=0.5, stop_s=2.0, route="websocket")],
+    )
+    trace = sl.run(fallback, on="live")
+    assert reasons(trace, "posted").keys() == {"accepted"}
+    notices = trace.frame().query("name == 'notify'")["reason"].astype(str).tolist()
+    assert notices.count("fell_back") == notices.count("returned") == 4
+    sent = trace.frame().query("name == 'transmit' and time_s > 2.6")
+    assert len(sent) > 0
+
+
+def test_the_recorded_events_make_a_fresh_client_decide_the_same() -> None:
+    busy = scenario(
+        faults=[
+            sl.Fault("outage", start_s=0.4, stop_s=0.8),
+            sl.Fault("server_crash", start_s=1.2, stop_s=1.6),
+        ],
+        client=sl.Settings(
+            backoff=sl.Backoff(base_s=0.1, cap_s=0.5),
+            breaker=sl.Breaker(trip_after=2, open_s=0.3),
+            fallback=sl.Fallback(after_attempts=2, poll_interval_s=0.2, return_after_s=0.2),
+        ),
+    )
+    result = replay(sl.run(busy, on="live"))
+    assert result.first == ""
+    assert result.matched == result.total > 100
+
+
+def test_a_users_own_process_drives_the_real_clients() -> None:
+    def three_messages(world: World) -> Generator[Any, Any, None]:
+        yield world.clock.timeout(1.0)
+        for _ in range(3):
+            world.send(0, priority=sl.Priority.CRITICAL)
+            yield world.clock.timeout(0.1)
+
+    mute = scenario(workload=sl.Workload(rate_per_s=0))
+    runs = [sl.run(mute, on=engine, processes=[three_messages]) for engine in ("sim", "live")]
+    for trace in runs:
+        rows = trace.frame().query("name == 'process'")
+        assert rows["message"].tolist() == [0, 1, 2]
+
+
+async def test_nothing_is_left_after_a_run() -> None:
+    await sl.run_live(scenario(duration_s=0.5, ramp_s=0.0))  # what is imported once, is now
+    files, tasks = open_files(), asyncio.all_tasks()
+    await sl.run_live(scenario(duration_s=1, faults=[sl.Fault("server_crash", 0.5, 0.8)]))
+    assert asyncio.all_tasks() == tasks
+    assert open_files() == files
+    assert children() == set()
+
+
+async def test_an_error_in_a_process_ends_the_run_and_leaves_nothing() -> None:
+    def broken(world: World) -> Generator[Any, Any, None]:
+        yield world.clock.timeout(0.2)
+        raise ZeroDivisionError("in the user's process")
+
+    with pytest.raises(ZeroDivisionError, match="in the user's process"):
+        await sl.run_live(scenario(duration_s=20), processes=[broken])
+    assert children() == set()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_cancelled_run_leaves_nothing_and_is_partial() -> None:
+    trace = Trace("live", scenario(duration_s=20))
+    task = asyncio.create_task(live.play_async(trace.scenario, trace=trace))
+    while len(trace) < 20:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert trace.partial
+    assert 0 < trace.end_s < 20
+    assert children() == set()
+
+
+def test_ctrl_c_saves_what_was_played(tmp_path: Path) -> None:
+    script = textwrap.dedent(f"""
+        import simlib as sl
+        from simlib.trace import Interrupted
+
+        def tell(fraction):
+            if fraction > 0.01:
+                print("playing", flush=True)
+
+        try:
+            sl.run(sl.Scenario(clients=5, duration_s=60), on="live", progress=tell)
+        except Interrupted as interrupted:
+            interrupted.trace.save({str(tmp_path / "partial.parquet")!r})
+            print("saved", flush=True)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "playing\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(10) == 0
+    assert rest.splitlines()[-1] == "saved"
+    assert Trace.load(tmp_path / "partial.parquet").partial
+    assert subprocess.run(["pgrep", "-s", str(process.pid)], check=False).returncode == 1
+
+
+def test_a_server_that_dies_at_its_start_is_an_error_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    with pytest.raises(sl.EngineError, match="ended before it said ready: it wrote no error"):
+        sl.run(scenario(), on="live")
+    assert children() == set()
+
+
+def test_more_clients_than_the_machine_has_sockets_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.resource, "getrlimit", lambda _: (100, 100))
+    with pytest.raises(sl.SimlibError, match="4 live clients need 124 open files"):
+        sl.run(scenario(), on="live")

@@ -1,0 +1,64 @@
+"""SimPy on the wall clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from simlib.engines.wallclock import WallClock
+
+pytestmark = pytest.mark.live
+
+
+async def clock_and_log() -> tuple[WallClock, list[str]]:
+    loop = asyncio.get_running_loop()
+    return WallClock(loop, loop.time()), []
+
+
+async def test_processes_and_calls_come_in_the_order_of_their_times() -> None:
+    clock, log = await clock_and_log()
+
+    def process() -> Generator[Any, Any, None]:
+        for _ in range(3):
+            yield clock.timeout(0.02)
+            log.append(f"process {clock.now:.2f}")
+
+    clock.process(process())
+    clock.at(0.05, log.append, "call 0.05")
+    clock.at(0.03, log.append, "call 0.03")
+    clock.at(0.1, clock.failed.set_result, None)
+    await asyncio.wait_for(clock.failed, 5)
+    assert log == ["process 0.02", "call 0.03", "process 0.04", "call 0.05", "process 0.06"]
+    assert min(clock.late_s) >= 0.0
+    clock.stop()
+
+
+async def test_a_timeout_made_from_outside_counts_from_now() -> None:
+    clock, log = await clock_and_log()
+    await asyncio.sleep(0.05)  # the time that the timeout must not begin before
+    event = clock.timeout(0.02)
+    event.callbacks.append(lambda _: log.append("rang"))
+    assert clock.peek() >= 0.07
+    clock.at(clock.peek(), clock.failed.set_result, None)
+    await asyncio.wait_for(clock.failed, 5)
+    assert log == ["rang"]
+    clock.stop()
+
+
+async def test_an_error_of_a_step_is_the_errors_of_the_run() -> None:
+    clock, _ = await clock_and_log()
+    clock.at(0.01, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(clock.failed, 5)
+    clock.stop()
+
+
+async def test_nothing_rings_after_the_stop() -> None:
+    clock, log = await clock_and_log()
+    clock.at(0.01, log.append, "too late")
+    clock.stop()
+    await asyncio.sleep(0.03)  # longer than the call was away
+    assert log == []
