@@ -6,6 +6,10 @@ Everything public is here; each name is imported when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Not lazily: the module has the function's name, and whoever imported it first would hide it.
+from simlib.run import run as run
+from simlib.run import run_live as run_live
+
 if TYPE_CHECKING:
     from simlib.core.backoff import Backoff as Backoff
     from simlib.core.client import Client as Client
@@ -25,8 +29,6 @@ if TYPE_CHECKING:
     from simlib.core.path import Latency as Latency
     from simlib.core.path import Path as Path
     from simlib.core.server import ServerSettings as ServerSettings
-    from simlib.run import run as run
-    from simlib.run import run_live as run_live
     from simlib.scenario import Scenario as Scenario
     from simlib.scenario import Workload as Workload
     from simlib.scenario import dump as dump
@@ -68,12 +70,10 @@ _WHERE = {
     "explore": "show.widgets",
     "load": "scenario",
     "plots": "show",
-    "run": "run",
-    "run_live": "run",
     "summary": "study.metrics",
 }
 
-__all__ = [*_WHERE, "__version__"]  # noqa: PLE0604 - the table is the list
+__all__ = [*_WHERE, "__version__", "run", "run_live"]  # noqa: PLE0604 - the table is the list
 
 
 def __getattr__(name: str) -> Any:

@@ -55,7 +55,9 @@ class Workload(Ruled):
         shares = self.critical_fraction + self.high_fraction + self.low_fraction
         if shares > 1.0 + 1e-9:
             raise SettingsError(
-                "low_fraction", self.low_fraction, f"the shares of the priorities add up to {shares:g}, above 1"
+                "low_fraction",
+                self.low_fraction,
+                f"the shares of the priorities add up to {shares:g}, above 1",
             )
         if self.stop_s <= self.start_s:
             raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
@@ -98,8 +100,9 @@ class Scenario(Ruled):
             raise SettingsError("name", self.name, "must be a text without a slash")
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
-        if isinstance(self.faults, Fault) or not isinstance(self.faults, Iterable):
-            raise SettingsError("faults", self.faults, "must be a list of faults")
+        if isinstance(self.faults, (Fault, dict, str)) or not isinstance(self.faults, Iterable):
+            rule = "must be a list of faults, each [[faults]] in TOML"
+            raise SettingsError("faults", self.faults, rule)
         object.__setattr__(self, "faults", tuple(self.faults))
         for i, fault in enumerate(self.faults):
             if not isinstance(fault, Fault):
@@ -166,7 +169,7 @@ def dump(scenario: Scenario) -> str:
 def build(kind: type[T], data: Any) -> T:
     """Return a settings object from nested dictionaries, as TOML gives them."""
     if not isinstance(data, dict):
-        raise SettingsError("value", data, f"must be a table of {kind.__name__} settings")
+        raise SettingsError("value", data, "must be a table of settings")
     known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
     for key, value in data.items():
         if key not in known:
@@ -197,9 +200,11 @@ def _replaced(owner: Any, keys: list[str], value: Any, where: str) -> Any:
     where = f"{where}.{key}" if where else key
     if isinstance(owner, tuple):
         if not key.isdecimal() or int(key) >= len(owner):
-            raise SettingsError(where, value, f"must name one of {len(owner)} by its number, from 0")
+            raise SettingsError(
+                where, value, f"must name one of {len(owner)} by its number, from 0"
+            )
         new = _replaced(owner[int(key)], rest, value, where) if rest else value
-        return owner[: int(key)] + (new,) + owner[int(key) + 1 :]
+        return (*owner[: int(key)], new, *owner[int(key) + 1 :])
     known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
     if key not in known:
         raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")

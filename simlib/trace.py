@@ -304,10 +304,12 @@ class Trace:
 #: What a fresh client's command is compared on.
 _COMMAND_CELLS = ("name", "connection", "message", "reason")
 _EVENT_NAMES: dict[type, Name] = {
-    kind: Name[kind.__name__.upper()] for kind in ev.Event.__args__  # type: ignore[attr-defined]
+    kind: Name[kind.__name__.upper()]
+    for kind in ev.Event.__args__  # type: ignore[attr-defined]
 }
 _COMMAND_NAMES: dict[type, Name] = {
-    kind: Name[kind.__name__.upper()] for kind in ev.Command.__args__  # type: ignore[attr-defined]
+    kind: Name[kind.__name__.upper()]
+    for kind in ev.Command.__args__  # type: ignore[attr-defined]
 }
 
 

@@ -51,10 +51,14 @@ class Backoff(Ruled):
         if self.cap_s < self.base_s:
             raise SettingsError("cap_s", self.cap_s, f"must not be below base_s ({self.base_s:g})")
         if self.first_s < inf and self.first_s > self.cap_s:
-            raise SettingsError("first_s", self.first_s, f"must not be above cap_s ({self.cap_s:g})")
+            raise SettingsError(
+                "first_s", self.first_s, f"must not be above cap_s ({self.cap_s:g})"
+            )
         for i, step_s in enumerate(self.steps_s):
             if step_s > self.cap_s:
-                raise SettingsError(f"steps_s[{i}]", step_s, f"must not be above cap_s ({self.cap_s:g})")
+                raise SettingsError(
+                    f"steps_s[{i}]", step_s, f"must not be above cap_s ({self.cap_s:g})"
+                )
 
 
 def ceiling(rules: Backoff, attempt: int) -> float:

@@ -18,8 +18,18 @@ from simlib.core.backoff import Backoff
 from simlib.core.errors import MisuseError
 from simlib.core.events import Command, Event, Reason
 from simlib.core.heartbeat import Heartbeat, HeartbeatRules
-from simlib.core.link import TABLE, Breaker, BreakerState, Fallback, Input, Move, State, Transport
-from simlib.core.link import idle, step
+from simlib.core.link import (
+    TABLE,
+    Breaker,
+    BreakerState,
+    Fallback,
+    Input,
+    Move,
+    State,
+    Transport,
+    idle,
+    step,
+)
 from simlib.core.outbox import Outbox, OutboxLimits
 from simlib.core.polling import Polling
 from simlib.core.rules import Ruled, seconds

@@ -3,7 +3,7 @@
 Each names its ``connection``: one counter per client numbers attempts, polls and posts alike,
 so an answer to something long given up is recognised. ``Open`` is answered by Opened or
 Failed, and after Opened by Lost; ``Transmit`` by Received or by nothing; ``Ping`` by Ponged or
-by nothing; ``Post`` by Posted; ``Poll`` by Polled. ``Close``, ``Drop`` and ``Notify`` have no answer.
+by nothing; ``Post`` by Posted; ``Poll`` by Polled. ``Close``, ``Drop``, ``Notify`` by nothing.
 """
 
 from __future__ import annotations

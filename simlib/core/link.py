@@ -114,13 +114,20 @@ class LinkRules(Protocol):
     """The part of a client's settings that a link follows."""
 
     @property
-    def backoff(self) -> Backoff: ...
+    def backoff(self) -> Backoff:
+        """The waits between attempts."""
+
     @property
-    def breaker(self) -> Breaker: ...
+    def breaker(self) -> Breaker:
+        """When attempts are refused."""
+
     @property
-    def fallback(self) -> Fallback: ...
+    def fallback(self) -> Fallback:
+        """When polling carries messages."""
+
     @property
-    def connect_timeout_s(self) -> float: ...
+    def connect_timeout_s(self) -> float:
+        """How long an attempt may take."""
 
 
 class Link(NamedTuple):

@@ -45,9 +45,13 @@ class Latency(Ruled):
     def check(self) -> None:
         """Raise `SettingsError` where the parts do not make a distribution."""
         if self.floor_s > self.mean_s:
-            raise SettingsError("floor_s", self.floor_s, f"must not be above mean_s ({self.mean_s:g})")
+            raise SettingsError(
+                "floor_s", self.floor_s, f"must not be above mean_s ({self.mean_s:g})"
+            )
         if self.distribution == Distribution.PARETO and self.shape <= 1.0:
-            raise SettingsError("shape", self.shape, "must be above 1 for pareto, or it has no mean")
+            raise SettingsError(
+                "shape", self.shape, "must be above 1 for pareto, or it has no mean"
+            )
         if self.distribution == Distribution.TABLE and len(self.table_s) < 2:
             raise SettingsError("table_s", self.table_s, "must have at least two quantiles")
         if list(self.table_s) != sorted(self.table_s):

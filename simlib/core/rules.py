@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf
 from sys import float_info
-from typing import Any
+from typing import Any, cast
 
 from simlib.core.errors import SettingsError
 
@@ -36,7 +36,9 @@ class Rule:
             bound = f"from {self.low:g} to {self.high:g}"
         else:
             bound = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
-        return f"must be {number}{unit}, {bound}" + (", or inf for no limit" if self.endless else "")
+        return f"must be {number}{unit}, {bound}" + (
+            ", or inf for no limit" if self.endless else ""
+        )
 
     def checked(self, key: str, value: Any) -> float | int:
         """Return ``value`` as the rule's number, or raise `SettingsError`."""
@@ -89,15 +91,15 @@ class Ruled:
     __slots__ = ()
 
     def __post_init__(self) -> None:
-        for item in fields(self):  # type: ignore[arg-type]
+        for item in fields(cast(Any, self)):
             if item.metadata:
                 value = _checked(item.name, getattr(self, item.name), item.metadata)
                 object.__setattr__(self, item.name, value)
-            elif is_dataclass(item.default_factory) and not isinstance(
-                getattr(self, item.name), item.default_factory  # type: ignore[arg-type]
-            ):
-                kind = item.default_factory.__name__  # type: ignore[union-attr]
-                raise SettingsError(item.name, getattr(self, item.name), f"must be a {kind}")
+                continue
+            kind = cast(Any, item.default_factory)
+            if is_dataclass(kind) and not isinstance(getattr(self, item.name), cast(type, kind)):
+                rule = f"must be {cast(type, kind).__name__}(...)"
+                raise SettingsError(item.name, getattr(self, item.name), rule)
         self.check()
 
     def check(self) -> None:
@@ -125,7 +127,7 @@ def word(key: str, value: Any, words: type[IntEnum]) -> IntEnum:
 
 
 def nearest(word_: object, known: list[str]) -> str:
-    """Return `` (did you mean "x"?)`` for the known word nearest to a misspelt one, else nothing."""
+    """Return `` (did you mean "x"?)`` with the known word nearest to a misspelt one, or nothing."""
     from difflib import get_close_matches
 
     match = get_close_matches(str(word_), known, n=1, cutoff=0.6)

@@ -114,9 +114,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self._handshakes = Station(
-            settings.workers, settings.handshake_service_s, settings.backlog
-        )
+        self._handshakes = Station(settings.workers, settings.handshake_service_s, settings.backlog)
         self._messages = Station(1, settings.message_service_s, inf)
         per_s = settings.accept_per_s
         self._accepts = Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))

@@ -22,6 +22,7 @@ from simlib.engines.wallclock import WallClock
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
 _LONGEST_HEAD_BYTES = 8192
+_CLOSE_TIMEOUT_S = 10.0
 
 
 class Proxy:
@@ -35,13 +36,12 @@ class Proxy:
         self.server_port: int | None = None
         self.pipes: set[Pipe] = set()
         self._listener: asyncio.Server | None = None
+        self._empty = asyncio.Event()
 
     async def listen(self) -> int:
         """Start to listen on a free loopback port and return it."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: Pipe(self), "127.0.0.1", 0, backlog=4096
-        )
+        self._listener = await loop.create_server(lambda: Pipe(self), "127.0.0.1", 0, backlog=4096)
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
@@ -55,10 +55,17 @@ class Proxy:
         """End every connection and stop listening."""
         if self._listener is not None:
             self._listener.close()
-        for pipe in list(self.pipes):
-            pipe.reset()
-        while self.pipes:
-            await asyncio.sleep(0)
+        if self.pipes:
+            self._empty.clear()
+            for pipe in list(self.pipes):
+                pipe.reset()
+            await asyncio.wait_for(self._empty.wait(), _CLOSE_TIMEOUT_S)
+
+    def forget(self, pipe: Pipe) -> None:
+        """Let go of a pipe whose two sides have ended."""
+        self.pipes.discard(pipe)
+        if not self.pipes:
+            self._empty.set()
 
 
 class Pipe(asyncio.Protocol):
@@ -226,7 +233,7 @@ class Pipe(asyncio.Protocol):
 
     def _forget_if_done(self) -> None:
         if self._down is None and self._up is None:
-            self._proxy.pipes.discard(self)
+            self._proxy.forget(self)
 
 
 class _ServerSide(asyncio.Protocol):

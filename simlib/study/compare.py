@@ -92,7 +92,12 @@ _SHARE = "every transition is a few milliseconds late"
 #: What is compared.
 METRICS = (
     Metric("attempts", absolute=1.0, relative=0.02, why=_EDGE),
-    Metric("peak_attempts_per_s", absolute=2.0, relative=0.05, why="an attempt falls into the next second"),
+    Metric(
+        "peak_attempts_per_s",
+        absolute=2.0,
+        relative=0.05,
+        why="an attempt falls into the next second",
+    ),
     Metric("amplification", absolute=0.1, relative=0.02, why=_EDGE),
     Metric("mean_wait_s", absolute=0.01, relative=0.02, why=_EDGE),
     Metric("time_to_detect_s_p50", hops=1, why=_TIMERS),
@@ -105,10 +110,19 @@ METRICS = (
     Metric("breaker_open_fraction", absolute=0.01, why=_SHARE),
     Metric("latency_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p95", hops=6, tail=True, why=_TIMERS),
-    Metric("delivered_fraction", absolute=0.005, why="a message at the end of the run is just in time or not"),
+    Metric(
+        "delivered_fraction",
+        absolute=0.005,
+        why="a message at the end of the run is just in time or not",
+    ),
     Metric("lost", absolute=1.0, relative=0.02, why="a message meets a full outbox or just not"),
     Metric("duplicate_fraction", absolute=0.005, why="an acknowledgement is just lost or just not"),
-    Metric("goodput_per_s", absolute=0.1, relative=0.01, why="a message at the end of the run is just in time or not"),
+    Metric(
+        "goodput_per_s",
+        absolute=0.1,
+        relative=0.01,
+        why="a message at the end of the run is just in time or not",
+    ),
 )
 
 
@@ -175,10 +189,13 @@ class Comparison:
         styled = (
             self.table.style.hide(axis="index")
             .format(precision=4, na_rep="-")
-            .map(lambda verdict: f"color: {colours[verdict]}; font-weight: bold", subset=["verdict"])
+            .map(
+                lambda verdict: f"color: {colours[verdict]}; font-weight: bold", subset=["verdict"]
+            )
         )
         word = "agree" if self.agreed else "disagree"
-        return f"<p><b>Simulation and live run {word}.</b> Replay: {self.replay}.</p>{styled.to_html()}"
+        headline = f"<b>Simulation and live run {word}.</b> Replay: {self.replay}."
+        return f"<p>{headline}</p>{styled.to_html()}"
 
 
 def compare(
@@ -251,7 +268,10 @@ def compare_traces(simulated: Sequence[Trace], live: Trace) -> Comparison:
     """
     late = Lateness.of(live)
     sims, lives = summary(list(simulated)), summary(live)
-    rows = [_row(metric, sims[metric.name], float(lives[metric.name].iloc[0]), late) for metric in METRICS]
+    rows = [
+        _row(metric, sims[metric.name], float(lives[metric.name].iloc[0]), late)
+        for metric in METRICS
+    ]
     return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live)
 
 
@@ -282,10 +302,13 @@ def _row(metric: Metric, sims: pd.Series, live: float, late: Lateness) -> dict[s
     median = float(sims.median())
     tolerance = metric.tolerance(late, median)
     verdict, why = "agree", metric.why
-    if math.isnan(live) or math.isnan(low) or sims.isna().any():
+    if math.isnan(live) or math.isnan(low):
         verdict = "too little data"
     elif metric.hops and late.p99_s > TOO_LATE_S:
-        verdict, why = "too little data", f"timers rang {late.p99_s:.3f} s late: the machine was too busy"
+        verdict, why = (
+            "too little data",
+            f"timers rang {late.p99_s:.3f} s late: the machine was too busy",
+        )
     elif not low - tolerance <= live <= high + tolerance:
         verdict = "disagree"
     return {
@@ -306,9 +329,9 @@ def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
     """Return the prediction interval for one more run (Student's t; Bonferroni over metrics)."""
     from scipy import stats
 
-    values = sims.dropna().to_numpy(dtype=float)
+    values = sims.to_numpy(dtype=float)
     n = len(values)
-    if n < _FEWEST_REPLICATIONS:
+    if n < _FEWEST_REPLICATIONS or not np.isfinite(values).all():
         return math.nan, math.nan
     quantile = stats.t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)), n - 1)
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))

@@ -30,15 +30,15 @@ NOTICE_S = 1.0
 MEANING = {
     "engine": "what played the run",
     "availability_fraction": "share of the clients' time in which a message could leave at once",
-    "time_to_detect_s_p50": "half of the clients that a fault hit had left OPEN this long after its start",
+    "time_to_detect_s_p50": "half of the clients hit by a fault left OPEN this soon after it began",
     "time_to_detect_s_p95": "the same of 95 in 100",
     "time_to_detect_s_p99": "the same of 99 in 100",
-    "time_to_recover_s_p50": "half of the clients that a fault hit were OPEN again this long after its end",
+    "time_to_recover_s_p50": "half of the clients hit were OPEN again this soon after the fault",
     "time_to_recover_s_p95": "the same of 95 in 100; inf: fewer were ever OPEN again in the run",
     "time_to_recover_s_p99": "the same of 99 in 100",
     "never_recovered": "recoveries that did not come before the end of the run",
     "attempts": "tries to open a connection",
-    "peak_attempts_per_s": "most attempts within one second, counted from whole second to whole second",
+    "peak_attempts_per_s": "most attempts between one whole second and the next",
     "amplification": "attempts per attempt that was needed, that is, per connection opened",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
     "gave_up": "clients that gave up at least once",
@@ -46,12 +46,12 @@ MEANING = {
     "breaker_open_fraction": "share of the clients' time with an open breaker",
     "sent": "messages that the application gave to its clients",
     "delivered_fraction": "share of the sent messages that the server processed at least once",
-    "lost": "messages that an outbox dropped (full, evicted, expired, dead letter), never processed",
-    "undelivered": "messages still in an outbox or on their way at the end: sent, minus delivered and lost",
+    "lost": "messages dropped by an outbox (full, evicted, expired, dead letter), never processed",
+    "undelivered": "messages still on their way, or in an outbox, at the end of the run",
     "duplicate_fraction": "share of what the server processed that it had processed before",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
     "head_of_line_s": "mean time from send until a message first left, of those that left",
-    "latency_s_p50": "half of the acknowledged messages were acknowledged this long after their send",
+    "latency_s_p50": "half of the acknowledged messages were so this soon after their send",
     "latency_s_p95": "the same of 95 in 100",
     "latency_s_p99": "the same of 99 in 100",
 } | {
@@ -97,7 +97,7 @@ def attempt_times_s(trace: Trace) -> Floats:
 
 
 def attempts_per_s(trace: Trace) -> Floats:
-    """Return the number of attempts in each second of the run, from whole second to whole second."""
+    """Return the number of attempts from each whole second of the run to the next."""
     seconds = max(1, int(np.ceil(trace.end_s)))
     counts, _ = np.histogram(attempt_times_s(trace), np.arange(seconds + 1))
     return counts.astype(float)
@@ -194,9 +194,10 @@ def messages(trace: Trace) -> pd.DataFrame:
     DataFrame
         A row per message: ``client``, ``message``, ``priority``; ``send_s``, when the
         application gave it to its client; ``left_s``, when it was first transmitted or posted;
-        ``acknowledged_s``, when the server's first answer (accepted or duplicate) came, and
-        ``latency_s``, the time from send to there; ``dropped_s`` and ``reason``, when and why the outbox dropped it; ``delivered``, whether
-        the server processed it. Times are inf where that never happened.
+        ``acknowledged_s``, when the first answer (accepted or duplicate) came, and
+        ``latency_s``, the time from send to there; ``dropped_s`` and ``reason``, when and why
+        the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
+        where that never happened.
     """
     frame = trace.frame()
     frame = frame[(frame["message"] >= 0).to_numpy()]
@@ -351,10 +352,11 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _codes(values: pd.Series) -> npt.NDArray[np.int8]:
-    return (values.cat.codes if values.dtype == "category" else values).to_numpy()
+    codes = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
+    return np.asarray(codes, np.int8)
 
 
 def _like(values: pd.Series, codes: npt.NDArray[np.int8]) -> Any:
-    if values.dtype == "category":
+    if isinstance(values.dtype, pd.CategoricalDtype):
         return pd.Categorical.from_codes(codes, dtype=values.dtype)
     return codes

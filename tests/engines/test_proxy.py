@@ -49,9 +49,9 @@ async def test_bytes_pass_in_order_and_ends_follow_them(proxy: Proxy) -> None:
     assert await asyncio.wait_for(reader.readexactly(len(expected)), 5) == expected
     server.close()
     writer.close()
-    async with asyncio.timeout(5):
-        while proxy.pipes:
-            await asyncio.sleep(0.01)
+    await writer.wait_closed()
+    await proxy.close()
+    assert not proxy.pipes
 
 
 @pytest.mark.parametrize(

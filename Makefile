@@ -1,0 +1,45 @@
+# What one does with simlib, a word each. The first use installs everything into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lab bench lint clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
+	@$(BIN)/simlib compare data/scenarios/first_outage.toml
+
+test: lint ## check style and types, and run all tests
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+
+bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
+	@$(BIN)/python tests/benchmarks/run.py
+
+lint: $(READY) ## check style and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+clean: ## remove .venv, results and caches
+	@rm -rf .venv out .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "simlib needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
+	    "name another with make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing simlib and what it needs into .venv (about a minute)"
+	@if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt -e '.[dev]'; \
+	fi
+	@touch $@

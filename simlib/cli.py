@@ -1,0 +1,391 @@
+"""The command line: from arguments to the public names, from results to words and files.
+
+Results go to stdout, progress and notes to stderr. Whatever goes wrong is one sentence and a
+status: 0 agreed or done, 1 disagreed, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simlib import __version__
+from simlib.core.errors import SettingsError, SimlibError
+
+if TYPE_CHECKING:
+    from simlib.scenario import Scenario
+    from simlib.study.compare import Comparison
+    from simlib.trace import Trace
+
+SCENARIOS = Path(__file__).parents[1] / "data" / "scenarios"
+DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class _Failure(click.ClickException):
+    exit_code = BAD_INPUT
+
+
+class _Commands(click.Group):
+    """Turns whatever a command raises into a sentence and a status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except SimlibError as error:
+            raise _Failure(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when nobody reads on
+            raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  simlib {line}" for line in lines)
+
+
+def _plays(command: Callable[..., None]) -> Any:
+    """Add the arguments that say what to play, and give the command the scenario they make."""
+
+    @wraps(command)
+    def with_scenario(
+        scenario: str,
+        settings: Sequence[str],
+        seed: int | None,
+        clients: int | None,
+        **others: Any,
+    ) -> None:
+        command(_scenario(scenario, settings, seed, clients), **others)
+
+    decorated: Any = with_scenario
+    for option in reversed(_WHAT_TO_PLAY):
+        decorated = option(decorated)
+    return decorated
+
+
+_WHAT_TO_PLAY = (
+    click.argument("scenario"),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a setting, such as client.backoff.cap_s=5; may be given again.",
+    ),
+    click.option("--seed", type=int, help="Seed of every draw."),
+    click.option("--clients", type=int, help="How many clients."),
+)
+_on = click.option(
+    "--on", default="sim", show_default=True, metavar="[sim|live]", help="The engine that plays."
+)
+_out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group(
+    cls=_Commands,
+    epilog=_examples("scenarios", "compare first_outage", "run reconnect_storm --clients 200"),
+)
+@click.version_option(__version__, message="simlib %(version)s")
+def main() -> None:
+    """Simulate WebSocket clients under faults, play them for real, and compare.
+
+    SCENARIO is a TOML file, or the name of a scenario that comes with simlib.
+    """
+
+
+@main.command(
+    epilog=_examples(
+        "run first_outage",
+        "run first_outage --on live --out out/mine",
+        "run reconnect_storm --set client.backoff.jitter=full --json",
+    )
+)
+@_plays
+@_on
+@_out
+@_json
+def run(scenario: Scenario, on: str, out: Path | None, as_json: bool) -> None:
+    """Play SCENARIO once and print its metrics."""
+    if out is not None:
+        _check_writable(out)
+    trace = _play(scenario, on, out)
+    if out is not None:
+        _save_run(trace, out)
+    if as_json:
+        click.echo(_json_text(_run_document(trace)), nl=False)
+    else:
+        from simlib.show.terminal import run_in_words
+
+        _print(run_in_words(trace))
+    if out is not None:
+        _note(f"Trace and metrics are in {out}.")
+
+
+@main.command(
+    epilog=_examples("story first_outage --client 3", "story first_outage --client 3 --on live")
+)
+@_plays
+@click.option("--client", type=int, required=True, help="Whose story; the first is 0.")
+@_on
+def story(scenario: Scenario, client: int, on: str) -> None:
+    """Play SCENARIO once and tell what happened to one client."""
+    from simlib.trace import Trace
+
+    Trace(on, scenario).story(client)  # an unknown client is known before anything is played
+    click.echo("\n".join(_play(scenario, on, None).story(client)))
+
+
+@main.command(
+    epilog=_examples(
+        "compare first_outage",
+        "compare first_outage --replications 50 --out out/fifty",
+        "compare poor_network_fallback --clients 5 --json",
+    )
+)
+@_plays
+@click.option("--replications", default=20, show_default=True, help="Simulated runs.")
+@_out
+@_json
+def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bool) -> None:
+    """Play SCENARIO in simulation and on real WebSockets: do they agree?
+
+    Exits with 0 if they agree and with 1 if they do not.
+    """
+    from simlib.study.compare import compare as compare_engines
+
+    folder = out or _default_out(scenario)
+    _check_writable(folder)
+    with _saving_if_interrupted(folder), _progress("simulating") as progress:
+        comparison = compare_engines(scenario, replications, progress=progress)
+    _save_comparison(comparison, folder)
+    if as_json:
+        click.echo(_json_text(comparison.to_json()), nl=False)
+    else:
+        from simlib.show.terminal import comparison_in_words
+
+        _print(comparison_in_words(comparison))
+    _note(f"Traces, table and charts are in {folder}.")
+    if not comparison.agreed:
+        raise SystemExit(DISAGREED)
+
+
+@main.command()
+def scenarios() -> None:
+    """List the scenarios that come with simlib."""
+    from rich.table import Table
+
+    from simlib.scenario import load
+
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    for file in _shipped().values():
+        table.add_row(file.stem, load(file).teaches)
+    _print(table)
+
+
+# --- what to play ------------------------------------------------------------------------
+
+
+def _scenario(
+    given: str, settings: Sequence[str], seed: int | None, clients: int | None
+) -> Scenario:
+    from simlib.scenario import load
+
+    scenario = load(_file(given))
+    if settings:
+        scenario = _changed(scenario, settings)
+    if seed is not None:
+        scenario = scenario.replace(seed=seed)
+    if clients is not None:
+        scenario = scenario.replace(clients=clients)
+    return scenario
+
+
+def _file(given: str) -> Path:
+    path = Path(given)
+    if path.is_file() or path.suffix or len(path.parts) > 1:
+        return path
+    from simlib.core.rules import nearest
+
+    shipped = _shipped()
+    if given not in shipped:
+        rule = f"is no file, and no scenario of this name is shipped{nearest(given, list(shipped))}"
+        raise SettingsError("scenario", given, f"{rule}; simlib scenarios lists them")
+    return shipped[given]
+
+
+def _shipped() -> dict[str, Path]:
+    if not SCENARIOS.is_dir():
+        raise SimlibError(
+            "the shipped scenarios are in simlib's source tree, and this simlib was installed "
+            "without it: name a TOML file instead"
+        )
+    return {file.stem: file for file in sorted(SCENARIOS.glob("*.toml"))}
+
+
+def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
+    """Apply all settings at once, since a new cap may be below the old base."""
+    from simlib.scenario import Scenario, build, dump
+
+    data = tomllib.loads(dump(scenario))
+    for setting in settings:
+        key, _, text = (part.strip() for part in setting.partition("="))
+        if not (key and text):
+            raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
+        try:
+            data = _with(data, key.split("."), _toml_value(text))
+        except LookupError:
+            raise SettingsError(f"--set {key}", text, "is not a setting of this scenario") from None
+    try:
+        return build(Scenario, data)
+    except SettingsError as error:
+        raise SettingsError(f"--set {error.key}", error.value, error.rule) from error
+
+
+def _with(place: Any, names: Sequence[str], value: Any) -> Any:
+    """Return tables with a value set deep inside; in a list, a number says where."""
+    if not names:
+        return value
+    name, *rest = names
+    if isinstance(place, dict):
+        return place | {name: _with(place.get(name, {}), rest, value)}
+    if isinstance(place, list) and name.isdecimal():
+        changed = place.copy()
+        changed[int(name)] = _with(place[int(name)], rest, value)
+        return changed
+    raise LookupError(name)
+
+
+def _toml_value(text: str) -> Any:
+    """Read a value as TOML does; a bare word is a text."""
+    try:
+        data = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return data["value"]
+
+
+# --- playing -----------------------------------------------------------------------------
+
+
+def _play(scenario: Scenario, on: str, out: Path | None) -> Trace:
+    from simlib.run import run
+
+    kept = _default_out(scenario) if out is None and on == "live" else out
+    with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
+        return run(scenario, on, progress=progress)
+
+
+@contextmanager
+def _progress(word: str) -> Iterator[Callable[..., None]]:
+    """Show a bar on stderr, if it is a terminal; give the function that moves it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(word, total=1.0)
+
+        def move(fraction: float, word: str = word) -> None:
+            bar.update(task, completed=fraction, description=word)
+
+        yield move
+
+
+@contextmanager
+def _saving_if_interrupted(folder: Path | None) -> Iterator[None]:
+    from simlib.trace import Interrupted
+
+    try:
+        yield
+    except Interrupted as interrupted:
+        if folder is not None:
+            file = folder / f"{interrupted.trace.engine}.partial.parquet"
+            interrupted.trace.save(file)
+            _note(f"The {interrupted.trace.engine} run is partial: what there is, is in {file}.")
+        raise
+
+
+# --- writing -----------------------------------------------------------------------------
+
+
+def _default_out(scenario: Scenario) -> Path:
+    return Path("out") / scenario.name
+
+
+def _check_writable(folder: Path) -> None:
+    """Fail before the run, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError("--out", str(folder), f"cannot be written: {error.strerror}") from error
+
+
+def _save_run(trace: Trace, folder: Path) -> None:
+    from simlib.study.metrics import summary
+
+    trace.save(folder / "trace.parquet")
+    _write(folder / "summary.csv", summary(trace).to_csv())
+    _write(folder / "summary.json", _json_text(_run_document(trace)))
+
+
+def _save_comparison(comparison: Comparison, folder: Path) -> None:
+    from simlib.show.report import save_charts
+
+    comparison.simulated[0].save(folder / "sim.parquet")
+    comparison.live.save(folder / "live.parquet")
+    _write(folder / "agreement.csv", comparison.table.to_csv(index=False))
+    _write(folder / "agreement.json", _json_text(comparison.to_json()))
+    save_charts(comparison, folder)
+
+
+def _run_document(trace: Trace) -> dict[str, Any]:
+    from simlib.study.metrics import summary
+
+    # pandas writes NaN and inf as null, which JSON has no numbers for.
+    (row,) = json.loads(summary(trace).to_json(orient="records", double_precision=15))
+    return {
+        "scenario": trace.scenario.name,
+        "clients": trace.scenario.clients,
+        "seed": trace.scenario.seed,
+        "summary": row,
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    from simlib.files import replacing
+
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+# --- printing ----------------------------------------------------------------------------
+
+
+def _print(result: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, emoji=False).print(result)
+
+
+def _note(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _json_text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,105 @@
+"""Results as tables for a terminal: what stands in which column, and how a number is written."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from simlib.study.metrics import MEANING, summary
+from simlib.trace import Trace
+
+if TYPE_CHECKING:
+    from simlib.study.compare import Comparison
+
+_VERDICT_STYLES = {"agree": "green", "disagree": "bold red", "too little data": "yellow"}
+
+
+def run_in_words(trace: Trace) -> Group:
+    """Return the metrics of one run: name, value and meaning."""
+    table = _table()
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("meaning", style="dim")
+    for name, value in summary(trace).iloc[0].items():
+        shown = value if isinstance(value, str) else written(float(value))
+        table.add_row(str(name), shown, MEANING[str(name)])
+    return Group(_headline(trace), "", table)
+
+
+def comparison_in_words(comparison: Comparison) -> Group:
+    """Return a comparison for 80 columns and more: table, reasons, verdict and replay."""
+    rows, replay = comparison.table, comparison.replay
+    differ = [str(metric) for metric in rows.loc[rows["verdict"] == "disagree", "metric"]]
+    scarce = int((rows["verdict"] == "too little data").sum())
+    verdict = f"disagree on {', '.join(differ)}" if differ else "agree on every metric"
+    left_out = f" ({scarce} with too little data)" if scarce else ""
+    parts: list[RenderableType] = [
+        _headline(comparison.live),
+        f"against {len(comparison.simulated)} simulated runs",
+        "",
+        _agreement(rows),
+        "",
+        _reasons(rows),
+        "",
+        Text(f"Simulation and live run {verdict}{left_out}.", "bold"),
+        f"Decision replay: {replay}.",
+    ]
+    if replay.first:
+        parts.append(f"First that differs: {replay.first}")
+    return Group(*parts)
+
+
+def written(value: float) -> str:
+    """Return a number for reading: three digits, at most four decimals; ``-`` for NaN.
+
+    Examples
+    --------
+    >>> written(0.012345), written(-0.00042), written(1234.5), written(math.inf), written(math.nan)
+    ('0.0123', '-0.0004', '1,234', 'inf', '-')
+    """
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
+
+
+def _headline(trace: Trace) -> Text:
+    scenario = trace.scenario
+    size = f"{scenario.clients:,} clients, {scenario.duration_s:g} s, seed {scenario.seed}"
+    return Text.assemble((scenario.name, "bold"), f" on {trace.engine}: {size}")
+
+
+def _agreement(rows: pd.DataFrame) -> Table:
+    table = _table()
+    table.add_column("metric", no_wrap=True)
+    for name in ("simulated", "live", "difference", "tolerance"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for row in rows.to_dict(orient="records"):
+        low, high = written(row["sim_low"]), written(row["sim_high"])
+        table.add_row(
+            row["metric"],
+            low if low == high else f"{low} .. {high}",
+            *(written(row[name]) for name in ("live", "difference", "tolerance")),
+            Text(row["verdict"], _VERDICT_STYLES[row["verdict"]]),
+        )
+    return table
+
+
+def _reasons(rows: pd.DataFrame) -> Table:
+    """Return why the tolerances are what they are: the metrics by reason."""
+    table = _table()
+    table.add_column("why this tolerance", ratio=1)
+    table.add_column("metrics", ratio=1)
+    for why, group in rows.groupby("why", sort=False):
+        table.add_row(str(why), ", ".join(group["metric"]))
+    return table
+
+
+def _table() -> Table:
+    # No frame: a table can be copied, and read in any encoding.
+    return Table(box=None, padding=(0, 1, 0, 0), header_style="bold")

@@ -1,0 +1,25 @@
+"""Settings that all tests share."""
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+# Charts go to files, never to a screen.
+os.environ["MPLBACKEND"] = "Agg"
+
+# The same examples every time; a busy machine is no failure.
+settings.register_profile("simlib", derandomize=True, deadline=None)
+settings.load_profile("simlib")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The machine's Chromium; without one a test is skipped, but not where CI promises one."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail("CI has no chromium: .ci/run installs it")
+    if path is None:
+        pytest.skip("no chromium on this machine")
+    return path

@@ -1,0 +1,121 @@
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simlib.core.backoff import Backoff, Jitter, ceiling, delay, stretched
+from simlib.core.errors import SettingsError
+
+ONE_TO_TEN = Backoff(base_s=1, cap_s=10, jitter="none")
+DRAW = st.floats(0.0, 1.0, exclude_max=True)
+
+
+@st.composite
+def policies(draw):
+    base_s = draw(st.floats(0.01, 10.0))
+    cap_s = base_s * draw(st.floats(1.0, 100.0))
+    inside = st.floats(0.0, cap_s)
+    return Backoff(
+        jitter=draw(st.sampled_from(Jitter)),
+        base_s=base_s,
+        cap_s=cap_s,
+        factor=draw(st.floats(1.0, 5.0)),
+        spread_fraction=draw(st.floats(0.0, 1.0)),
+        first_s=draw(st.just(inf) | inside),
+        steps_s=draw(st.just(()) | st.lists(inside, min_size=1, max_size=5)),
+    )
+
+
+def waits(rules: Backoff, draws: list[float]) -> list[float]:
+    """The waits before attempts 1, 2, ... with these draws."""
+    result: list[float] = []
+    for attempt, u in enumerate(draws, 1):
+        result.append(delay(rules, attempt, result[-1] if result else 0.0, u))
+    return result
+
+
+def test_the_ceiling_doubles_up_to_the_cap():
+    assert [1, 2, 4, 8, 10, 10, 10] == [ceiling(ONE_TO_TEN, n) for n in range(1, 8)]
+
+
+def test_the_ceiling_of_a_far_attempt_is_the_cap_and_does_not_overflow():
+    assert 10.0 == ceiling(ONE_TO_TEN, 1_000_000)
+
+
+def test_a_factor_of_one_keeps_the_base():
+    steady = Backoff(base_s=3, cap_s=10, factor=1)
+    assert [3, 3, 3] == [ceiling(steady, n) for n in (1, 2, 1_000_000_000)]
+
+
+def test_a_table_replaces_base_and_factor_and_its_last_entry_repeats():
+    table = Backoff(steps_s=[0, 2, 7], jitter="none")
+    assert [0, 2, 7, 7, 7] == waits(table, [0.9] * 5)
+
+
+@pytest.mark.parametrize(
+    ("jitter", "low", "middle", "high"),
+    [
+        ("none", [1, 2, 4, 8, 10], [1, 2, 4, 8, 10], [1, 2, 4, 8, 10]),
+        ("full", [0, 0, 0, 0, 0], [0.5, 1, 2, 4, 5], [1, 2, 4, 8, 10]),
+        ("equal", [0.5, 1, 2, 4, 5], [0.75, 1.5, 3, 6, 7.5], [1, 2, 4, 8, 10]),
+        ("decorrelated", [1, 1, 1, 1, 1], [2, 3.5, 5.75, 9.125, 10], [3, 9, 10, 10, 10]),
+        ("proportional", [0.75, 1.5, 3, 6, 7.5], [1, 2, 4, 8, 10], [1.25, 2.5, 5, 10, 10]),
+    ],
+)
+def test_each_jitter_at_its_ends_and_its_middle(jitter, low, middle, high):
+    rules = Backoff(base_s=1, cap_s=10, jitter=jitter, spread_fraction=0.25)
+    assert low == waits(rules, [0.0] * 5)
+    assert middle == waits(rules, [0.5] * 5)
+    assert high == pytest.approx(waits(rules, [1.0] * 5))
+
+
+def test_the_first_wait_is_exact_whatever_the_jitter():
+    rules = Backoff(first_s=0.25, jitter="full")
+    assert [0.25, 1.0] == waits(rules, [0.5, 0.5])
+
+
+def test_decorrelated_jitter_starts_afresh_with_a_new_count():
+    rules = Backoff(base_s=1, cap_s=100, jitter="decorrelated")
+    assert 3.0 == delay(rules, 1, 50.0, 1.0)
+    assert 150.0 > delay(rules, 2, 50.0, 1.0) == 100.0
+
+
+def test_decorrelated_jitter_grows_from_the_base_after_a_shorter_first_wait():
+    rules = Backoff(base_s=1, cap_s=100, jitter="decorrelated", first_s=0)
+    assert [0.0, 3.0] == waits(rules, [1.0, 1.0])
+
+
+@given(policies(), st.lists(DRAW, min_size=1, max_size=30))
+def test_no_wait_is_negative_or_passes_the_cap(rules, draws):
+    assert all(0.0 <= wait_s <= rules.cap_s for wait_s in waits(rules, draws))
+
+
+@given(policies(), st.integers(1, 100))
+def test_the_ceiling_never_falls_without_a_table(rules, attempt):
+    if not rules.steps_s:
+        assert ceiling(rules, attempt) <= ceiling(rules, attempt + 1) <= rules.cap_s
+
+
+@given(policies(), st.floats(0.0, 1e6), DRAW)
+def test_a_hint_is_only_ever_stretched(rules, hint_s, u):
+    assert hint_s <= stretched(rules, hint_s, u) <= hint_s * (1.0 + rules.spread_fraction)
+
+
+def test_a_hint_is_kept_to_the_letter_without_jitter():
+    assert 7.0 == stretched(ONE_TO_TEN, 7.0, 0.9)
+    assert 7.0 * 1.45 == stretched(Backoff(), 7.0, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cap_s": 0.5}, "cap_s = 0.5: must not be below base_s (1)"),
+        ({"first_s": 31}, "first_s = 31.0: must not be above cap_s (30)"),
+        ({"steps_s": [1, 40]}, "steps_s[1] = 40.0: must not be above cap_s (30)"),
+    ],
+)
+def test_no_part_of_a_policy_may_pass_its_cap(wrong, message):
+    with pytest.raises(SettingsError) as error:
+        Backoff(**wrong)
+    assert message == str(error.value)

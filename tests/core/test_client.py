@@ -1,0 +1,426 @@
+from math import inf
+
+import pytest
+
+from simlib.core.backoff import Backoff
+from simlib.core.client import Client, Settings
+from simlib.core.errors import MisuseError
+from simlib.core.events import (
+    Close,
+    Drop,
+    Failed,
+    Lost,
+    Message,
+    Notify,
+    Open,
+    Opened,
+    Ping,
+    Poll,
+    Polled,
+    Ponged,
+    Post,
+    Posted,
+    Priority,
+    Reason,
+    Received,
+    Send,
+    Start,
+    Stop,
+    Transmit,
+    Wake,
+)
+from simlib.core.heartbeat import HeartbeatRules
+from simlib.core.link import Breaker, Fallback, State, Transport
+from simlib.core.meters import Rate
+from simlib.core.outbox import OutboxLimits
+
+A, B, C = Message(0), Message(1), Message(2)
+
+
+def client(**parts) -> Client:
+    """A client that waits 1, 2, 4 ... 10 s without jitter, and gives an attempt 5 s."""
+    backoff = {"base_s": 1, "cap_s": 10, "jitter": "none"} | parts.pop("backoff", {})
+    return Client(Settings(backoff=Backoff(**backoff), connect_timeout_s=5, **parts), seed=1)
+
+
+def told(one: Client, *events: tuple) -> list:
+    """What a client asks for after the last of these (event, time), checked after each."""
+    commands = []
+    for event, now in events:
+        commands = one.handle(event, now)
+        one.check()
+    return commands
+
+
+def opened(**parts) -> Client:
+    """A client whose connection 1 opened at 0 s."""
+    one = client(**parts)
+    assert [Open(1)] == told(one, (Start(), 0.0))
+    told(one, (Opened(1), 0.0))
+    return one
+
+
+def polling(**parts) -> Client:
+    """A client that has fallen back at 0 s and waits for the answer to poll 2."""
+    one = client(fallback=Fallback(after_attempts=1, poll_interval_s=4, return_after_s=3), **parts)
+    told(one, (Start(), 0.0))
+    asked = told(one, (Failed(1, Reason.REFUSED), 0.0))
+    assert [Notify(Reason.FELL_BACK), Poll(2)] == asked
+    return one
+
+
+def posting(**parts) -> Client:
+    """A client that polls, with post 3 of message A on its way since 1 s."""
+    one = polling(**parts)
+    told(one, (Send(A), 0.5))
+    assert [Post(3, A)] == told(one, (Polled(2, Reason.ACCEPTED), 1.0))
+    return one
+
+
+# --- attempts ----------------------------------------------------------------------------
+
+
+def test_before_its_start_it_wants_nothing():
+    one = client()
+    one.check()
+    assert (inf, False) == (one.deadline, one.available)
+
+
+def test_it_opens_and_is_available():
+    one = client()
+    assert [Open(1)] == told(one, (Start(), 0.0))
+    assert (5.0, False) == (one.deadline, one.available)
+    assert [] == told(one, (Opened(1), 0.2))
+    assert (inf, True) == (one.deadline, one.available)
+
+
+def test_a_failed_attempt_is_made_again_after_the_wait():
+    one = client()
+    assert [] == told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.2))
+    assert 1.2 == one.deadline
+    assert [] == told(one, (Wake(), 1.1))
+    assert [Open(2)] == told(one, (Wake(), 1.2))
+
+
+def test_an_attempt_without_an_answer_is_closed():
+    one = client()
+    assert [Close(1, Reason.TIMEOUT)] == told(one, (Start(), 0.0), (Wake(), 5.0))
+    assert (6.0, State.WAITING) == (one.deadline, one.link.state)
+
+
+def test_a_late_open_after_giving_up_is_closed():
+    one = client()
+    told(one, (Start(), 0.0), (Wake(), 5.0))
+    assert [Close(1)] == told(one, (Opened(1), 5.5))
+    assert [Open(2)] == told(one, (Wake(), 6.0))
+    assert [Close(1)] == told(one, (Opened(1), 6.5))
+    assert [] == told(one, (Opened(2), 6.6))
+    assert one.available
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Failed(1, Reason.REFUSED),
+        Lost(1, Reason.RESET),
+        Received(1, 0, Reason.ACCEPTED),
+        Received(1, 0, Reason.LIMITED, 60.0),
+        Ponged(1),
+        Posted(1, 0, Reason.ACCEPTED),
+        Polled(1, Reason.ACCEPTED),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_an_answer_on_an_earlier_connection_is_ignored(event):
+    one = opened()
+    told(one, (Lost(1, Reason.RESET), 1.0), (Wake(), 2.0), (Opened(2), 2.0), (Send(A), 2.0))
+    before = (one.link, one.outbox.in_flight, one.deadline)
+    assert [] == told(one, (event, 3.0))
+    assert before == (one.link, one.outbox.in_flight, one.deadline)
+
+
+def test_a_hint_postpones_the_next_attempt():
+    one = client()
+    told(one, (Start(), 0.0), (Failed(1, Reason.REJECTED, 7.0), 0.5))
+    assert 7.5 == one.deadline
+    one = opened()
+    told(one, (Lost(1, Reason.CLOSED, 9.0), 1.0))
+    assert 10.0 == one.deadline
+
+
+def test_it_says_when_the_breaker_trips_and_mends():
+    one = client(breaker=Breaker(trip_after=2, open_s=30))
+    told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0), (Wake(), 1.0))
+    assert [Notify(Reason.TRIPPED)] == told(one, (Failed(2, Reason.REFUSED), 1.0))
+    assert 31.0 == one.deadline
+    assert [Open(3)] == told(one, (Wake(), 31.0))
+    assert [Notify(Reason.MENDED)] == told(one, (Opened(3), 31.0))
+
+
+def test_it_says_when_it_gives_up_and_starts_again_when_told():
+    one = client(backoff={"max_attempts": 1})
+    asked = told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0))
+    assert [Notify(Reason.GAVE_UP)] == asked
+    assert inf == one.deadline
+    assert [] == told(one, (Wake(), 100.0))
+    assert [Open(2)] == told(one, (Start(), 100.0))
+
+
+def test_an_event_that_the_state_does_not_allow_is_a_mistake_of_the_caller():
+    one = Client(Settings(), number=7)
+    told(one, (Start(), 0.0))
+    with pytest.raises(MisuseError, match="client 7: start told while connecting"):
+        one.handle(Start(), 1.0)
+    told(one, (Opened(1), 1.0))
+    with pytest.raises(MisuseError, match="client 7: opened told while open"):
+        one.handle(Opened(1), 2.0)
+
+
+# --- messages ----------------------------------------------------------------------------
+
+
+def test_a_message_waits_for_the_connection_and_leaves_with_it():
+    one = client()
+    assert [] == told(one, (Send(A), 0.0))
+    assert [Open(1)] == told(one, (Start(), 1.0))
+    assert [] == told(one, (Send(B), 1.1))
+    assert [Transmit(1, A), Transmit(1, B)] == told(one, (Opened(1), 1.2))
+    assert [Transmit(1, C)] == told(one, (Send(C), 1.3))
+
+
+@pytest.mark.parametrize("reason", [Reason.ACCEPTED, Reason.DUPLICATE])
+def test_an_acknowledged_message_is_forgotten(reason):
+    one = opened()
+    told(one, (Send(A), 1.0))
+    assert [] == told(one, (Received(1, A.id, reason), 1.1))
+    assert (0, inf) == (len(one.outbox), one.deadline)
+
+
+def test_the_window_lets_the_next_leave_only_after_an_answer():
+    one = opened(outbox=OutboxLimits(max_in_flight=1))
+    assert [Transmit(1, A)] == told(one, (Send(A), 1.0))
+    assert [] == told(one, (Send(B), 1.0))
+    assert [Transmit(1, B)] == told(one, (Received(1, A.id, Reason.ACCEPTED), 1.1))
+
+
+def test_what_was_in_flight_is_sent_again_over_the_next_connection():
+    one = opened()
+    told(one, (Send(A), 1.0), (Send(B), 1.0), (Received(1, B.id, Reason.ACCEPTED), 1.1))
+    assert [] == told(one, (Lost(1, Reason.RESET), 2.0))
+    assert [Open(2)] == told(one, (Wake(), 3.0))
+    assert [Transmit(2, A)] == told(one, (Opened(2), 3.1))
+
+
+def test_a_message_without_an_answer_is_sent_again_and_then_given_up():
+    one = opened(outbox=OutboxLimits(ack_timeout_s=2, max_resends=1))
+    told(one, (Send(A), 1.0))
+    assert 3.0 == one.deadline
+    assert [Transmit(1, A)] == told(one, (Wake(), 3.0))
+    assert 7.0 == one.deadline
+    assert [Drop(A, Reason.DEAD_LETTER)] == told(one, (Wake(), 7.0))
+    assert inf == one.deadline
+    # Its answer comes at last, to nobody.
+    assert [] == told(one, (Received(1, A.id, Reason.ACCEPTED), 8.0))
+
+
+def test_a_full_outbox_says_what_it_drops():
+    one = client(outbox=OutboxLimits(capacity=1, when_full="drop_oldest"))
+    told(one, (Send(A), 0.0))
+    assert [Drop(A, Reason.EVICTED)] == told(one, (Send(B), 0.0))
+    one = client(outbox=OutboxLimits(capacity=1))
+    told(one, (Send(A), 0.0))
+    assert [Drop(B, Reason.FULL)] == told(one, (Send(B), 0.0))
+
+
+def test_an_old_message_expires_while_it_waits():
+    one = client()
+    old = Message(5, expires_s=3.0)
+    told(one, (Send(old), 0.0))
+    assert 3.0 == one.deadline
+    assert [Drop(old, Reason.EXPIRED)] == told(one, (Wake(), 3.0))
+    assert inf == one.deadline
+
+
+def test_a_message_born_too_old_never_leaves():
+    one = opened()
+    old = Message(5, expires_s=1.0)
+    assert [Drop(old, Reason.EXPIRED)] == told(one, (Send(old), 1.0))
+
+
+def test_the_rate_paces_what_leaves():
+    one = opened(rate=Rate(per_s=2, burst=1))
+    assert [Transmit(1, A)] == told(one, (Send(A), 10.0))
+    assert [] == told(one, (Send(B), 10.1))
+    assert 10.5 == one.deadline
+    assert [Transmit(1, B)] == told(one, (Wake(), 10.5))
+
+
+def test_the_backlog_is_paced_too_most_urgent_first():
+    one = client(rate=Rate(per_s=2, burst=2))
+    urgent = Message(9, Priority.CRITICAL)
+    told(one, (Send(A), 0.0), (Send(B), 0.0), (Send(urgent), 0.0), (Start(), 0.0))
+    assert [Transmit(1, urgent), Transmit(1, A)] == told(one, (Opened(1), 1.0))
+    assert 1.5 == one.deadline
+    assert [Transmit(1, B)] == told(one, (Wake(), 1.5))
+
+
+def test_the_server_s_limit_pauses_sending_and_keeps_the_message():
+    one = opened()
+    told(one, (Send(A), 1.0))
+    assert [] == told(one, (Received(1, A.id, Reason.LIMITED, 4.0), 1.5))
+    assert [] == told(one, (Send(B), 2.0))
+    assert 5.5 == one.deadline
+    assert [Transmit(1, A), Transmit(1, B)] == told(one, (Wake(), 5.5))
+
+
+def test_a_limit_without_a_hint_pauses_for_the_base():
+    one = opened()
+    told(one, (Send(A), 1.0), (Received(1, A.id, Reason.LIMITED), 1.5))
+    assert 2.5 == one.deadline
+
+
+# --- heartbeat ---------------------------------------------------------------------------
+
+
+def test_a_silent_connection_is_closed_and_counts_as_lost():
+    one = opened(heartbeat=HeartbeatRules(interval_s=30, timeout_s=10))
+    told(one, (Send(A), 1.0), (Received(1, A.id, Reason.ACCEPTED), 1.0))
+    assert [Ping(1)] == told(one, (Wake(), 30.0))
+    assert 40.0 == one.deadline
+    assert [] == told(one, (Ponged(1), 30.5))
+    assert [Ping(1)] == told(one, (Wake(), 60.0))
+    assert [Close(1, Reason.SILENT)] == told(one, (Wake(), 70.0))
+    assert (State.WAITING, 71.0) == (one.link.state, one.deadline)
+
+
+def test_a_heartbeat_ends_with_its_connection_and_starts_with_the_next():
+    one = opened(heartbeat=HeartbeatRules(interval_s=30, timeout_s=10))
+    told(one, (Wake(), 30.0), (Lost(1, Reason.RESET), 31.0))
+    assert 32.0 == one.deadline
+    told(one, (Wake(), 32.0), (Opened(2), 33.0))
+    assert 63.0 == one.deadline
+
+
+# --- fallback ----------------------------------------------------------------------------
+
+
+def test_messages_are_posted_once_a_poll_has_proved_the_route():
+    one = polling()
+    assert [] == told(one, (Send(A), 0.5))
+    assert not one.available
+    assert [Post(3, A)] == told(one, (Polled(2, Reason.ACCEPTED), 1.0))
+    assert one.available
+    assert [] == told(one, (Posted(3, A.id, Reason.ACCEPTED), 1.2))
+    assert 0 == len(one.outbox)
+
+
+def test_polls_follow_each_other_by_the_interval():
+    one = polling(backoff={"first_s": 9})
+    told(one, (Polled(2, Reason.ACCEPTED), 1.0))
+    assert 4.0 == one.deadline
+    assert [Poll(3)] == told(one, (Wake(), 4.0))
+    # One that answers nothing is given up, and the next is due.
+    assert 9.0 == one.deadline
+    assert [Open(4), Close(3, Reason.TIMEOUT), Poll(5)] == told(one, (Wake(), 9.0))
+    assert not one.available
+
+
+def test_a_poll_given_up_before_the_next_is_due_is_followed_by_none_yet():
+    one = client(
+        fallback=Fallback(after_attempts=1, poll_interval_s=8), backoff={"max_attempts": 1}
+    )
+    told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0))
+    assert [Close(2, Reason.TIMEOUT)] == told(one, (Wake(), 5.0))
+    assert 8.0 == one.deadline
+    assert [Poll(3)] == told(one, (Wake(), 8.0))
+
+
+def test_a_failed_post_comes_back_and_waits_for_the_next_good_poll():
+    one = posting(backoff={"first_s": 9})
+    assert [] == told(one, (Posted(3, A.id, Reason.REFUSED), 2.0))
+    assert (False, 0) == (one.available, one.outbox.in_flight)
+    assert [Poll(4)] == told(one, (Wake(), 4.0))
+    assert [Post(5, A)] == told(one, (Polled(4, Reason.ACCEPTED), 4.1))
+
+
+def test_a_failed_poll_postpones_the_next_by_its_hint():
+    one = polling(backoff={"first_s": 10})
+    told(one, (Polled(2, Reason.REJECTED, 7.0), 1.0))
+    assert (8.0, False) == (one.deadline, one.available)
+
+
+def test_a_limited_post_pauses_without_doubting_the_route():
+    one = posting(backoff={"first_s": 9})
+    assert [] == told(one, (Posted(3, A.id, Reason.LIMITED, 2.0), 1.5))
+    assert (True, 3.5) == (one.available, one.deadline)
+    assert [Post(4, A)] == told(one, (Wake(), 3.5))
+
+
+def test_a_post_without_an_answer_is_closed_and_sent_again():
+    one = posting(backoff={"first_s": 9}, outbox=OutboxLimits(ack_timeout_s=2))
+    assert [Close(3, Reason.TIMEOUT), Post(4, A)] == told(one, (Wake(), 3.0))
+    assert [] == told(one, (Posted(3, A.id, Reason.ACCEPTED), 3.1))
+    assert 1 == one.outbox.in_flight
+    told(one, (Posted(4, A.id, Reason.ACCEPTED), 3.2))
+    assert 0 == len(one.outbox)
+
+
+def test_it_returns_to_the_websocket_once_that_was_good_for_long_enough():
+    one = polling()
+    told(one, (Polled(2, Reason.ACCEPTED), 0.5))
+    assert [Open(3)] == told(one, (Wake(), 1.0))
+    told(one, (Opened(3), 1.0))
+    # Open already, yet messages still go by post.
+    assert [Post(4, A)] == told(one, (Send(A), 2.0))
+    assert [Notify(Reason.RETURNED)] == told(one, (Wake(), 4.0))
+    assert Transport.WEBSOCKET == one.link.transport
+    assert [Transmit(3, B)] == told(one, (Send(B), 4.5))
+    # The post that was on its way still counts.
+    told(one, (Posted(4, A.id, Reason.ACCEPTED), 5.0))
+    assert [0] == [one.outbox.sent_on(A.id)]
+    assert 1 == len(one.outbox)
+
+
+def test_returning_closes_the_poll_that_is_on_its_way():
+    one = polling()
+    told(one, (Wake(), 1.0), (Opened(3), 1.0))
+    assert [Close(2), Notify(Reason.RETURNED)] == told(one, (Wake(), 4.0))
+    assert [] == told(one, (Polled(2, Reason.ACCEPTED), 4.1))
+
+
+def test_polling_goes_on_after_giving_up():
+    one = client(
+        fallback=Fallback(after_attempts=1, poll_interval_s=4), backoff={"max_attempts": 1}
+    )
+    asked = told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0))
+    assert [Notify(Reason.FELL_BACK), Notify(Reason.GAVE_UP), Poll(2)] == asked
+    told(one, (Polled(2, Reason.ACCEPTED), 0.5))
+    assert [Post(3, A)] == told(one, (Send(A), 1.0))
+
+
+# --- stop --------------------------------------------------------------------------------
+
+
+def test_a_stop_closes_everything_and_keeps_what_was_not_delivered():
+    one = posting()
+    told(one, (Wake(), 1.0))
+    assert [Close(4), Close(3)] == told(one, (Stop(), 2.0))
+    assert (inf, 1, 0) == (one.deadline, len(one.outbox), one.outbox.in_flight)
+    assert [] == told(one, (Posted(3, A.id, Reason.ACCEPTED), 2.1))
+
+
+def test_a_stop_closes_the_poll_on_its_way():
+    one = polling()
+    assert [Close(2)] == told(one, (Stop(), 0.5))
+    assert inf == one.deadline
+
+
+def test_a_stop_while_open_returns_what_was_in_flight():
+    one = opened(heartbeat=HeartbeatRules(interval_s=30))
+    told(one, (Send(A), 1.0))
+    assert [Close(1)] == told(one, (Stop(), 2.0))
+    assert (inf, False, 0) == (one.deadline, one.available, one.outbox.in_flight)
+    assert [Close(1)] == told(one, (Opened(1), 3.0))
+    assert [] == told(one, (Stop(), 4.0))
+    told(one, (Start(), 5.0))
+    assert [Transmit(2, A)] == told(one, (Opened(2), 5.0))

@@ -1,0 +1,68 @@
+import math
+import sys
+from statistics import NormalDist
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from simlib.core import exact
+
+TINY = sys.float_info.min
+
+
+def units_off(expected: float, value: float) -> float:
+    """How far a value is off, in units in the last place of the expected one."""
+    return abs(value - expected) / math.ulp(expected)
+
+
+@given(st.floats(TINY, sys.float_info.max))
+@example(1.0)
+@example(math.nextafter(1.0, 0.0))
+@example(math.nextafter(1.0, 2.0))
+@example(0.7071067811865475)
+@example(0.7071067811865476)
+@example(2.0**-53)
+@example(5e-324)
+def test_log_is_within_four_units_in_the_last_place(x):
+    assert units_off(math.log(x), exact.log(x)) <= 4.0
+
+
+@given(st.floats(-700.0, 700.0))
+@example(0.0)
+@example(exact.LN2 / 2.0)
+@example(-exact.LN2 / 2.0)
+@example(700.0)
+@example(-700.0)
+def test_exp_is_within_four_units_in_the_last_place(x):
+    assert units_off(math.exp(x), exact.exp(x)) <= 4.0
+
+
+@given(st.floats(1e-16, 1.0 - 2.0**-53))
+@example(0.5)
+@example(0.02425)
+@example(1.0 - 0.02425)
+@example(1e-16)
+@example(1.0 - 2.0**-53)
+def test_normal_quantile_is_within_its_stated_error(p):
+    expected = NormalDist().inv_cdf(p)
+    assert exact.normal_quantile(p) == pytest.approx(expected, rel=1.15e-9, abs=1e-15)
+
+
+# Only operations that IEEE 754 fixes: these bits hold on every machine and Python version.
+@pytest.mark.parametrize(
+    ("function", "x", "bits"),
+    [
+        (exact.log, 0.1, "-0x1.26bb1bbb55515p+1"),
+        (exact.log, 3.7, "0x1.4eeee650ae550p+0"),
+        (exact.log, 1e-300, "-0x1.5963447f87fb5p+9"),
+        (exact.exp, 1.0, "0x1.5bf0a8b14576ap+1"),
+        (exact.exp, -37.5, "0x1.dd5c566301ec8p-55"),
+        (exact.exp, 20.25, "0x1.290d76d1966aap+29"),
+        (exact.normal_quantile, 1e-10, "-0x1.9720359482785p+2"),
+        (exact.normal_quantile, 0.7, "0x1.0c7e395d14935p-1"),
+        (exact.normal_quantile, 0.999, "0x1.8b8cbb6ee2822p+1"),
+    ],
+)
+def test_every_machine_gives_these_bits(function, x, bits):
+    assert bits == function(x).hex()

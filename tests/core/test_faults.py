@@ -1,0 +1,222 @@
+from math import inf
+
+import pytest
+
+from simlib.core.draws import Stream
+from simlib.core.errors import SettingsError
+from simlib.core.faults import FAULT_FIELDS, Crossing, Fault, FaultKind, Route, Timeline
+from simlib.core.path import NEW_LANE, Lane, Latency, Path
+
+WEBSOCKET, HTTP = Route.WEBSOCKET, Route.HTTP
+TWENTY_MS = Path(latency=Latency(mean_s=0.02))
+
+
+def timeline(*faults: Fault, seed: int = 1) -> Timeline:
+    return Timeline(faults, seed)
+
+
+# --- one fault ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"start_s": 5, "stop_s": 5}, "stop_s = 5.0: must be after start_s (5)"),
+        ({"start_s": -1}, "start_s = -1: must be a number of seconds, 0 or more"),
+        ({"kind": "latency"}, "amount_s = 0.0: must be above 0 for latency"),
+        (
+            {"kind": "reject", "status": 200},
+            "status = 200: must be a whole number, from 400 to 599",
+        ),
+        (
+            {"kind": "reject", "retry_after_s": 1.5},
+            "retry_after_s = 1.5: must be a whole number of seconds, 0 or more",
+        ),
+        (
+            {"kind": "reset", "stop_s": 9},
+            "stop_s = 9.0: is not for reset, which takes clients_fraction, route",
+        ),
+        (
+            {"kind": "server_crash", "clients_fraction": 0.5},
+            "clients_fraction = 0.5: is not for server_crash, which takes stop_s",
+        ),
+        (
+            {"kind": "outage", "amount_s": 0.5},
+            "amount_s = 0.5: is not for outage, which takes stop_s, clients_fraction, route",
+        ),
+        (
+            {"kind": "outages"},
+            'kind = "outages": must be one of outage, reset, black_hole, latency, server_crash, '
+            'reject (did you mean "outage"?)',
+        ),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(wrong, message):
+    with pytest.raises(SettingsError) as error:
+        Fault(**wrong)
+    assert message == str(error.value)
+
+
+def test_every_kind_says_which_fields_it_takes():
+    assert list(FaultKind) == list(FAULT_FIELDS)
+
+
+def test_a_reset_is_over_as_it_starts():
+    assert 5.0 == Fault("reset", start_s=5).end_s
+    assert (9.0, inf) == (Fault("outage", stop_s=9).end_s, Fault("outage").end_s)
+
+
+# --- the timeline ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("now", "refused"), [(9.9, 0), (10, 1), (19.9, 1), (20, 0)])
+def test_a_fault_acts_from_its_start_up_to_its_stop(now, refused):
+    outage = timeline(Fault("outage", start_s=10, stop_s=20))
+    assert refused == outage.refuses(0, WEBSOCKET, now)
+
+
+@pytest.mark.parametrize(
+    ("route", "hit"), [("all", (1, 1)), ("websocket", (1, 0)), ("http", (0, 1))]
+)
+def test_a_fault_lies_on_its_route(route, hit):
+    outage = timeline(Fault("outage", route=route))
+    assert hit == (outage.refuses(0, WEBSOCKET, 1.0), outage.refuses(0, HTTP, 1.0))
+    assert hit == (outage.cuts(0, 0, WEBSOCKET), outage.cuts(0, 0, HTTP))
+
+
+def test_a_share_of_the_clients_is_hit_the_same_ones_throughout():
+    half = timeline(Fault("outage", clients_fraction=0.5), Fault("outage", clients_fraction=0.5))
+    first = [client for client in range(2000) if half.hits(0, client)]
+    second = [client for client in range(2000) if half.hits(1, client)]
+    assert 1000 == pytest.approx(len(first), abs=90)  # four standard errors
+    assert 500 == pytest.approx(len(set(first) & set(second)), abs=80)
+    assert first == [client for client in range(2000) if half.hits(0, client)]
+    other_seed = timeline(Fault("outage", clients_fraction=0.5), seed=2)
+    assert first != [client for client in range(2000) if other_seed.hits(0, client)]
+
+
+def test_a_larger_share_hits_those_of_a_smaller_one_too():
+    shares = [timeline(Fault("outage", clients_fraction=f)) for f in (0.0, 0.2, 0.6, 1.0)]
+    hit = [{client for client in range(500) if each.hits(0, client)} for each in shares]
+    assert hit[0] < hit[1] < hit[2] < hit[3]
+    assert (0, 500) == (len(hit[0]), len(hit[3]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "cuts"),
+    [
+        ("outage", True),
+        ("reset", True),
+        ("server_crash", True),
+        ("black_hole", False),
+        ("latency", False),
+        ("reject", False),
+    ],
+)
+def test_which_faults_end_connections(kind, cuts):
+    fault = Fault(kind, amount_s=1.0 if kind == "latency" else 0.0)
+    assert cuts == timeline(fault).cuts(0, 3, HTTP)
+
+
+def test_a_share_of_the_clients_is_cut():
+    reset = timeline(Fault("reset", clients_fraction=0.5))
+    assert [reset.hits(0, c) for c in range(50)] == [reset.cuts(0, c, HTTP) for c in range(50)]
+
+
+def test_the_first_rejection_answers():
+    late, early = (
+        Fault("reject", start_s=10, status=429, retry_after_s=3),
+        Fault("reject", start_s=20, status=503),
+    )
+    both = timeline(late, early)
+    assert [None, late, late] == [both.rejection(0, WEBSOCKET, t) for t in (5.0, 15.0, 25.0)]
+
+
+def test_delays_add_up():
+    both = timeline(
+        Fault("latency", start_s=10, stop_s=30, amount_s=0.5),
+        Fault("latency", start_s=20, stop_s=40, amount_s=0.25),
+    )
+    assert [0, 0.5, 0.75, 0.25, 0] == [both.extra_s(0, HTTP, t) for t in (5, 15, 25, 35, 45)]
+
+
+def test_a_black_hole_holds_until_it_ends_and_one_may_follow_another():
+    holes = timeline(
+        Fault("black_hole", start_s=10, stop_s=20),
+        Fault("black_hole", start_s=15, stop_s=18),
+        Fault("black_hole", start_s=20, stop_s=25),
+        Fault("black_hole", start_s=50),
+    )
+    assert [9.0, 25.0, 25.0, 25.0, inf] == [
+        holes.held_until_s(0, HTTP, now) for now in (9.0, 10.0, 16.0, 25.0, 60.0)
+    ]
+
+
+def test_edges_come_in_order_and_stops_before_starts():
+    edges = timeline(
+        Fault("outage", start_s=20, stop_s=30),
+        Fault("reset", start_s=20),
+        Fault("black_hole", start_s=5, stop_s=20),
+        Fault("server_crash", start_s=40),
+    ).edges()
+    assert [
+        (5.0, 2, True),
+        (20.0, 2, False),
+        (20.0, 0, True),
+        (20.0, 1, True),
+        (30.0, 0, False),
+        (40.0, 3, True),
+    ] == edges
+
+
+# --- crossing ----------------------------------------------------------------------------
+
+
+def crossing(*faults: Fault, path: Path = TWENTY_MS) -> Crossing:
+    return Crossing(path, timeline(*faults), 1, 0)
+
+
+def test_to_connect_takes_one_round_trip():
+    assert 1.04 == crossing().connect(WEBSOCKET, 1.0)
+    slow = crossing(Fault("latency", start_s=1, stop_s=1.5, amount_s=1))
+    # The way there is slow; the way back starts after the fault has ended.
+    assert 2.04 == pytest.approx(slow.connect(WEBSOCKET, 1.0))
+
+
+def test_what_is_sent_into_a_black_hole_arrives_after_it():
+    hole = crossing(Fault("black_hole", start_s=10, stop_s=20))
+    assert 10.01 == pytest.approx(
+        hole.send(NEW_LANE, Stream.UP, HTTP, 9.99, 100).arrival_s
+    )
+    assert 20.02 == hole.send(NEW_LANE, Stream.UP, HTTP, 10.0, 100).arrival_s
+    # The answer to what got through just before is held on its way back.
+    assert 20.02 == hole.connect(HTTP, 9.99)
+
+
+def test_what_is_sent_into_an_endless_black_hole_never_arrives():
+    hole = crossing(Fault("black_hole", start_s=10))
+    lane = hole.send(Lane(3.0, 4.0), Stream.UP, HTTP, 10.0, 100)
+    assert Lane(3.0, inf) == lane
+    assert inf == hole.connect(HTTP, 10.0)
+    assert inf == hole.connect(HTTP, 9.99)
+
+
+def test_a_fault_on_another_route_or_client_changes_nothing():
+    hole = crossing(Fault("black_hole", route="http"), Fault("black_hole", clients_fraction=0.0))
+    assert 1.04 == hole.connect(WEBSOCKET, 1.0)
+
+
+def test_each_direction_numbers_its_draws():
+    path = Path(latency=Latency(distribution="exponential"))
+
+    def up(one: Crossing) -> float:
+        return one.send(NEW_LANE, Stream.UP, HTTP, 0.0, 1).arrival_s
+
+    def down(one: Crossing) -> float:
+        return one.send(NEW_LANE, Stream.DOWN, HTTP, 0.0, 1).arrival_s
+
+    first, second = crossing(path=path), crossing(path=path)
+    mixed = [up(first), down(first), up(first), down(first)]
+    ups, downs = [up(second), up(second)], [down(second), down(second)]
+    assert mixed == [ups[0], downs[0], ups[1], downs[1]]
+    assert 4 == len(set(mixed))

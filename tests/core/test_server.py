@@ -1,0 +1,248 @@
+from math import inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simlib.core.events import (
+    Admit,
+    Answer,
+    Arrived,
+    Ended,
+    Framed,
+    Reason,
+    Refuse,
+    Wake,
+)
+from simlib.core.meters import Rate
+from simlib.core.server import Seen, Server, ServerSettings, Station
+
+
+def told(server: Server, event, now: float) -> list:
+    """What a server asks for, its invariants checked."""
+    commands = server.handle(event, now)
+    server.check()
+    return commands
+
+
+# --- handshakes --------------------------------------------------------------------------
+
+
+def test_by_default_everything_is_done_at_once():
+    server = Server(ServerSettings())
+    assert [Admit(3, 1)] == told(server, Arrived(3, 1), 0.0)
+    assert [Answer(3, 1, 7, Reason.ACCEPTED)] == told(server, Framed(3, 1, 7), 0.0)
+    assert (1, inf) == (server.connections, server.deadline)
+    assert [] == told(server, Ended(3, 1), 1.0)
+    assert 0 == server.connections
+
+
+def test_handshakes_are_served_one_after_the_other():
+    server = Server(ServerSettings(handshake_service_s=0.5))
+    for client in range(3):
+        assert [] == told(server, Arrived(client, 1), 0.0)
+    assert 0.5 == server.deadline
+    assert [Admit(0, 1)] == told(server, Wake(), 0.5)
+    assert [] == told(server, Wake(), 0.9)
+    assert [Admit(1, 1), Admit(2, 1)] == told(server, Wake(), 1.5)
+    assert inf == server.deadline
+
+
+def test_workers_serve_side_by_side():
+    server = Server(ServerSettings(handshake_service_s=1, workers=2))
+    for client in range(4):
+        told(server, Arrived(client, 1), 0.0)
+    assert [Admit(0, 1), Admit(1, 1)] == told(server, Wake(), 1.0)
+    assert [Admit(2, 1), Admit(3, 1)] == told(server, Wake(), 2.0)
+
+
+def test_a_full_backlog_refuses():
+    server = Server(ServerSettings(handshake_service_s=1, backlog=1, retry_after_s=5))
+    answers = [told(server, Arrived(client, 1), 0.0) for client in range(3)]
+    assert [[], [], [Refuse(2, 1, 503, 5.0)]] == answers
+    # A place is free again once the first is done.
+    assert [Admit(0, 1)] == told(server, Arrived(3, 1), 1.0)
+    assert [Refuse(4, 1, 503, 5.0)] == told(server, Arrived(4, 1), 1.0)
+
+
+def test_no_backlog_means_no_waiting():
+    server = Server(ServerSettings(handshake_service_s=1, backlog=0))
+    assert [] == told(server, Arrived(0, 1), 0.0)
+    assert [Refuse(1, 1, 503, 0.0)] == told(server, Arrived(1, 1), 0.5)
+    assert [Admit(0, 1)] == told(server, Arrived(2, 1), 1.0)
+
+
+def test_beyond_the_connections_it_can_hold_it_refuses():
+    server = Server(ServerSettings(max_connections=2, handshake_service_s=1, workers=2))
+    told(server, Arrived(0, 1), 0.0)
+    told(server, Arrived(1, 1), 0.0)
+    # Those being served count.
+    assert [Refuse(2, 1, 503, 0.0)] == told(server, Arrived(2, 1), 0.0)
+    told(server, Wake(), 1.0)
+    assert [Refuse(3, 1, 503, 0.0)] == told(server, Arrived(3, 1), 2.0)
+    told(server, Ended(0, 1), 3.0)
+    assert [] == told(server, Arrived(4, 1), 3.0)
+
+
+def test_the_accept_rate_allows_one_second_at_once_and_then_its_rate():
+    server = Server(ServerSettings(accept_per_s=2))
+    times = [0.0, 0.0, 0.0, 0.4, 0.5, 0.5, 1.0]
+    answers = [told(server, Arrived(i, 1), now)[0] for i, now in enumerate(times)]
+    assert [Admit, Admit, Refuse, Refuse, Admit, Refuse, Admit] == [type(each) for each in answers]
+
+
+def test_an_accept_rate_below_one_still_accepts():
+    server = Server(ServerSettings(accept_per_s=0.5))
+    answers = [told(server, Arrived(i, 1), now)[0] for i, now in enumerate([0.0, 1.9, 2.0])]
+    assert [Admit, Refuse, Admit] == [type(each) for each in answers]
+
+
+def test_a_refusal_takes_no_token():
+    server = Server(ServerSettings(accept_per_s=1, handshake_service_s=10, backlog=0))
+    told(server, Arrived(0, 1), 0.0)
+    for client in range(1, 20):
+        told(server, Arrived(client, 1), 5.0)
+    assert [Admit(0, 1)] == told(server, Arrived(20, 1), 10.0)
+    assert [Admit(20, 1)] == told(server, Wake(), 20.0)
+
+
+def test_work_for_a_client_that_has_gone_is_still_done():
+    server = Server(ServerSettings(handshake_service_s=1))
+    told(server, Arrived(0, 1), 0.0)
+    told(server, Arrived(1, 1), 0.0)
+    told(server, Ended(0, 1), 0.1)
+    assert [] == told(server, Wake(), 1.0)
+    assert [Admit(1, 1)] == told(server, Wake(), 2.0)
+    assert 1 == server.connections
+
+
+# --- messages ----------------------------------------------------------------------------
+
+
+def test_messages_are_worked_on_one_at_a_time():
+    server = Server(ServerSettings(message_service_s=0.5))
+    assert [] == told(server, Framed(0, 1, 0), 0.0)
+    assert [] == told(server, Framed(1, 1, 0), 0.2)
+    assert [Answer(0, 1, 0, Reason.ACCEPTED)] == told(server, Wake(), 0.5)
+    assert 1.0 == server.deadline
+    assert [Answer(1, 1, 0, Reason.ACCEPTED)] == told(server, Wake(), 1.0)
+
+
+def test_a_message_counts_once_over_any_connection():
+    server = Server(ServerSettings())
+    frames = [Framed(0, 1, 5), Framed(0, 1, 5), Framed(0, 2, 5), Framed(1, 1, 5)]
+    assert [Reason.ACCEPTED, Reason.DUPLICATE, Reason.DUPLICATE, Reason.ACCEPTED] == [
+        told(server, frame, 0.0)[0].reason for frame in frames
+    ]
+
+
+def test_a_client_beyond_its_rate_is_told_when_to_come_back():
+    server = Server(ServerSettings(rate=Rate(per_s=2, burst=1)))
+    assert [Answer(0, 1, 0, Reason.ACCEPTED)] == told(server, Framed(0, 1, 0), 0.0)
+    assert [Answer(0, 1, 1, Reason.LIMITED, 0.375)] == told(server, Framed(0, 1, 1), 0.125)
+    assert [Answer(1, 1, 0, Reason.ACCEPTED)] == told(server, Framed(1, 1, 0), 0.125)
+    assert [Answer(0, 1, 1, Reason.ACCEPTED)] == told(server, Framed(0, 1, 1), 0.5)
+
+
+# --- parts -------------------------------------------------------------------------------
+
+
+def test_a_station_knows_how_many_wait():
+    station = Station(1, 10.0, 2)
+    assert [True, True, True, False] == [station.arrive(job, 0.0) for job in "abcd"]
+    assert 2 == station.waiting
+    assert ["a"] == station.done(10.0)
+    assert 1 == station.waiting
+    assert ["b", "c"] == station.done(30.0)
+    assert (0, inf) == (station.waiting, station.deadline_s)
+
+
+@given(
+    workers=st.integers(1, 4),
+    service_s=st.floats(0.0, 3.0),
+    gaps=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=40),
+)
+def test_a_station_serves_in_order_with_no_more_than_its_workers(workers, service_s, gaps):
+    station, now, finished, ends = Station(workers, service_s, inf), 0.0, [], []
+    for job, gap_s in enumerate(gaps):
+        now += gap_s
+        finished += station.done(now)
+        station.arrive(job, now)
+        earlier = sorted(ends)[-workers] if len(ends) >= workers else 0.0
+        ends.append(max(now, earlier) + service_s)
+    finished += station.done(inf)
+    assert list(range(len(gaps))) == finished
+    assert ends == sorted(ends)
+
+
+@given(st.lists(st.integers(0, 30)))
+def test_seen_counts_each_id_once_in_any_order(numbers):
+    seen, model = Seen(), set()
+    for number in numbers:
+        assert (number not in model) == seen.add(number)
+        model.add(number)
+
+
+def test_ids_in_order_need_no_room():
+    seen = Seen()
+    for number in (0, 1, 3, 2, 4):
+        assert seen.add(number)
+    assert not seen._rest
+
+
+SERVERS = st.builds(
+    ServerSettings,
+    accept_per_s=st.sampled_from([inf, 1.0]),
+    workers=st.integers(1, 2),
+    handshake_service_s=st.sampled_from([0.0, 1.0]),
+    backlog=st.sampled_from([inf, 0.0, 2.0]),
+    max_connections=st.sampled_from([inf, 1.0, 3.0]),
+    message_service_s=st.sampled_from([0.0, 0.5]),
+    rate=st.sampled_from([Rate(), Rate(per_s=1, burst=2)]),
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["arrived", "framed", "ended", "wake"]),
+        st.integers(0, 3),
+        st.integers(0, 4),
+        st.sampled_from([0.0, 0.3, 5.0]),
+    ),
+    max_size=60,
+)
+
+
+@given(SERVERS, STEPS)
+def test_every_handshake_and_message_has_exactly_one_outcome(settings, steps):
+    server, now, connection = Server(settings), 0.0, 0
+    handshakes: set[tuple[int, int]] = set()
+    frames: list[tuple[int, int, int]] = []
+    accepted: set[tuple[int, int]] = set()
+
+    def tell(event):
+        for command in told(server, event, now):
+            if isinstance(command, Answer):
+                frames.remove((command.client, command.connection, command.message))
+            else:
+                handshakes.remove((command.client, command.connection))
+            if isinstance(command, Answer) and command.reason == Reason.ACCEPTED:
+                assert (command.client, command.message) not in accepted
+                accepted.add((command.client, command.message))
+        assert server.deadline > now
+
+    for word, client, message, gap_s in steps:
+        now += gap_s
+        if word == "arrived":
+            connection += 1
+            handshakes.add((client, connection))
+            tell(Arrived(client, connection))
+        elif word == "framed":
+            frames.append((client, connection, message))
+            tell(Framed(client, connection, message))
+        elif word == "ended":
+            handshakes.discard((client, connection))
+            tell(Ended(client, connection))
+        else:
+            tell(Wake())
+    now = 1e9
+    tell(Wake())
+    assert (set(), []) == (handshakes, frames)
