@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from simlib.core import events as ev
-from simlib.core.errors import EngineError, SimlibError
+from simlib.core.errors import EngineError, MisuseError, SimlibError
 from simlib.core.events import Command, Reason
 from simlib.core.faults import Crossing, FaultKind
 from simlib.engines import codec
@@ -278,10 +278,23 @@ def play(
 ) -> Trace:
     """Play a scenario on real WebSockets in an event loop of its own; see `simlib.run`."""
     trace = Trace("live", scenario, label)
+    if _in_a_loop():
+        raise MisuseError(
+            "an event loop is running already, as in a notebook: "
+            "use await sl.run_live(...) or await sl.compare_live(...)"
+        )
     try:
         return asyncio.run(play_async(scenario, label, processes, progress, trace))
     except KeyboardInterrupt:
         raise Interrupted(trace) from None
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _allow_sockets(clients: int) -> None:

@@ -10,7 +10,8 @@ from enum import IntEnum
 from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
-import matplotlib.style
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.registry import BackendFilter, backend_registry
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
 
-from simlib.core.faults import Fault, FaultKind, Route
+from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
 from simlib.study.metrics import Floats
 from simlib.trace import Trace
@@ -61,9 +62,16 @@ class Group:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw by simlib's style sheet inside, and leave the global one alone."""
-    source = files("simlib.show") / "simlib.mplstyle"
-    with as_file(source) as sheet, matplotlib.style.context(sheet):
+    with as_file(files("simlib.show") / "simlib.mplstyle") as path:
+        sheet = mpl.rc_params_from_file(path, use_default_template=False)
+    # Not style.context, which puts back everything: also what a notebook's display has set, since
+    # it is loaded with the first figure, and no later figure would be shown.
+    before = {name: mpl.rcParams[name] for name in sheet}
+    mpl.rcParams.update(sheet)
+    try:
         yield
+    finally:
+        mpl.rcParams.update(before)
 
 
 @contextmanager
@@ -80,8 +88,6 @@ def drawing(
 
 
 def _new_axes(height_in: float) -> Axes:
-    import matplotlib.pyplot as plt
-
     size = (_WIDTH_IN, height_in)
     silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
     if plt.get_backend().lower() in silent:
@@ -110,13 +116,13 @@ def _names(keys: Sequence[tuple[str, str, Scenario]]) -> list[str]:
     """Name each group by what tells it from the others: engine, label, settings; no more."""
     engines, labels, scenarios = zip(*keys, strict=True) if keys else ((), (), ())
     parts = [_settings(scenario) for scenario in scenarios]
-    paths = dict.fromkeys(path for part in parts for path in part if path != "teaches")
-    differing = [path for path in paths if len({part.get(path, "none") for part in parts}) > 1]
+    shared = [path for path in parts[0] if all(path in part for part in parts)] if parts else []
+    differing = [path for path in shared if len({part[path] for part in parts}) > 1]
     names = []
     for engine, label, part in zip(engines, labels, parts, strict=True):
         words = [engine] * (len(set(engines)) > 1) + [label] * (len(set(labels)) > 1)
         if len(set(labels)) == 1:
-            words += [f"{path.rpartition('.')[2]} {part.get(path, 'none')}" for path in differing]
+            words += [f"{path.rpartition('.')[2]} {part[path]}" for path in differing]
         names.append(", ".join(words))
     return names
 
@@ -129,11 +135,16 @@ def _settings(settings: Any, where: str = "") -> dict[str, str]:
         if is_dataclass(value):
             found |= _settings(value, f"{path}.")
         elif item.name == "faults":
+            found[path] = " and ".join(_word(fault.kind) for fault in value) or "none"
             for i, fault in enumerate(value):
                 found |= _settings(fault, f"{path}.{i}.")
         elif item.init:
-            found[path] = value.name.lower() if isinstance(value, IntEnum) else _text(value)
+            found[path] = _word(value) if isinstance(value, IntEnum) else _text(value)
     return found
+
+
+def _word(value: IntEnum) -> str:
+    return value.name.lower().replace("_", " ")
 
 
 def _text(value: Any) -> str:
@@ -242,7 +253,7 @@ def _shade(axes: Axes, start_s: float, stop_s: float) -> None:
 
 
 def _fault_text(fault: Fault) -> str:
-    words = [FaultKind(fault.kind).name.lower().replace("_", " ")]
+    words = [_word(fault.kind)]
     if fault.route != Route.ALL:
         words.append("WebSocket only" if fault.route == Route.WEBSOCKET else "HTTP only")
     if fault.clients_fraction < 1.0:

@@ -185,9 +185,7 @@ def test_to_connect_takes_one_round_trip():
 
 def test_what_is_sent_into_a_black_hole_arrives_after_it():
     hole = crossing(Fault("black_hole", start_s=10, stop_s=20))
-    assert 10.01 == pytest.approx(
-        hole.send(NEW_LANE, Stream.UP, HTTP, 9.99, 100).arrival_s
-    )
+    assert 10.01 == pytest.approx(hole.send(NEW_LANE, Stream.UP, HTTP, 9.99, 100).arrival_s)
     assert 20.02 == hole.send(NEW_LANE, Stream.UP, HTTP, 10.0, 100).arrival_s
     # The answer to what got through just before is held on its way back.
     assert 20.02 == hole.connect(HTTP, 9.99)

@@ -365,9 +365,7 @@ def test_any_sequence_of_inputs_keeps_the_rules(rules, steps):
         backoff = rules.backoff
         assert (link.state in {State.CONNECTING, State.WAITING}) <= (link.deadline_s < inf)
         assert (link.state in {State.IDLE, State.STOPPED}) <= (link.deadline_s == inf)
-        assert (link.breaker == BreakerState.OPEN) <= (
-            link.state in {State.WAITING, State.STOPPED}
-        )
+        assert (link.breaker == BreakerState.OPEN) <= (link.state in {State.WAITING, State.STOPPED})
         assert 0 <= link.failures <= link.attempt
         assert link.failures <= backoff.max_attempts
         assert link.transport == Transport.WEBSOCKET or rules.fallback.after_attempts < inf

@@ -85,7 +85,7 @@ WHOLE = "must be a whole number, from 1 to 8"
         ("steps_s", 3, "steps_s = 3: must be a list of seconds"),
         ("steps_s", "12", 'steps_s = "12": must be a list of seconds'),
         ("steps_s", [1, -2], f"steps_s[1] = -2: {SECONDS}"),
-        ("inner", 3, "inner = 3: must be a Inner"),
+        ("inner", 3, "inner = 3: must be Inner(...)"),
     ],
 )
 def test_what_a_rule_forbids_is_named_with_key_value_and_rule(key, value, message):

@@ -1,0 +1,334 @@
+"""The metrics of runs whose numbers follow by hand.
+
+The first story: one way takes 0.1 s, so an attempt takes 0.4 s to open and 0.2 s to be refused.
+Open at 0.4, lost at 10; attempts at 11, 13.2 and 17.4 are refused; that at 21.6 opens at 22.
+"""
+
+from math import inf, isnan
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simlib as sl
+from simlib.core.events import Priority
+from simlib.study import metrics
+from simlib.trace import Trace
+
+OUTAGE = sl.Fault("outage", start_s=10, stop_s=20)
+
+
+def scenario(*faults, **changes):
+    client = {"backoff": sl.Backoff(jitter="none", base_s=1, factor=2, cap_s=4)}
+    return sl.Scenario(
+        duration_s=30,
+        ramp_s=changes.pop("ramp_s", 0),
+        clients=changes.pop("clients", 1),
+        client=sl.Settings(**client | changes),
+        path=sl.Path(latency=sl.Latency(mean_s=0.1)),
+        workload=sl.Workload(rate_per_s=0),
+        faults=faults,
+    )
+
+
+def sender(*times_s, priority=Priority.NORMAL):
+    def send(world):
+        for time_s in times_s:
+            yield world.clock.timeout(time_s - world.clock.now)
+            world.send(0, priority)
+
+    return send
+
+
+def row(trace):
+    return metrics.summary(trace).iloc[0].to_dict()
+
+
+def with_rows(trace, order, engine="live", scenario=None):
+    """Return the trace with its rows in another order."""
+    other = Trace(engine, scenario or trace.scenario, trace.label, end_s=trace.end_s)
+    rows = list(zip(*trace.columns().values(), strict=True))
+    for i in order:
+        other.append(rows[i])
+    return other
+
+
+def test_attempts_are_counted_in_whole_seconds():
+    trace = sl.run(scenario(OUTAGE))
+    assert [0.0, 11.0, 13.2, 17.4, 21.6] == pytest.approx(metrics.attempt_times_s(trace))
+    per_s = metrics.attempts_per_s(trace)
+    assert len(per_s) == 30
+    assert np.flatnonzero(per_s).tolist() == [0, 11, 13, 17, 21]
+
+
+def test_an_outage_in_numbers():
+    numbers = row(sl.run(scenario(OUTAGE)))
+    expected = {
+        "availability_fraction": (9.6 + 8.0) / 30,
+        "time_to_detect_s_p50": 0.0,
+        "time_to_recover_s_p50": 2.0,
+        "time_to_recover_s_p99": 2.0,
+        "never_recovered": 0,
+        "attempts": 5,
+        "peak_attempts_per_s": 1,
+        "amplification": 2.5,
+        "mean_wait_s": (1 + 2 + 4 + 4) / 4,
+        "gave_up": 0,
+        "polling_fraction": 0.0,
+        "breaker_open_fraction": 0.0,
+        "sent": 0,
+    }
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+    assert numbers["engine"] == "sim"
+
+
+def test_messages_wait_for_the_connection_and_a_full_outbox_refuses_them():
+    settings = {"outbox": sl.OutboxLimits(capacity=1)}
+    trace = sl.run(scenario(OUTAGE, **settings), processes=[sender(5, 12, 13, 29.95)])
+    table = metrics.messages(trace)
+    assert [5, 12, 13, 29.95] == pytest.approx(table["send_s"].tolist())
+    assert [5, 22, inf, 29.95] == pytest.approx(table["left_s"].tolist())
+    assert [5.2, 22.2, inf, inf] == pytest.approx(table["acknowledged_s"].tolist())
+    assert ["none", "none", "full", "none"] == table["reason"].tolist()
+    assert [True, True, False, False] == table["delivered"].tolist()
+    expected = {
+        "sent": 4,
+        "delivered_fraction": 0.5,
+        "lost": 1,
+        "undelivered": 1,
+        "duplicate_fraction": 0.0,
+        "goodput_per_s": 2 / 30,
+        "head_of_line_s": 10 / 3,
+        "latency_s_p50": 0.2,
+        "latency_s_p95": 10.2,
+        "latency_s_p50_normal": 0.2,
+    }
+    numbers = row(trace)
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+    assert isnan(numbers["latency_s_p50_critical"])
+
+
+def test_the_outbox_depth_steps_at_every_change():
+    settings = {"outbox": sl.OutboxLimits(capacity=1, when_full="drop_oldest")}
+    processes = [sender(12), sender(14, priority=Priority.CRITICAL)]
+    depth = metrics.outbox_depth(sl.run(scenario(OUTAGE, **settings), processes=processes))
+    assert ["critical", "high", "normal", "low"] == list(depth.columns)
+    assert [0, 12, 14, 14, 22.2] == pytest.approx(depth.index.tolist())
+    assert [0, 0, 1, 1, 0] == depth["critical"].tolist()
+    assert [0, 1, 1, 0, 0] == depth["normal"].tolist()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [sl.Fault("reset", start_s=5.15), sl.Fault("server_crash", start_s=5.15, stop_s=5.5)],
+    ids=["the server knows the second copy", "the server forgot the first"],
+)
+def test_a_copy_is_a_duplicate_whether_or_not_the_server_knows_it(fault):
+    numbers = row(sl.run(scenario(fault), processes=[sender(5)]))
+    assert numbers["duplicate_fraction"] == 0.5
+    assert numbers["delivered_fraction"] == 1.0
+
+
+def test_a_message_dropped_after_all_but_delivered_is_not_lost():
+    # Processed at 5.1; the acknowledgement is held, the patience ends at 6, and there is no resend.
+    hole = sl.Fault("black_hole", start_s=5.05, stop_s=20)
+    limits = sl.OutboxLimits(ack_timeout_s=1, max_resends=0)
+    trace = sl.run(scenario(hole, outbox=limits), processes=[sender(5)])
+    assert metrics.messages(trace)["reason"].tolist() == ["dead_letter"]
+    assert (row(trace)["delivered_fraction"], row(trace)["lost"]) == (1.0, 0)
+
+
+def test_polling_carries_messages_while_websocket_is_out():
+    fault = sl.Fault("outage", start_s=10, stop_s=20, route="websocket")
+    fallback = sl.Fallback(after_attempts=1, poll_interval_s=1, return_after_s=2)
+    numbers = row(sl.run(scenario(fault, fallback=fallback)))
+    # From the first failed attempt at 11.2 until 2 s after the opening at 22; first answer at 11.6.
+    assert numbers["polling_fraction"] == pytest.approx(12.8 / 30)
+    assert numbers["availability_fraction"] == pytest.approx((9.6 + 18.4) / 30)
+
+
+def test_an_open_breaker_is_timed():
+    numbers = row(sl.run(scenario(OUTAGE, breaker=sl.Breaker(trip_after=1, open_s=30))))
+    assert numbers["breaker_open_fraction"] == pytest.approx(18.8 / 30)
+
+
+def test_a_client_that_gives_up_never_recovers():
+    policy = sl.Backoff(jitter="none", base_s=1, max_attempts=1)
+    numbers = row(sl.run(scenario(OUTAGE, clients=2, backoff=policy)))
+    assert (numbers["gave_up"], numbers["never_recovered"]) == (2, 2)
+    assert numbers["time_to_recover_s_p50"] == inf
+
+
+def test_quantiles_are_observed_values():
+    faults = [sl.Fault("reset", start_s=10), sl.Fault("outage", start_s=15, stop_s=16.5)]
+    numbers = row(sl.run(scenario(*faults)))
+    # After the reset OPEN again at 11.4; after the outage, refused once at 16.2, at 18.6.
+    assert numbers["time_to_recover_s_p50"] == pytest.approx(1.4)
+    assert numbers["time_to_recover_s_p95"] == pytest.approx(2.1)
+
+
+def test_a_reset_counts_although_real_sockets_tell_of_it_late():
+    late = sl.run(scenario(sl.Fault("reset", start_s=5.003), clients=2))
+    planned = scenario(sl.Fault("reset", start_s=5), clients=2)
+    trace = with_rows(late, range(len(late)), scenario=planned)
+    assert [0.003, 0.003] == pytest.approx(metrics.detection_times_s(trace))
+    assert [1.403, 1.403] == pytest.approx(metrics.recovery_times_s(trace))
+
+
+def test_a_black_hole_is_detected_by_the_heartbeat():
+    hole = sl.Fault("black_hole", start_s=10, stop_s=20)
+    heartbeat = sl.HeartbeatRules(interval_s=3, timeout_s=1)
+    trace = sl.run(scenario(hole, heartbeat=heartbeat))
+    [detected_s] = metrics.detection_times_s(trace)
+    lost_s = metrics.spans(trace, ["state"]).query("state == 'open'")["stop_s"].iloc[0]
+    assert detected_s == pytest.approx(lost_s - 10)
+    assert 1.0 <= detected_s <= 4.2
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        sl.Fault("latency", start_s=5, stop_s=6, amount_s=0.1),
+        sl.Fault("outage", start_s=5, stop_s=6, route="http"),
+    ],
+)
+def test_a_fault_that_interrupts_nobody_has_no_times(fault):
+    trace = sl.run(scenario(fault))
+    assert metrics.detection_times_s(trace).size == 0
+    assert metrics.recovery_times_s(trace).size == 0
+
+
+def test_an_outage_to_the_end_is_detected_but_not_recovered_from():
+    trace = sl.run(scenario(sl.Fault("outage", start_s=10)))
+    assert metrics.detection_times_s(trace).tolist() == [0.0]
+    assert metrics.recovery_times_s(trace).size == 0
+    assert row(trace)["never_recovered"] == 0
+
+
+def test_a_clients_time_counts_from_its_start():
+    trace = sl.run(scenario(clients=2, ramp_s=20))
+    assert row(trace)["availability_fraction"] == pytest.approx((29.6 + 19.6) / (30 + 20))
+    second = metrics.spans(trace, ["state"]).query("client == 1")
+    assert ["idle", "connecting", "open"] == second["state"].tolist()
+    assert [0, 10, 10.4] == pytest.approx(second["start_s"].tolist())
+    assert [10, 10.4, 30] == pytest.approx(second["stop_s"].tolist())
+
+
+def test_a_span_carries_the_wait_that_it_began_with():
+    spans = metrics.spans(sl.run(scenario(OUTAGE)), ["state"])
+    assert [1, 2, 4, 4] == pytest.approx(spans.query("state == 'waiting'")["wait_s"].tolist())
+
+
+def test_an_empty_trace_has_counts_of_zero_and_nothing_else():
+    numbers = row(Trace("sim", scenario(OUTAGE)))
+    counts = "never_recovered attempts peak_attempts_per_s gave_up sent lost undelivered".split()
+    assert counts == [name for name in numbers if numbers[name] == 0]
+    assert all(isnan(numbers[name]) for name in numbers.keys() - {"engine", *counts})
+
+
+def test_a_run_that_was_cut_short_counts_to_where_it_was_cut():
+    trace = sl.run(scenario(OUTAGE))
+    columns = trace.columns()
+    cut = with_rows(trace, [i for i, time_s in enumerate(columns["time_s"]) if time_s <= 15])
+    cut.end_s, cut.partial = 15.0, True
+    assert metrics.recovery_times_s(cut).size == 0
+    assert row(cut)["availability_fraction"] == pytest.approx(9.6 / 15)
+
+
+def test_a_row_per_run_by_its_label():
+    trace = sl.run(scenario(), label="quiet")
+    table = metrics.summary([trace, with_rows(trace, range(len(trace)))])
+    assert table.index.tolist() == ["quiet", "quiet"]
+    assert table["engine"].tolist() == ["sim", "live"]
+    assert list(metrics.summary([]).columns) == list(metrics.MEANING)
+
+
+def test_every_number_has_a_meaning():
+    assert metrics._row(sl.run(scenario(OUTAGE))).keys() == metrics.MEANING.keys()
+
+
+busy = st.builds(
+    lambda seed, clients, capacity, jitter, faults: sl.Scenario(
+        clients=clients,
+        duration_s=12,
+        seed=seed,
+        client=sl.Settings(
+            backoff=sl.Backoff(jitter=jitter, base_s=0.3, cap_s=2, max_attempts=6),
+            outbox=sl.OutboxLimits(capacity=capacity, ack_timeout_s=1, max_resends=1),
+            fallback=sl.Fallback(after_attempts=2, poll_interval_s=0.5, return_after_s=1),
+            connect_timeout_s=1,
+        ),
+        workload=sl.Workload(rate_per_s=3, expires_after_s=2),
+        faults=faults,
+    ),
+    st.integers(0, 1000),
+    st.integers(1, 4),
+    st.integers(1, 20),
+    st.sampled_from(["none", "full", "equal"]),
+    st.lists(
+        st.sampled_from(
+            [
+                sl.Fault("outage", start_s=2, stop_s=5, route="websocket"),
+                sl.Fault("outage", start_s=4, stop_s=7, clients_fraction=0.5),
+                sl.Fault("black_hole", start_s=3, stop_s=6),
+                sl.Fault("server_crash", start_s=6, stop_s=8),
+                sl.Fault("reset", start_s=9),
+            ]
+        ),
+        unique=True,
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(busy)
+def test_what_holds_for_every_run(scenario):
+    trace = sl.run(scenario)
+    numbers = row(trace)
+    delivered = numbers["delivered_fraction"] * numbers["sent"]
+    if numbers["sent"]:
+        assert numbers["sent"] == pytest.approx(
+            delivered + numbers["lost"] + numbers["undelivered"]
+        )
+    for name in (name for name in numbers if name.endswith("_fraction")):
+        assert isnan(numbers[name]) or 0.0 <= numbers[name] <= 1.0
+    assert numbers["attempts"] == metrics.attempts_per_s(trace).sum()
+    assert numbers["peak_attempts_per_s"] <= numbers["attempts"]
+    depth = metrics.outbox_depth(trace)
+    assert depth.to_numpy().min() >= 0
+    held = depth.groupby(level=0).last().sum(axis=1)
+    assert held.max() <= scenario.clients * scenario.client.outbox.capacity
+    for times_s in (metrics.detection_times_s(trace), metrics.recovery_times_s(trace)):
+        assert (times_s >= 0.0).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(busy)
+def test_spans_tile_the_run_and_say_what_the_rows_say(scenario):
+    trace = sl.run(scenario)
+    spans = metrics.spans(trace)
+    for _, own in spans.groupby("client"):
+        assert own["start_s"].iloc[0] == 0.0
+        assert own["stop_s"].iloc[-1] == 12.0
+        assert own["stop_s"].tolist()[:-1] == own["start_s"].tolist()[1:]
+    events = trace.frame().query("kind == 'event'")
+    for event in events.sample(min(len(events), 20), random_state=1).itertuples():
+        same = events[(events["client"] == event.client) & (events["time_s"] == event.time_s)]
+        here = spans[(spans["client"] == event.client) & (spans["start_s"] <= event.time_s)].iloc[
+            -1
+        ]
+        last = same.iloc[-1]
+        assert [last[name] for name in metrics.LOOKS] == [here[name] for name in metrics.LOOKS]
+
+
+@settings(max_examples=15, deadline=None)
+@given(busy)
+def test_the_order_of_server_rows_does_not_matter(scenario):
+    trace = sl.run(scenario)
+    kinds = trace.frame()["kind"]
+    # As a live run has them: what the server logged is read at the end.
+    order = [*np.flatnonzero(kinds != "server"), *np.flatnonzero(kinds == "server")]
+    live = with_rows(trace, order, engine="sim")
+    pd.testing.assert_frame_equal(metrics.summary(trace), metrics.summary(live))
