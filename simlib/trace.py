@@ -1,20 +1,21 @@
 """What happened: columns and units; frame, story, counts; save, load, replay.
 
 A row is written after each event and each command, and carries the client's state *after*
-the step. Columns are arrays of numbers, so a row costs about 60 bytes.
+the step. Rows are packed numbers, 58 bytes each, read back as columns.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from simlib.core import events as ev
 from simlib.core.client import Client
@@ -23,6 +24,7 @@ from simlib.core.events import Message, Priority, Reason
 from simlib.core.link import BreakerState, State, Transport
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
     from simlib.scenario import Scenario
@@ -68,7 +70,7 @@ class Name(IntEnum):
     LIMIT = 54
 
 
-#: Column name, array type code, enumeration or None. Times in seconds since the run began.
+#: Column name, type code of `struct`, enumeration or None. Times in seconds since the run began.
 COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("time_s", "d", None),
     ("client", "i", None),
@@ -90,8 +92,9 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
 )
 #: Stands where a row has no client, no message or no priority.
 NONE = -1
-_CHUNK = 1 << 13
-_COUNT_LIMIT = 32767
+_NAMES = tuple(name for name, _, _ in COLUMNS)
+_ROW = struct.Struct("<" + "".join(code for _, code, _ in COLUMNS))
+_NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -129,12 +132,11 @@ class Trace:
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
-        self._columns = tuple(array(code) for _, code, _ in COLUMNS)
-        self._pending: list[tuple[Any, ...]] = []
+        self._packed = bytearray()
         self._frame: pd.DataFrame | None = None
 
     def __len__(self) -> int:
-        return len(self._columns[0]) + len(self._pending)
+        return len(self._packed) // _ROW.size
 
     def __repr__(self) -> str:
         partial = ", partial" if self.partial else ""
@@ -142,28 +144,21 @@ class Trace:
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row: one value per column."""
-        self._pending.append(row)
-        if len(self._pending) >= _CHUNK:
-            self._flush()
+        self._packed += _ROW.pack(*row)
 
-    def _flush(self) -> None:
-        if self._pending:
-            for column, values in zip(self._columns, zip(*self._pending, strict=True), strict=True):
-                column.extend(values)
-            self._pending.clear()
-            self._frame = None
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns by name, as arrays of numbers."""
+        import numpy as np
 
-    def columns(self) -> dict[str, array[Any]]:
-        """Return the columns by name."""
-        self._flush()
-        return {name: column for (name, _, _), column in zip(COLUMNS, self._columns, strict=True)}
+        rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
+        return {name: np.ascontiguousarray(rows[name]) for name in _NAMES}
 
     def digest(self) -> str:
         """Return the SHA-256 of every column: equal digests are byte-identical traces."""
         sha = hashlib.sha256()
         for name, column in self.columns().items():
             sha.update(name.encode())
-            sha.update(_little_endian(column).tobytes())
+            sha.update(column.tobytes())
         return sha.hexdigest()
 
     def frame(self) -> pd.DataFrame:
@@ -176,16 +171,16 @@ class Trace:
         >>> trace.frame().query("name == 'opened'")[["time_s", "state"]].shape
         (1, 2)
         """
-        import numpy as np
         import pandas as pd
 
-        self._flush()
-        if self._frame is None:
-            data = {}
-            for (name, _, words), column in zip(COLUMNS, self._columns, strict=True):
-                values = np.array(column)
-                data[name] = values if words is None else _words(values, words)
-            self._frame = pd.DataFrame(data)
+        if self._frame is None or len(self._frame) != len(self):
+            columns = self.columns()
+            self._frame = pd.DataFrame(
+                {
+                    name: columns[name] if words is None else _words(columns[name], words)
+                    for name, _, words in COLUMNS
+                }
+            )
         return self._frame
 
     def counts(self) -> pd.Series:
@@ -254,7 +249,7 @@ class Trace:
             "late_s": list(self.late_s),
             "scenario": dump(self.scenario),
         }
-        table = pa.table({name: pa.array(column) for name, column in self.columns().items()})
+        table = pa.table({name: column for name, column in self.columns().items()})
         table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
         with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -270,6 +265,7 @@ class Trace:
         """
         import tomllib
 
+        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -288,28 +284,31 @@ class Trace:
             end_s=meta["end_s"],
             late_s=array("d", meta["late_s"]),
         )
-        for (name, code, _), column in zip(COLUMNS, trace._columns, strict=True):
-            column.frombytes(table[name].to_numpy().astype(code).tobytes())
+        rows = np.empty(len(table), dtype=_row_type())
+        for name in _NAMES:
+            rows[name] = table[name].to_numpy()
+        trace._packed += rows.tobytes()
         return trace
 
     def _rows(self, client: int) -> Iterator[dict[str, Any]]:
-        columns = self.columns()
-        names = list(columns)
-        whose, kinds = columns["client"], columns["kind"]
-        for i in range(len(whose)):
-            if whose[i] == client or kinds[i] == Kind.FAULT:
-                yield {name: columns[name][i] for name in names}
+        import numpy as np
+
+        rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
+        wanted = np.flatnonzero((rows["client"] == client) | (rows["kind"] == Kind.FAULT))
+        for i in wanted.tolist():
+            values = _ROW.unpack_from(self._packed, i * _ROW.size)
+            yield dict(zip(_NAMES, values, strict=True))
 
 
 #: What a fresh client's command is compared on.
 _COMMAND_CELLS = ("name", "connection", "message", "reason")
 _EVENT_NAMES: dict[type, Name] = {
     kind: Name[kind.__name__.upper()]
-    for kind in ev.Event.__args__  # type: ignore[attr-defined]
+    for kind in get_args(ev.Event)
 }
 _COMMAND_NAMES: dict[type, Name] = {
     kind: Name[kind.__name__.upper()]
-    for kind in ev.Command.__args__  # type: ignore[attr-defined]
+    for kind in get_args(ev.Command)
 }
 
 
@@ -363,17 +362,11 @@ def event_of(row: dict[str, Any]) -> Any:
     )
 
 
-def _little_endian(column: array[Any]) -> array[Any]:
-    import sys
-
-    if sys.byteorder == "little":
-        return column
-    swapped = array(column.typecode, column)
-    swapped.byteswap()
-    return swapped
+def _row_type() -> npt.DTypeLike:
+    return [(name, _NUMPY_TYPES[code]) for name, code, _ in COLUMNS]
 
 
-def _words(values: Any, words: type[IntEnum]) -> Any:
+def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> pd.Categorical:
     import numpy as np
     import pandas as pd
 

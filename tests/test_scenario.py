@@ -47,9 +47,7 @@ SETTINGS = st.builds(
         when_full=st.sampled_from(WhenFull),
     ),
     rate=RATE,
-    heartbeat=st.builds(
-        sl.HeartbeatRules, interval_s=st.just(inf) | ABOVE_S, timeout_s=ABOVE_S
-    ),
+    heartbeat=st.builds(sl.HeartbeatRules, interval_s=st.just(inf) | ABOVE_S, timeout_s=ABOVE_S),
     fallback=st.builds(
         sl.Fallback, after_attempts=COUNT, poll_interval_s=ABOVE_S, return_after_s=TIME_S
     ),

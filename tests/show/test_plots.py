@@ -249,6 +249,14 @@ def test_latency_has_a_log_axis_labelled_in_plain_numbers():
     assert {"0.2", "0.5", "1", "5"} <= {tick.get_text() for tick in axes.get_xticklabels()}
 
 
+def test_a_curve_of_many_values_is_thinned_and_still_ends_at_1():
+    noisy = sl.Path(latency=sl.Latency(distribution="exponential"))
+    trace = sl.run(sl.Scenario(clients=30, duration_s=40, path=noisy))
+    curve = line(plots.latency(trace))
+    assert len(curve.get_xdata()) == marks.MOST_POINTS + 2
+    assert curve.get_ydata()[-1] == 1.0
+
+
 def test_latencies_of_zero_have_no_log_axis():
     trace = sl.run(sl.Scenario(clients=1, duration_s=9, path=sl.Path(latency=sl.Latency(mean_s=0))))
     assert plots.latency(trace).get_xscale() == "linear"
