@@ -69,7 +69,7 @@ _WHERE = {
     "dump": "scenario",
     "explore": "show.widgets",
     "load": "scenario",
-    "plots": "show",
+    "plots": "show.plots",
     "summary": "study.metrics",
 }
 
@@ -79,7 +79,8 @@ __all__ = [*_WHERE, "__version__", "run", "run_live"]  # noqa: PLE0604 - the tab
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'simlib' has no attribute {name!r}")
-    value = getattr(import_module(f"simlib.{_WHERE[name]}"), name)
+    module = import_module(f"simlib.{_WHERE[name]}")
+    value = module if name == "plots" else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -8,93 +8,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from math import inf
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from simlib.core import events as ev
 from simlib.core.client import Client
 from simlib.core.errors import SimlibError
-from simlib.core.events import Message, Priority, Reason
-from simlib.core.link import BreakerState, State, Transport
+from simlib.rows import (
+    COLUMNS,
+    COMMAND_COLUMNS,
+    NAMES,
+    ROW,
+    Kind,
+    asked_in_words,
+    command_cells,
+    event_of,
+    told_in_words,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
     from simlib.scenario import Scenario
-
-
-class Kind(IntEnum):
-    """What sort of thing a row records."""
-
-    EVENT = 0
-    COMMAND = 1
-    FAULT = 2
-    SERVER = 3
-
-
-class Name(IntEnum):
-    """What happened. In the order of the events, the commands, the faults, the server."""
-
-    START = 0
-    STOP = 1
-    WAKE = 2
-    SEND = 3
-    OPENED = 4
-    FAILED = 5
-    LOST = 6
-    RECEIVED = 7
-    PONGED = 8
-    POSTED = 9
-    POLLED = 10
-    OPEN = 20
-    CLOSE = 21
-    TRANSMIT = 22
-    PING = 23
-    POLL = 24
-    POST = 25
-    DROP = 26
-    NOTIFY = 27
-    FAULT_START = 40
-    FAULT_STOP = 41
-    ARRIVED = 50
-    ADMIT = 51
-    REFUSE = 52
-    PROCESS = 53
-    LIMIT = 54
-
-
-#: Column name, type code of `struct`, enumeration or None. Times in seconds since the run began.
-COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
-    ("time_s", "d", None),
-    ("client", "i", None),
-    ("kind", "b", Kind),
-    ("name", "b", Name),
-    ("connection", "i", None),
-    ("message", "i", None),
-    ("reason", "b", Reason),
-    ("hint_s", "d", None),
-    ("priority", "b", Priority),
-    ("size_bytes", "i", None),
-    ("expires_s", "d", None),
-    ("state", "b", State),
-    ("breaker", "b", BreakerState),
-    ("transport", "b", Transport),
-    ("available", "b", None),
-    ("attempt", "h", None),
-    ("wait_s", "d", None),
-)
-#: Stands where a row has no client, no message or no priority.
-NONE = -1
-_NAMES = tuple(name for name, _, _ in COLUMNS)
-_ROW = struct.Struct("<" + "".join(code for _, code, _ in COLUMNS))
-_NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -136,7 +75,7 @@ class Trace:
         self._frame: pd.DataFrame | None = None
 
     def __len__(self) -> int:
-        return len(self._packed) // _ROW.size
+        return len(self._packed) // ROW.size
 
     def __repr__(self) -> str:
         partial = ", partial" if self.partial else ""
@@ -144,14 +83,14 @@ class Trace:
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row: one value per column."""
-        self._packed += _ROW.pack(*row)
+        self._packed += ROW.pack(*row)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the columns by name, as arrays of numbers."""
         import numpy as np
 
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
-        return {name: np.ascontiguousarray(rows[name]) for name in _NAMES}
+        return {name: np.ascontiguousarray(rows[name]) for name in NAMES}
 
     def digest(self) -> str:
         """Return the SHA-256 of every column: equal digests are byte-identical traces."""
@@ -202,9 +141,9 @@ class Trace:
         lines: list[str] = []
         for row in self._rows(client):
             if row["kind"] in (Kind.EVENT, Kind.FAULT):
-                lines.append(f"{row['time_s']:8.3f} s  {_told(row)}")
+                lines.append(f"{row['time_s']:8.3f} s  {told_in_words(row)}")
             elif row["kind"] == Kind.COMMAND:
-                lines[-1] += f"; {_asked(row)}"
+                lines[-1] += f"; {asked_in_words(row)}"
         return lines
 
     def replay(self, client: int) -> Iterator[tuple[dict[str, Any], list[tuple[Any, ...]]]]:
@@ -230,7 +169,7 @@ class Trace:
             if row["kind"] == Kind.EVENT:
                 recorded.append([])
             elif row["kind"] == Kind.COMMAND:
-                recorded[-1].append(tuple(row[cell] for cell in _COMMAND_CELLS))
+                recorded[-1].append(tuple(row[name] for name in COMMAND_COLUMNS))
         return recorded
 
     def save(self, path: str | FilePath) -> None:
@@ -249,7 +188,7 @@ class Trace:
             "late_s": list(self.late_s),
             "scenario": dump(self.scenario),
         }
-        table = pa.table({name: column for name, column in self.columns().items()})
+        table = pa.table(self.columns())
         table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
         with replacing(path) as temporary:
             pq.write_table(table, temporary, compression="zstd")
@@ -285,7 +224,7 @@ class Trace:
             late_s=array("d", meta["late_s"]),
         )
         rows = np.empty(len(table), dtype=_row_type())
-        for name in _NAMES:
+        for name in NAMES:
             rows[name] = table[name].to_numpy()
         trace._packed += rows.tobytes()
         return trace
@@ -296,70 +235,11 @@ class Trace:
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
         wanted = np.flatnonzero((rows["client"] == client) | (rows["kind"] == Kind.FAULT))
         for i in wanted.tolist():
-            values = _ROW.unpack_from(self._packed, i * _ROW.size)
-            yield dict(zip(_NAMES, values, strict=True))
+            values = ROW.unpack_from(self._packed, i * ROW.size)
+            yield dict(zip(NAMES, values, strict=True))
 
 
-#: What a fresh client's command is compared on.
-_COMMAND_CELLS = ("name", "connection", "message", "reason")
-_EVENT_NAMES: dict[type, Name] = {
-    kind: Name[kind.__name__.upper()]
-    for kind in get_args(ev.Event)
-}
-_COMMAND_NAMES: dict[type, Name] = {
-    kind: Name[kind.__name__.upper()]
-    for kind in get_args(ev.Command)
-}
-
-
-def event_cells(event: Any) -> tuple[Any, ...]:
-    """Return an event's cells: name, connection, message, reason, hint, priority, size, expiry."""
-    name = _EVENT_NAMES[type(event)]
-    if name == Name.SEND:
-        m = event.message
-        return (name, 0, m.id, Reason.NONE, 0.0, m.priority, m.size_bytes, m.expires_s)
-    return (
-        name,
-        getattr(event, "connection", 0),
-        getattr(event, "message", NONE),
-        getattr(event, "reason", Reason.NONE),
-        getattr(event, "hint_s", 0.0),
-        NONE,
-        0,
-        inf,
-    )
-
-
-def command_cells(command: Any) -> tuple[Any, ...]:
-    """Return a command's cells: name, connection, message, reason."""
-    message = getattr(command, "message", None)
-    return (
-        _COMMAND_NAMES[type(command)],
-        getattr(command, "connection", 0),
-        NONE if message is None else message.id,
-        getattr(command, "reason", Reason.NONE),
-    )
-
-
-def event_of(row: dict[str, Any]) -> Any:
-    """Return the event that a row records."""
-    name, connection, reason = row["name"], row["connection"], Reason(row["reason"])
-    message, hint_s = row["message"], row["hint_s"]
-    if name == Name.SEND:
-        priority = Priority(row["priority"])
-        return ev.Send(
-            Message(message, priority, row["size_bytes"], row["time_s"], row["expires_s"])
-        )
-    if name in (Name.START, Name.STOP, Name.WAKE):
-        return {Name.START: ev.Start, Name.STOP: ev.Stop, Name.WAKE: ev.Wake}[Name(name)]()
-    if name in (Name.OPENED, Name.PONGED):
-        return (ev.Opened if name == Name.OPENED else ev.Ponged)(connection)
-    if name in (Name.FAILED, Name.LOST, Name.POLLED):
-        kinds: dict[int, Any] = {Name.FAILED: ev.Failed, Name.LOST: ev.Lost, Name.POLLED: ev.Polled}
-        return kinds[name](connection, reason, hint_s)
-    return (ev.Received if name == Name.RECEIVED else ev.Posted)(
-        connection, message, reason, hint_s
-    )
+_NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}
 
 
 def _row_type() -> npt.DTypeLike:
@@ -376,37 +256,3 @@ def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> pd.Categorical:
         codes[member.value] = code
     names = [member.name.lower() for member in members]
     return pd.Categorical.from_codes(codes[values.astype(np.uint8)], categories=names)
-
-
-def _told(row: dict[str, Any]) -> str:
-    name = Name(row["name"]).name.lower().replace("_", " ")
-    if row["kind"] == Kind.FAULT:
-        return f"-- {name}: fault {row['message']} --"
-    text = name
-    if row["message"] != NONE:
-        text += f" {row['message']}"
-    if row["priority"] != NONE:
-        text += f" ({Priority(row['priority']).name.lower()})"
-    if row["reason"] != Reason.NONE:
-        text += f": {Reason(row['reason']).name.lower().replace('_', ' ')}"
-    if row["hint_s"] > 0.0:
-        text += f", retry after {row['hint_s']:g} s"
-    if row["name"] in _CHANGES:
-        text += f" -> {State(row['state']).name.lower()}"
-        if row["state"] == State.WAITING:
-            text += f" {row['wait_s']:.3f} s (attempt {row['attempt']})"
-    return text
-
-
-_CHANGES = (Name.START, Name.STOP, Name.OPENED, Name.FAILED, Name.LOST, Name.WAKE)
-
-
-def _asked(row: dict[str, Any]) -> str:
-    text = Name(row["name"]).name.lower()
-    if row["name"] in (Name.OPEN, Name.CLOSE, Name.POLL, Name.POST):
-        text += f" #{row['connection']}"
-    if row["message"] != NONE:
-        text += f" {row['message']}"
-    if row["reason"] != Reason.NONE:
-        text += f" ({Reason(row['reason']).name.lower().replace('_', ' ')})"
-    return text

@@ -1,4 +1,4 @@
-"""No module imports upwards, and the core imports nothing that knows the time, chance or the world."""
+"""No import goes upwards, and the core imports nothing that knows time, chance or the world."""
 
 import ast
 import sys
@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1] / "simlib"
 FLOORS = {
     "core": 0,
     "files": 1,
+    "rows": 1,
     "scenario": 1,
     "trace": 1,
     "run": 1,

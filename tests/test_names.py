@@ -96,13 +96,12 @@ ONE_WORD = {
     "mttr": "time to recover",
     "toxic": "fault",
     "trial": "run, or replication",
-    "backend": "engine",
     "ms": "seconds",
     "millis": "seconds",
     "percent": "a fraction",
 }
-#: Words of others: an HTTP header, a function of asyncio, two of matplotlib.
-THEIRS = {"retry_after_s", "sleep", "get_backend", "BackendFilter"}
+#: Words of others: an HTTP header, a function of asyncio.
+THEIRS = {"retry_after_s", "sleep"}
 
 
 def identifiers(path: Path) -> set[str]:

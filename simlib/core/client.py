@@ -34,6 +34,9 @@ from simlib.core.outbox import Outbox, OutboxLimits
 from simlib.core.polling import Polling
 from simlib.core.rules import Ruled, seconds
 
+# Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
+_CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Ruled):
@@ -72,13 +75,13 @@ class Client:
     @property
     def available(self) -> bool:
         """Whether a message given now could leave now."""
-        if self.link.transport == Transport.POLL:
+        if self.link.transport == _POLL:
             return self.polling.reachable
-        return self.link.state == State.OPEN
+        return self.link.state == _OPEN
 
     @property
     def _busy(self) -> bool:
-        return self.link.state in (State.CONNECTING, State.OPEN)
+        return self.link.state in (_CONNECTING, _OPEN)
 
     def _is_current(self, connection: int) -> bool:
         return connection == self.connection and self._busy
@@ -87,9 +90,10 @@ class Client:
         """Take in an event and return what to do about it."""
         commands: list[Command] = []
         _TOLD[type(event)](self, event, now, commands)
-        if now >= self.polling.deadline_s:
+        if self.link.transport == _POLL and now >= self.polling.deadline_s:
             self._poll(now, commands)
-        self._flush(now, commands)
+        if len(self.outbox):
+            self._flush(now, commands)
         self.deadline = self._next_deadline()
         return commands
 
@@ -155,17 +159,14 @@ class Client:
             self.polling.answered(now, event.reason == Reason.ACCEPTED, event.hint_s)
 
     def _wake(self, _: ev.Wake, now: float, commands: list[Command]) -> None:
-        if now >= self.heartbeat.timeout_s:
-            commands.append(ev.Close(self.connection, Reason.SILENT))
-            self._tell_link(Input.LOST, now, commands)
-        elif now >= self.heartbeat.due_s:
-            commands.append(ev.Ping(self.connection))
-            self.heartbeat.ping(now)
+        if self.link.state == _OPEN:
+            self._beat(now, commands)
         if now >= self.link.deadline_s:
-            if self.link.state == State.CONNECTING:
+            if self.link.state == _CONNECTING:
                 commands.append(ev.Close(self.connection, Reason.TIMEOUT))
             self._tell_link(Input.WAKE, now, commands)
-        self._resend(now, commands)
+        if self.outbox.in_flight:
+            self._resend(now, commands)
 
     # --- parts ---------------------------------------------------------------------------
 
@@ -177,10 +178,10 @@ class Client:
             state = State(before.state).name.lower()
             raise MisuseError(f"client {self.number}: {told.name.lower()} told while {state}")
         after = self.link = step(before, told, now, self.settings, self.seed, self.number, hint_s)
-        if before.state == State.OPEN and after.state != State.OPEN:
+        if before.state == _OPEN and after.state != _OPEN:
             self.heartbeat.end()
             self.outbox.give_back_all(self.connection)
-        if after.state == State.CONNECTING and before.state != State.CONNECTING:
+        if after.state == _CONNECTING and before.state != _CONNECTING:
             self.connection = self._next_number()
             commands.append(ev.Open(self.connection))
         if after.transport != before.transport:
@@ -195,6 +196,14 @@ class Client:
         if self.polling.connection:
             commands.append(ev.Close(self.polling.connection))
         self.polling.end()
+
+    def _beat(self, now: float, commands: list[Command]) -> None:
+        if now >= self.heartbeat.timeout_s:
+            commands.append(ev.Close(self.connection, Reason.SILENT))
+            self._tell_link(Input.LOST, now, commands)
+        elif now >= self.heartbeat.due_s:
+            commands.append(ev.Ping(self.connection))
+            self.heartbeat.ping(now)
 
     def _answered(self, message: int, reason: Reason, hint_s: float, now: float) -> None:
         if reason in (Reason.ACCEPTED, Reason.DUPLICATE):
@@ -240,14 +249,16 @@ class Client:
         return max(meters.ready_s(self._arrival_s, self.settings.rate), self._paused_until_s)
 
     def _next_deadline(self) -> float:
-        soonest_s = min(
-            self.link.deadline_s,
-            self.outbox.deadline_s,
-            self.heartbeat.deadline_s,
-            self.polling.deadline_s,
-        )
-        if self.outbox.has_next and self.available:
-            return min(soonest_s, self._ready_s())
+        link = self.link
+        soonest_s = link.deadline_s
+        if link.state == _OPEN:
+            soonest_s = min(soonest_s, self.heartbeat.deadline_s)
+        if link.transport == _POLL:
+            soonest_s = min(soonest_s, self.polling.deadline_s)
+        if len(self.outbox):
+            soonest_s = min(soonest_s, self.outbox.deadline_s)
+            if self.outbox.has_next and self.available:
+                soonest_s = min(soonest_s, self._ready_s())
         return soonest_s
 
     def _next_number(self) -> int:
@@ -258,10 +269,11 @@ class Client:
 def _notices(before: Any, after: Any) -> list[Reason]:
     """Return what a user would want to know of a change of the link."""
     notices = []
-    if after.breaker != before.breaker and after.breaker == BreakerState.OPEN:
-        notices.append(Reason.TRIPPED)
-    if after.breaker != before.breaker and after.breaker == BreakerState.CLOSED:
-        notices.append(Reason.MENDED)
+    if after.breaker != before.breaker:
+        if after.breaker == BreakerState.OPEN:
+            notices.append(Reason.TRIPPED)
+        if after.breaker == BreakerState.CLOSED:
+            notices.append(Reason.MENDED)
     if after.transport != before.transport:
         polls = after.transport == Transport.POLL
         notices.append(Reason.FELL_BACK if polls else Reason.RETURNED)

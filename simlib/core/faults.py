@@ -97,6 +97,14 @@ class Timeline:
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
         self.faults = tuple(faults)
         self._seed = seed
+        # Asked at every frame: most runs have few kinds, so a kind that has none must cost nothing.
+        self._of_kind = {
+            kind: [(i, fault) for i, fault in enumerate(faults) if fault.kind == kind]
+            for kind in FaultKind
+        }
+
+        #: Whether any fault delays what is sent.
+        self.delays = bool(self._of_kind[FaultKind.BLACK_HOLE] or self._of_kind[FaultKind.LATENCY])
 
     def hits(self, index: int, client: int) -> bool:
         """Whether a client is among those that a fault hits."""
@@ -105,11 +113,13 @@ class Timeline:
 
     def active(self, kind: FaultKind, client: int, route: Route, now: float) -> list[Fault]:
         """Return the faults of a kind that act on a client's route now."""
+        candidates = self._of_kind[kind]
+        if not candidates:
+            return []
         return [
             fault
-            for i, fault in enumerate(self.faults)
-            if fault.kind == kind
-            and fault.start_s <= now < fault.stop_s
+            for i, fault in candidates
+            if fault.start_s <= now < fault.stop_s
             and (fault.route == Route.ALL or fault.route == route)
             and self.hits(i, client)
         ]
@@ -167,7 +177,7 @@ class Crossing:
 
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now."""
-        if not self._timeline.faults:
+        if not self._timeline.delays:
             return transit(lane, self._path, now, size_bytes, 0.0, self._draw(way))
         start_s = self._timeline.held_until_s(self._client, route, now)
         if start_s == inf:

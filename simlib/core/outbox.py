@@ -86,6 +86,8 @@ class Outbox:
     @property
     def deadline_s(self) -> float:
         """When a message in flight times out or a queued one expires; inf: never."""
+        if not self._entries:
+            return inf
         soonest_s = min((entry.timeout_s for entry in self._in_flight.values()), default=inf)
         while self._expiries and self._expiries[0][1] not in self._entries:
             heappop(self._expiries)

@@ -27,8 +27,9 @@ from simlib.engines.proxy import Proxy
 from simlib.engines.wallclock import WallClock
 from simlib.engines.world import Process, World, note
 from simlib.engines.wsclient import WebSocketConnection, retry_after_s
+from simlib.rows import Kind, Name
 from simlib.scenario import Scenario, dump
-from simlib.trace import Interrupted, Kind, Name, Trace
+from simlib.trace import Interrupted, Trace
 
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6

@@ -18,8 +18,9 @@ from simlib.core.path import NEW_LANE
 from simlib.core.server import Server
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.world import Process, SimClock, World, note, server_row
+from simlib.rows import Kind, Name
 from simlib.scenario import Scenario
-from simlib.trace import Interrupted, Kind, Name, Trace
+from simlib.trace import Interrupted, Trace
 
 #: Sizes on the wire: measured of python websockets' handshake, and of this project's frames.
 HANDSHAKE_UP_BYTES, HANDSHAKE_DOWN_BYTES = 264, 303
@@ -30,7 +31,18 @@ _STEPS = 50
 class _Line:
     """One attempt and its connection, one poll, or one post."""
 
-    __slots__ = ("driver", "client", "connection", "route", "message", "up", "down", "is_open", "sent", "cut")
+    __slots__ = (
+        "driver",
+        "client",
+        "connection",
+        "route",
+        "message",
+        "up",
+        "down",
+        "is_open",
+        "sent",
+        "cut",
+    )
 
     def __init__(self, driver: Driver, connection: int, route: Route, message: int) -> None:
         self.driver = driver
@@ -206,9 +218,7 @@ class SimHost:
         elif isinstance(command, ev.Refuse):
             self._down(line, ANSWER_BYTES, self._fail, line, Reason.REJECTED, command.hint_s)
         elif line.route == Route.WEBSOCKET:
-            received = ev.Received(
-                line.connection, command.message, command.reason, command.hint_s
-            )
+            received = ev.Received(line.connection, command.message, command.reason, command.hint_s)
             self._down(line, ANSWER_BYTES, line.driver.feed, received)
         else:
             self._down(line, ANSWER_BYTES, self._posted, line, command)
@@ -225,9 +235,7 @@ class SimHost:
 
     def _posted(self, line: _Line, answer: ev.Answer) -> None:
         del self._lines[line.client, line.connection]
-        line.driver.feed(
-            ev.Posted(line.connection, answer.message, answer.reason, answer.hint_s)
-        )
+        line.driver.feed(ev.Posted(line.connection, answer.message, answer.reason, answer.hint_s))
 
     # --- faults --------------------------------------------------------------------------
 

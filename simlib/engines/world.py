@@ -1,4 +1,4 @@
-"""What sim and live share: the SimPy clock, the workload, the fault timeline, the user's processes."""
+"""What sim and live share: SimPy clock, workload, fault timeline, the user's processes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from simlib.core.draws import Stream, uniform
 from simlib.core.events import Admit, Answer, Message, Priority, Reason, Send, ServerCommand, Start
 from simlib.core.faults import Timeline
 from simlib.engines.driver import Driver, Host
+from simlib.rows import NONE, Kind, Name
 from simlib.scenario import Arrivals, Scenario
-from simlib.trace import NONE, Kind, Name, Trace
+from simlib.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
 Process = Callable[["World"], Generator[simpy.Event, Any, Any]]
@@ -54,7 +55,8 @@ class SimClock(simpy.Environment):
         """Call a function at a moment; at once if it has passed, never if it is inf."""
         if time_s < inf:
             call = _Call(function, arguments)
-            heappush(self._queue, (max(time_s, self._now), NORMAL, next(self._eid), call))
+            entry: Any = (max(time_s, self._now), NORMAL, next(self._eid), call)
+            heappush(self._queue, entry)
 
 
 class Stage(Host, Protocol):
@@ -164,7 +166,25 @@ def note(
     reason: Reason = Reason.NONE,
 ) -> tuple[Any, ...]:
     """Return a trace row of something that no client was told; of a fault, its index as message."""
-    return (now, client, kind, name, connection, message, reason, 0.0, NONE, 0, inf, 0, 0, 0, 0, 0, 0.0)
+    return (
+        now,
+        client,
+        kind,
+        name,
+        connection,
+        message,
+        reason,
+        0.0,
+        NONE,
+        0,
+        inf,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0.0,
+    )
 
 
 def server_row(now: float, command: ServerCommand) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import pytest
 from simlib.core import backoff, draws, link
 from simlib.core.backoff import Backoff
 from simlib.core.client import Settings
-from simlib.core.draws import Stream, uniform
+from simlib.core.draws import uniform
 from simlib.core.link import Breaker, Fallback, Input, State
 
 numba = pytest.importorskip("numba")

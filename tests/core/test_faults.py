@@ -46,8 +46,10 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ),
         (
             {"kind": "outages"},
-            'kind = "outages": must be one of outage, reset, black_hole, latency, server_crash, '
-            'reject (did you mean "outage"?)',
+            (
+                'kind = "outages": must be one of outage, reset, black_hole, latency, '
+                'server_crash, reject (did you mean "outage"?)'
+            ),
         ),
     ],
 )

@@ -37,11 +37,10 @@ def test_an_endless_rate_always_gives():
     st.lists(st.floats(0.0, 3.0), min_size=1, max_size=60),
 )
 def test_the_next_token_is_there_exactly_when_it_said(per_s, burst, gaps):
-    rate, arrival_s, now, got = Rate(per_s=per_s, burst=burst), 0.0, 0.0, 0
-    for gap_s in gaps:
+    rate, arrival_s, now = Rate(per_s=per_s, burst=burst), 0.0, 0.0
+    for got, gap_s in enumerate(gaps, 1):
         now = max(now + gap_s, ready_s(arrival_s, rate))
         arrival_s = take(arrival_s, now, rate)
-        got += 1
         # Never more than the burst and what the time since the start has added.
         assert got <= burst + per_s * now * (1.0 + 1e-9) + 1e-6
 

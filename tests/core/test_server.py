@@ -1,6 +1,5 @@
 from math import inf
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,8 @@ import simlib as sl
 from simlib.core.events import Reason
 from simlib.core.link import State
 from simlib.engines.sim import play
-from simlib.trace import Interrupted, Kind, Name, Trace
+from simlib.rows import Kind, Name
+from simlib.trace import Interrupted, Trace
 
 
 def quiet(duration_s: float, *faults: sl.Fault, server=None, clients: int = 1, **client):

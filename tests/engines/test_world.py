@@ -1,0 +1,225 @@
+from itertools import pairwise
+from math import inf, sqrt
+
+import pytest
+import simpy
+
+import simlib as sl
+from simlib.core import events as ev
+from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
+from simlib.core.faults import FaultKind
+from simlib.engines.driver import Alarm, Driver
+from simlib.engines.world import SimClock, World, note, server_row
+from simlib.rows import COLUMNS, Kind, Name
+from simlib.trace import Trace
+
+# --- the clock ---------------------------------------------------------------------------
+
+
+def test_calls_come_at_their_moment_in_the_order_they_were_asked_for():
+    clock, called = SimClock(), []
+    for moment_s in (3.0, 1.0, 3.0, inf, 2.0):
+        clock.at(moment_s, lambda asked: called.append((asked, clock.now_s)), moment_s)
+    clock.run(until=10)
+    assert [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0), (3.0, 3.0)] == called
+
+
+def test_a_moment_that_has_passed_is_now():
+    clock, called = SimClock(), []
+    clock.at(5.0, clock.at, 1.0, lambda: called.append(clock.now_s))
+    clock.run(until=10)
+    assert [5.0] == called
+
+
+def test_calls_and_simpy_processes_share_one_time():
+    clock, seen = SimClock(), []
+
+    def process():
+        yield clock.timeout(2)
+        seen.append(("process", clock.now))
+
+    clock.process(process())
+    clock.at(1.0, lambda: seen.append(("call", clock.now)))
+    clock.at(3.0, lambda: seen.append(("call", clock.now)))
+    clock.run(until=10)
+    assert [("call", 1.0), ("process", 2), ("call", 3.0)] == seen
+    assert isinstance(clock, simpy.Environment)
+
+
+def test_an_alarm_rings_once_at_its_last_setting():
+    clock, rung = SimClock(), []
+    alarm = Alarm(clock, lambda: rung.append(clock.now_s))
+    alarm.set(5.0)
+    alarm.set(3.0)
+    alarm.set(3.0)
+    clock.run(until=4)
+    assert [3.0] == rung
+    alarm.set(8.0)
+    alarm.set(inf)
+    clock.run(until=20)
+    assert [3.0] == rung
+
+
+def test_an_alarm_moved_away_and_back_rings_once():
+    clock, rung = SimClock(), []
+    alarm = Alarm(clock, lambda: rung.append(clock.now_s))
+    for moment_s in (5.0, 7.0, 5.0):
+        alarm.set(moment_s)
+    clock.run(until=20)
+    assert [5.0] == rung
+
+
+# --- a world whose host does nothing -----------------------------------------------------
+
+
+class Nothing:
+    """A host that notes what it is asked for and never answers."""
+
+    def __init__(self):
+        self.asked = []
+        self.faults = []
+
+    def perform(self, driver: Driver, command: ev.Command) -> None:
+        self.asked.append((driver.client.number, command))
+
+    def fault_starts(self, index: int) -> None:
+        self.faults.append((index, True))
+
+    def fault_stops(self, index: int) -> None:
+        self.faults.append((index, False))
+
+
+def played(scenario: sl.Scenario, *processes) -> tuple[World, Nothing]:
+    """A world played to its end."""
+    host, clock = Nothing(), SimClock()
+    world = World(scenario, clock, host, Trace("sim", scenario))
+    world.begin(processes)
+    clock.run(until=scenario.duration_s)
+    return world, host
+
+
+def rows(world: World, name: Name) -> list[dict]:
+    columns = world.trace.columns()
+    every = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [row for row in every if row["name"] == name]
+
+
+def sends(world: World, client: int = 0) -> list[dict]:
+    return [row for row in rows(world, Name.SEND) if row["client"] == client]
+
+
+def sending(rate_per_s: float, **workload) -> sl.Scenario:
+    return sl.Scenario(
+        clients=1,
+        duration_s=2000,
+        ramp_s=0,
+        workload=sl.Workload(rate_per_s=rate_per_s, **workload),
+        client=sl.Settings(outbox=sl.OutboxLimits(capacity=inf)),
+    )
+
+
+def test_the_clients_start_evenly_spread_over_the_ramp():
+    world, host = played(sl.Scenario(clients=4, duration_s=9, ramp_s=2))
+    assert [(0.0, 0), (0.5, 1), (1.0, 2), (1.5, 3)] == [
+        (row["time_s"], row["client"]) for row in rows(world, Name.START)
+    ]
+    assert [(i, ev.Open(1)) for i in range(4)] == host.asked
+
+
+def test_constant_messages_are_equally_spaced_from_a_random_phase():
+    world, _ = played(sending(2, arrivals="constant", start_s=100))
+    times = [row["time_s"] for row in sends(world)]
+    assert 100.0 <= times[0] < 100.5
+    assert {0.5} == {round(b - a, 9) for a, b in pairwise(times)}
+    assert list(range(len(times))) == [row["message"] for row in sends(world)]
+
+
+def test_poisson_messages_come_at_their_rate_and_forget():
+    world, _ = played(sending(2))
+    gaps = [b["time_s"] - a["time_s"] for a, b in pairwise(sends(world))]
+    mean_s = sum(gaps) / len(gaps)
+    deviation_s = sqrt(sum((gap - mean_s) ** 2 for gap in gaps) / len(gaps))
+    # An exponential's mean and deviation are equal; four standard errors of either.
+    assert mean_s == pytest.approx(0.5, abs=4 * 0.5 / sqrt(len(gaps)))
+    assert deviation_s == pytest.approx(0.5, abs=8 * 0.5 / sqrt(len(gaps)))
+
+
+def test_no_message_after_the_workload_s_stop():
+    world, _ = played(sending(5, start_s=10, stop_s=20))
+    times = [row["time_s"] for row in sends(world)]
+    assert 10.0 <= min(times)
+    assert max(times) < 20.0
+    assert 20 < len(times) < 80
+
+
+def test_a_rate_of_zero_sends_nothing():
+    assert [] == sends(played(sending(0))[0])
+
+
+def test_the_priorities_have_their_shares():
+    world, _ = played(sending(2, critical_fraction=0.1, high_fraction=0.2, low_fraction=0.3))
+    got = [row["priority"] for row in sends(world)]
+    for priority, share in zip(Priority, (0.1, 0.2, 0.4, 0.3), strict=True):
+        error = sqrt(share * (1 - share) / len(got))
+        assert got.count(priority) / len(got) == pytest.approx(share, abs=4 * error)
+
+
+def test_messages_have_their_size_and_their_expiry():
+    world, _ = played(sending(1, size_bytes=321, expires_after_s=7))
+    row = sends(world)[0]
+    assert (321, row["time_s"] + 7.0) == (row["size_bytes"], row["expires_s"])
+
+
+def test_a_user_s_message_is_numbered_with_those_of_the_workload():
+    numbers = []
+
+    def speak(world):
+        while True:
+            yield world.clock.timeout(3)
+            numbers.append(world.send(0, Priority.CRITICAL, 50, expires_after_s=4))
+
+    world, _ = played(sending(1).replace(duration_s=20), speak)
+    own = [row for row in sends(world) if row["size_bytes"] == 50]
+    assert numbers == [row["message"] for row in own]
+    assert [3.0, 6.0, 9.0, 12.0, 15.0, 18.0] == [row["time_s"] for row in own]
+    assert {Priority.CRITICAL} == {row["priority"] for row in own}
+    assert {4.0} == {row["expires_s"] - row["time_s"] for row in own}
+    assert list(range(len(sends(world)))) == [row["message"] for row in sends(world)]
+
+
+def test_the_script_of_faults_is_played_and_noted_up_to_the_end():
+    faults = [sl.Fault("outage", 2, 30), sl.Fault("reset", 3), sl.Fault("black_hole", 1, 3)]
+    world, host = played(sl.Scenario(clients=1, duration_s=10, faults=faults))
+    assert [(2, True), (0, True), (2, False), (1, True)] == host.faults
+    noted = [
+        (row["time_s"], row["message"], row["connection"], row["client"])
+        for row in rows(world, Name.FAULT_START)
+    ]
+    assert [
+        (1.0, 2, FaultKind.BLACK_HOLE, -1),
+        (2.0, 0, FaultKind.OUTAGE, -1),
+        (3.0, 1, FaultKind.RESET, -1),
+    ] == noted
+    assert [3.0] == [row["time_s"] for row in rows(world, Name.FAULT_STOP)]
+
+
+# --- rows --------------------------------------------------------------------------------
+
+
+def test_a_note_has_a_cell_for_every_column():
+    assert len(COLUMNS) == len(note(1.0, 0, Kind.SERVER, Name.ADMIT))
+
+
+@pytest.mark.parametrize(
+    ("command", "cells"),
+    [
+        (Admit(3, 1), (Name.ADMIT, 1, -1, Reason.NONE)),
+        (Refuse(3, 1, 503, 5.0), (Name.REFUSE, 1, -1, Reason.REJECTED)),
+        (Answer(3, 1, 7, Reason.ACCEPTED), (Name.PROCESS, 1, 7, Reason.ACCEPTED)),
+        (Answer(3, 1, 7, Reason.DUPLICATE), (Name.PROCESS, 1, 7, Reason.DUPLICATE)),
+        (Answer(3, 1, 7, Reason.LIMITED, 2.0), (Name.LIMIT, 1, 7, Reason.LIMITED)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_server_asked_for_is_a_row(command, cells):
+    assert (9.0, 3, Kind.SERVER, *cells) == server_row(9.0, command)[:7]
