@@ -55,6 +55,13 @@ class Settings(Ruled):
 class Client:
     """One client; the one mutable object of its life."""
 
+    # fmt: off
+    __slots__ = (
+        "settings", "seed", "number", "link", "outbox", "heartbeat", "polling", "connection",
+        "deadline", "_numbered", "_posts", "_arrival_s", "_paused_until_s",
+    )
+    # fmt: on
+
     def __init__(self, settings: Settings, seed: int = 0, number: int = 0) -> None:
         self.settings = settings
         self.seed = seed

@@ -167,13 +167,15 @@ class Crossing:
     Draws of each direction are numbered in the order of sending.
     """
 
+    __slots__ = ("_path", "_timeline", "_seed", "_client", "_draws", "_sent_up", "_sent_down")
+
     def __init__(self, path: Path, timeline: Timeline, seed: int, client: int) -> None:
         self._path = path
         self._timeline = timeline
         self._seed = seed
         self._client = client
-        self._sent = {Stream.UP: 0, Stream.DOWN: 0}
         self._draws = path.latency.distribution != Distribution.CONSTANT
+        self._sent_up = self._sent_down = 0
 
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now."""
@@ -195,6 +197,8 @@ class Crossing:
     def _draw(self, way: Stream) -> float:
         if not self._draws:
             return 0.0
-        index = self._sent[way]
-        self._sent[way] = index + 1
+        if way == Stream.UP:
+            index, self._sent_up = self._sent_up, self._sent_up + 1
+        else:
+            index, self._sent_down = self._sent_down, self._sent_down + 1
         return uniform(self._seed, self._client, way, index)

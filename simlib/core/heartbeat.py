@@ -21,6 +21,8 @@ class HeartbeatRules(Ruled):
 class Heartbeat:
     """The pings of one connection: at most one is unanswered."""
 
+    __slots__ = ("rules", "due_s", "timeout_s")
+
     def __init__(self, rules: HeartbeatRules) -> None:
         self.rules = rules
         self.due_s = inf

@@ -59,6 +59,8 @@ class _Entry:
 class Outbox:
     """Accepted from the application, not yet acknowledged."""
 
+    __slots__ = ("limits", "_entries", "_queues", "_in_flight", "_expiries", "_accepted")
+
     def __init__(self, limits: OutboxLimits) -> None:
         self.limits = limits
         self._entries: dict[int, _Entry] = {}

@@ -12,6 +12,12 @@ from math import inf
 class Polling:
     """The polls of one client: at most one is unanswered."""
 
+    # fmt: off
+    __slots__ = (
+        "_interval_s", "_patience_s", "connection", "reachable", "due_s", "timeout_s", "_sent_s",
+    )
+    # fmt: on
+
     def __init__(self, interval_s: float, timeout_s: float) -> None:
         self._interval_s = interval_s
         self._patience_s = timeout_s

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class ServiceProcess:
         self._process = process
         self.log = log
         self._errors = errors
+        self._killed = False
 
     @classmethod
     async def start(cls, server: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
@@ -56,8 +58,11 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """Kill it outright (SIGKILL)."""
-        if self._process.returncode is None:
-            self._process.kill()
+        # Once only: a second kill would reap the process before asyncio's watcher does.
+        if not self._killed:
+            self._killed = True
+            with suppress(ProcessLookupError):
+                self._process.kill()
 
     async def end(self) -> None:
         """Kill it and wait until it is gone."""

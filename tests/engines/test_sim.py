@@ -334,6 +334,13 @@ def test_a_rejected_request_never_reaches_the_server_even_of_a_client_that_gave_
     assert [] == moments(sl.run(impatient), Name.ARRIVED)
 
 
+@pytest.mark.xfail(reason="the first crash's stop starts the server again", strict=True)
+def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop():
+    crashes = sl.Fault("server_crash", 2, 4), sl.Fault("server_crash", 3, 9)
+    trace = sl.run(quiet(15, *crashes))
+    assert [0.2, 9.4] == moments(trace, Name.OPENED)
+
+
 # --- a user's own process ----------------------------------------------------------------
 
 
