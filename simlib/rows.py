@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from simlib.core import events as ev
+from simlib.core.client import Client
 from simlib.core.events import Message, Priority, Reason
 from simlib.core.link import BreakerState, State, Transport
 
@@ -77,8 +78,9 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
 NONE = -1
 NAMES = tuple(name for name, _, _ in COLUMNS)
 ROW = struct.Struct("<" + "".join(code for _, code, _ in COLUMNS))
-#: The columns that a command fills.
+#: The columns that a command fills, and those that carry the state after.
 COMMAND_COLUMNS = ("name", "connection", "message", "reason")
+STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_s")
 
 
 def event_cells(event: ev.Event) -> tuple[Any, ...]:
@@ -91,6 +93,18 @@ def command_cells(command: ev.Command) -> tuple[Any, ...]:
     return _COMMAND_CELLS[type(command)](command)
 
 
+def state_cells(client: Client, now: float) -> tuple[Any, ...]:
+    """Return the cells of a client's state: from state to wait."""
+    link = client.link
+    wait_s = link.deadline_s - now if link.state == _WAITING else 0.0
+    attempt = min(link.attempt, _MOST_ATTEMPTS)
+    return (link.state, link.breaker, link.transport, client.available, attempt, wait_s)
+
+
+# A constant: to look an enumeration's member up costs 0.1 us on Python 3.11, at every step.
+_WAITING = State.WAITING
+#: The most that the trace's column holds.
+_MOST_ATTEMPTS = 32767
 #: What stands for the parts that only a message of the application has.
 _NO_MESSAGE = (NONE, 0, inf)
 

@@ -22,10 +22,12 @@ from simlib.rows import (
     COMMAND_COLUMNS,
     NAMES,
     ROW,
+    STATE_COLUMNS,
     Kind,
     asked_in_words,
     command_cells,
     event_of,
+    state_cells,
     told_in_words,
 )
 
@@ -59,7 +61,9 @@ class Trace:
     partial : bool
         Whether the run was cut short.
     late_s : array of float
-        live only: how late each wake-up was, seconds.
+        live only: how late each step of the clock was, seconds.
+    work_s : float
+        live only: processor time that this process spent on the run, seconds.
     """
 
     engine: str
@@ -68,6 +72,7 @@ class Trace:
     partial: bool = False
     end_s: float = 0.0
     late_s: array[float] = field(default_factory=lambda: array("d"))
+    work_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
@@ -153,21 +158,22 @@ class Trace:
         ------
         row : dict
             The recorded event.
-        commands : list of tuple
-            What the fresh client asked for, in the form of `recorded_commands`.
+        decision : list of tuple
+            What the fresh client decided, in the form of `recorded_decisions`.
         """
         fresh = Client(self.scenario.client, self.scenario.seed, client)
         for row in self._rows(client):
             if row["kind"] == Kind.EVENT:
                 commands = fresh.handle(event_of(row), row["time_s"])
-                yield row, [command_cells(command) for command in commands]
+                after = state_cells(fresh, row["time_s"])
+                yield row, [after, *(command_cells(command) for command in commands)]
 
-    def recorded_commands(self, client: int) -> list[list[tuple[Any, ...]]]:
-        """Return the commands that followed each event of one client."""
+    def recorded_decisions(self, client: int) -> list[list[tuple[Any, ...]]]:
+        """Return what one client decided at each event: its state after, and the commands."""
         recorded: list[list[tuple[Any, ...]]] = []
         for row in self._rows(client):
             if row["kind"] == Kind.EVENT:
-                recorded.append([])
+                recorded.append([tuple(row[name] for name in STATE_COLUMNS)])
             elif row["kind"] == Kind.COMMAND:
                 recorded[-1].append(tuple(row[name] for name in COMMAND_COLUMNS))
         return recorded
@@ -186,6 +192,7 @@ class Trace:
             "partial": self.partial,
             "end_s": self.end_s,
             "late_s": list(self.late_s),
+            "work_s": self.work_s,
             "scenario": dump(self.scenario),
         }
         table = pa.table(self.columns())
@@ -222,6 +229,7 @@ class Trace:
             partial=meta["partial"],
             end_s=meta["end_s"],
             late_s=array("d", meta["late_s"]),
+            work_s=meta["work_s"],
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:

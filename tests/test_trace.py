@@ -223,11 +223,11 @@ def replayed(trace: Trace, client: int) -> list[list[tuple]]:
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
-def test_replay_gives_the_recorded_commands(file):
+def test_replay_gives_the_recorded_decisions(file):
     scenario = sl.load(file)
     trace = sl.run(scenario.replace(clients=min(10, scenario.clients)))
     for client in range(trace.scenario.clients):
-        recorded = trace.recorded_commands(client)
+        recorded = trace.recorded_decisions(client)
         assert len(recorded) > 5
         assert recorded == replayed(trace, client)
 
@@ -235,5 +235,5 @@ def test_replay_gives_the_recorded_commands(file):
 def test_a_client_with_another_wait_is_found_out(small):
     changed = of_rows(SMALL.replace("client.backoff.base_s", 0.7), rows(small))
     assert any(
-        changed.recorded_commands(client) != replayed(changed, client) for client in range(5)
+        changed.recorded_decisions(client) != replayed(changed, client) for client in range(5)
     )

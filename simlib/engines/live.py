@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ _SOCKETS_PER_CLIENT = 6
 _PROGRESS_STEP_S = 0.1
 #: Time between being ready and time zero, so that the first events are on time.
 _LEAD_S = 0.05
+
+
+_Work = Callable[..., Coroutine[Any, Any, None]]
 
 
 class _Attempt:
@@ -131,11 +135,11 @@ class LiveHost:
         where = (driver.client.number, getattr(command, "connection", 0))
         match command:
             case ev.Open():
-                self._spawn(where, self._open(driver, where))
+                self._spawn(where, self._open, driver, where)
             case ev.Poll():
-                self._spawn(where, self._poll(driver, where))
+                self._spawn(where, self._poll, driver, where)
             case ev.Post(_, message):
-                self._spawn(where, self._post(driver, where, message))
+                self._spawn(where, self._post, driver, where, message)
             case ev.Transmit(_, message) if where in self._sockets:
                 self._sockets[where].send_text(codec.message_text(message))
             case ev.Ping() if where in self._sockets:
@@ -143,14 +147,14 @@ class LiveHost:
             case ev.Close():
                 self._close(where)
 
-    def _spawn(self, where: tuple[int, int], work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._watched(work))
+    def _spawn(self, where: tuple[int, int], work: _Work, *arguments: Any) -> None:
+        task = asyncio.get_running_loop().create_task(self._watched(work, *arguments))
         self._tasks[where] = task
         task.add_done_callback(lambda _: self._tasks.pop(where, None))
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched(self, work: _Work, *arguments: Any) -> None:
         try:
-            await work
+            await work(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
             self.clock.fail(error)
 
@@ -217,7 +221,7 @@ class LiveHost:
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
         if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
-            task = asyncio.get_running_loop().create_task(self._watched(self._serve()))
+            task = asyncio.get_running_loop().create_task(self._watched(self._serve))
             self._housework.add(task)
             task.add_done_callback(self._housework.discard)
 
@@ -240,13 +244,14 @@ async def play_async(
     with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
         host = LiveHost(scenario, trace, clock, Path(folder))
         trace.partial = True
+        worked_s = time.process_time()
         try:
             await host.begin()
             await _play(host, scenario.duration_s, processes, progress)
             trace.partial = False
         finally:
             trace.end_s = min(clock.now_s, scenario.duration_s)
-            trace.late_s = clock.late_s
+            trace.late_s, trace.work_s = clock.late_s, time.process_time() - worked_s
             clock.stop()
             await host.end()
             for row in host.server_rows():

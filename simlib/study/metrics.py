@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from simlib.core.backoff import ceiling
 from simlib.core.events import Priority
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.trace import Trace
@@ -41,6 +42,7 @@ MEANING = {
     "peak_attempts_per_s": "most attempts between one whole second and the next",
     "amplification": "attempts per attempt that was needed, that is, per connection opened",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
+    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint",
     "gave_up": "clients that gave up at least once",
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",
@@ -51,6 +53,7 @@ MEANING = {
     "duplicate_fraction": "share of what the server processed that it had processed before",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
     "head_of_line_s": "mean time from send until a message first left, of those that left",
+    "round_trip_s_p50": "half of the acknowledged messages were so this long after first leaving",
     "latency_s_p50": "half of the acknowledged messages were so this soon after their send",
     "latency_s_p95": "the same of 95 in 100",
     "latency_s_p99": "the same of 99 in 100",
@@ -279,8 +282,23 @@ def _of_links(trace: Trace) -> dict[str, Any]:
         "peak_attempts_per_s": attempts_per_s(trace).max(),
         "amplification": _ratio(attempts, (states["state"] == "open").sum()),
         "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
+        "mean_wait_fraction": _wait_fractions(trace).mean(),
         "gave_up": notices["client"].nunique(),
     }
+
+
+def _wait_fractions(trace: Trace) -> pd.Series:
+    """Return each wait that the backoff alone decided, over its ceiling."""
+    frame = trace.frame()
+    waits = frame[
+        frame["name"].isin(["failed", "lost"])
+        & (frame["state"] == "waiting")
+        & (frame["breaker"] != "open")
+        & (frame["hint_s"] == 0.0)
+    ]
+    backoff = trace.scenario.client.backoff
+    ceilings_s = {k: ceiling(backoff, k) for k in waits["attempt"].unique().tolist()}
+    return waits["wait_s"] / waits["attempt"].map(ceilings_s)
 
 
 def _of_faults(trace: Trace) -> dict[str, Any]:
@@ -307,6 +325,7 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
         "duplicate_fraction": _ratio(processed - delivered, processed),
         "goodput_per_s": _ratio(len(acknowledged), trace.end_s),
         "head_of_line_s": (left["left_s"] - left["send_s"]).mean(),
+        **_quantiles("round_trip_s", acknowledged["acknowledged_s"] - acknowledged["left_s"], 50),
         **_quantiles("latency_s", acknowledged["latency_s"], 50, 95, 99),
     }
     for priority in (each.name.lower() for each in Priority):

@@ -41,11 +41,12 @@ def replay(trace: Trace) -> Replay:
     """
     matched, total, first = 0, 0, ""
     for client in range(trace.scenario.clients):
-        recorded = trace.recorded_commands(client)
-        for asked, (row, fresh) in zip(recorded, trace.replay(client), strict=True):
+        recorded = trace.recorded_decisions(client)
+        for decided, (row, fresh) in zip(recorded, trace.replay(client), strict=True):
             total += 1
-            if asked == fresh:
+            if decided == fresh:
                 matched += 1
             elif not first:
-                first = f"client {client} at {row['time_s']:.3f} s: asked {asked}, replayed {fresh}"
+                where = f"client {client} at {row['time_s']:.3f} s"
+                first = f"{where}: decided {decided}, replayed {fresh}"
     return Replay(matched, total, first)

@@ -51,6 +51,7 @@ def test_a_factor_of_one_keeps_the_base():
 def test_a_table_replaces_base_and_factor_and_its_last_entry_repeats():
     table = Backoff(steps_s=[0, 2, 7], jitter="none")
     assert [0, 2, 7, 7, 7] == waits(table, [0.9] * 5)
+    assert [3, 3] == waits(Backoff(steps_s=[3], jitter="none"), [0.9] * 2)
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ def test_a_failed_attempt_is_made_again_after_the_wait():
 
 
 def test_an_attempt_without_an_answer_is_closed():
-    one = client()
+    one = client(backoff={"base_s": 0.5})
     assert [Close(1, Reason.TIMEOUT)] == told(one, (Start(), 0.0), (Wake(), 5.0))
-    assert (6.0, State.WAITING) == (one.deadline, one.link.state)
+    assert (5.5, State.WAITING) == (one.deadline, one.link.state)
 
 
 def test_a_late_open_after_giving_up_is_closed():
@@ -186,6 +186,12 @@ def test_a_message_waits_for_the_connection_and_leaves_with_it():
     assert [] == told(one, (Send(B), 1.1))
     assert [Transmit(1, A), Transmit(1, B)] == told(one, (Opened(1), 1.2))
     assert [Transmit(1, C)] == told(one, (Send(C), 1.3))
+
+
+def test_at_the_very_beginning_nothing_holds_a_message_back():
+    one = opened(rate=Rate(per_s=1, burst=2))
+    assert [Transmit(1, A)] == told(one, (Send(A), 0.0))
+    assert [Transmit(1, B)] == told(one, (Send(B), 0.0))
 
 
 @pytest.mark.parametrize("reason", [Reason.ACCEPTED, Reason.DUPLICATE])

@@ -2,10 +2,10 @@ from math import inf
 
 import pytest
 
-from simlib.core.draws import Stream
+from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FAULT_FIELDS, Crossing, Fault, FaultKind, Route, Timeline
-from simlib.core.path import NEW_LANE, Lane, Latency, Path
+from simlib.core.path import NEW_LANE, Lane, Latency, Path, latency_s
 
 WEBSOCKET, HTTP = Route.WEBSOCKET, Route.HTTP
 TWENTY_MS = Path(latency=Latency(mean_s=0.02))
@@ -23,6 +23,7 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
     [
         ({"start_s": 5, "stop_s": 5}, "stop_s = 5.0: must be after start_s (5)"),
         ({"start_s": -1}, "start_s = -1: must be a number of seconds, 0 or more"),
+        ({"clients_fraction": 1.5}, "clients_fraction = 1.5: must be a number, from 0 to 1"),
         ({"kind": "latency"}, "amount_s = 0.0: must be above 0 for latency"),
         (
             {"kind": "reject", "status": 200},
@@ -57,6 +58,11 @@ def test_a_fault_that_makes_no_sense_is_refused(wrong, message):
     with pytest.raises(SettingsError) as error:
         Fault(**wrong)
     assert message == str(error.value)
+
+
+def test_a_fault_without_more_lasts_from_the_start_to_the_end_for_all():
+    every = {"start_s": 0, "stop_s": inf, "amount_s": 0, "status": 503, "retry_after_s": 0}
+    assert Fault() == Fault("outage", clients_fraction=1, route="all", **every)
 
 
 def test_every_kind_says_which_fields_it_takes():
@@ -171,6 +177,11 @@ def test_edges_come_in_order_and_stops_before_starts():
     ] == edges
 
 
+def test_a_reset_has_a_start_and_no_stop():
+    both = timeline(Fault("reset", start_s=3), Fault("outage", start_s=5, stop_s=9))
+    assert [(3.0, 0, True), (5.0, 1, True), (9.0, 1, False)] == both.edges()
+
+
 # --- crossing ----------------------------------------------------------------------------
 
 
@@ -220,3 +231,11 @@ def test_each_direction_numbers_its_draws():
     ups, downs = [up(second), up(second)], [down(second), down(second)]
     assert mixed == [ups[0], downs[0], ups[1], downs[1]]
     assert 4 == len(set(mixed))
+    # The draws' addresses: stream by direction, index by order of sending.
+    assert ups == [latency_s(path.latency, uniform(1, 0, Stream.UP, i)) for i in range(2)]
+    assert downs == [latency_s(path.latency, uniform(1, 0, Stream.DOWN, i)) for i in range(2)]
+
+
+def test_to_connect_costs_no_bandwidth():
+    narrow = Path(latency=Latency(mean_s=0.02), bandwidth_bytes_per_s=10)
+    assert 1.04 == crossing(path=narrow).connect(WEBSOCKET, 1.0)

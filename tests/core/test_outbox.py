@@ -112,6 +112,19 @@ def test_who_yields_when_full(when_full, new, dropped):
     assert {0, 1, 2, 3, 9} - {dropped[0]} == set(sent(outbox))
 
 
+@pytest.mark.parametrize("lowest", [HIGH, NORMAL, LOW])
+def test_the_lowest_priority_there_is_yields_its_oldest(lowest):
+    outbox = filled(
+        message(0, CRITICAL),
+        message(1, lowest),
+        message(2, lowest),
+        capacity=3,
+        when_full="drop_lowest",
+    )
+    assert [1] == [gone.id for gone, _ in outbox.add(message(9, CRITICAL))]
+    assert [0, 9, 2] == sent(outbox)
+
+
 @pytest.mark.parametrize("when_full", WhenFull)
 def test_what_is_in_flight_is_never_dropped_to_make_room(when_full):
     outbox = filled(message(0, LOW), message(1, LOW), capacity=2, when_full=when_full)
