@@ -87,6 +87,11 @@ def test_parts_that_make_no_distribution_are_refused(wrong, message):
     assert message == str(error.value)
 
 
+def test_a_floor_may_be_the_mean_and_then_the_delay_is_constant():
+    flat = Latency(distribution="exponential", mean_s=0.03, floor_s=0.03)
+    assert {0.03} == {latency_s(flat, u) for u in (0.0, 0.5, 0.999)}
+
+
 # --- lanes -------------------------------------------------------------------------------
 
 
