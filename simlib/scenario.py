@@ -96,8 +96,9 @@ class Scenario(Ruled):
 
     def check(self) -> None:
         """Raise `SettingsError` where parts contradict each other."""
-        if not isinstance(self.name, str) or not self.name or "/" in self.name:
-            raise SettingsError("name", self.name, "must be a text without a slash")
+        if not isinstance(self.name, str) or not self.name.strip(".") or "/" in self.name:
+            rule = "must be a text without a slash, and not of dots alone"
+            raise SettingsError("name", self.name, rule)
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
         if isinstance(self.faults, (Fault, dict, str)) or not isinstance(self.faults, Iterable):
@@ -150,7 +151,7 @@ def load(path: str | FilePath) -> Scenario:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
     data.setdefault("name", file.stem)
     try:

@@ -254,7 +254,7 @@ def _row_type() -> npt.DTypeLike:
     return [(name, _NUMPY_TYPES[code]) for name, code, _ in COLUMNS]
 
 
-def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> pd.Categorical:
+def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> Any:
     import numpy as np
     import pandas as pd
 
@@ -262,5 +262,5 @@ def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> pd.Categorical:
     codes = np.full(256, -1, dtype=np.int8)
     for code, member in enumerate(members):
         codes[member.value] = code
-    names = [member.name.lower() for member in members]
-    return pd.Categorical.from_codes(codes[values.astype(np.uint8)], categories=names)
+    names: Any = [member.name.lower() for member in members]
+    return pd.Categorical.from_codes(codes[values.astype(np.uint8)], names)

@@ -219,7 +219,8 @@ class Client:
         self.outbox.give_back(message)
         if reason == Reason.LIMITED:
             # A limit without a hint still pauses, or it would be asked again every round trip.
-            self._paused_until_s = now + (hint_s or self.settings.backoff.base_s)
+            pause_s = hint_s or self.settings.backoff.base_s
+            self._paused_until_s = max(self._paused_until_s, now + pause_s)
         else:
             self.polling.reachable = False
 

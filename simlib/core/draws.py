@@ -11,7 +11,6 @@ from __future__ import annotations
 from enum import IntEnum
 
 SEED_LIMIT = 1 << 32
-CLIENT_LIMIT = 1 << 32
 INDEX_BITS = 26
 
 _MASK = 0xFFFFFFFF
@@ -28,7 +27,6 @@ class Stream(IntEnum):
     DOWN = 4
     ARRIVAL = 5
     PRIORITY = 6
-    START = 7
 
 
 def uniform(seed: int, client: int, stream: int, index: int) -> float:

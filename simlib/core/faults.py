@@ -151,6 +151,10 @@ class Timeline:
         stops = [edge for edge in stops if self.faults[edge[1]].kind != FaultKind.RESET]
         return sorted(starts + stops, key=lambda edge: (edge[0], edge[2], edge[1]))
 
+    def crashed(self, now: float) -> bool:
+        """Whether the server is down now."""
+        return any(f.start_s <= now < f.stop_s for _, f in self._of_kind[FaultKind.SERVER_CRASH])
+
     def cuts(self, index: int, client: int, route: Route) -> bool:
         """Whether a fault's start ends a client's connections on a route."""
         fault = self.faults[index]

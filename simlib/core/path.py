@@ -54,6 +54,10 @@ class Latency(Ruled):
             )
         if self.distribution == Distribution.TABLE and len(self.table_s) < 2:
             raise SettingsError("table_s", self.table_s, "must have at least two quantiles")
+        if self.distribution != Distribution.TABLE and self.table_s:
+            raise SettingsError("table_s", self.table_s, 'is only for distribution = "table"')
+        if self.distribution == Distribution.TABLE and self.floor_s:
+            raise SettingsError("floor_s", self.floor_s, "is not for a table, which has its own")
         if list(self.table_s) != sorted(self.table_s):
             raise SettingsError("table_s", self.table_s, "must ascend")
 

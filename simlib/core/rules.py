@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf
+from numbers import Real
 from sys import float_info
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ class Rule:
         number = "a whole number" if self.whole else "a number"
         unit = f" of {self.unit}" if self.unit else ""
         if self.high < inf:
-            bound = f"from {self.low:g} to {self.high:g}"
+            bound = f"from {self.low:,g} to {self.high:,.0f}"
         else:
             bound = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
         return f"must be {number}{unit}, {bound}" + (
@@ -42,7 +43,7 @@ class Rule:
 
     def checked(self, key: str, value: Any) -> float | int:
         """Return ``value`` as the rule's number, or raise `SettingsError`."""
-        known = isinstance(value, (int, float)) and not isinstance(value, bool)
+        known = isinstance(value, Real) and not isinstance(value, bool)
         if not known or not self._allows(value):
             raise SettingsError(key, value, str(self))
         return int(value) if self.whole and not self.endless else float(value)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heapify, heapreplace
+from heapq import heapreplace
 from math import ceil, inf
 from typing import Any
 
@@ -55,7 +55,6 @@ class Station:
 
     def __init__(self, workers: int, service_s: float, backlog: float) -> None:
         self._free_s = [0.0] * workers
-        heapify(self._free_s)
         self._service_s = service_s
         self._backlog = backlog
         self._jobs: deque[tuple[float, float, Any]] = deque()

@@ -220,7 +220,8 @@ class LiveHost:
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
-        if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
+        crash = self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH
+        if crash and not self.world.timeline.crashed(self.clock.now_s):
             task = asyncio.get_running_loop().create_task(self._watched(self._serve))
             self._housework.add(task)
             task.add_done_callback(self._housework.discard)

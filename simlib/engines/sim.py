@@ -171,7 +171,7 @@ class SimHost:
             return
         now = self._clock.now_s
         fault = self._timeline.rejection(line.client, line.route, now)
-        if fault is not None and self._alive(line):
+        if fault is not None:
             hint_s = float(fault.retry_after_s)
             self._down(line, ANSWER_BYTES, self._fail, line, Reason.REJECTED, hint_s)
         elif line.route == Route.WEBSOCKET:
@@ -241,16 +241,17 @@ class SimHost:
 
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
-        for line in list(self._lines.values()):
-            if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
-                self._cut(line)
         if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
             self._server = None
             self._server_alarm.set(inf)
+        for line in list(self._lines.values()):
+            if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
+                self._cut(line)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
-        if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
+        crash = self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH
+        if crash and not self._timeline.crashed(self._clock.now_s):
             self._server = Server(self._settings)
 
 

@@ -58,7 +58,8 @@ class Instrument:
         late_s = np.array(trace.late_s) if len(trace.late_s) else np.zeros(1)
         events = int((trace.frame()["kind"] == "event").sum())
         turn_s = trace.scenario.clients * trace.work_s / max(1, events)
-        return cls(*(float(q) for q in np.quantile(late_s, [0.5, 0.99])), turn_s)
+        late_p50_s, late_p99_s = (float(q) for q in np.quantile(late_s, [0.5, 0.99]))
+        return cls(late_p50_s, late_p99_s, turn_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Metric:
     #: What else may differ, in the metric's own unit, and as a share of the simulated value.
     absolute: float = 0.0
     relative: float = 0.0
+    #: The column whose number one more or one less is allowed for, of a share of it.
+    share_of: str = ""
     why: str = ""
 
     @property
@@ -85,12 +88,13 @@ class Metric:
                 return unit
         return ""
 
-    def tolerance(self, instrument: Instrument, value: float) -> float:
-        """Return the tolerance beside a simulated value, given what the live run measured."""
+    def tolerance(self, instrument: Instrument, value: float, numbers: pd.Series) -> float:
+        """Return the tolerance beside a simulated value, given the live run and its numbers."""
         if self.hops:
             late_s = instrument.late_p99_s if self.tail else instrument.late_p50_s
             return WORK_S + self.hops * late_s + self.turns * instrument.turn_s
-        return self.absolute + self.relative * abs(value)
+        one = 1.0 / max(1.0, float(numbers[self.share_of])) if self.share_of else 0.0
+        return self.absolute + self.relative * abs(value) + one
 
 
 _UNITS = (("_per_s", "1/s"), ("_fraction", "share"), ("_s_", "s"), ("_s", "s"))
@@ -123,9 +127,14 @@ METRICS = (
     Metric("round_trip_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p95", hops=6, turns=6, tail=True, why=_TURNS),
-    Metric("delivered_fraction", absolute=0.005, why=_END),
+    Metric("delivered_fraction", absolute=0.005, share_of="sent", why=_END),
     Metric("lost", absolute=1.0, relative=0.02, why="a message just meets a full outbox or not"),
-    Metric("duplicate_fraction", absolute=0.005, why="an acknowledgement is just lost or not"),
+    Metric(
+        "duplicate_fraction",
+        absolute=0.005,
+        share_of="sent",
+        why="an acknowledgement is just lost or not",
+    ),
     Metric("goodput_per_s", absolute=0.1, relative=0.01, why=_END),
 )
 
@@ -274,11 +283,8 @@ def compare_traces(simulated: Sequence[Trace], live: Trace) -> Comparison:
     # Both are judged by what was simulated: by its ceilings, its faults.
     judged = copy.copy(live)
     judged.scenario = simulated[0].scenario
-    sims, lives = summary(list(simulated)), summary(judged)
-    rows = [
-        _row(metric, sims[metric.name], float(lives[metric.name].iloc[0]), instrument)
-        for metric in METRICS
-    ]
+    sims, numbers = summary(list(simulated)), summary(judged).iloc[0]
+    rows = [_row(metric, sims[metric.name], numbers, instrument) for metric in METRICS]
     return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live)
 
 
@@ -304,10 +310,12 @@ def _silent(fraction: float, word: str) -> None:
     """Say nothing."""
 
 
-def _row(metric: Metric, sims: pd.Series, live: float, instrument: Instrument) -> dict[str, Any]:
+def _row(
+    metric: Metric, sims: pd.Series, numbers: pd.Series, instrument: Instrument
+) -> dict[str, Any]:
     low, high = _interval(sims, metric)
-    median = float(sims.median())
-    tolerance = metric.tolerance(instrument, median)
+    live, median = float(numbers[metric.name]), float(sims.median())
+    tolerance = metric.tolerance(instrument, median, numbers)
     verdict, why = "agree", metric.why
     if math.isnan(live) or math.isnan(low):
         verdict = "too little data"

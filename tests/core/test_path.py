@@ -79,6 +79,11 @@ def test_a_larger_draw_is_never_a_shorter_delay(name, u, v):
             "table_s = (1.0,): must have at least two quantiles",
         ),
         ({"distribution": "table", "table_s": [2, 1]}, "table_s = (2.0, 1.0): must ascend"),
+        ({"table_s": [1, 2]}, 'table_s = (1.0, 2.0): is only for distribution = "table"'),
+        (
+            {"distribution": "table", "table_s": [1, 2], "floor_s": 0.01},
+            "floor_s = 0.01: is not for a table, which has its own",
+        ),
     ],
 )
 def test_parts_that_make_no_distribution_are_refused(wrong, message):

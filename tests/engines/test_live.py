@@ -129,6 +129,13 @@ def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
     assert len(delivered) == counts["send"]
 
 
+def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop() -> None:
+    crashes = [sl.Fault("server_crash", 0.5, 0.9), sl.Fault("server_crash", 0.7, 1.4)]
+    trace = sl.run(scenario(faults=crashes), on="live")
+    opened = trace.frame().query("name == 'opened'")["time_s"]
+    assert (opened < 0.5).sum() == (opened > 1.4).sum() == 4
+
+
 def test_a_rejection_carries_its_retry_after_as_a_lower_bound() -> None:
     reject = sl.Fault("reject", start_s=0.0, stop_s=0.8, status=503, retry_after_s=1)
     trace = sl.run(scenario(faults=[reject], ramp_s=0.0), on="live")
