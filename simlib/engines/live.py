@@ -245,14 +245,15 @@ async def play_async(
     with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
         host = LiveHost(scenario, trace, clock, Path(folder))
         trace.partial = True
-        worked_s = time.process_time()
         try:
             await host.begin()
+            worked_s = time.process_time()
             await _play(host, scenario.duration_s, processes, progress)
+            trace.work_s = time.process_time() - worked_s
             trace.partial = False
         finally:
             trace.end_s = min(clock.now_s, scenario.duration_s)
-            trace.late_s, trace.work_s = clock.late_s, time.process_time() - worked_s
+            trace.late_s = clock.late_s
             clock.stop()
             await host.end()
             for row in host.server_rows():
