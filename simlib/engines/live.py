@@ -21,7 +21,7 @@ from simlib.core import events as ev
 from simlib.core.errors import EngineError, MisuseError, SimlibError
 from simlib.core.events import Command, Reason
 from simlib.core.faults import Crossing, FaultKind
-from simlib.engines import codec
+from simlib.engines import codec, garbage
 from simlib.engines.driver import Driver
 from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
@@ -248,7 +248,8 @@ async def play_async(
         try:
             await host.begin()
             worked_s = time.process_time()
-            await _play(host, scenario.duration_s, processes, progress)
+            with garbage.settled():
+                await _play(host, scenario.duration_s, processes, progress)
             trace.work_s = time.process_time() - worked_s
             trace.partial = False
         finally:

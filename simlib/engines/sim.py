@@ -16,6 +16,7 @@ from simlib.core.events import Command, Reason
 from simlib.core.faults import Crossing, FaultKind, Route
 from simlib.core.path import NEW_LANE
 from simlib.core.server import Server
+from simlib.engines import garbage
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.world import Process, SimClock, World, note, server_row
 from simlib.rows import Kind, Name
@@ -285,11 +286,12 @@ def play(
     host = SimHost(scenario, trace)
     host.world.begin(processes)
     try:
-        for part in range(1, _STEPS + 1):
-            host.run(scenario.duration_s * part / _STEPS)
-            trace.end_s = scenario.duration_s * part / _STEPS
-            if progress is not None:
-                progress(part / _STEPS)
+        with garbage.settled():
+            for part in range(1, _STEPS + 1):
+                host.run(scenario.duration_s * part / _STEPS)
+                trace.end_s = scenario.duration_s * part / _STEPS
+                if progress is not None:
+                    progress(part / _STEPS)
     except KeyboardInterrupt:
         trace.partial = True
         raise Interrupted(trace) from None

