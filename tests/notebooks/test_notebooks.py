@@ -1,0 +1,106 @@
+"""Notebooks run, are clean as committed, have more words than code, and check exercises."""
+
+from pathlib import Path
+from statistics import median
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
+#: Starting a kernel warns of its own transport; nothing of ours.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+SOLUTIONS = {
+    "longest_wait_s = None": "longest_wait_s = 1.2",
+    "never_polls = scenario": (
+        'never_polls = scenario.replace("client.fallback.after_attempts", float("inf"))'
+    ),
+    'quicker = scenario.replace("client.backoff.cap_s", 1)': (
+        'quicker = scenario.replace("client.backoff.cap_s", 1)'
+        '.replace("client.breaker.trip_after", float("inf"))'
+    ),
+}
+
+
+def read(file):
+    return nbformat.read(file, as_version=4)
+
+
+@pytest.fixture(autouse=True)
+def notebook_display(monkeypatch):
+    """Let kernels show charts inline, whatever the tests' own backend is."""
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+
+
+def executed(notebook):
+    resources = {"metadata": {"path": str(NOTEBOOKS)}}
+    NotebookClient(notebook, timeout=90, kernel_name="python3", resources=resources).execute()
+    return notebook
+
+
+def printed(notebook):
+    """Return what each cell printed."""
+    return [
+        "".join(output["text"] for output in cell.outputs if output.get("name") == "stdout")
+        for cell in code_cells(notebook)
+    ]
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_the_notebooks_are_there():
+    assert [file.name for file in FILES] == ["00_start_here.ipynb", "01_first_outage.ipynb"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_outputs_are_stripped(file):
+    for cell in code_cells(read(file)):
+        assert ([], None) == (cell.outputs, cell.execution_count)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_cells_are_short_and_there_are_more_words_than_code(file):
+    notebook = read(file)
+    lines = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
+    assert max(lines) <= 12
+    assert median(lines) <= 3
+    words = {"markdown": 0, "code": 0}
+    for cell in notebook.cells:
+        words[cell.cell_type] += len(cell.source.split())
+    assert words["markdown"] > words["code"]
+
+
+def test_no_function_lives_in_two_notebooks():
+    assert not any("def " in cell.source for file in FILES for cell in code_cells(read(file)))
+
+
+def test_the_first_notebook_runs():
+    notebook = executed(read(FILES[0]))
+    assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
+    charts = [
+        o for c in code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})
+    ]
+    assert len(charts) == 1
+
+
+@pytest.mark.live
+def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+    notebook = read(FILES[1])
+    for cell in code_cells(notebook):
+        for line, solution in SOLUTIONS.items():
+            if line in cell.source:
+                unsolved = cell.source
+                # Both in one run: the live comparison takes the scenario's time.
+                cell.source = f"{unsolved}\n{unsolved.replace(line, solution)}"
+    verdicts = [text for text in printed(executed(notebook)) if "not yet" in text]
+    assert len(verdicts) == len(SOLUTIONS)
+    for text in verdicts:
+        unsolved, solved = text.splitlines()
+        assert unsolved.startswith("not yet")
+        assert solved.startswith("right")
