@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import html
 from io import BytesIO
-from math import inf, log10
+from math import floor, inf, log10
 from typing import Any
 
 import ipywidgets as widgets
@@ -165,7 +165,7 @@ def _controls(scenario: Scenario, fault: Fault) -> dict[str, Any]:
     backoff = scenario.client.backoff
     longest_s = scenario.duration_s - fault.start_s
     outage_s = min(fault.stop_s - fault.start_s, longest_s)
-    step_s = longest_s / 100
+    step_s = 10.0 ** floor(log10(longest_s / 50.0))  # a round number, so that round lengths fit
     kind = fault.kind.name.lower().replace("_", " ")
     return {
         "base_s": _log_slider("base (s)", backoff.base_s, 0.05, 20.0),
