@@ -17,7 +17,7 @@ from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.path import NEW_LANE, Distribution, Lane, Path, transit
+from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
 from simlib.core.rules import Ruled, choice, count, number, seconds
 
 
@@ -98,10 +98,10 @@ class Timeline:
         self.faults = tuple(faults)
         self._seed = seed
         # Asked at every frame: most runs have few kinds, so a kind that has none must cost nothing.
-        self._of_kind = {
-            kind: [(i, fault) for i, fault in enumerate(faults) if fault.kind == kind]
+        self._of_kind = tuple(
+            [(i, fault) for i, fault in enumerate(faults) if fault.kind == kind]
             for kind in FaultKind
-        }
+        )
 
         #: Whether any fault delays what is sent.
         self.delays = bool(self._of_kind[FaultKind.BLACK_HOLE] or self._of_kind[FaultKind.LATENCY])
@@ -193,10 +193,16 @@ class Crossing:
 
     def connect(self, route: Route, now: float) -> float:
         """Return when TCP is connected, or would be refused: one round trip from now."""
+        if not self._timeline.delays:
+            # Its packets are empty and alone: nothing but latency takes time.
+            return now + self._latency_s(Stream.UP) + self._latency_s(Stream.DOWN)
         there = self.send(NEW_LANE, Stream.UP, route, now, 0)
         if there.arrival_s == inf:
             return inf
         return self.send(NEW_LANE, Stream.DOWN, route, there.arrival_s, 0).arrival_s
+
+    def _latency_s(self, way: Stream) -> float:
+        return latency_s(self._path.latency, self._draw(way))
 
     def _draw(self, way: Stream) -> float:
         if not self._draws:

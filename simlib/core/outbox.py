@@ -64,7 +64,8 @@ class Outbox:
     def __init__(self, limits: OutboxLimits) -> None:
         self.limits = limits
         self._entries: dict[int, _Entry] = {}
-        self._queues: tuple[list[tuple[int, int]], ...] = tuple([] for _ in Priority)
+        # One by priority, made with the first message: a client that sends none needs none.
+        self._queues: tuple[list[tuple[int, int]], ...] = ()
         self._in_flight: dict[int, _Entry] = {}
         self._expiries: list[tuple[float, int]] = []
         self._accepted = 0
@@ -200,6 +201,8 @@ class Outbox:
         return None
 
     def _enqueue(self, entry: _Entry) -> None:
+        if not self._queues:
+            self._queues = tuple([] for _ in Priority)
         heappush(self._queues[entry.message.priority], (entry.order, entry.message.id))
 
     def _watch_expiry(self, message: Message) -> None:

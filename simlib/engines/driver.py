@@ -45,7 +45,8 @@ class Alarm:
         if deadline_s != self._set_s:
             self._set_s = deadline_s
             if deadline_s < inf:
-                self._clock.at(deadline_s, self._ring, deadline_s)
+                # Unbound: an earlier setting waits on in the queue, and a bound method is 64 bytes.
+                self._clock.at(deadline_s, Alarm._ring, self, deadline_s)
 
     def _ring(self, set_s: float) -> None:
         if set_s == self._set_s:

@@ -200,15 +200,18 @@ class Comparison:
     def _repr_html_(self) -> str:
         colours = {"agree": "#0072b2", "disagree": "#d55e00", "too little data": "#777777"}
         styled = (
-            self.table.style.hide(axis="index")
-            .format(precision=4, na_rep="-")
-            .map(
-                lambda verdict: f"color: {colours[verdict]}; font-weight: bold", subset=["verdict"]
-            )
+            self.table.drop(columns=["sim_median", "why"])
+            .style.hide(axis="index")
+            .format("{:.3g}", subset=["sim_low", "sim_high", "live", "difference", "tolerance"])
+            .map(lambda word: f"color: {colours[word]}; font-weight: bold", subset=["verdict"])
         )
         word = "agree" if self.agreed else "disagree"
         headline = f"<b>Simulation and live run {word}.</b> Replay: {self.replay}."
-        return f"<p>{headline}</p>{styled.to_html()}"
+        reasons = "".join(
+            f"<li>{why}: {', '.join(group['metric'])}</li>"
+            for why, group in self.table.groupby("why", sort=False)
+        )
+        return f"<p>{headline}</p>{styled.to_html()}<p>Why these tolerances:</p><ul>{reasons}</ul>"
 
 
 def compare(

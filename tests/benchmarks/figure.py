@@ -1,0 +1,72 @@
+"""One measured number beside its goal, as a table's row and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number measured several times; a goal that is infinite is none."""
+
+    name: str
+    unit: str
+    values: tuple[float, ...]
+    at_most: float = inf
+    at_least: float = -inf
+
+    @property
+    def median(self) -> float:
+        return median(self.values)
+
+    @property
+    def goal(self) -> str:
+        if self.at_most < inf:
+            return f"at most {self.at_most:g}"
+        return f"at least {self.at_least:g}" if self.at_least > -inf else ""
+
+    @property
+    def verdict(self) -> str:
+        if not self.goal:
+            return ""
+        return "met" if self.at_least <= self.median <= self.at_most else "missed"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "median": self.median,
+            "min": min(self.values),
+            "max": max(self.values),
+            "goal": self.goal,
+            "verdict": self.verdict,
+            "values": self.values,
+        }
+
+
+def as_table(figures: Sequence[Figure]) -> Table:
+    """Return the figures as one table: median, min, max, goal, and whether it is met."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("figure", no_wrap=True)
+    for heading in ("median", "min", "max", "runs"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("unit", "goal", ""):
+        table.add_column(heading, no_wrap=True)
+    for figure in figures:
+        numbers = (figure.median, min(figure.values), max(figure.values))
+        style = "red" if figure.verdict == "missed" else "green"
+        table.add_row(
+            figure.name,
+            *(f"{number:,.3g}" if number < 100 else f"{number:,.0f}" for number in numbers),
+            str(len(figure.values)),
+            figure.unit,
+            figure.goal,
+            f"[{style}]{figure.verdict}[/]",
+        )
+    return table
