@@ -11,7 +11,7 @@ from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
 from simlib.core.link import Breaker, BreakerState, Input, State, idle, step
 
-CLIENTS = 1000
+CLIENTS = 500
 JITTERS = {
     "none": "none",
     "full": "full",

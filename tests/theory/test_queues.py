@@ -8,7 +8,7 @@ from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.meters import Rate, ready_s, take
 from simlib.core.server import Station
 
-ARRIVALS = 40_000
+ARRIVALS = 20_000
 
 
 def poisson(rate_per_s: float, seed: int) -> list[float]:
