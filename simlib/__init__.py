@@ -12,25 +12,27 @@ from simlib.run import run_live as run_live
 
 if TYPE_CHECKING:
     from simlib.core.backoff import Backoff as Backoff
+    from simlib.core.breaker import Breaker as Breaker
     from simlib.core.client import Client as Client
     from simlib.core.client import Settings as Settings
+    from simlib.core.draft import DraftRules as DraftRules
     from simlib.core.errors import Disagreement as Disagreement
     from simlib.core.errors import EngineError as EngineError
     from simlib.core.errors import MisuseError as MisuseError
     from simlib.core.errors import SettingsError as SettingsError
     from simlib.core.errors import SimlibError as SimlibError
     from simlib.core.events import Priority as Priority
+    from simlib.core.fallback import Fallback as Fallback
     from simlib.core.faults import Fault as Fault
     from simlib.core.heartbeat import HeartbeatRules as HeartbeatRules
-    from simlib.core.link import Breaker as Breaker
-    from simlib.core.link import Fallback as Fallback
     from simlib.core.meters import Rate as Rate
     from simlib.core.outbox import OutboxLimits as OutboxLimits
     from simlib.core.path import Latency as Latency
     from simlib.core.path import Path as Path
+    from simlib.core.quality import QualityRules as QualityRules
     from simlib.core.server import ServerSettings as ServerSettings
+    from simlib.core.session import SessionRules as SessionRules
     from simlib.scenario import Scenario as Scenario
-    from simlib.scenario import Workload as Workload
     from simlib.scenario import dump as dump
     from simlib.scenario import load as load
     from simlib.show import plots as plots
@@ -39,31 +41,37 @@ if TYPE_CHECKING:
     from simlib.study.compare import compare_live as compare_live
     from simlib.study.metrics import summary as summary
     from simlib.trace import Trace as Trace
+    from simlib.workload import Hint as Hint
+    from simlib.workload import Workload as Workload
 
 __version__ = "0.1.0"
 
 _WHERE = {
     "Backoff": "core.backoff",
-    "Breaker": "core.link",
+    "Breaker": "core.breaker",
     "Client": "core.client",
     "Disagreement": "core.errors",
     "EngineError": "core.errors",
-    "Fallback": "core.link",
+    "Fallback": "core.fallback",
     "Fault": "core.faults",
+    "DraftRules": "core.draft",
     "HeartbeatRules": "core.heartbeat",
+    "Hint": "workload",
     "Latency": "core.path",
     "MisuseError": "core.errors",
     "OutboxLimits": "core.outbox",
     "Path": "core.path",
     "Priority": "core.events",
+    "QualityRules": "core.quality",
     "Rate": "core.meters",
     "Scenario": "scenario",
     "ServerSettings": "core.server",
+    "SessionRules": "core.session",
     "Settings": "core.client",
     "SettingsError": "core.errors",
     "SimlibError": "core.errors",
     "Trace": "trace",
-    "Workload": "scenario",
+    "Workload": "workload",
     "compare": "study.compare",
     "compare_live": "study.compare",
     "dump": "scenario",

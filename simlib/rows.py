@@ -9,9 +9,12 @@ from math import inf
 from typing import Any
 
 from simlib.core import events as ev
+from simlib.core.breaker import BreakerState
 from simlib.core.client import Client
-from simlib.core.events import Message, Priority, Reason
-from simlib.core.link import BreakerState, State, Transport
+from simlib.core.events import NONE, Message, Priority, Reason
+from simlib.core.fallback import Transport
+from simlib.core.link import State
+from simlib.core.quality import Quality
 
 
 class Kind(IntEnum):
@@ -37,6 +40,15 @@ class Name(IntEnum):
     PONGED = 8
     POSTED = 9
     POLLED = 10
+    EDIT = 11
+    RESTORED = 12
+    FOLLOW = 13
+    ONLINE = 14
+    OFFLINE = 15
+    HINTED = 16
+    TEST = 17
+    SIGNED_IN = 18
+    PUSHED = 19
     OPEN = 20
     CLOSE = 21
     TRANSMIT = 22
@@ -45,13 +57,27 @@ class Name(IntEnum):
     POST = 25
     DROP = 26
     NOTIFY = 27
+    SUBSCRIBE = 28
+    FETCH = 29
+    SIGN_IN = 30
+    SAVE = 31
+    FORGET = 32
+    DELIVER = 33
     FAULT_START = 40
     FAULT_STOP = 41
+    GONE = 42
+    RELOADED = 43
     ARRIVED = 50
     ADMIT = 51
     REFUSE = 52
     PROCESS = 53
     LIMIT = 54
+    CONTEST = 55
+    PUSH = 56
+    SERVED = 57
+    GRANT = 58
+    SHUT = 59
+    GARBAGE = 60
 
 
 #: Column name, type code of `struct`, enumeration or None. Times in seconds since the run began.
@@ -67,130 +93,223 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("priority", "b", Priority),
     ("size_bytes", "i", None),
     ("expires_s", "d", None),
+    ("key", "i", None),
+    ("version", "i", None),
     ("state", "b", State),
     ("breaker", "b", BreakerState),
     ("transport", "b", Transport),
     ("available", "b", None),
     ("attempt", "h", None),
     ("wait_s", "d", None),
+    ("quality", "b", Quality),
 )
-#: Stands where a row has no client, no message or no priority.
-NONE = -1
 NAMES = tuple(name for name, _, _ in COLUMNS)
 ROW = struct.Struct("<" + "".join(code for _, code, _ in COLUMNS))
 #: The columns that a command fills, and those that carry the state after.
-COMMAND_COLUMNS = ("name", "connection", "message", "reason")
-STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_s")
+COMMAND_COLUMNS = ("name", "connection", "message", "reason", "key", "version")
+STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_s", "quality")
 
 
 def event_cells(event: ev.Event) -> tuple[Any, ...]:
-    """Return an event's cells: name, connection, message, reason, hint, priority, size, expiry."""
+    """Return an event's cells, from name to version."""
     return _EVENT_CELLS[type(event)](event)
 
 
 def command_cells(command: ev.Command) -> tuple[Any, ...]:
-    """Return a command's cells: name, connection, message, reason."""
+    """Return a command's cells: those of `COMMAND_COLUMNS`."""
     return _COMMAND_CELLS[type(command)](command)
 
 
+def command_row_cells(command: ev.Command) -> tuple[Any, ...]:
+    """Return a command's cells as they stand in a row, from name to version."""
+    name, connection, message, reason, key, version = _COMMAND_CELLS[type(command)](command)
+    return (name, connection, message, reason, 0.0, *_NO_MESSAGE, key, version)
+
+
 def state_cells(client: Client, now: float) -> tuple[Any, ...]:
-    """Return the cells of a client's state: from state to wait."""
+    """Return the cells of a client's state: from state to quality."""
     link = client.link
     wait_s = link.deadline_s - now if link.state == _WAITING else 0.0
     attempt = min(link.attempt, _MOST_ATTEMPTS)
-    return (link.state, link.breaker, link.transport, client.available, attempt, wait_s)
+    available = client.available
+    return (
+        link.state,
+        link.guard.state,
+        link.carrier.transport,
+        available,
+        attempt,
+        wait_s,
+        client.monitor.level if available else 0,
+    )
 
 
 # A constant: to look an enumeration's member up costs 0.1 us on Python 3.11, at every step.
 _WAITING = State.WAITING
 #: The most that the trace's column holds.
 _MOST_ATTEMPTS = 32767
-#: What stands for the parts that only a message of the application has.
+#: What stands for the parts that only a message of the application has: priority, size, expiry.
 _NO_MESSAGE = (NONE, 0, inf)
+#: And for key and version.
+_NO_KEY = (NONE, NONE)
 
 
 def _bare(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    cells = (name, 0, NONE, Reason.NONE, 0.0, *_NO_MESSAGE)
+    cells = (name, 0, NONE, Reason.NONE, 0.0, *_NO_MESSAGE, *_NO_KEY)
     return lambda _: cells
 
 
 def _of_connection(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda e: (name, e.connection, NONE, Reason.NONE, 0.0, *_NO_MESSAGE)
+    rest = (NONE, Reason.NONE, 0.0, *_NO_MESSAGE, *_NO_KEY)
+    return lambda e: (name, e.connection, *rest)
 
 
 def _of_end(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, *_NO_MESSAGE)
+    rest = (*_NO_MESSAGE, *_NO_KEY)
+    return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, *rest)
 
 
 def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda e: (name, e.connection, e.message, e.reason, e.hint_s, *_NO_MESSAGE)
+    rest = (*_NO_MESSAGE, NONE)
+    return lambda e: (name, e.connection, e.message, e.reason, e.hint_s, *rest, e.version)
 
 
-def _of_send(event: ev.Send) -> tuple[Any, ...]:
-    m = event.message
-    return (Name.SEND, 0, m.id, Reason.NONE, 0.0, m.priority, m.size_bytes, m.expires_s)
+def _of_message(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+    def cells(event: Any) -> tuple[Any, ...]:
+        m = event.message
+        about = (m.priority, m.size_bytes, m.expires_s, m.key, m.base)
+        return (name, 0, m.id, Reason.NONE, m.created_s, *about)
+
+    return cells
+
+
+def _of_hint(event: ev.Hinted) -> tuple[Any, ...]:
+    downlink, saves = event.downlink_bytes_per_s, int(event.save_data)
+    return (Name.HINTED, 0, NONE, Reason.NONE, event.rtt_s, NONE, downlink, inf, NONE, saves)
+
+
+def _of_follow(event: ev.Follow) -> tuple[Any, ...]:
+    about = (*_NO_MESSAGE, event.channel, event.version)
+    return (Name.FOLLOW, 0, NONE, Reason.NONE, 0.0, *about)
+
+
+def _of_push(event: ev.Pushed) -> tuple[Any, ...]:
+    about = (*_NO_MESSAGE, event.channel, event.version)
+    return (Name.PUSHED, event.connection, NONE, event.reason, 0.0, *about)
 
 
 _EVENT_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     ev.Start: _bare(Name.START),
     ev.Stop: _bare(Name.STOP),
     ev.Wake: _bare(Name.WAKE),
-    ev.Send: _of_send,
+    ev.Online: _bare(Name.ONLINE),
+    ev.Offline: _bare(Name.OFFLINE),
+    ev.Test: _bare(Name.TEST),
+    ev.Send: _of_message(Name.SEND),
+    ev.Edit: _of_message(Name.EDIT),
+    ev.Restored: _of_message(Name.RESTORED),
+    ev.Hinted: _of_hint,
+    ev.Follow: _of_follow,
+    ev.Pushed: _of_push,
     ev.Opened: _of_connection(Name.OPENED),
     ev.Ponged: _of_connection(Name.PONGED),
     ev.Failed: _of_end(Name.FAILED),
     ev.Lost: _of_end(Name.LOST),
     ev.Polled: _of_end(Name.POLLED),
+    ev.SignedIn: _of_end(Name.SIGNED_IN),
     ev.Received: _of_answer(Name.RECEIVED),
     ev.Posted: _of_answer(Name.POSTED),
 }
+
+
+def _asks(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+    rest = (NONE, Reason.NONE, *_NO_KEY)
+    return lambda c: (name, c.connection, *rest)
+
+
+def _carries(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+    def cells(command: Any) -> tuple[Any, ...]:
+        m = command.message
+        return (name, getattr(command, "connection", 0), m.id, Reason.NONE, m.key, m.base)
+
+    return cells
+
+
 _COMMAND_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    ev.Open: lambda c: (Name.OPEN, c.connection, NONE, Reason.NONE),
-    ev.Close: lambda c: (Name.CLOSE, c.connection, NONE, c.reason),
-    ev.Transmit: lambda c: (Name.TRANSMIT, c.connection, c.message.id, Reason.NONE),
-    ev.Ping: lambda c: (Name.PING, c.connection, NONE, Reason.NONE),
-    ev.Poll: lambda c: (Name.POLL, c.connection, NONE, Reason.NONE),
-    ev.Post: lambda c: (Name.POST, c.connection, c.message.id, Reason.NONE),
-    ev.Drop: lambda c: (Name.DROP, 0, c.message.id, c.reason),
-    ev.Notify: lambda c: (Name.NOTIFY, 0, NONE, c.reason),
+    ev.Open: _asks(Name.OPEN),
+    ev.Close: lambda c: (Name.CLOSE, c.connection, NONE, c.reason, *_NO_KEY),
+    ev.Transmit: _carries(Name.TRANSMIT),
+    ev.Ping: _asks(Name.PING),
+    ev.Subscribe: lambda c: (Name.SUBSCRIBE, c.connection, NONE, 0, c.channel, c.version),
+    ev.Fetch: lambda c: (Name.FETCH, c.connection, NONE, Reason.NONE, c.channel, NONE),
+    ev.Poll: _asks(Name.POLL),
+    ev.Post: _carries(Name.POST),
+    ev.SignIn: _asks(Name.SIGN_IN),
+    ev.Save: _carries(Name.SAVE),
+    ev.Forget: _carries(Name.FORGET),
+    ev.Deliver: lambda c: (Name.DELIVER, 0, NONE, c.reason, c.channel, c.version),
+    ev.Drop: lambda c: (Name.DROP, 0, c.message.id, c.reason, c.message.key, c.message.base),
+    ev.Notify: lambda c: (Name.NOTIFY, 0, NONE, c.reason, *_NO_KEY),
 }
+_BARE = {
+    Name.START: ev.Start,
+    Name.STOP: ev.Stop,
+    Name.WAKE: ev.Wake,
+    Name.ONLINE: ev.Online,
+    Name.OFFLINE: ev.Offline,
+    Name.TEST: ev.Test,
+}
+_CONNECTED = {Name.OPENED: ev.Opened, Name.PONGED: ev.Ponged}
+_ENDED = {
+    Name.FAILED: ev.Failed,
+    Name.LOST: ev.Lost,
+    Name.POLLED: ev.Polled,
+    Name.SIGNED_IN: ev.SignedIn,
+}
+_SENT = {Name.SEND: ev.Send, Name.EDIT: ev.Edit, Name.RESTORED: ev.Restored}
+_ANSWERED = {Name.RECEIVED: ev.Received, Name.POSTED: ev.Posted}
 
 
 def event_of(row: dict[str, Any]) -> Any:
     """Return the event that a row records."""
-    name, connection, reason = row["name"], row["connection"], Reason(row["reason"])
-    message, hint_s = row["message"], row["hint_s"]
-    if name == Name.SEND:
-        priority = Priority(row["priority"])
-        return ev.Send(
-            Message(message, priority, row["size_bytes"], row["time_s"], row["expires_s"])
+    name, connection, reason = Name(row["name"]), row["connection"], Reason(row["reason"])
+    key, version = row["key"], row["version"]
+    if name in _BARE:
+        return _BARE[name]()
+    if name in _CONNECTED:
+        return _CONNECTED[name](connection)
+    if name in _ENDED:
+        return _ENDED[name](connection, reason, row["hint_s"])
+    if name in _ANSWERED:
+        return _ANSWERED[name](connection, row["message"], reason, row["hint_s"], version)
+    if name in _SENT:
+        size_bytes, expires_s = row["size_bytes"], row["expires_s"]
+        priority, created_s = Priority(row["priority"]), row["hint_s"]
+        return _SENT[name](
+            Message(row["message"], priority, size_bytes, created_s, expires_s, key, version)
         )
-    if name in (Name.START, Name.STOP, Name.WAKE):
-        return {Name.START: ev.Start, Name.STOP: ev.Stop, Name.WAKE: ev.Wake}[Name(name)]()
-    if name in (Name.OPENED, Name.PONGED):
-        return (ev.Opened if name == Name.OPENED else ev.Ponged)(connection)
-    if name in (Name.FAILED, Name.LOST, Name.POLLED):
-        kinds: dict[int, Any] = {Name.FAILED: ev.Failed, Name.LOST: ev.Lost, Name.POLLED: ev.Polled}
-        return kinds[name](connection, reason, hint_s)
-    return (ev.Received if name == Name.RECEIVED else ev.Posted)(
-        connection, message, reason, hint_s
-    )
+    if name == Name.HINTED:
+        return ev.Hinted(row["hint_s"], row["size_bytes"], bool(version))
+    if name == Name.FOLLOW:
+        return ev.Follow(key, version)
+    return ev.Pushed(connection, key, version, reason)
 
 
 def told_in_words(row: dict[str, Any]) -> str:
     """Return what a client was told, or a fault, in words."""
     name = Name(row["name"]).name.lower().replace("_", " ")
-    if row["kind"] == Kind.FAULT:
+    if row["kind"] == Kind.FAULT and row["client"] == NONE:
         return f"-- {name}: fault {row['message']} --"
     text = name
     if row["message"] != NONE:
         text += f" {row['message']}"
+    if row["key"] != NONE:
+        text += f" [{row['key']}]"
     if row["priority"] != NONE:
         text += f" ({Priority(row['priority']).name.lower()})"
     if row["reason"] != Reason.NONE:
         text += f": {Reason(row['reason']).name.lower().replace('_', ' ')}"
-    if row["hint_s"] > 0.0:
-        text += f", retry after {row['hint_s']:g} s"
+    if row["hint_s"] > 0.0 and row["name"] in _HINTED:
+        text += f", {_HINTED[row['name']]} {row['hint_s']:g} s"
     if row["name"] in _CHANGES:
         text += f" -> {State(row['state']).name.lower()}"
         if row["state"] == State.WAITING:
@@ -198,14 +317,35 @@ def told_in_words(row: dict[str, Any]) -> str:
     return text
 
 
-_CHANGES = (Name.START, Name.STOP, Name.OPENED, Name.FAILED, Name.LOST, Name.WAKE)
+_HINTED = {
+    Name.FAILED: "retry after",
+    Name.LOST: "retry after",
+    Name.POLLED: "retry after",
+    Name.RECEIVED: "retry after",
+    Name.POSTED: "retry after",
+    Name.SIGNED_IN: "for",
+    Name.HINTED: "round trip",
+}
+_CHANGES = (
+    Name.START,
+    Name.STOP,
+    Name.OPENED,
+    Name.FAILED,
+    Name.LOST,
+    Name.WAKE,
+    Name.ONLINE,
+    Name.OFFLINE,
+    Name.SIGNED_IN,
+)
 
 
 def asked_in_words(row: dict[str, Any]) -> str:
     """Return what a client asked for in words."""
-    text = Name(row["name"]).name.lower()
-    if row["name"] in (Name.OPEN, Name.CLOSE, Name.POLL, Name.POST):
+    text = Name(row["name"]).name.lower().replace("_", " ")
+    if row["name"] in (Name.OPEN, Name.CLOSE, Name.POLL, Name.POST, Name.SIGN_IN):
         text += f" #{row['connection']}"
+    if row["key"] != NONE:
+        text += f" [{row['key']}]"
     if row["message"] != NONE:
         text += f" {row['message']}"
     if row["reason"] != Reason.NONE:

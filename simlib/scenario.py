@@ -14,53 +14,13 @@ from typing import Any, TypeVar
 from simlib.core.client import Settings
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
-from simlib.core.faults import Fault
+from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Path
-from simlib.core.rules import Ruled, choice, count, nearest, number, seconds
+from simlib.core.rules import Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
+from simlib.workload import Hint, Workload
 
 T = TypeVar("T", bound=Ruled)
-
-
-class Arrivals(IntEnum):
-    """How a client's messages are spaced."""
-
-    CONSTANT = 0
-    POISSON = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload(Ruled):
-    """What the application of each client sends."""
-
-    #: How messages are spaced: constant or poisson.
-    arrivals: Arrivals = choice(Arrivals.POISSON)
-    #: Messages of each client per second; 0: none.
-    rate_per_s: float = number(1.0, "messages per second")
-    #: The first message comes after this moment.
-    start_s: float = seconds(0.0)
-    #: No message after this moment; inf: to the end of the run.
-    stop_s: float = seconds(inf, endless=True)
-    #: Size of a message on the wire.
-    size_bytes: int = count(200, high=1_000_000)
-    #: A message older than this is dropped; inf: never.
-    expires_after_s: float = seconds(inf, above=True, endless=True)
-    #: Shares of the priorities; what is left is normal.
-    critical_fraction: float = number(0.05, "", high=1.0)
-    high_fraction: float = number(0.15, "", high=1.0)
-    low_fraction: float = number(0.3, "", high=1.0)
-
-    def check(self) -> None:
-        """Raise `SettingsError` where the shares pass 1 or the stop comes before the start."""
-        shares = self.critical_fraction + self.high_fraction + self.low_fraction
-        if shares > 1.0 + 1e-9:
-            raise SettingsError(
-                "low_fraction",
-                self.low_fraction,
-                f"the shares of the priorities add up to {shares:g}, above 1",
-            )
-        if self.stop_s <= self.start_s:
-            raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +53,8 @@ class Scenario(Ruled):
     workload: Workload = field(default_factory=Workload)
     #: Any iterable of faults is accepted; kept as a tuple.
     faults: tuple[Fault, ...] = ()
+    #: What the clients' platform says of the network, and when; kept as a tuple too.
+    hints: tuple[Hint, ...] = ()
 
     def check(self) -> None:
         """Raise `SettingsError` where parts contradict each other."""
@@ -101,18 +63,30 @@ class Scenario(Ruled):
             raise SettingsError("name", self.name, rule)
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
-        if isinstance(self.faults, (Fault, dict, str)) or not isinstance(self.faults, Iterable):
-            rule = "must be a list of faults, each [[faults]] in TOML"
-            raise SettingsError("faults", self.faults, rule)
-        object.__setattr__(self, "faults", tuple(self.faults))
+        self._check_moments("faults", Fault)
+        self._check_moments("hints", Hint)
         for i, fault in enumerate(self.faults):
-            if not isinstance(fault, Fault):
-                raise SettingsError(f"faults[{i}]", fault, "must be a Fault")
-            if fault.start_s >= self.duration_s:
-                rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
-                raise SettingsError(f"faults[{i}].start_s", fault.start_s, rule)
+            endless = self.server.session_lifetime_s == inf
+            if fault.kind == FaultKind.SESSION_EXPIRY and endless:
+                rule = "needs sessions: set server.session_lifetime_s"
+                raise SettingsError(f"faults[{i}].kind", "session_expiry", rule)
         if self.ramp_s >= self.duration_s:
             raise SettingsError("ramp_s", self.ramp_s, "must be shorter than duration_s")
+
+    def _check_moments(self, name: str, kind: type[Fault] | type[Hint]) -> None:
+        """Make a field of faults or hints a tuple, each within the run."""
+        given: Any = getattr(self, name)
+        word = kind.__name__
+        if isinstance(given, (kind, dict, str)) or not isinstance(given, Iterable):
+            rule = f"must be a list of {name}, each [[{name}]] in TOML"
+            raise SettingsError(name, given, rule)
+        object.__setattr__(self, name, tuple(given))
+        for i, each in enumerate(getattr(self, name)):
+            if not isinstance(each, kind):
+                raise SettingsError(f"{name}[{i}]", each, f"must be a {word}")
+            if each.start_s >= self.duration_s:
+                rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
+                raise SettingsError(f"{name}[{i}].start_s", each.start_s, rule)
 
     def replace(self, key: str | None = None, value: Any = None, /, **changes: Any) -> Scenario:
         """Return a copy with one field, named by its path, or several top fields replaced.
@@ -179,11 +153,16 @@ def build(kind: type[T], data: Any) -> T:
     return kind(**{key: _value(known[key], value) for key, value in data.items()})
 
 
+#: Fields of a scenario that are lists of tables, and of what.
+_LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint}
+
+
 def _value(item: Any, value: Any) -> Any:
     if is_dataclass(item.default_factory):
         return _inside(item.name, item.default_factory, value)
-    if item.name == "faults" and isinstance(value, list):
-        return [_inside(f"faults[{i}]", Fault, each) for i, each in enumerate(value)]
+    if item.name in _LISTS and isinstance(value, list):
+        kind = _LISTS[item.name]
+        return [_inside(f"{item.name}[{i}]", kind, each) for i, each in enumerate(value)]
     return value
 
 
@@ -226,8 +205,9 @@ def _plain(settings: Any, default: Any) -> dict[str, Any]:
             continue
         if is_dataclass(value):
             changed[item.name] = _plain(value, getattr(default, item.name))
-        elif item.name == "faults":
-            changed[item.name] = [{"kind": "outage"} | _plain(each, Fault()) for each in value]
+        elif item.name in _LISTS:
+            first = {"kind": "outage"} if item.name == "faults" else {}
+            changed[item.name] = [first | _plain(each, _LISTS[item.name]()) for each in value]
         else:
             changed[item.name] = _toml(value, item.metadata.get("rule"))
     return changed
@@ -237,6 +217,6 @@ def _toml(value: Any, rule: Any) -> Any:
     if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, tuple):
-        return list(value)
+        return [_toml(each, rule) for each in value]
     whole = rule is not None and rule.whole and not isinf(value)
     return int(value) if whole else value

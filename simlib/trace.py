@@ -1,7 +1,7 @@
 """What happened: columns and units; frame, story, counts; save, load, replay.
 
 A row is written after each event and each command, and carries the client's state *after*
-the step. Rows are packed numbers, 58 bytes each, read back as columns.
+the step. Rows are packed numbers, 67 bytes each, read back as columns.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.client import Client
 from simlib.core.errors import SimlibError
+from simlib.core.events import NONE
 from simlib.rows import (
     COLUMNS,
     COMMAND_COLUMNS,
@@ -24,6 +25,7 @@ from simlib.rows import (
     ROW,
     STATE_COLUMNS,
     Kind,
+    Name,
     asked_in_words,
     command_cells,
     event_of,
@@ -161,9 +163,13 @@ class Trace:
         decision : list of tuple
             What the fresh client decided, in the form of `recorded_decisions`.
         """
+        life = 0
         fresh = Client(self.scenario.client, self.scenario.seed, client)
         for row in self._rows(client):
-            if row["kind"] == Kind.EVENT:
+            if row["name"] == Name.RELOADED:
+                life += 1
+                fresh = Client(self.scenario.client, self.scenario.seed, client, life)
+            elif row["kind"] == Kind.EVENT:
                 commands = fresh.handle(event_of(row), row["time_s"])
                 after = state_cells(fresh, row["time_s"])
                 yield row, [after, *(command_cells(command) for command in commands)]
@@ -241,7 +247,8 @@ class Trace:
         import numpy as np
 
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
-        wanted = np.flatnonzero((rows["client"] == client) | (rows["kind"] == Kind.FAULT))
+        of_all = (rows["kind"] == Kind.FAULT) & (rows["client"] == NONE)
+        wanted = np.flatnonzero((rows["client"] == client) | of_all)
         for i in wanted.tolist():
             values = ROW.unpack_from(self._packed, i * ROW.size)
             yield dict(zip(NAMES, values, strict=True))

@@ -13,6 +13,7 @@ FLOORS = {
     "rows": 1,
     "scenario": 1,
     "trace": 1,
+    "workload": 1,
     "run": 1,
     "engines": 2,
     "lab": 3,

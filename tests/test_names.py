@@ -15,12 +15,13 @@ from simlib.core.faults import Fault
 from simlib.core.path import Path as NetworkPath
 from simlib.core.rules import Ruled
 from simlib.core.server import ServerSettings
-from simlib.scenario import Scenario, Workload
+from simlib.scenario import Scenario
+from simlib.workload import Hint, Workload
 
 ROOT = Path(__file__).parents[1] / "simlib"
 UNITS = ("_s", "_bytes", "_per_s", "_fraction")
 #: Numbers without a unit: a ratio, and a parameter that means another thing per distribution.
-BARE = {"factor", "shape"}
+BARE = {"factor", "save_data_factor", "shape"}
 
 
 def parts(kind: type[Ruled]) -> set[type[Ruled]]:
@@ -30,7 +31,7 @@ def parts(kind: type[Ruled]) -> set[type[Ruled]]:
 
 
 SETTINGS = sorted(
-    parts(Scenario) | parts(Settings) | {Fault, NetworkPath, ServerSettings, Workload},
+    parts(Scenario) | parts(Settings) | {Fault, Hint, NetworkPath, ServerSettings, Workload},
     key=lambda kind: kind.__name__,
 )
 

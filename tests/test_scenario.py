@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 import simlib as sl
 from simlib.core.backoff import Jitter
-from simlib.core.faults import FAULT_FIELDS, FaultKind, Route
-from simlib.core.outbox import WhenFull
+from simlib.core.events import Priority
+from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
+from simlib.core.outbox import Persist, WhenFull
 from simlib.core.path import Distribution
-from simlib.scenario import Arrivals, build
+from simlib.core.quality import Quality
+from simlib.core.server import Service
+from simlib.scenario import build
+from simlib.workload import Arrivals
 
 # --- any scenario ------------------------------------------------------------------------
 
@@ -37,7 +41,19 @@ BACKOFF = st.builds(
 SETTINGS = st.builds(
     sl.Settings,
     backoff=BACKOFF,
-    breaker=st.builds(sl.Breaker, trip_after=COUNT, open_s=ABOVE_S, probes=st.integers(1, 9)),
+    breaker=st.builds(
+        sl.Breaker,
+        trip_after=COUNT,
+        failure_fraction=st.just(inf) | st.floats(0.1, 1.0),
+        window=st.integers(1, 60),
+        least=st.integers(1, 60),
+        open_s=ABOVE_S,
+        factor=st.floats(1.0, 9.0),
+        longest_open_s=st.just(inf) | ABOVE_S,
+        probes=st.integers(1, 9),
+    ),
+    attempt_budget=RATE,
+    connect_budget=RATE,
     outbox=st.builds(
         sl.OutboxLimits,
         capacity=COUNT,
@@ -45,11 +61,40 @@ SETTINGS = st.builds(
         ack_timeout_s=st.just(inf) | ABOVE_S,
         max_resends=COUNT | st.just(0),
         when_full=st.sampled_from(WhenFull),
+        coalesce=st.booleans(),
+        age_after_s=st.just(inf) | ABOVE_S,
+        persist=st.sampled_from(Persist),
+        quota_bytes=st.just(inf) | ABOVE_S,
     ),
+    draft=st.builds(sl.DraftRules, debounce_s=TIME_S, longest_s=st.just(inf) | TIME_S),
     rate=RATE,
     heartbeat=st.builds(sl.HeartbeatRules, interval_s=st.just(inf) | ABOVE_S, timeout_s=ABOVE_S),
+    quality=st.builds(
+        sl.QualityRules,
+        excellent_s=st.floats(0.01, 0.1),
+        good_s=st.floats(0.2, 0.5),
+        fair_s=st.floats(0.6, 9.0),
+        poor_failure_fraction=st.floats(0.1, 1.0),
+        window=st.integers(1, 60),
+        margin_fraction=st.floats(0.0, 0.9),
+        better_after_s=TIME_S,
+    ),
     fallback=st.builds(
-        sl.Fallback, after_attempts=COUNT, poll_interval_s=ABOVE_S, return_after_s=TIME_S
+        sl.Fallback,
+        after_attempts=COUNT,
+        when_quality=st.sampled_from(Quality),
+        quality_for_s=TIME_S,
+        poll_interval_s=ABOVE_S,
+        save_data_factor=st.floats(1.0, 9.0),
+        return_after_s=TIME_S,
+        dwell_s=TIME_S,
+    ),
+    session=st.builds(
+        sl.SessionRules,
+        sign_in_after_s=st.just(inf) | TIME_S,
+        spread_s=TIME_S,
+        renew_before_s=st.just(inf) | TIME_S,
+        again_after_s=ABOVE_S,
     ),
     connect_timeout_s=ABOVE_S,
 )
@@ -58,11 +103,16 @@ SERVERS = st.builds(
     accept_per_s=st.just(inf) | ABOVE_S,
     workers=st.integers(1, 100),
     handshake_service_s=TIME_S,
+    handshake_service=st.sampled_from(Service),
     backlog=COUNT | st.just(0),
     max_connections=COUNT,
     message_service_s=TIME_S,
     rate=RATE,
     retry_after_s=st.integers(0, 1000),
+    history=COUNT | st.just(0),
+    session_lifetime_s=ABOVE_S,
+    sign_in_service_s=TIME_S,
+    silence_timeout_s=st.just(inf) | ABOVE_S,
 )
 NAME_RULE = "must be a text without a slash, and not of dots alone"
 LATENCIES = st.builds(
@@ -80,10 +130,15 @@ PATHS = st.builds(
     sl.Path,
     latency=LATENCIES,
     bandwidth_bytes_per_s=st.just(inf) | ABOVE_S,
+    loss_fraction=st.floats(0.0, 0.9),
+    rto_s=ABOVE_S,
+    idle_timeout_s=st.just(inf) | ABOVE_S,
+    blackout_every_s=st.just(inf) | st.floats(10.0, 99.0),
+    blackout_s=st.floats(0.0, 9.0),
 )
 WORKLOADS = st.builds(
     sl.Workload,
-    arrivals=st.sampled_from(Arrivals),
+    arrivals=st.sampled_from(sorted(set(Arrivals) - {Arrivals.RECORDED})),
     rate_per_s=TIME_S,
     start_s=st.floats(0.0, 10.0),
     stop_s=st.just(inf) | st.floats(11.0, 20.0),
@@ -92,6 +147,27 @@ WORKLOADS = st.builds(
     critical_fraction=st.floats(0.0, 0.3),
     high_fraction=st.floats(0.0, 0.3),
     low_fraction=st.floats(0.0, 0.4),
+    burst=st.integers(1, 100),
+    pause_s=TIME_S,
+    keys=st.integers(0, 100),
+    recorded=st.just(()),
+) | st.builds(
+    sl.Workload,
+    arrivals=st.just("recorded"),
+    recorded=st.lists(
+        st.tuples(TIME_S, st.sampled_from(Priority), st.integers(1, 1000)), min_size=1, max_size=3
+    ),
+)
+
+
+HINTS = st.builds(
+    sl.Hint,
+    start_s=st.floats(0.0, 49.0),
+    rtt_s=TIME_S,
+    downlink_bytes_per_s=TIME_S,
+    save_data=st.booleans(),
+    online=st.booleans(),
+    clients_fraction=st.floats(0.0, 1.0),
 )
 
 
@@ -105,7 +181,17 @@ def faults(draw):
         "retry_after_s": draw(st.integers(0, 1000)),
         "clients_fraction": draw(st.floats(0.0, 1.0)),
         "route": draw(st.sampled_from(Route)),
+        "direction": draw(st.sampled_from(Direction)),
+        "loss_fraction": draw(st.floats(0.1, 0.9)),
+        "bandwidth_bytes_per_s": draw(ABOVE_S),
+        "period_s": draw(st.floats(0.1, 9.0)),
+        "down_fraction": draw(st.floats(0.1, 1.0)),
+        "factor": draw(st.floats(1.1, 9.0)),
+        "code": draw(st.integers(1000, 4999)),
+        "announced": draw(st.booleans()),
     }
+    if kind in {FaultKind.FLAP, FaultKind.DEPLOY}:
+        values["stop_s"] = draw(st.floats(50.0, 100.0))
     start_s = draw(st.floats(0.0, 49.0))
     return sl.Fault(kind, start_s, **{name: values[name] for name in FAULT_FIELDS[kind]})
 
@@ -123,6 +209,7 @@ SCENARIOS = st.builds(
     path=PATHS,
     workload=WORKLOADS,
     faults=st.lists(faults(), max_size=3),
+    hints=st.lists(HINTS, max_size=3),
 )
 
 
@@ -141,6 +228,7 @@ def test_the_round_trip_tries_every_field():
         sl.ServerSettings: SERVERS,
         sl.Path: PATHS,
         sl.Workload: WORKLOADS,
+        sl.Hint: HINTS,
         sl.Scenario: SCENARIOS,
     }
     for kind, strategy in tried.items():

@@ -41,7 +41,7 @@ def test_a_row_costs_less_than_a_hundred_bytes(small):
 
 def test_rows_are_counted_before_and_after_they_are_stored():
     trace = Trace("sim", SMALL)
-    row = (1.0, 0, Kind.EVENT, Name.START, *event_cells(ev.Start())[1:], 1, 0, 0, 0, 0, 0.0)
+    row = (1.0, 0, Kind.EVENT, Name.START, *event_cells(ev.Start())[1:], 1, 0, 0, 0, 0, 0.0, 0)
     for _ in range(10_000):
         trace.append(row)
     assert 10_000 == len(trace)
@@ -74,7 +74,7 @@ def test_a_frame_has_words_for_words_and_numbers_for_numbers(small):
 def test_a_frame_is_made_anew_when_rows_have_come():
     trace = sl.run(SMALL.replace(duration_s=11))
     before = len(trace.frame())
-    trace.append((11.0, 0, Kind.EVENT, Name.WAKE, 0, -1, 0, 0.0, -1, 0, inf, 1, 0, 0, 0, 0, 0.0))
+    trace.append((11.0, 0, Kind.EVENT, *event_cells(ev.Wake()), 1, 0, 0, 0, 0, 0.0, 0))
     assert before + 1 == len(trace.frame())
 
 
@@ -183,6 +183,15 @@ EVENTS = [
     ev.Ponged(3),
     ev.Posted(4, 7, Reason.DUPLICATE),
     ev.Polled(5, Reason.ACCEPTED, 1.0),
+    ev.Edit(Message(8, Priority.NORMAL, 300, 2.5, inf, 3, 17)),
+    ev.Restored(Message(8, Priority.CRITICAL, 300, 1.5, 9.0, 3, -1)),
+    ev.Follow(3, 17),
+    ev.Online(),
+    ev.Offline(),
+    ev.Hinted(0.3, 90_000, True),
+    ev.Test(),
+    ev.SignedIn(6, Reason.ACCEPTED, 60.0),
+    ev.Pushed(3, 4, 17, Reason.SNAPSHOT),
 ]
 
 
@@ -197,17 +206,26 @@ def test_an_event_is_read_back_from_its_row(event):
     assert event == event_of(row)
 
 
+EDIT = Message(7, key=2, base=5)
+
+
 @pytest.mark.parametrize(
     ("command", "cells"),
     [
-        (ev.Open(3), (Name.OPEN, 3, -1, Reason.NONE)),
-        (ev.Close(3, Reason.TIMEOUT), (Name.CLOSE, 3, -1, Reason.TIMEOUT)),
-        (ev.Transmit(3, Message(7)), (Name.TRANSMIT, 3, 7, Reason.NONE)),
-        (ev.Ping(3), (Name.PING, 3, -1, Reason.NONE)),
-        (ev.Poll(3), (Name.POLL, 3, -1, Reason.NONE)),
-        (ev.Post(3, Message(7)), (Name.POST, 3, 7, Reason.NONE)),
-        (ev.Drop(Message(7), Reason.FULL), (Name.DROP, 0, 7, Reason.FULL)),
-        (ev.Notify(Reason.TRIPPED), (Name.NOTIFY, 0, -1, Reason.TRIPPED)),
+        (ev.Open(3), (Name.OPEN, 3, -1, Reason.NONE, -1, -1)),
+        (ev.Close(3, Reason.TIMEOUT), (Name.CLOSE, 3, -1, Reason.TIMEOUT, -1, -1)),
+        (ev.Transmit(3, EDIT), (Name.TRANSMIT, 3, 7, Reason.NONE, 2, 5)),
+        (ev.Ping(3), (Name.PING, 3, -1, Reason.NONE, -1, -1)),
+        (ev.Subscribe(3, 2, 5), (Name.SUBSCRIBE, 3, -1, Reason.NONE, 2, 5)),
+        (ev.Fetch(3, 2), (Name.FETCH, 3, -1, Reason.NONE, 2, -1)),
+        (ev.Poll(3, ((2, 5),)), (Name.POLL, 3, -1, Reason.NONE, -1, -1)),
+        (ev.Post(3, EDIT), (Name.POST, 3, 7, Reason.NONE, 2, 5)),
+        (ev.SignIn(3), (Name.SIGN_IN, 3, -1, Reason.NONE, -1, -1)),
+        (ev.Save(EDIT), (Name.SAVE, 0, 7, Reason.NONE, 2, 5)),
+        (ev.Forget(EDIT), (Name.FORGET, 0, 7, Reason.NONE, 2, 5)),
+        (ev.Deliver(2, 5, Reason.SNAPSHOT), (Name.DELIVER, 0, -1, Reason.SNAPSHOT, 2, 5)),
+        (ev.Drop(EDIT, Reason.FULL), (Name.DROP, 0, 7, Reason.FULL, 2, 5)),
+        (ev.Notify(Reason.TRIPPED), (Name.NOTIFY, 0, -1, Reason.TRIPPED, -1, -1)),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -1,8 +1,8 @@
-"""The client: link, outbox, token bucket, heartbeat and polling put together.
+"""The client: link, delivery, session, channels, heartbeat, quality and polling put together.
 
 `handle` is told an event and the time and answers commands; `deadline` says when it wants to
 be woken. Order within one step: what the event itself changes, then what the link made of it,
-then the flush of whatever may leave now.
+then what is due by now (sign-in, poll, edits), then the flush of whatever may leave.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import Any
 from simlib.core import events as ev
 from simlib.core import meters
 from simlib.core.backoff import Backoff
+from simlib.core.breaker import Breaker, BreakerState
+from simlib.core.channel import Channels, Verdict
+from simlib.core.delivery import Delivery
+from simlib.core.draft import DraftRules
+from simlib.core.draws import Stream, uniform
 from simlib.core.errors import MisuseError
 from simlib.core.events import Command, Event, Reason
+from simlib.core.fallback import Fallback, Transport
 from simlib.core.heartbeat import Heartbeat, HeartbeatRules
-from simlib.core.link import (
-    TABLE,
-    Breaker,
-    BreakerState,
-    Fallback,
-    Input,
-    Move,
-    State,
-    Transport,
-    idle,
-    step,
-)
+from simlib.core.link import TABLE, Input, Move, State, idle, step
 from simlib.core.outbox import Outbox, OutboxLimits
 from simlib.core.polling import Polling
+from simlib.core.quality import Monitor, Quality, QualityRules
 from simlib.core.rules import Ruled, seconds
+from simlib.core.session import Session, SessionRules
 
 # Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
 _CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
+
+#: Connections and draws of each life of a client begin at a multiple of this.
+PER_LIFE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +44,18 @@ class Settings(Ruled):
 
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker = field(default_factory=Breaker)
+    #: Attempts after a failure, as RPC libraries ration them.
+    attempt_budget: meters.Rate = field(default_factory=meters.Rate)
+    #: All attempts, as some services ration connections by the minute or the day.
+    connect_budget: meters.Rate = field(default_factory=meters.Rate)
     outbox: OutboxLimits = field(default_factory=OutboxLimits)
+    draft: DraftRules = field(default_factory=DraftRules)
     rate: meters.Rate = field(default_factory=meters.Rate)
     heartbeat: HeartbeatRules = field(default_factory=HeartbeatRules)
+    quality: QualityRules = field(default_factory=QualityRules)
     fallback: Fallback = field(default_factory=Fallback)
-    #: An attempt, or a poll, without an answer for this long has failed.
+    session: SessionRules = field(default_factory=SessionRules)
+    #: An attempt, a poll or a sign-in without an answer for this long has failed.
     connect_timeout_s: float = seconds(10.0, above=True)
 
 
@@ -57,38 +64,56 @@ class Client:
 
     # fmt: off
     __slots__ = (
-        "settings", "seed", "number", "link", "outbox", "heartbeat", "polling", "connection",
-        "deadline", "_numbered", "_posts", "_arrival_s", "_paused_until_s",
+        "settings", "seed", "number", "link", "delivery", "heartbeat", "polling", "session",
+        "channels", "monitor", "connection", "deadline", "_numbered", "_offline", "_poor_s",
+        "_sign_ins",
     )
     # fmt: on
 
-    def __init__(self, settings: Settings, seed: int = 0, number: int = 0) -> None:
+    def __init__(self, settings: Settings, seed: int = 0, number: int = 0, life: int = 0) -> None:
         self.settings = settings
         self.seed = seed
         self.number = number
-        self.link = idle()
-        self.outbox = Outbox(settings.outbox)
+        self.link = idle(life * PER_LIFE)
+        self.delivery = Delivery(settings)
         self.heartbeat = Heartbeat(settings.heartbeat)
         self.polling = Polling(settings.fallback.poll_interval_s, settings.connect_timeout_s)
+        self.session = Session(settings.session)
+        self.channels = Channels()
+        self.monitor = Monitor(settings.quality)
         #: The number of the current attempt or connection; 0: none yet.
         self.connection = 0
         #: When this client wants a `Wake`, in seconds; inf: never.
         self.deadline = inf
-        self._numbered = 0
-        self._posts: dict[int, int] = {}
-        self._arrival_s = 0.0
-        self._paused_until_s = 0.0
+        self._numbered = self._sign_ins = life * PER_LIFE
+        self._offline = False
+        #: Since when the quality has called for polling; inf: it does not.
+        self._poor_s = inf
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is accepted and not yet acknowledged."""
+        return self.delivery.outbox
 
     @property
     def available(self) -> bool:
         """Whether a message given now could leave now."""
-        if self.link.transport == _POLL:
+        if self.link.carrier.transport == _POLL:
             return self.polling.reachable
         return self.link.state == _OPEN
 
     @property
+    def quality(self) -> Quality:
+        """How well messages get through."""
+        return self.monitor.level if self.available else Quality.OFFLINE
+
+    @property
     def _busy(self) -> bool:
         return self.link.state in (_CONNECTING, _OPEN)
+
+    def _held(self, now: float) -> bool:
+        """Whether attempts make no sense: offline, or without a session."""
+        return self._offline or not self.session.valid(now)
 
     def _is_current(self, connection: int) -> bool:
         return connection == self.connection and self._busy
@@ -97,8 +122,13 @@ class Client:
         """Take in an event and return what to do about it."""
         commands: list[Command] = []
         _TOLD[type(event)](self, event, now, commands)
-        if self.link.transport == _POLL and now >= self.polling.deadline_s:
+        if self.settings.fallback.when_quality:
+            self._weigh(now, commands)
+        if now >= self.session.deadline_s:
+            self._sign_in(now, commands)
+        if self.link.carrier.transport == _POLL and now >= self.polling.deadline_s:
             self._poll(now, commands)
+        self.delivery.tidy(now, commands)
         if len(self.outbox):
             self._flush(now, commands)
         self.deadline = self._next_deadline()
@@ -106,74 +136,166 @@ class Client:
 
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
-        self.outbox.check()
+        self.delivery.check()
         link = self.link
         if link.state in (State.CONNECTING, State.WAITING):
             assert link.deadline_s < inf
         if self.heartbeat.deadline_s < inf:
             assert link.state == State.OPEN
-        assert (self.polling.deadline_s < inf) == (link.transport == Transport.POLL)
+        assert self.polling.deadline_s == inf or link.transport == Transport.POLL
         assert link.breaker != BreakerState.OPEN or not self._busy
-        assert all(self.outbox.sent_on(m) in (c, 0) for c, m in self._posts.items())
+        assert not (self._offline and link.state in (State.CONNECTING, State.WAITING))
 
-    # --- told ----------------------------------------------------------------------------
+    # --- told by the application and the platform ----------------------------------------
 
     def _start(self, _: ev.Start, now: float, commands: list[Command]) -> None:
-        self._tell_link(Input.START, now, commands)
+        self.session.begin(now)
+        held = self._held(now)
+        if not held or self.link.state != State.IDLE:
+            self._tell_link(Input.START, now, commands)
+        if held:
+            self._suspend(now, commands)
 
     def _stop(self, _: ev.Stop, now: float, commands: list[Command]) -> None:
         if self._busy:
             commands.append(ev.Close(self.connection))
-        for connection, message in self._posts.items():
-            commands.append(ev.Close(connection))
-            self.outbox.give_back(message)
-        self._posts.clear()
+        self.delivery.abandon_posts(commands)
         self._tell_link(Input.STOP, now, commands)
+        self.session.due_s = inf
 
     def _send(self, event: ev.Send, now: float, commands: list[Command]) -> None:
-        commands.extend(ev.Drop(m, reason) for m, reason in self.outbox.add(event.message))
+        self.delivery.send(event.message, commands)
+
+    def _edit(self, event: ev.Edit, now: float, commands: list[Command]) -> None:
+        self.delivery.edit(event.message, now, commands)
+
+    def _restored(self, event: ev.Restored, now: float, commands: list[Command]) -> None:
+        self.delivery.restore(event.message, now, commands)
+
+    def _follow(self, event: ev.Follow, now: float, commands: list[Command]) -> None:
+        self.channels.follow(event.channel, event.version)
+        if self.link.state == _OPEN:
+            commands.append(ev.Subscribe(self.connection, event.channel, event.version))
+
+    def _went_offline(self, _: ev.Offline, now: float, commands: list[Command]) -> None:
+        if not self._offline:
+            self._offline = True
+            commands.append(ev.Notify(Reason.OFFLINE))
+        # An open connection may live on; the heartbeat will tell.
+        if self.link.state not in (State.IDLE, State.OPEN):
+            self._suspend(now, commands)
+
+    def _went_online(self, _: ev.Online, now: float, commands: list[Command]) -> None:
+        if self._offline:
+            self._offline = False
+            commands.append(ev.Notify(Reason.ONLINE))
+        self._resume(now, commands)
+
+    def _hinted(self, event: ev.Hinted, now: float, commands: list[Command]) -> None:
+        self.monitor.hinted(now, event.rtt_s, event.downlink_bytes_per_s)
+        fallback = self.settings.fallback
+        self.polling.interval_s = fallback.poll_interval_s * (
+            fallback.save_data_factor if event.save_data else 1.0
+        )
+
+    def _test(self, _: ev.Test, now: float, commands: list[Command]) -> None:
+        if self.link.state == _OPEN and self.heartbeat.timeout_s == inf:
+            self._ping(now, commands)
+        elif self.link.transport == _POLL and self.polling.due_s < inf:
+            self.polling.due_s = now
+
+    # --- told by the network -------------------------------------------------------------
+
+    def _signed_in(self, event: ev.SignedIn, now: float, commands: list[Command]) -> None:
+        if event.connection != self.session.connection:
+            return
+        if event.reason != Reason.ACCEPTED:
+            self.session.failed(now)
+            return
+        if self.session.asked:
+            commands.append(ev.Notify(Reason.SIGNED_IN))
+        self.session.granted(now, event.hint_s)
+        if self.link.state == State.SUSPENDED:
+            self._resume(now, commands)
 
     def _opened(self, event: ev.Opened, now: float, commands: list[Command]) -> None:
-        if self._is_current(event.connection):
-            self._tell_link(Input.OPENED, now, commands)
-            self.heartbeat.begin(now)
-        else:
+        if not self._is_current(event.connection):
             # An attempt that was given up opened after all.
             commands.append(ev.Close(event.connection))
+            return
+        self.monitor.reconnects += self.link.opened_s > 0.0
+        self._tell_link(Input.OPENED, now, commands)
+        self.heartbeat.begin(now)
+        for channel, version in self.channels.seen():
+            commands.append(ev.Subscribe(self.connection, channel, version))
 
     def _failed(self, event: ev.Failed, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
-            self._tell_link(Input.FAILED, now, commands, event.hint_s)
+            self.monitor.failed(now)
+            self._end(Input.FAILED, event.reason, event.hint_s, now, commands)
 
     def _lost(self, event: ev.Lost, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
-            self._tell_link(Input.LOST, now, commands, event.hint_s)
+            self._end(Input.LOST, event.reason, event.hint_s, now, commands)
+
+    def _end(
+        self, told: Input, reason: Reason, hint_s: float, now: float, commands: list[Command]
+    ) -> None:
+        """Make the end of an attempt or a connection known."""
+        if reason == Reason.UNAUTHORIZED:
+            self._session_over(now, commands)
+        elif self._held(now):
+            self._suspend(now, commands, closed=True)
+        else:
+            self._tell_link(told, now, commands, hint_s)
 
     def _received(self, event: ev.Received, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
-            self._answered(event.message, event.reason, event.hint_s, now)
+            self._answered(event, now, commands)
 
     def _ponged(self, event: ev.Ponged, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
-            self.heartbeat.pong(now)
+            sent_s = self.heartbeat.sent_s
+            if self.heartbeat.pong(now):
+                self.monitor.answered(now, now - sent_s)
+
+    def _pushed(self, event: ev.Pushed, now: float, commands: list[Command]) -> None:
+        current = self._is_current(event.connection)
+        if not current and event.connection != self.polling.connection:
+            return
+        verdict = self.channels.pushed(event.channel, event.version, event.reason)
+        if verdict == Verdict.DELIVER:
+            self.delivery.drafts.seen(event.channel, event.version)
+            commands.append(ev.Deliver(event.channel, event.version, event.reason))
+        elif verdict == Verdict.FETCH and current:
+            commands.append(ev.Fetch(self.connection, event.channel))
 
     def _posted(self, event: ev.Posted, now: float, commands: list[Command]) -> None:
-        if self._posts.pop(event.connection, None) is not None:
-            self._answered(event.message, event.reason, event.hint_s, now)
+        if self.delivery.posts.pop(event.connection, None) is not None:
+            self._answered(event, now, commands)
+            if event.reason == Reason.UNAUTHORIZED:
+                self._session_over(now, commands)
 
     def _polled(self, event: ev.Polled, now: float, commands: list[Command]) -> None:
         if event.connection == self.polling.connection:
             self.polling.answered(now, event.reason == Reason.ACCEPTED, event.hint_s)
+            if event.reason == Reason.UNAUTHORIZED:
+                self._session_over(now, commands)
 
     def _wake(self, _: ev.Wake, now: float, commands: list[Command]) -> None:
         if self.link.state == _OPEN:
             self._beat(now, commands)
         if now >= self.link.deadline_s:
-            if self.link.state == _CONNECTING:
-                commands.append(ev.Close(self.connection, Reason.TIMEOUT))
-            self._tell_link(Input.WAKE, now, commands)
+            if self.link.state == State.WAITING and not self.session.valid(now):
+                self._session_over(now, commands)
+            else:
+                if self.link.state == _CONNECTING:
+                    self.monitor.failed(now)
+                    commands.append(ev.Close(self.connection, Reason.TIMEOUT))
+                self._tell_link(Input.WAKE, now, commands)
         if self.outbox.in_flight:
-            self._resend(now, commands)
+            for _each in range(self.delivery.resend(now, commands)):
+                self.monitor.failed(now)
 
     # --- parts ---------------------------------------------------------------------------
 
@@ -187,50 +309,113 @@ class Client:
         after = self.link = step(before, told, now, self.settings, self.seed, self.number, hint_s)
         if before.state == _OPEN and after.state != _OPEN:
             self.heartbeat.end()
+            self.channels.interrupted()
             self.outbox.give_back_all(self.connection)
+            self._poor_s = inf
         if after.state == _CONNECTING and before.state != _CONNECTING:
             self.connection = self._next_number()
             commands.append(ev.Open(self.connection))
-        if after.transport != before.transport:
+        if after.carrier.transport != before.carrier.transport:
             self._change_transport(now, commands)
         if told != Input.STOP:
             commands.extend(map(ev.Notify, _notices(before, after)))
 
     def _change_transport(self, now: float, commands: list[Command]) -> None:
         if self.link.transport == Transport.POLL:
+            if self.link.state == _OPEN:
+                # What is in flight on the poor connection may yet be answered there.
+                self._poor_s = inf
             self.polling.begin(now)
             return
+        self._end_polling(commands)
+
+    def _end_polling(self, commands: list[Command]) -> None:
         if self.polling.connection:
             commands.append(ev.Close(self.polling.connection))
         self.polling.end()
 
+    def _suspend(self, now: float, commands: list[Command], closed: bool = False) -> None:
+        """Make no attempt and no poll until there is a network and a session."""
+        if self._busy and not closed:
+            commands.append(ev.Close(self.connection))
+        self._end_polling(commands)
+        self._tell_link(Input.SUSPEND, now, commands)
+
+    def _resume(self, now: float, commands: list[Command]) -> None:
+        if self._held(now):
+            return
+        if self.link.transport == Transport.POLL and self.polling.deadline_s == inf:
+            self.polling.begin(now)
+        self._tell_link(Input.RESUME, now, commands)
+
+    def _session_over(self, now: float, commands: list[Command]) -> None:
+        u = uniform(self.seed, self.number, Stream.SIGN_IN, self._sign_ins)
+        self._sign_ins += 1
+        if self.session.over(now, u):
+            commands.append(ev.Notify(Reason.SIGN_IN))
+        self._suspend(now, commands)
+
+    def _sign_in(self, now: float, commands: list[Command]) -> None:
+        if now >= self.session.timeout_s:
+            commands.append(ev.Close(self.session.connection, Reason.TIMEOUT))
+            self.session.failed(now)
+        if now >= self.session.due_s:
+            connection = self._next_number()
+            self.session.sent(now, connection, self.settings.connect_timeout_s)
+            commands.append(ev.SignIn(connection))
+
     def _beat(self, now: float, commands: list[Command]) -> None:
         if now >= self.heartbeat.timeout_s:
+            self.monitor.missed += 1
+            self.monitor.failed(now)
             commands.append(ev.Close(self.connection, Reason.SILENT))
-            self._tell_link(Input.LOST, now, commands)
+            if self._held(now):
+                self._suspend(now, commands, closed=True)
+            else:
+                self._tell_link(Input.LOST, now, commands)
         elif now >= self.heartbeat.due_s:
-            commands.append(ev.Ping(self.connection))
-            self.heartbeat.ping(now)
+            self._ping(now, commands)
 
-    def _answered(self, message: int, reason: Reason, hint_s: float, now: float) -> None:
-        if reason in (Reason.ACCEPTED, Reason.DUPLICATE):
-            self.outbox.acknowledge(message)
+    def _ping(self, now: float, commands: list[Command]) -> None:
+        commands.append(ev.Ping(self.connection))
+        self.heartbeat.ping(now)
+
+    def _weigh(self, now: float, commands: list[Command]) -> None:
+        """Let the quality of an open connection decide on the transport."""
+        if self.link.state != _OPEN:
             return
-        self.outbox.give_back(message)
-        if reason == Reason.LIMITED:
-            # A limit without a hint still pauses, or it would be asked again every round trip.
-            pause_s = hint_s or self.settings.backoff.base_s
-            self._paused_until_s = max(self._paused_until_s, now + pause_s)
-        else:
-            self.polling.reachable = False
+        fallback, carrier = self.settings.fallback, self.link.carrier
+        poor = self.monitor.level <= fallback.when_quality
+        if carrier.transport == _POLL:
+            if poor and carrier.good_s < inf:
+                self._tell_link(Input.POOR, now, commands)
+            elif not poor and carrier.good_s == inf:
+                self._tell_link(Input.GOOD, now, commands)
+            return
+        self._poor_s = min(self._poor_s, now) if poor else inf
+        if now >= self._poor_enough_s:
+            self._tell_link(Input.POOR, now, commands)
 
-    def _resend(self, now: float, commands: list[Command]) -> None:
-        for message in self.outbox.overdue(now):
-            connection = self.outbox.sent_on(message.id)
-            if self._posts.pop(connection, None) is not None:
-                commands.append(ev.Close(connection, Reason.TIMEOUT))
-            if not self.outbox.resend(message.id):
-                commands.append(ev.Drop(message, Reason.DEAD_LETTER))
+    @property
+    def _poor_enough_s(self) -> float:
+        """When the quality will have been poor for long enough to poll; inf: it is not poor."""
+        fallback = self.settings.fallback
+        dwelt_s = self.link.carrier.changed_s + fallback.dwell_s
+        return max(self._poor_s + fallback.quality_for_s, dwelt_s)
+
+    def _answered(
+        self, event: ev.Received | ev.Posted, now: float, commands: list[Command]
+    ) -> None:
+        reason = event.reason
+        # A limit without a hint still pauses, or it would be asked again every round trip.
+        pause_s = event.hint_s or self.settings.backoff.base_s
+        entry = self.delivery.answered(event.message, reason, pause_s, event.version, now, commands)
+        if entry is None:
+            if reason not in _ANSWERS:
+                self.polling.reachable = False
+        # Of a message that was sent twice nobody knows which copy was answered (Karn).
+        elif entry.connection == self.connection and entry.resends == 0:
+            self.monitor.answered(now, now - entry.sent_s)
 
     def _poll(self, now: float, commands: list[Command]) -> None:
         if now >= self.polling.timeout_s:
@@ -238,40 +423,38 @@ class Client:
             self.polling.answered(now, False, 0.0)
         if now >= self.polling.due_s:
             self.polling.sent(now, self._next_number())
-            commands.append(ev.Poll(self.polling.connection))
+            commands.append(ev.Poll(self.polling.connection, self.channels.seen()))
 
     def _flush(self, now: float, commands: list[Command]) -> None:
-        commands.extend(ev.Drop(m, Reason.EXPIRED) for m in self.outbox.expire(now))
-        while self.available and self.outbox.has_next and now >= self._ready_s():
-            self._arrival_s = meters.take(self._arrival_s, now, self.settings.rate)
-            if self.link.transport == Transport.POLL:
-                connection = self._next_number()
-                message = self.outbox.send_next(now, connection)
-                self._posts[connection] = message.id
+        while self.available:
+            polls = self.link.carrier.transport == _POLL
+            connection = self._numbered + 1 if polls else self.connection
+            message = self.delivery.take(now, connection)
+            if message is None:
+                return
+            if polls:
+                self.delivery.posts[self._next_number()] = message.id
                 commands.append(ev.Post(connection, message))
             else:
-                message = self.outbox.send_next(now, self.connection)
-                commands.append(ev.Transmit(self.connection, message))
-
-    def _ready_s(self) -> float:
-        return max(meters.ready_s(self._arrival_s, self.settings.rate), self._paused_until_s)
+                commands.append(ev.Transmit(connection, message))
 
     def _next_deadline(self) -> float:
         link = self.link
-        soonest_s = link.deadline_s
+        soonest_s = min(link.deadline_s, self.session.deadline_s)
         if link.state == _OPEN:
             soonest_s = min(soonest_s, self.heartbeat.deadline_s)
-        if link.transport == _POLL:
+            if self._poor_s < inf and link.carrier.transport != _POLL:
+                soonest_s = min(soonest_s, self._poor_enough_s)
+        if link.carrier.transport == _POLL:
             soonest_s = min(soonest_s, self.polling.deadline_s)
-        if len(self.outbox):
-            soonest_s = min(soonest_s, self.outbox.deadline_s)
-            if self.outbox.has_next and self.available:
-                soonest_s = min(soonest_s, self._ready_s())
-        return soonest_s
+        return min(soonest_s, self.delivery.deadline_s(self.available))
 
     def _next_number(self) -> int:
         self._numbered += 1
         return self._numbered
+
+
+_ANSWERS = (Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT, Reason.LIMITED)
 
 
 def _notices(before: Any, after: Any) -> list[Reason]:
@@ -285,6 +468,8 @@ def _notices(before: Any, after: Any) -> list[Reason]:
     if after.transport != before.transport:
         polls = after.transport == Transport.POLL
         notices.append(Reason.FELL_BACK if polls else Reason.RETURNED)
+    if after.rationed and not before.rationed:
+        notices.append(Reason.BUDGET)
     if after.state == State.STOPPED and before.state != State.STOPPED:
         notices.append(Reason.GAVE_UP)
     return notices
@@ -295,11 +480,20 @@ _TOLD: dict[type, Callable[[Client, Any, float, list[Command]], None]] = {
     ev.Stop: Client._stop,
     ev.Wake: Client._wake,
     ev.Send: Client._send,
+    ev.Edit: Client._edit,
+    ev.Restored: Client._restored,
+    ev.Follow: Client._follow,
+    ev.Online: Client._went_online,
+    ev.Offline: Client._went_offline,
+    ev.Hinted: Client._hinted,
+    ev.Test: Client._test,
+    ev.SignedIn: Client._signed_in,
     ev.Opened: Client._opened,
     ev.Failed: Client._failed,
     ev.Lost: Client._lost,
     ev.Received: Client._received,
     ev.Ponged: Client._ponged,
+    ev.Pushed: Client._pushed,
     ev.Posted: Client._posted,
     ev.Polled: Client._polled,
 }

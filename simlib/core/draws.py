@@ -27,6 +27,11 @@ class Stream(IntEnum):
     DOWN = 4
     ARRIVAL = 5
     PRIORITY = 6
+    LOSS_UP = 7
+    LOSS_DOWN = 8
+    SIGN_IN = 9
+    PAUSE = 10
+    SERVICE = 11
 
 
 def uniform(seed: int, client: int, stream: int, index: int) -> float:

@@ -3,7 +3,9 @@
 Each names its ``connection``: one counter per client numbers attempts, polls and posts alike,
 so an answer to something long given up is recognised. ``Open`` is answered by Opened or
 Failed, and after Opened by Lost; ``Transmit`` by Received or by nothing; ``Ping`` by Ponged or
-by nothing; ``Post`` by Posted; ``Poll`` by Polled. ``Close``, ``Drop``, ``Notify`` by nothing.
+by nothing; ``Subscribe`` and ``Fetch`` by any number of Pushed; ``Post`` by Posted; ``Poll`` by
+Pushed and then Polled; ``SignIn`` by SignedIn. ``Close``, ``Save``, ``Forget``, ``Deliver``,
+``Drop``, ``Notify`` by nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +51,27 @@ class Reason(IntEnum):
     RETURNED = 17
     TRIPPED = 18
     MENDED = 19
+    # the server, or the network's own word, on whether to connect at all
+    UNAUTHORIZED = 20
+    SIGN_IN = 21
+    SIGNED_IN = 22
+    OFFLINE = 23
+    ONLINE = 24
+    CONFLICT = 25
+    QUOTA = 26
+    BUDGET = 27
+    # a message that a newer one of its key stands for, and one that was not saved
+    COALESCED = 28
+    FORGOTTEN = 29
+    # a channel's update that stands for all before it
+    SNAPSHOT = 30
+    # the server ended a connection and says why: it restarts, or it is overloaded
+    RESTARTING = 31
+    OVERLOADED = 32
+
+
+#: Stands where there is no key, no version, no message.
+NONE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,10 @@ class Message:
     size_bytes: int = 100
     created_s: float = 0.0
     expires_s: float = inf
+    #: What the message is about, such as a draft: messages of one key keep their order.
+    key: int = NONE
+    #: The version that an edit was made on; -1: the message is not an edit.
+    base: int = NONE
 
 
 # --- what a client is told ---------------------------------------------------------------
@@ -85,6 +112,61 @@ class Send:
     """The application has a message."""
 
     message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The application has a new text of the draft ``message.key``."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A message was saved by an earlier life of this client; told before the start."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """The application wants the updates of a channel after ``version``."""
+
+    channel: int
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Online:
+    """The platform says that there is a network again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offline:
+    """The platform says that there is no network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """The platform's estimate of the network (Network Information); 0: it does not say."""
+
+    rtt_s: float = 0.0
+    downlink_bytes_per_s: int = 0
+    save_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """The user wants the connection tested now."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A sign-in was answered: accepted, with the session's length as ``hint_s``, or failed."""
+
+    connection: int
+    reason: Reason
+    hint_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +196,13 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """The server answered a message over the connection: accepted, duplicate or limited."""
+    """The server answered a message over the connection; of an edit, with the draft's version."""
 
     connection: int
     message: int
     reason: Reason
     hint_s: float = 0.0
+    version: int = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +214,13 @@ class Ponged:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A post was answered (accepted, duplicate, limited) or failed for a network reason."""
+    """A post was answered as over a connection, or failed for a network reason."""
 
     connection: int
     message: int
     reason: Reason
     hint_s: float = 0.0
+    version: int = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +232,38 @@ class Polled:
     hint_s: float = 0.0
 
 
-Event = Start | Stop | Wake | Send | Opened | Failed | Lost | Received | Ponged | Posted | Polled
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The server sent a channel's update; a snapshot stands for all up to its version."""
+
+    connection: int
+    channel: int
+    version: int
+    reason: Reason = Reason.NONE
+
+
+Event = (
+    Start
+    | Stop
+    | Wake
+    | Send
+    | Edit
+    | Restored
+    | Follow
+    | Online
+    | Offline
+    | Hinted
+    | Test
+    | SignedIn
+    | Opened
+    | Failed
+    | Lost
+    | Received
+    | Ponged
+    | Pushed
+    | Posted
+    | Polled
+)
 
 
 # --- what a client asks for --------------------------------------------------------------
@@ -185,10 +300,58 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class Poll:
-    """Ask the server over HTTP what there is."""
+class Subscribe:
+    """Ask for a channel's updates after a version, and for all that follow."""
 
     connection: int
+    channel: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Ask for a channel as a whole, since updates in between are missing."""
+
+    connection: int
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask the server over HTTP what there is: each channel and the version it was seen at."""
+
+    connection: int
+    channels: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """Sign in over HTTP; the cookie that comes back is the host's to keep."""
+
+    connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep a message where it outlives this client; asked before it is sent."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """A saved message need not be kept any more."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Give the application a channel's update."""
+
+    channel: int
+    version: int
+    reason: Reason = Reason.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +377,22 @@ class Notify:
     reason: Reason
 
 
-Command = Open | Close | Transmit | Ping | Poll | Post | Drop | Notify
+Command = (
+    Open
+    | Close
+    | Transmit
+    | Ping
+    | Subscribe
+    | Fetch
+    | Poll
+    | Post
+    | SignIn
+    | Save
+    | Forget
+    | Deliver
+    | Drop
+    | Notify
+)
 
 
 # --- what a server is told and asks for --------------------------------------------------
@@ -222,10 +400,11 @@ Command = Open | Close | Transmit | Ping | Poll | Post | Drop | Notify
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A handshake reached the server."""
+    """A handshake reached the server; -inf: without a session."""
 
     client: int
     connection: int
+    signed_in_s: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +414,47 @@ class Framed:
     client: int
     connection: int
     message: int
+    key: int = NONE
+    base: int = NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """An HTTP request reached the server: a post with its message, a poll, or a sign-in."""
+
+    client: int
+    connection: int
+    signed_in_s: float = inf
+    post: Framed | None = None
+    channels: tuple[tuple[int, int], ...] = ()
+    signs_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A client on a connection wants a channel's updates after a version."""
+
+    client: int
+    connection: int
+    channel: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A client on a connection wants a channel as a whole."""
+
+    client: int
+    connection: int
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A connection gave a sign of life: a ping."""
+
+    client: int
+    connection: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +465,52 @@ class Ended:
     connection: int
 
 
-ServerEvent = Arrived | Framed | Ended | Wake
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """The operator ends every session that began before now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shun:
+    """The operator ends clients' connections with a code, and those that open until a moment."""
+
+    clients: frozenset[int]
+    code: int
+    until_s: float
+    hint_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The operator ends clients' connections one after the other, evenly until a moment."""
+
+    clients: frozenset[int]
+    code: int
+    until_s: float
+    hint_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """Work begun from now on takes so many times as long."""
+
+    factor: float
+
+
+ServerEvent = (
+    Arrived
+    | Framed
+    | Requested
+    | Subscribed
+    | Fetched
+    | Heard
+    | Ended
+    | Revoke
+    | Shun
+    | Drain
+    | Slow
+    | Wake
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,23 +523,63 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer the handshake with an HTTP status, and a Retry-After where ``hint_s`` is above 0."""
+    """Answer a request with an HTTP status, and a Retry-After where ``hint_s`` is above 0."""
 
     client: int
     connection: int
     status: int
-    hint_s: float
+    hint_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer a message: accepted, duplicate or limited."""
+    """Answer a message: accepted, duplicate, limited or conflict; of an edit, with a version."""
 
     client: int
     connection: int
     message: int
     reason: Reason
     hint_s: float = 0.0
+    version: int = NONE
 
 
-ServerCommand = Admit | Refuse | Answer
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Send a channel's update; a snapshot stands for all up to its version."""
+
+    client: int
+    connection: int
+    channel: int
+    version: int
+    reason: Reason = Reason.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Answer a poll with the updates that there are."""
+
+    client: int
+    connection: int
+    pushes: tuple[Push, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Answer a sign-in with a session of this length."""
+
+    client: int
+    connection: int
+    lifetime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """End an open connection with a close code, and a hint where ``hint_s`` is above 0."""
+
+    client: int
+    connection: int
+    code: int
+    hint_s: float = 0.0
+
+
+ServerCommand = Admit | Refuse | Answer | Push | Served | Grant | Shut

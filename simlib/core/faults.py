@@ -1,24 +1,34 @@
-"""The faults of a run, and the crossing of a network that has them.
+"""The faults of a run: what goes wrong, when, and for whom.
 
 Rules of the faults:
 - A fault acts from its start up to, not including, its stop.
-- An outage and a reset end connections, so what is on its way is lost.
-- A black hole holds what is sent into it until it ends (TCP sends again): nothing is lost,
+- outage: refuses connections and ends those that are open, so what is on its way is lost;
+  flap: outages again and again; reset: ends connections and refuses none.
+- black_hole: holds what is sent into it until it ends (TCP sends again): nothing is lost,
   everything is late.
-- TCP connects in one round trip and the upgrade takes another.
+- half_open: what is sent in one direction never arrives, and a connection that sent into it has
+  lost that direction for good. handover: connections that are older never carry anything again.
+  Neither tells anybody.
+- latency, loss, bandwidth: worse, but it works.
+- server_crash: the server is gone and forgets. slow_server: its work takes longer. deploy: it
+  ends connections one by one (1012). close: it ends connections with a code, those that open
+  meanwhile too. session_expiry: sessions that began before are over. reject: requests get an
+  HTTP status.
+- client_reload: the client's page is gone, with all that was not saved, and starts afresh at the
+  stop. client_sleep: its timers stand still, and what comes in waits; then all is due at once.
+- announced: the clients' platform tells them offline at the start and online at the stop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
-from simlib.core.rules import Ruled, choice, count, number, seconds
+from simlib.core.rules import Ruled, choice, count, flag, number, seconds
 
 
 class FaultKind(IntEnum):
@@ -30,6 +40,17 @@ class FaultKind(IntEnum):
     LATENCY = 3
     SERVER_CRASH = 4
     REJECT = 5
+    FLAP = 6
+    HALF_OPEN = 7
+    LOSS = 8
+    BANDWIDTH = 9
+    HANDOVER = 10
+    DEPLOY = 11
+    SLOW_SERVER = 12
+    SESSION_EXPIRY = 13
+    CLOSE = 14
+    CLIENT_RELOAD = 15
+    CLIENT_SLEEP = 16
 
 
 class Route(IntEnum):
@@ -40,22 +61,54 @@ class Route(IntEnum):
     HTTP = 2
 
 
+class Direction(IntEnum):
+    """Which way a frame goes."""
+
+    DOWN = 0
+    UP = 1
+
+
+_WHERE = ("stop_s", "clients_fraction", "route")
+
 #: Which optional fields each kind of fault takes, beside kind and start_s.
 FAULT_FIELDS: dict[FaultKind, tuple[str, ...]] = {
-    FaultKind.OUTAGE: ("stop_s", "clients_fraction", "route"),
+    FaultKind.OUTAGE: (*_WHERE, "announced"),
     FaultKind.RESET: ("clients_fraction", "route"),
-    FaultKind.BLACK_HOLE: ("stop_s", "clients_fraction", "route"),
-    FaultKind.LATENCY: ("stop_s", "clients_fraction", "route", "amount_s"),
+    FaultKind.BLACK_HOLE: _WHERE,
+    FaultKind.LATENCY: (*_WHERE, "amount_s"),
     FaultKind.SERVER_CRASH: ("stop_s",),
-    FaultKind.REJECT: ("stop_s", "clients_fraction", "route", "status", "retry_after_s"),
+    FaultKind.REJECT: (*_WHERE, "status", "retry_after_s"),
+    FaultKind.FLAP: (*_WHERE, "period_s", "down_fraction", "announced"),
+    FaultKind.HALF_OPEN: (*_WHERE, "direction"),
+    FaultKind.LOSS: (*_WHERE, "loss_fraction"),
+    FaultKind.BANDWIDTH: (*_WHERE, "bandwidth_bytes_per_s"),
+    FaultKind.HANDOVER: ("clients_fraction", "announced"),
+    FaultKind.DEPLOY: ("stop_s", "clients_fraction", "retry_after_s"),
+    FaultKind.SLOW_SERVER: ("stop_s", "factor"),
+    FaultKind.SESSION_EXPIRY: (),
+    FaultKind.CLOSE: ("stop_s", "clients_fraction", "code", "retry_after_s"),
+    FaultKind.CLIENT_RELOAD: ("stop_s", "clients_fraction"),
+    FaultKind.CLIENT_SLEEP: ("stop_s", "clients_fraction"),
 }
+#: Kinds that need a stop, or a value that does something.
+_NEEDED: dict[FaultKind, tuple[str, float]] = {
+    FaultKind.LATENCY: ("amount_s", 0.0),
+    FaultKind.LOSS: ("loss_fraction", 0.0),
+    FaultKind.BANDWIDTH: ("bandwidth_bytes_per_s", inf),
+    FaultKind.SLOW_SERVER: ("factor", 1.0),
+    FaultKind.FLAP: ("stop_s", inf),
+    FaultKind.DEPLOY: ("stop_s", inf),
+}
+#: Kinds that take but a moment, at their start.
+_MOMENTS = (FaultKind.RESET, FaultKind.HANDOVER, FaultKind.SESSION_EXPIRY)
+_MOST_FLAPS = 10_000
 
 
 @dataclass(frozen=True)
 class Fault(Ruled):
     """One thing that goes wrong, when, and for whom."""
 
-    #: outage, reset, black_hole, latency, server_crash or reject.
+    #: Any of `FaultKind`, such as outage, black_hole or server_crash.
     kind: FaultKind = choice(FaultKind.OUTAGE)
     #: From this moment of the run.
     start_s: float = seconds(0.0)
@@ -65,51 +118,86 @@ class Fault(Ruled):
     amount_s: float = seconds(0.0)
     #: reject: the HTTP status.
     status: int = count(503, low=400, high=599)
-    #: reject: the Retry-After header, whole seconds as in HTTP; 0: none.
+    #: reject, deploy, close: the Retry-After, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
     #: The share of the clients that it hits, drawn by client.
     clients_fraction: float = number(1.0, "", high=1.0)
     #: all, websocket or http.
     route: Route = choice(Route.ALL)
+    #: half_open: the direction that is silent: down (to the client) or up.
+    direction: Direction = choice(Direction.DOWN)
+    #: loss: the share of packets that gets lost, beside the path's own.
+    loss_fraction: float = number(0.0, "", high=0.99)
+    #: bandwidth: what is left of it.
+    bandwidth_bytes_per_s: float = number(inf, "bytes per second", above=True, endless=True)
+    #: flap: from one outage to the next.
+    period_s: float = seconds(2.0, above=True)
+    #: flap: the share of each period that is an outage.
+    down_fraction: float = number(0.5, "", above=True, high=1.0)
+    #: slow_server: its work takes so many times as long.
+    factor: float = number(1.0, "", low=1.0)
+    #: close: the WebSocket close code.
+    code: int = count(1001, low=1000, high=4999)
+    #: Whether the platform tells the clients: offline at the start, online at the stop.
+    announced: bool = flag(False)
 
     def check(self) -> None:
         """Raise `SettingsError` on a stop before the start, or a field the kind does not take."""
         kind = self.kind.name.lower()
         if self.stop_s <= self.start_s:
             raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
-        if self.kind == FaultKind.LATENCY and self.amount_s == 0.0:
-            raise SettingsError("amount_s", self.amount_s, "must be above 0 for latency")
-        for item in ("stop_s", "amount_s", "status", "retry_after_s", "clients_fraction", "route"):
-            value = getattr(self, item)
-            if item not in FAULT_FIELDS[self.kind] and value != getattr(Fault, item):
-                taken = ", ".join(FAULT_FIELDS[self.kind])
-                raise SettingsError(item, value, f"is not for {kind}, which takes {taken}")
+        for item in fields(self):
+            value = getattr(self, item.name)
+            taken = ("kind", "start_s", *FAULT_FIELDS[self.kind])
+            if item.name not in taken and value != item.default:
+                rule = f"is not for {kind}, which takes {', '.join(taken[2:]) or 'nothing else'}"
+                raise SettingsError(item.name, value, rule)
+        name, nothing = _NEEDED.get(self.kind, ("", 0.0))
+        if name and getattr(self, name) == nothing:
+            raise SettingsError(name, nothing, f"must be given for {kind}: {nothing:g} is none")
+        if self.kind == FaultKind.FLAP:
+            flaps = (self.stop_s - self.start_s) / self.period_s
+            if flaps > _MOST_FLAPS:
+                raise SettingsError("period_s", self.period_s, f"makes {flaps:,.0f} outages")
 
     @property
     def end_s(self) -> float:
         """When the fault is over: its stop, or its start where it takes but a moment."""
-        return self.start_s if self.kind == FaultKind.RESET else self.stop_s
+        moment = self.kind in _MOMENTS or (self.kind == FaultKind.CLOSE and self.stop_s == inf)
+        return self.start_s if moment else self.stop_s
 
 
 class Timeline:
-    """The faults of a run, asked by client, route and time."""
+    """The faults of a run, asked by client, route and time.
+
+    A flap stands here as the outages that it is; `origins` says which fault of the scenario each
+    one belongs to.
+    """
 
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
-        self.faults = tuple(faults)
+        self.faults: list[Fault] = []
+        self.origins: list[int] = []
+        for origin, fault in enumerate(faults):
+            parts = _outages(fault) if fault.kind == FaultKind.FLAP else [fault]
+            self.faults += parts
+            self.origins += [origin] * len(parts)
         self._seed = seed
         # Asked at every frame: most runs have few kinds, so a kind that has none must cost nothing.
         self._of_kind = tuple(
-            [(i, fault) for i, fault in enumerate(faults) if fault.kind == kind]
+            [(i, fault) for i, fault in enumerate(self.faults) if fault.kind == kind]
             for kind in FaultKind
         )
-
-        #: Whether any fault delays what is sent.
-        self.delays = bool(self._of_kind[FaultKind.BLACK_HOLE] or self._of_kind[FaultKind.LATENCY])
+        #: Whether any fault changes the way of what is sent.
+        self.delays = any(self._of_kind[kind] for kind in _ON_THE_WAY)
 
     def hits(self, index: int, client: int) -> bool:
         """Whether a client is among those that a fault hits."""
-        fraction = self.faults[index].clients_fraction
-        return fraction >= 1.0 or uniform(self._seed, client, Stream.FAULT, index) < fraction
+        fraction, origin = self.faults[index].clients_fraction, self.origins[index]
+        return fraction >= 1.0 or uniform(self._seed, client, Stream.FAULT, origin) < fraction
+
+    def hit(self, index: int, clients: int) -> list[int]:
+        """Return the clients that a fault hits."""
+        return [client for client in range(clients) if self.hits(index, client)]
 
     def active(self, kind: FaultKind, client: int, route: Route, now: float) -> list[Fault]:
         """Return the faults of a kind that act on a client's route now."""
@@ -144,16 +232,50 @@ class Timeline:
         """Return what is added to a one-way delay now."""
         return sum(f.amount_s for f in self.active(FaultKind.LATENCY, client, route, now))
 
+    def loss_fraction(self, client: int, route: Route, now: float, own: float) -> float:
+        """Return the share of packets lost now, the path's own included."""
+        passed = 1.0 - own
+        for fault in self.active(FaultKind.LOSS, client, route, now):
+            passed *= 1.0 - fault.loss_fraction
+        return 1.0 - passed
+
+    def bandwidth_bytes_per_s(self, client: int, route: Route, now: float, own: float) -> float:
+        """Return the bandwidth that there is now, the path's own at most."""
+        narrow = self.active(FaultKind.BANDWIDTH, client, route, now)
+        return min((f.bandwidth_bytes_per_s for f in narrow), default=own)
+
+    def swallows(self, client: int, route: Route, direction: Direction, now: float) -> bool:
+        """Whether what is sent now in a direction never arrives."""
+        half_open = self.active(FaultKind.HALF_OPEN, client, route, now)
+        return any(fault.direction == direction for fault in half_open)
+
+    def handed_over(self, client: int, born_s: float, now: float) -> bool:
+        """Whether a connection as old as this was left behind by a handover."""
+        return any(
+            born_s < fault.start_s <= now and self.hits(i, client)
+            for i, fault in self._of_kind[FaultKind.HANDOVER]
+        )
+
     def edges(self) -> list[tuple[float, int, bool]]:
         """Return (time, index of the fault, whether it starts), in order; stops before starts."""
         starts = [(fault.start_s, i, True) for i, fault in enumerate(self.faults)]
-        stops = [(f.end_s, i, False) for i, f in enumerate(self.faults) if f.end_s < inf]
-        stops = [edge for edge in stops if self.faults[edge[1]].kind != FaultKind.RESET]
+        stops = [
+            (fault.end_s, i, False)
+            for i, fault in enumerate(self.faults)
+            if fault.start_s < fault.end_s < inf
+        ]
         return sorted(starts + stops, key=lambda edge: (edge[0], edge[2], edge[1]))
 
     def crashed(self, now: float) -> bool:
         """Whether the server is down now."""
         return any(f.start_s <= now < f.stop_s for _, f in self._of_kind[FaultKind.SERVER_CRASH])
+
+    def slowness(self, now: float) -> float:
+        """Return how many times as long the server's work takes now."""
+        factor = 1.0
+        for _, fault in self._of_kind[FaultKind.SLOW_SERVER]:
+            factor *= fault.factor if fault.start_s <= now < fault.stop_s else 1.0
+        return factor
 
     def cuts(self, index: int, client: int, route: Route) -> bool:
         """Whether a fault's start ends a client's connections on a route."""
@@ -165,50 +287,30 @@ class Timeline:
         )
 
 
-class Crossing:
-    """Sends frames of one client's one route through path and timeline: used by sim and proxy.
+_ON_THE_WAY = (
+    FaultKind.BLACK_HOLE,
+    FaultKind.LATENCY,
+    FaultKind.HALF_OPEN,
+    FaultKind.LOSS,
+    FaultKind.BANDWIDTH,
+    FaultKind.HANDOVER,
+)
 
-    Draws of each direction are numbered in the order of sending.
-    """
 
-    __slots__ = ("_path", "_timeline", "_seed", "_client", "_draws", "_sent_up", "_sent_down")
-
-    def __init__(self, path: Path, timeline: Timeline, seed: int, client: int) -> None:
-        self._path = path
-        self._timeline = timeline
-        self._seed = seed
-        self._client = client
-        self._draws = path.latency.distribution != Distribution.CONSTANT
-        self._sent_up = self._sent_down = 0
-
-    def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
-        """Return the lane after a frame was sent now."""
-        if not self._timeline.delays:
-            return transit(lane, self._path, now, size_bytes, 0.0, self._draw(way))
-        start_s = self._timeline.held_until_s(self._client, route, now)
-        if start_s == inf:
-            return Lane(lane.free_s, inf)
-        extra_s = self._timeline.extra_s(self._client, route, start_s)
-        return transit(lane, self._path, start_s, size_bytes, extra_s, self._draw(way))
-
-    def connect(self, route: Route, now: float) -> float:
-        """Return when TCP is connected, or would be refused: one round trip from now."""
-        if not self._timeline.delays:
-            # Its packets are empty and alone: nothing but latency takes time.
-            return now + self._latency_s(Stream.UP) + self._latency_s(Stream.DOWN)
-        there = self.send(NEW_LANE, Stream.UP, route, now, 0)
-        if there.arrival_s == inf:
-            return inf
-        return self.send(NEW_LANE, Stream.DOWN, route, there.arrival_s, 0).arrival_s
-
-    def _latency_s(self, way: Stream) -> float:
-        return latency_s(self._path.latency, self._draw(way))
-
-    def _draw(self, way: Stream) -> float:
-        if not self._draws:
-            return 0.0
-        if way == Stream.UP:
-            index, self._sent_up = self._sent_up, self._sent_up + 1
-        else:
-            index, self._sent_down = self._sent_down, self._sent_down + 1
-        return uniform(self._seed, self._client, way, index)
+def _outages(flap: Fault) -> list[Fault]:
+    outages, start_s = [], flap.start_s
+    while start_s < flap.stop_s:
+        stop_s = min(flap.stop_s, start_s + flap.period_s * flap.down_fraction)
+        outages.append(
+            Fault(
+                FaultKind.OUTAGE,
+                start_s,
+                stop_s,
+                clients_fraction=flap.clients_fraction,
+                route=flap.route,
+                announced=flap.announced,
+            )
+        )
+        # Counted, not added up: the thousandth outage is where it should be.
+        start_s = flap.start_s + len(outages) * flap.period_s
+    return outages

@@ -33,6 +33,11 @@ class Heartbeat:
         """When a ping is due or overdue; inf: never."""
         return min(self.due_s, self.timeout_s)
 
+    @property
+    def sent_s(self) -> float:
+        """When the unanswered ping was sent; inf: none is."""
+        return self.timeout_s - self.rules.timeout_s
+
     def begin(self, now: float) -> None:
         """Watch a connection that has just opened."""
         self.due_s, self.timeout_s = now + self.rules.interval_s, inf
@@ -45,8 +50,12 @@ class Heartbeat:
         """Note that a ping was sent."""
         self.due_s, self.timeout_s = inf, now + self.rules.timeout_s
 
-    def pong(self, now: float) -> None:
-        """Note that the ping was answered; the next follows one interval after it was sent."""
-        if self.timeout_s < inf:
-            sent_s = self.timeout_s - self.rules.timeout_s
-            self.due_s, self.timeout_s = max(now, sent_s + self.rules.interval_s), inf
+    def pong(self, now: float) -> bool:
+        """Note the answer to a ping; False if none was awaited.
+
+        The next ping follows one interval after this one was sent.
+        """
+        if self.timeout_s == inf:
+            return False
+        self.due_s, self.timeout_s = max(now, self.sent_s + self.rules.interval_s), inf
+        return True

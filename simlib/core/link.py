@@ -1,11 +1,14 @@
-"""The life of a connection: states, table, step; breaker and fallback included.
+"""The life of a connection: states, table, step; breaker, fallback and budgets put together.
 
 Rules of the table:
 - An answer to another connection than the current one never gets here; the client sees to it.
-- Breaker, backoff and the server's hint each postpone; the next attempt is at the latest of them.
+- Breaker, backoff, budget and the server's hint each postpone; the next attempt is at the latest
+  of them.
 - A failure is an attempt that failed, or a connection lost before it was stable.
 - The breaker does not fight the backoff: it only moves the next attempt, and calls it a probe.
 - After giving up, attempts end; the polling fallback goes on.
+- Suspended (offline, or without a session) there are no attempts and nothing counts as failure;
+  a resumption attempts soon, jittered, and shortens a wait that is longer.
 
 `Link` holds numbers only and `step` uses nothing but numbers, so both compile (with `.value`,
 since a compiler does not know `int()` of a member).
@@ -13,14 +16,33 @@ since a compiler does not know `int()` of a member).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 from typing import NamedTuple, Protocol
 
-from simlib.core.backoff import Backoff, delay, stretched
+from simlib.core.backoff import Backoff, Jitter, ceiling, delay, stretched
+from simlib.core.breaker import (
+    CLOSED,
+    Breaker,
+    BreakerState,
+    Guard,
+    noted_failure,
+    probing,
+    succeeded,
+)
 from simlib.core.draws import Stream, uniform
-from simlib.core.rules import Count, Ruled, count, seconds
+from simlib.core.fallback import (
+    WEBSOCKET,
+    Carrier,
+    Fallback,
+    fallen,
+    good_since,
+    may_change,
+    return_s,
+    settled,
+    wants_poll,
+)
+from simlib.core.meters import Rate, ready_s, take
 
 
 class State(IntEnum):
@@ -31,21 +53,7 @@ class State(IntEnum):
     OPEN = 2
     WAITING = 3
     STOPPED = 4
-
-
-class BreakerState(IntEnum):
-    """Whether attempts are allowed."""
-
-    CLOSED = 0
-    OPEN = 1
-    HALF_OPEN = 2
-
-
-class Transport(IntEnum):
-    """What carries messages."""
-
-    WEBSOCKET = 0
-    POLL = 1
+    SUSPENDED = 5
 
 
 class Input(IntEnum):
@@ -57,6 +65,10 @@ class Input(IntEnum):
     LOST = 3
     WAKE = 4
     STOP = 5
+    SUSPEND = 6
+    RESUME = 7
+    POOR = 8
+    GOOD = 9
 
 
 class Move(IntEnum):
@@ -70,44 +82,26 @@ class Move(IntEnum):
     SETTLE = 5
     HALT = 6
     MISUSE = 7
+    PARK = 8
+    HASTEN = 9
+    FALL = 10
+    MEND = 11
 
 
 _I, _C, _E, _R = Move.IGNORE, Move.CONNECT, Move.ESTABLISH, Move.RETREAT
 _L, _S, _H, _M = Move.LOSE, Move.SETTLE, Move.HALT, Move.MISUSE
+_P, _N, _F, _B = Move.PARK, Move.HASTEN, Move.FALL, Move.MEND
 
 #: TABLE[state][input]: every cell is defined. A wake acts only when the deadline has come.
 TABLE: tuple[tuple[Move, ...], ...] = (
-    #           START OPENED FAILED LOST WAKE STOP
-    (_C, _M, _M, _M, _I, _H),  # IDLE
-    (_M, _E, _R, _R, _R, _H),  # CONNECTING: a wake is the connect timeout
-    (_M, _M, _M, _L, _S, _H),  # OPEN: a wake says stable, or good for long enough to return
-    (_M, _M, _M, _M, _C, _H),  # WAITING
-    (_C, _M, _M, _M, _I, _H),  # STOPPED: a stop ends the polling of a client that gave up
+    # START OPENED FAILED LOST WAKE STOP SUSPEND RESUME POOR GOOD
+    (_C, _M, _M, _M, _I, _H, _P, _I, _I, _I),  # IDLE
+    (_M, _E, _R, _R, _R, _H, _P, _I, _I, _I),  # CONNECTING: a wake is the connect timeout
+    (_M, _M, _M, _L, _S, _H, _P, _I, _F, _B),  # OPEN: a wake says stable, or good for long enough
+    (_M, _M, _M, _M, _C, _H, _P, _N, _I, _I),  # WAITING
+    (_C, _M, _M, _M, _F, _H, _I, _I, _I, _I),  # STOPPED: a wake ends the dwell time, so it polls
+    (_M, _M, _M, _M, _I, _H, _I, _N, _I, _I),  # SUSPENDED
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Breaker(Ruled):
-    """A circuit breaker over connection attempts; by default it never trips."""
-
-    #: Failures in a row that trip it; inf: no breaker.
-    trip_after: Count = count(inf, endless=True)
-    #: Attempts are refused this long.
-    open_s: float = seconds(30.0, above=True)
-    #: Attempts that must succeed, half-open, before it closes.
-    probes: int = count(1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fallback(Ruled):
-    """Carrying messages by HTTP polling while WebSocket fails; by default never."""
-
-    #: Failures in a row after which it starts (an open breaker starts it too); inf: no fallback.
-    after_attempts: Count = count(inf, endless=True)
-    #: Time between polls.
-    poll_interval_s: float = seconds(5.0, above=True)
-    #: WebSocket must have been open this long before it carries messages again.
-    return_after_s: float = seconds(5.0)
 
 
 class LinkRules(Protocol):
@@ -126,8 +120,23 @@ class LinkRules(Protocol):
         """When polling carries messages."""
 
     @property
+    def attempt_budget(self) -> Rate:
+        """How many attempts there may be after failures."""
+
+    @property
+    def connect_budget(self) -> Rate:
+        """How many attempts there may be at all."""
+
+    @property
     def connect_timeout_s(self) -> float:
         """How long an attempt may take."""
+
+
+class Budget(NamedTuple):
+    """The two token buckets on attempts, as their theoretical arrival times."""
+
+    attempt_s: float
+    connect_s: float
 
 
 class Link(NamedTuple):
@@ -138,23 +147,38 @@ class Link(NamedTuple):
     attempt: int
     #: Failures in a row, the loss of a stable connection left out.
     failures: int
-    #: What the backoff drew last, before breaker and hint postponed it.
+    #: What the backoff drew last, before breaker, budget and hint postponed it.
     delay_s: float
     #: When the link wants to be woken; inf: never.
     deadline_s: float
     opened_s: float
-    breaker: int
-    breaker_until_s: float
-    #: Probes that have succeeded since the breaker was half-open.
-    probes: int
-    transport: int
+    guard: Guard
+    carrier: Carrier
+    budget: Budget
+    #: Until when the server's hint forbids an attempt.
+    hinted_s: float
+    #: Whether a budget, and nothing else, set the deadline of this wait: 1 or 0.
+    rationed: int
     #: Waits drawn so far: the index of the next draw.
     draws: int
 
+    @property
+    def breaker(self) -> int:
+        """The breaker's state."""
+        return self.guard.state
 
-def idle() -> Link:
-    """Return a link before its start."""
-    return Link(0, 0, 0, 0.0, inf, 0.0, 0, 0.0, 0, 0, 0)
+    @property
+    def transport(self) -> int:
+        """What carries messages."""
+        return self.carrier.transport
+
+
+_FULL = Budget(0.0, 0.0)
+
+
+def idle(draws: int = 0) -> Link:
+    """Return a link before its start; its draws begin at an index."""
+    return Link(0, 0, 0, 0.0, inf, 0.0, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
 
 
 def step(
@@ -172,21 +196,38 @@ def step(
         return _retreat(link, now, rules, seed, client, hint_s, 1)
     if move == Move.LOSE:
         # Lost before it was stable: a failure, as an attempt that failed is.
-        failed = 1 if now < link.opened_s + rules.backoff.stable_after_s else 0
-        return _retreat(_settle(link, now, rules), now, rules, seed, client, hint_s, failed)
+        unstable = 1 if now < link.opened_s + rules.backoff.stable_after_s else 0
+        return _retreat(_settle(link, now, rules), now, rules, seed, client, hint_s, unstable)
     if move == Move.SETTLE:
         return _settle(link, now, rules)
+    return _set_aside(link, move, now, rules, seed, client)
+
+
+def _set_aside(link: Link, move: int, now: float, rules: LinkRules, seed: int, client: int) -> Link:
+    """Make the moves that neither begin nor end an attempt."""
     if move == Move.HALT:
-        breaker, until_s = link.breaker, link.breaker_until_s
-        websocket = Transport.WEBSOCKET.value
-        return _stopped(link, link.attempt, link.failures, breaker, until_s, websocket)
+        return _rest(link, State.STOPPED.value, Carrier(0, link.carrier.changed_s, inf))
+    if move == Move.PARK:
+        return _rest(link, State.SUSPENDED.value, good_since(link.carrier, inf))
+    if move == Move.HASTEN:
+        return _hasten(link, now, rules, seed, client)
+    if move == Move.FALL:
+        carrier = good_since(fallen(link.carrier, now), inf)
+        return _carried(link, carrier, inf if link.state == State.STOPPED else link.deadline_s)
+    if move == Move.MEND:
+        return _settle(_carried(link, good_since(link.carrier, now), inf), now, rules)
     return link
 
 
 def _connect(link: Link, now: float, rules: LinkRules) -> Link:
     # A start after giving up is a fresh start; under an open breaker it counts as a probe.
     afresh = link.state == State.STOPPED
-    half_open = link.breaker == BreakerState.OPEN
+    budget = Budget(
+        take(link.budget.attempt_s, now, rules.attempt_budget)
+        if link.attempt > 0
+        else link.budget.attempt_s,
+        take(link.budget.connect_s, now, rules.connect_budget),
+    )
     return Link(
         state=State.CONNECTING.value,
         attempt=0 if afresh else link.attempt,
@@ -194,17 +235,16 @@ def _connect(link: Link, now: float, rules: LinkRules) -> Link:
         delay_s=link.delay_s,
         deadline_s=now + rules.connect_timeout_s,
         opened_s=link.opened_s,
-        breaker=BreakerState.HALF_OPEN.value if half_open else link.breaker,
-        breaker_until_s=link.breaker_until_s,
-        probes=0 if half_open else link.probes,
-        transport=link.transport,
+        guard=probing(link.guard),
+        carrier=link.carrier,
+        budget=budget,
+        hinted_s=link.hinted_s,
+        rationed=0,
         draws=link.draws,
     )
 
 
 def _establish(link: Link, now: float, rules: LinkRules) -> Link:
-    probes = link.probes + 1 if link.breaker == BreakerState.HALF_OPEN else 0
-    mended = link.breaker == BreakerState.HALF_OPEN and probes >= rules.breaker.probes
     return Link(
         state=State.OPEN.value,
         attempt=link.attempt,
@@ -212,10 +252,11 @@ def _establish(link: Link, now: float, rules: LinkRules) -> Link:
         delay_s=link.delay_s,
         deadline_s=inf,
         opened_s=now,
-        breaker=BreakerState.CLOSED.value if mended else link.breaker,
-        breaker_until_s=link.breaker_until_s,
-        probes=probes,
-        transport=link.transport,
+        guard=succeeded(link.guard, rules.breaker),
+        carrier=good_since(link.carrier, now),
+        budget=link.budget,
+        hinted_s=link.hinted_s,
+        rationed=0,
         draws=link.draws,
     )
 
@@ -223,25 +264,21 @@ def _establish(link: Link, now: float, rules: LinkRules) -> Link:
 def _settle(link: Link, now: float, rules: LinkRules) -> Link:
     """Reset the count once stable, return from polling once good for long enough."""
     stable_s = link.opened_s + rules.backoff.stable_after_s
-    return_s = link.opened_s + rules.fallback.return_after_s
     stable = now >= stable_s
-    returned = link.transport == Transport.WEBSOCKET or now >= return_s
-    deadline_s = inf
-    if not stable:
-        deadline_s = stable_s
-    if not returned:
-        deadline_s = min(deadline_s, return_s)
+    carrier = settled(link.carrier, now, rules.fallback)
+    deadline_s = return_s(carrier, rules.fallback)
     return Link(
         state=link.state,
         attempt=0 if stable else link.attempt,
         failures=0 if stable else link.failures,
         delay_s=link.delay_s,
-        deadline_s=deadline_s,
+        deadline_s=deadline_s if stable else min(deadline_s, stable_s),
         opened_s=link.opened_s,
-        breaker=link.breaker,
-        breaker_until_s=link.breaker_until_s,
-        probes=link.probes,
-        transport=Transport.WEBSOCKET.value if returned else link.transport,
+        guard=link.guard,
+        carrier=carrier,
+        budget=link.budget,
+        hinted_s=link.hinted_s,
+        rationed=0,
         draws=link.draws,
     )
 
@@ -249,54 +286,122 @@ def _settle(link: Link, now: float, rules: LinkRules) -> Link:
 def _retreat(
     link: Link, now: float, rules: LinkRules, seed: int, client: int, hint_s: float, failed: int
 ) -> Link:
-    """Wait, after a failure or a loss: the later of backoff, breaker and hint."""
+    """Wait, after a failure or a loss: the latest of backoff, breaker, budget and hint."""
     attempt = link.attempt + 1
     failures = link.failures + failed
-    probe_failed = link.breaker == BreakerState.HALF_OPEN and failed == 1
-    trips = probe_failed or (
-        link.breaker == BreakerState.CLOSED and failures >= rules.breaker.trip_after
-    )
-    breaker = BreakerState.OPEN.value if trips else link.breaker
-    until_s = now + rules.breaker.open_s if trips else link.breaker_until_s
-    falls_back = rules.fallback.after_attempts < inf and (
-        failures >= rules.fallback.after_attempts or breaker == BreakerState.OPEN
-    )
-    transport = Transport.POLL.value if falls_back else link.transport
+    guard = link.guard
+    if failed == 1:
+        guard = noted_failure(guard, failures, now, rules.breaker)
+    refused = guard.state == BreakerState.OPEN
+    carrier = good_since(link.carrier, inf)
+    falls = carrier.transport == 0 and wants_poll(failures, refused, rules.fallback)
+    if falls and may_change(carrier, now, rules.fallback):
+        carrier, falls = fallen(carrier, now), False
     if failures >= rules.backoff.max_attempts:
-        return _stopped(link, attempt, failures, breaker, until_s, transport)
+        # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
+        dwelt_s = carrier.changed_s + rules.fallback.dwell_s if falls else inf
+        return Link(
+            state=State.STOPPED.value,
+            attempt=attempt,
+            failures=failures,
+            delay_s=link.delay_s,
+            deadline_s=dwelt_s,
+            opened_s=link.opened_s,
+            guard=guard,
+            carrier=carrier,
+            budget=link.budget,
+            hinted_s=link.hinted_s,
+            rationed=0,
+            draws=link.draws,
+        )
     u = uniform(seed, client, Stream.WAIT, link.draws)
     delay_s = delay(rules.backoff, attempt, link.delay_s, u)
-    next_s = max(now + delay_s, now + stretched(rules.backoff, hint_s, u))
-    if breaker == BreakerState.OPEN:
-        next_s = max(next_s, until_s)
+    hinted_s = now + stretched(rules.backoff, hint_s, u)
+    next_s = max(now + delay_s, hinted_s)
+    if refused:
+        next_s = max(next_s, guard.until_s)
+    budget_s = _budget_s(link, rules)
     return Link(
         state=State.WAITING.value,
         attempt=attempt,
         failures=failures,
         delay_s=delay_s,
-        deadline_s=next_s,
+        deadline_s=max(next_s, budget_s),
         opened_s=link.opened_s,
-        breaker=breaker,
-        breaker_until_s=until_s,
-        probes=link.probes,
-        transport=transport,
+        guard=guard,
+        carrier=carrier,
+        budget=link.budget,
+        hinted_s=hinted_s,
+        rationed=1 if budget_s > next_s else 0,
         draws=link.draws + 1,
     )
 
 
-def _stopped(
-    link: Link, attempt: int, failures: int, breaker: int, until_s: float, transport: int
-) -> Link:
+def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) -> Link:
+    """Wait no longer than a first wait, though not less than breaker, budget and hint ask."""
+    soon_s = now
+    # A first attempt that had to wait for a session wakes nobody else.
+    is_first = link.attempt == 0 and link.opened_s == 0.0
+    if rules.backoff.jitter != Jitter.NONE and not is_first:
+        soon_s += ceiling(rules.backoff, 1) * uniform(seed, client, Stream.WAIT, link.draws)
+    soon_s = max(soon_s, link.hinted_s)
+    if link.guard.state == BreakerState.OPEN:
+        soon_s = max(soon_s, link.guard.until_s)
+    budget_s = _budget_s(link, rules)
     return Link(
-        state=State.STOPPED.value,
-        attempt=attempt,
-        failures=failures,
+        state=State.WAITING.value,
+        attempt=link.attempt,
+        failures=link.failures,
+        delay_s=link.delay_s,
+        deadline_s=min(link.deadline_s, max(soon_s, budget_s)),
+        opened_s=link.opened_s,
+        guard=link.guard,
+        carrier=link.carrier,
+        budget=link.budget,
+        hinted_s=link.hinted_s,
+        rationed=1 if budget_s > soon_s else 0,
+        draws=link.draws + 1,
+    )
+
+
+def _budget_s(link: Link, rules: LinkRules) -> float:
+    """Return the moment from which the budgets allow an attempt after a failure."""
+    return max(
+        ready_s(link.budget.attempt_s, rules.attempt_budget),
+        ready_s(link.budget.connect_s, rules.connect_budget),
+    )
+
+
+def _rest(link: Link, state: int, carrier: Carrier) -> Link:
+    """Make no attempt until told to."""
+    return Link(
+        state=state,
+        attempt=link.attempt,
+        failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=inf,
         opened_s=link.opened_s,
-        breaker=breaker,
-        breaker_until_s=until_s,
-        probes=link.probes,
-        transport=transport,
+        guard=link.guard,
+        carrier=carrier,
+        budget=link.budget,
+        hinted_s=link.hinted_s,
+        rationed=0,
+        draws=link.draws,
+    )
+
+
+def _carried(link: Link, carrier: Carrier, deadline_s: float) -> Link:
+    return Link(
+        state=link.state,
+        attempt=link.attempt,
+        failures=link.failures,
+        delay_s=link.delay_s,
+        deadline_s=deadline_s,
+        opened_s=link.opened_s,
+        guard=link.guard,
+        carrier=carrier,
+        budget=link.budget,
+        hinted_s=link.hinted_s,
+        rationed=link.rationed,
         draws=link.draws,
     )

@@ -4,7 +4,9 @@ Rules of the outbox:
 - The capacity counts everything not yet acknowledged, in flight included; only a message that
   is not in flight can be dropped to make room.
 - The most urgent leaves first; within a priority the order of acceptance holds, also for one
-  that comes back from in flight.
+  that comes back from in flight. Waiting may make a message more urgent (ageing).
+- Of a key one message at a time is on its way, the others stand in line behind it: so their
+  order holds, whatever is resent.
 - A message in flight past its acknowledgement timeout is sent again, each time with twice the
   patience; after `max_resends` it is a dead letter.
 - A message given back because its connection ended does not count as a resend.
@@ -12,14 +14,15 @@ Rules of the outbox:
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import IntEnum
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from simlib.core.errors import MisuseError
-from simlib.core.events import Message, Priority, Reason
-from simlib.core.rules import Count, Ruled, choice, count, seconds
+from simlib.core.events import NONE, Message, Priority, Reason
+from simlib.core.rules import Count, Ruled, choice, count, flag, number, seconds
 
 
 class WhenFull(IntEnum):
@@ -28,6 +31,14 @@ class WhenFull(IntEnum):
     REJECT_NEW = 0
     DROP_OLDEST = 1
     DROP_LOWEST = 2
+
+
+class Persist(IntEnum):
+    """What is saved before it is sent, to outlive the client."""
+
+    NONE = 0
+    URGENT = 1
+    ALL = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,31 +55,51 @@ class OutboxLimits(Ruled):
     max_resends: Count = count(5, low=0, endless=True)
     #: Who yields when full: reject_new, drop_oldest or drop_lowest.
     when_full: WhenFull = choice(WhenFull.REJECT_NEW)
+    #: Whether a newer message of a key stands for the queued one.
+    coalesce: bool = flag(False)
+    #: Each time it has waited this long, a message is treated as one priority higher.
+    age_after_s: float = seconds(inf, above=True, endless=True)
+    #: What is saved: none, urgent (critical and high) or all.
+    persist: Persist = choice(Persist.NONE)
+    #: Bytes of messages that the storage takes; a message beyond is refused.
+    quota_bytes: float = number(5_000_000.0, "bytes", above=True, endless=True)
 
 
 @dataclass(slots=True)
-class _Entry:
+class Entry:
+    """A message in the outbox."""
+
     message: Message
     order: int
     resends: int = 0
     #: The connection it is in flight on; 0: it is queued.
     connection: int = 0
+    sent_s: float = inf
     timeout_s: float = inf
 
 
 class Outbox:
     """Accepted from the application, not yet acknowledged."""
 
-    __slots__ = ("limits", "_entries", "_queues", "_in_flight", "_expiries", "_accepted")
+    # fmt: off
+    __slots__ = (
+        "limits", "saved_bytes", "_entries", "_queues", "_in_flight", "_expiries", "_accepted",
+        "_lines",
+    )
+    # fmt: on
 
     def __init__(self, limits: OutboxLimits) -> None:
         self.limits = limits
-        self._entries: dict[int, _Entry] = {}
+        #: Size of what is saved.
+        self.saved_bytes = 0
+        self._entries: dict[int, Entry] = {}
         # One by priority, made with the first message: a client that sends none needs none.
         self._queues: tuple[list[tuple[int, int]], ...] = ()
-        self._in_flight: dict[int, _Entry] = {}
+        self._in_flight: dict[int, Entry] = {}
         self._expiries: list[tuple[float, int]] = []
         self._accepted = 0
+        # Of each key the messages in order; the first is queued or in flight, the others wait.
+        self._lines: dict[int, deque[int]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -81,10 +112,7 @@ class Outbox:
     @property
     def has_next(self) -> bool:
         """Whether a message may be sent: one is queued and there is room in flight."""
-        return (
-            len(self._entries) > len(self._in_flight)
-            and len(self._in_flight) < self.limits.max_in_flight
-        )
+        return len(self._in_flight) < self.limits.max_in_flight and any(self._queues)
 
     @property
     def deadline_s(self) -> float:
@@ -96,40 +124,56 @@ class Outbox:
             heappop(self._expiries)
         return min(soonest_s, self._expiries[0][0]) if self._expiries else soonest_s
 
+    def persists(self, message: Message) -> bool:
+        """Whether a message is to outlive the client."""
+        persist = self.limits.persist
+        return persist == Persist.ALL or (
+            persist == Persist.URGENT and message.priority <= Priority.HIGH
+        )
+
     def add(self, message: Message) -> list[tuple[Message, Reason]]:
         """Accept a message; return what was dropped for it, or itself if it was refused."""
         if message.id in self._entries:
             raise MisuseError(f"message {message.id} is in the outbox already")
+        older = self._coalesced(message) if self.limits.coalesce else None
+        # What it stands for is forgotten only after it is saved, so both must fit.
+        saved_bytes = self.saved_bytes + message.size_bytes
+        if self.persists(message) and saved_bytes > self.limits.quota_bytes:
+            return [(message, Reason.QUOTA)]
         dropped = []
-        if len(self._entries) >= self.limits.capacity:
+        if older is not None:
+            dropped.append((self.remove(older).message, Reason.COALESCED))
+        elif len(self._entries) >= self.limits.capacity:
             victim = self._victim(message.priority)
             if victim is None:
                 return [(message, Reason.FULL)]
-            dropped.append((self._remove(victim).message, Reason.EVICTED))
-        entry = _Entry(message, self._accepted)
+            dropped.append((self.remove(victim).message, Reason.EVICTED))
+        self.accept(message)
+        return dropped
+
+    def accept(self, message: Message) -> None:
+        """Take a message in, whatever the bounds say: one that an earlier life accepted."""
+        entry = Entry(message, self._accepted)
         self._accepted += 1
         self._entries[message.id] = entry
-        self._enqueue(entry)
+        if self.persists(message):
+            self.saved_bytes += message.size_bytes
+        if message.key == NONE or self._stand_in_line(message):
+            self._enqueue(entry)
         self._watch_expiry(message)
-        return dropped
 
     def send_next(self, now: float, connection: int) -> Message:
         """Put the most urgent queued message in flight and return it."""
-        for queue in self._queues:
-            if queue:
-                entry = self._entries[heappop(queue)[1]]
-                entry.connection = connection
-                entry.timeout_s = now + self.limits.ack_timeout_s * 2.0**entry.resends
-                self._in_flight[entry.message.id] = entry
-                return entry.message
-        raise MisuseError("nothing is queued")
+        queue = self._most_urgent(now)
+        entry = self._entries[heappop(queue)[1]]
+        entry.connection, entry.sent_s = connection, now
+        entry.timeout_s = now + self.limits.ack_timeout_s * 2.0**entry.resends
+        self._in_flight[entry.message.id] = entry
+        return entry.message
 
-    def acknowledge(self, message: int) -> bool:
-        """Forget a delivered message; False if it is not here any more."""
-        if message not in self._entries:
-            return False
-        self._remove(message)
-        return True
+    def acknowledge(self, message: int) -> Entry | None:
+        """Let go of a delivered message and return it; None if it is not here any more."""
+        return self.remove(message) if message in self._entries else None
 
     def give_back(self, message: int) -> None:
         """Return a message from in flight to its old place in the queue."""
@@ -154,10 +198,10 @@ class Outbox:
         return [e.message for e in self._in_flight.values() if e.timeout_s <= now]
 
     def resend(self, message: int) -> bool:
-        """Queue an overdue message again; False, and forgotten, if it was resent too often."""
+        """Queue an overdue message again; False, and removed, if it was resent too often."""
         entry = self._entries[message]
         if entry.resends >= self.limits.max_resends:
-            self._remove(message)
+            self.remove(message)
             return False
         self.give_back(message)
         entry.resends += 1
@@ -172,8 +216,23 @@ class Outbox:
         while self._expiries and self._expiries[0][0] <= now:
             _, message = heappop(self._expiries)
             if message in self._entries and message not in self._in_flight:
-                expired.append(self._remove(message).message)
+                expired.append(self.remove(message).message)
         return expired
+
+    def remove(self, message: int) -> Entry:
+        """Let go of a message: delivered, or given up."""
+        entry = self._entries.pop(message)
+        if self.persists(entry.message):
+            self.saved_bytes -= entry.message.size_bytes
+        if self._in_flight.pop(message, None) is None:
+            self._unqueue(entry)
+        if entry.message.key != NONE:
+            self._leave_line(entry.message)
+        return entry
+
+    def messages(self) -> list[Message]:
+        """Return what it holds, in the order of acceptance."""
+        return [entry.message for entry in self._entries.values()]
 
     def depths(self) -> tuple[int, int, int, int]:
         """Return the number of messages by priority, most urgent first."""
@@ -185,37 +244,75 @@ class Outbox:
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
         queued = {m for queue in self._queues for _, m in queue}
+        behind = {m for line in self._lines.values() for m in list(line)[1:]}
         assert len(self._entries) <= self.limits.capacity
         assert len(self._in_flight) <= self.limits.max_in_flight
         assert queued.isdisjoint(self._in_flight)
-        assert queued | self._in_flight.keys() == self._entries.keys()
+        assert behind.isdisjoint(queued | self._in_flight.keys())
+        assert queued | behind | self._in_flight.keys() == self._entries.keys()
+        saved = (e.message for e in self._entries.values() if self.persists(e.message))
+        assert self.saved_bytes == sum(message.size_bytes for message in saved)
+
+    def _most_urgent(self, now: float) -> list[tuple[int, int]]:
+        candidates = [queue for queue in self._queues if queue]
+        if not candidates:
+            raise MisuseError("nothing is queued")
+        if self.limits.age_after_s == inf:
+            return candidates[0]
+
+        def rank(queue: list[tuple[int, int]]) -> tuple[float, int]:
+            message = self._entries[queue[0][1]].message
+            aged = (now - message.created_s) // self.limits.age_after_s
+            return max(0.0, message.priority - aged), queue[0][0]
+
+        return min(candidates, key=rank)
 
     def _victim(self, priority: Priority) -> int | None:
         when_full = self.limits.when_full
-        if when_full == WhenFull.DROP_OLDEST:
-            return min((queue[0] for queue in self._queues if queue), default=(0, None))[1]
+        if when_full == WhenFull.REJECT_NEW:
+            return None
+        waiting = [e for e in self._entries.values() if e.connection == 0]
         if when_full == WhenFull.DROP_LOWEST:
-            for lower in range(Priority.LOW, priority, -1):
-                if self._queues[lower]:
-                    return self._queues[lower][0][1]
-        return None
+            waiting = [e for e in waiting if e.message.priority > priority]
+            waiting.sort(key=lambda e: (-e.message.priority, e.order))
+        return waiting[0].message.id if waiting else None
 
-    def _enqueue(self, entry: _Entry) -> None:
+    def _coalesced(self, message: Message) -> int | None:
+        """Return the queued message that a newer one stands for."""
+        line = self._lines.get(message.key)
+        if message.key == NONE or not line or line[-1] in self._in_flight:
+            return None
+        return line[-1]
+
+    def _stand_in_line(self, message: Message) -> bool:
+        """Join the line of a key; True if nobody stands before."""
+        line = self._lines.setdefault(message.key, deque())
+        line.append(message.id)
+        return len(line) == 1
+
+    def _leave_line(self, message: Message) -> None:
+        line = self._lines[message.key]
+        first = line[0] == message.id
+        line.remove(message.id)
+        if not line:
+            del self._lines[message.key]
+        elif first:
+            self._enqueue(self._entries[line[0]])
+
+    def _enqueue(self, entry: Entry) -> None:
         if not self._queues:
             self._queues = tuple([] for _ in Priority)
         heappush(self._queues[entry.message.priority], (entry.order, entry.message.id))
 
+    def _unqueue(self, entry: Entry) -> None:
+        queue = self._queues[entry.message.priority] if self._queues else []
+        place = (entry.order, entry.message.id)
+        if queue and queue[0] == place:
+            heappop(queue)
+        elif place in queue:
+            queue.remove(place)
+            heapify(queue)
+
     def _watch_expiry(self, message: Message) -> None:
         if message.expires_s < inf:
             heappush(self._expiries, (message.expires_s, message.id))
-
-    def _remove(self, message: int) -> _Entry:
-        entry = self._entries.pop(message)
-        if self._in_flight.pop(message, None) is None:
-            queue = self._queues[entry.message.priority]
-            if queue[0][1] == message:
-                heappop(queue)
-            else:
-                queue.remove((entry.order, message))
-                queue.sort()  # a sorted list is a heap
-        return entry

@@ -91,6 +91,22 @@ class Path(Ruled):
     latency: Latency = field(default_factory=Latency)
     #: Serialisation: a frame of n bytes takes n / bandwidth to leave; inf: none.
     bandwidth_bytes_per_s: float = number(inf, "bytes per second", above=True, endless=True)
+    #: Share of the packets that get lost; TCP sends them again, so it shows as a stall.
+    loss_fraction: float = number(0.0, "", high=0.99)
+    #: TCP sends a lost packet again after this long, then after twice as long, and so on.
+    rto_s: float = seconds(0.2, above=True)
+    #: A connection on which nothing was sent for this long is forgotten on its way, silently.
+    idle_timeout_s: float = seconds(inf, above=True, endless=True)
+    #: The network goes dark once in every such period, as some satellite links do; inf: never.
+    blackout_every_s: float = seconds(inf, above=True, endless=True)
+    #: It is dark for the last so many seconds of each period.
+    blackout_s: float = seconds(0.0)
+
+    def check(self) -> None:
+        """Raise `SettingsError` where it would be dark for ever."""
+        if self.blackout_s >= self.blackout_every_s:
+            rule = f"must be shorter than blackout_every_s ({self.blackout_every_s:g})"
+            raise SettingsError("blackout_s", self.blackout_s, rule)
 
 
 class Lane(NamedTuple):
@@ -102,12 +118,34 @@ class Lane(NamedTuple):
     arrival_s: float
 
 
-def transit(lane: Lane, path: Path, now: float, size_bytes: int, extra_s: float, u: float) -> Lane:
-    """Return the lane after a frame was sent now; its ``arrival_s`` is the frame's."""
-    free_s = max(now, lane.free_s) + size_bytes / path.bandwidth_bytes_per_s
-    arrival_s = max(lane.arrival_s, free_s + latency_s(path.latency, u) + extra_s)
-    return Lane(free_s, arrival_s)
+def transit(lane: Lane, now: float, leaving_s: float, delay_s: float) -> Lane:
+    """Return the lane after a frame that takes ``leaving_s`` to leave; TCP keeps the order."""
+    free_s = max(now, lane.free_s) + leaving_s
+    return Lane(free_s, max(lane.arrival_s, free_s + delay_s))
 
 
+def stall_s(loss_fraction: float, rto_s: float, u: float) -> float:
+    """Return how long TCP needs to get one packet through: it waits twice as long each time.
+
+    The number of losses in a row is geometric, drawn by its inverse.
+    """
+    losses = int(exact.log(1.0 - u) / exact.log(loss_fraction)) if loss_fraction > 0.0 else 0
+    return rto_s * (2.0 ** min(losses, MOST_LOSSES) - 1.0)
+
+
+def dark_s(path: Path, now: float) -> float:
+    """Return how long TCP needs to get a packet through that leaves now into a blackout."""
+    every_s, stall = path.blackout_every_s, 0.0
+    if every_s == inf:
+        return 0.0
+    pause_s = path.rto_s
+    while (now + stall) % every_s >= every_s - path.blackout_s:
+        stall += pause_s
+        pause_s *= 2.0
+    return stall
+
+
+#: Linux gives up after so many retransmissions.
+MOST_LOSSES = 15
 #: A lane on which nothing was sent.
 NEW_LANE = Lane(0.0, 0.0)

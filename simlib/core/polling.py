@@ -14,12 +14,13 @@ class Polling:
 
     # fmt: off
     __slots__ = (
-        "_interval_s", "_patience_s", "connection", "reachable", "due_s", "timeout_s", "_sent_s",
+        "interval_s", "_patience_s", "connection", "reachable", "due_s", "timeout_s", "_sent_s",
     )
     # fmt: on
 
     def __init__(self, interval_s: float, timeout_s: float) -> None:
-        self._interval_s = interval_s
+        #: From one poll to the next.
+        self.interval_s = interval_s
         self._patience_s = timeout_s
         #: The number of the unanswered poll; 0: none.
         self.connection = 0
@@ -51,4 +52,4 @@ class Polling:
         """Note how the poll ended; the next is one interval after it was sent, or at the hint."""
         self.connection, self.timeout_s = 0, inf
         self.reachable = works
-        self.due_s = max(now + hint_s, self._sent_s + self._interval_s)
+        self.due_s = max(now + hint_s, self._sent_s + self.interval_s)

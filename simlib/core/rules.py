@@ -77,6 +77,11 @@ def choice(default: IntEnum) -> Any:
     return field(default=default, metadata={"choice": type(default)})
 
 
+def flag(default: bool) -> Any:
+    """Return a field for yes or no."""
+    return field(default=default, metadata={"flag": True})
+
+
 def times(default: tuple[float, ...] = ()) -> Any:
     """Return a field for a table of times in seconds; a list is accepted at birth."""
     return field(default=default, metadata={"each": Rule("seconds")})
@@ -114,6 +119,10 @@ def _checked(key: str, value: Any, metadata: Any) -> Any:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise SettingsError(key, value, "must be a list of seconds")
         return tuple(metadata["each"].checked(f"{key}[{i}]", v) for i, v in enumerate(value))
+    if "flag" in metadata:
+        if not isinstance(value, bool):
+            raise SettingsError(key, value, "must be true or false")
+        return value
     return word(key, value, metadata["choice"])
 
 

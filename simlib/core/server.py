@@ -1,28 +1,47 @@
-"""The server: admission, acknowledgement, duplicates, rate limit, shedding.
+"""The server: admission, sessions, acknowledgement, duplicates, channels, rate limit, shedding.
 
 Rules of the server:
 - A handshake is served by a worker, first come first served; when the backlog is full, the
-  accept rate is passed or all connections are taken, it is refused with 503.
+  accept rate is passed or all connections are taken, it is refused with 503; without a session
+  that holds, with 401.
 - Work on a handshake whose client has gone is still done; only then is the result thrown away.
 - A message counts once: a second copy is answered as a duplicate, over any connection.
+- An edit counts if it was made on the newest version; otherwise it is a conflict.
+- A message with a key is published on the channel of that key. A follower who is too far behind
+  for the history gets the newest version only, sees the gap, and fetches the whole.
+- A session that ends, or a connection that is silent for too long, ends the connection.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heapreplace
+from enum import IntEnum
+from heapq import heappop, heappush
 from math import ceil, inf
 from typing import Any
 
 from simlib.core import events as ev
-from simlib.core import meters
-from simlib.core.events import Reason, ServerCommand, ServerEvent
+from simlib.core import exact, meters
+from simlib.core.admission import Feed, Seen, Station
+from simlib.core.draws import Stream, uniform
+from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.meters import Rate
-from simlib.core.rules import Count, Ruled, count, number, seconds
+from simlib.core.rules import Count, Ruled, choice, count, number, seconds
 
-UNAVAILABLE = 503
+UNAUTHORIZED, UNAVAILABLE = 401, 503
+#: WebSocket close codes: the server goes away; a limit is passed; the session is over (private).
+GOING_AWAY, TOO_MUCH, SESSION_OVER = 1001, 1008, 4401
+#: Channels that one connection may follow.
+MOST_CHANNELS = 100
+
+
+class Service(IntEnum):
+    """How the length of the work on a handshake is spread."""
+
+    CONSTANT = 0
+    EXPONENTIAL = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +54,8 @@ class ServerSettings(Ruled):
     workers: int = count(1, high=10_000)
     #: Work on one handshake.
     handshake_service_s: float = seconds(0.0)
+    #: Whether it always takes that long, or on average: constant or exponential.
+    handshake_service: Service = choice(Service.CONSTANT)
     #: Handshakes that may wait for a worker; beyond, they are refused.
     backlog: Count = count(inf, low=0, endless=True)
     #: Connections open at the same time.
@@ -45,83 +66,45 @@ class ServerSettings(Ruled):
     rate: Rate = field(default_factory=Rate)
     #: The Retry-After of a refusal, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
+    #: Updates of each channel that are kept, to be sent to who comes back.
+    history: Count = count(100, low=0, endless=True)
+    #: How long a session holds; inf: no session is asked for.
+    session_lifetime_s: float = seconds(inf, above=True, endless=True)
+    #: Work on one sign-in.
+    sign_in_service_s: float = seconds(0.0)
+    #: A connection that gives no sign of life for this long is ended.
+    silence_timeout_s: float = seconds(inf, above=True, endless=True)
 
 
-class Station:
-    """Workers with one queue, first come first served: who comes now is done when?
-
-    Nothing overtakes, so the moment each job is done is known when it arrives.
-    """
-
-    def __init__(self, workers: int, service_s: float, backlog: float) -> None:
-        self._free_s = [0.0] * workers
-        self._service_s = service_s
-        self._backlog = backlog
-        self._jobs: deque[tuple[float, float, Any]] = deque()
-
-    @property
-    def deadline_s(self) -> float:
-        """When the next job is done; inf: none is under way."""
-        return self._jobs[0][1] if self._jobs else inf
-
-    @property
-    def waiting(self) -> int:
-        """Jobs that no worker has taken yet, as of the last arrival or completion."""
-        return sum(start_s > self._now for start_s, _, _ in self._jobs)
-
-    _now = 0.0
-
-    def arrive(self, job: Any, now: float) -> bool:
-        """Take in a job; False if the backlog is full."""
-        self._now = now
-        start_s = max(now, self._free_s[0])
-        if start_s > now and self._backlog < inf and self.waiting >= self._backlog:
-            return False
-        heapreplace(self._free_s, start_s + self._service_s)
-        self._jobs.append((start_s, start_s + self._service_s, job))
-        return True
-
-    def done(self, now: float) -> list[Any]:
-        """Remove and return the jobs that are done by now."""
-        self._now = now
-        finished = []
-        while self._jobs and self._jobs[0][1] <= now:
-            finished.append(self._jobs.popleft()[2])
-        return finished
-
-
-class Seen:
-    """The message ids of one client that were counted, kept as a prefix and the rest."""
-
-    def __init__(self) -> None:
-        self._below = 0
-        self._rest: set[int] = set()
-
-    def add(self, message: int) -> bool:
-        """Count a message; False if it was counted before."""
-        if message < self._below or message in self._rest:
-            return False
-        self._rest.add(message)
-        while self._below in self._rest:
-            self._rest.remove(self._below)
-            self._below += 1
-        return True
+_Where = tuple[int, int]
 
 
 class Server:
     """One server, from its start to its crash."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, seed: int = 0) -> None:
         self.settings = settings
-        self._handshakes = Station(settings.workers, settings.handshake_service_s, settings.backlog)
-        self._messages = Station(1, settings.message_service_s, inf)
+        self._seed = seed
+        self._handshakes = Station(settings.workers, settings.backlog)
+        self._messages = Station(1, inf)
+        self._sign_ins = Station(settings.workers, inf)
         per_s = settings.accept_per_s
         self._accepts = Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))
         self._accept_arrival_s = 0.0
-        self._waiting: set[tuple[int, int]] = set()
-        self._open: set[tuple[int, int]] = set()
+        #: Handshakes being worked on, and open connections: when their session began.
+        self._waiting: dict[_Where, float] = {}
+        self._open: dict[_Where, float] = {}
+        self._heard_s: dict[_Where, float] = {}
         self._arrivals_s: dict[int, float] = {}
         self._seen: dict[int, Seen] = {}
+        self._feeds: dict[int, Feed] = {}
+        self._followed: dict[_Where, set[int]] = {}
+        #: What ends connections: a moment, the connection, and the Shut, or None for a look at it.
+        self._endings: list[tuple[float, int, _Where, ev.Shut | None]] = []
+        self._numbers = itertools.count()
+        self._shuns: list[ev.Shun] = []
+        self._revoked_s = -inf
+        self._slowness = 1.0
         #: When the server wants a `Wake`; inf: never.
         self.deadline = inf
 
@@ -135,40 +118,96 @@ class Server:
         commands: list[ServerCommand] = []
         _TOLD[type(event)](self, event, now, commands)
         for handshake in self._handshakes.done(now):
-            self._admit(handshake, commands)
-        for client, connection, message in self._messages.done(now):
-            seen = self._seen.setdefault(client, Seen())
-            reason = Reason.ACCEPTED if seen.add(message) else Reason.DUPLICATE
-            commands.append(ev.Answer(client, connection, message, reason))
-        self.deadline = min(self._handshakes.deadline_s, self._messages.deadline_s)
+            self._admit(handshake, now, commands)
+        for framed in self._messages.done(now):
+            self._process(framed, commands)
+        for client, connection in self._sign_ins.done(now):
+            commands.append(ev.Grant(client, connection, self.settings.session_lifetime_s))
+        while self._endings and self._endings[0][0] <= now:
+            _, _, where, shut = heappop(self._endings)
+            self._look(where, shut, now, commands)
+        self.deadline = min(
+            self._handshakes.deadline_s,
+            self._messages.deadline_s,
+            self._sign_ins.deadline_s,
+            self._endings[0][0] if self._endings else inf,
+        )
         return commands
 
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
-        assert self._waiting.isdisjoint(self._open)
+        assert self._waiting.keys().isdisjoint(self._open)
         assert len(self._open) + len(self._waiting) <= self.settings.max_connections
+        for feed in self._feeds.values():
+            assert feed.followers.keys() <= self._open.keys()
+            assert feed.newest - feed.oldest < self.settings.history
+
+    # --- handshakes and requests ---------------------------------------------------------
 
     def _arrived(self, event: ev.Arrived, now: float, commands: list[ServerCommand]) -> None:
-        handshake = (event.client, event.connection)
+        where = (event.client, event.connection)
+        if not self._authorized(event.signed_in_s, now):
+            commands.append(ev.Refuse(*where, UNAUTHORIZED))
+            return
         taken = len(self._open) + len(self._waiting)
         if (
             taken < self.settings.max_connections
             and now >= meters.ready_s(self._accept_arrival_s, self._accepts)
-            and self._handshakes.arrive(handshake, now)
+            and self._handshakes.arrive(where, now, self._handshake_s(where))
         ):
             self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
-            self._waiting.add(handshake)
+            self._waiting[where] = event.signed_in_s
             return
-        hint_s = float(self.settings.retry_after_s)
-        commands.append(ev.Refuse(event.client, event.connection, UNAVAILABLE, hint_s))
+        commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
 
-    def _admit(self, handshake: tuple[int, int], commands: list[ServerCommand]) -> None:
-        if handshake in self._waiting:
-            self._waiting.remove(handshake)
-            self._open.add(handshake)
-            commands.append(ev.Admit(*handshake))
+    def _handshake_s(self, where: _Where) -> float:
+        length_s = self.settings.handshake_service_s * self._slowness
+        if self.settings.handshake_service == Service.EXPONENTIAL:
+            length_s *= -exact.log(1.0 - uniform(self._seed, where[0], Stream.SERVICE, where[1]))
+        return length_s
+
+    def _authorized(self, signed_in_s: float, now: float) -> bool:
+        lifetime_s = self.settings.session_lifetime_s
+        return lifetime_s == inf or (
+            signed_in_s >= self._revoked_s and now < signed_in_s + lifetime_s
+        )
+
+    def _admit(self, where: _Where, now: float, commands: list[ServerCommand]) -> None:
+        if where not in self._waiting:
+            return
+        signed_in_s = self._open[where] = self._waiting.pop(where)
+        commands.append(ev.Admit(*where))
+        if self.settings.session_lifetime_s < inf:
+            over_s = signed_in_s + self.settings.session_lifetime_s
+            self._end_at(over_s, ev.Shut(*where, SESSION_OVER))
+        if self.settings.silence_timeout_s < inf:
+            self._heard_s[where] = now
+            self._watch(where, now)
+        for shun in self._shuns:
+            if now < shun.until_s and where[0] in shun.clients:
+                self._end_at(now, ev.Shut(*where, shun.code, shun.hint_s))
+
+    def _requested(self, event: ev.Requested, now: float, commands: list[ServerCommand]) -> None:
+        where = (event.client, event.connection)
+        if event.signs_in:
+            length_s = self.settings.sign_in_service_s * self._slowness
+            self._sign_ins.arrive(where, now, length_s)
+        elif not self._authorized(event.signed_in_s, now):
+            commands.append(ev.Refuse(*where, UNAUTHORIZED))
+        elif event.post is not None:
+            self._framed(event.post, now, commands)
+        else:
+            pushes = (
+                push
+                for channel, version in event.channels
+                for push in self._behind(where, channel, version, whole=True)
+            )
+            commands.append(ev.Served(*where, tuple(pushes)))
+
+    # --- messages ------------------------------------------------------------------------
 
     def _framed(self, event: ev.Framed, now: float, commands: list[ServerCommand]) -> None:
+        self._sign_of_life(event, now)
         arrival_s = self._arrivals_s.get(event.client, 0.0)
         ready_s = meters.ready_s(arrival_s, self.settings.rate)
         if now < ready_s:
@@ -178,11 +217,137 @@ class Server:
             )
             return
         self._arrivals_s[event.client] = meters.take(arrival_s, now, self.settings.rate)
-        self._messages.arrive((event.client, event.connection, event.message), now)
+        self._messages.arrive(event, now, self.settings.message_service_s * self._slowness)
+
+    def _process(self, framed: ev.Framed, commands: list[ServerCommand]) -> None:
+        feed = self._feeds.setdefault(framed.key, Feed()) if framed.key != NONE else None
+        seen = self._seen.setdefault(framed.client, Seen())
+        reason, version = Reason.ACCEPTED, NONE
+        if framed.message in seen:
+            reason = Reason.DUPLICATE
+        elif feed is not None and framed.base != NONE and framed.base < feed.newest:
+            reason = Reason.CONFLICT
+        else:
+            seen.add(framed.message)
+        if feed is not None and framed.base != NONE:
+            # A server that lost its memory in a crash takes the client's word for the version.
+            version = max(feed.newest, framed.base)
+        if feed is not None and reason == Reason.ACCEPTED:
+            version = max(feed.newest, framed.base) + 1
+            feed.publish(version, self.settings.history)
+        answered = version if framed.base != NONE else NONE
+        commands.append(
+            ev.Answer(framed.client, framed.connection, framed.message, reason, version=answered)
+        )
+        if feed is not None and reason == Reason.ACCEPTED:
+            commands.extend(ev.Push(*each, framed.key, version) for each in feed.followers)
+
+    # --- channels ------------------------------------------------------------------------
+
+    def _subscribed(self, event: ev.Subscribed, now: float, commands: list[ServerCommand]) -> None:
+        self._sign_of_life(event, now)
+        where = (event.client, event.connection)
+        if where not in self._open:
+            return
+        followed = self._followed.setdefault(where, set())
+        if len(followed) >= MOST_CHANNELS and event.channel not in followed:
+            self._end_at(now, ev.Shut(*where, TOO_MUCH))
+            return
+        followed.add(event.channel)
+        self._feeds.setdefault(event.channel, Feed()).followers[where] = None
+        commands.extend(self._behind(where, event.channel, event.version, whole=False))
+
+    def _fetched(self, event: ev.Fetched, now: float, commands: list[ServerCommand]) -> None:
+        self._sign_of_life(event, now)
+        feed = self._feeds.get(event.channel)
+        if feed is not None and feed.newest:
+            where = (event.client, event.connection)
+            commands.append(ev.Push(*where, event.channel, feed.newest, Reason.SNAPSHOT))
+
+    def _behind(self, where: _Where, channel: int, version: int, whole: bool) -> list[ev.Push]:
+        """Return what brings a follower up to date: each update, or if that is not kept, the last.
+
+        ``whole``: the last stands for all, since nobody will ask for the channel as a whole.
+        """
+        feed = self._feeds.get(channel)
+        if feed is None:
+            return []
+        missing = feed.after(version)
+        if missing is not None:
+            return [ev.Push(*where, channel, each) for each in missing]
+        return [ev.Push(*where, channel, feed.newest, Reason.SNAPSHOT if whole else Reason.NONE)]
+
+    # --- ends ----------------------------------------------------------------------------
 
     def _ended(self, event: ev.Ended, now: float, commands: list[ServerCommand]) -> None:
-        self._waiting.discard((event.client, event.connection))
-        self._open.discard((event.client, event.connection))
+        self._let_go((event.client, event.connection))
+
+    def _let_go(self, where: _Where) -> None:
+        self._waiting.pop(where, None)
+        self._heard_s.pop(where, None)
+        self._open.pop(where, None)
+        for channel in self._followed.pop(where, ()):
+            feed = self._feeds[channel]
+            feed.followers.pop(where, None)
+            if not feed.followers and not feed.newest:
+                del self._feeds[channel]
+
+    def _heard(self, event: ev.Heard, now: float, commands: list[ServerCommand]) -> None:
+        self._sign_of_life(event, now)
+
+    def _sign_of_life(self, event: Any, now: float) -> None:
+        where = (event.client, event.connection)
+        if where in self._heard_s:
+            self._heard_s[where] = now
+
+    def _end_at(self, time_s: float, shut: ev.Shut) -> None:
+        where = (shut.client, shut.connection)
+        heappush(self._endings, (time_s, next(self._numbers), where, shut))
+
+    def _watch(self, where: _Where, heard_s: float) -> None:
+        silent_s = heard_s + self.settings.silence_timeout_s
+        heappush(self._endings, (silent_s, next(self._numbers), where, None))
+
+    def _look(
+        self, where: _Where, shut: ev.Shut | None, now: float, commands: list[ServerCommand]
+    ) -> None:
+        """End a connection whose time has come, or look again later if it gave a sign of life."""
+        if where not in self._open:
+            return
+        if shut is None:
+            if now < self._heard_s[where] + self.settings.silence_timeout_s:
+                self._watch(where, self._heard_s[where])
+                return
+            shut = ev.Shut(*where, GOING_AWAY)
+        self._let_go(where)
+        commands.append(shut)
+
+    # --- the operator --------------------------------------------------------------------
+
+    def _revoke(self, _: ev.Revoke, now: float, commands: list[ServerCommand]) -> None:
+        if self.settings.session_lifetime_s == inf:
+            return
+        self._revoked_s = now
+        for where, signed_in_s in self._open.items():
+            if signed_in_s < now:
+                self._end_at(now, ev.Shut(*where, SESSION_OVER))
+
+    def _shun(self, event: ev.Shun, now: float, commands: list[ServerCommand]) -> None:
+        self._shuns = [shun for shun in self._shuns if now < shun.until_s]
+        if now < event.until_s:
+            self._shuns.append(event)
+        for where in self._open:
+            if where[0] in event.clients:
+                self._end_at(now, ev.Shut(*where, event.code, event.hint_s))
+
+    def _drain(self, event: ev.Drain, now: float, commands: list[ServerCommand]) -> None:
+        leaving = sorted(where for where in self._open if where[0] in event.clients)
+        for i, where in enumerate(leaving, 1):
+            time_s = now + (event.until_s - now) * i / len(leaving)
+            self._end_at(time_s, ev.Shut(*where, event.code, event.hint_s))
+
+    def _slow(self, event: ev.Slow, now: float, commands: list[ServerCommand]) -> None:
+        self._slowness = event.factor
 
     def _woken(self, event: ev.Wake, now: float, commands: list[ServerCommand]) -> None:
         """Do nothing: what is done by now is handed out after every event."""
@@ -191,6 +356,14 @@ class Server:
 _TOLD: dict[type, Callable[[Server, Any, float, list[ServerCommand]], None]] = {
     ev.Arrived: Server._arrived,
     ev.Framed: Server._framed,
+    ev.Requested: Server._requested,
+    ev.Subscribed: Server._subscribed,
+    ev.Fetched: Server._fetched,
+    ev.Heard: Server._heard,
     ev.Ended: Server._ended,
+    ev.Revoke: Server._revoke,
+    ev.Shun: Server._shun,
+    ev.Drain: Server._drain,
+    ev.Slow: Server._slow,
     ev.Wake: Server._woken,
 }

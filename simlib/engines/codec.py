@@ -5,51 +5,170 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from simlib.core import events as ev
 from simlib.core.errors import EngineError
-from simlib.core.events import Answer, Message, Reason
+from simlib.core.events import NONE, Message, Reason
 
 #: The answers that a message can have.
-ANSWERS = (Reason.ACCEPTED, Reason.DUPLICATE, Reason.LIMITED)
+ANSWERS = (Reason.ACCEPTED, Reason.DUPLICATE, Reason.LIMITED, Reason.CONFLICT)
+#: Every number in a frame is below this.
+NUMBER_LIMIT = 1 << 31
+
+
+# --- what the client says ----------------------------------------------------------------
+
+
+def text_of(command: ev.Transmit | ev.Subscribe | ev.Fetch) -> str:
+    """Return what a client says over its connection as text."""
+    if isinstance(command, ev.Transmit):
+        return message_text(command.message)
+    if isinstance(command, ev.Subscribe):
+        return json.dumps({"subscribe": command.channel, "after": command.version})
+    return json.dumps({"fetch": command.channel})
 
 
 def message_text(message: Message) -> str:
     """Return a message as text, padded to its size."""
-    head = f'{{"message": {message.id}, "pad": "'
-    return head + "x" * (message.size_bytes - len(head) - 2) + '"}'
+    head = {"message": message.id}
+    if message.key != NONE:
+        head["key"] = message.key
+    if message.base != NONE:
+        head["base"] = message.base
+    text = json.dumps(head)[:-1] + ', "pad": "'
+    return text + "x" * (message.size_bytes - len(text) - 2) + '"}'
 
 
-def message_number(text: str | bytes) -> int:
-    """Return the number of the message that a text carries."""
-    number = _object(text).get("message")
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 31:
-        raise EngineError("a frame does not name its message")
-    return number
+def said(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:
+    """Return what a client said.
+
+    Raises
+    ------
+    EngineError
+        If it is nothing that a client says.
+    """
+    data = _object(text)
+    if "message" in data:
+        key, base = _number(data, "key", NONE), _number(data, "base", NONE)
+        return ev.Framed(client, connection, _number(data, "message"), key, base)
+    if "subscribe" in data:
+        channel, version = _number(data, "subscribe"), _number(data, "after", 0)
+        return ev.Subscribed(client, connection, channel, version)
+    if "fetch" in data:
+        return ev.Fetched(client, connection, _number(data, "fetch"))
+    raise EngineError("a frame is none of message, subscribe, fetch")
 
 
-def answer_text(answer: Answer) -> str:
+def channels_text(channels: tuple[tuple[int, int], ...]) -> str:
+    """Return channels and the versions they were seen at, for a poll's address."""
+    return ",".join(f"{channel}:{version}" for channel, version in channels)
+
+
+def channels_of(text: str) -> tuple[tuple[int, int], ...]:
+    """Return the channels of a poll's address."""
+    try:
+        pairs = [part.split(":") for part in text.split(",") if part]
+        return tuple((int(channel), int(version)) for channel, version in pairs)
+    except ValueError as error:
+        raise EngineError("channels must be written as 3:17,4:0") from error
+
+
+# --- what the server says ----------------------------------------------------------------
+
+
+def answer_text(answer: ev.Answer) -> str:
     """Return the server's answer to a message as text."""
     return json.dumps(
         {
             "message": answer.message,
             "answer": answer.reason.name.lower(),
             "retry_after_s": answer.hint_s,
+            "version": answer.version,
         }
     )
 
 
-def answer_of(text: str | bytes) -> tuple[int, Reason, float]:
-    """Return message number, reason and hint in seconds of an answer."""
+def push_text(push: ev.Push) -> str:
+    """Return a channel's update as text."""
+    return json.dumps(_push(push))
+
+
+def served_text(served: ev.Served) -> str:
+    """Return the answer to a poll as text."""
+    return json.dumps({"updates": [_push(push) for push in served.pushes]})
+
+
+def _push(push: ev.Push) -> dict[str, Any]:
+    whole = push.reason == Reason.SNAPSHOT
+    return {"channel": push.channel, "version": push.version, "whole": whole}
+
+
+def heard(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
+    """Return what the server said over a connection.
+
+    Raises
+    ------
+    EngineError
+        If it is nothing that a server says.
+    """
+    data = _object(text)
+    if "channel" in data:
+        return _pushed(data, connection)
+    return ev.Received(connection, *answer_of(text))
+
+
+def answer_of(text: str | bytes) -> tuple[int, Reason, float, int]:
+    """Return message number, reason, hint in seconds, and version of an answer."""
     data = _object(text)
     reason = Reason.__members__.get(str(data.get("answer")).upper())
     if reason not in ANSWERS:
-        raise EngineError("an answer is none of accepted, duplicate, limited")
-    return message_number(text), reason, float(data.get("retry_after_s", 0.0))
+        raise EngineError("an answer is none of accepted, duplicate, limited, conflict")
+    hint_s = data.get("retry_after_s", 0.0)
+    if not isinstance(hint_s, (int, float)) or not 0.0 <= hint_s < NUMBER_LIMIT:
+        raise EngineError("retry_after_s is not a number of seconds")
+    return _number(data, "message"), reason, float(hint_s), _number(data, "version", NONE)
+
+
+def updates_of(text: str | bytes, connection: int) -> list[ev.Pushed]:
+    """Return the updates in the answer to a poll."""
+    updates = _object(text).get("updates")
+    if not isinstance(updates, list) or not all(isinstance(each, dict) for each in updates):
+        raise EngineError("the answer to a poll has no list of updates")
+    return [_pushed(each, connection) for each in updates]
+
+
+def _pushed(data: dict[str, Any], connection: int) -> ev.Pushed:
+    reason = Reason.SNAPSHOT if data.get("whole") is True else Reason.NONE
+    return ev.Pushed(connection, _number(data, "channel"), _number(data, "version"), reason)
+
+
+# --- close frames ------------------------------------------------------------------------
+
+
+def close_reason(hint_s: float) -> str:
+    """Return the text of a close frame: when to come back."""
+    return f"retry_after_s={hint_s:g}" if hint_s > 0.0 else ""
+
+
+def close_hint_s(reason: str) -> float:
+    """Return the hint in a close frame's text; 0 if there is none."""
+    name, _, number = reason.partition("=")
+    return float(number) if name == "retry_after_s" and number.isdecimal() else 0.0
+
+
+def _number(data: dict[str, Any], name: str, default: int | None = None) -> int:
+    number = data.get(name, default)
+    least = 0 if default is None else min(0, default)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise EngineError(f"{name} is not a whole number")
+    if not least <= number < NUMBER_LIMIT:
+        raise EngineError(f"{name} is out of bounds")
+    return number
 
 
 def _object(text: str | bytes) -> dict[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EngineError("a frame is not JSON") from error
     if not isinstance(data, dict):
         raise EngineError("a frame is not a JSON object")

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from simlib.core.client import Client
 from simlib.core.events import Command, Event, Wake
-from simlib.rows import NONE, Kind, command_cells, event_cells, state_cells
+from simlib.engines.store import Store
+from simlib.rows import Kind, command_row_cells, event_cells, state_cells
 from simlib.trace import Trace
 
 
@@ -57,17 +58,47 @@ class Alarm:
 class Driver:
     """Drives one client: the same steps in every engine that has a host."""
 
-    __slots__ = ("client", "_clock", "_host", "_trace", "_alarm")
+    # fmt: off
+    __slots__ = (
+        "client", "store", "life", "observers", "_clock", "_host", "_trace", "_alarm", "_inbox",
+        "_gone",
+    )
+    # fmt: on
 
-    def __init__(self, client: Client, clock: Clock, host: Host, trace: Trace) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        host: Host,
+        trace: Trace,
+        store: Store,
+        observers: list[Observer],
+    ) -> None:
         self.client = client
+        self.store = store
+        #: How often the client was reloaded.
+        self.life = 0
+        self.observers = observers
         self._clock = clock
         self._host = host
         self._trace = trace
         self._alarm = Alarm(clock, self._wake)
+        #: What a sleeping client has not been told yet; None: it is awake.
+        self._inbox: list[Event] | None = None
+        self._gone = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client is not there: its page is closed, or loading."""
+        return self._gone
 
     def feed(self, event: Event) -> None:
         """Tell the client something, and do what it then asks for."""
+        if self._inbox is not None:
+            self._inbox.append(event)
+            return
+        if self._gone:
+            return
         now = self._clock.now_s
         client = self.client
         commands = client.handle(event, now)
@@ -75,17 +106,44 @@ class Driver:
         append, number = self._trace.append, client.number
         append((now, number, _EVENT, *event_cells(event), *after))
         for command in commands:
-            append((now, number, _COMMAND, *command_cells(command), *_BLANK, *after))
+            append((now, number, _COMMAND, *command_row_cells(command), *after))
         for command in commands:
             self._host.perform(self, command)
         self._alarm.set(client.deadline)
+        for observer in self.observers:
+            observer(self, event, commands, now)
+
+    def sleep(self) -> None:
+        """Stop the client's timers; what it is told waits."""
+        if self._inbox is None and not self._gone:
+            self._inbox = []
+            self._alarm.set(inf)
+
+    def wake_up(self) -> None:
+        """Tell the client what has waited, then that its deadline has come, if it has."""
+        waited, self._inbox = self._inbox or [], None
+        for event in waited:
+            self.feed(event)
+        if not self._gone:
+            self._alarm.set(max(self.client.deadline, self._clock.now_s))
+
+    def go(self) -> None:
+        """Let the client end without a word: nothing reaches it any more."""
+        self._inbox, self._gone = None, True
+        self._alarm.set(inf)
+
+    def come_back(self, client: Client) -> None:
+        """Drive a fresh client in place of the one that went."""
+        self.client, self._gone = client, False
+        self.life += 1
 
     def _wake(self) -> None:
         self.feed(_WAKE)
 
 
+#: Called after each step with the driver, the event, the commands and the time.
+Observer = Callable[[Driver, Event, list[Command], float], None]
+
 _WAKE = Wake()
 # Constants, not members looked up at every row: that costs 0.1 us each on Python 3.11.
 _EVENT, _COMMAND = Kind.EVENT, Kind.COMMAND
-#: The columns that a command does not fill: hint, priority, size, expiry.
-_BLANK = (0.0, NONE, 0, inf)

@@ -12,21 +12,26 @@ import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Coroutine, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from simlib.core import events as ev
+from simlib.core.crossing import Crossing
 from simlib.core.errors import EngineError, MisuseError, SimlibError
-from simlib.core.events import Command, Reason
-from simlib.core.faults import Crossing, FaultKind
-from simlib.engines import codec, garbage
+from simlib.core.events import NONE, Command, Reason
+from simlib.core.faults import FaultKind
+from simlib.core.outbox import Persist
+from simlib.engines import codec, garbage, reasons
 from simlib.engines.driver import Driver
+from simlib.engines.orders import order
 from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
+from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.wallclock import WallClock
-from simlib.engines.world import Process, World, note
+from simlib.engines.world import ANSWER_NAMES, Process, World, note
 from simlib.engines.wsclient import WebSocketConnection, retry_after_s
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario, dump
@@ -56,11 +61,16 @@ class _Attempt:
     def failed(self, reason: Reason, hint_s: float) -> None:
         self._host.tell(self._driver, ev.Failed(self._connection, reason, hint_s))
 
-    def lost(self, reason: Reason) -> None:
-        self._host.tell(self._driver, ev.Lost(self._connection, reason))
+    def lost(self, reason: Reason, hint_s: float) -> None:
+        self._host.tell(self._driver, ev.Lost(self._connection, reason, hint_s))
 
     def text(self, data: bytes) -> None:
-        self._host.tell(self._driver, ev.Received(self._connection, *codec.answer_of(data)))
+        try:
+            event = codec.heard(data, self._connection)
+        except EngineError:
+            self._host.reject(self._driver, self._connection)
+        else:
+            self._host.tell(self._driver, event)
 
     def pong(self) -> None:
         self._host.tell(self._driver, ev.Ponged(self._connection))
@@ -71,8 +81,11 @@ class LiveHost:
 
     def __init__(self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path) -> None:
         self.clock = clock
-        self.world = World(scenario, clock, self, trace)
-        self._processes = Processes(tomllib.loads(dump(scenario)).get("server", {}), folder)
+        self._store = _store(scenario, folder)
+        self.world = World(scenario, clock, self, trace, self._store)
+        self._processes = Processes(
+            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
+        )
         self._proxy = Proxy(
             clock,
             self.world.timeline,
@@ -87,8 +100,10 @@ class LiveHost:
             trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
-        self._sockets: dict[tuple[int, int], WebSocketConnection] = {}
-        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._cookies: dict[int, str] = {}
+        self._sessions_s: dict[int, float] = {}
+        self._sockets: dict[_Where, WebSocketConnection] = {}
+        self._tasks: dict[_Where, asyncio.Task[None]] = {}
         self._housework: set[asyncio.Task[None]] = set()
         self._ending = False
 
@@ -114,6 +129,7 @@ class LiveHost:
         await self._proxy.close()
         await self._http.aclose()
         await self._processes.end()
+        self._store.close()
 
     def tell(self, driver: Driver, event: ev.Event) -> None:
         """Feed an event from a socket; an error of ours ends the run."""
@@ -123,10 +139,20 @@ class LiveHost:
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
                 self.clock.fail(error)
 
+    def reject(self, driver: Driver, connection: int) -> None:
+        """End a connection whose server says what no server should."""
+        socket = self._sockets.get((driver.client.number, connection))
+        if socket is not None:
+            socket.reject()
+
     def server_rows(self) -> list[tuple[Any, ...]]:
         """Return what the server processes logged as rows of the trace."""
         lines = self._processes.log_lines()
         return sorted(_logged_row(line[0] - self.clock.began_s, *line[1:]) for line in lines)
+
+    def session_s(self, client: int) -> float:
+        """Return when the session of a client's cookie ends."""
+        return self._sessions_s.get(client, -inf)
 
     # --- what clients ask for ------------------------------------------------------------
 
@@ -134,20 +160,26 @@ class LiveHost:
         """Begin to carry out a command."""
         where = (driver.client.number, getattr(command, "connection", 0))
         match command:
-            case ev.Open():
-                self._spawn(where, self._open, driver, where)
-            case ev.Poll():
-                self._spawn(where, self._poll, driver, where)
-            case ev.Post(_, message):
-                self._spawn(where, self._post, driver, where, message)
-            case ev.Transmit(_, message) if where in self._sockets:
-                self._sockets[where].send_text(codec.message_text(message))
+            case ev.Open() | ev.Poll() | ev.Post() | ev.SignIn():
+                self._spawn(where, _WORK[type(command)], self, driver, where, command)
+            case ev.Transmit() | ev.Subscribe() | ev.Fetch() if where in self._sockets:
+                self._sockets[where].send_text(codec.text_of(command))
             case ev.Ping() if where in self._sockets:
                 self._sockets[where].ping()
             case ev.Close():
                 self._close(where)
+            case ev.Save(message):
+                driver.store.save(driver.client.number, message)
+            case ev.Forget(message):
+                driver.store.forget(driver.client.number, message.id)
 
-    def _spawn(self, where: tuple[int, int], work: _Work, *arguments: Any) -> None:
+    def vanish(self, driver: Driver) -> None:
+        """End all connections of a client that is gone."""
+        number = driver.client.number
+        for where in [where for where in (*self._sockets, *self._tasks) if where[0] == number]:
+            self._close(where)
+
+    def _spawn(self, where: _Where, work: _Work, *arguments: Any) -> None:
         task = asyncio.get_running_loop().create_task(self._watched(work, *arguments))
         self._tasks[where] = task
         task.add_done_callback(lambda _: self._tasks.pop(where, None))
@@ -158,17 +190,21 @@ class LiveHost:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
             self.clock.fail(error)
 
-    def _close(self, where: tuple[int, int]) -> None:
+    def _close(self, where: _Where) -> None:
         if where in self._tasks:
             self._tasks[where].cancel()
         if where in self._sockets:
             self._sockets[where].close()
 
-    async def _open(self, driver: Driver, where: tuple[int, int]) -> None:
+    async def _open(self, driver: Driver, where: _Where, _: ev.Open) -> None:
         loop = asyncio.get_running_loop()
-        uri = self._url("ws", "ws", where)
         attempt = _Attempt(self, driver, where[1])
-        connection = WebSocketConnection(uri, attempt, lambda: self._forget(where))
+        connection = WebSocketConnection(
+            self._url("ws", "ws", where),
+            self._cookies.get(where[0], ""),
+            attempt,
+            lambda: self._forget(where),
+        )
         self._sockets[where] = connection
         try:
             await loop.create_connection(lambda: connection, "127.0.0.1", self._port)
@@ -179,55 +215,131 @@ class LiveHost:
             self._forget(where)
             raise
 
-    async def _poll(self, driver: Driver, where: tuple[int, int]) -> None:
-        reason, hint_s, _ = await self._request("GET", "poll", where)
+    async def _poll(self, driver: Driver, where: _Where, command: ev.Poll) -> None:
+        response = await self._request("GET", "poll", where, channels=command.channels)
+        reason, hint_s, updates = _outcome(response), _hint_s(response), []
+        if reason == Reason.ACCEPTED:
+            try:
+                updates = codec.updates_of(response.content, where[1])
+            except EngineError:
+                reason = Reason.PROTOCOL
+        for update in updates:
+            self.tell(driver, update)
         self.tell(driver, ev.Polled(where[1], reason, hint_s))
 
-    async def _post(self, driver: Driver, where: tuple[int, int], message: ev.Message) -> None:
-        text = codec.message_text(message)
-        reason, hint_s, answer = await self._request("POST", "messages", where, text)
-        if answer is not None:
-            _, reason, hint_s = codec.answer_of(answer)
-        self.tell(driver, ev.Posted(where[1], message.id, reason, hint_s))
+    async def _post(self, driver: Driver, where: _Where, command: ev.Post) -> None:
+        text = codec.message_text(command.message)
+        response = await self._request("POST", "messages", where, text)
+        reason, hint_s, version = _outcome(response), _hint_s(response), NONE
+        if reason in (Reason.ACCEPTED, Reason.LIMITED):
+            try:
+                _, reason, hint_s, version = codec.answer_of(response.content)
+            except EngineError:
+                reason = Reason.PROTOCOL
+        self.tell(driver, ev.Posted(where[1], command.message.id, reason, hint_s, version))
+
+    async def _sign_in(self, driver: Driver, where: _Where, _: ev.SignIn) -> None:
+        response = await self._request("POST", "login", where, self._processes.password)
+        reason = _outcome(response)
+        if reason != Reason.ACCEPTED:
+            self.tell(driver, ev.SignedIn(where[1], reason))
+            return
+        lifetime_s = response.json()["lifetime_s"]
+        lifetime_s = inf if lifetime_s is None else float(lifetime_s)
+        self._cookies[where[0]] = response.headers.get("set-cookie", "").partition(";")[0]
+        self._sessions_s[where[0]] = self.clock.now_s + lifetime_s
+        self.tell(driver, ev.SignedIn(where[1], Reason.ACCEPTED, lifetime_s))
 
     async def _request(
-        self, method: str, path: str, where: tuple[int, int], text: str | None = None
-    ) -> tuple[Reason, float, bytes | None]:
+        self,
+        method: str,
+        path: str,
+        where: _Where,
+        text: str | None = None,
+        channels: tuple[tuple[int, int], ...] = (),
+    ) -> httpx.Response:
+        """Return the response; of a request that failed on its way, one of status 0."""
+        url = self._url("http", path, where)
+        if channels:
+            url += f"&channels={codec.channels_text(channels)}"
+        headers = {"Cookie": self._cookies[where[0]]} if where[0] in self._cookies else {}
         try:
-            url = self._url("http", path, where)
-            response = await self._http.request(method, url, content=text)
+            return await self._http.request(method, url, content=text, headers=headers)
         except httpx.TransportError:
-            return Reason.REFUSED, 0.0, None
-        if response.headers.get("content-type") == "application/json":
-            return Reason.ACCEPTED, 0.0, response.content if text is not None else None
-        return Reason.REJECTED, retry_after_s(response.headers.get("Retry-After")), None
+            return httpx.Response(_NO_STATUS)
 
-    def _url(self, scheme: str, path: str, where: tuple[int, int]) -> str:
+    def _url(self, scheme: str, path: str, where: _Where) -> str:
         client, connection = where
         return f"{scheme}://127.0.0.1:{self._port}/{path}?client={client}&connection={connection}"
 
-    def _forget(self, where: tuple[int, int]) -> None:
+    def _forget(self, where: _Where) -> None:
         self._sockets.pop(where, None)
 
     # --- faults --------------------------------------------------------------------------
 
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
-        if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
+        if self.world.timeline.faults[index].kind == FaultKind.SERVER_CRASH:
             self._proxy.server_port = None
             self._processes.kill()
+        self._order(index, starts=True)
         self._proxy.cut(index)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
-        crash = self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH
-        if crash and not self.world.timeline.crashed(self.clock.now_s):
+        timeline = self.world.timeline
+        crash = timeline.faults[index].kind == FaultKind.SERVER_CRASH
+        if crash and not timeline.crashed(self.clock.now_s):
             task = asyncio.get_running_loop().create_task(self._watched(self._serve))
             self._housework.add(task)
             task.add_done_callback(self._housework.discard)
+        self._order(index, starts=False)
+
+    def _order(self, index: int, starts: bool) -> None:
+        timeline, clients = self.world.timeline, self.world.scenario.clients
+        event = order(timeline, index, starts, clients, self.clock.began_s)
+        if event is not None:
+            self._processes.order(event)
 
     async def _serve(self) -> None:
         self._proxy.server_port = await self._processes.listen()
+        slowness = self.world.timeline.slowness(self.clock.now_s)
+        if slowness > 1.0:
+            self._processes.order(ev.Slow(slowness))
+
+
+_Where = tuple[int, int]
+#: What carries out a command that takes its time.
+_WORK: dict[type, _Work] = {
+    ev.Open: LiveHost._open,
+    ev.Poll: LiveHost._poll,
+    ev.Post: LiveHost._post,
+    ev.SignIn: LiveHost._sign_in,
+}
+#: Stands for the status of a request that got no answer.
+_NO_STATUS = 599
+
+
+def _store(scenario: Scenario, folder: Path) -> Store:
+    """Return where messages are saved: SQLite, if anything is saved at all."""
+    if scenario.client.outbox.persist == Persist.NONE:
+        return MemoryStore()
+    return SqliteStore(folder / "outbox.sqlite")
+
+
+def _outcome(response: httpx.Response) -> Reason:
+    if response.status_code == 200:
+        return Reason.ACCEPTED
+    if response.status_code == _NO_STATUS:
+        return Reason.REFUSED
+    is_answer = response.headers.get("content-type") == "application/json"
+    if response.status_code == 429 and is_answer:
+        return Reason.LIMITED
+    return reasons.of_status(response.status_code)
+
+
+def _hint_s(response: httpx.Response) -> float:
+    return retry_after_s(response.headers.get("Retry-After"))
 
 
 async def play_async(
@@ -325,6 +437,11 @@ _NAMES = {
     "admit": Name.ADMIT,
     "refuse": Name.REFUSE,
     "answer": Name.PROCESS,
+    "push": Name.PUSH,
+    "served": Name.SERVED,
+    "grant": Name.GRANT,
+    "shut": Name.SHUT,
+    "garbage": Name.GARBAGE,
 }
 
 
@@ -333,9 +450,8 @@ def _logged_row(
     name: str,
     client: int,
     connection: int,
-    message: int = -1,
+    message: int = NONE,
     reason: int = Reason.NONE,
 ) -> tuple[Any, ...]:
-    row_name = Name.LIMIT if reason == Reason.LIMITED else _NAMES[name]
-    answered = Reason.REJECTED if row_name == Name.REFUSE else Reason(reason)
-    return note(time_s, client, Kind.SERVER, row_name, connection, message, answered)
+    row_name = ANSWER_NAMES.get(Reason(reason), _NAMES[name])
+    return note(time_s, client, Kind.SERVER, row_name, connection, message, Reason(reason))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections import deque
 from contextlib import suppress
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import EngineError
+from simlib.core.events import ServerEvent
+from simlib.engines import orders
 
 START_TIMEOUT_S = 30.0
 
@@ -29,7 +32,7 @@ class ServiceProcess:
         self._killed = False
 
     @classmethod
-    async def start(cls, server: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
+    async def start(cls, order: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
         """Start a process and wait until it could listen."""
         log, errors = folder / f"service-{number}.log", folder / f"service-{number}.err"
         with errors.open("wb") as error_file:
@@ -44,7 +47,7 @@ class ServiceProcess:
             )
         service = cls(process, log, errors)
         try:
-            service._write(json.dumps({"server": server, "log": str(log)}))
+            service._write(json.dumps(order | {"log": str(log)}))
             await service._read_line("ready")
         except BaseException:
             await service.end()
@@ -55,6 +58,11 @@ class ServiceProcess:
         """Have it listen; return its port."""
         self._write("listen")
         return int(await self._read_line("its port"))
+
+    def order(self, event: ServerEvent) -> None:
+        """Have it carry out an order of the operator."""
+        if not self._killed:
+            self._write(json.dumps(orders.encode(event)))
 
     def kill(self) -> None:
         """Kill it outright (SIGKILL)."""
@@ -94,8 +102,15 @@ class ServiceProcess:
 class Processes:
     """The server of a live run: the process that serves, and those that stand by."""
 
-    def __init__(self, server: dict[str, Any], folder: Path) -> None:
-        self._server = server
+    def __init__(self, server: dict[str, Any], seed: int, folder: Path) -> None:
+        #: One key for all: a cookie holds across a restart, as behind a load balancer.
+        self.password = secrets.token_urlsafe()
+        self._order = {
+            "server": server,
+            "seed": seed,
+            "secret": secrets.token_urlsafe(32),
+            "password": self.password,
+        }
         self._folder = folder
         self._standby: deque[ServiceProcess] = deque()
         self._all: list[ServiceProcess] = []
@@ -104,7 +119,7 @@ class Processes:
     async def prepare(self, count: int) -> None:
         """Start processes ahead."""
         for _ in range(count):
-            service = await ServiceProcess.start(self._server, self._folder, len(self._all))
+            service = await ServiceProcess.start(self._order, self._folder, len(self._all))
             self._all.append(service)
             self._standby.append(service)
 
@@ -112,6 +127,11 @@ class Processes:
         """Have the next process serve; return its port."""
         self._serving = self._standby.popleft()
         return await self._serving.listen()
+
+    def order(self, event: ServerEvent) -> None:
+        """Have the process that serves carry out an order of the operator."""
+        if self._serving is not None:
+            self._serving.order(event)
 
     def kill(self) -> None:
         """Kill the process that serves."""

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
-from simlib.core.faults import Crossing, Fault, Route, Timeline
-from simlib.core.path import NEW_LANE, Lane
+from simlib.core.faults import Fault, Route, Timeline
 from simlib.engines.wallclock import WallClock
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
@@ -83,7 +83,7 @@ class Pipe(asyncio.Protocol):
         self._clock = proxy.clock
         self.client = -1
         self.route = Route.WEBSOCKET
-        self._lanes = {Stream.UP: NEW_LANE, Stream.DOWN: NEW_LANE}
+        self._passage: Passage | None = None
         self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
         self._head = b""
         self._connected = False
@@ -129,7 +129,9 @@ class Pipe(asyncio.Protocol):
         self.client = int(match[2])
         self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
         now, proxy = self._clock.now_s, self._proxy
-        connected_s = proxy.crossings[self.client].connect(self.route, now)
+        crossing = proxy.crossings[self.client]
+        self._passage = Passage(crossing, self.route, now)
+        connected_s = crossing.connect(self.route, now)
         down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
         self._clock.at(connected_s, self.reset if down else self._connect)
 
@@ -171,15 +173,14 @@ class Pipe(asyncio.Protocol):
         self, way: Stream, size_bytes: int, function: Callable[..., None], *arguments: Any
     ) -> None:
         """Call a function when what is sent now has crossed the network."""
+        assert self._passage is not None
         now = self._clock.now_s
-        lane: Lane = self._lanes[way]
-        crossing = self._proxy.crossings[self.client]
-        lane = self._lanes[way] = crossing.send(lane, way, self.route, now, size_bytes)
-        if lane.arrival_s <= now and not self._waiting[way]:
+        arrival_s = self._passage.send(way, now, size_bytes)
+        if arrival_s <= now and not self._waiting[way]:
             function(*arguments)
             return
         self._waiting[way] += 1
-        self._clock.at(lane.arrival_s, self._arrive, way, function, arguments)
+        self._clock.at(arrival_s, self._arrive, way, function, arguments)
 
     def _arrive(self, way: Stream, function: Callable[..., None], arguments: Any) -> None:
         self._waiting[way] -= 1

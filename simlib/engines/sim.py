@@ -11,13 +11,15 @@ from math import inf
 from typing import Any
 
 from simlib.core import events as ev
+from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
-from simlib.core.faults import Crossing, FaultKind, Route
-from simlib.core.path import NEW_LANE
+from simlib.core.faults import FaultKind, Route
 from simlib.core.server import Server
-from simlib.engines import garbage
+from simlib.engines import garbage, reasons
 from simlib.engines.driver import Alarm, Driver
+from simlib.engines.orders import order
+from simlib.engines.store import MemoryStore
 from simlib.engines.world import Process, SimClock, World, note, server_row
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario
@@ -26,33 +28,27 @@ from simlib.trace import Interrupted, Trace
 #: Sizes on the wire: measured of python websockets' handshake, and of this project's frames.
 HANDSHAKE_UP_BYTES, HANDSHAKE_DOWN_BYTES = 264, 303
 REQUEST_BYTES, ANSWER_BYTES = 180, 60
+PING_BYTES, PONG_BYTES, ASK_BYTES, PUSH_BYTES, CLOSE_BYTES = 6, 2, 45, 45, 4
 _STEPS = 50
 
 
 class _Line:
-    """One attempt and its connection, one poll, or one post."""
+    """One attempt and its connection, or one HTTP request: what asked for it says which."""
 
+    # fmt: off
     __slots__ = (
-        "driver",
-        "client",
-        "connection",
-        "route",
-        "message",
-        "up",
-        "down",
-        "is_open",
-        "sent",
-        "cut",
+        "driver", "client", "connection", "asked", "route", "passage", "is_open", "sent", "cut",
     )
+    # fmt: on
 
-    def __init__(self, driver: Driver, connection: int, route: Route, message: int) -> None:
+    def __init__(self, driver: Driver, asked: Any, passage: Passage) -> None:
         self.driver = driver
         self.client = driver.client.number
-        self.connection = connection
-        self.route = route
-        #: The message of a post; -1 otherwise.
-        self.message = message
-        self.up = self.down = NEW_LANE
+        self.connection: int = asked.connection
+        #: The command that began it: Open, Poll, Post or SignIn.
+        self.asked = asked
+        self.route = _route_of(asked)
+        self.passage = passage
         self.is_open = False
         #: The request is on its way, so the server will learn of the line's end.
         self.sent = False
@@ -66,20 +62,27 @@ class SimHost:
     def __init__(self, scenario: Scenario, trace: Trace) -> None:
         self._clock = SimClock()
         self._trace = trace
-        self._settings = scenario.server
-        self.world = World(scenario, self._clock, self, trace)
+        self._scenario = scenario
+        self.world = World(scenario, self._clock, self, trace, MemoryStore())
         self._timeline = self.world.timeline
         self._crossings = [
             Crossing(scenario.path, self._timeline, scenario.seed, i)
             for i in range(scenario.clients)
         ]
         self._lines: dict[tuple[int, int], _Line] = {}
-        self._server: Server | None = Server(scenario.server)
+        #: When the session in a client's cookie began: what a signed cookie says.
+        self._cookies_s: dict[int, float] = {}
+        self._server: Server | None = None
         self._server_alarm = Alarm(self._clock, self._wake_server)
+        self._start_server()
 
     def run(self, until_s: float) -> None:
         """Play on to a moment."""
         self._clock.run(until=until_s)
+
+    def session_s(self, client: int) -> float:
+        """Return when the session of a client's cookie ends."""
+        return self._cookies_s.get(client, -inf) + self._scenario.server.session_lifetime_s
 
     # --- what clients ask for ------------------------------------------------------------
 
@@ -89,14 +92,18 @@ class SimHost:
         if action is not None:
             action(self, driver, command)
 
-    def _open(self, driver: Driver, command: ev.Open) -> None:
-        self._begin(_Line(driver, command.connection, Route.WEBSOCKET, -1))
+    def vanish(self, driver: Driver) -> None:
+        """End all connections of a client that is gone."""
+        number = driver.client.number
+        for client, connection in list(self._lines):
+            if client == number:
+                self._close(driver, ev.Close(connection))
 
-    def _poll(self, driver: Driver, command: ev.Poll) -> None:
-        self._begin(_Line(driver, command.connection, Route.HTTP, -1))
+    def _save(self, driver: Driver, command: ev.Save) -> None:
+        driver.store.save(driver.client.number, command.message)
 
-    def _post(self, driver: Driver, command: ev.Post) -> None:
-        self._begin(_Line(driver, command.connection, Route.HTTP, command.message.id))
+    def _forget(self, driver: Driver, command: ev.Forget) -> None:
+        driver.store.forget(driver.client.number, command.message.id)
 
     def _close(self, driver: Driver, command: ev.Close) -> None:
         line = self._lines.pop((driver.client.number, command.connection), None)
@@ -107,20 +114,37 @@ class SimHost:
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
         if line is not None:
-            self._up(line, command.message.size_bytes, self._framed, line, command.message.id)
+            self._up(line, command.message.size_bytes, self._framed, line, command.message)
 
     def _ping(self, driver: Driver, command: ev.Ping) -> None:
         line = self._lines.get((driver.client.number, command.connection))
         if line is not None:
-            self._up(line, 6, self._pinged, line)
+            self._up(line, PING_BYTES, self._pinged, line)
+
+    def _subscribe(self, driver: Driver, command: ev.Subscribe) -> None:
+        event = ev.Subscribed(
+            driver.client.number, command.connection, command.channel, command.version
+        )
+        self._ask(driver, command.connection, event)
+
+    def _fetch(self, driver: Driver, command: ev.Fetch) -> None:
+        event = ev.Fetched(driver.client.number, command.connection, command.channel)
+        self._ask(driver, command.connection, event)
+
+    def _ask(self, driver: Driver, connection: int, event: ev.ServerEvent) -> None:
+        line = self._lines.get((driver.client.number, connection))
+        if line is not None:
+            self._up(line, ASK_BYTES, self._if_uncut, line, event)
 
     # --- the network ---------------------------------------------------------------------
 
-    def _begin(self, line: _Line) -> None:
-        self._lines[line.client, line.connection] = line
-        now = self._clock.now_s
-        connected_s = self._crossings[line.client].connect(line.route, now)
-        refused = self._server is None or self._timeline.refuses(line.client, line.route, now)
+    def _begin(self, driver: Driver, command: Any) -> None:
+        now, client = self._clock.now_s, driver.client.number
+        crossing = self._crossings[client]
+        line = _Line(driver, command, Passage(crossing, _route_of(command), now))
+        self._lines[client, line.connection] = line
+        connected_s = crossing.connect(line.route, now)
+        refused = self._server is None or self._timeline.refuses(client, line.route, now)
         self._clock.at(connected_s, self._refused if refused else self._connected, line)
 
     def _alive(self, line: _Line) -> bool:
@@ -133,19 +157,20 @@ class SimHost:
     def _connected(self, line: _Line) -> None:
         if self._alive(line):
             line.sent = True
-            websocket = line.route == Route.WEBSOCKET
-            size = HANDSHAKE_UP_BYTES if websocket else REQUEST_BYTES
-            self._up(line, size, self._requested, line)
+            size_bytes = REQUEST_BYTES
+            if line.route == Route.WEBSOCKET:
+                size_bytes = HANDSHAKE_UP_BYTES
+            elif isinstance(line.asked, ev.Post):
+                size_bytes += line.asked.message.size_bytes
+            self._up(line, size_bytes, self._requested, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
-        now = self._clock.now_s
-        line.up = self._crossings[line.client].send(line.up, Stream.UP, line.route, now, size)
-        self._clock.at(line.up.arrival_s, function, *arguments)
+        arrival_s = line.passage.send(Stream.UP, self._clock.now_s, size)
+        self._clock.at(arrival_s, function, *arguments)
 
     def _down(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
-        now = self._clock.now_s
-        line.down = self._crossings[line.client].send(line.down, Stream.DOWN, line.route, now, size)
-        self._clock.at(line.down.arrival_s, self._if_alive, line, function, arguments)
+        arrival_s = line.passage.send(Stream.DOWN, self._clock.now_s, size)
+        self._clock.at(arrival_s, self._if_alive, line, function, arguments)
 
     def _if_alive(self, line: _Line, function: Callable[..., None], arguments: Any) -> None:
         if self._alive(line):
@@ -167,32 +192,48 @@ class SimHost:
 
     # --- the server ----------------------------------------------------------------------
 
+    def _start_server(self) -> None:
+        self._server = Server(self._scenario.server, self._scenario.seed)
+        slowness = self._timeline.slowness(self._clock.now_s)
+        if slowness > 1.0:
+            self._tell_server(ev.Slow(slowness))
+
     def _requested(self, line: _Line) -> None:
         if line.cut:
             return
-        now = self._clock.now_s
-        fault = self._timeline.rejection(line.client, line.route, now)
+        client, connection, asked = line.client, line.connection, line.asked
+        fault = self._timeline.rejection(client, line.route, self._clock.now_s)
+        signed_in_s = self._cookies_s.get(client, -inf)
         if fault is not None:
-            hint_s = float(fault.retry_after_s)
-            self._down(line, ANSWER_BYTES, self._fail, line, Reason.REJECTED, hint_s)
-        elif line.route == Route.WEBSOCKET:
-            self._tell_server(ev.Arrived(line.client, line.connection))
-        elif line.message >= 0:
-            self._framed(line, line.message)
-        elif self._alive(line):
-            self._down(line, ANSWER_BYTES, self._polled, line)
+            reason, hint_s = reasons.of_status(fault.status), float(fault.retry_after_s)
+            self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s)
+        elif isinstance(asked, ev.Open):
+            self._tell_server(ev.Arrived(client, connection, signed_in_s))
+        elif isinstance(asked, ev.Post):
+            post = _framed(client, connection, asked.message)
+            self._tell_server(ev.Requested(client, connection, signed_in_s, post))
+        elif isinstance(asked, ev.SignIn):
+            self._tell_server(ev.Requested(client, connection, signs_in=True))
+        else:
+            channels = asked.channels
+            request = ev.Requested(client, connection, signed_in_s, channels=channels)
+            self._tell_server(request)
 
-    def _framed(self, line: _Line, message: int) -> None:
+    def _framed(self, line: _Line, message: ev.Message) -> None:
+        self._if_uncut(line, _framed(line.client, line.connection, message))
+
+    def _if_uncut(self, line: _Line, event: ev.ServerEvent) -> None:
         # Frames of a closed line were sent before its end; those of a cut one are gone.
         if not line.cut:
-            self._tell_server(ev.Framed(line.client, line.connection, message))
+            self._tell_server(event)
 
     def _ended(self, client: int, connection: int) -> None:
         self._tell_server(ev.Ended(client, connection))
 
     def _pinged(self, line: _Line) -> None:
         if self._alive(line):
-            self._down(line, 2, line.driver.feed, ev.Ponged(line.connection))
+            self._tell_server(ev.Heard(line.client, line.connection))
+            self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
 
     def _wake_server(self) -> None:
         self._tell_server(_WAKE)
@@ -210,68 +251,130 @@ class SimHost:
             self._trace.append(server_row(now, command))
             line = self._lines.get((command.client, command.connection))
             if line is not None:
-                self._answer(line, command)
+                _ANSWER[type(command)](self, line, command)
         self._server_alarm.set(server.deadline)
 
-    def _answer(self, line: _Line, command: ev.ServerCommand) -> None:
-        if isinstance(command, ev.Admit):
-            self._down(line, HANDSHAKE_DOWN_BYTES, self._opened, line)
-        elif isinstance(command, ev.Refuse):
-            self._down(line, ANSWER_BYTES, self._fail, line, Reason.REJECTED, command.hint_s)
-        elif line.route == Route.WEBSOCKET:
-            received = ev.Received(line.connection, command.message, command.reason, command.hint_s)
-            self._down(line, ANSWER_BYTES, line.driver.feed, received)
-        else:
-            self._down(line, ANSWER_BYTES, self._posted, line, command)
-
     # --- answers to clients --------------------------------------------------------------
+
+    def _admit(self, line: _Line, command: ev.Admit) -> None:
+        self._down(line, HANDSHAKE_DOWN_BYTES, self._opened, line)
+
+    def _refuse(self, line: _Line, command: ev.Refuse) -> None:
+        reason = reasons.of_status(command.status)
+        self._down(line, ANSWER_BYTES, self._fail, line, reason, command.hint_s)
+
+    def _answer(self, line: _Line, a: ev.Answer) -> None:
+        line_open = line.route == Route.WEBSOCKET
+        kind: Any = ev.Received if line_open else ev.Posted
+        event = kind(line.connection, a.message, a.reason, a.hint_s, a.version)
+        self._down(line, ANSWER_BYTES, self._tell, line, event, line_open)
+
+    def _push(self, line: _Line, p: ev.Push) -> None:
+        event = ev.Pushed(line.connection, p.channel, p.version, p.reason)
+        self._down(line, PUSH_BYTES, self._tell, line, event, True)
+
+    def _serve(self, line: _Line, command: ev.Served) -> None:
+        size_bytes = ANSWER_BYTES + PUSH_BYTES * len(command.pushes)
+        self._down(line, size_bytes, self._served, line, command)
+
+    def _grant(self, line: _Line, command: ev.Grant) -> None:
+        granted_s = self._clock.now_s
+        self._down(line, ANSWER_BYTES, self._granted, line, granted_s, command.lifetime_s)
+
+    def _shut(self, line: _Line, command: ev.Shut) -> None:
+        self._down(line, CLOSE_BYTES, self._lost, line, command)
+
+    def _tell(self, line: _Line, event: ev.Event, stays: bool) -> None:
+        if not stays:
+            del self._lines[line.client, line.connection]
+        line.driver.feed(event)
 
     def _opened(self, line: _Line) -> None:
         line.is_open = True
         line.driver.feed(ev.Opened(line.connection))
 
-    def _polled(self, line: _Line) -> None:
+    def _served(self, line: _Line, command: ev.Served) -> None:
         del self._lines[line.client, line.connection]
+        for p in command.pushes:
+            line.driver.feed(ev.Pushed(line.connection, p.channel, p.version, p.reason))
         line.driver.feed(ev.Polled(line.connection, Reason.ACCEPTED))
 
-    def _posted(self, line: _Line, answer: ev.Answer) -> None:
+    def _granted(self, line: _Line, granted_s: float, lifetime_s: float) -> None:
         del self._lines[line.client, line.connection]
-        line.driver.feed(ev.Posted(line.connection, answer.message, answer.reason, answer.hint_s))
+        self._cookies_s[line.client] = granted_s
+        line.driver.feed(ev.SignedIn(line.connection, Reason.ACCEPTED, lifetime_s))
+
+    def _lost(self, line: _Line, command: ev.Shut) -> None:
+        del self._lines[line.client, line.connection]
+        reason = reasons.of_code(command.code)
+        line.driver.feed(ev.Lost(line.connection, reason, command.hint_s))
 
     # --- faults --------------------------------------------------------------------------
 
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
-        if self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH:
+        if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
             self._server = None
             self._server_alarm.set(inf)
+        self._order(index, starts=True)
         for line in list(self._lines.values()):
             if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
                 self._cut(line)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
-        crash = self.world.scenario.faults[index].kind == FaultKind.SERVER_CRASH
+        crash = self._timeline.faults[index].kind == FaultKind.SERVER_CRASH
         if crash and not self._timeline.crashed(self._clock.now_s):
-            self._server = Server(self._settings)
+            self._start_server()
+        self._order(index, starts=False)
+
+    def _order(self, index: int, starts: bool) -> None:
+        event = order(self._timeline, index, starts, self._scenario.clients, zero_s=0.0)
+        if event is not None:
+            self._tell_server(event)
 
 
 _WAKE = ev.Wake()
 _PERFORM: dict[type, Callable[[SimHost, Driver, Any], None]] = {
-    ev.Open: SimHost._open,
+    ev.Open: SimHost._begin,
+    ev.Poll: SimHost._begin,
+    ev.Post: SimHost._begin,
+    ev.SignIn: SimHost._begin,
     ev.Close: SimHost._close,
     ev.Transmit: SimHost._transmit,
     ev.Ping: SimHost._ping,
-    ev.Poll: SimHost._poll,
-    ev.Post: SimHost._post,
+    ev.Subscribe: SimHost._subscribe,
+    ev.Fetch: SimHost._fetch,
+    ev.Save: SimHost._save,
+    ev.Forget: SimHost._forget,
+}
+_ANSWER: dict[type, Callable[[SimHost, _Line, Any], None]] = {
+    ev.Admit: SimHost._admit,
+    ev.Refuse: SimHost._refuse,
+    ev.Answer: SimHost._answer,
+    ev.Push: SimHost._push,
+    ev.Served: SimHost._serve,
+    ev.Grant: SimHost._grant,
+    ev.Shut: SimHost._shut,
 }
 
 
+def _route_of(command: Any) -> Route:
+    return Route.WEBSOCKET if isinstance(command, ev.Open) else Route.HTTP
+
+
+def _framed(client: int, connection: int, message: ev.Message) -> ev.Framed:
+    return ev.Framed(client, connection, message.id, message.key, message.base)
+
+
 def _failure(line: _Line, reason: Reason, hint_s: float) -> ev.Event:
-    if line.route == Route.WEBSOCKET:
+    asked = line.asked
+    if isinstance(asked, ev.Open):
         return ev.Failed(line.connection, reason, hint_s)
-    if line.message >= 0:
-        return ev.Posted(line.connection, line.message, reason, hint_s)
+    if isinstance(asked, ev.Post):
+        return ev.Posted(line.connection, asked.message.id, reason, hint_s)
+    if isinstance(asked, ev.SignIn):
+        return ev.SignedIn(line.connection, reason)
     return ev.Polled(line.connection, reason, hint_s)
 
 

@@ -10,15 +10,41 @@ from typing import Any, Protocol
 import simpy
 from simpy.events import NORMAL
 
-from simlib.core import exact
 from simlib.core.client import Client
-from simlib.core.draws import Stream, uniform
-from simlib.core.events import Admit, Answer, Message, Priority, Reason, Send, ServerCommand, Start
-from simlib.core.faults import Timeline
-from simlib.engines.driver import Driver, Host
-from simlib.rows import NONE, Kind, Name
-from simlib.scenario import Arrivals, Scenario
+from simlib.core.events import (
+    NONE,
+    Admit,
+    Answer,
+    Edit,
+    Event,
+    Follow,
+    Grant,
+    Hinted,
+    Message,
+    Offline,
+    Online,
+    Priority,
+    Push,
+    Reason,
+    Refuse,
+    Restored,
+    Send,
+    Served,
+    ServerCommand,
+    Shut,
+    SignedIn,
+    Start,
+)
+from simlib.core.faults import FaultKind, Timeline
+from simlib.core.outbox import Persist
+from simlib.core.server import UNAUTHORIZED
+from simlib.engines.driver import Driver, Host, Observer
+from simlib.engines.store import Store
+from simlib.engines.work import Application
+from simlib.rows import Kind, Name
+from simlib.scenario import Scenario
 from simlib.trace import Trace
+from simlib.workload import Hint
 
 #: A process of the user's own: given the world, it yields SimPy events.
 Process = Callable[["World"], Generator[simpy.Event, Any, Any]]
@@ -57,14 +83,20 @@ class Stage(Host, Protocol):
     """A host that also plays the faults."""
 
     def fault_starts(self, index: int) -> None:
-        """Make a fault's start happen."""
+        """Make a fault's start happen to the network and the server."""
 
     def fault_stops(self, index: int) -> None:
-        """Make a fault's stop happen."""
+        """Make a fault's stop happen to the network and the server."""
+
+    def vanish(self, driver: Driver) -> None:
+        """End all connections of a client that is gone, as its platform does."""
+
+    def session_s(self, client: int) -> float:
+        """Return when the session of a client's cookie ends, in the run's time; -inf: none."""
 
 
 class World:
-    """Everything around the host: clients, their workload, and the script of faults.
+    """Everything around the host: clients, their applications, and the script of faults.
 
     Attributes
     ----------
@@ -74,30 +106,46 @@ class World:
         What is played.
     drivers : list of Driver
         One per client, in order.
+    observers : list of callable
+        Called after each step of any client with driver, event, commands and time.
     """
 
-    def __init__(self, scenario: Scenario, clock: SimClock, stage: Stage, trace: Trace) -> None:
+    def __init__(
+        self, scenario: Scenario, clock: SimClock, stage: Stage, trace: Trace, store: Store
+    ) -> None:
         self.scenario = scenario
         self.clock = clock
         self.timeline = Timeline(scenario.faults, scenario.seed)
         self.trace = trace
+        self.observers: list[Observer] = []
         self._stage = stage
+        self._store = store
         self.drivers = [
-            Driver(Client(scenario.client, scenario.seed, i), clock, stage, trace)
+            Driver(
+                Client(scenario.client, scenario.seed, i), clock, stage, trace, store,
+                self.observers,
+            )
             for i in range(scenario.clients)
-        ]
+        ]  # fmt: skip
         self._numbered = [0] * scenario.clients
 
     def begin(self, processes: Sequence[Process] = ()) -> None:
-        """Schedule the clients' starts, their workload, the faults and the user's processes."""
+        """Schedule the clients' starts, their applications, the faults and the user's processes."""
         scenario = self.scenario
         for time_s, index, starts in self.timeline.edges():
             if time_s < scenario.duration_s:
                 self.clock.at(time_s, self._fault, index, starts)
+        for hint in scenario.hints:
+            self.clock.at(hint.start_s, self._hint, hint)
         for i, driver in enumerate(self.drivers):
-            self.clock.at(scenario.ramp_s * i / scenario.clients, driver.feed, Start())
-            if scenario.workload.rate_per_s > 0.0:
-                self._schedule_message(i, 0, scenario.workload.start_s)
+            lives = self._store.begin_life(i) if self._persists else 0
+            # Numbers that an earlier process gave are never given again.
+            self._numbered[i] = lives * NUMBERS_PER_LIFE
+            # Before any message of this life: what was accepted first comes first.
+            if lives:
+                self.clock.at(0.0, self._restore, driver)
+            self.clock.at(scenario.ramp_s * i / scenario.clients, self._start, driver)
+            Application(self, i).begin()
         for process in processes:
             self.clock.process(process(self))
 
@@ -107,47 +155,128 @@ class World:
         priority: Priority = Priority.NORMAL,
         size_bytes: int = 200,
         expires_after_s: float = inf,
+        key: int = NONE,
     ) -> int:
-        """Give a client a message to deliver; return the message's number."""
+        """Give a client a message to deliver; return the message's number, or -1 if it is gone."""
+        return self._give(Send, client, priority, size_bytes, expires_after_s, key, NONE)
+
+    def edit(
+        self, client: int, key: int, priority: Priority = Priority.NORMAL, size_bytes: int = 200
+    ) -> int:
+        """Give a client a new text of a draft; return its number, or -1 if the client is gone."""
+        return self._give(Edit, client, priority, size_bytes, inf, key, 0)
+
+    def tell(self, client: int, event: Event) -> None:
+        """Tell a client something by hand, such as `Offline()` or `Hinted(rtt_s=2.0)`."""
+        self.drivers[client].feed(event)
+
+    @property
+    def _persists(self) -> bool:
+        return self.scenario.client.outbox.persist != Persist.NONE
+
+    def _give(
+        self,
+        event: type[Send] | type[Edit],
+        client: int,
+        priority: Priority,
+        size_bytes: int,
+        expires_after_s: float,
+        key: int,
+        base: int,
+    ) -> int:
+        driver = self.drivers[client]
+        if driver.gone:
+            return NONE
         number = self._numbered[client]
         self._numbered[client] = number + 1
         now = self.clock.now_s
-        message = Message(number, priority, size_bytes, now, now + expires_after_s)
-        self.drivers[client].feed(Send(message))
+        expires_s = now + expires_after_s
+        driver.feed(event(Message(number, priority, size_bytes, now, expires_s, key, base)))
         return number
 
-    def _schedule_message(self, client: int, index: int, after_s: float) -> None:
-        work, seed = self.scenario.workload, self.scenario.seed
-        gap_s = 1.0 / work.rate_per_s
-        if work.arrivals == Arrivals.POISSON:
-            gap_s *= -exact.log(1.0 - uniform(seed, client, Stream.ARRIVAL, index))
-        elif index == 0:
-            gap_s *= uniform(seed, client, Stream.ARRIVAL, index)
-        due_s = after_s + gap_s
-        if due_s < min(work.stop_s, self.scenario.duration_s):
-            self.clock.at(due_s, self._send_next, client, index, due_s)
+    def _start(self, driver: Driver) -> None:
+        client = driver.client.number
+        left_s = self._stage.session_s(client) - self.clock.now_s
+        if left_s > 0.0:
+            driver.feed(SignedIn(0, Reason.ACCEPTED, left_s))
+        key = self.scenario.workload.key_of(client)
+        if key != NONE:
+            driver.feed(Follow(key))
+        driver.feed(Start())
 
-    def _send_next(self, client: int, index: int, due_s: float) -> None:
-        work = self.scenario.workload
-        u = uniform(self.scenario.seed, client, Stream.PRIORITY, index)
-        self.send(client, self._priority(u), work.size_bytes, work.expires_after_s)
-        self._schedule_message(client, index + 1, due_s)
-
-    def _priority(self, u: float) -> Priority:
-        work = self.scenario.workload
-        if u < work.critical_fraction:
-            return Priority.CRITICAL
-        if u < work.critical_fraction + work.high_fraction:
-            return Priority.HIGH
-        if u < work.critical_fraction + work.high_fraction + work.low_fraction:
-            return Priority.LOW
-        return Priority.NORMAL
+    # --- faults and hints ----------------------------------------------------------------
 
     def _fault(self, index: int, starts: bool) -> None:
         name = Name.FAULT_START if starts else Name.FAULT_STOP
-        kind = self.scenario.faults[index].kind
-        self.trace.append(note(self.clock.now_s, NONE, Kind.FAULT, name, kind, index))
+        fault, origin = self.timeline.faults[index], self.timeline.origins[index]
+        kind = self.scenario.faults[origin].kind
+        self.trace.append(note(self.clock.now_s, NONE, Kind.FAULT, name, kind, origin))
         (self._stage.fault_starts if starts else self._stage.fault_stops)(index)
+        action = _TO_CLIENTS.get((fault.kind, starts))
+        if action is None and not fault.announced:
+            return
+        for client in self.timeline.hit(index, self.scenario.clients):
+            if action is not None:
+                action(self, self.drivers[client])
+            if fault.announced:
+                self.drivers[client].feed(Offline() if starts else Online())
+
+    def _hint(self, hint: Hint) -> None:
+        told = round(hint.clients_fraction * self.scenario.clients)
+        for driver in self.drivers[:told]:
+            if not hint.online:
+                driver.feed(Offline())
+                continue
+            driver.feed(Hinted(hint.rtt_s, int(hint.downlink_bytes_per_s), hint.save_data))
+            driver.feed(Online())
+
+    def _freeze(self, driver: Driver) -> None:
+        driver.sleep()
+
+    def _thaw(self, driver: Driver) -> None:
+        driver.wake_up()
+
+    def _unload(self, driver: Driver) -> None:
+        """Close a client's page: what was not saved is gone."""
+        if driver.gone:
+            return
+        client, now = driver.client, self.clock.now_s
+        driver.go()
+        self._stage.vanish(driver)
+        self.trace.append(note(now, client.number, Kind.FAULT, Name.GONE))
+        outbox = client.outbox
+        for message in (*outbox.messages(), *client.delivery.drafts.messages()):
+            if not outbox.persists(message):
+                forgotten = Reason.FORGOTTEN
+                self.trace.append(
+                    note(now, client.number, Kind.FAULT, Name.DROP, 0, message.id, forgotten)
+                )
+
+    def _reload(self, driver: Driver) -> None:
+        if not driver.gone:
+            return
+        scenario, number = self.scenario, driver.client.number
+        driver.come_back(Client(scenario.client, scenario.seed, number, driver.life + 1))
+        self.trace.append(note(self.clock.now_s, number, Kind.FAULT, Name.RELOADED))
+        self._restore(driver)
+        self._start(driver)
+
+    def _restore(self, driver: Driver) -> None:
+        """Give a client what its earlier life saved."""
+        if self._persists:
+            for message in self._store.restore(driver.client.number):
+                driver.feed(Restored(message))
+
+
+#: What faults do to the clients themselves, in every engine.
+_TO_CLIENTS: dict[tuple[FaultKind, bool], Callable[[World, Driver], None]] = {
+    (FaultKind.CLIENT_SLEEP, True): World._freeze,
+    (FaultKind.CLIENT_SLEEP, False): World._thaw,
+    (FaultKind.CLIENT_RELOAD, True): World._unload,
+    (FaultKind.CLIENT_RELOAD, False): World._reload,
+}
+#: Messages that one life of a client may number.
+NUMBERS_PER_LIFE = 1 << 20
 
 
 def note(
@@ -160,33 +289,30 @@ def note(
     reason: Reason = Reason.NONE,
 ) -> tuple[Any, ...]:
     """Return a trace row of something that no client was told; of a fault, its index as message."""
-    return (
-        now,
-        client,
-        kind,
-        name,
-        connection,
-        message,
-        reason,
-        0.0,
-        NONE,
-        0,
-        inf,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0.0,
-    )
+    return (now, client, kind, name, connection, message, reason, *_NOTHING)
+
+
+#: From the hint to the quality: nothing, and a client that is idle.
+_NOTHING = (0.0, NONE, 0, inf, NONE, NONE, 0, 0, 0, 0, 0, 0.0, 0)
+_SERVER_NAMES: dict[type, Name] = {
+    Admit: Name.ADMIT,
+    Refuse: Name.REFUSE,
+    Push: Name.PUSH,
+    Served: Name.SERVED,
+    Grant: Name.GRANT,
+    Shut: Name.SHUT,
+}
+ANSWER_NAMES = {Reason.LIMITED: Name.LIMIT, Reason.CONFLICT: Name.CONTEST}
 
 
 def server_row(now: float, command: ServerCommand) -> tuple[Any, ...]:
     """Return the trace row of something that the server asked for."""
-    name, message, reason = Name.REFUSE, NONE, Reason.REJECTED
-    if isinstance(command, Admit):
-        name, reason = Name.ADMIT, Reason.NONE
-    elif isinstance(command, Answer):
-        name = Name.LIMIT if command.reason == Reason.LIMITED else Name.PROCESS
+    message, reason = NONE, Reason.NONE
+    if isinstance(command, Answer):
+        name = ANSWER_NAMES.get(command.reason, Name.PROCESS)
         message, reason = command.message, command.reason
+    else:
+        name = _SERVER_NAMES[type(command)]
+    if isinstance(command, Refuse):
+        reason = Reason.UNAUTHORIZED if command.status == UNAUTHORIZED else Reason.REJECTED
     return note(now, command.client, Kind.SERVER, name, command.connection, message, reason)

@@ -15,11 +15,15 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
+from websockets.typing import Origin
 from websockets.uri import parse_uri
 
 from simlib.core.events import Reason
+from simlib.engines import codec, reasons
 
 MAX_FRAME_BYTES = 2_000_000
+_UNSUPPORTED = 1003
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class Listener(Protocol):
@@ -31,7 +35,7 @@ class Listener(Protocol):
     def failed(self, reason: Reason, hint_s: float) -> None:
         """Hear that the attempt failed."""
 
-    def lost(self, reason: Reason) -> None:
+    def lost(self, reason: Reason, hint_s: float) -> None:
         """Hear that the open connection ended."""
 
     def text(self, data: bytes) -> None:
@@ -44,8 +48,11 @@ class Listener(Protocol):
 class WebSocketConnection(asyncio.Protocol):
     """A client's connection, or its attempt at one."""
 
-    def __init__(self, uri: str, listener: Listener, gone: Callable[[], None]) -> None:
-        self._protocol = ClientProtocol(parse_uri(uri), max_size=MAX_FRAME_BYTES)
+    def __init__(self, uri: str, cookie: str, listener: Listener, gone: Callable[[], None]) -> None:
+        parsed = parse_uri(uri)
+        origin = Origin(f"http://{parsed.host}:{parsed.port}")
+        self._protocol = ClientProtocol(parsed, origin=origin, max_size=MAX_FRAME_BYTES)
+        self._cookie = cookie
         self._listener = listener
         self._gone = gone
         self._transport: asyncio.Transport | None = None
@@ -58,7 +65,10 @@ class WebSocketConnection(asyncio.Protocol):
         if self._closed:
             transport.abort()
             return
-        self._protocol.send_request(self._protocol.connect())
+        request = self._protocol.connect()
+        if self._cookie:
+            request.headers["Cookie"] = self._cookie
+        self._protocol.send_request(request)
         self._write()
 
     def data_received(self, data: bytes) -> None:
@@ -79,10 +89,8 @@ class WebSocketConnection(asyncio.Protocol):
             self._protocol.receive_eof()
         if not self._closed:
             self._closed = True
-            if self._protocol.close_rcvd is not None:
-                self._listener.lost(Reason.CLOSED)
-            elif self._opened:
-                self._listener.lost(Reason.RESET)
+            if self._opened:
+                self._listener.lost(*self._why_lost())
             else:
                 self._listener.failed(Reason.REFUSED, 0.0)
         self._gone()
@@ -101,6 +109,21 @@ class WebSocketConnection(asyncio.Protocol):
             self._protocol.send_ping(b"")
             self._write()
 
+    def _why_lost(self) -> tuple[Reason, float]:
+        received, sent = self._protocol.close_rcvd, self._protocol.close_sent
+        if received is not None:
+            return reasons.of_code(received.code), codec.close_hint_s(received.reason)
+        # The library itself closed, for what it heard was no WebSocket.
+        return (Reason.PROTOCOL if sent is not None else Reason.RESET), 0.0
+
+    def reject(self) -> None:
+        """End the connection since the other side says what it should not."""
+        self._closed = True
+        self._protocol.send_close(_UNSUPPORTED)
+        self._write()
+        self.close()
+        self._listener.lost(Reason.PROTOCOL, 0.0)
+
     def close(self) -> None:
         """Give the connection up; nothing more is heard of it."""
         self._closed = True
@@ -113,10 +136,21 @@ class WebSocketConnection(asyncio.Protocol):
                 return
             if isinstance(event, Response):
                 self._answered()
-            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._listener.text(bytes(event.data))
-            elif isinstance(event, Frame) and event.opcode is Opcode.PONG:
-                self._listener.pong()
+            elif isinstance(event, Frame):
+                self._framed(event)
+
+    def _framed(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT and frame.fin:
+            self._listener.text(bytes(frame.data))
+        elif frame.opcode is Opcode.PONG:
+            self._listener.pong()
+        elif frame.opcode is Opcode.CLOSE:
+            # Told now, not when the other side has also ended TCP, which is a round trip later.
+            self._write()
+            self.close()
+            self._listener.lost(*self._why_lost())
+        elif frame.opcode in _DATA:
+            self.reject()  # binary, or in pieces: nothing that the service sends
 
     def _answered(self) -> None:
         error = self._protocol.handshake_exc
@@ -126,7 +160,7 @@ class WebSocketConnection(asyncio.Protocol):
             return
         reason, hint_s = Reason.PROTOCOL, 0.0
         if isinstance(error, InvalidStatus):
-            reason = Reason.REJECTED
+            reason = reasons.of_status(error.response.status_code)
             hint_s = retry_after_s(error.response.headers.get("Retry-After"))
         self.close()
         self._listener.failed(reason, hint_s)

@@ -47,8 +47,11 @@ MEANING = {
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",
     "sent": "messages that the application gave to its clients",
-    "delivered_fraction": "share of the sent messages that the server processed at least once",
-    "lost": "messages dropped by an outbox (full, evicted, expired, dead letter), never processed",
+    "superseded": "of those, messages that a newer one of their key stood for",
+    "contested": "of those, edits on a version that was not the newest, given back as conflicts",
+    "delivered_fraction": "share of the others that the server processed at least once",
+    "lost": "messages dropped (full, evicted, expired, dead letter, quota), or gone with a client, "
+    "and never processed",
     "undelivered": "messages still on their way, or in an outbox, at the end of the run",
     "duplicate_fraction": "share of what the server processed that it had processed before",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
@@ -57,6 +60,8 @@ MEANING = {
     "latency_s_p50": "half of the acknowledged messages were so this soon after their send",
     "latency_s_p95": "the same of 95 in 100",
     "latency_s_p99": "the same of 99 in 100",
+    "staleness_s_p50": "half of the edits, or newer ones for them, were acknowledged this soon",
+    "staleness_s_p95": "the same of 95 in 100",
 } | {
     f"latency_s_p{p}_{priority.name.lower()}": f"latency_s_p{p} of messages of this priority"
     for priority in Priority
@@ -131,7 +136,8 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     ['idle', 'connecting', 'open']
     """
     frame = trace.frame()
-    events = frame[(frame["kind"] == "event").to_numpy()]
+    # A client whose page was closed is idle from then on; nobody tells it.
+    events = frame[((frame["kind"] == "event") | (frame["name"] == "gone")).to_numpy()]
     clients = np.arange(trace.scenario.clients)
     # Idle, closed, websocket and not available are all 0, as a client begins.
     client = np.concatenate([clients, events["client"].to_numpy()])
@@ -167,7 +173,7 @@ def detection_times_s(trace: Trace) -> Floats:
     times = []
     for fault in _interrupting(trace):
         hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
-        hit &= opens["left"] & (opens["stop_s"] <= _noticed_by_s(fault))
+        hit &= opens["left"] & (opens["stop_s"] <= _noticed_by_s(trace, fault))
         times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -184,7 +190,7 @@ def recovery_times_s(trace: Trace) -> Floats:
     for fault in _interrupting(trace):
         if fault.end_s < trace.end_s:
             last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
-            hit = last & opens["left"] & (opens["stop_s"] <= _noticed_by_s(fault))
+            hit = last & opens["left"] & (opens["stop_s"] <= _noticed_by_s(trace, fault))
             times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -195,7 +201,8 @@ def messages(trace: Trace) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per message: ``client``, ``message``, ``priority``; ``send_s``, when the
+        A row per message: ``client``, ``message``, ``key`` (-1: about nothing), ``priority``;
+        ``edit``, whether it is an edit of a draft; ``send_s``, when the
         application gave it to its client; ``left_s``, when it was first transmitted or posted;
         ``acknowledged_s``, when the first answer (accepted or duplicate) came, and
         ``latency_s``, the time from send to there; ``round_trip_s``, the time from the first
@@ -215,7 +222,7 @@ def messages(trace: Trace) -> pd.DataFrame:
         found = pd.Series(times_s, index=key[mask]).groupby(level=0).min()
         return found.reindex(sent, fill_value=inf).to_numpy()
 
-    begun = (name == "send").to_numpy()
+    begun = name.isin(["send", "edit"]).to_numpy()
     sent, send_s = key[begun], frame["time_s"].to_numpy()[begun]
     acknowledged_s = first_s(answered)
     transmit_s = first_s(name == "transmit")
@@ -227,6 +234,8 @@ def messages(trace: Trace) -> pd.DataFrame:
         {
             "client": frame["client"].to_numpy()[begun],
             "message": frame["message"].to_numpy()[begun],
+            "key": frame["key"].to_numpy()[begun],
+            "edit": (name == "edit").to_numpy()[begun],
             "priority": frame["priority"].array[begun],
             "send_s": send_s,
             "left_s": first_s(name.isin(["transmit", "post"])),
@@ -250,7 +259,7 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
         a row holds until the next one, and of rows at the same moment the last one counts.
     """
     table = messages(trace)
-    table = table[table["reason"] != "full"]
+    table = table[~table["reason"].isin(["full", "quota"])]
     gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
     priority, is_gone = _codes(table["priority"]), gone_s < inf
     time_s = np.concatenate([table["send_s"], gone_s[is_gone]])
@@ -261,6 +270,19 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
     depth = np.vstack([np.zeros((1, len(Priority)), np.int64), change[order].cumsum(axis=0)])
     index = pd.Index(np.concatenate([[0.0], time_s[order]]), name="time_s")
     return pd.DataFrame(depth, index=index, columns=[p.name.lower() for p in Priority])
+
+
+def staleness_s(table: pd.DataFrame) -> Floats:
+    """Return for how long the server's text of a draft was older than each edit.
+
+    An edit is in the server's text once it, or a newer edit of the same client and draft, is
+    acknowledged. Edits that never were are left out. ``table`` is that of `messages`.
+    """
+    edits = table[table["edit"]].sort_values("message", kind="stable")
+    newest_first = edits.iloc[::-1]
+    in_text_s = newest_first.groupby(["client", "key"])["acknowledged_s"].cummin()
+    stale_s = (in_text_s - newest_first["send_s"]).to_numpy(dtype=float)
+    return np.sort(stale_s[np.isfinite(stale_s)])
 
 
 def _row(trace: Trace) -> dict[str, Any]:
@@ -320,18 +342,25 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
     acknowledged = table[table["acknowledged_s"] < inf]
     processed = int((trace.frame()["name"] == "process").sum())
     delivered = int(table["delivered"].sum())
-    lost = int((~table["delivered"] & (table["dropped_s"] < inf)).sum())
+    superseded = int((~table["delivered"] & (table["reason"] == "coalesced")).sum())
+    contested = int((table["reason"] == "conflict").sum())
+    dropped = int((~table["delivered"] & (table["dropped_s"] < inf)).sum())
+    lost = dropped - superseded - contested
+    due = len(table) - superseded - contested
     left = table[table["left_s"] < inf]
     numbers = {
         "sent": len(table),
-        "delivered_fraction": _ratio(delivered, len(table)),
+        "superseded": superseded,
+        "contested": contested,
+        "delivered_fraction": _ratio(delivered, due),
         "lost": lost,
-        "undelivered": len(table) - delivered - lost,
+        "undelivered": due - delivered - lost,
         "duplicate_fraction": _ratio(processed - delivered, processed),
         "goodput_per_s": _ratio(len(acknowledged), trace.end_s),
         "head_of_line_s": (left["left_s"] - left["send_s"]).mean(),
         **_quantiles("round_trip_s", table.loc[table["round_trip_s"] < inf, "round_trip_s"], 50),
         **_quantiles("latency_s", acknowledged["latency_s"], 50, 95, 99),
+        **_quantiles("staleness_s", staleness_s(table), 50, 95),
     }
     for priority in (each.name.lower() for each in Priority):
         own = acknowledged[acknowledged["priority"] == priority]
@@ -345,12 +374,28 @@ def _interrupting(trace: Trace) -> list[Fault]:
     return [
         fault
         for fault in trace.scenario.faults
-        if fault.kind != FaultKind.LATENCY and fault.route != Route.HTTP
+        if fault.kind not in _HARMLESS and fault.route != Route.HTTP
     ]
 
 
-def _noticed_by_s(fault: Fault) -> float:
-    return max(fault.end_s, fault.start_s + NOTICE_S)
+#: Faults that make things worse, but end no connection by themselves.
+_HARMLESS = (
+    FaultKind.LATENCY,
+    FaultKind.LOSS,
+    FaultKind.BANDWIDTH,
+    FaultKind.SLOW_SERVER,
+    FaultKind.CLIENT_SLEEP,
+)
+#: Faults that nobody is told of: only the heartbeat finds them.
+_SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)
+
+
+def _noticed_by_s(trace: Trace, fault: Fault) -> float:
+    noticed_s = NOTICE_S
+    if fault.kind in _SILENT:
+        heartbeat = trace.scenario.client.heartbeat
+        noticed_s += heartbeat.interval_s + heartbeat.timeout_s
+    return max(fault.end_s, fault.start_s + noticed_s)
 
 
 def _opens(trace: Trace) -> pd.DataFrame:

@@ -3,6 +3,7 @@ from math import inf
 import pytest
 
 from simlib.core.backoff import Backoff
+from simlib.core.breaker import Breaker
 from simlib.core.client import Client, Settings
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
@@ -29,8 +30,9 @@ from simlib.core.events import (
     Transmit,
     Wake,
 )
+from simlib.core.fallback import Fallback, Transport
 from simlib.core.heartbeat import HeartbeatRules
-from simlib.core.link import Breaker, Fallback, State, Transport
+from simlib.core.link import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
 

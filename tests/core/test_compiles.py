@@ -8,11 +8,14 @@ from types import FunctionType
 
 import pytest
 
-from simlib.core import backoff, draws, link
+from simlib.core import backoff, breaker, draws, fallback, link, meters
 from simlib.core.backoff import Backoff
+from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
 from simlib.core.draws import uniform
-from simlib.core.link import Breaker, Fallback, Input, State
+from simlib.core.fallback import Fallback
+from simlib.core.link import Input, State
+from simlib.core.meters import Rate
 
 numba = pytest.importorskip("numba")
 
@@ -22,19 +25,45 @@ FUNCTIONS = (
     backoff.ceiling,
     backoff.delay,
     backoff.stretched,
-    link._stopped,
+    meters.ready_s,
+    meters.take,
+    breaker._ones,
+    breaker._noted,
+    breaker._refused_s,
+    breaker.probing,
+    breaker.succeeded,
+    breaker.noted_failure,
+    fallback.fallen,
+    fallback.may_change,
+    fallback.wants_poll,
+    fallback.return_s,
+    fallback.good_since,
+    fallback.settled,
+    link._budget_s,
+    link._rest,
+    link._carried,
     link._connect,
     link._establish,
     link._settle,
     link._retreat,
+    link._hasten,
+    link._set_aside,
     link.step,
 )
 STEPS = 10_000
 POLICIES = [
     Settings(
         backoff=Backoff(jitter=jitter, stable_after_s=stable_s, **more),
-        breaker=Breaker(trip_after=trip_after, open_s=7, probes=2),
-        fallback=Fallback(after_attempts=after, return_after_s=3),
+        breaker=Breaker(
+            trip_after=trip_after,
+            open_s=7,
+            probes=2,
+            failure_fraction=0.6 if stable_s else inf,
+            factor=1.5,
+            longest_open_s=30,
+        ),
+        fallback=Fallback(after_attempts=after, return_after_s=3, dwell_s=stable_s),
+        attempt_budget=Rate(per_s=0.5, burst=9) if stable_s else Rate(),
     )
     for jitter, stable_s, more, trip_after, after in [
         ("none", 0, {}, inf, inf),
@@ -96,9 +125,10 @@ def test_waits_are_the_same(compiled, settings):
 LIKELY = {
     State.IDLE: (Input.START,),
     State.CONNECTING: (Input.OPENED, Input.FAILED, Input.FAILED, Input.WAKE),
-    State.OPEN: (Input.LOST, Input.WAKE),
-    State.WAITING: (Input.WAKE,),
-    State.STOPPED: (Input.START,),
+    State.OPEN: (Input.LOST, Input.WAKE, Input.SUSPEND, Input.POOR, Input.GOOD),
+    State.WAITING: (Input.WAKE, Input.WAKE, Input.RESUME),
+    State.STOPPED: (Input.START, Input.WAKE),
+    State.SUSPENDED: (Input.RESUME,),
 }
 
 

@@ -2,9 +2,10 @@ from math import inf
 
 import pytest
 
+from simlib.core.crossing import Crossing
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.faults import FAULT_FIELDS, Crossing, Fault, FaultKind, Route, Timeline
+from simlib.core.faults import FAULT_FIELDS, Fault, FaultKind, Route, Timeline
 from simlib.core.path import NEW_LANE, Lane, Latency, Path, latency_s
 
 WEBSOCKET, HTTP = Route.WEBSOCKET, Route.HTTP
@@ -24,7 +25,7 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ({"start_s": 5, "stop_s": 5}, "stop_s = 5.0: must be after start_s (5)"),
         ({"start_s": -1}, "start_s = -1: must be a number of seconds, 0 or more"),
         ({"clients_fraction": 1.5}, "clients_fraction = 1.5: must be a number, from 0 to 1"),
-        ({"kind": "latency"}, "amount_s = 0.0: must be above 0 for latency"),
+        ({"kind": "latency"}, "amount_s = 0.0: must be given for latency: 0 is none"),
         (
             {"kind": "reject", "status": 200},
             "status = 200: must be a whole number, from 400 to 599",
@@ -43,13 +44,16 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ),
         (
             {"kind": "outage", "amount_s": 0.5},
-            "amount_s = 0.5: is not for outage, which takes stop_s, clients_fraction, route",
+            "amount_s = 0.5: is not for outage, which takes stop_s, clients_fraction, route, "
+            "announced",
         ),
         (
             {"kind": "outages"},
             (
                 'kind = "outages": must be one of outage, reset, black_hole, latency, '
-                'server_crash, reject (did you mean "outage"?)'
+                "server_crash, reject, flap, half_open, loss, bandwidth, handover, deploy, "
+                "slow_server, session_expiry, close, client_reload, client_sleep "
+                '(did you mean "outage"?)'
             ),
         ),
     ],

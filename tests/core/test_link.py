@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -5,20 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlib.core.backoff import Backoff
+from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.client import Settings
-from simlib.core.link import (
-    TABLE,
-    Breaker,
-    BreakerState,
-    Fallback,
-    Input,
-    Link,
-    Move,
-    State,
-    Transport,
-    idle,
-    step,
-)
+from simlib.core.fallback import Fallback, Transport
+from simlib.core.link import TABLE, Input, Link, Move, State, idle, step
+from simlib.core.meters import Rate, ready_s
 
 PLAIN = Settings(backoff=Backoff(base_s=1, cap_s=10, jitter="none"), connect_timeout_s=5)
 
@@ -50,14 +42,25 @@ WAYS = {
     State.OPEN: [("start", 0), ("opened", 1)],
     State.WAITING: [("start", 0), ("failed", 1)],
     State.STOPPED: [("start", 0), ("stop", 1)],
+    State.SUSPENDED: [("start", 0), ("suspend", 1)],
 }
 #: Where each input leads from each state; None: the state does not allow it.
 LEADS = {
-    State.IDLE: ("CONNECTING", None, None, None, "IDLE", "STOPPED"),
-    State.CONNECTING: (None, "OPEN", "WAITING", "WAITING", "WAITING", "STOPPED"),
-    State.OPEN: (None, None, None, "WAITING", "OPEN", "STOPPED"),
-    State.WAITING: (None, None, None, None, "CONNECTING", "STOPPED"),
-    State.STOPPED: ("CONNECTING", None, None, None, "STOPPED", "STOPPED"),
+    State.IDLE: ("CONNECTING", None, None, None, "IDLE", "STOPPED", "SUSPENDED", *["IDLE"] * 3),
+    State.CONNECTING: (
+        *(None, "OPEN", "WAITING", "WAITING", "WAITING", "STOPPED", "SUSPENDED"),
+        *["CONNECTING"] * 3,
+    ),
+    State.OPEN: (None, None, None, "WAITING", "OPEN", "STOPPED", "SUSPENDED", *["OPEN"] * 3),
+    State.WAITING: (
+        *(None, None, None, None, "CONNECTING", "STOPPED", "SUSPENDED"),
+        *["WAITING"] * 3,
+    ),
+    State.STOPPED: ("CONNECTING", None, None, None, "STOPPED", "STOPPED", *["STOPPED"] * 4),
+    State.SUSPENDED: (
+        *(None, None, None, None, "SUSPENDED", "STOPPED", "SUSPENDED", "WAITING"),
+        *["SUSPENDED"] * 2,
+    ),
 }
 CELLS = [(state, word) for state in State for word in Input]
 
@@ -206,7 +209,7 @@ def test_the_breaker_trips_after_failures_in_a_row_and_postpones():
     assert (BreakerState.CLOSED, 1.0) == (first.breaker, first.deadline_s)
     assert (BreakerState.OPEN, 31.0, 31.0) == (
         link.breaker,
-        link.breaker_until_s,
+        link.guard.until_s,
         link.deadline_s,
     )
     assert 2.0 == link.delay_s
@@ -228,7 +231,7 @@ def test_a_probe_that_fails_opens_the_breaker_again():
     link = last(TRIPS_AT_TWO, *TRIPPED, ("wake", 31), ("failed", 32))
     assert (BreakerState.OPEN, 62.0, 62.0, 3) == (
         link.breaker,
-        link.breaker_until_s,
+        link.guard.until_s,
         link.deadline_s,
         link.attempt,
     )
@@ -245,21 +248,21 @@ def test_several_probes_must_succeed_and_a_stable_loss_between_does_not_count_ag
     rules = settings(breaker=Breaker(trip_after=2, open_s=30, probes=2))
     script = [*TRIPPED, ("wake", 31), ("opened", 32)]
     opened = last(rules, *script)
-    assert (BreakerState.HALF_OPEN, 1) == (opened.breaker, opened.probes)
+    assert (BreakerState.HALF_OPEN, 1) == (opened.breaker, opened.guard.probes)
     script += [("lost", 33), ("wake", 34)]
     second = last(rules, *script)
-    assert (BreakerState.HALF_OPEN, 1) == (second.breaker, second.probes)
+    assert (BreakerState.HALF_OPEN, 1) == (second.breaker, second.guard.probes)
     assert BreakerState.CLOSED == last(rules, *script, ("opened", 35)).breaker
     failed = last(rules, *script, ("failed", 35))
     assert (BreakerState.OPEN, 65.0) == (failed.breaker, failed.deadline_s)
-    assert 0 == last(rules, *script, ("failed", 35), ("wake", 65)).probes
+    assert 0 == last(rules, *script, ("failed", 35), ("wake", 65)).guard.probes
 
 
 def test_a_probe_lost_before_it_was_stable_opens_the_breaker_again():
     rules = settings(breaker=Breaker(trip_after=2, open_s=30), backoff={"stable_after_s": 10})
     link = last(rules, *TRIPPED, ("wake", 31), ("opened", 32), ("lost", 33))
     # It closed on opening; the failures in a row trip it again.
-    assert (BreakerState.OPEN, 63.0) == (link.breaker, link.breaker_until_s)
+    assert (BreakerState.OPEN, 63.0) == (link.breaker, link.guard.until_s)
 
 
 def test_giving_up_keeps_the_breaker_as_the_last_failure_left_it():
@@ -268,7 +271,7 @@ def test_giving_up_keeps_the_breaker_as_the_last_failure_left_it():
     assert (State.STOPPED, BreakerState.OPEN, 31.0) == (
         link.state,
         link.breaker,
-        link.breaker_until_s,
+        link.guard.until_s,
     )
     afresh = last(rules, *TRIPPED, ("start", 5))
     assert (State.CONNECTING, BreakerState.HALF_OPEN) == (afresh.state, afresh.breaker)
@@ -342,8 +345,12 @@ RULES = st.builds(
     ),
     breaker=st.builds(Breaker, trip_after=COUNT, probes=st.integers(1, 3)),
     fallback=st.builds(
-        Fallback, after_attempts=COUNT, return_after_s=st.sampled_from([0.0, 3.0, 8.0])
+        Fallback,
+        after_attempts=COUNT,
+        return_after_s=st.sampled_from([0.0, 3.0, 8.0]),
+        dwell_s=st.sampled_from([0.0, 4.0, 50.0]),
     ),
+    attempt_budget=st.sampled_from([Rate(), Rate(per_s=0.1, burst=2)]),
 )
 STEPS = st.lists(
     st.tuples(
@@ -357,21 +364,30 @@ STEPS = st.lists(
 
 @given(RULES, STEPS)
 def test_any_sequence_of_inputs_keeps_the_rules(rules, steps):
-    link, now, waits = idle(), 0.0, 0
+    link, now, waits, hinted_s, changes = idle(), 0.0, 0, 0.0, []
     for word, gap_s, hint_s in steps:
         # A deadline is never far behind: a host wakes the link before time goes on.
         now = max(now, min(link.deadline_s, now + 1e6)) if gap_s == "deadline" else now + gap_s
         before, link = link, step(link, word, now, rules, 7, 3, hint_s)
         backoff = rules.backoff
         assert (link.state in {State.CONNECTING, State.WAITING}) <= (link.deadline_s < inf)
-        assert (link.state in {State.IDLE, State.STOPPED}) <= (link.deadline_s == inf)
-        assert (link.breaker == BreakerState.OPEN) <= (link.state in {State.WAITING, State.STOPPED})
+        assert (link.state in {State.IDLE, State.SUSPENDED}) <= (link.deadline_s == inf)
+        assert (link.breaker == BreakerState.OPEN) <= (link.state in RESTING)
         assert 0 <= link.failures <= link.attempt
         assert link.failures <= backoff.max_attempts
-        assert link.transport == Transport.WEBSOCKET or rules.fallback.after_attempts < inf
+        changes = [*changes, now] if link.transport != before.transport else changes
         if link.state == State.WAITING and link is not before:
             waits += 1
+            hinted_s = now + hint_s if word in {Input.FAILED, Input.LOST} else hinted_s
             assert 0.0 <= link.delay_s <= backoff.cap_s
-            assert link.deadline_s >= now + max(link.delay_s, hint_s)
-            assert link.breaker != BreakerState.OPEN or link.deadline_s >= link.breaker_until_s
+            assert link.deadline_s >= hinted_s
+            assert link.deadline_s >= ready_s(link.budget.attempt_s, rules.attempt_budget)
+            assert word == Input.RESUME or link.deadline_s >= now + link.delay_s
+            assert link.breaker != BreakerState.OPEN or link.deadline_s >= link.guard.until_s
         assert link.draws == waits
+    # A stop ends the fallback whatever the dwell time says.
+    if Input.STOP not in {word for word, _, _ in steps}:
+        assert all(b - a >= rules.fallback.dwell_s for a, b in pairwise(changes))
+
+
+RESTING = {State.WAITING, State.STOPPED, State.SUSPENDED}

@@ -3,6 +3,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simlib.core.admission import Seen, Station
 from simlib.core.events import (
     Admit,
     Answer,
@@ -14,7 +15,7 @@ from simlib.core.events import (
     Wake,
 )
 from simlib.core.meters import Rate
-from simlib.core.server import Seen, Server, ServerSettings, Station
+from simlib.core.server import Server, ServerSettings
 
 
 def told(server: Server, event, now: float) -> list:
@@ -147,8 +148,8 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_back():
 
 
 def test_a_station_knows_how_many_wait():
-    station = Station(1, 10.0, 2)
-    assert [True, True, True, False] == [station.arrive(job, 0.0) for job in "abcd"]
+    station = Station(1, 2)
+    assert [True, True, True, False] == [station.arrive(job, 0.0, 10.0) for job in "abcd"]
     assert 2 == station.waiting
     assert ["a"] == station.done(10.0)
     assert 1 == station.waiting
@@ -162,11 +163,11 @@ def test_a_station_knows_how_many_wait():
     gaps=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=40),
 )
 def test_a_station_serves_in_order_with_no_more_than_its_workers(workers, service_s, gaps):
-    station, now, finished, ends = Station(workers, service_s, inf), 0.0, [], []
+    station, now, finished, ends = Station(workers, inf), 0.0, [], []
     for job, gap_s in enumerate(gaps):
         now += gap_s
         finished += station.done(now)
-        station.arrive(job, now)
+        station.arrive(job, now, service_s)
         earlier = sorted(ends)[-workers] if len(ends) >= workers else 0.0
         ends.append(max(now, earlier) + service_s)
     finished += station.done(inf)

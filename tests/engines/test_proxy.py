@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from simlib.core.faults import Crossing, Timeline
+from simlib.core.crossing import Crossing
+from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
 from simlib.engines.proxy import Proxy
 from simlib.engines.wallclock import WallClock

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import simlib as sl
 from simlib.core.client import Client
-from simlib.core.faults import FAULT_FIELDS, FaultKind, Route
+from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.server import Server
 
 COUNT = st.sampled_from([1, 2, inf])
@@ -23,7 +23,15 @@ CLIENTS = st.builds(
         max_attempts=st.sampled_from([inf, 3]),
         stable_after_s=st.sampled_from([0.0, 2.0]),
     ),
-    breaker=st.builds(sl.Breaker, trip_after=COUNT, open_s=st.just(2)),
+    breaker=st.builds(
+        sl.Breaker,
+        trip_after=COUNT,
+        failure_fraction=st.sampled_from([inf, 0.5]),
+        open_s=st.just(2),
+        factor=st.sampled_from([1.0, 2.0]),
+    ),
+    attempt_budget=st.sampled_from([sl.Rate(), sl.Rate(per_s=1, burst=2)]),
+    connect_budget=st.sampled_from([sl.Rate(), sl.Rate(per_s=0.5, burst=3)]),
     outbox=st.builds(
         sl.OutboxLimits,
         capacity=st.sampled_from([3, 100]),
@@ -31,7 +39,20 @@ CLIENTS = st.builds(
         ack_timeout_s=st.sampled_from([0.3, 5.0]),
         max_resends=st.sampled_from([0, 2]),
         when_full=st.sampled_from(["reject_new", "drop_oldest", "drop_lowest"]),
+        coalesce=st.booleans(),
+        age_after_s=st.sampled_from([inf, 0.5]),
+        persist=st.sampled_from(["none", "urgent", "all"]),
+        quota_bytes=st.sampled_from([inf, 900]),
     ),
+    draft=st.builds(sl.DraftRules, debounce_s=st.sampled_from([0.0, 0.3])),
+    session=st.sampled_from(
+        [
+            sl.SessionRules(),
+            sl.SessionRules(sign_in_after_s=0.5, spread_s=1, again_after_s=0.7),
+            sl.SessionRules(sign_in_after_s=0, renew_before_s=1),
+        ]
+    ),
+    quality=st.builds(sl.QualityRules, better_after_s=st.sampled_from([0.0, 2.0])),
     rate=st.sampled_from([sl.Rate(), sl.Rate(per_s=2, burst=2)]),
     heartbeat=st.builds(
         sl.HeartbeatRules, interval_s=st.sampled_from([inf, 1.0]), timeout_s=st.just(0.5)
@@ -41,6 +62,9 @@ CLIENTS = st.builds(
         after_attempts=COUNT,
         poll_interval_s=st.sampled_from([0.1, 2.0]),
         return_after_s=st.sampled_from([0.0, 1.0]),
+        when_quality=st.sampled_from(["offline", "poor", "good"]),
+        quality_for_s=st.sampled_from([0.0, 1.0]),
+        dwell_s=st.sampled_from([0.0, 2.0]),
     ),
     connect_timeout_s=st.sampled_from([0.1, 0.5, 3.0]),
 )
@@ -53,6 +77,11 @@ SERVERS = st.builds(
     message_service_s=st.sampled_from([0.0, 0.1]),
     rate=st.sampled_from([sl.Rate(), sl.Rate(per_s=1, burst=1)]),
     retry_after_s=st.sampled_from([0, 2]),
+    handshake_service=st.sampled_from(["constant", "exponential"]),
+    history=st.sampled_from([0, 2, inf]),
+    session_lifetime_s=st.sampled_from([3.0, 100.0]),
+    sign_in_service_s=st.sampled_from([0.0, 0.2]),
+    silence_timeout_s=st.sampled_from([inf, 2.0]),
 )
 PATHS = st.builds(
     sl.Path,
@@ -64,6 +93,10 @@ PATHS = st.builds(
         ]
     ),
     bandwidth_bytes_per_s=st.sampled_from([inf, 2000.0]),
+    loss_fraction=st.sampled_from([0.0, 0.0, 0.2]),
+    idle_timeout_s=st.sampled_from([inf, 1.0]),
+    blackout_every_s=st.sampled_from([inf, 5.0]),
+    blackout_s=st.just(0.5),
 )
 
 
@@ -73,11 +106,21 @@ def faults(draw):
     values = {
         "stop_s": draw(st.just(inf) | st.integers(start_s + 1, 14)),
         "amount_s": draw(st.sampled_from([0.2, 2.0])),
-        "status": 503,
+        "status": draw(st.sampled_from([401, 503])),
+        "announced": draw(st.booleans()),
+        "period_s": draw(st.sampled_from([0.1, 1.5])),
+        "down_fraction": 0.5,
+        "direction": draw(st.sampled_from(Direction)),
+        "loss_fraction": 0.3,
+        "bandwidth_bytes_per_s": 500.0,
+        "factor": 5.0,
+        "code": draw(st.sampled_from([1000, 1013, 4401])),
         "retry_after_s": draw(st.integers(0, 2)),
         "clients_fraction": draw(st.sampled_from([0.5, 1.0])),
         "route": draw(st.sampled_from(Route)),
     }
+    if kind in {FaultKind.FLAP, FaultKind.DEPLOY}:
+        values["stop_s"] = start_s + 3.0
     return sl.Fault(kind, start_s, **{name: values[name] for name in FAULT_FIELDS[kind]})
 
 
@@ -90,9 +133,24 @@ SCENARIOS = st.builds(
     server=SERVERS,
     path=PATHS,
     workload=st.builds(
-        sl.Workload, rate_per_s=st.just(3), expires_after_s=st.sampled_from([inf, 1.5])
+        sl.Workload,
+        arrivals=st.sampled_from(["poisson", "bursts", "typing"]),
+        rate_per_s=st.just(3),
+        expires_after_s=st.sampled_from([inf, 1.5]),
+        burst=st.just(4),
+        keys=st.sampled_from([0, 2]),
     ),
     faults=st.lists(faults(), max_size=4),
+    hints=st.lists(
+        st.builds(
+            sl.Hint,
+            start_s=st.integers(0, 9),
+            rtt_s=st.sampled_from([0.0, 2.0]),
+            save_data=st.booleans(),
+            online=st.booleans(),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -111,7 +169,7 @@ def _checked():
         yield
 
 
-@settings(max_examples=100)
+@settings(max_examples=150)
 @given(SCENARIOS)
 def test_any_scenario_plays_out(scenario):
     worlds = []
@@ -125,15 +183,42 @@ def test_any_scenario_plays_out(scenario):
     for driver in worlds[0].drivers:
         number, own = driver.client.number, frame[frame["client"] == driver.client.number]
         counted = own[own["reason"].isin(["accepted", "duplicate"])]
-        sent = set(own.loc[own["name"] == "send", "message"])
+        sent = set(own.loc[own["name"].isin(["send", "edit"]), "message"])
         dropped = set(own.loc[own["name"] == "drop", "message"])
-        processed = set(counted.loc[counted["name"] == "process", "message"])
+        processed = own[(own["name"] == "process") & (own["reason"] == "accepted")]
         told = set(counted.loc[counted["name"].isin(["received", "posted"]), "message"])
-        # Every message is in the outbox, was dropped, or its delivery was told; told is true.
-        assert sent - dropped - told <= _held(driver.client) <= sent - dropped
-        assert told <= processed <= sent
+        # Every message is held, was dropped, or its delivery was told; what is told is true.
+        assert sent - dropped - told <= _held(driver, scenario)
+        assert told <= set(processed["message"]) <= sent
         assert trace.recorded_decisions(number) == [each for _, each in trace.replay(number)]
+        assert _versions_ascend(own)
+        if not any(fault.kind == FaultKind.SERVER_CRASH for fault in scenario.faults):
+            assert processed["message"].is_unique
+            assert _keys_in_order(scenario, processed, dropped)
 
 
-def _held(client: Client) -> set[int]:
-    return set(client.outbox._entries)
+def _held(driver, scenario) -> set[int]:
+    """What a client has, or, while it is gone or asleep, what it will have."""
+    waiting = [
+        each.message.id
+        for each in driver._inbox or ()
+        if hasattr(each, "message") and not isinstance(each.message, int)
+    ]
+    kept = [message.id for message in driver.store.restore(driver.client.number)]
+    held = (*driver.client.outbox.messages(), *driver.client.delivery.drafts.messages())
+    return {*waiting, *kept, *(message.id for message in held)}
+
+
+def _versions_ascend(own) -> bool:
+    """Of each life and channel, what is delivered to the application never goes back."""
+    life = (own["name"] == "reloaded").cumsum()
+    delivered = own[own["name"] == "deliver"]
+    groups = delivered.groupby([life[delivered.index], "key"])["version"]
+    return all(values.is_monotonic_increasing and values.is_unique for _, values in groups)
+
+
+def _keys_in_order(scenario, processed, dropped) -> bool:
+    """A client's messages have one key, if any: those not given up count in the order sent."""
+    if scenario.workload.keys == 0:
+        return True
+    return processed.loc[~processed["message"].isin(dropped), "message"].is_monotonic_increasing

@@ -9,6 +9,7 @@ from simlib.core import events as ev
 from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
 from simlib.core.faults import FaultKind
 from simlib.engines.driver import Alarm, Driver
+from simlib.engines.store import MemoryStore
 from simlib.engines.world import SimClock, World, note, server_row
 from simlib.rows import COLUMNS, Kind, Name
 from simlib.trace import Trace
@@ -88,11 +89,17 @@ class Nothing:
     def fault_stops(self, index: int) -> None:
         self.faults.append((index, False))
 
+    def vanish(self, driver: Driver) -> None:
+        self.asked.append((driver.client.number, "vanish"))
+
+    def session_s(self, client: int) -> float:
+        return -inf
+
 
 def played(scenario: sl.Scenario, *processes) -> tuple[World, Nothing]:
     """A world played to its end."""
     host, clock = Nothing(), SimClock()
-    world = World(scenario, clock, host, Trace("sim", scenario))
+    world = World(scenario, clock, host, Trace("sim", scenario), MemoryStore())
     world.begin(processes)
     clock.run(until=scenario.duration_s)
     return world, host

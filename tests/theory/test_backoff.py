@@ -7,9 +7,10 @@ from math import sqrt
 from statistics import stdev
 
 from simlib.core.backoff import Backoff, ceiling
+from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
-from simlib.core.link import Breaker, BreakerState, Input, State, idle, step
+from simlib.core.link import Input, State, idle, step
 
 CLIENTS = 500
 JITTERS = {

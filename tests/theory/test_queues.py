@@ -1,12 +1,12 @@
 """Station and token bucket against queueing theory."""
 
 from simlib.core import exact
+from simlib.core.admission import Station
 from simlib.core.client import Client, Settings
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import Close, Opened, Ponged, Reason, Start, Wake
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.meters import Rate, ready_s, take
-from simlib.core.server import Station
 
 ARRIVALS = 20_000
 
@@ -27,14 +27,14 @@ def waits(station: Station, moments: list[float], service_s: float) -> list[floa
         while station.deadline_s <= now:
             end_s = station.deadline_s
             result += [end_s - service_s - arrived_s for arrived_s in station.done(end_s)]
-        station.arrive(now, now)
+        station.arrive(now, now, service_s)
     return result
 
 
 def test_the_mean_wait_of_one_worker(oracles, agrees):
     for case in oracles("md1.wq"):
         service_s = case["params"]["D"]
-        station = Station(1, service_s, float("inf"))
+        station = Station(1, float("inf"))
         waited = waits(station, poisson(case["params"]["lam"], 1), service_s)
         assert agrees(waited, case["expected"]), case["id"]
 
@@ -42,7 +42,7 @@ def test_the_mean_wait_of_one_worker(oracles, agrees):
 def test_the_distribution_of_the_wait_of_one_worker(oracles, agrees):
     for case in oracles("md1.cdf"):
         service_s, t = case["params"]["D"], case["params"]["t"]
-        station = Station(1, service_s, float("inf"))
+        station = Station(1, float("inf"))
         waited = waits(station, poisson(case["params"]["lam"], 2), service_s)
         below = [float(wait_s <= t + 1e-9) for wait_s in waited]
         assert agrees(below, case["expected"]), case["id"]
@@ -51,11 +51,11 @@ def test_the_distribution_of_the_wait_of_one_worker(oracles, agrees):
 def test_what_a_bounded_backlog_refuses(oracles, agrees):
     for case in oracles("md1k.block"):
         # The bound of the closed form counts the one being served.
-        station = Station(1, 1.0, case["params"]["K"] - 1)
+        station = Station(1, case["params"]["K"] - 1)
         refused = []
         for now in poisson(case["params"]["rho"], 3):
             station.done(now)
-            refused.append(float(not station.arrive(None, now)))
+            refused.append(float(not station.arrive(None, now, 1.0)))
         assert agrees(refused, case["expected"]), case["id"]
 
 

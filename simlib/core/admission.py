@@ -1,0 +1,98 @@
+"""What a server works on and remembers: its queues, what it has counted, its channels."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush, heapreplace
+from itertools import count
+from math import inf
+from typing import Any
+
+
+class Station:
+    """Workers with one queue, first come first served: who comes now is done when?
+
+    Nothing overtakes in the queue, so the moment each job is done is known when it arrives.
+    """
+
+    def __init__(self, workers: int, backlog: float) -> None:
+        self._free_s = [0.0] * workers
+        self._backlog = backlog
+        #: When it is done, its number, when it starts, what it is.
+        self._jobs: list[tuple[float, int, float, Any]] = []
+        self._numbers = count()
+        self._now = 0.0
+
+    @property
+    def deadline_s(self) -> float:
+        """When the next job is done; inf: none is under way."""
+        return self._jobs[0][0] if self._jobs else inf
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that no worker has taken yet, as of the last arrival or completion."""
+        return sum(start_s > self._now for _, _, start_s, _ in self._jobs)
+
+    def arrive(self, job: Any, now: float, service_s: float) -> bool:
+        """Take in a job that takes so long; False if the backlog is full."""
+        self._now = now
+        start_s = max(now, self._free_s[0])
+        if start_s > now and self._backlog < inf and self.waiting >= self._backlog:
+            return False
+        heapreplace(self._free_s, start_s + service_s)
+        heappush(self._jobs, (start_s + service_s, next(self._numbers), start_s, job))
+        return True
+
+    def done(self, now: float) -> list[Any]:
+        """Remove and return the jobs that are done by now."""
+        self._now = now
+        finished = []
+        while self._jobs and self._jobs[0][0] <= now:
+            finished.append(heappop(self._jobs)[3])
+        return finished
+
+
+class Seen:
+    """The message ids of one client that were counted, kept as a prefix and the rest."""
+
+    def __init__(self) -> None:
+        self._below = 0
+        self._rest: set[int] = set()
+
+    def __contains__(self, message: int) -> bool:
+        return message < self._below or message in self._rest
+
+    def add(self, message: int) -> bool:
+        """Count a message; False if it was counted before."""
+        if message in self:
+            return False
+        self._rest.add(message)
+        while self._below in self._rest:
+            self._rest.remove(self._below)
+            self._below += 1
+        return True
+
+
+class Feed:
+    """One channel: its newest version, and the versions that can still be sent one by one."""
+
+    __slots__ = ("newest", "oldest", "followers")
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.oldest = 1
+        #: The connections that follow it, in the order in which they came.
+        self.followers: dict[tuple[int, int], None] = {}
+
+    def publish(self, version: int, history: float) -> None:
+        """Note a new version and forget the ones beyond the history."""
+        if version != self.newest + 1:
+            self.oldest = version
+        self.newest = version
+        if history < inf:
+            self.oldest = max(self.oldest, version - int(history) + 1)
+
+    def after(self, version: int) -> range | None:
+        """Return the versions after one that was seen; None if some of them are forgotten."""
+        if version >= self.newest:
+            return range(0)
+        return range(version + 1, self.newest + 1) if version + 1 >= self.oldest else None

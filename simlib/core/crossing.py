@@ -1,0 +1,132 @@
+"""The crossing of a network that has faults: used by the simulation and by the proxy alike.
+
+Rules of the crossing:
+- TCP connects in one round trip and the upgrade takes another.
+- A frame is, in this order: held by a black hole, squeezed through the bandwidth, delayed,
+  stalled by losses and blackouts; and it arrives behind the frame before it.
+- What a connection has lost (a direction, both after a handover or in idleness) is lost for good:
+  frames never arrive, and nobody is told.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from simlib.core.draws import Stream, uniform
+from simlib.core.faults import Direction, Route, Timeline
+from simlib.core.path import (
+    NEW_LANE,
+    Distribution,
+    Lane,
+    Path,
+    dark_s,
+    latency_s,
+    stall_s,
+    transit,
+)
+
+_LOSS = {Stream.UP: Stream.LOSS_UP, Stream.DOWN: Stream.LOSS_DOWN}
+_DIRECTION = {Stream.UP: Direction.UP, Stream.DOWN: Direction.DOWN}
+
+
+class Crossing:
+    """One client's way through path and timeline.
+
+    Draws of each direction are numbered in the order of sending.
+    """
+
+    __slots__ = (
+        "path",
+        "timeline",
+        "client",
+        "_seed",
+        "_draws",
+        "_plain",
+        "_sent_up",
+        "_sent_down",
+    )
+
+    def __init__(self, path: Path, timeline: Timeline, seed: int, client: int) -> None:
+        self.path = path
+        self.timeline = timeline
+        self.client = client
+        self._seed = seed
+        lossy = path.loss_fraction > 0.0
+        self._draws = path.latency.distribution != Distribution.CONSTANT or lossy
+        # Nothing but latency and bandwidth: as most paths are, most of the time.
+        self._plain = not lossy and path.blackout_every_s == inf
+        self._sent_up = self._sent_down = 0
+
+    def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
+        """Return the lane after a frame was sent now; inf: it never arrives."""
+        path, index = self.path, self._next(way)
+        if self._plain and not self.timeline.delays:
+            leaving_s = size_bytes / path.bandwidth_bytes_per_s
+            return transit(lane, now, leaving_s, self._latency_s(way, index))
+        timeline, client = self.timeline, self.client
+        start_s = timeline.held_until_s(client, route, now)
+        if start_s == inf:
+            return Lane(lane.free_s, inf)
+        bandwidth = timeline.bandwidth_bytes_per_s(
+            client, route, start_s, path.bandwidth_bytes_per_s
+        )
+        loss_fraction = timeline.loss_fraction(client, route, start_s, path.loss_fraction)
+        delay_s = self._latency_s(way, index) + timeline.extra_s(client, route, start_s)
+        delay_s += dark_s(path, start_s)
+        if loss_fraction > 0.0:
+            u = uniform(self._seed, client, _LOSS[way], index)
+            delay_s += stall_s(loss_fraction, path.rto_s, u)
+        return transit(lane, start_s, size_bytes / bandwidth, delay_s)
+
+    def connect(self, route: Route, now: float) -> float:
+        """Return when TCP is connected, or would be refused: one round trip from now."""
+        if self._plain and not self.timeline.delays:
+            # Its packets are empty and alone: nothing but latency takes time.
+            there_s = now + self._latency_s(Stream.UP, self._next(Stream.UP))
+            return there_s + self._latency_s(Stream.DOWN, self._next(Stream.DOWN))
+        trip = Passage(self, route, now)
+        there_s = trip.send(Stream.UP, now, 0)
+        return inf if there_s == inf else trip.send(Stream.DOWN, there_s, 0)
+
+    def _next(self, way: Stream) -> int:
+        if way == Stream.UP:
+            self._sent_up += 1
+            return self._sent_up - 1
+        self._sent_down += 1
+        return self._sent_down - 1
+
+    def _latency_s(self, way: Stream, index: int) -> float:
+        u = uniform(self._seed, self.client, way, index) if self._draws else 0.0
+        return latency_s(self.path.latency, u)
+
+
+class Passage:
+    """One connection's two lanes, and what it has lost."""
+
+    __slots__ = ("_crossing", "_route", "_born_s", "_used_s", "_lanes", "_lost")
+
+    def __init__(self, crossing: Crossing, route: Route, now: float) -> None:
+        self._crossing = crossing
+        self._route = route
+        self._born_s = self._used_s = now
+        self._lanes = {Stream.UP: NEW_LANE, Stream.DOWN: NEW_LANE}
+        self._lost: set[Stream] | tuple[()] = ()
+
+    def send(self, way: Stream, now: float, size_bytes: int) -> float:
+        """Return when a frame sent now arrives; inf: never."""
+        crossing = self._crossing
+        can_lose = crossing.timeline.delays or crossing.path.idle_timeout_s < inf
+        if can_lose and self._loses(way, now):
+            return inf
+        lane = self._lanes[way] = crossing.send(self._lanes[way], way, self._route, now, size_bytes)
+        self._used_s = now
+        return lane.arrival_s
+
+    def _loses(self, way: Stream, now: float) -> bool:
+        timeline, client = self._crossing.timeline, self._crossing.client
+        forgotten = now - self._used_s > self._crossing.path.idle_timeout_s
+        if forgotten or timeline.handed_over(client, self._born_s, now):
+            self._lost = {Stream.UP, Stream.DOWN}
+        elif timeline.swallows(client, self._route, _DIRECTION[way], now):
+            self._lost = {*self._lost, way}
+        return way in self._lost

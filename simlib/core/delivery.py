@@ -1,0 +1,190 @@
+"""A client's messages on their way: drafts, outbox, rate, posts, and what is saved meanwhile.
+
+Rules of delivery:
+- What is to outlive the client is saved before it is sent, and forgotten when it is delivered
+  or given up.
+- A limit that the server names pauses all sending until its hint, and keeps the message.
+- An edit passes through the drafts before it gets into the outbox.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from simlib.core import events as ev
+from simlib.core import meters
+from simlib.core.draft import DraftRules, Drafts
+from simlib.core.events import NONE, Command, Message, Reason
+from simlib.core.meters import Rate
+from simlib.core.outbox import Entry, Outbox, OutboxLimits
+
+#: So many dead letters are kept for the application to look at.
+DEAD_LETTERS_KEPT = 100
+
+
+class DeliveryRules(Protocol):
+    """The part of a client's settings that delivery follows."""
+
+    @property
+    def outbox(self) -> OutboxLimits:
+        """The bounds of the outbox."""
+
+    @property
+    def draft(self) -> DraftRules:
+        """How edits are held back."""
+
+    @property
+    def rate(self) -> Rate:
+        """The client's own limit."""
+
+
+class Delivery:
+    """The messages of one client."""
+
+    # fmt: off
+    __slots__ = (
+        "outbox", "drafts", "posts", "dead_letters", "_rate", "_arrival_s", "_paused_until_s",
+    )
+    # fmt: on
+
+    def __init__(self, rules: DeliveryRules) -> None:
+        self.outbox = Outbox(rules.outbox)
+        self.drafts = Drafts(rules.draft)
+        #: Unanswered posts: connection to message.
+        self.posts: dict[int, int] = {}
+        self.dead_letters: tuple[Message, ...] = ()
+        self._rate = rules.rate
+        self._arrival_s = 0.0
+        self._paused_until_s = 0.0
+
+    @property
+    def ready_s(self) -> float:
+        """The moment from which rate and server allow the next message."""
+        return max(meters.ready_s(self._arrival_s, self._rate), self._paused_until_s)
+
+    def deadline_s(self, available: bool) -> float:
+        """Return when something is due here; inf: never."""
+        soonest_s = min(self.outbox.deadline_s, self.drafts.deadline_s)
+        if available and self.outbox.has_next:
+            soonest_s = min(soonest_s, self.ready_s)
+        return soonest_s
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant does not hold."""
+        self.outbox.check()
+        assert all(self.outbox.sent_on(m) in (c, 0) for c, m in self.posts.items())
+
+    # --- from the application ------------------------------------------------------------
+
+    def send(self, message: Message, commands: list[Command]) -> None:
+        """Accept a message, or refuse it."""
+        dropped = self.outbox.add(message)
+        refused = bool(dropped) and dropped[-1][0] is message
+        # An edit was saved when it was made.
+        if not refused and message.base == NONE and self.outbox.persists(message):
+            commands.append(ev.Save(message))
+        for each, reason in dropped:
+            self._drop(each, reason, commands, never_saved=refused and message.base == NONE)
+        if refused and dropped[-1][1] == Reason.QUOTA:
+            commands.append(ev.Notify(Reason.QUOTA))
+
+    def edit(self, message: Message, now: float, commands: list[Command]) -> None:
+        """Hold an edit until the typing pauses."""
+        held, replaced = self.drafts.edit(message, now)
+        if self.outbox.persists(held):
+            commands.append(ev.Save(held))
+        if replaced is not None:
+            self._drop(replaced, Reason.COALESCED, commands)
+
+    def restore(self, message: Message, now: float, commands: list[Command]) -> None:
+        """Take back what an earlier life saved."""
+        if message.base == NONE:
+            self.outbox.accept(message)
+            return
+        replaced = self.drafts.restored(message, now)
+        if replaced is not None:
+            self._drop(replaced, Reason.COALESCED, commands)
+
+    # --- from the server -----------------------------------------------------------------
+
+    def answered(
+        self,
+        message: int,
+        reason: Reason,
+        pause_s: float,
+        version: int,
+        now: float,
+        commands: list[Command],
+    ) -> Entry | None:
+        """Take in the answer to a message; return its entry if it was the one awaited."""
+        if reason in (Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT):
+            entry = self.outbox.acknowledge(message)
+            if entry is not None:
+                self._over(entry.message, reason, version, commands)
+            return entry
+        self.outbox.give_back(message)
+        if reason == Reason.LIMITED:
+            self._paused_until_s = max(self._paused_until_s, now + pause_s)
+        return None
+
+    def _over(
+        self, message: Message, reason: Reason, version: int, commands: list[Command]
+    ) -> None:
+        accepted = reason != Reason.CONFLICT
+        if self.outbox.persists(message):
+            commands.append(ev.Forget(message))
+        if message.base != NONE:
+            rebased = self.drafts.ended(message, version, accepted)
+            if rebased is not None and self.outbox.persists(rebased):
+                commands.append(ev.Save(rebased))
+        if not accepted:
+            commands.extend((ev.Drop(message, reason), ev.Notify(reason)))
+
+    # --- time ----------------------------------------------------------------------------
+
+    def resend(self, now: float, commands: list[Command]) -> int:
+        """Queue again what waits for its acknowledgement for too long; return how many."""
+        overdue = self.outbox.overdue(now)
+        for message in overdue:
+            connection = self.outbox.sent_on(message.id)
+            if self.posts.pop(connection, None) is not None:
+                commands.append(ev.Close(connection, Reason.TIMEOUT))
+            if not self.outbox.resend(message.id):
+                self.dead_letters = (*self.dead_letters, message)[-DEAD_LETTERS_KEPT:]
+                self._drop(message, Reason.DEAD_LETTER, commands)
+        return len(overdue)
+
+    def tidy(self, now: float, commands: list[Command]) -> None:
+        """Let go of what is too old, and of edits that have been held for long enough."""
+        if now >= self.drafts.deadline_s:
+            for edit in self.drafts.leaving(now):
+                self.send(edit, commands)
+        for message in self.outbox.expire(now):
+            self._drop(message, Reason.EXPIRED, commands)
+
+    def take(self, now: float, connection: int) -> Message | None:
+        """Return the message that may leave now over a connection, if any."""
+        if not self.outbox.has_next or now < self.ready_s:
+            return None
+        self._arrival_s = meters.take(self._arrival_s, now, self._rate)
+        return self.outbox.send_next(now, connection)
+
+    def abandon_posts(self, commands: list[Command]) -> None:
+        """Give up every unanswered post; its message is queued again."""
+        for connection, message in self.posts.items():
+            commands.append(ev.Close(connection))
+            self.outbox.give_back(message)
+        self.posts.clear()
+
+    def _drop(
+        self,
+        message: Message,
+        reason: Reason,
+        commands: list[Command],
+        never_saved: bool = False,
+    ) -> None:
+        commands.append(ev.Drop(message, reason))
+        if self.outbox.persists(message) and not never_saved:
+            commands.append(ev.Forget(message))
+        if message.base != NONE:
+            self.drafts.ended(message, NONE, accepted=False)

@@ -1,0 +1,149 @@
+"""The quality monitor: round trip, success share and the platform's hints, as one of five classes.
+
+Rules of the monitor:
+- The round trip is smoothed as TCP smooths it (RFC 6298), from pings and from messages that were
+  sent once.
+- The class is the worst that round trip, failures and hints say.
+- It worsens at once, and betters by one class at a time, after it has been better, with a
+  margin, for long enough: so it does not flicker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from math import inf
+
+from simlib.core.errors import SettingsError
+from simlib.core.rules import Ruled, count, number, seconds
+
+
+class Quality(IntEnum):
+    """How well messages get through; the worst is 0."""
+
+    OFFLINE = 0
+    POOR = 1
+    FAIR = 2
+    GOOD = 3
+    EXCELLENT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRules(Ruled):
+    """Where the classes end. Round trips as in the Network Information draft: 3g, and 2g."""
+
+    #: A smoothed round trip up to this is excellent.
+    excellent_s: float = seconds(0.1, above=True)
+    #: Up to this it is good.
+    good_s: float = seconds(0.27, above=True)
+    #: Up to this it is fair; beyond, poor.
+    fair_s: float = seconds(1.4, above=True)
+    #: A share of failures above this is poor; above half of it, at most fair.
+    poor_failure_fraction: float = number(0.4, "", above=True, high=1.0)
+    #: Pings, messages and attempts over which that share is taken.
+    window: int = count(20, high=60)
+    #: The class betters only if the round trip is below its bound by this share.
+    margin_fraction: float = number(0.2, "", high=0.9)
+    #: And only after this long.
+    better_after_s: float = seconds(2.0)
+
+    def check(self) -> None:
+        """Raise `SettingsError` where the bounds do not ascend."""
+        if not self.excellent_s < self.good_s < self.fair_s:
+            rule = f"must ascend with good_s and fair_s ({self.good_s:g}, {self.fair_s:g})"
+            raise SettingsError("excellent_s", self.excellent_s, rule)
+
+
+class Monitor:
+    """The quality of one client's way to the server, as far as it has been seen."""
+
+    # fmt: off
+    __slots__ = (
+        "rules", "rtt_s", "variation_s", "level", "reconnects", "missed",
+        "_outcomes", "_seen", "_better_s", "_hint_rtt_s", "_hint_bytes_per_s",
+    )
+    # fmt: on
+
+    def __init__(self, rules: QualityRules) -> None:
+        self.rules = rules
+        #: Smoothed round trip and its variation; inf: no sample yet.
+        self.rtt_s = self.variation_s = inf
+        self.level = Quality.EXCELLENT
+        #: Connections opened after the first, and heartbeats missed, since the start.
+        self.reconnects = self.missed = 0
+        self._outcomes = self._seen = 0
+        self._better_s = inf
+        self._hint_rtt_s = 0.0
+        self._hint_bytes_per_s = 0
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for an answer by RFC 6298: no less than a second."""
+        return max(1.0, self.rtt_s + 4.0 * self.variation_s)
+
+    @property
+    def failure_fraction(self) -> float:
+        """Share of failures in the window; 0 before there is any outcome."""
+        return self._outcomes.bit_count() / self._seen if self._seen else 0.0
+
+    def answered(self, now: float, rtt_s: float) -> None:
+        """Take in a round trip (RFC 6298, 2.2 and 2.3)."""
+        if self.rtt_s == inf:
+            self.rtt_s, self.variation_s = rtt_s, rtt_s / 2.0
+        else:
+            self.variation_s += (abs(self.rtt_s - rtt_s) - self.variation_s) / 4.0
+            self.rtt_s += (rtt_s - self.rtt_s) / 8.0
+        self._note(now, 0)
+
+    def failed(self, now: float) -> None:
+        """Take in a failure: of an attempt, a ping, a message."""
+        self._note(now, 1)
+
+    def hinted(self, now: float, rtt_s: float, downlink_bytes_per_s: int) -> None:
+        """Take in what the platform says; 0: it does not say."""
+        self._hint_rtt_s, self._hint_bytes_per_s = rtt_s, downlink_bytes_per_s
+        self._judge(now)
+
+    def _note(self, now: float, failure: int) -> None:
+        window = self.rules.window
+        self._outcomes = (self._outcomes << 1 | failure) & ((1 << window) - 1)
+        self._seen = min(window, self._seen + 1)
+        self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        worst = self._level(1.0)
+        if worst < self.level:
+            self.level, self._better_s = worst, inf
+            return
+        if self._level(1.0 - self.rules.margin_fraction) <= self.level:
+            self._better_s = inf
+            return
+        if self._better_s == inf:
+            self._better_s = now
+        if now - self._better_s >= self.rules.better_after_s:
+            self.level, self._better_s = Quality(self.level + 1), now
+
+    def _level(self, share: float) -> Quality:
+        """Return the class that the numbers say, with every bound taken times ``share``."""
+        rules = self.rules
+        # A measured round trip is worth more than the platform's guess.
+        rtt_s = self.rtt_s if self.rtt_s < inf else self._hint_rtt_s
+        level = Quality.POOR
+        if rtt_s <= rules.excellent_s * share:
+            level = Quality.EXCELLENT
+        elif rtt_s <= rules.good_s * share:
+            level = Quality.GOOD
+        elif rtt_s <= rules.fair_s * share:
+            level = Quality.FAIR
+        failures = self.failure_fraction
+        if failures > rules.poor_failure_fraction * share:
+            level = Quality.POOR
+        elif failures > rules.poor_failure_fraction * share / 2.0:
+            level = min(level, Quality.FAIR)
+        if 0 < self._hint_bytes_per_s < SLOW_BYTES_PER_S:
+            level = min(level, Quality.POOR)
+        return level
+
+
+#: Below this downlink (50 kbit/s) the Network Information draft calls a network slow-2g.
+SLOW_BYTES_PER_S = 6250

@@ -1,0 +1,84 @@
+"""The cookie session as the client knows it: valid, over, and when to sign in again.
+
+Rules of the session:
+- A client that signs in does so at its start, and attempts nothing before it has a session.
+- A session is over when its time has passed or the server says so; then attempts are suspended,
+  the user is told once, and after `sign_in_after_s` somebody signs in again.
+- A client that does not sign in is suspended for good by a server that wants a session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from simlib.core.rules import Ruled, seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRules(Ruled):
+    """How a client comes by its session; by default it needs none."""
+
+    #: After a session has ended, sign in again this much later: a user's time; inf: never.
+    sign_in_after_s: float = seconds(inf, endless=True)
+    #: And up to this much later still, drawn each time.
+    spread_s: float = seconds(0.0)
+    #: Renew a session this long before its end, without the user; inf: never.
+    renew_before_s: float = seconds(inf, endless=True)
+    #: A sign-in that failed is tried again after this long.
+    again_after_s: float = seconds(5.0, above=True)
+
+
+class Session:
+    """One client's session."""
+
+    __slots__ = ("rules", "valid_until_s", "connection", "due_s", "timeout_s", "asked")
+
+    def __init__(self, rules: SessionRules) -> None:
+        self.rules = rules
+        #: Without signing in a session is taken for granted until the server objects.
+        self.valid_until_s = -inf if rules.sign_in_after_s < inf else inf
+        #: The number of the unanswered sign-in; 0: none.
+        self.connection = 0
+        self.due_s = inf
+        self.timeout_s = inf
+        #: Whether the user was told to sign in, and has not yet.
+        self.asked = False
+
+    @property
+    def deadline_s(self) -> float:
+        """When a sign-in is due or overdue; inf: never."""
+        return min(self.due_s, self.timeout_s)
+
+    def valid(self, now: float) -> bool:
+        """Whether attempts make sense."""
+        return now < self.valid_until_s
+
+    def begin(self, now: float) -> None:
+        """Start: sign in at once if that is to be done, and a session is not there already."""
+        if self.rules.sign_in_after_s < inf and not self.valid(now):
+            self.due_s = now
+
+    def over(self, now: float, u: float) -> bool:
+        """Note that the session has ended; True if the user is to be told."""
+        self.valid_until_s = -inf
+        if self.connection == 0:
+            self.due_s = now + self.rules.sign_in_after_s + self.rules.spread_s * u
+        told, self.asked = self.asked, True
+        return not told
+
+    def sent(self, now: float, connection: int, timeout_s: float) -> None:
+        """Note that a sign-in was sent."""
+        self.connection, self.due_s, self.timeout_s = connection, inf, now + timeout_s
+
+    def granted(self, now: float, lifetime_s: float) -> None:
+        """Note a new session."""
+        self.connection, self.timeout_s, self.asked = 0, inf, False
+        self.valid_until_s = now + lifetime_s
+        early_s = self.rules.renew_before_s
+        self.due_s = max(now, self.valid_until_s - early_s) if early_s < inf else inf
+
+    def failed(self, now: float) -> None:
+        """Note that a sign-in failed: try again later."""
+        self.connection, self.timeout_s = 0, inf
+        self.due_s = now + self.rules.again_after_s

@@ -1,0 +1,23 @@
+"""What HTTP statuses and WebSocket close codes mean to a client: the only table of it."""
+
+from __future__ import annotations
+
+from simlib.core.events import Reason
+
+_OF_STATUS = {401: Reason.UNAUTHORIZED, 403: Reason.UNAUTHORIZED}
+_OF_CODE = {
+    1012: Reason.RESTARTING,
+    1013: Reason.OVERLOADED,
+    4401: Reason.UNAUTHORIZED,
+    4403: Reason.UNAUTHORIZED,
+}
+
+
+def of_status(status: int) -> Reason:
+    """Return the reason that an HTTP status other than success stands for."""
+    return _OF_STATUS.get(status, Reason.REJECTED)
+
+
+def of_code(code: int) -> Reason:
+    """Return the reason that a WebSocket close code stands for."""
+    return _OF_CODE.get(code, Reason.CLOSED)
