@@ -182,6 +182,36 @@ def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bo
         raise SystemExit(DISAGREED)
 
 
+@main.command(
+    epilog=_examples(
+        "watch first_outage",
+        "watch reconnect_storm --on sim --clients 200",
+        "watch first_outage --set duration_s=300 --set faults=[]",
+    )
+)
+@_plays
+@click.option(
+    "--on", default="live", show_default=True, metavar="[live|sim]", help="The engine that plays."
+)
+@_out
+def watch(scenario: Scenario, on: str, out: Path | None) -> None:
+    """Play SCENARIO and watch it; keys cut, slow and restore the network.
+
+    Its trace is kept, since what was done by hand cannot be repeated.
+    """
+    from simlib.show.watch import watch as watch_run
+
+    folder = out or _default_out(scenario)
+    _check_writable(folder)
+    with _saving_if_interrupted(folder):
+        trace = watch_run(scenario, on)
+    if trace.partial:
+        _save_partial(trace, folder)
+    else:
+        _save_run(trace, folder)
+        _note(f"Trace and metrics are in {folder}.")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""
@@ -313,9 +343,7 @@ def _saving_if_interrupted(folder: Path | None) -> Iterator[None]:
         yield
     except Interrupted as interrupted:
         if folder is not None:
-            file = folder / f"{interrupted.trace.engine}.partial.parquet"
-            interrupted.trace.save(file)
-            _note(f"The {interrupted.trace.engine} run is partial: what there is, is in {file}.")
+            _save_partial(interrupted.trace, folder)
         raise
 
 
@@ -342,6 +370,12 @@ def _save_run(trace: Trace, folder: Path) -> None:
     trace.save(folder / "trace.parquet")
     _write(folder / "summary.csv", summary(trace).to_csv())
     _write(folder / "summary.json", _json_text(_run_document(trace)))
+
+
+def _save_partial(trace: Trace, folder: Path) -> None:
+    file = folder / f"{trace.engine}.partial.parquet"
+    trace.save(file)
+    _note(f"The {trace.engine} run is partial: what there is, is in {file}.")
 
 
 def _save_comparison(comparison: Comparison, folder: Path) -> None:

@@ -60,7 +60,7 @@ def run(
     >>> int(trace.counts()["lost"])
     3
     """
-    trace: Trace = _engine(on).play(scenario, label, processes, progress)
+    trace: Trace = engine(on).play(scenario, label, processes, progress)
     return trace
 
 
@@ -79,11 +79,12 @@ async def run_live(
     --------
     >>> trace = await sl.run_live(scenario)  # doctest: +SKIP
     """
-    trace: Trace = await _engine("live").play_async(scenario, label, processes, progress)
+    trace: Trace = await engine("live").play_async(scenario, label, processes, progress)
     return trace
 
 
-def _engine(on: str) -> Any:
+def engine(on: str) -> Any:
+    """Return the module that plays: it has ``play`` and ``play_async``."""
     if on not in ENGINES:
         known = ", ".join(ENGINES)
         raise SettingsError("on", on, f"must be one of {known}{nearest(on, list(ENGINES))}")

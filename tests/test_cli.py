@@ -96,6 +96,18 @@ def test_story_prints_what_the_trace_tells(here):
     assert sl.run(sl.load("small.toml")).story(1) == result.stdout.splitlines()
 
 
+def test_watch_writes_a_line_per_second_and_keeps_the_trace(here):
+    result = simlib("watch", "small.toml", "--on", "sim", "--set", "duration_s=2.1")
+    assert (0, ["1.0", "2.0", "2.1"]) == (
+        result.exit_code,
+        [line.split()[0] for line in result.stdout.splitlines()],
+    )
+    assert "Trace and metrics are in out/small.\n" == result.stderr
+    assert ["summary.csv", "summary.json", "trace.parquet"] == names("out/small")
+    expected = sl.run(sl.load("small.toml").replace(duration_s=2.1))
+    assert expected.digest() == Trace.load("out/small/trace.parquet").digest()
+
+
 def test_settings_are_read_as_toml_and_applied_together(here):
     changed = cli._scenario(
         "small.toml",

@@ -59,14 +59,16 @@ class Crossing:
 
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now; inf: it never arrives."""
-        path, index = self.path, self._next(way)
+        path = self.path
         if self._plain and not self.timeline.delays:
+            index = self._next(way)
             leaving_s = size_bytes / path.bandwidth_bytes_per_s
             return transit(lane, now, leaving_s, self._latency_s(way, index))
         timeline, client = self.timeline, self.client
         start_s = timeline.held_until_s(client, route, now)
         if start_s == inf:
             return Lane(lane.free_s, inf)
+        index = self._next(way)
         bandwidth = timeline.bandwidth_bytes_per_s(
             client, route, start_s, path.bandwidth_bytes_per_s
         )
@@ -118,9 +120,17 @@ class Passage:
         can_lose = crossing.timeline.delays or crossing.path.idle_timeout_s < inf
         if can_lose and self._loses(way, now):
             return inf
-        lane = self._lanes[way] = crossing.send(self._lanes[way], way, self._route, now, size_bytes)
+        lane = crossing.send(self._lanes[way], way, self._route, now, size_bytes)
+        if lane.arrival_s < inf:
+            self._lanes[way] = lane
         self._used_s = now
         return lane.arrival_s
+
+    def holds(self, way: Stream, now: float) -> bool:
+        """Whether what is sent now is held in a black hole whose end is not known yet."""
+        crossing = self._crossing
+        held_s = crossing.timeline.held_until_s(crossing.client, self._route, now)
+        return way not in self._lost and held_s == inf
 
     def _loses(self, way: Stream, now: float) -> bool:
         timeline, client = self._crossing.timeline, self._crossing.client

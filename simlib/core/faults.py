@@ -22,7 +22,7 @@ Rules of the faults:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from math import inf
 
@@ -182,6 +182,9 @@ class Timeline:
             self.faults += parts
             self.origins += [origin] * len(parts)
         self._seed = seed
+        self._sort()
+
+    def _sort(self) -> None:
         # Asked at every frame: most runs have few kinds, so a kind that has none must cost nothing.
         self._of_kind = tuple(
             [(i, fault) for i, fault in enumerate(self.faults) if fault.kind == kind]
@@ -189,6 +192,18 @@ class Timeline:
         )
         #: Whether any fault changes the way of what is sent.
         self.delays = any(self._of_kind[kind] for kind in _ON_THE_WAY)
+
+    def begin(self, fault: Fault, now: float) -> int:
+        """Add a fault that starts now and whose end is not known yet; return its index."""
+        self.faults.append(replace(fault, start_s=now, stop_s=inf))
+        self.origins.append(max(self.origins, default=-1) + 1)
+        self._sort()
+        return len(self.faults) - 1
+
+    def end(self, index: int, now: float) -> None:
+        """Let a fault whose end was not known stop now."""
+        self.faults[index] = replace(self.faults[index], stop_s=now)
+        self._sort()
 
     def hits(self, index: int, client: int) -> bool:
         """Whether a client is among those that a fault hits."""

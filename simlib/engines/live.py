@@ -287,6 +287,7 @@ class LiveHost:
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
+        self._proxy.release()
         timeline = self.world.timeline
         crash = timeline.faults[index].kind == FaultKind.SERVER_CRASH
         if crash and not timeline.crashed(self.clock.now_s):

@@ -125,6 +125,8 @@ class Processes:
 
     async def listen(self) -> int:
         """Have the next process serve; return its port."""
+        if not self._standby:
+            await self.prepare(1)  # a crash that the scenario did not foresee
         self._serving = self._standby.popleft()
         return await self._serving.listen()
 

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Callable
 from http import HTTPStatus
+from math import inf
 from typing import Any
 
 from simlib.core.crossing import Crossing, Passage
@@ -36,6 +37,8 @@ class Proxy:
         #: The port of the server; None while it is down.
         self.server_port: int | None = None
         self.pipes: set[Pipe] = set()
+        #: What was sent into a black hole without an end: sent again when a fault stops.
+        self.held: list[tuple[Callable[..., None], Any]] = []
         self._listener: asyncio.Server | None = None
         self._empty = asyncio.Event()
 
@@ -57,6 +60,12 @@ class Proxy:
             pipe.reset()
         if len(pipes) > _RESETS_AT_ONCE:
             asyncio.get_running_loop().call_soon(self._reset, pipes[_RESETS_AT_ONCE:])
+
+    def release(self) -> None:
+        """Send again what is held."""
+        held, self.held = self.held, []
+        for send_again, arguments in held:
+            send_again(*arguments)
 
     async def close(self) -> None:
         """End every connection and stop listening."""
@@ -128,10 +137,16 @@ class Pipe(asyncio.Protocol):
             return
         self.client = int(match[2])
         self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
+        self._reach()
+
+    def _reach(self) -> None:
         now, proxy = self._clock.now_s, self._proxy
         crossing = proxy.crossings[self.client]
         self._passage = Passage(crossing, self.route, now)
         connected_s = crossing.connect(self.route, now)
+        if connected_s == inf and self._passage.holds(Stream.UP, now):
+            proxy.held.append((self._reach, ()))
+            return
         down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
         self._clock.at(connected_s, self.reset if down else self._connect)
 
@@ -176,6 +191,11 @@ class Pipe(asyncio.Protocol):
         assert self._passage is not None
         now = self._clock.now_s
         arrival_s = self._passage.send(way, now, size_bytes)
+        if arrival_s == inf and self._passage.holds(way, now):
+            self._waiting[way] += 1
+            again = (self._send, (way, size_bytes, function, *arguments))
+            self._proxy.held.append((self._arrive, (way, *again)))
+            return
         if arrival_s <= now and not self._waiting[way]:
             function(*arguments)
             return

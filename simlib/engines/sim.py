@@ -30,6 +30,8 @@ HANDSHAKE_UP_BYTES, HANDSHAKE_DOWN_BYTES = 264, 303
 REQUEST_BYTES, ANSWER_BYTES = 180, 60
 PING_BYTES, PONG_BYTES, ASK_BYTES, PUSH_BYTES, CLOSE_BYTES = 6, 2, 45, 45, 4
 _STEPS = 50
+#: Of a watched run: time between strides, and the most that one stride plays.
+_PACE_S, _LONGEST_STRIDE_S = 0.02, 0.1
 
 
 class _Line:
@@ -70,6 +72,8 @@ class SimHost:
             for i in range(scenario.clients)
         ]
         self._lines: dict[tuple[int, int], _Line] = {}
+        #: What was sent into a black hole without an end: sent again when a fault stops.
+        self._held: list[tuple[Callable[..., None], Any]] = []
         #: When the session in a client's cookie began: what a signed cookie says.
         self._cookies_s: dict[int, float] = {}
         self._server: Server | None = None
@@ -143,7 +147,14 @@ class SimHost:
         crossing = self._crossings[client]
         line = _Line(driver, command, Passage(crossing, _route_of(command), now))
         self._lines[client, line.connection] = line
-        connected_s = crossing.connect(line.route, now)
+        self._connect(line)
+
+    def _connect(self, line: _Line) -> None:
+        now, client = self._clock.now_s, line.client
+        connected_s = self._crossings[client].connect(line.route, now)
+        if connected_s == inf and line.passage.holds(Stream.UP, now):
+            self._held.append((self._connect, (line,)))
+            return
         refused = self._server is None or self._timeline.refuses(client, line.route, now)
         self._clock.at(connected_s, self._refused if refused else self._connected, line)
 
@@ -165,11 +176,17 @@ class SimHost:
             self._up(line, size_bytes, self._requested, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
-        arrival_s = line.passage.send(Stream.UP, self._clock.now_s, size)
+        now = self._clock.now_s
+        arrival_s = line.passage.send(Stream.UP, now, size)
+        if arrival_s == inf and line.passage.holds(Stream.UP, now):
+            self._held.append((self._up, (line, size, function, *arguments)))
         self._clock.at(arrival_s, function, *arguments)
 
     def _down(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
-        arrival_s = line.passage.send(Stream.DOWN, self._clock.now_s, size)
+        now = self._clock.now_s
+        arrival_s = line.passage.send(Stream.DOWN, now, size)
+        if arrival_s == inf and line.passage.holds(Stream.DOWN, now):
+            self._held.append((self._down, (line, size, function, *arguments)))
         self._clock.at(arrival_s, self._if_alive, line, function, arguments)
 
     def _if_alive(self, line: _Line, function: Callable[..., None], arguments: Any) -> None:
@@ -327,6 +344,9 @@ class SimHost:
         if crash and not self._timeline.crashed(self._clock.now_s):
             self._start_server()
         self._order(index, starts=False)
+        held, self._held = self._held, []
+        for send_again, arguments in held:
+            send_again(*arguments)
 
     def _order(self, index: int, starts: bool) -> None:
         event = order(self._timeline, index, starts, self._scenario.clients, zero_s=0.0)
@@ -398,4 +418,33 @@ def play(
     except KeyboardInterrupt:
         trace.partial = True
         raise Interrupted(trace) from None
+    return trace
+
+
+async def play_async(
+    scenario: Scenario,
+    label: str = "",
+    processes: Sequence[Process] = (),
+    progress: Callable[[float], None] | None = None,
+    trace: Trace | None = None,
+) -> Trace:
+    """Play a scenario in virtual time at the pace of the wall clock: the same trace, watched."""
+    import asyncio
+
+    trace = Trace("sim", scenario, label) if trace is None else trace
+    trace.partial = True
+    host = SimHost(scenario, trace)
+    host.world.begin(processes)
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    while trace.end_s < scenario.duration_s:
+        await asyncio.sleep(_PACE_S)
+        # A simulation slower than the wall clock falls behind; it does not take longer strides.
+        furthest_s = min(scenario.duration_s, trace.end_s + _LONGEST_STRIDE_S)
+        if (until_s := min(loop.time() - began_s, furthest_s)) > trace.end_s:
+            host.run(until_s)
+            trace.end_s = until_s
+        if progress is not None:
+            progress(trace.end_s / scenario.duration_s)
+    trace.partial = False
     return trace

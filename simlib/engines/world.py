@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from heapq import heappop, heappush
-from math import inf
+from math import inf, nextafter
 from typing import Any, Protocol
 
 import simpy
 from simpy.events import NORMAL
 
 from simlib.core.client import Client
+from simlib.core.errors import MisuseError
 from simlib.core.events import (
     NONE,
     Admit,
@@ -35,7 +36,7 @@ from simlib.core.events import (
     SignedIn,
     Start,
 )
-from simlib.core.faults import FaultKind, Timeline
+from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
 from simlib.core.server import UNAUTHORIZED
 from simlib.engines.driver import Driver, Host, Observer
@@ -118,6 +119,9 @@ class World:
         self.timeline = Timeline(scenario.faults, scenario.seed)
         self.trace = trace
         self.observers: list[Observer] = []
+        #: The faults of the scenario and those struck by hand.
+        self._script = list(scenario.faults)
+        self._struck: set[int] = set()
         self._stage = stage
         self._store = store
         self.drivers = [
@@ -166,6 +170,52 @@ class World:
         """Give a client a new text of a draft; return its number, or -1 if the client is gone."""
         return self._give(Edit, client, priority, size_bytes, inf, key, 0)
 
+    def strike(self, fault: Fault) -> int:
+        """Begin a fault now, to last until it is lifted; return its index.
+
+        Its own times do not count. The trace's scenario has it from now on as if it had been
+        scripted, so that the run can be played again.
+
+        Raises
+        ------
+        MisuseError
+            If the run is over.
+        """
+        now = self.clock.now_s
+        if now >= self.scenario.duration_s:
+            raise MisuseError("a fault cannot be struck: the run is over")
+        index = self.timeline.begin(fault, now)
+        self._script.append(self.timeline.faults[index])
+        if self.timeline.faults[index].end_s == inf:
+            self._struck.add(index)
+        self._fault(index, True)
+        self._write_script()
+        return index
+
+    def lift(self, index: int) -> None:
+        """End a fault now that was struck.
+
+        Raises
+        ------
+        MisuseError
+            If it was not struck, takes but a moment, or was lifted before.
+        """
+        if index not in self._struck:
+            raise MisuseError(f"fault {index} cannot be lifted: it was not struck, or is over")
+        self._struck.remove(index)
+        # A fault has some length, even one that is lifted at the moment it was struck.
+        shortest_s = nextafter(self.timeline.faults[index].start_s, inf)
+        self.clock.at(max(self.clock.now_s, shortest_s), self._end, index)
+
+    def _end(self, index: int) -> None:
+        self.timeline.end(index, self.clock.now_s)
+        self._script[self.timeline.origins[index]] = self.timeline.faults[index]
+        self._fault(index, False)
+        self._write_script()
+
+    def _write_script(self) -> None:
+        self.trace.scenario = self.trace.scenario.replace(faults=self._script)
+
     def tell(self, client: int, event: Event) -> None:
         """Tell a client something by hand, such as `Offline()` or `Hinted(rtt_s=2.0)`."""
         self.drivers[client].feed(event)
@@ -209,7 +259,7 @@ class World:
     def _fault(self, index: int, starts: bool) -> None:
         name = Name.FAULT_START if starts else Name.FAULT_STOP
         fault, origin = self.timeline.faults[index], self.timeline.origins[index]
-        kind = self.scenario.faults[origin].kind
+        kind = self._script[origin].kind
         self.trace.append(note(self.clock.now_s, NONE, Kind.FAULT, name, kind, origin))
         (self._stage.fault_starts if starts else self._stage.fault_stops)(index)
         action = _TO_CLIENTS.get((fault.kind, starts))

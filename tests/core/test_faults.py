@@ -44,8 +44,10 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ),
         (
             {"kind": "outage", "amount_s": 0.5},
-            "amount_s = 0.5: is not for outage, which takes stop_s, clients_fraction, route, "
-            "announced",
+            (
+                "amount_s = 0.5: is not for outage, "
+                "which takes stop_s, clients_fraction, route, announced"
+            ),
         ),
         (
             {"kind": "outages"},
@@ -243,3 +245,23 @@ def test_each_direction_numbers_its_draws():
 def test_to_connect_costs_no_bandwidth():
     narrow = Path(latency=Latency(mean_s=0.02), bandwidth_bytes_per_s=10)
     assert 1.04 == crossing(path=narrow).connect(WEBSOCKET, 1.0)
+
+
+# --- faults whose end is not known -------------------------------------------------------
+
+
+def test_a_fault_may_begin_during_the_run_and_acts_until_it_ends():
+    faults = timeline(Fault("outage", 50, 60))
+    assert 1 == faults.begin(Fault("black_hole", start_s=1, stop_s=2), 5.0)
+    assert [4.9, inf, inf] == [faults.held_until_s(0, WEBSOCKET, now) for now in (4.9, 5.0, 7.0)]
+    faults.end(1, 8.0)
+    assert [4.9, 8.0, 8.0] == [faults.held_until_s(0, WEBSOCKET, now) for now in (4.9, 5.0, 7.0)]
+    assert [Fault("outage", 50, 60), Fault("black_hole", 5, 8)] == faults.faults
+
+
+def test_a_network_without_delays_has_them_once_a_fault_begins_that_delays():
+    faults = timeline()
+    assert not faults.delays
+    faults.begin(Fault("latency", amount_s=0.5), 5.0)
+    assert faults.delays
+    assert [0.0, 0.5] == [faults.extra_s(0, HTTP, now) for now in (4.0, 6.0)]

@@ -216,6 +216,39 @@ def test_a_users_own_process_drives_the_real_clients() -> None:
         assert rows["message"].tolist() == [0, 1, 2]
 
 
+def by_hand(fault: sl.Fault, start_s: float, stop_s: float) -> Any:
+    def hand(world: World) -> Generator[Any, Any, None]:
+        yield world.clock.timeout(start_s)
+        index = world.strike(fault)
+        yield world.clock.timeout(stop_s - start_s)
+        world.lift(index)
+
+    return hand
+
+
+def test_a_black_hole_by_hand_holds_and_lets_through_when_it_is_lifted() -> None:
+    # A ramp into the hole: two clients connect before it, two connect through it.
+    slow = scenario(ramp_s=1.0, client=sl.Settings(connect_timeout_s=5))
+    hole = by_hand(sl.Fault("black_hole"), 0.6, 1.4)
+    trace = sl.run(slow, on="live", processes=[hole])
+    counts = trace.counts()
+    assert counts["opened"] == 4
+    assert "lost" not in counts
+    assert "failed" not in counts
+    assert counts["received"] == counts["process"] == counts["send"]
+    assert trace.frame().query("name == 'received' and 0.7 < time_s < 1.4").empty
+    (noted,) = trace.scenario.faults
+    assert 0.6 <= noted.start_s < noted.stop_s
+
+
+def test_a_crash_by_hand_kills_the_server_and_starts_another() -> None:
+    crash = by_hand(sl.Fault("server_crash"), 0.5, 0.8)
+    trace = sl.run(scenario(duration_s=3), on="live", processes=[crash])
+    assert reasons(trace, "lost") == {"reset": 4}
+    assert trace.counts()["opened"] == 8
+    assert children() == set()
+
+
 async def test_nothing_is_left_after_a_run() -> None:
     await sl.run_live(scenario(duration_s=0.5, ramp_s=0.0))  # what is imported once, is now
     files, tasks = open_files(), asyncio.all_tasks()

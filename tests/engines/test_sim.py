@@ -1,5 +1,6 @@
 """Whole stories in virtual time: 50 ms one way, no jitter, so every moment can be worked out."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import simlib as sl
 from simlib.core.events import Reason
 from simlib.core.link import State
-from simlib.engines.sim import play
+from simlib.engines.sim import play, play_async
 from simlib.rows import Kind, Name
 from simlib.trace import Interrupted, Trace
 
@@ -521,3 +522,86 @@ def test_the_busy_run_tries_nearly_everything(busy):
         *(Name.PUSH, Name.GRANT, Name.SHUT, Name.GARBAGE),
     }
     assert set(Name) - happened == {Name.STOP} | of_other_features
+
+
+# --- by hand, and at the pace of the wall clock ------------------------------------------
+
+
+def troubled(latency: sl.Latency) -> sl.Scenario:
+    return sl.Scenario(
+        clients=8,
+        duration_s=12,
+        client=sl.Settings(
+            backoff=sl.Backoff(base_s=0.3, cap_s=2),
+            breaker=sl.Breaker(trip_after=4, open_s=1),
+            fallback=sl.Fallback(after_attempts=2, poll_interval_s=0.5, return_after_s=1),
+            heartbeat=sl.HeartbeatRules(interval_s=2, timeout_s=1),
+            outbox=sl.OutboxLimits(ack_timeout_s=2),
+            connect_timeout_s=1.5,
+        ),
+        path=sl.Path(latency=latency, bandwidth_bytes_per_s=20_000),
+        workload=sl.Workload(rate_per_s=4, stop_s=10),
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        sl.Fault("outage", 3, 6),
+        sl.Fault("outage", 3, 6, clients_fraction=0.5, route="websocket"),
+        sl.Fault("black_hole", 3, 6),
+        sl.Fault("black_hole", 3, 6, clients_fraction=0.5),
+        sl.Fault("latency", 3, 6, amount_s=0.1),
+        sl.Fault("server_crash", 3, 6),
+        sl.Fault("reject", 3, 6, retry_after_s=1),
+    ],
+    ids=lambda fault: f"{fault.kind.name.lower()}-{fault.clients_fraction:g}",
+)
+@pytest.mark.parametrize(
+    "latency", [sl.Latency(mean_s=0.03), sl.Latency(distribution="lognormal", mean_s=0.03)]
+)
+def test_a_fault_by_hand_does_what_the_same_fault_does_in_a_script(fault, latency):
+    def hand(world):
+        yield world.clock.timeout(3)
+        index = world.strike(fault)
+        yield world.clock.timeout(3)
+        world.lift(index)
+
+    scripted, by_hand = troubled(latency).replace(faults=[fault]), troubled(latency)
+    expected, got = sl.run(scripted), sl.run(by_hand, processes=[hand])
+    assert expected.digest() == got.digest()
+    assert scripted == got.scenario
+
+
+def test_a_black_hole_that_is_never_lifted_lets_nothing_through():
+    def hand(world):
+        yield world.clock.timeout(3)
+        world.strike(sl.Fault("black_hole"))
+
+    trace = sl.run(troubled(sl.Latency(mean_s=0.03)), processes=[hand])
+    assert max(moments(trace, Name.RECEIVED)) < 3.1
+    assert set(moments(trace, Name.OPENED)) == {m for m in moments(trace, Name.OPENED) if m < 3.0}
+
+
+async def test_at_the_pace_of_the_wall_clock_a_run_is_the_same():
+    short = troubled(sl.Latency(mean_s=0.03)).replace(duration_s=0.3, ramp_s=0.1)
+    fractions = []
+    trace = await play_async(short, progress=fractions.append)
+    assert sl.run(short).digest() == trace.digest()
+    assert (False, 0.3) == (trace.partial, trace.end_s)
+    assert sorted(fractions) == fractions
+    assert 1.0 == fractions[-1]
+
+
+async def test_a_simulation_slower_than_the_wall_clock_is_played_in_short_strides(monkeypatch):
+    trace = Trace("sim", troubled(sl.Latency()).replace(duration_s=0.5, ramp_s=0.1))
+    loop, lost_s, ends_s = asyncio.get_running_loop(), [0.0], [0.0]
+    monkeypatch.setattr(loop, "time", lambda plain=loop.time: plain() + lost_s[0])
+
+    def take_long(_):
+        ends_s.append(trace.end_s)
+        lost_s[0] += 0.4
+
+    await play_async(trace.scenario, trace=trace, progress=take_long)
+    assert max(b - a for a, b in pairwise(ends_s)) <= 0.1 + 1e-9
+    assert sl.run(trace.scenario).digest() == trace.digest()

@@ -8,6 +8,7 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
 from simlib.core.faults import FaultKind
+from simlib.core.link import State
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.store import MemoryStore
 from simlib.engines.world import SimClock, World, note, server_row
@@ -208,6 +209,118 @@ def test_the_script_of_faults_is_played_and_noted_up_to_the_end():
         (3.0, 1, FaultKind.RESET, -1),
     ] == noted
     assert [3.0] == [row["time_s"] for row in rows(world, Name.FAULT_STOP)]
+
+
+# --- faults by hand ----------------------------------------------------------------------
+
+
+def by_hand(*steps):
+    """A process that waits and acts on the world, step by step."""
+
+    def hand(world):
+        for wait_s, act in steps:
+            yield world.clock.timeout(wait_s)
+            act(world)
+
+    return hand
+
+
+SCRIPTED_AT_5 = sl.Scenario(clients=1, duration_s=10, faults=[sl.Fault("outage", 5, 6)])
+
+
+def test_a_fault_begins_and_ends_by_hand_and_is_noted_like_a_scripted_one():
+    struck = []
+    world, host = played(
+        SCRIPTED_AT_5,
+        by_hand(
+            (2, lambda world: struck.append(world.strike(sl.Fault("black_hole", 7, 8)))),
+            (1, lambda world: world.lift(1)),
+        ),
+    )
+    assert [1] == struck
+    assert [(1, True), (1, False), (0, True), (0, False)] == host.faults
+    edges = [*rows(world, Name.FAULT_START), *rows(world, Name.FAULT_STOP)]
+    assert [
+        (2.0, 1, FaultKind.BLACK_HOLE),
+        (5.0, 0, FaultKind.OUTAGE),
+        (3.0, 1, FaultKind.BLACK_HOLE),
+        (6.0, 0, FaultKind.OUTAGE),
+    ] == [(row["time_s"], row["message"], row["connection"]) for row in edges]
+
+
+def test_the_trace_s_scenario_has_the_faults_by_hand_and_the_played_one_has_not():
+    world, _ = played(SCRIPTED_AT_5, by_hand((2, lambda world: world.strike(sl.Fault("reset")))))
+    expected = SCRIPTED_AT_5.replace(faults=[*SCRIPTED_AT_5.faults, sl.Fault("reset", 2)])
+    assert expected == world.trace.scenario
+    assert SCRIPTED_AT_5 == world.scenario
+
+
+def test_a_fault_that_is_not_lifted_lasts_to_the_end_of_the_run():
+    world, host = played(SCRIPTED_AT_5, by_hand((8, lambda world: world.strike(sl.Fault()))))
+    assert sl.Fault("outage", start_s=8) == world.trace.scenario.faults[1]
+    assert (1, False) not in host.faults
+
+
+def test_a_fault_lifted_at_the_moment_it_was_struck_was_there_for_a_moment():
+    def both(world):
+        world.lift(world.strike(sl.Fault("server_crash")))
+
+    world, host = played(sl.Scenario(clients=1, duration_s=10), by_hand((2, both)))
+    assert [(0, True), (0, False)] == host.faults
+    (fault,) = world.trace.scenario.faults
+    assert 2.0 == fault.start_s < fault.stop_s < 2.0 + 1e-9
+    assert not world.timeline.crashed(fault.stop_s)
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda world: world.lift(0), "fault 0 cannot be lifted"),  # a scripted one
+        (lambda world: world.lift(7), "fault 7 cannot be lifted"),
+        (lambda world: world.lift(world.strike(sl.Fault("reset"))), "fault 1 cannot be lifted"),
+        (
+            lambda world: [world.lift(index) for index in [world.strike(sl.Fault())] * 2],
+            "fault 1 cannot be lifted: it was not struck, or is over",
+        ),
+    ],
+)
+def test_only_what_was_struck_can_be_lifted_and_only_once(act, message):
+    with pytest.raises(sl.MisuseError, match=message):
+        played(SCRIPTED_AT_5, by_hand((1, act)))
+
+
+def test_nothing_is_struck_after_the_end():
+    world, host = played(sl.Scenario(clients=1, duration_s=10))
+    with pytest.raises(sl.MisuseError, match="the run is over"):
+        world.strike(sl.Fault("outage"))
+    assert [] == host.faults
+
+
+# --- observers ---------------------------------------------------------------------------
+
+
+def test_an_observer_is_told_of_each_step_after_it_was_made():
+    told = []
+
+    def observe(driver, event, commands, now):
+        told.append((driver.client.number, event, commands, now, driver.client.link.state))
+
+    def attach(world):
+        world.observers.append(observe)
+        yield world.clock.timeout(5)
+        world.observers.remove(observe)
+
+    quiet = sl.Scenario(
+        clients=2, duration_s=20, ramp_s=2, workload=sl.Workload(rate_per_s=0)
+    ).replace("client.connect_timeout_s", 1.5)
+    played(quiet, attach)
+    started = [each for each in told if each[1] == ev.Start()]
+    assert [
+        (0, ev.Start(), [ev.Open(1)], 0.0, State.CONNECTING),
+        (1, ev.Start(), [ev.Open(1)], 1.0, State.CONNECTING),
+    ] == started
+    assert (0, ev.Wake(), [ev.Close(1, Reason.TIMEOUT)], 1.5, State.WAITING) in told
+    assert max(now for *_, now, _ in told) < 5.0
 
 
 # --- rows --------------------------------------------------------------------------------
