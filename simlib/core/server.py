@@ -195,7 +195,7 @@ class Server:
         elif not self._authorized(event.signed_in_s, now):
             commands.append(ev.Refuse(*where, UNAUTHORIZED))
         elif event.post is not None:
-            self._framed(event.post, now, commands)
+            self._take(event.post, now, commands)
         else:
             pushes = (
                 push
@@ -207,7 +207,12 @@ class Server:
     # --- messages ------------------------------------------------------------------------
 
     def _framed(self, event: ev.Framed, now: float, commands: list[ServerCommand]) -> None:
-        self._sign_of_life(event, now)
+        # What was on its way to a connection that the server has ended is not read any more.
+        if (event.client, event.connection) in self._open:
+            self._sign_of_life(event, now)
+            self._take(event, now, commands)
+
+    def _take(self, event: ev.Framed, now: float, commands: list[ServerCommand]) -> None:
         arrival_s = self._arrivals_s.get(event.client, 0.0)
         ready_s = meters.ready_s(arrival_s, self.settings.rate)
         if now < ready_s:

@@ -261,15 +261,20 @@ class World:
         fault, origin = self.timeline.faults[index], self.timeline.origins[index]
         kind = self._script[origin].kind
         self.trace.append(note(self.clock.now_s, NONE, Kind.FAULT, name, kind, origin))
+        # A platform knows of the network's end before a connection does, and of its return after.
+        if starts and fault.announced:
+            self._tell_hit(index, Offline())
         (self._stage.fault_starts if starts else self._stage.fault_stops)(index)
+        if not starts and fault.announced:
+            self._tell_hit(index, Online())
         action = _TO_CLIENTS.get((fault.kind, starts))
-        if action is None and not fault.announced:
-            return
-        for client in self.timeline.hit(index, self.scenario.clients):
-            if action is not None:
+        if action is not None:
+            for client in self.timeline.hit(index, self.scenario.clients):
                 action(self, self.drivers[client])
-            if fault.announced:
-                self.drivers[client].feed(Offline() if starts else Online())
+
+    def _tell_hit(self, index: int, event: Event) -> None:
+        for client in self.timeline.hit(index, self.scenario.clients):
+            self.drivers[client].feed(event)
 
     def _hint(self, hint: Hint) -> None:
         told = round(hint.clients_fraction * self.scenario.clients)

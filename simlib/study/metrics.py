@@ -323,6 +323,11 @@ def _wait_fractions(trace: Trace) -> pd.Series:
         & (frame["breaker"] != "open")
         & (frame["hint_s"] == 0.0)
     ]
+    # What a budget postponed says nothing of the backoff.
+    told = frame[(frame["reason"] == "budget").to_numpy()]
+    rationed = set(zip(told["client"], told["time_s"], strict=True))
+    own = [each not in rationed for each in zip(waits["client"], waits["time_s"], strict=True)]
+    waits = waits[own]
     backoff = trace.scenario.client.backoff
     ceilings_s = {k: ceiling(backoff, k) for k in waits["attempt"].unique().tolist()}
     return waits["wait_s"] / waits["attempt"].map(ceilings_s)

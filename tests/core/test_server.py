@@ -1,5 +1,6 @@
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,10 +9,22 @@ from simlib.core.events import (
     Admit,
     Answer,
     Arrived,
+    Drain,
     Ended,
+    Fetched,
     Framed,
+    Grant,
+    Heard,
+    Push,
     Reason,
     Refuse,
+    Requested,
+    Revoke,
+    Served,
+    Shun,
+    Shut,
+    Slow,
+    Subscribed,
     Wake,
 )
 from simlib.core.meters import Rate
@@ -23,6 +36,11 @@ def told(server: Server, event, now: float) -> list:
     commands = server.handle(event, now)
     server.check()
     return commands
+
+
+def posted(client: int, connection: int, *message) -> Requested:
+    """A post: it needs no connection that is open."""
+    return Requested(client, connection, post=Framed(client, connection, *message))
 
 
 # --- handshakes --------------------------------------------------------------------------
@@ -121,8 +139,8 @@ def test_work_for_a_client_that_has_gone_is_still_done():
 
 def test_messages_are_worked_on_one_at_a_time():
     server = Server(ServerSettings(message_service_s=0.5))
-    assert [] == told(server, Framed(0, 1, 0), 0.0)
-    assert [] == told(server, Framed(1, 1, 0), 0.2)
+    assert [] == told(server, posted(0, 1, 0), 0.0)
+    assert [] == told(server, posted(1, 1, 0), 0.2)
     assert [Answer(0, 1, 0, Reason.ACCEPTED)] == told(server, Wake(), 0.5)
     assert 1.0 == server.deadline
     assert [Answer(1, 1, 0, Reason.ACCEPTED)] == told(server, Wake(), 1.0)
@@ -130,7 +148,7 @@ def test_messages_are_worked_on_one_at_a_time():
 
 def test_a_message_counts_once_over_any_connection():
     server = Server(ServerSettings())
-    frames = [Framed(0, 1, 5), Framed(0, 1, 5), Framed(0, 2, 5), Framed(1, 1, 5)]
+    frames = [posted(0, 1, 5), posted(0, 1, 5), posted(0, 2, 5), posted(1, 1, 5)]
     assert [Reason.ACCEPTED, Reason.DUPLICATE, Reason.DUPLICATE, Reason.ACCEPTED] == [
         told(server, frame, 0.0)[0].reason for frame in frames
     ]
@@ -138,10 +156,10 @@ def test_a_message_counts_once_over_any_connection():
 
 def test_a_client_beyond_its_rate_is_told_when_to_come_back():
     server = Server(ServerSettings(rate=Rate(per_s=2, burst=1)))
-    assert [Answer(0, 1, 0, Reason.ACCEPTED)] == told(server, Framed(0, 1, 0), 0.0)
-    assert [Answer(0, 1, 1, Reason.LIMITED, 0.375)] == told(server, Framed(0, 1, 1), 0.125)
-    assert [Answer(1, 1, 0, Reason.ACCEPTED)] == told(server, Framed(1, 1, 0), 0.125)
-    assert [Answer(0, 1, 1, Reason.ACCEPTED)] == told(server, Framed(0, 1, 1), 0.5)
+    assert [Answer(0, 1, 0, Reason.ACCEPTED)] == told(server, posted(0, 1, 0), 0.0)
+    assert [Answer(0, 1, 1, Reason.LIMITED, 0.375)] == told(server, posted(0, 1, 1), 0.125)
+    assert [Answer(1, 1, 0, Reason.ACCEPTED)] == told(server, posted(1, 1, 0), 0.125)
+    assert [Answer(0, 1, 1, Reason.ACCEPTED)] == told(server, posted(0, 1, 1), 0.5)
 
 
 # --- parts -------------------------------------------------------------------------------
@@ -237,7 +255,7 @@ def test_every_handshake_and_message_has_exactly_one_outcome(settings, steps):
             tell(Arrived(client, connection))
         elif word == "framed":
             frames.append((client, connection, message))
-            tell(Framed(client, connection, message))
+            tell(posted(client, connection, message))
         elif word == "ended":
             handshakes.discard((client, connection))
             tell(Ended(client, connection))
@@ -246,3 +264,132 @@ def test_every_handshake_and_message_has_exactly_one_outcome(settings, steps):
     now = 1e9
     tell(Wake())
     assert (set(), []) == (handshakes, frames)
+
+
+# --- sessions ----------------------------------------------------------------------------
+
+SESSIONS = ServerSettings(session_lifetime_s=10, sign_in_service_s=0.5)
+
+
+def test_a_sign_in_takes_its_time_and_gives_a_session():
+    server = Server(SESSIONS)
+    assert [] == told(server, Requested(0, 1, signs_in=True), 0.0)
+    assert [Grant(0, 1, 10.0)] == told(server, Wake(), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("signed_in_s", "status"), [(-inf, 401), (0.0, 401), (0.1, None), (9.0, None)]
+)
+def test_only_a_session_that_holds_opens_anything(signed_in_s, status):
+    server = Server(SESSIONS)
+    wanted = [Admit(0, 1)] if status is None else [Refuse(0, 1, status)]
+    assert wanted == told(server, Arrived(0, 1, signed_in_s), 10.0)
+    wanted = [Served(0, 2)] if status is None else [Refuse(0, 2, status)]
+    assert wanted == told(server, Requested(0, 2, signed_in_s), 10.0)
+
+
+def test_a_connection_ends_with_its_session():
+    server = Server(SESSIONS)
+    told(server, Arrived(0, 1, 2.0), 3.0)
+    assert 12.0 == server.deadline
+    assert [Shut(0, 1, 4401)] == told(server, Wake(), 12.0)
+    # What was on its way is not read any more.
+    assert [] == told(server, Framed(0, 1, 7), 12.1)
+
+
+def test_what_is_revoked_are_the_sessions_of_before():
+    server = Server(SESSIONS)
+    told(server, Arrived(0, 1, 2.0), 3.0)
+    assert [Shut(0, 1, 4401)] == told(server, Revoke(), 5.0)
+    assert [Refuse(0, 2, 401)] == told(server, Arrived(0, 2, 2.0), 5.0)
+    assert [Admit(0, 3)] == told(server, Arrived(0, 3, 5.0), 5.0)
+
+
+def test_nobody_needs_a_session_where_there_are_none():
+    server = Server(ServerSettings())
+    told(server, Arrived(0, 1), 0.0)
+    assert [] == told(server, Revoke(), 5.0)
+
+
+# --- the operator ------------------------------------------------------------------------
+
+
+def test_a_drain_ends_connections_evenly():
+    server = Server(ServerSettings())
+    for client in range(4):
+        told(server, Arrived(client, 1), 0.0)
+    assert [] == told(server, Drain(frozenset({0, 1, 3}), 1012, 11.0, 2.0), 5.0)
+    ends = {}
+    while server.deadline < inf:
+        now = server.deadline
+        ends[now] = told(server, Wake(), now)
+    assert {
+        7.0: [Shut(0, 1, 1012, 2.0)],
+        9.0: [Shut(1, 1, 1012, 2.0)],
+        11.0: [Shut(3, 1, 1012, 2.0)],
+    } == ends
+    assert 1 == server.connections
+
+
+def test_who_is_shunned_is_ended_now_and_at_each_return():
+    server = Server(ServerSettings())
+    told(server, Arrived(0, 1), 0.0)
+    assert [Shut(0, 1, 1013, 1.0)] == told(server, Shun(frozenset({0}), 1013, 8.0, 1.0), 5.0)
+    assert [Admit(0, 2), Shut(0, 2, 1013, 1.0)] == told(server, Arrived(0, 2), 6.0)
+    assert [Admit(1, 1)] == told(server, Arrived(1, 1), 6.0)
+    assert [Admit(0, 3)] == told(server, Arrived(0, 3), 8.0)
+
+
+def test_a_slow_server_takes_longer_for_what_it_begins():
+    server = Server(ServerSettings(handshake_service_s=1.0))
+    told(server, Arrived(0, 1), 0.0)
+    told(server, Slow(3.0), 0.5)
+    told(server, Arrived(1, 1), 0.5)
+    assert [Admit(0, 1)] == told(server, Wake(), 1.0)
+    assert 4.0 == server.deadline
+
+
+def test_a_silent_connection_is_ended_and_a_ping_is_a_sign_of_life():
+    server = Server(ServerSettings(silence_timeout_s=10))
+    told(server, Arrived(0, 1), 0.0)
+    told(server, Arrived(1, 1), 0.0)
+    told(server, Heard(1, 1), 6.0)
+    assert [Shut(0, 1, 1001)] == told(server, Wake(), 10.0)
+    assert [Shut(1, 1, 1001)] == told(server, Wake(), 16.0)
+
+
+# --- channels ----------------------------------------------------------------------------
+
+
+def test_who_follows_hears_of_what_is_published_and_who_comes_back_of_what_was_missed():
+    server = Server(ServerSettings(history=2))
+    told(server, Arrived(1, 1), 0.0)
+    assert [] == told(server, Subscribed(1, 1, 5, 0), 0.0)
+    first = [Answer(0, 1, 0, Reason.ACCEPTED), Push(1, 1, 5, 1)]
+    assert first == told(server, posted(0, 1, 0, 5), 1.0)
+    told(server, Ended(1, 1), 2.0)
+    told(server, posted(0, 2, 1, 5), 3.0)
+    told(server, Arrived(1, 2), 4.0)
+    assert [Push(1, 2, 5, 2)] == told(server, Subscribed(1, 2, 5, 1), 4.0)
+    assert [] == told(server, Fetched(1, 2, 6), 4.0)
+    # Two more, and the first is forgotten: only the newest is told, the gap is the follower's.
+    told(server, Ended(1, 2), 5.0)
+    told(server, posted(0, 3, 2, 5), 5.0)
+    told(server, posted(0, 4, 3, 5), 5.0)
+    told(server, Arrived(1, 3), 6.0)
+    assert [Push(1, 3, 5, 4)] == told(server, Subscribed(1, 3, 5, 1), 6.0)
+    assert [Push(1, 3, 5, 4, Reason.SNAPSHOT)] == told(server, Fetched(1, 3, 5), 6.0)
+    whole = Push(1, 4, 5, 4, Reason.SNAPSHOT)
+    assert [Served(1, 4, (whole,))] == told(server, Requested(1, 4, channels=((5, 1),)), 6.0)
+
+
+def test_an_edit_counts_on_the_newest_version_only():
+    server = Server(ServerSettings())
+    accepted = Answer(0, 1, 0, Reason.ACCEPTED, version=1)
+    assert [accepted] == told(server, posted(0, 1, 0, 5, 0), 0.0)
+    # The same edit again is a duplicate, another on the same version a conflict.
+    assert Reason.DUPLICATE == told(server, posted(0, 2, 0, 5, 0), 0.0)[0].reason
+    assert [Answer(1, 1, 0, Reason.CONFLICT, version=1)] == told(server, posted(1, 1, 0, 5, 0), 1.0)
+    # A server that has lost its memory believes who has been further.
+    afresh = Server(ServerSettings())
+    assert [Answer(0, 3, 9, Reason.ACCEPTED, version=8)] == told(afresh, posted(0, 3, 9, 5, 7), 0.0)

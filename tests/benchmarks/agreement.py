@@ -1,0 +1,44 @@
+"""Every shipped scenario in simulation and on real WebSockets: which metrics disagree?
+
+python tests/benchmarks/agreement.py [SCENARIO ...] writes out/agreement.csv, a row per metric.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+import simlib as sl
+
+SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
+#: A live run has all its clients in one process.
+MOST_CLIENTS = 100
+
+
+def main(names: list[str]) -> None:
+    tables = []
+    for file in sorted(SCENARIOS.glob("*.toml")):
+        if names and file.stem not in names:
+            continue
+        scenario = sl.load(file)
+        found = sl.compare(scenario.replace(clients=min(MOST_CLIENTS, scenario.clients)))
+        verdicts = found.table["verdict"].value_counts()
+        print(
+            f"{file.stem:28} {verdicts.get('agree', 0):3} agree, "
+            f"{verdicts.get('too little data', 0):2} too little data; {found.replay}",
+            flush=True,
+        )
+        for _, row in found.table[found.table["verdict"] == "disagree"].iterrows():
+            print(
+                f"    {row['metric']}: simulated {row['sim_low']:.4g} to {row['sim_high']:.4g}, "
+                f"live {row['live']:.4g}, tolerance {row['tolerance']:.3g}",
+                flush=True,
+            )
+        tables.append(found.table.assign(scenario=file.stem))
+    out = Path("out")
+    out.mkdir(exist_ok=True)
+    pd.concat(tables).to_csv(out / "agreement.csv", index=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
