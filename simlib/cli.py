@@ -212,6 +212,48 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
         _note(f"Trace and metrics are in {folder}.")
 
 
+@main.command(
+    epilog=_examples(
+        "claims", "claims --replications 1000 --out out/claims", "claims my_client.toml --live"
+    )
+)
+@click.argument("scenario", default="report_claims")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--replications", default=200, show_default=True, help="Clients of each run.")
+@click.option("--live", is_flag=True, help="Play each claim on real WebSockets too, quicker.")
+@_out
+@_json
+def claims(
+    scenario: str,
+    settings: Sequence[str],
+    replications: int,
+    live: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Put the report's claims to the test on SCENARIO's client: do they hold, and up to where?
+
+    A claim that fails is a finding, not an error: the status is 0.
+    """
+    from simlib.study.claims import claims as put_to_the_test
+
+    folder = out or Path("out") / "claims"
+    _check_writable(folder)
+    client = _scenario(scenario, settings, None, None)
+    with _progress("testing") as progress:
+        findings = put_to_the_test(client, replications, live=live, progress=progress)
+    document = {"scenario": client.name, "claims": [each.to_json() for each in findings]}
+    _write(folder / "claims.json", _json_text(document))
+    from simlib.show.claims import claims_in_words, save_claim_charts
+
+    save_claim_charts(findings, folder)
+    if as_json:
+        click.echo(_json_text(document), nl=False)
+    else:
+        _print(claims_in_words(findings))
+    _note(f"Charts and findings are in {folder}.")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""

@@ -1,0 +1,124 @@
+"""Estimates with their intervals, and the edge at which a quantity stops to meet a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite, nan
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+#: Every interval holds with this probability.
+CONFIDENCE = 0.95
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its interval, from so many independent observations."""
+
+    value: float
+    low: float
+    high: float
+    observations: int
+
+
+def share(values: Floats) -> Estimate:
+    """Return the share of ones among zeros and ones, with its exact interval.
+
+    Clopper and Pearson (1934): of 59 without exception, the share of exceptions is below 0.061.
+
+    Examples
+    --------
+    >>> share(np.zeros(59)).high < 0.061
+    True
+    """
+    from scipy import stats
+
+    hits, of = int(values.sum()), values.size
+    if of == 0:
+        return Estimate(nan, 0.0, 1.0, 0)
+    interval = stats.binomtest(hits, of).proportion_ci(CONFIDENCE, "exact")
+    return Estimate(hits / of, float(interval.low), float(interval.high), of)
+
+
+def mean(values: Floats) -> Estimate:
+    """Return a mean with its bootstrap interval (percentiles of resampled means).
+
+    Examples
+    --------
+    >>> mean(np.ones(30)).low
+    1.0
+    """
+    return _bootstrapped(values, np.mean)
+
+
+def median(values: Floats) -> Estimate:
+    """Return a median with the interval of two order statistics around it (binomial).
+
+    Infinite values are allowed: a time that never came.
+
+    Examples
+    --------
+    >>> median(np.arange(1.0, 100.0)).value
+    50.0
+    """
+    from scipy import stats
+
+    ordered = np.sort(values)
+    n = ordered.size
+    if n == 0:
+        return Estimate(nan, nan, nan, 0)
+    low = int(stats.binom.ppf((1.0 - CONFIDENCE) / 2.0, n, 0.5))
+    low = max(0, low - 1)
+    middle = float(ordered[(n - 1) // 2])
+    return Estimate(middle, float(ordered[low]), float(ordered[n - 1 - low]), n)
+
+
+def _bootstrapped(values: Floats, statistic: Callable[..., npt.NDArray[np.float64]]) -> Estimate:
+    n = values.size
+    if n == 0:
+        return Estimate(nan, nan, nan, 0)
+    # Seeded: the same values have the same interval.
+    drawn = np.random.default_rng(1).integers(0, n, (_RESAMPLES, n))
+    found = statistic(values[drawn], axis=1)
+    tail = (1.0 - CONFIDENCE) / 2.0
+    low, high = np.quantile(found, [tail, 1.0 - tail])
+    return Estimate(float(statistic(values)), float(low), float(high), n)
+
+
+def edge(holds: Callable[[float], bool], low: float, high: float, precision: float = 0.02) -> float:
+    """Return where a property stops to hold between two values, by bisection.
+
+    Parameters
+    ----------
+    holds : callable
+        Says whether the property holds at a value; it holds below the edge and not above.
+    low, high : float
+        Where to look.
+    precision : float
+        Stop when the bracket is narrower than this share of ``high``.
+
+    Returns
+    -------
+    float
+        The middle of the bracket; inf if it holds at ``high`` too, -inf if not even at ``low``.
+
+    Examples
+    --------
+    >>> round(edge(lambda x: x < 3.0, 0.0, 10.0, precision=0.001), 1)
+    3.0
+    """
+    if not holds(low):
+        return -np.inf
+    if holds(high):
+        return np.inf
+    width = precision * abs(high)
+    while high - low > width:
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    found = (low + high) / 2.0
+    assert isfinite(found)
+    return found

@@ -1,0 +1,78 @@
+"""A scenario in another pace: the same run in less time, so that it can also be played live.
+
+Every time is divided by the pace and every rate multiplied by it. What has no time in it stays:
+counts, shares, sizes. The run's trace, stretched again, tells of the scenario as it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from math import inf
+from typing import Any
+
+from simlib.rows import COLUMNS
+from simlib.scenario import Scenario
+from simlib.trace import Trace
+
+#: Columns of a trace that are times. A hint may be a round trip or a moment: a time as well.
+_TIMES = ("time_s", "hint_s", "expires_s", "wait_s")
+
+
+def paced(scenario: Scenario, pace: float) -> Scenario:
+    """Return a scenario that is over ``pace`` times sooner.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> quick = paced(sl.Scenario(duration_s=60), 4.0)
+    >>> quick.duration_s, quick.client.backoff.cap_s, quick.workload.rate_per_s
+    (15.0, 7.5, 4.0)
+    """
+    changed: Scenario = _paced(scenario, pace)
+    return changed
+
+
+def _paced(settings: Any, pace: float) -> Any:
+    changes = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if not item.init:
+            continue
+        if dataclasses.is_dataclass(value):
+            changes[item.name] = _paced(value, pace)
+        elif item.name in {"faults", "hints"}:
+            changes[item.name] = tuple(_paced(each, pace) for each in value)
+        elif item.name == "retry_after_s":
+            changes[item.name] = round(value / pace)
+        elif item.name.endswith("_per_s"):
+            changes[item.name] = value * pace
+        elif item.name.endswith("_s"):
+            changes[item.name] = _shorter(value, pace)
+    # A cap below its base is refused on the way, so all change at once.
+    return dataclasses.replace(settings, **changes)
+
+
+def _shorter(value: Any, pace: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(each / pace for each in value)
+    return value if value == inf else value / pace
+
+
+def stretched(trace: Trace, scenario: Scenario, pace: float) -> Trace:
+    """Return the trace of a paced run as one of the scenario that it stands for.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> scenario = sl.Scenario(clients=2, duration_s=60)
+    >>> slow = stretched(sl.run(paced(scenario, 4.0)), scenario, 4.0)
+    >>> slow.end_s
+    60.0
+    """
+    whole = Trace(trace.engine, scenario, trace.label, trace.partial, trace.end_s * pace)
+    columns = trace.columns()
+    for name in _TIMES:
+        columns[name] = columns[name] * pace
+    for row in zip(*(columns[name].tolist() for name, _, _ in COLUMNS), strict=True):
+        whole.append(row)
+    return whole
