@@ -192,17 +192,22 @@ LIVE_CLIENTS, LIVE_S = 20, 15.0
 
 def _found(claim: Claim, runs: _Runs, live: bool) -> Finding:
     found = runs.estimate(claim, claim.at)
-    points = np.linspace(claim.low, claim.high, _POINTS)
-    curve = [(x, runs.estimate(claim, float(x))) for x in points]
-    stops = next((i for i, (_, each) in enumerate(curve) if not _meets(claim, each.value)), None)
+    curve: dict[float, Estimate] = {}
+
+    def holds(at: float) -> bool:
+        curve[at] = runs.estimate(claim, at)
+        return _meets(claim, curve[at].value)
+
+    points = [float(x) for x in np.linspace(claim.low, claim.high, _POINTS)]
+    met = [holds(x) for x in points]
+    stops = met.index(False) if False in met else None
     if stops is None:
         at = inf
     elif stops == 0:
         at = -inf
     else:
-        low, high = float(points[stops - 1]), float(points[stops])
-        at = edge(lambda x: _meets(claim, runs.estimate(claim, x).value), low, high)
-    rows = [(x, each.value, each.low, each.high) for x, each in curve]
+        at = edge(holds, points[stops - 1], points[stops])
+    rows = [(x, each.value, each.low, each.high) for x, each in sorted(curve.items())]
     table = pd.DataFrame(rows, columns=["at", "value", "low", "high"])
     lived, pace = runs.live(claim) if live else (None, 1.0)
     return Finding(claim, found, _verdict(claim, found), at, table, lived, pace)
@@ -304,7 +309,8 @@ def _back_after_s(trace: Trace) -> Floats:
 def _stayed(trace: Trace) -> Floats:
     frame = trace.frame()
     gave_up = frame.loc[(frame["reason"] == "gave_up").to_numpy(), "client"].unique()
-    return 1.0 - np.isin(np.arange(trace.scenario.clients), gave_up)
+    stayed: Floats = (~np.isin(np.arange(trace.scenario.clients), gave_up)).astype(np.float64)
+    return stayed
 
 
 def _critical_first(trace: Trace) -> Floats:
@@ -412,7 +418,7 @@ CLAIMS = (
         vary=_silent_outage,
         measure=_back_after_s,
         estimate=median,
-        unit="s",
+        unit="time to recover, s",
         required=5.0,
         at_least=False,
         axis=_AXIS,
@@ -444,7 +450,7 @@ CLAIMS = (
         vary=_crowded,
         measure=_back_after_s,
         estimate=median,
-        unit="s",
+        unit="time to recover, s",
         required=5.0,
         at_least=False,
         axis="clients",

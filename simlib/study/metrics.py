@@ -56,7 +56,7 @@ MEANING = {
     "duplicate_fraction": "share of what the server processed that it had processed before",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
     "head_of_line_s": "mean time from send until a message first left, of those that left",
-    "round_trip_s_p50": "half of the messages over WebSocket were answered this soon after leaving",
+    "round_trip_s_p50": "half of the messages sent once, by WebSocket, were answered this soon",
     "latency_s_p50": "half of the acknowledged messages were so this soon after their send",
     "latency_s_p95": "the same of 95 in 100",
     "latency_s_p99": "the same of 99 in 100",
@@ -205,7 +205,7 @@ def messages(trace: Trace) -> pd.DataFrame:
         ``edit``, whether it is an edit of a draft; ``send_s``, when the
         application gave it to its client; ``left_s``, when it was first transmitted or posted;
         ``acknowledged_s``, when the first answer (accepted or duplicate) came, and
-        ``latency_s``, the time from send to there; ``round_trip_s``, the time from the first
+        ``latency_s``, the time from send to there; ``round_trip_s``, the time from the only
         transmission to the first answer over WebSocket; ``dropped_s`` and ``reason``, when and
         why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
         where that never happened.
@@ -227,7 +227,10 @@ def messages(trace: Trace) -> pd.DataFrame:
     acknowledged_s = first_s(answered)
     transmit_s = first_s(name == "transmit")
     received_s = first_s(answered & (name == "received"))
-    over = (transmit_s < inf) & (received_s < inf)  # there and back over WebSocket
+    transmits = pd.Series(1, index=key[(name == "transmit").to_numpy()]).groupby(level=0).size()
+    # There and back over WebSocket, and sent once: of two copies nobody knows which was answered.
+    once = transmits.reindex(sent, fill_value=0).to_numpy() == 1
+    over = once & (received_s < inf)
     dropped = (name == "drop").to_numpy()
     why = pd.Series(reason[dropped].to_numpy(), index=key[dropped]).reindex(sent)
     return pd.DataFrame(
@@ -326,8 +329,8 @@ def _wait_fractions(trace: Trace) -> pd.Series:
     # What a budget postponed says nothing of the backoff.
     told = frame[(frame["reason"] == "budget").to_numpy()]
     rationed = set(zip(told["client"], told["time_s"], strict=True))
-    own = [each not in rationed for each in zip(waits["client"], waits["time_s"], strict=True)]
-    waits = waits[own]
+    pairs = zip(waits["client"], waits["time_s"], strict=True)
+    waits = waits[np.array([pair not in rationed for pair in pairs], dtype=bool)]
     backoff = trace.scenario.client.backoff
     ceilings_s = {k: ceiling(backoff, k) for k in waits["attempt"].unique().tolist()}
     return waits["wait_s"] / waits["attempt"].map(ceilings_s)

@@ -10,6 +10,7 @@ import dataclasses
 from math import inf
 from typing import Any
 
+from simlib.core.faults import FAULT_FIELDS, Fault
 from simlib.rows import COLUMNS
 from simlib.scenario import Scenario
 from simlib.trace import Trace
@@ -36,7 +37,7 @@ def _paced(settings: Any, pace: float) -> Any:
     changes = {}
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
-        if not item.init:
+        if not item.init or (isinstance(settings, Fault) and not _is_taken(settings, item.name)):
             continue
         if dataclasses.is_dataclass(value):
             changes[item.name] = _paced(value, pace)
@@ -50,6 +51,10 @@ def _paced(settings: Any, pace: float) -> Any:
             changes[item.name] = _shorter(value, pace)
     # A cap below its base is refused on the way, so all change at once.
     return dataclasses.replace(settings, **changes)
+
+
+def _is_taken(fault: Fault, name: str) -> bool:
+    return name in {"kind", "start_s", *FAULT_FIELDS[fault.kind]}
 
 
 def _shorter(value: Any, pace: float) -> Any:
