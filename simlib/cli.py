@@ -22,6 +22,7 @@ from simlib import __version__
 from simlib.core.errors import SettingsError, SimlibError
 
 if TYPE_CHECKING:
+    from simlib.engines.target import Target
     from simlib.scenario import Scenario
     from simlib.study.compare import Comparison
     from simlib.trace import Trace
@@ -111,17 +112,42 @@ def main() -> None:
         "run first_outage",
         "run first_outage --on live --out out/mine",
         "run reconnect_storm --set client.backoff.jitter=full --json",
+        "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
     )
 )
 @_plays
 @_on
+@click.option("--url", default="", help="live: your own server, as ws://127.0.0.1:8000/chat.")
+@click.option(
+    "--codec",
+    default="simlib",
+    show_default=True,
+    metavar="[simlib|echo|none]",
+    help="With --url: what acknowledges a message: the server, its echo; or there are none.",
+)
+@click.option("--allow-host", default="", help="With --url: a host beside this machine.")
+@click.option("--store", type=click.Path(path_type=Path), help="live: keep saved messages here.")
 @_out
 @_json
-def run(scenario: Scenario, on: str, out: Path | None, as_json: bool) -> None:
+def run(
+    scenario: Scenario,
+    on: str,
+    url: str,
+    codec: str,
+    allow_host: str,
+    store: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
     """Play SCENARIO once and print its metrics."""
     if out is not None:
         _check_writable(out)
-    trace = _play(scenario, on, out)
+    target = None
+    if url or store is not None or codec != "simlib":
+        from simlib.engines.target import Target
+
+        target = Target(url, codec, allow_host, store)
+    trace = _play(scenario, on, out, target)
     if out is not None:
         _save_run(trace, out)
     if as_json:
@@ -353,12 +379,12 @@ def _toml_value(text: str) -> Any:
 # --- playing -----------------------------------------------------------------------------
 
 
-def _play(scenario: Scenario, on: str, out: Path | None) -> Trace:
+def _play(scenario: Scenario, on: str, out: Path | None, target: Target | None = None) -> Trace:
     from simlib.run import run
 
     kept = _default_out(scenario) if out is None and on == "live" else out
     with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
-        return run(scenario, on, progress=progress)
+        return run(scenario, on, progress=progress, target=target)
 
 
 @contextmanager

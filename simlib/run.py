@@ -12,6 +12,7 @@ from simlib.scenario import Scenario
 from simlib.trace import Trace
 
 if TYPE_CHECKING:
+    from simlib.engines.target import Target
     from simlib.engines.world import Process
 
 #: Where each engine's ``play`` is; imported when first used.
@@ -25,6 +26,7 @@ def run(
     label: str = "",
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
+    target: Target | None = None,
 ) -> Trace:
     """Play a scenario once and return its trace.
 
@@ -40,6 +42,8 @@ def run(
         The user's own SimPy processes: generator functions that are given the `World`.
     progress : callable, optional
         Called with the fraction played, from 0 to 1.
+    target : Target, optional
+        live only: a server of your own instead of simlib's, and where messages are saved.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def run(
     Raises
     ------
     SettingsError
-        If there is no such engine.
+        If there is no such engine, or it cannot play this.
     Interrupted
         On Ctrl-C; its ``trace`` holds what was played so far.
 
@@ -60,7 +64,10 @@ def run(
     >>> int(trace.counts()["lost"])
     3
     """
-    trace: Trace = engine(on).play(scenario, label, processes, progress)
+    if target is not None and on != "live":
+        raise SettingsError("on", on, "must be live to connect to a target or to keep a store")
+    more = {} if target is None else {"target": target}
+    trace: Trace = engine(on).play(scenario, label, processes, progress, **more)
     return trace
 
 

@@ -243,7 +243,7 @@ class Client:
     ) -> None:
         """Make the end of an attempt or a connection known."""
         if reason == Reason.UNAUTHORIZED:
-            self._session_over(now, commands)
+            self._session_over(now, commands, closed=True)
         elif self._held(now):
             self._suspend(now, commands, closed=True)
         else:
@@ -348,12 +348,12 @@ class Client:
             self.polling.begin(now)
         self._tell_link(Input.RESUME, now, commands)
 
-    def _session_over(self, now: float, commands: list[Command]) -> None:
+    def _session_over(self, now: float, commands: list[Command], closed: bool = False) -> None:
         u = uniform(self.seed, self.number, Stream.SIGN_IN, self._sign_ins)
         self._sign_ins += 1
         if self.session.over(now, u):
             commands.append(ev.Notify(Reason.SIGN_IN))
-        self._suspend(now, commands)
+        self._suspend(now, commands, closed)
 
     def _sign_in(self, now: float, commands: list[Command]) -> None:
         if now >= self.session.timeout_s:

@@ -116,6 +116,11 @@ def heard(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
     return ev.Received(connection, *answer_of(text))
 
 
+def echoed(text: str | bytes, connection: int) -> ev.Received:
+    """Return a message that came back as it was sent as its acknowledgement."""
+    return ev.Received(connection, _number(_object(text), "message"), Reason.ACCEPTED)
+
+
 def answer_of(text: str | bytes) -> tuple[int, Reason, float, int]:
     """Return message number, reason, hint in seconds, and version of an answer."""
     data = _object(text)

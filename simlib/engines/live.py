@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 import tempfile
 import time
 import tomllib
@@ -20,7 +21,7 @@ import httpx
 
 from simlib.core import events as ev
 from simlib.core.crossing import Crossing
-from simlib.core.errors import EngineError, MisuseError, SimlibError
+from simlib.core.errors import EngineError, MisuseError, SettingsError, SimlibError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
@@ -30,6 +31,7 @@ from simlib.engines.orders import order
 from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
 from simlib.engines.store import MemoryStore, SqliteStore, Store
+from simlib.engines.target import Target
 from simlib.engines.wallclock import WallClock
 from simlib.engines.world import ANSWER_NAMES, Process, World, note
 from simlib.engines.wsclient import WebSocketConnection, retry_after_s
@@ -66,7 +68,8 @@ class _Attempt:
 
     def text(self, data: bytes) -> None:
         try:
-            event = codec.heard(data, self._connection)
+            hear = codec.heard if self._host.target.speaks_simlib else codec.echoed
+            event = hear(data, self._connection)
         except EngineError:
             self._host.reject(self._driver, self._connection)
         else:
@@ -79,9 +82,12 @@ class _Attempt:
 class LiveHost:
     """The clients' real sockets, the proxy and the server of one run."""
 
-    def __init__(self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path) -> None:
+    def __init__(
+        self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path, target: Target
+    ) -> None:
         self.clock = clock
-        self._store = _store(scenario, folder)
+        self.target = target
+        self._store = _store(scenario, target.store or folder / "outbox.sqlite")
         self.world = World(scenario, clock, self, trace, self._store)
         self._processes = Processes(
             tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
@@ -109,13 +115,20 @@ class LiveHost:
 
     async def begin(self) -> None:
         """Start the server processes and the proxy, and see that the server is well."""
+        if self.target.url:
+            self._proxy.server_host, self._proxy.server_port = self.target.address
+            await _check_reachable(*self.target.address)
+        else:
+            await self._begin_server()
+        self._port = await self._proxy.listen()
+
+    async def _begin_server(self) -> None:
         crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self.world.scenario.faults)
         await self._processes.prepare(1 + crashes)
         await self._serve()
         health = await self._http.get(f"http://127.0.0.1:{self._proxy.server_port}/health")
         if health.status_code != 200:
             raise EngineError(f"the server process is not well: HTTP {health.status_code}")
-        self._port = await self._proxy.listen()
 
     async def end(self) -> None:
         """Close everything and wait until it is gone."""
@@ -141,9 +154,9 @@ class LiveHost:
 
     def reject(self, driver: Driver, connection: int) -> None:
         """End a connection whose server says what no server should."""
-        socket = self._sockets.get((driver.client.number, connection))
-        if socket is not None:
-            socket.reject()
+        open_socket = self._sockets.get((driver.client.number, connection))
+        if open_socket is not None:
+            open_socket.reject()
 
     def server_rows(self) -> list[tuple[Any, ...]]:
         """Return what the server processes logged as rows of the trace."""
@@ -199,21 +212,37 @@ class LiveHost:
     async def _open(self, driver: Driver, where: _Where, _: ev.Open) -> None:
         loop = asyncio.get_running_loop()
         attempt = _Attempt(self, driver, where[1])
+        named = self.target.speaks_simlib
         connection = WebSocketConnection(
-            self._url("ws", "ws", where),
+            self._url("ws", "ws", where) if named else self.target.url,
             self._cookies.get(where[0], ""),
             attempt,
             lambda: self._forget(where),
         )
         self._sockets[where] = connection
         try:
-            await loop.create_connection(lambda: connection, "127.0.0.1", self._port)
+            await loop.create_connection(lambda: connection, sock=await self._reach_proxy(where))
         except OSError:
             self._forget(where)
             attempt.failed(Reason.REFUSED, 0.0)
         except asyncio.CancelledError:
             self._forget(where)
             raise
+
+    async def _reach_proxy(self, where: _Where) -> socket.socket:
+        """Return a socket to the proxy, which knows whose it is before it hears anything."""
+        reached = socket.socket()
+        try:
+            reached.setblocking(False)
+            if not self.target.speaks_simlib:
+                reached.bind(("127.0.0.1", 0))
+                self._proxy.expected[reached.getsockname()[1]] = where[0]
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(reached, ("127.0.0.1", self._port))
+        except BaseException:
+            reached.close()
+            raise
+        return reached
 
     async def _poll(self, driver: Driver, where: _Where, command: ev.Poll) -> None:
         response = await self._request("GET", "poll", where, channels=command.channels)
@@ -321,11 +350,28 @@ _WORK: dict[type, _Work] = {
 _NO_STATUS = 599
 
 
-def _store(scenario: Scenario, folder: Path) -> Store:
+async def _check_reachable(host: str, port: int) -> None:
+    """Say before the run, not in every attempt of it, that nobody listens."""
+    try:
+        async with asyncio.timeout(_REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        await writer.wait_closed()
+    except (OSError, TimeoutError) as error:
+        raise SettingsError(
+            "url", f"{host}:{port}", f"cannot be reached: {error or 'no answer'}; start your server"
+        ) from error
+
+
+#: How long a user's server may take to accept, before the run.
+_REACH_TIMEOUT_S = 5.0
+
+
+def _store(scenario: Scenario, path: Path) -> Store:
     """Return where messages are saved: SQLite, if anything is saved at all."""
     if scenario.client.outbox.persist == Persist.NONE:
         return MemoryStore()
-    return SqliteStore(folder / "outbox.sqlite")
+    return SqliteStore(path)
 
 
 def _outcome(response: httpx.Response) -> Reason:
@@ -349,14 +395,17 @@ async def play_async(
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
     trace: Trace | None = None,
+    target: Target | None = None,
 ) -> Trace:
     """Play a scenario on real WebSockets; see `simlib.run_live`."""
+    target = target or Target()
+    scenario = target.fit(scenario)
     trace = Trace("live", scenario, label) if trace is None else trace
     _allow_sockets(scenario.clients)
     loop = asyncio.get_running_loop()
     clock = WallClock(loop, loop.time())
     with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
-        host = LiveHost(scenario, trace, clock, Path(folder))
+        host = LiveHost(scenario, trace, clock, Path(folder), target)
         trace.partial = True
         try:
             await host.begin()
@@ -397,6 +446,7 @@ def play(
     label: str = "",
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
+    target: Target | None = None,
 ) -> Trace:
     """Play a scenario on real WebSockets in an event loop of its own; see `simlib.run`."""
     trace = Trace("live", scenario, label)
@@ -406,7 +456,7 @@ def play(
             "use await sl.run_live(...) or await sl.compare_live(...)"
         )
     try:
-        return asyncio.run(play_async(scenario, label, processes, progress, trace))
+        return asyncio.run(play_async(scenario, label, processes, progress, trace, target))
     except KeyboardInterrupt:
         raise Interrupted(trace) from None
 

@@ -34,8 +34,11 @@ class Proxy:
         self.clock = clock
         self.timeline = timeline
         self.crossings = crossings
-        #: The port of the server; None while it is down.
+        #: Where the server is; its port is None while it is down.
+        self.server_host = "127.0.0.1"
         self.server_port: int | None = None
+        #: Clients that do not name themselves in what they send, by the port they come from.
+        self.expected: dict[int, int] = {}
         self.pipes: set[Pipe] = set()
         #: What was sent into a black hole without an end: sent again when a fault stops.
         self.held: list[tuple[Callable[..., None], Any]] = []
@@ -79,6 +82,7 @@ class Proxy:
 
     def forget(self, pipe: Pipe) -> None:
         """Let go of a pipe whose two sides have ended."""
+        self.expected.pop(pipe.port, None)
         self.pipes.discard(pipe)
         if not self.pipes:
             self._empty.set()
@@ -91,6 +95,7 @@ class Pipe(asyncio.Protocol):
         self._proxy = proxy
         self._clock = proxy.clock
         self.client = -1
+        self.port = 0
         self.route = Route.WEBSOCKET
         self._passage: Passage | None = None
         self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
@@ -107,6 +112,7 @@ class Pipe(asyncio.Protocol):
         """Take in a client."""
         assert isinstance(transport, asyncio.Transport)
         self._down = transport
+        self.port = transport.get_extra_info("peername")[1]
         self._proxy.pipes.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -132,11 +138,14 @@ class Pipe(asyncio.Protocol):
 
     def _begin(self) -> None:
         match = _FIRST_LINE.match(self._head)
-        if match is None or int(match[2]) >= len(self._proxy.crossings):
+        if self.port in self._proxy.expected:
+            self.client = self._proxy.expected[self.port]
+        elif match is not None and int(match[2]) < len(self._proxy.crossings):
+            self.client = int(match[2])
+            self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
+        else:
             self.reset()
             return
-        self.client = int(match[2])
-        self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
         self._reach()
 
     def _reach(self) -> None:
@@ -166,11 +175,11 @@ class Pipe(asyncio.Protocol):
 
     async def _reach_server(self) -> None:
         try:
-            port = self._proxy.server_port
+            host, port = self._proxy.server_host, self._proxy.server_port
             if port is None:
                 raise ConnectionRefusedError
             loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: _ServerSide(self), "127.0.0.1", port)
+            await loop.create_connection(lambda: _ServerSide(self), host, port)
         except OSError:
             self.reset()
 

@@ -133,7 +133,7 @@ class SqliteStore:
         database.execute("COMMIT")
         (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise _Damaged(verdict)
+            raise _Damaged(verdict.splitlines()[-1])
 
     def save(self, client: int, message: Message) -> None:
         """Keep a message; on return it survives the death of the process."""

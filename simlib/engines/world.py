@@ -124,14 +124,19 @@ class World:
         self._struck: set[int] = set()
         self._stage = stage
         self._store = store
+        #: How many processes each client has lived in before.
+        self._lives = [
+            store.begin_life(i) if self._persists else 0 for i in range(scenario.clients)
+        ]
         self.drivers = [
             Driver(
-                Client(scenario.client, scenario.seed, i), clock, stage, trace, store,
+                Client(scenario.client, scenario.seed, i, lives), clock, stage, trace, store,
                 self.observers,
             )
-            for i in range(scenario.clients)
+            for i, lives in enumerate(self._lives)
         ]  # fmt: skip
-        self._numbered = [0] * scenario.clients
+        # Numbers that an earlier process gave are never given again.
+        self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
 
     def begin(self, processes: Sequence[Process] = ()) -> None:
         """Schedule the clients' starts, their applications, the faults and the user's processes."""
@@ -142,12 +147,9 @@ class World:
         for hint in scenario.hints:
             self.clock.at(hint.start_s, self._hint, hint)
         for i, driver in enumerate(self.drivers):
-            lives = self._store.begin_life(i) if self._persists else 0
-            # Numbers that an earlier process gave are never given again.
-            self._numbered[i] = lives * NUMBERS_PER_LIFE
-            # Before any message of this life: what was accepted first comes first.
-            if lives:
-                self.clock.at(0.0, self._restore, driver)
+            if self._lives[i]:
+                # Before any message of this life: what was accepted first comes first.
+                self.clock.at(0.0, self._revive, driver, self._lives[i])
             self.clock.at(scenario.ramp_s * i / scenario.clients, self._start, driver)
             Application(self, i).begin()
         for process in processes:
@@ -315,6 +317,14 @@ class World:
         self.trace.append(note(self.clock.now_s, number, Kind.FAULT, Name.RELOADED))
         self._restore(driver)
         self._start(driver)
+
+    def _revive(self, driver: Driver, lives: int) -> None:
+        """Go on with a client of an earlier process."""
+        for _ in range(lives):
+            reloaded = note(self.clock.now_s, driver.client.number, Kind.FAULT, Name.RELOADED)
+            self.trace.append(reloaded)
+        driver.life = lives
+        self._restore(driver)
 
     def _restore(self, driver: Driver) -> None:
         """Give a client what its earlier life saved."""

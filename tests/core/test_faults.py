@@ -265,3 +265,25 @@ def test_a_network_without_delays_has_them_once_a_fault_begins_that_delays():
     faults.begin(Fault("latency", amount_s=0.5), 5.0)
     assert faults.delays
     assert [0.0, 0.5] == [faults.extra_s(0, HTTP, now) for now in (4.0, 6.0)]
+
+
+def test_a_flap_is_the_outages_that_it_is():
+    script = timeline(Fault("reset", 1), Fault("flap", 10, 14.5, period_s=2, down_fraction=0.5))
+    spans = [(fault.start_s, fault.stop_s) for fault in script.faults[1:]]
+    assert [(10.0, 11.0), (12.0, 13.0), (14.0, 14.5)] == spans
+    assert [0, 1, 1, 1] == script.origins
+
+
+def test_a_flap_of_millions_is_refused():
+    with pytest.raises(SettingsError, match="makes 100,000 outages"):
+        Fault("flap", 0, 10_000, period_s=0.1)
+
+
+def test_slowness_multiplies():
+    script = timeline(Fault("slow_server", 0, 10, factor=2), Fault("slow_server", 5, 8, factor=3))
+    assert [2.0, 6.0, 1.0] == [script.slowness(now) for now in (1.0, 6.0, 10.0)]
+
+
+def test_a_close_without_a_stop_takes_a_moment():
+    assert (5.0, 9.0) == (Fault("close", 5).end_s, Fault("close", 5, 9).end_s)
+    assert [(5.0, 0, True)] == timeline(Fault("close", 5)).edges()

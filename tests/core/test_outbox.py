@@ -317,3 +317,76 @@ class OutboxMachine(RuleBasedStateMachine):
 
 TestOutboxMachine = OutboxMachine.TestCase
 TestOutboxMachine.settings = settings(max_examples=60, stateful_step_count=40)
+
+
+# --- keys, ageing, saving ----------------------------------------------------------------
+
+
+def about(number: int, key: int, priority: Priority = NORMAL) -> Message:
+    return Message(number, priority, key=key)
+
+
+def test_of_a_key_one_message_at_a_time_is_on_its_way():
+    outbox = filled(about(0, 3), about(1, 3, CRITICAL), about(2, 4), message(5))
+    assert [0, 2, 5] == sent(outbox)
+    outbox.acknowledge(0)
+    assert [1] == sent(outbox)
+    outbox.check()
+
+
+def test_what_comes_back_is_still_before_those_behind_it():
+    outbox = filled(about(0, 3), about(1, 3))
+    assert [0] == sent(outbox)
+    outbox.give_back_all(1)
+    outbox.check()
+    assert [0] == sent(outbox)
+
+
+def test_one_that_stands_behind_can_go_without_moving_the_line():
+    outbox = filled(about(0, 3), about(1, 3), about(2, 3))
+    outbox.remove(1)
+    outbox.check()
+    assert [0] == sent(outbox)
+    outbox.acknowledge(0)
+    assert [2] == sent(outbox)
+
+
+def test_a_newer_message_of_a_key_stands_for_the_queued_one_but_not_for_one_on_its_way():
+    outbox = filled(about(0, 3), coalesce=True, capacity=2)
+    assert [(about(0, 3), Reason.COALESCED)] == outbox.add(about(1, 3))
+    assert [1] == sent(outbox)
+    assert [] == outbox.add(about(2, 3))
+    assert [(about(2, 3), Reason.COALESCED)] == outbox.add(about(3, 3))
+    assert [(message(9), Reason.FULL)] == outbox.add(message(9))
+
+
+def test_waiting_makes_a_message_more_urgent():
+    old = Message(0, LOW, created_s=0.0)
+    outbox = filled(old, Message(1, NORMAL, created_s=25.0), Message(2, HIGH, created_s=26.0),
+                    age_after_s=10)  # fmt: skip
+    # At 26 s the old one has waited two periods: low, normal, high; and it was there first.
+    assert [0, 2, 1] == sent(outbox, now=26.0)
+
+
+def test_without_ageing_the_low_one_waits():
+    outbox = filled(Message(0, LOW), Message(1, NORMAL, created_s=25.0))
+    assert [1, 0] == sent(outbox, now=99.0)
+
+
+@pytest.mark.parametrize(
+    ("persist", "saved"), [("none", []), ("urgent", [CRITICAL, HIGH]), ("all", list(Priority))]
+)
+def test_what_is_saved_depends_on_its_priority(persist, saved):
+    outbox = Outbox(OutboxLimits(persist=persist))
+    assert saved == [each for each in Priority if outbox.persists(message(0, each))]
+
+
+def test_storage_has_its_quota():
+    outbox = filled(Message(0, size_bytes=600), persist="all", quota_bytes=1000)
+    refused = Message(1, size_bytes=401)
+    assert [(refused, Reason.QUOTA)] == outbox.add(refused)
+    assert [] == outbox.add(Message(2, size_bytes=400))
+    assert 1000 == outbox.saved_bytes
+    outbox.acknowledge(0)
+    assert 400 == outbox.saved_bytes
+    assert [2] == [each.id for each in outbox.messages()]

@@ -393,3 +393,47 @@ def test_an_edit_counts_on_the_newest_version_only():
     # A server that has lost its memory believes who has been further.
     afresh = Server(ServerSettings())
     assert [Answer(0, 3, 9, Reason.ACCEPTED, version=8)] == told(afresh, posted(0, 3, 9, 5, 7), 0.0)
+
+
+def test_who_follows_too_many_channels_is_ended():
+    server = Server(ServerSettings())
+    told(server, Arrived(0, 1), 0.0)
+    for channel in range(100):
+        assert [] == told(server, Subscribed(0, 1, channel, 0), 0.0)
+    assert [] == told(server, Subscribed(0, 1, 99, 0), 0.0)
+    assert [Shut(0, 1, 1008)] == told(server, Subscribed(0, 1, 100, 0), 0.0)
+    # Channels that nobody follows and nobody wrote to are forgotten.
+    assert {} == server._feeds
+
+
+def test_who_has_no_connection_follows_nothing():
+    server = Server(ServerSettings())
+    assert [] == told(server, Subscribed(0, 1, 5, 0), 0.0)
+    assert [] == told(server, Framed(0, 1, 5), 0.0)
+
+
+def test_the_work_on_handshakes_can_be_spread():
+    settings = ServerSettings(handshake_service_s=2.0, handshake_service="exponential")
+    server, lengths_s = Server(settings, seed=4), []
+    for connection in range(1, 2001):
+        begun_s = 1e4 * connection
+        told(server, Arrived(0, connection), begun_s)
+        lengths_s.append(server.deadline - begun_s)
+        told(server, Wake(), server.deadline)
+        told(server, Ended(0, connection), begun_s + 999.0)
+    assert 2.0 == pytest.approx(sum(lengths_s) / len(lengths_s), rel=0.1)
+
+
+def test_a_poll_brings_each_missing_update():
+    server = Server(ServerSettings())
+    told(server, posted(0, 1, 0, 5), 0.0)
+    told(server, posted(0, 2, 1, 5), 0.0)
+    two = (Push(1, 1, 5, 1), Push(1, 1, 5, 2))
+    assert [Served(1, 1, two)] == told(server, Requested(1, 1, channels=((5, 0), (6, 0))), 1.0)
+
+
+def test_a_session_that_ended_meanwhile_ends_nobody_twice():
+    server = Server(SESSIONS)
+    told(server, Arrived(0, 1, 2.0), 3.0)
+    told(server, Ended(0, 1), 4.0)
+    assert [] == told(server, Wake(), 12.0)

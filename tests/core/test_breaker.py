@@ -1,0 +1,85 @@
+from math import inf
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simlib.core.breaker import (
+    CLOSED,
+    Breaker,
+    BreakerState,
+    Guard,
+    noted_failure,
+    probing,
+    succeeded,
+)
+
+HALF = Breaker(failure_fraction=0.5, window=4, least=3, open_s=10)
+
+
+def after(rules: Breaker, outcomes: str) -> Guard:
+    """The breaker after attempts that succeeded (s) or failed (f), a second apart."""
+    guard, failures = CLOSED, 0
+    for now, outcome in enumerate(outcomes):
+        failures = failures + 1 if outcome == "f" else 0
+        if outcome == "f":
+            guard = noted_failure(guard, failures, float(now), rules)
+        else:
+            guard = succeeded(guard, rules)
+    return guard
+
+
+def test_it_trips_on_the_share_of_failures_once_there_are_enough():
+    assert BreakerState.CLOSED == after(HALF, "ff").state
+    assert BreakerState.OPEN == after(HALF, "fsf").state
+    assert BreakerState.CLOSED == after(HALF, "sssf").state
+    assert BreakerState.OPEN == after(HALF, "sssfsf").state
+
+
+def test_it_looks_no_further_back_than_its_window():
+    # Two failures of the last four, though two of seven are below a half.
+    assert BreakerState.OPEN == after(HALF, "ssssfsf").state
+    assert BreakerState.CLOSED == after(HALF, "ffssss"[2:] + "f").state
+
+
+def test_each_trip_in_a_row_refuses_for_longer_up_to_the_longest():
+    rules = Breaker(trip_after=1, open_s=10, factor=2, longest_open_s=35)
+    guard, waits = CLOSED, []
+    for _ in range(4):
+        guard = noted_failure(guard, 1, 100.0, rules)
+        waits.append(guard.until_s - 100.0)
+        guard = probing(guard)
+    assert [10.0, 20.0, 35.0, 35.0] == waits
+    closed = succeeded(guard, rules)
+    assert (BreakerState.CLOSED, 0) == (closed.state, closed.trips)
+    assert 110.0 == noted_failure(closed, 1, 100.0, rules).until_s
+
+
+def test_a_factor_without_a_longest_grows_on():
+    rules = Breaker(trip_after=1, open_s=1, factor=3)
+    guard = CLOSED
+    for _ in range(5):
+        guard = probing(noted_failure(guard, 1, 0.0, rules))
+    assert 81.0 == guard.until_s
+
+
+def test_a_success_under_a_half_open_breaker_counts_until_there_are_enough():
+    rules = Breaker(trip_after=1, probes=2)
+    guard = probing(noted_failure(CLOSED, 1, 0.0, rules))
+    once = succeeded(guard, rules)
+    assert (BreakerState.HALF_OPEN, 1) == (once.state, once.probes)
+    assert BreakerState.CLOSED == succeeded(once, rules).state
+
+
+@given(st.text("sf", max_size=40), st.sampled_from([0.3, 0.5, 1.0, inf]), st.integers(1, 6))
+def test_the_window_is_what_counting_says(outcomes, fraction, least):
+    rules = Breaker(failure_fraction=fraction, window=5, least=least)
+    seen = ""
+    for length in range(1, len(outcomes) + 1):
+        guard = after(rules, outcomes[:length])
+        seen = outcomes[max(0, length - 5) : length]
+        trips = outcomes[length - 1] == "f" and len(seen) >= least
+        trips = trips and seen.count("f") >= fraction * len(seen)
+        if trips:
+            assert BreakerState.OPEN == guard.state
+            return
+        assert BreakerState.CLOSED == guard.state

@@ -1,0 +1,67 @@
+"""A client process that is killed again and again, and begins again with what it had saved.
+
+python lives.py URL STORE ACCEPTED KILLS SEED: each life is a process of its own (forked, so that
+it begins at once), killed with SIGKILL at a random moment. The last one lives to its end.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import simlib as sl
+from simlib.core.events import Drop, Send
+from simlib.engines.target import Target
+
+SHORTEST_S, LONGEST_S = 0.1, 0.4
+
+
+def scenario(seed: int, rate_per_s: float, duration_s: float) -> sl.Scenario:
+    return sl.Scenario(
+        clients=1,
+        duration_s=duration_s,
+        seed=seed,
+        ramp_s=0,
+        client=sl.Settings(
+            backoff=sl.Backoff(base_s=0.05, cap_s=0.1),
+            outbox=sl.OutboxLimits(persist="all", capacity=1000, ack_timeout_s=1),
+        ),
+        path=sl.Path(latency=sl.Latency(mean_s=0.005)),
+        workload=sl.Workload(rate_per_s=rate_per_s, keys=1),
+    )
+
+
+def live(target: Target, accepted: int, seed: int, rate_per_s: float, duration_s: float) -> None:
+    """Live one life, and write down each message that was accepted once it is."""
+
+    def watch(world):
+        world.observers.append(note)
+        yield from ()
+
+    def note(driver, event, commands, now):
+        refused = any(isinstance(command, Drop) for command in commands)
+        if isinstance(event, Send) and not refused:
+            os.write(accepted, f"{event.message.id}\n".encode())
+
+    sl.run(scenario(seed, rate_per_s, duration_s), "live", processes=[watch], target=target)
+
+
+def main(url: str, store: str, accepted_file: str, kills: int, seed: int) -> None:
+    accepted = os.open(accepted_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    target = Target(url, store=Path(store))
+    moments = random.Random(seed)
+    for life in range(kills):
+        child = os.fork()
+        if child == 0:
+            live(target, accepted, life, 100.0, 60.0)
+            os._exit(0)
+        time.sleep(moments.uniform(SHORTEST_S, LONGEST_S))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    live(target, accepted, kills, 0.0, 2.0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4], *map(int, sys.argv[4:6]))

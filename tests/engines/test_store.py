@@ -1,0 +1,119 @@
+"""What is saved outlives the client, and a damaged file is never taken for an empty one."""
+
+import sqlite3
+from math import inf
+
+import pytest
+
+from simlib.core.errors import EngineError
+from simlib.core.events import Message, Priority
+from simlib.engines.store import MemoryStore, SqliteStore
+
+FIRST = Message(7, Priority.HIGH, 300, 2.5, 9.0, 3, 17)
+SECOND = Message(8, created_s=3.0, expires_s=inf)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    made = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "s", 0.0)
+    yield made
+    made.close()
+
+
+def test_what_is_saved_is_restored_in_order_until_it_is_forgotten(store):
+    store.save(0, SECOND)
+    store.save(0, FIRST)
+    store.save(1, FIRST)
+    assert [FIRST, SECOND] == store.restore(0)
+    store.forget(0, 7)
+    store.forget(0, 99)
+    assert [SECOND] == store.restore(0)
+    assert [FIRST] == store.restore(1)
+    assert [] == store.restore(2)
+
+
+def test_the_newer_of_two_of_a_number_is_kept(store):
+    store.save(0, FIRST)
+    store.save(0, Message(7, Priority.LOW))
+    assert [Priority.LOW] == [message.priority for message in store.restore(0)]
+
+
+def test_the_next_process_finds_everything_at_its_own_times(tmp_path):
+    before = SqliteStore(tmp_path / "s", zero_unix_s=1000.0)
+    assert [0, 0] == [before.begin_life(0), before.begin_life(5)]
+    before.save(0, FIRST)
+    before.close()
+    # The run began 60 s later: what was made at 2.5 s is 57.5 s old.
+    after = SqliteStore(tmp_path / "s", zero_unix_s=1060.0)
+    [found] = after.restore(0)
+    assert (2.5 - 60.0, 9.0 - 60.0) == (found.created_s, found.expires_s)
+    assert (1, 1, 0) == (after.begin_life(0), after.begin_life(5), after.begin_life(6))
+    after.close()
+
+
+def test_only_one_process_writes(tmp_path):
+    first = SqliteStore(tmp_path / "s")
+    with pytest.raises(EngineError, match="in use by another process"):
+        SqliteStore(tmp_path / "s")
+    first.close()
+    SqliteStore(tmp_path / "s").close()
+
+
+def filled(path) -> bytes:
+    store = SqliteStore(path)
+    for number in range(500):
+        store.save(0, Message(number))
+    store.close()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "nonsense"])
+def test_a_damaged_file_is_moved_aside_and_said(tmp_path, damage):
+    path = tmp_path / "s"
+    whole = filled(path)
+    assert len(whole) > 8192
+    damaged = {
+        "truncated": whole[: len(whole) // 2],
+        "overwritten": whole[:4096] + b"\xff" * (len(whole) - 4096),
+        "nonsense": b"not a database at all, but long enough to be looked at" * 20,
+    }[damage]
+    path.write_bytes(damaged)
+    with pytest.raises(EngineError, match=r"damaged .* moved to s\.damaged-1"):
+        SqliteStore(path)
+    assert damaged == (tmp_path / "s.damaged-1").read_bytes()
+    # Only the next start begins from empty: it is the user's decision.
+    SqliteStore(path).close()
+
+
+def test_a_second_damaged_file_does_not_hide_the_first(tmp_path):
+    for expected in ("s.damaged-1", "s.damaged-2"):
+        (tmp_path / "s").write_bytes(b"nonsense" * 200)
+        with pytest.raises(EngineError, match=expected):
+            SqliteStore(tmp_path / "s")
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path):
+    other = sqlite3.connect(tmp_path / "s")
+    other.execute("CREATE TABLE bills (amount REAL)")
+    other.commit()
+    other.close()
+    before = (tmp_path / "s").read_bytes()
+    with pytest.raises(EngineError, match="a database of something else"):
+        SqliteStore(tmp_path / "s")
+    assert before[100:] == (tmp_path / "s").read_bytes()[100:]
+
+
+def test_a_newer_schema_is_not_guessed_at(tmp_path):
+    SqliteStore(tmp_path / "s").close()
+    newer = sqlite3.connect(tmp_path / "s")
+    newer.execute("PRAGMA user_version = 2")
+    newer.close()
+    with pytest.raises(EngineError, match="its schema is 2, and this simlib knows 1"):
+        SqliteStore(tmp_path / "s")
+
+
+def test_a_store_that_fails_says_which(tmp_path):
+    store = SqliteStore(tmp_path / "s")
+    store.close()
+    with pytest.raises(EngineError, match="the store failed"):
+        store.save(0, FIRST)
