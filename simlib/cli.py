@@ -280,6 +280,35 @@ def claims(
     _note(f"Charts and findings are in {folder}.")
 
 
+@main.command(
+    epilog=_examples("calibrate pings.csv", "calibrate pings.csv --name office --out out/office")
+)
+@click.argument("pings", type=click.Path(path_type=Path))
+@click.option("--name", default="measured", show_default=True, help="What the network is called.")
+@_out
+@_json
+def calibrate(pings: Path, name: str, out: Path | None, as_json: bool) -> None:
+    """Fit the named latencies to PINGS, a CSV column of round trips in seconds.
+
+    Writes a network profile, which a scenario takes as network = "FILE".
+    """
+    from simlib.study.calibrate import calibrate as fit
+
+    folder = out or Path("out") / name
+    _check_writable(folder)
+    found = fit(pings)
+    from simlib.show.calibration import calibration_in_words, save_quantile_chart
+
+    profile = folder / f"{name}.toml"
+    _write(profile, found.profile_toml(name))
+    save_quantile_chart(found, folder)
+    if as_json:
+        click.echo(_json_text(found.to_json()), nl=False)
+    else:
+        _print(calibration_in_words(found))
+    _note(f"Profile and chart are in {folder}: use it with --set network={profile}")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""
@@ -336,6 +365,7 @@ def _shipped() -> dict[str, Path]:
 
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
     """Apply all settings at once, since a new cap may be below the old base."""
+    from simlib.networks import resolved
     from simlib.scenario import Scenario, build, dump
 
     data = tomllib.loads(dump(scenario))
@@ -348,7 +378,7 @@ def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
         except LookupError:
             raise SettingsError(f"--set {key}", text, "is not a setting of this scenario") from None
     try:
-        return build(Scenario, data)
+        return build(Scenario, resolved(data, Path()))
     except SettingsError as error:
         raise SettingsError(f"--set {error.key}", error.value, error.rule) from error
 

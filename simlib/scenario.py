@@ -18,6 +18,7 @@ from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Path
 from simlib.core.rules import Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
+from simlib.networks import resolved
 from simlib.workload import Hint, Workload
 
 T = TypeVar("T", bound=Ruled)
@@ -129,7 +130,7 @@ def load(path: str | FilePath) -> Scenario:
         raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
     data.setdefault("name", file.stem)
     try:
-        return build(Scenario, data)
+        return build(Scenario, resolved(data, file.parent))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.key}", error.value, error.rule) from error
 

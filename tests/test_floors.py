@@ -11,6 +11,7 @@ FLOORS = {
     "core": 0,
     "files": 1,
     "rows": 1,
+    "networks": 1,
     "scenario": 1,
     "trace": 1,
     "workload": 1,

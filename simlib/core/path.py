@@ -25,19 +25,21 @@ class Distribution(IntEnum):
     LOGNORMAL = 3
     PARETO = 4
     TABLE = 5
+    GAMMA = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latency(Ruled):
     """A one-way delay: a named distribution with a mean and a floor, or a table of quantiles."""
 
-    #: constant, uniform, exponential, lognormal, pareto or table.
+    #: constant, uniform, exponential, lognormal, gamma, pareto or table.
     distribution: Distribution = choice(Distribution.CONSTANT)
     #: The mean (without a table).
     mean_s: float = seconds(0.02)
     #: No delay is shorter.
     floor_s: float = seconds(0.0)
-    #: Lognormal: sigma of the logarithm. Pareto: the tail exponent, above 1.
+    #: Lognormal: sigma of the logarithm. Gamma: the shape, from 0.1 to 100. Pareto: the tail
+    #: exponent, above 1.
     shape: float = number(2.0, "", above=True)
     #: Quantiles at equal steps of probability, ascending, at least two.
     table_s: tuple[float, ...] = times()
@@ -52,6 +54,8 @@ class Latency(Ruled):
             raise SettingsError(
                 "shape", self.shape, "must be above 1 for pareto, or it has no mean"
             )
+        if self.distribution == Distribution.GAMMA and not 0.1 <= self.shape <= 100.0:
+            raise SettingsError("shape", self.shape, "must be from 0.1 to 100 for gamma")
         if self.distribution == Distribution.TABLE and len(self.table_s) < 2:
             raise SettingsError("table_s", self.table_s, "must have at least two quantiles")
         if self.distribution != Distribution.TABLE and self.table_s:
@@ -79,6 +83,8 @@ def latency_s(latency: Latency, u: float) -> float:
         alpha = latency.shape
         scale_s = spare_s * (alpha - 1.0) / alpha
         return floor_s + scale_s * exact.exp(-exact.log(1.0 - u) / alpha)
+    if kind == Distribution.GAMMA:
+        return floor_s + spare_s / latency.shape * exact.gamma_quantile(latency.shape, u)
     place = u * (len(latency.table_s) - 1)
     low = int(place)
     return latency.table_s[low] + (latency.table_s[low + 1] - latency.table_s[low]) * (place - low)

@@ -5,6 +5,7 @@ from statistics import NormalDist
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy import special, stats
 
 from simlib.core import exact
 
@@ -66,3 +67,20 @@ def test_normal_quantile_is_within_its_stated_error(p):
 )
 def test_every_machine_gives_these_bits(function, x, bits):
     assert bits == function(x).hex()
+
+
+@pytest.mark.parametrize("shape", [0.2, 0.5, 1.0, 2.0, 7.5, 50.0])
+def test_the_gamma_quantile_is_the_distribution_s(shape):
+    for p in (1e-9, 1e-4, 0.03, 0.5, 0.9, 0.999, 1.0 - 1e-9):
+        assert stats.gamma.ppf(p, shape) == pytest.approx(exact.gamma_quantile(shape, p), rel=1e-8)
+    assert 0.0 == exact.gamma_quantile(shape, 0.0)
+
+
+def test_the_gamma_quantile_ascends():
+    values = [exact.gamma_quantile(0.7, i / 1000) for i in range(1000)]
+    assert values == sorted(values)
+
+
+@pytest.mark.parametrize("x", [0.1, 0.5, 1.0, 3.7, 10.0, 99.0])
+def test_the_logarithm_of_the_gamma_function(x):
+    assert special.gammaln(x) == pytest.approx(exact.log_gamma(x), rel=1e-12, abs=1e-12)

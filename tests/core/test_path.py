@@ -4,6 +4,7 @@ from statistics import NormalDist, fmean
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
@@ -17,6 +18,7 @@ EXAMPLES = {
     "lognormal": Latency(distribution="lognormal", mean_s=0.05, floor_s=0.02, shape=0.5),
     "pareto": Latency(distribution="pareto", mean_s=0.05, floor_s=0.02, shape=3),
     "table": Latency(distribution="table", table_s=[0.01, 0.05, 0.09]),
+    "gamma": Latency(distribution="gamma", mean_s=0.05, floor_s=0.02, shape=2),
 }
 
 
@@ -34,6 +36,7 @@ def test_the_mean_is_the_mean(name):
         ("lognormal", lambda p: 0.02 + 0.03 * exp(0.5 * NormalDist().inv_cdf(p) - 0.125)),
         ("pareto", lambda p: 0.02 + 0.02 * (1 - p) ** (-1 / 3)),
         ("table", lambda p: 0.01 + 0.08 * p),
+        ("gamma", lambda p: 0.02 + 0.015 * float(stats.gamma.ppf(p, 2))),
     ],
 )
 @pytest.mark.parametrize("p", [0.01, 0.25, 0.5, 0.9, 0.999])

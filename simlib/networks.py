@@ -1,0 +1,161 @@
+"""Networks by name, and latencies from measured round trips, for scenarios to use."""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path as FilePath
+from typing import Any
+
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.path import Distribution, Latency
+from simlib.core.rules import nearest
+
+NETWORKS = FilePath(__file__).parents[1] / "data" / "networks.toml"
+#: Fewer round trips say nothing of a tail.
+FEWEST_ROWS = 20
+#: Quantiles that are kept of a measurement.
+MOST_QUANTILES = 201
+#: A median above this many seconds is most likely in milliseconds.
+_LIKELY_MILLISECONDS = 5.0
+#: What a profile says beside the path's own settings.
+_WORDS = ("source", "note")
+
+
+def networks() -> dict[str, dict[str, Any]]:
+    """Return the shipped networks by name: the settings of a path, with source and note.
+
+    Examples
+    --------
+    >>> "lte_driving" in networks()
+    True
+    """
+    if not NETWORKS.is_file():
+        raise SimlibError(
+            "the shipped networks are in simlib's source tree, and this simlib was installed "
+            "without it: give the path's settings instead"
+        )
+    return tomllib.loads(NETWORKS.read_text(encoding="utf-8"))
+
+
+def network(name: str) -> dict[str, Any]:
+    """Return the path settings of a shipped network, or of one in a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such network.
+
+    Examples
+    --------
+    >>> network("chrome_slow_4g")["latency"]
+    {'distribution': 'constant', 'mean_s': 0.075}
+    """
+    file = FilePath(str(name))
+    if file.suffix == ".toml" and file.is_file():
+        known = tomllib.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = next(iter(known.values()), {})
+    else:
+        known = networks()
+        if name not in known:
+            rule = f"is no shipped network{nearest(name, list(known))}; data/networks.toml has them"
+            raise SettingsError("network", name, rule)
+        found = known[name]
+    return {key: value for key, value in found.items() if key not in _WORDS}
+
+
+def read_latency(path: str | FilePath) -> Latency:
+    """Return the one-way latency of measured round trips: half of each, as a table of quantiles.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV file of one column: round trips in seconds, at least 20; a header is skipped.
+
+    Raises
+    ------
+    SettingsError
+        Naming file, row, value and rule.
+    """
+    return Latency(
+        distribution=Distribution.TABLE,
+        table_s=quantiles([rtt_s / 2.0 for rtt_s in read_round_trips_s(path)]),
+    )
+
+
+def read_round_trips_s(path: str | FilePath) -> list[float]:
+    """Return the round trips in a CSV file, ascending."""
+    try:
+        text = FilePath(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError("csv", str(path), f"cannot be read: {why}") from error
+    values = []
+    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+        if not row or (number == 1 and not _is_number(row[0])):
+            continue
+        if len(row) > 1:
+            rule = "must have one column: round trips in seconds"
+            raise SettingsError(f"{path}: row {number}", ",".join(row), rule)
+        values.append(_round_trip_s(f"{path}: row {number}", row[0]))
+    if len(values) < FEWEST_ROWS:
+        rule = f"must have at least {FEWEST_ROWS} round trips: fewer say nothing of a tail"
+        raise SettingsError(str(path), len(values), rule)
+    values.sort()
+    median_s = values[len(values) // 2]
+    if median_s > _LIKELY_MILLISECONDS:
+        rule = "is a median of more than 5 s: are these milliseconds? They must be seconds"
+        raise SettingsError(str(path), median_s, rule)
+    return values
+
+
+def quantiles(ascending: list[float]) -> tuple[float, ...]:
+    """Return at most 201 quantiles at equal steps of probability, the extremes included.
+
+    Examples
+    --------
+    >>> quantiles([1.0, 2.0, 4.0])
+    (1.0, 2.0, 4.0)
+    """
+    count, last = min(MOST_QUANTILES, len(ascending)), len(ascending) - 1
+    return tuple(ascending[round(i * last / (count - 1))] for i in range(count))
+
+
+def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
+    """Return a scenario's tables with ``network`` and ``path.latency.csv`` put into its path.
+
+    What the path says itself goes before what the network says.
+    """
+    tables = dict(data)
+    name = tables.pop("network", None)
+    own = tables.get("path", {})
+    if name is None and not (isinstance(own, dict) and isinstance(own.get("latency"), dict)):
+        return tables
+    path = (network(name) if name is not None else {}) | dict(own)
+    latency = path.get("latency")
+    if isinstance(latency, dict) and "csv" in latency:
+        if len(latency) > 1:
+            rule = "is a distribution of its own: no other key of latency goes with it"
+            raise SettingsError("path.latency.csv", latency["csv"], rule)
+        measured = read_latency(folder / str(latency["csv"]))
+        path["latency"] = {"distribution": "table", "table_s": list(measured.table_s)}
+    return tables | {"path": path}
+
+
+def _round_trip_s(where: str, text: str) -> float:
+    if not _is_number(text):
+        raise SettingsError(where, text, "must be a number of seconds")
+    value = float(text)
+    if not isfinite(value) or value < 0.0:
+        raise SettingsError(where, text, "must be a finite number of seconds, 0 or more")
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.core.errors import SettingsError
+from simlib.core.path import Path as NetworkPath
+from simlib.core.path import latency_s
+from simlib.networks import network, networks, quantiles, read_latency, resolved
+from simlib.scenario import build
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+
+
+@pytest.mark.parametrize("name", networks())
+def test_every_shipped_network_is_a_path_with_a_source(name):
+    assert networks()[name]["source"]
+    assert networks()[name]["note"]
+    path = build(NetworkPath, network(name))
+    assert 0.0005 <= latency_s(path.latency, 0.5) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("name", "traced"),
+    [
+        ("lte_driving", "Driving|LTE"),
+        ("nr_driving", "Driving|5G"),
+        ("hspa_driving", "Driving|HSPA+"),
+        ("nr_static", "Static|5G"),
+    ],
+)
+def test_a_measured_network_has_its_source_s_quantiles(name, traced):
+    if not REFERENCE.exists():
+        pytest.skip("no reference results here")
+    traces = json.loads((REFERENCE / "measured_traces.json").read_text())
+    measured = traces["ucc_5g_dataset"]["ping"][traced]["avg_pct"]
+    path = build(NetworkPath, network(name))
+    for percent in ("5", "25", "50", "75", "90", "95", "99"):
+        expected_s = measured[percent] / 1000.0 / 2.0
+        assert expected_s == pytest.approx(latency_s(path.latency, int(percent) / 100), rel=1e-3)
+
+
+def test_the_satellite_goes_dark_on_schedule():
+    path = build(NetworkPath, network("starlink_isl"))
+    assert (14.96, 0.473) == (path.blackout_every_s, path.blackout_s)
+
+
+def test_an_unknown_network_names_the_nearest():
+    with pytest.raises(SettingsError, match=r'did you mean "lte_driving"'):
+        network("lte_drivin")
+
+
+# --- in a scenario -----------------------------------------------------------------------
+
+
+def test_a_scenario_takes_a_network_and_its_own_path_goes_before(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('network = "starlink_isl"\n[path]\nblackout_s = 0.2\n')
+    path = sl.load(file).path
+    assert (14.96, 0.2) == (path.blackout_every_s, path.blackout_s)
+    assert 0.0755 == pytest.approx(latency_s(path.latency, 0.5))
+
+
+def test_a_scenario_takes_measured_round_trips_from_beside_it(tmp_path):
+    (tmp_path / "pings.csv").write_text("rtt\n" + "\n".join(f"{i / 100}" for i in range(1, 42)))
+    file = tmp_path / "mine.toml"
+    file.write_text('[path.latency]\ncsv = "pings.csv"\n')
+    scenario = sl.load(file)
+    assert 0.105 == pytest.approx(latency_s(scenario.path.latency, 0.5))
+    assert scenario == build(sl.Scenario, resolved({"name": "mine", "path": {
+        "latency": {"csv": "pings.csv"}}}, tmp_path))  # fmt: skip
+
+
+def test_a_file_of_measurements_stands_alone(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[path.latency]\ncsv = "x.csv"\nmean_s = 3\n')
+    with pytest.raises(SettingsError, match="no other key of latency goes with it"):
+        sl.load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("0.1\n" * 19, "at least 20 round trips"),
+        ("0.1\n" * 20 + "-0.1\n", "row 21 = '-0.1': must be a finite number of seconds"),
+        ("0.1\n" * 20 + "nan\n", "row 21"),
+        ("0.1\n" * 20 + "inf\n", "row 21"),
+        ("0.1\n" * 20 + "soon\n", "row 21 = 'soon': must be a number"),
+        ("0.1,0.2\n" * 20, "must have one column"),
+        ("12\n" * 20, "are these milliseconds"),
+        ("", "at least 20"),
+    ],
+)
+def test_what_is_no_measurement_is_refused_by_row(tmp_path, text, wrong):
+    file = tmp_path / "pings.csv"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as error:
+        read_latency(file)
+    assert wrong.replace("'", "") in str(error.value).replace("'", "").replace('"', "")
+
+
+def test_a_file_that_is_not_there_is_said():
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_latency("nowhere.csv")
+
+
+def test_many_values_become_a_few_quantiles():
+    kept = quantiles([float(i) for i in range(10_001)])
+    assert (201, 0.0, 5000.0, 10_000.0) == (len(kept), kept[0], kept[100], kept[-1])
