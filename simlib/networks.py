@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
@@ -87,15 +87,8 @@ def read_latency(path: str | FilePath) -> Latency:
 
 def read_round_trips_s(path: str | FilePath) -> list[float]:
     """Return the round trips in a CSV file, ascending."""
-    try:
-        text = FilePath(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError("csv", str(path), f"cannot be read: {why}") from error
     values = []
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
-        if not row or (number == 1 and not _is_number(row[0])):
-            continue
+    for number, row in _rows(path):
         if len(row) > 1:
             rule = "must have one column: round trips in seconds"
             raise SettingsError(f"{path}: row {number}", ",".join(row), rule)
@@ -109,6 +102,28 @@ def read_round_trips_s(path: str | FilePath) -> list[float]:
         rule = "is a median of more than 5 s: are these milliseconds? They must be seconds"
         raise SettingsError(str(path), median_s, rule)
     return values
+
+
+def read_messages(path: str | FilePath) -> list[list[Any]]:
+    """Return recorded messages: time in seconds, priority and size in bytes of each.
+
+    Parameters
+    ----------
+    path : str or path
+        A CSV file of three columns: time_s, priority (as high) and size_bytes; a header is skipped.
+
+    Raises
+    ------
+    SettingsError
+        Naming file, row, value and rule.
+    """
+    messages = []
+    for number, row in _rows(path):
+        if len(row) != 3 or not _is_number(row[0]) or not row[2].strip().isdecimal():
+            rule = "must be time_s, priority, size_bytes, as 0.5,high,200"
+            raise SettingsError(f"{path}: row {number}", ",".join(row), rule)
+        messages.append([float(row[0]), row[1].strip(), int(row[2])])
+    return messages
 
 
 def quantiles(ascending: list[float]) -> tuple[float, ...]:
@@ -126,9 +141,15 @@ def quantiles(ascending: list[float]) -> tuple[float, ...]:
 def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     """Return a scenario's tables with ``network`` and ``path.latency.csv`` put into its path.
 
-    What the path says itself goes before what the network says.
+    What the path says itself goes before what the network says. ``workload.csv`` becomes the
+    recorded messages of that file.
     """
     tables = dict(data)
+    work = tables.get("workload")
+    if isinstance(work, dict) and "csv" in work:
+        others = {key: value for key, value in work.items() if key != "csv"}
+        recorded = read_messages(folder / str(work["csv"]))
+        tables["workload"] = others | {"arrivals": "recorded", "recorded": recorded}
     name = tables.pop("network", None)
     own = tables.get("path", {})
     if name is None and not (isinstance(own, dict) and isinstance(own.get("latency"), dict)):
@@ -142,6 +163,18 @@ def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
         measured = read_latency(folder / str(latency["csv"]))
         path["latency"] = {"distribution": "table", "table_s": list(measured.table_s)}
     return tables | {"path": path}
+
+
+def _rows(path: str | FilePath) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows of a CSV file with their numbers, without a header and empty ones."""
+    try:
+        text = FilePath(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError("csv", str(path), f"cannot be read: {why}") from error
+    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+        if row and (number > 1 or _is_number(row[0])):
+            yield number, row
 
 
 def _round_trip_s(where: str, text: str) -> float:

@@ -21,6 +21,7 @@ FLOORS = {
     "study": 3,
     "show": 4,
     "cli": 5,
+    "__main__": 5,
 }
 IMPURE = {"asyncio", "datetime", "logging", "random", "socket", "time", "uuid"}
 MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]

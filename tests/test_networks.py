@@ -100,6 +100,28 @@ def test_what_is_no_measurement_is_refused_by_row(tmp_path, text, wrong):
     assert wrong.replace("'", "") in str(error.value).replace("'", "").replace('"', "")
 
 
+def test_a_scenario_plays_recorded_messages(tmp_path):
+    (tmp_path / "work.csv").write_text("time_s,priority,size_bytes\n0.5,high,300\n2,low,100\n")
+    file = tmp_path / "mine.toml"
+    file.write_text('clients = 2\nduration_s = 5\n[workload]\ncsv = "work.csv"\nstart_s = 1\n')
+    frame = sl.run(sl.load(file)).frame()
+    sent = frame[frame["name"] == "send"]
+    assert [1.5, 1.5, 3.0, 3.0] == sent["time_s"].to_list()
+    assert ["high", "high", "low", "low"] == sent["priority"].to_list()
+    assert [300, 300, 100, 100] == sent["size_bytes"].to_list()
+
+
+@pytest.mark.parametrize(
+    "row", ["1,high", "x,high,200", "1,urgent,200", "-1,high,200", "1,high,0", "1,high,2.5"]
+)
+def test_what_is_no_recorded_message_is_refused(tmp_path, row):
+    (tmp_path / "work.csv").write_text(f"0,low,100\n{row}\n")
+    file = tmp_path / "mine.toml"
+    file.write_text('[workload]\ncsv = "work.csv"\n')
+    with pytest.raises(SettingsError, match=r"must be (a )?time"):
+        sl.load(file)
+
+
 def test_a_file_that_is_not_there_is_said():
     with pytest.raises(SettingsError, match="cannot be read"):
         read_latency("nowhere.csv")

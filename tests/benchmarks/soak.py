@@ -1,4 +1,4 @@
-"""Two hundred live clients for ten minutes, with a fault every few seconds: what leaks, what is lost?
+"""Two hundred live clients for ten minutes, a fault every few seconds: what leaks, what is lost?
 
 python tests/benchmarks/soak.py [SECONDS [CLIENTS]] prints the findings and writes out/soak.json.
 """
@@ -61,6 +61,10 @@ def resident_bytes(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def children() -> list[int]:
     listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return [int(pid) for pid in listed.split()]
@@ -74,7 +78,7 @@ def main(duration_s: float, clients: int) -> None:
             yield world.clock.timeout(SAMPLE_S)
             own = resident_bytes(os.getpid()) - len(world.trace) * ROW.size
             served = sum(map(resident_bytes, children()))
-            tasks, files = len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd"))
+            tasks, files = len(asyncio.all_tasks()), open_files()
             now_s = world.clock.now_s
             samples.append(
                 {"time_s": now_s, "own": own, "server": served, "tasks": tasks, "files": files}
@@ -85,7 +89,7 @@ def main(duration_s: float, clients: int) -> None:
                 flush=True,
             )
 
-    files_before = len(os.listdir("/proc/self/fd"))
+    files_before = open_files()
     trace = sl.run(scenario(duration_s, clients), "live", processes=[sample])
     table, row = messages(trace), sl.summary(trace).iloc[0]
     counted = trace.frame()
@@ -103,7 +107,7 @@ def main(duration_s: float, clients: int) -> None:
         "own_growth": samples[-1]["own"] / early["own"] - 1.0,
         "server_growth": samples[-1]["server"] / early["server"] - 1.0,
         "processes_left": len(children()),
-        "files_left": len(os.listdir("/proc/self/fd")) - files_before,
+        "files_left": open_files() - files_before,
     }
     print(json.dumps(found, indent=2))
     with replacing("out/soak.json") as file:
