@@ -5,8 +5,6 @@ from math import inf
 import pytest
 
 from simlib.core import events
-from simlib.core.backoff import Backoff
-from simlib.core.client import Client, Settings
 from simlib.core.draft import DraftRules
 from simlib.core.events import (
     Close,
@@ -52,29 +50,11 @@ from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
 from simlib.core.quality import Quality
 from simlib.core.session import SessionRules
+from tests.core.test_client import client, opened, told
 
 A, B = Message(0), Message(1)
 USER = SessionRules(sign_in_after_s=2, again_after_s=3)
 SAVED = OutboxLimits(persist="all")
-
-
-def client(**parts) -> Client:
-    backoff = Backoff(base_s=1, cap_s=10, jitter="none")
-    return Client(Settings(backoff=backoff, connect_timeout_s=5, **parts), seed=1)
-
-
-def told(one: Client, *events: tuple) -> list:
-    commands = []
-    for event, now in events:
-        commands = one.handle(event, now)
-        one.check()
-    return commands
-
-
-def opened(**parts) -> Client:
-    one = client(**parts)
-    told(one, (Start(), 0.0), (Opened(1), 0.0))
-    return one
 
 
 # --- sessions ----------------------------------------------------------------------------
