@@ -410,3 +410,58 @@ def wait_for_children(parent: subprocess.Popen) -> list[str]:
             return pids
         time.sleep(0.05)
     return pytest.fail("the run ended before its server began")
+
+
+# --- claims and calibrate ----------------------------------------------------------------
+
+
+def test_claims_prints_a_verdict_each_and_writes_findings_and_charts(here, monkeypatch):
+    from simlib.study import claims
+
+    few = tuple(each for each in claims.CLAIMS if each.name == "reconnects under 5 s")
+    monkeypatch.setattr(claims, "CLAIMS", few)
+    told = simlib("claims", "--replications", "20", "--out", "mine")
+    assert 0 == told.exit_code
+    assert "reconnects under 5 s fails" in " ".join(told.stdout.split())
+    assert ["claim_reconnects_under_5_s.png", "claims.json"] == names("mine")
+    [found] = json.loads(Path("mine/claims.json").read_text())["claims"]
+    assert ("fails", 20) == (found["verdict"], found["replications"])
+    again = simlib("claims", "--replications", "20", "--json")
+    assert found == json.loads(again.stdout)["claims"][0]
+
+
+def test_claims_needs_enough_replications(here):
+    assert "replications = 5: must be at least 20" in refusal("claims", "--replications", "5")
+
+
+def test_calibrate_writes_a_network_that_run_takes(here):
+    Path("pings.csv").write_text("\n".join(str(0.02 + 0.001 * (i % 40)) for i in range(400)))
+    told = simlib("calibrate", "pings.csv", "--name", "office")
+    assert 0 == told.exit_code
+    assert "uniform fits best" in " ".join(told.stdout.split())
+    assert ["office.toml", "quantiles.png"] == names("out/office")
+    document = json.loads(simlib("calibrate", "pings.csv", "--json").stdout)
+    assert ("uniform", 400) == (document["recommended"], document["round_trips"])
+    network = "network=out/office/office.toml"
+    assert 0 == simlib("run", "first_outage", "--set", network, "--clients", "2").exit_code
+
+
+def test_a_bad_measurement_is_refused_by_its_row(here):
+    Path("pings.csv").write_text("0.1\n" * 30 + "-1\n")
+    assert "row 31" in refusal("calibrate", "pings.csv")
+    assert "cannot be read" in refusal("calibrate", "nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (("--url", "ws://127.0.0.1:1/"), "on = "),
+        (("--on", "live", "--url", "ws://127.0.0.1:1/", "--codec", "json"), "codec"),
+        (("--on", "live", "--url", "ws://example.org/"), "--allow-host example.org"),
+        (("--on", "live", "--url", "ws://127.0.0.1:1/"), "cannot be reached"),
+        (("--on", "live", "--codec", "echo"), "name its url"),
+        (("--on", "live", "--store", "x.sqlite"), "client.outbox.persist"),
+    ],
+)
+def test_a_target_that_cannot_be_played_is_refused(here, arguments, wrong):
+    assert wrong in refusal("run", "reconnect_storm", "--clients", "2", *arguments)

@@ -92,3 +92,11 @@ def test_no_attempt_is_made_without_a_session():
 def test_too_few_replications_are_refused():
     with pytest.raises(SettingsError, match="must be at least 20"):
         claims(REPORT, 19)
+
+
+@pytest.mark.live
+def test_a_claim_can_be_played_live_in_a_quicker_pace():
+    [found] = claims(REPORT, 20, names=["no loop without session"], live=True)
+    assert (0.0, 20) == (found.live.value, found.live.observations)
+    assert found.pace == pytest.approx(70.0 / 15.0)
+    assert 0.0 == found.to_json()["live"]
