@@ -19,6 +19,7 @@ STATE_COLOURS = {
     "open": "#56B4E9",
     "waiting": "#D55E00",
     "stopped": "#4D4D4D",
+    "suspended": "#CC79A7",
     "connecting": "#F0E442",
 }
 #: No more rows are drawn.

@@ -16,7 +16,13 @@ from simlib.core.notices import Level, Notice
 from simlib.study.counters import Counts
 from simlib.study.feed import Look
 
-_STATE_STYLES = {"open": "green", "connecting": "yellow", "waiting": "red", "stopped": "magenta"}
+_STATE_STYLES = {
+    "open": "green",
+    "connecting": "yellow",
+    "waiting": "red",
+    "stopped": "magenta",
+    "suspended": "cyan",
+}
 _LEVEL_STYLES = {Level.INFO: "cyan", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 
 

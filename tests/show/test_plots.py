@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import simlib as sl
+from simlib.core.link import State
 from simlib.show import marks, plots, rows, stacks
 from simlib.trace import Trace
 
@@ -333,3 +334,12 @@ def test_in_a_notebook_the_figure_is_one_that_is_shown(monkeypatch):
     monkeypatch.setattr(plt, "get_backend", lambda: inline)
     axes = plots.attempts(sl.run(scenario(OUTAGE)))
     assert [plt.figure(number) for number in plt.get_fignums()] == [axes.figure]
+
+
+def test_every_state_has_a_colour():
+    assert {state.name.lower() for state in State} == rows.STATE_COLOURS.keys()
+
+
+def test_a_client_without_a_session_is_drawn_as_suspended():
+    axes = plots.states(sl.run(sl.load("data/scenarios/session_expiry.toml")))
+    assert "suspended" in {collection.get_label() for collection in axes.collections}
