@@ -64,7 +64,7 @@ def test_giving_up_has_the_closed_form_s_probability(length_s):
     assert agrees(1.0 - stayed, oracle(f"outage.giveup.seed.full.D{length_s}.0"))
 
 
-@pytest.mark.parametrize("length_s", [15, 18, 20, 25])
+@pytest.mark.parametrize("length_s", [15, 20, 25])
 def test_the_queue_overflows_with_the_closed_form_s_probability(length_s):
     # Back at the very end of the outage: attempts every tenth of a second.
     eager = bare("none").replace("client.backoff", sl.Backoff(jitter="none", base_s=0.1, cap_s=0.1))
