@@ -118,6 +118,8 @@ def run_all(page: Page):
     expect(page.locator(".jp-NotebookPanel .jp-CodeCell").first).to_be_visible(
         timeout=60 * SECOND_MS
     )
+    # Before the kernel is there, "run all" is taken for done without anything having run.
+    expect(page.get_by_text("(ipykernel) | Idle")).to_be_visible(timeout=60 * SECOND_MS)
     page.locator(".jp-NotebookPanel .jp-MarkdownCell").first.click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
