@@ -78,6 +78,8 @@ def succeeded(guard: Guard, rules: Breaker) -> Guard:
     """Return the breaker after an attempt succeeded."""
     outcomes, seen = _noted(guard, rules, 0)
     if guard.state != BreakerState.HALF_OPEN:
+        if guard.probes == 0 and seen == guard.seen and outcomes == guard.outcomes:
+            return guard
         return Guard(guard.state, guard.until_s, 0, guard.trips, outcomes, seen)
     probes = guard.probes + 1
     if probes < rules.probes:

@@ -28,7 +28,7 @@ class Channels:
 
     def __init__(self) -> None:
         self._seen: dict[int, int] = {}
-        self._fetching: set[int] = set()
+        self._fetching: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -43,18 +43,19 @@ class Channels:
 
     def interrupted(self) -> None:
         """Expect no answer to a fetch any more: the connection ended."""
-        self._fetching.clear()
+        self._fetching = frozenset()
 
     def pushed(self, channel: int, version: int, reason: Reason) -> Verdict:
         """Take in an update."""
         if channel not in self._seen or version <= self._seen[channel]:
-            self._fetching.discard(channel) if reason == Reason.SNAPSHOT else None
+            if reason == Reason.SNAPSHOT:
+                self._fetching -= {channel}
             return Verdict.IGNORE
         if reason == Reason.SNAPSHOT or version == self._seen[channel] + 1:
-            self._fetching.discard(channel)
+            self._fetching -= {channel}
             self._seen[channel] = version
             return Verdict.DELIVER
         if channel in self._fetching:
             return Verdict.IGNORE
-        self._fetching.add(channel)
+        self._fetching |= {channel}
         return Verdict.FETCH

@@ -105,13 +105,14 @@ class Crossing:
 class Passage:
     """One connection's two lanes, and what it has lost."""
 
-    __slots__ = ("_crossing", "_route", "_born_s", "_used_s", "_lanes", "_lost")
+    __slots__ = ("_crossing", "_route", "_born_s", "_used_s", "_up", "_down", "_lost")
 
     def __init__(self, crossing: Crossing, route: Route, now: float) -> None:
         self._crossing = crossing
         self._route = route
         self._born_s = self._used_s = now
-        self._lanes = {Stream.UP: NEW_LANE, Stream.DOWN: NEW_LANE}
+        # Two fields, not a table: there is one of these per client.
+        self._up = self._down = NEW_LANE
         self._lost: set[Stream] | tuple[()] = ()
 
     def send(self, way: Stream, now: float, size_bytes: int) -> float:
@@ -120,9 +121,13 @@ class Passage:
         can_lose = crossing.timeline.delays or crossing.path.idle_timeout_s < inf
         if can_lose and self._loses(way, now):
             return inf
-        lane = crossing.send(self._lanes[way], way, self._route, now, size_bytes)
+        before = self._up if way == Stream.UP else self._down
+        lane = crossing.send(before, way, self._route, now, size_bytes)
         if lane.arrival_s < inf:
-            self._lanes[way] = lane
+            if way == Stream.UP:
+                self._up = lane
+            else:
+                self._down = lane
         self._used_s = now
         return lane.arrival_s
 
