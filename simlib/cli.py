@@ -89,7 +89,11 @@ _WHAT_TO_PLAY = (
     click.option("--clients", type=int, help="How many clients."),
 )
 _on = click.option(
-    "--on", default="sim", show_default=True, metavar="[sim|live]", help="The engine that plays."
+    "--on",
+    default="sim",
+    show_default=True,
+    metavar="[sim|live|fleet]",
+    help="The engine that plays; fleet: connections alone, a million of them.",
 )
 _out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -112,6 +116,7 @@ def main() -> None:
         "run first_outage",
         "run first_outage --on live --out out/mine",
         "run reconnect_storm --set client.backoff.jitter=full --json",
+        "run fleet_storm --on fleet --clients 1000000",
         "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
     )
 )
@@ -413,6 +418,11 @@ def _play(scenario: Scenario, on: str, out: Path | None, target: Target | None =
     from simlib.run import run
 
     kept = _default_out(scenario) if out is None and on == "live" else out
+    if on == "fleet":
+        from simlib.engines.fleet import first_compile
+
+        if first_compile():
+            _note("Compiling the fleet engine, once: half a minute.")
     with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
         return run(scenario, on, progress=progress, target=target)
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from simlib.engines.world import Process
 
 #: Where each engine's ``play`` is; imported when first used.
-ENGINES = {"sim": "simlib.engines.sim", "live": "simlib.engines.live"}
+ENGINES = {
+    "sim": "simlib.engines.sim",
+    "live": "simlib.engines.live",
+    "fleet": "simlib.engines.fleet",
+}
 
 
 def run(
@@ -34,8 +38,9 @@ def run(
     ----------
     scenario : Scenario
         What to play.
-    on : {"sim", "live"}
-        The engine: SimPy in virtual time, or real WebSockets on the wall clock.
+    on : {"sim", "live", "fleet"}
+        The engine: SimPy in virtual time, real WebSockets on the wall clock, or connections alone,
+        compiled, for very many clients.
     label : str, optional
         The name of the trace on charts; the scenario's name by default.
     processes : sequence of callable, optional

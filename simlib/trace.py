@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simlib.scenario import Scenario
+    from simlib.tally import Tally
 
 
 class Interrupted(KeyboardInterrupt):
@@ -66,6 +67,8 @@ class Trace:
         live only: how late each step of the clock was, seconds.
     work_s : float
         live only: processor time that this process spent on the run, seconds.
+    tally : Tally
+        fleet only: the counts, which stand in the place of rows; else None.
     """
 
     engine: str
@@ -75,6 +78,7 @@ class Trace:
     end_s: float = 0.0
     late_s: array[float] = field(default_factory=lambda: array("d"))
     work_s: float = 0.0
+    tally: Tally | None = None
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
@@ -86,7 +90,10 @@ class Trace:
 
     def __repr__(self) -> str:
         partial = ", partial" if self.partial else ""
-        return f"<Trace {self.label!r} on {self.engine}: {len(self):,} rows{partial}>"
+        size = f"{len(self):,} rows"
+        if self.tally is not None:
+            size = f"{self.scenario.clients:,} clients, counted"
+        return f"<Trace {self.label!r} on {self.engine}: {size}{partial}>"
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row: one value per column."""
@@ -200,6 +207,7 @@ class Trace:
             "late_s": list(self.late_s),
             "work_s": self.work_s,
             "scenario": dump(self.scenario),
+            "tally": None if self.tally is None else self.tally.to_text(),
         }
         table = pa.table(self.columns())
         table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
@@ -222,6 +230,7 @@ class Trace:
         import pyarrow.parquet as pq
 
         from simlib.scenario import Scenario, build
+        from simlib.tally import Tally
 
         try:
             table = pq.read_table(path)
@@ -236,6 +245,7 @@ class Trace:
             end_s=meta["end_s"],
             late_s=array("d", meta["late_s"]),
             work_s=meta["work_s"],
+            tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:

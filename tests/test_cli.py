@@ -274,7 +274,7 @@ def test_an_unreadable_file_is_refused(here, content, said):
 
 
 BAD_ARGUMENTS = {
-    ("--on", "simm"): 'on = "simm": must be one of sim, live (did you mean "sim"?)',
+    ("--on", "simm"): 'on = "simm": must be one of sim, live, fleet (did you mean "sim"?)',
     ("--clients", "0"): "clients = 0: must be a whole number, from 1 to",
     ("--seed", "-1"): "seed = -1: must be a whole number, from 0 to",
     (

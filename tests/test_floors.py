@@ -10,9 +10,11 @@ ROOT = Path(__file__).parents[1] / "simlib"
 FLOORS = {
     "core": 0,
     "files": 1,
+    "interruptions": 1,
     "rows": 1,
     "networks": 1,
     "scenario": 1,
+    "tally": 1,
     "trace": 1,
     "workload": 1,
     "run": 1,

@@ -213,3 +213,11 @@ def test_conflicts_are_told_and_held_edits_are_few():
     assert row["superseded"] > 0.5 * row["sent"]
     assert row["contested"] > 0
     assert (0, 0) == (row["lost"], row["undelivered"])
+
+
+def test_the_accept_rate_alone_says_how_long_a_herd_needs():
+    last_s = metrics(shipped("fleet_storm"))["time_to_recover_s_p99"]
+    twice_s = changed("fleet_storm", server__accept_per_s=60)["time_to_recover_s_p99"]
+    # 300 clients at 30 a second need ten, and at 60 half as long; a second's worth comes at once.
+    assert 9 < last_s < 14
+    assert 4 < twice_s < 8

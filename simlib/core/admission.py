@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush, heapreplace
+from heapq import heappop, heappush
 from itertools import count
 from math import inf
-from typing import Any
+from typing import Any, Protocol
+
+from simlib.core.meters import Rate, ready_s
+
+
+class _Times(Protocol):
+    """A list of moments, or an array of them in compiled code."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int, /) -> float: ...
+    def __setitem__(self, place: int, time_s: float, /) -> None: ...
+
+
+def begins_s(free_s: _Times, now: float) -> float:
+    """Return when work that comes now is begun: by the worker that is free first."""
+    return max(now, free_s[0])
+
+
+def occupy(free_s: _Times, until_s: float) -> None:
+    """Give work until a moment to the worker that is free first; the times stay a heap."""
+    place, size = 0, len(free_s)
+    child = 1
+    while child < size:
+        if child + 1 < size and free_s[child + 1] < free_s[child]:
+            child += 1
+        if free_s[child] >= until_s:
+            break
+        free_s[place] = free_s[child]
+        place, child = child, 2 * child + 1
+    free_s[place] = until_s
+
+
+def may_enter(taken: int, most: float, arrival_s: float, accepts: Rate, now: float) -> bool:
+    """Whether the limits on connections and on their rate let a handshake in."""
+    return taken < most and now >= ready_s(arrival_s, accepts)
 
 
 class Station:
@@ -35,10 +69,10 @@ class Station:
     def arrive(self, job: Any, now: float, service_s: float) -> bool:
         """Take in a job that takes so long; False if the backlog is full."""
         self._now = now
-        start_s = max(now, self._free_s[0])
+        start_s = begins_s(self._free_s, now)
         if start_s > now and self._backlog < inf and self.waiting >= self._backlog:
             return False
-        heapreplace(self._free_s, start_s + service_s)
+        occupy(self._free_s, start_s + service_s)
         heappush(self._jobs, (start_s + service_s, next(self._numbers), start_s, job))
         return True
 

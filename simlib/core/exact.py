@@ -7,7 +7,7 @@ everywhere. Errors stay below 4 units in the last place.
 
 from __future__ import annotations
 
-from math import frexp, ldexp, sqrt
+from math import frexp, inf, ldexp, sqrt
 
 LN2 = 0.6931471805599453
 _LN2_HIGH = 0.693147180369123816490  # the first 33 bits, so that k * high is exact
@@ -90,7 +90,7 @@ def gamma_quantile(shape: float, p: float) -> float:
     z = normal_quantile(max(p, 1e-16))
     root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * sqrt(shape))
     x = shape * root * root * root if root > 0.1 else exp((log(p * shape) + constant) / shape)
-    low, high = 0.0, float("inf")
+    low, high = 0.0, inf
     for _ in range(60):
         below = _gamma_below(shape, x, constant)
         if below < p:
@@ -102,7 +102,7 @@ def gamma_quantile(shape: float, p: float) -> float:
         step = (p - below) / slope if slope > 0.0 else 0.0
         new = x * exp(max(-2.0, min(2.0, step)))
         if not low < new < high:
-            new = (low + high) / 2.0 if high < float("inf") else 2.0 * x
+            new = (low + high) / 2.0 if high < inf else 2.0 * x
         if abs(new - x) <= 1e-13 * x:
             return new
         x = new

@@ -11,8 +11,8 @@ from enum import IntEnum
 from math import inf
 from typing import NamedTuple
 
-from simlib.core import exact
 from simlib.core.errors import SettingsError
+from simlib.core.exact import exp, gamma_quantile, log, normal_quantile
 from simlib.core.rules import Ruled, choice, number, seconds, times
 
 
@@ -43,9 +43,12 @@ class Latency(Ruled):
     shape: float = number(2.0, "", above=True)
     #: Quantiles at equal steps of probability, ascending, at least two.
     table_s: tuple[float, ...] = times()
+    #: Length of the table, kept beside it since compiled code has room for a longer one.
+    table_count: int = field(init=False, repr=False, default=0)
 
     def check(self) -> None:
         """Raise `SettingsError` where the parts do not make a distribution."""
+        object.__setattr__(self, "table_count", len(self.table_s))
         if self.floor_s > self.mean_s:
             raise SettingsError(
                 "floor_s", self.floor_s, f"must not be above mean_s ({self.mean_s:g})"
@@ -74,18 +77,18 @@ def latency_s(latency: Latency, u: float) -> float:
     if kind == Distribution.UNIFORM:
         return floor_s + 2.0 * spare_s * u
     if kind == Distribution.EXPONENTIAL:
-        return floor_s - spare_s * exact.log(1.0 - u)
+        return floor_s - spare_s * log(1.0 - u)
     if kind == Distribution.LOGNORMAL:
         sigma = latency.shape
-        z = exact.normal_quantile(max(u, 1e-16))
-        return floor_s + spare_s * exact.exp(sigma * z - sigma * sigma / 2.0)
+        z = normal_quantile(max(u, 1e-16))
+        return floor_s + spare_s * exp(sigma * z - sigma * sigma / 2.0)
     if kind == Distribution.PARETO:
         alpha = latency.shape
         scale_s = spare_s * (alpha - 1.0) / alpha
-        return floor_s + scale_s * exact.exp(-exact.log(1.0 - u) / alpha)
+        return floor_s + scale_s * exp(-log(1.0 - u) / alpha)
     if kind == Distribution.GAMMA:
-        return floor_s + spare_s / latency.shape * exact.gamma_quantile(latency.shape, u)
-    place = u * (len(latency.table_s) - 1)
+        return floor_s + spare_s / latency.shape * gamma_quantile(latency.shape, u)
+    place = u * (latency.table_count - 1)
     low = int(place)
     return latency.table_s[low] + (latency.table_s[low + 1] - latency.table_s[low]) * (place - low)
 
@@ -135,7 +138,7 @@ def stall_s(loss_fraction: float, rto_s: float, u: float) -> float:
 
     The number of losses in a row is geometric, drawn by its inverse.
     """
-    losses = int(exact.log(1.0 - u) / exact.log(loss_fraction)) if loss_fraction > 0.0 else 0
+    losses = int(log(1.0 - u) / log(loss_fraction)) if loss_fraction > 0.0 else 0
     return rto_s * (2.0 ** min(losses, MOST_LOSSES) - 1.0)
 
 

@@ -23,10 +23,11 @@ from math import ceil, inf
 from typing import Any
 
 from simlib.core import events as ev
-from simlib.core import exact, meters
-from simlib.core.admission import Feed, Seen, Station
+from simlib.core import meters
+from simlib.core.admission import Feed, Seen, Station, may_enter
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
+from simlib.core.exact import log
 from simlib.core.meters import Rate
 from simlib.core.rules import Count, Ruled, choice, count, number, seconds
 
@@ -79,6 +80,21 @@ class ServerSettings(Ruled):
 _Where = tuple[int, int]
 
 
+def accepts(per_s: float) -> Rate:
+    """Return the token bucket of an accept rate: it holds what one second brings."""
+    return Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))
+
+
+def handshake_s(
+    rules: ServerSettings, slowness: float, seed: int, client: int, connection: int
+) -> float:
+    """Return the length of the work on one handshake."""
+    length_s = rules.handshake_service_s * slowness
+    if rules.handshake_service == Service.EXPONENTIAL:
+        length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
+    return length_s
+
+
 class Server:
     """One server, from its start to its crash."""
 
@@ -88,8 +104,7 @@ class Server:
         self._handshakes = Station(settings.workers, settings.backlog)
         self._messages = Station(1, inf)
         self._sign_ins = Station(settings.workers, inf)
-        per_s = settings.accept_per_s
-        self._accepts = Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))
+        self._accepts = accepts(settings.accept_per_s)
         self._accept_arrival_s = 0.0
         #: Handshakes being worked on, and open connections: when their session began.
         self._waiting: dict[_Where, float] = {}
@@ -150,21 +165,16 @@ class Server:
             commands.append(ev.Refuse(*where, UNAUTHORIZED))
             return
         taken = len(self._open) + len(self._waiting)
-        if (
-            taken < self.settings.max_connections
-            and now >= meters.ready_s(self._accept_arrival_s, self._accepts)
-            and self._handshakes.arrive(where, now, self._handshake_s(where))
-        ):
+        if may_enter(
+            taken, self.settings.max_connections, self._accept_arrival_s, self._accepts, now
+        ) and self._handshakes.arrive(where, now, self._handshake_s(where)):
             self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
             self._waiting[where] = event.signed_in_s
             return
         commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
 
     def _handshake_s(self, where: _Where) -> float:
-        length_s = self.settings.handshake_service_s * self._slowness
-        if self.settings.handshake_service == Service.EXPONENTIAL:
-            length_s *= -exact.log(1.0 - uniform(self._seed, where[0], Stream.SERVICE, where[1]))
-        return length_s
+        return handshake_s(self.settings, self._slowness, self._seed, *where)
 
     def _authorized(self, signed_in_s: float, now: float) -> bool:
         lifetime_s = self.settings.session_lifetime_s

@@ -15,18 +15,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from simlib.core.backoff import ceiling
+from simlib.core.errors import SimlibError
 from simlib.core.events import Priority
-from simlib.core.faults import Fault, FaultKind, Route
+from simlib.interruptions import interrupting, noticed_by_s
+from simlib.tally import Tally
 from simlib.trace import Trace
 
 Floats = npt.NDArray[np.float64]
 
 #: What a client's time is cut into spans by.
 LOOKS = ("state", "transport", "available", "breaker")
-#: Whoever leaves OPEN this long after a fault's start was still hit by it: a reset takes but a
-#: moment, and a real socket tells of it a little later.
-NOTICE_S = 1.0
-
 #: What each column of `summary` means, in the order of the columns.
 MEANING = {
     "engine": "what played the run",
@@ -100,12 +98,14 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
 
 def attempt_times_s(trace: Trace) -> Floats:
     """Return when each attempt of any client was made, in ascending order."""
-    frame = trace.frame()
+    frame = _rows(trace)
     return np.sort(frame["time_s"].to_numpy()[(frame["name"] == "open").to_numpy()])
 
 
 def attempts_per_s(trace: Trace) -> Floats:
     """Return the number of attempts from each whole second of the run to the next."""
+    if trace.tally is not None:
+        return np.asarray(trace.tally.attempts_per_s, float)
     seconds = max(1, int(np.ceil(trace.end_s)))
     counts, _ = np.histogram(attempt_times_s(trace), np.arange(seconds + 1))
     return counts.astype(float)
@@ -135,7 +135,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     >>> list(spans(trace, ["state"])["state"])
     ['idle', 'connecting', 'open']
     """
-    frame = trace.frame()
+    frame = _rows(trace)
     # A client whose page was closed is idle from then on; nobody tells it.
     events = frame[((frame["kind"] == "event") | (frame["name"] == "gone")).to_numpy()]
     clients = np.arange(trace.scenario.clients)
@@ -169,11 +169,13 @@ def detection_times_s(trace: Trace) -> Floats:
     One value for each fault and client that was OPEN when the fault started and left OPEN
     before its end (at most 1 s after the start of one that takes but a moment).
     """
+    if trace.tally is not None:
+        return np.asarray(trace.tally.detection_s)
     opens = _opens(trace)
     times = []
-    for fault in _interrupting(trace):
+    for fault in interrupting(trace.scenario):
         hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
-        hit &= opens["left"] & (opens["stop_s"] <= _noticed_by_s(trace, fault))
+        hit &= opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
         times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -185,12 +187,14 @@ def recovery_times_s(trace: Trace) -> Floats:
     that had been OPEN before and was not at the fault's end (or left OPEN at most 1 s after the
     start of one that takes but a moment). inf if it never was OPEN again in the run.
     """
+    if trace.tally is not None:
+        return np.asarray(trace.tally.recovery_s)
     opens = _opens(trace)
     times = []
-    for fault in _interrupting(trace):
+    for fault in interrupting(trace.scenario):
         if fault.end_s < trace.end_s:
             last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
-            hit = last & opens["left"] & (opens["stop_s"] <= _noticed_by_s(trace, fault))
+            hit = last & opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
             times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -210,7 +214,7 @@ def messages(trace: Trace) -> pd.DataFrame:
         why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
         where that never happened.
     """
-    frame = trace.frame()
+    frame = _rows(trace)
     frame = frame[(frame["message"] >= 0).to_numpy()]
     key = frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
     name, reason = frame["name"], frame["reason"]
@@ -289,7 +293,19 @@ def staleness_s(table: pd.DataFrame) -> Floats:
     return np.sort(stale_s[np.isfinite(stale_s)])
 
 
+def _rows(trace: Trace) -> pd.DataFrame:
+    if trace.tally is not None:
+        raise SimlibError(
+            f"{trace.label!r} was played by the fleet, which counts and keeps no rows of its "
+            "clients; play fewer clients on='sim' for this"
+        )
+    return trace.frame()
+
+
 def _row(trace: Trace) -> dict[str, Any]:
+    if trace.tally is not None:
+        # It carries no messages, so of those there is too little data.
+        return {"engine": trace.engine, **_of_tally(trace, trace.tally), **_of_faults(trace)}
     return {
         "engine": trace.engine,
         **_of_links(trace),
@@ -315,6 +331,28 @@ def _of_links(trace: Trace) -> dict[str, Any]:
         "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
         "mean_wait_fraction": _wait_fractions(trace).mean(),
         "gave_up": notices["client"].nunique(),
+    }
+
+
+def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
+    clients, ramp_s = trace.scenario.clients, trace.scenario.ramp_s
+    starts_s = ramp_s * np.arange(clients) / clients
+    time_s = float(np.maximum(trace.end_s - starts_s, 0.0).sum())
+    attempts = tally.total("attempts")
+    number, sum_s, alone, alone_s = tally.waits
+    backoff = trace.scenario.client.backoff
+    told = np.flatnonzero(alone)
+    ceilings_s = np.array([ceiling(backoff, k) for k in told.tolist()])
+    return {
+        "availability_fraction": _ratio(tally.open_s, time_s),
+        "polling_fraction": 0.0,
+        "breaker_open_fraction": _ratio(tally.breaker_open_s, time_s),
+        "attempts": attempts,
+        "peak_attempts_per_s": attempts_per_s(trace).max(),
+        "amplification": _ratio(attempts, tally.total("opens")),
+        "mean_wait_s": _ratio(sum_s.sum(), number.sum()),
+        "mean_wait_fraction": _ratio((alone_s[told] / ceilings_s).sum(), alone.sum()),
+        "gave_up": tally.total("gave_up"),
     }
 
 
@@ -376,35 +414,6 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
         values = _quantiles("latency_s", own["latency_s"], 50, 95)
         numbers |= {f"{name}_{priority}": value for name, value in values.items()}
     return numbers
-
-
-def _interrupting(trace: Trace) -> list[Fault]:
-    """Return the faults that can end a WebSocket connection or keep one from opening."""
-    return [
-        fault
-        for fault in trace.scenario.faults
-        if fault.kind not in _HARMLESS and fault.route != Route.HTTP
-    ]
-
-
-#: Faults that make things worse, but end no connection by themselves.
-_HARMLESS = (
-    FaultKind.LATENCY,
-    FaultKind.LOSS,
-    FaultKind.BANDWIDTH,
-    FaultKind.SLOW_SERVER,
-    FaultKind.CLIENT_SLEEP,
-)
-#: Faults that nobody is told of: only the heartbeat finds them.
-_SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)
-
-
-def _noticed_by_s(trace: Trace, fault: Fault) -> float:
-    noticed_s = NOTICE_S
-    if fault.kind in _SILENT:
-        heartbeat = trace.scenario.client.heartbeat
-        noticed_s += heartbeat.interval_s + heartbeat.timeout_s
-    return max(fault.end_s, fault.start_s + noticed_s)
 
 
 def _opens(trace: Trace) -> pd.DataFrame:

@@ -1,14 +1,10 @@
 """The same source, compiled: twins of the core's functions give the same numbers, to the bit."""
 
-from collections import namedtuple
-from dataclasses import fields, is_dataclass
-from enum import IntEnum
 from math import inf
-from types import FunctionType
 
 import pytest
 
-from simlib.core import backoff, breaker, draws, fallback, link, meters
+from simlib.core import backoff, link, path
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
@@ -16,40 +12,12 @@ from simlib.core.draws import uniform
 from simlib.core.fallback import Fallback
 from simlib.core.link import Input, State
 from simlib.core.meters import Rate
+from simlib.core.path import Distribution, Latency
+from simlib.engines.flat import flat
+from simlib.engines.twins import twin
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("numba")
 
-#: Callees first: each twin finds the twins of what it calls among its globals.
-FUNCTIONS = (
-    draws.uniform,
-    backoff.ceiling,
-    backoff.delay,
-    backoff.stretched,
-    meters.ready_s,
-    meters.take,
-    breaker._ones,
-    breaker._noted,
-    breaker._refused_s,
-    breaker.probing,
-    breaker.succeeded,
-    breaker.noted_failure,
-    fallback.fallen,
-    fallback.may_change,
-    fallback.wants_poll,
-    fallback.return_s,
-    fallback.good_since,
-    fallback.settled,
-    link._budget_s,
-    link._rest,
-    link._carried,
-    link._connect,
-    link._establish,
-    link._settle,
-    link._retreat,
-    link._hasten,
-    link._set_aside,
-    link.step,
-)
 STEPS = 10_000
 POLICIES = [
     Settings(
@@ -75,30 +43,13 @@ POLICIES = [
 ]
 
 
-def flatten(settings):
-    """Settings as nested named tuples of numbers, as compiled code takes them."""
-    values = {item.name: _plain(getattr(settings, item.name)) for item in fields(settings)}
-    return namedtuple(type(settings).__name__, values)(**values)
-
-
-def _plain(value):
-    if is_dataclass(value):
-        return flatten(value)
-    if isinstance(value, IntEnum):
-        return int(value)
-    # An empty table has no type; step_count says that it is empty.
-    return (value or (0.0,)) if isinstance(value, tuple) else value
+FUNCTIONS = (uniform, backoff.ceiling, backoff.delay, backoff.stretched, link.step, path.latency_s)
 
 
 @pytest.fixture(scope="module")
 def compiled():
     """The compiled twins by name."""
-    twins = {}
-    for function in FUNCTIONS:
-        names = {**function.__globals__, **twins}
-        twin = FunctionType(function.__code__, names, function.__name__)
-        twins[function.__name__] = numba.njit(twin)
-    return twins
+    return {function.__name__: twin(function) for function in FUNCTIONS}
 
 
 def test_draws_are_the_same(compiled):
@@ -112,13 +63,13 @@ def test_draws_are_the_same(compiled):
 
 @pytest.mark.parametrize("settings", POLICIES, ids=lambda each: each.backoff.jitter.name.lower())
 def test_waits_are_the_same(compiled, settings):
-    rules, flat = settings.backoff, flatten(settings).backoff
+    rules, record = settings.backoff, flat([settings])[0]["backoff"]
     for attempt in (1, 2, 3, 50):
-        assert backoff.ceiling(rules, attempt) == compiled["ceiling"](flat, attempt)
+        assert backoff.ceiling(rules, attempt) == compiled["ceiling"](record, attempt)
         for u in (0.0, 0.3, 1.0 - 2.0**-53):
             waits = (attempt, 2.5, u)
-            assert backoff.delay(rules, *waits) == compiled["delay"](flat, *waits)
-            assert backoff.stretched(rules, 3.0, u) == compiled["stretched"](flat, 3.0, u)
+            assert backoff.delay(rules, *waits) == compiled["delay"](record, *waits)
+            assert backoff.stretched(rules, 3.0, u) == compiled["stretched"](record, 3.0, u)
 
 
 #: What a fair host tells a link in each state.
@@ -134,7 +85,7 @@ LIKELY = {
 
 @pytest.mark.parametrize("settings", POLICIES, ids=lambda each: each.backoff.jitter.name.lower())
 def test_ten_thousand_random_steps_are_the_same(compiled, settings):
-    plain, twin, flat = link.idle(), link.idle(), flatten(settings)
+    plain, other, record = link.idle(), link.idle(), flat([settings])[0]
     now, seen = 0.0, set()
     for i in range(STEPS):
         kind, which, hint = (uniform(3, 0, stream, i) for stream in (1, 2, 3))
@@ -143,7 +94,17 @@ def test_ten_thousand_random_steps_are_the_same(compiled, settings):
         now = min(plain.deadline_s, now + 10.0) if told == Input.WAKE else now + which
         hint_s = max(0.0, 20.0 * hint - 16.0)
         plain = link.step(plain, told, now, settings, 5, 6, hint_s)
-        twin = compiled["step"](twin, int(told), now, flat, 5, 6, hint_s)
-        assert plain == twin
+        other = compiled["step"](other, int(told), now, record, 5, 6, hint_s)
+        assert plain == other
         seen.add((State(plain.state), told))
     assert len(seen) > 15
+
+
+@pytest.mark.parametrize("kind", Distribution, ids=lambda kind: kind.name.lower())
+def test_delays_are_the_same(compiled, kind):
+    table_s = [0.01, 0.02, 0.5] if kind == Distribution.TABLE else []
+    latency = Latency(distribution=kind, mean_s=0.05, shape=1.7, table_s=table_s)
+    record = flat([latency])[0]
+    for i in range(500):
+        u = uniform(1, 2, 3, i)
+        assert path.latency_s(latency, u) == compiled["latency_s"](record, u)

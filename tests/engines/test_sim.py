@@ -382,7 +382,7 @@ def test_ctrl_c_keeps_what_was_played():
 def test_an_unknown_engine_is_refused():
     with pytest.raises(sl.SettingsError) as error:
         sl.run(quiet(5), on="life")
-    assert 'on = "life": must be one of sim, live (did you mean "live"?)' == str(error.value)
+    assert 'on = "life": must be one of sim, live, fleet (did you mean "live"?)' == str(error.value)
 
 
 # --- the same bytes everywhere -----------------------------------------------------------

@@ -1,0 +1,69 @@
+"""The core's own functions, compiled: a twin is the same source under numba.
+
+A twin is made of a function's code, with the twins of what it calls in place of those in its
+globals; so there is no second copy of a formula, and the core never imports numba.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from simlib.core.errors import EngineError
+
+_SOURCES = Path(__file__).parents[1]
+_MISSING = (
+    "the fleet engine needs numba, which is not installed or does not work here ({why}): "
+    'install it with pip install "simlib[fleet]"; the engine sim plays the same without it'
+)
+
+
+def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
+    """Return a function compiled, with all that it calls; ``kept``: on disk, for the next time.
+
+    Raises
+    ------
+    EngineError
+        If numba is not there, or does not work.
+    """
+    try:
+        import numba
+    except Exception as error:
+        raise EngineError(_MISSING.format(why=error)) from error
+    if not kept:
+        return _compiled(function, numba.njit, {})
+    numba.config.CACHE_DIR = str(kept_in())  # type: ignore[attr-defined]
+    return _compiled(function, numba.njit, {}, cache=True)
+
+
+def kept_in() -> Path:
+    """Return the folder of the compiled code: another one whenever any source has changed.
+
+    numba itself looks only at the file of the outermost function.
+    """
+    import platformdirs
+
+    digest = hashlib.sha256()
+    for folder in ("core", "engines"):
+        for file in sorted((_SOURCES / folder).rglob("*.py")):
+            digest.update(file.read_bytes())
+    return platformdirs.user_cache_path("simlib") / f"kernels-{digest.hexdigest()[:16]}"
+
+
+def _compiled(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **options: Any) -> Any:
+    if function in done:
+        return done[function]
+    code, scope = function.__code__, function.__globals__
+    called = {
+        name: _compiled(scope[name], njit, done)
+        for name in code.co_names
+        if isinstance(scope.get(name), FunctionType)
+    }
+    # Without counting references: nothing is allocated, and it is done at every call otherwise.
+    done[function] = njit(_nrt=False, **options)(
+        FunctionType(code, {**scope, **called}, function.__name__, function.__defaults__)
+    )
+    return done[function]

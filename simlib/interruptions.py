@@ -1,0 +1,37 @@
+"""Which faults can end a connection, and until when who leaves OPEN was hit by one."""
+
+from __future__ import annotations
+
+from simlib.core.faults import Fault, FaultKind, Route
+from simlib.scenario import Scenario
+
+#: Whoever leaves OPEN this long after a fault's start was still hit by it: a reset takes but a
+#: moment, and a real socket tells of it a little later.
+NOTICE_S = 1.0
+#: Faults that make things worse, but end no connection by themselves.
+_HARMLESS = (
+    FaultKind.LATENCY,
+    FaultKind.LOSS,
+    FaultKind.BANDWIDTH,
+    FaultKind.SLOW_SERVER,
+    FaultKind.CLIENT_SLEEP,
+)
+#: Faults that nobody is told of: only the heartbeat finds them.
+_SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)
+
+
+def interrupting(scenario: Scenario) -> list[Fault]:
+    """Return the faults that can end a WebSocket connection or keep one from opening."""
+    return [
+        fault
+        for fault in scenario.faults
+        if fault.kind not in _HARMLESS and fault.route != Route.HTTP
+    ]
+
+
+def noticed_by_s(scenario: Scenario, fault: Fault) -> float:
+    """Return the last moment at which leaving OPEN is put down to a fault."""
+    noticed_s = NOTICE_S
+    if fault.kind in _SILENT:
+        noticed_s += scenario.client.heartbeat.interval_s + scenario.client.heartbeat.timeout_s
+    return max(fault.end_s, fault.start_s + noticed_s)

@@ -1,0 +1,184 @@
+"""The fleet plays the same runs as sim: every attempt and every time, to the bit."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+import simlib as sl
+from simlib.core.backoff import Jitter
+from simlib.core.errors import EngineError, SettingsError, SimlibError
+from simlib.engines import fleet, twins
+from simlib.study.metrics import (
+    attempts_per_s,
+    detection_times_s,
+    messages,
+    recovery_times_s,
+    summary,
+)
+
+pytest.importorskip("numba")
+
+OUTAGE = sl.Fault("outage", start_s=10, stop_s=25)
+SLOW = sl.ServerSettings(handshake_service_s=0.004, backlog=50, retry_after_s=1)
+IMPATIENT = sl.Backoff(base_s=0.2, cap_s=0.5)
+LOCKSTEP = sl.Backoff(jitter="none", base_s=0.5, cap_s=8)
+
+
+def storm(**changes):
+    settings = {
+        "clients": 300, "duration_s": 60, "seed": 3, "ramp_s": 2, "faults": [OUTAGE],
+        "server": SLOW, "workload": sl.Workload(rate_per_s=0),
+    }  # fmt: skip
+    return sl.Scenario(**(settings | changes))
+
+
+def client(backoff=None, **more):
+    return sl.Settings(backoff=backoff or sl.Backoff(), **more)
+
+
+def server(**settings):
+    return sl.ServerSettings(**settings)
+
+
+SCENARIOS = {
+    **{
+        f"jitter {jitter.name.lower()}": storm(client=client(sl.Backoff(jitter=jitter, base_s=0.5)))
+        for jitter in Jitter
+    },
+    "messages change nothing": storm(clients=100, workload=sl.Workload(rate_per_s=1)),
+    "steps and a first wait": storm(client=client(sl.Backoff(steps_s=[0.5, 1, 4], first_s=0.1))),
+    "all at once": storm(ramp_s=0, client=client(LOCKSTEP)),
+    "several workers, exponential service": storm(
+        server=server(
+            handshake_service_s=0.02, workers=3, handshake_service="exponential", backlog=20
+        )
+    ),
+    "accept rate, Retry-After": storm(server=server(accept_per_s=15, retry_after_s=2)),
+    "accept rate in lockstep": storm(
+        server=server(accept_per_s=15, retry_after_s=2), client=client(LOCKSTEP)
+    ),
+    "abandoned handshakes": storm(
+        server=server(handshake_service_s=0.05),
+        client=client(IMPATIENT, connect_timeout_s=1),
+        duration_s=35,
+    ),
+    "abandoned handshakes take connections": storm(
+        server=server(handshake_service_s=0.05, max_connections=250),
+        client=client(IMPATIENT, connect_timeout_s=1),
+        duration_s=35,
+    ),
+    "given up before they arrive": storm(
+        server=server(handshake_service_s=0.01, max_connections=100),
+        client=client(IMPATIENT, connect_timeout_s=0.05),
+        faults=[sl.Fault("reset", start_s=1.03), sl.Fault("server_crash", start_s=9, stop_s=12)],
+        duration_s=20,
+    ),
+    "every kind of fault": storm(
+        faults=[
+            sl.Fault("server_crash", start_s=10, stop_s=14),
+            sl.Fault("slow_server", start_s=13, stop_s=30, factor=4),
+            sl.Fault("reject", start_s=15, stop_s=18, retry_after_s=2, clients_fraction=0.5),
+            sl.Fault("reset", start_s=20, clients_fraction=0.4),
+            sl.Fault("outage", start_s=30, stop_s=33, route="http"),
+            sl.Fault("flap", start_s=35, stop_s=45, period_s=2),
+        ]
+    ),
+    "breaker by failures in a row": storm(
+        client=client(
+            sl.Backoff(max_attempts=8, stable_after_s=3),
+            breaker=sl.Breaker(trip_after=3, open_s=5, factor=2, longest_open_s=20),
+        )
+    ),
+    "breaker by their share, several probes": storm(
+        client=client(breaker=sl.Breaker(failure_fraction=0.5, open_s=4, probes=2))
+    ),
+    "budgets": storm(
+        client=client(
+            attempt_budget=sl.Rate(per_s=0.3, burst=3), connect_budget=sl.Rate(per_s=0.2, burst=5)
+        )
+    ),
+    "an outage that outlives the run": storm(faults=[sl.Fault("outage", start_s=10)]),
+    "one client": storm(clients=1),
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+def test_the_same_attempts_and_times_as_sim_to_the_bit(scenario):
+    simulated, played = sl.run(scenario), sl.run(scenario, on="fleet")
+    assert np.array_equal(attempts_per_s(simulated), attempts_per_s(played))
+    assert np.array_equal(np.sort(recovery_times_s(simulated)), recovery_times_s(played))
+    assert np.array_equal(np.sort(detection_times_s(simulated)), detection_times_s(played))
+    expected, found = (summary(trace).iloc[0] for trace in (simulated, played))
+    for name in expected.index[1 : expected.index.get_loc("sent")]:
+        # Sums are added up in another order.
+        assert expected[name] == pytest.approx(found[name], rel=1e-9, nan_ok=True), name
+
+
+def test_every_failure_has_the_reason_that_it_has_in_sim():
+    scenario = SCENARIOS["every kind of fault"]
+    rows = sl.run(scenario).frame()
+    told = rows[rows["name"].isin(["failed", "lost"])]["reason"].value_counts()
+    table = sl.run(scenario, on="fleet").tally.table()
+    for reason in ("refused", "reset", "rejected"):
+        assert told[reason] == table[reason].sum(), reason
+
+
+def test_a_storm_that_never_ends_stops_at_the_horizon():
+    trace = sl.run(SCENARIOS["abandoned handshakes"], on="fleet")
+    assert trace.end_s == 35
+    assert np.isinf(recovery_times_s(trace)).any()
+
+
+def test_arrays_that_fill_up_grow_and_nothing_changes(monkeypatch):
+    scenario = SCENARIOS["given up before they arrive"]
+    expected = sl.run(scenario, on="fleet").tally.bins
+    grown = []
+    monkeypatch.setattr(fleet, "_grown", lambda w, grow=fleet._grown: grown.append(1) or grow(w))
+    monkeypatch.setattr(fleet, "_GHOSTS", 2)
+    assert np.array_equal(expected, sl.run(scenario, on="fleet").tally.bins)
+    assert grown
+
+
+def test_what_it_leaves_out_is_refused_by_its_keys():
+    scenario = storm(
+        client=client(heartbeat=sl.HeartbeatRules(interval_s=5)),
+        path=sl.Path(latency=sl.Latency(distribution="exponential")),
+        faults=[OUTAGE, sl.Fault("black_hole", start_s=1, stop_s=2)],
+    )
+    expected = ["client.heartbeat.interval_s", "path.latency.distribution", "faults.1.kind"]
+    assert expected == fleet.left_out(scenario)
+    with pytest.raises(SettingsError, match=r"interval_s = 5\.0.*distribution, faults\.1\.kind"):
+        sl.run(scenario, on="fleet")
+
+
+def test_no_more_clients_than_memory_holds(monkeypatch):
+    monkeypatch.setattr(fleet.os, "sysconf", lambda _: 64)
+    with pytest.raises(SettingsError, match="clients = 300: would take"):
+        sl.run(storm(), on="fleet")
+
+
+def test_without_numba_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "numba", None)
+    with pytest.raises(EngineError, match=r'pip install "simlib\[fleet\]"'):
+        twins.twin(attempts_per_s)
+
+
+def test_rows_are_asked_for_in_vain():
+    with pytest.raises(SimlibError, match="keeps no rows"):
+        messages(sl.run(storm(clients=1), on="fleet"))
+
+
+def test_counts_are_saved_and_read_again(tmp_path):
+    trace = sl.run(storm(), on="fleet")
+    trace.save(tmp_path / "trace.parquet")
+    again = sl.Trace.load(tmp_path / "trace.parquet")
+    assert trace.tally.table().equals(again.tally.table())
+    assert summary(trace).equals(summary(again))
+
+
+def test_a_run_shorter_than_its_outage():
+    trace = sl.run(storm(duration_s=12), on="fleet")
+    assert not recovery_times_s(trace).size
+    assert trace.tally.total("opens") == 300
+    assert inf > trace.tally.open_s > 0
