@@ -58,11 +58,12 @@ def _compiled(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **o
         return done[function]
     code, scope = function.__code__, function.__globals__
     called = {
-        name: _compiled(scope[name], njit, done)
+        name: _compiled(scope[name], njit, done, forceinline=True)
         for name in code.co_names
         if isinstance(scope.get(name), FunctionType)
     }
-    # Without counting references: nothing is allocated, and it is done at every call otherwise.
+    # Inlined, since a call hands over two dozen arrays; and without counting references, which
+    # is done at every call otherwise: nothing is allocated.
     done[function] = njit(_nrt=False, **options)(
         FunctionType(code, {**scope, **called}, function.__name__, function.__defaults__)
     )
