@@ -116,7 +116,7 @@ def main() -> None:
         "run first_outage",
         "run first_outage --on live --out out/mine",
         "run reconnect_storm --set client.backoff.jitter=full --json",
-        "run fleet_storm --on fleet --clients 1000000",
+        "run fleet_storm --on fleet --clients 100000 --set server.accept_per_s=10000",
         "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
     )
 )

@@ -126,6 +126,7 @@ class Trace:
         """
         import pandas as pd
 
+        self._need_rows()
         if self._frame is None or len(self._frame) != len(self):
             columns = self.columns()
             self._frame = pd.DataFrame(
@@ -149,6 +150,7 @@ class Trace:
         SimlibError
             If there is no such client.
         """
+        self._need_rows()
         if not 0 <= client < self.scenario.clients:
             last = self.scenario.clients - 1
             raise SimlibError(f"there is no client {client}: the run has clients 0 to {last}")
@@ -252,6 +254,13 @@ class Trace:
             rows[name] = table[name].to_numpy()
         trace._packed += rows.tobytes()
         return trace
+
+    def _need_rows(self) -> None:
+        if self.tally is not None:
+            raise SimlibError(
+                f"{self.label!r} was played by the fleet, which counts and keeps no rows of its "
+                "clients; play fewer clients on sim for this"
+            )
 
     def _rows(self, client: int) -> Iterator[dict[str, Any]]:
         import numpy as np

@@ -136,7 +136,8 @@ def _value_at(scenario: Scenario, key: str) -> Any:
 
 
 def _check_memory(scenario: Scenario) -> None:
-    each = _CLIENT_BYTES + _EVENT_BYTES + 8 * (1 + len(scenario.faults))
+    # A place in the order of a cut, and of each fault a time to detect and one to recover.
+    each = _CLIENT_BYTES + _EVENT_BYTES + 8 + 16 * len(interrupting(scenario))
     each += _EXTRA_BYTES * (_needs_extras(scenario) or _meets(scenario))
     needed = scenario.clients * each
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")

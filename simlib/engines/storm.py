@@ -31,7 +31,7 @@ from simlib.engines.heap import Heap, pop, push
 
 # Plain numbers: compiled code compares them with what stands in records.
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
-_WAITING, _STOPPED = State.WAITING.value, State.STOPPED.value
+_STOPPED = State.STOPPED.value
 _START, _OPENED, _FAILED = Input.START.value, Input.OPENED.value, Input.FAILED.value
 _LOST, _WAKE = Input.LOST.value, Input.WAKE.value
 _OUTAGE, _RESET, _CRASH = (
@@ -72,7 +72,6 @@ CLIENT = [
     ("failures", "i4"),
     ("draws", "i4"),
     ("state", "u1"),
-    ("sent", "u1"),
     ("taken", "u1"),
 ]
 #: What only some scenarios need of a client: breaker, budgets, the last wait, the order of lines.
@@ -108,7 +107,7 @@ RUN = [
     ("queue_first", "i8"), ("queue_size", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("faults", "i8"),
 ]  # fmt: skip
-#: A fault that the metrics look at: its index, and when whoever leaves OPEN was hit by it.
+#: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
 INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8")]
 
 
@@ -217,11 +216,10 @@ def _turn(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
     if kind in (WAKE, START):
         return _attempt(w, i, kind, now)
     if kind == CONNECTED:
-        c.sent = 1
         arrival_s = now + latency_s
         if arrival_s < timeout_s:
             return arrival_s, ARRIVE
-        _abandon(w, i, arrival_s, max(arrival_s, timeout_s + latency_s))
+        _haunted(w, i, GHOST, arrival_s, max(arrival_s, timeout_s + latency_s))
         return timeout_s, GIVE_UP
     if kind == ARRIVE:
         return _arrive(w, i, now)
@@ -244,7 +242,6 @@ def _turn(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
 def _attempt(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
     run, c = w.run[0], w.clients[i]
     _tell(w, i, _START if kind == START else _WAKE, now, 0.0)
-    c.sent = 0
     c.taken = 0
     _count(w, now, ATTEMPTS)
     w.per_s[int(now)] += 1
@@ -312,7 +309,7 @@ def _opened(w: Fleet, i: int, now: float) -> None:
 
 def _given_up(w: Fleet, i: int, now: float) -> tuple[float, int]:
     run, c = w.run[0], w.clients[i]
-    if c.sent and c.taken and run.counts_ends:
+    if c.taken and run.counts_ends:
         _haunted(w, i, GHOST_END, now + run.latency_s, now + run.latency_s)
     return _failed(w, i, now, _WAKE, _TIMEOUT, 0.0)
 
@@ -392,12 +389,8 @@ def _wide(number: int) -> int:
 # --- handshakes whose client has gone ----------------------------------------------------
 
 
-def _abandon(w: Fleet, i: int, arrival_s: float, end_s: float) -> None:
-    """Let a handshake arrive after its client has given it up."""
-    _haunted(w, i, GHOST, arrival_s, end_s)
-
-
 def _haunted(w: Fleet, i: int, kind: int, time_s: float, end_s: float) -> None:
+    """Let a handshake, or its end, arrive after its client has given it up."""
     run = w.run[0]
     place = run.ghost_free
     ghost = w.ghosts[place]

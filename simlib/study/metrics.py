@@ -15,7 +15,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from simlib.core.backoff import ceiling
-from simlib.core.errors import SimlibError
 from simlib.core.events import Priority
 from simlib.interruptions import interrupting, noticed_by_s
 from simlib.tally import Tally
@@ -98,7 +97,7 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
 
 def attempt_times_s(trace: Trace) -> Floats:
     """Return when each attempt of any client was made, in ascending order."""
-    frame = _rows(trace)
+    frame = trace.frame()
     return np.sort(frame["time_s"].to_numpy()[(frame["name"] == "open").to_numpy()])
 
 
@@ -135,7 +134,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     >>> list(spans(trace, ["state"])["state"])
     ['idle', 'connecting', 'open']
     """
-    frame = _rows(trace)
+    frame = trace.frame()
     # A client whose page was closed is idle from then on; nobody tells it.
     events = frame[((frame["kind"] == "event") | (frame["name"] == "gone")).to_numpy()]
     clients = np.arange(trace.scenario.clients)
@@ -214,7 +213,7 @@ def messages(trace: Trace) -> pd.DataFrame:
         why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
         where that never happened.
     """
-    frame = _rows(trace)
+    frame = trace.frame()
     frame = frame[(frame["message"] >= 0).to_numpy()]
     key = frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
     name, reason = frame["name"], frame["reason"]
@@ -291,15 +290,6 @@ def staleness_s(table: pd.DataFrame) -> Floats:
     in_text_s = newest_first.groupby(["client", "key"])["acknowledged_s"].cummin()
     stale_s = (in_text_s - newest_first["send_s"]).to_numpy(dtype=float)
     return np.sort(stale_s[np.isfinite(stale_s)])
-
-
-def _rows(trace: Trace) -> pd.DataFrame:
-    if trace.tally is not None:
-        raise SimlibError(
-            f"{trace.label!r} was played by the fleet, which counts and keeps no rows of its "
-            "clients; play fewer clients on='sim' for this"
-        )
-    return trace.frame()
 
 
 def _row(trace: Trace) -> dict[str, Any]:
