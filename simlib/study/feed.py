@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.engines.world import Process, World
 from simlib.run import engine
@@ -53,7 +54,7 @@ class Feed:
     Raises
     ------
     SettingsError
-        If there is no such engine.
+        If there is no such engine, or it cannot be watched.
 
     Examples
     --------
@@ -66,6 +67,8 @@ class Feed:
 
     def __init__(self, scenario: Scenario, on: str = "live", label: str = "") -> None:
         self._engine = engine(on)
+        if not hasattr(self._engine, "play_async"):
+            raise SettingsError("on", on, "must be sim or live to be watched")
         self.trace = Trace(on, scenario, label)
         self._scenario = scenario
         self._counters = Counters(scenario.clients)

@@ -9,6 +9,7 @@ import simlib as sl
 from simlib.core.backoff import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines import fleet, twins
+from simlib.study.feed import Feed
 from simlib.study.metrics import (
     attempts_per_s,
     detection_times_s,
@@ -167,6 +168,13 @@ def test_without_numba_the_error_says_what_to_install(monkeypatch):
 def test_rows_are_asked_for_in_vain():
     with pytest.raises(SimlibError, match="keeps no rows"):
         messages(sl.run(storm(clients=1), on="fleet"))
+
+
+def test_it_is_not_watched_and_tells_no_story():
+    with pytest.raises(SettingsError, match='"fleet": must be sim or live'):
+        Feed(storm(), "fleet")
+    with pytest.raises(SimlibError, match="keeps no rows"):
+        sl.run(storm(clients=1), on="fleet").story(0)
 
 
 def test_counts_are_saved_and_read_again(tmp_path):
