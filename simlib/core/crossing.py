@@ -13,20 +13,9 @@ from __future__ import annotations
 from math import inf
 
 from simlib.core.draws import Stream, uniform
-from simlib.core.faults import Direction, Route, Timeline
-from simlib.core.path import (
-    NEW_LANE,
-    Distribution,
-    Lane,
-    Path,
-    dark_s,
-    latency_s,
-    stall_s,
-    transit,
-)
-
-_LOSS = {Stream.UP: Stream.LOSS_UP, Stream.DOWN: Stream.LOSS_DOWN}
-_DIRECTION = {Stream.UP: Direction.UP, Stream.DOWN: Direction.DOWN}
+from simlib.core.faults import Route, Timeline
+from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
+from simlib.core.ways import bit_of, crossed, held_until_s, lost_by
 
 
 class Crossing:
@@ -60,29 +49,39 @@ class Crossing:
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now; inf: it never arrives."""
         path = self.path
-        if self._plain and not self.timeline.delays:
+        if self._plain and not self.timeline.ways:
             index = self._next(way)
             leaving_s = size_bytes / path.bandwidth_bytes_per_s
             return transit(lane, now, leaving_s, self._latency_s(way, index))
-        timeline, client = self.timeline, self.client
-        start_s = timeline.held_until_s(client, route, now)
+        start_s = self.held_until_s(route, now)
         if start_s == inf:
             return Lane(lane.free_s, inf)
-        index = self._next(way)
-        bandwidth = timeline.bandwidth_bytes_per_s(
-            client, route, start_s, path.bandwidth_bytes_per_s
+        faults, origins = self.timeline.ways, self.timeline.way_origins
+        index, seed, client = self._next(way), self._seed, self.client
+        return crossed(
+            lane, path, faults, origins, seed, client, way, index, route, start_s, size_bytes
         )
-        loss_fraction = timeline.loss_fraction(client, route, start_s, path.loss_fraction)
-        delay_s = self._latency_s(way, index) + timeline.extra_s(client, route, start_s)
-        delay_s += dark_s(path, start_s)
-        if loss_fraction > 0.0:
-            u = uniform(self._seed, client, _LOSS[way], index)
-            delay_s += stall_s(loss_fraction, path.rto_s, u)
-        return transit(lane, start_s, size_bytes / bandwidth, delay_s)
+
+    def held_until_s(self, route: Route, now: float) -> float:
+        """Return the moment from which what is sent now gets on its way."""
+        faults, origins = self.timeline.ways, self.timeline.way_origins
+        return held_until_s(faults, origins, self._seed, self.client, route, now)
+
+    def loses(
+        self, lost: int, way: Stream, route: Route, born_s: float, used_s: float, now: float
+    ) -> int:
+        """Return the directions that a connection has lost when it sends now."""
+        if not self.timeline.ways and self.path.idle_timeout_s == inf:
+            return lost
+        faults, origins = self.timeline.ways, self.timeline.way_origins
+        return lost_by(
+            lost, way, self.path, faults, origins, self._seed, self.client, route, born_s, used_s,
+            now,
+        )  # fmt: skip
 
     def connect(self, route: Route, now: float) -> float:
         """Return when TCP is connected, or would be refused: one round trip from now."""
-        if self._plain and not self.timeline.delays:
+        if self._plain and not self.timeline.ways:
             # Its packets are empty and alone: nothing but latency takes time.
             there_s = now + self._latency_s(Stream.UP, self._next(Stream.UP))
             return there_s + self._latency_s(Stream.DOWN, self._next(Stream.DOWN))
@@ -113,13 +112,13 @@ class Passage:
         self._born_s = self._used_s = now
         # Two fields, not a table: there is one of these per client.
         self._up = self._down = NEW_LANE
-        self._lost: set[Stream] | tuple[()] = ()
+        self._lost = 0
 
     def send(self, way: Stream, now: float, size_bytes: int) -> float:
         """Return when a frame sent now arrives; inf: never."""
         crossing = self._crossing
-        can_lose = crossing.timeline.delays or crossing.path.idle_timeout_s < inf
-        if can_lose and self._loses(way, now):
+        self._lost = crossing.loses(self._lost, way, self._route, self._born_s, self._used_s, now)
+        if self._lost & bit_of(way):
             return inf
         before = self._up if way == Stream.UP else self._down
         lane = crossing.send(before, way, self._route, now, size_bytes)
@@ -133,15 +132,5 @@ class Passage:
 
     def holds(self, way: Stream, now: float) -> bool:
         """Whether what is sent now is held in a black hole whose end is not known yet."""
-        crossing = self._crossing
-        held_s = crossing.timeline.held_until_s(crossing.client, self._route, now)
-        return way not in self._lost and held_s == inf
-
-    def _loses(self, way: Stream, now: float) -> bool:
-        timeline, client = self._crossing.timeline, self._crossing.client
-        forgotten = now - self._used_s > self._crossing.path.idle_timeout_s
-        if forgotten or timeline.handed_over(client, self._born_s, now):
-            self._lost = {Stream.UP, Stream.DOWN}
-        elif timeline.swallows(client, self._route, _DIRECTION[way], now):
-            self._lost = {*self._lost, way}
-        return way in self._lost
+        held_s = self._crossing.held_until_s(self._route, now)
+        return not self._lost & bit_of(way) and held_s == inf

@@ -167,6 +167,11 @@ class Fault(Ruled):
         return self.start_s if moment else self.stop_s
 
 
+def drawn(clients_fraction: float, origin: int, seed: int, client: int) -> bool:
+    """Whether a client is among the share that a fault of a scenario hits."""
+    return clients_fraction >= 1.0 or uniform(seed, client, Stream.FAULT, origin) < clients_fraction
+
+
 class Timeline:
     """The faults of a run, asked by client, route and time.
 
@@ -190,8 +195,10 @@ class Timeline:
             [(i, fault) for i, fault in enumerate(self.faults) if fault.kind == kind]
             for kind in FaultKind
         )
-        #: Whether any fault changes the way of what is sent.
-        self.delays = any(self._of_kind[kind] for kind in _ON_THE_WAY)
+        on_the_way = [i for i, fault in enumerate(self.faults) if fault.kind in ON_THE_WAY]
+        #: The faults that change the way of what is sent, and those of the scenario they belong to.
+        self.ways = [self.faults[i] for i in on_the_way]
+        self.way_origins = [self.origins[i] for i in on_the_way]
 
     def begin(self, fault: Fault, now: float) -> int:
         """Add a fault that starts now and whose end is not known yet; return its index."""
@@ -207,8 +214,8 @@ class Timeline:
 
     def hits(self, index: int, client: int) -> bool:
         """Whether a client is among those that a fault hits."""
-        fraction, origin = self.faults[index].clients_fraction, self.origins[index]
-        return fraction >= 1.0 or uniform(self._seed, client, Stream.FAULT, origin) < fraction
+        fraction = self.faults[index].clients_fraction
+        return drawn(fraction, self.origins[index], self._seed, client)
 
     def hit(self, index: int, clients: int) -> list[int]:
         """Return the clients that a fault hits."""
@@ -234,42 +241,6 @@ class Timeline:
     def rejection(self, client: int, route: Route, now: float) -> Fault | None:
         """Return the fault that answers requests in the server's place now, if any."""
         return next(iter(self.active(FaultKind.REJECT, client, route, now)), None)
-
-    def held_until_s(self, client: int, route: Route, now: float) -> float:
-        """Return the moment from which what is sent now gets on its way: now, or a hole's end."""
-        holes = self.active(FaultKind.BLACK_HOLE, client, route, now)
-        while holes:
-            now = max(fault.stop_s for fault in holes)
-            holes = self.active(FaultKind.BLACK_HOLE, client, route, now)
-        return now
-
-    def extra_s(self, client: int, route: Route, now: float) -> float:
-        """Return what is added to a one-way delay now."""
-        return sum(f.amount_s for f in self.active(FaultKind.LATENCY, client, route, now))
-
-    def loss_fraction(self, client: int, route: Route, now: float, own: float) -> float:
-        """Return the share of packets lost now, the path's own included."""
-        passed = 1.0 - own
-        for fault in self.active(FaultKind.LOSS, client, route, now):
-            passed *= 1.0 - fault.loss_fraction
-        return 1.0 - passed
-
-    def bandwidth_bytes_per_s(self, client: int, route: Route, now: float, own: float) -> float:
-        """Return the bandwidth that there is now, the path's own at most."""
-        narrow = self.active(FaultKind.BANDWIDTH, client, route, now)
-        return min((f.bandwidth_bytes_per_s for f in narrow), default=own)
-
-    def swallows(self, client: int, route: Route, direction: Direction, now: float) -> bool:
-        """Whether what is sent now in a direction never arrives."""
-        half_open = self.active(FaultKind.HALF_OPEN, client, route, now)
-        return any(fault.direction == direction for fault in half_open)
-
-    def handed_over(self, client: int, born_s: float, now: float) -> bool:
-        """Whether a connection as old as this was left behind by a handover."""
-        return any(
-            born_s < fault.start_s <= now and self.hits(i, client)
-            for i, fault in self._of_kind[FaultKind.HANDOVER]
-        )
 
     def edges(self) -> list[tuple[float, int, bool]]:
         """Return (time, index of the fault, whether it starts), in order; stops before starts."""
@@ -302,7 +273,8 @@ class Timeline:
         )
 
 
-_ON_THE_WAY = (
+#: Kinds that change the way of what is sent.
+ON_THE_WAY = (
     FaultKind.BLACK_HOLE,
     FaultKind.LATENCY,
     FaultKind.HALF_OPEN,

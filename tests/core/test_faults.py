@@ -147,22 +147,23 @@ def test_the_first_rejection_answers():
 
 
 def test_delays_add_up():
-    both = timeline(
+    both = crossing(
         Fault("latency", start_s=10, stop_s=30, amount_s=0.5),
         Fault("latency", start_s=20, stop_s=40, amount_s=0.25),
     )
-    assert [0, 0.5, 0.75, 0.25, 0] == [both.extra_s(0, HTTP, t) for t in (5, 15, 25, 35, 45)]
+    arrivals_s = [arrival_s(both, now) for now in (5, 15, 25, 35, 45)]
+    assert [5.02, 15.52, 25.77, 35.27, 45.02] == arrivals_s
 
 
 def test_a_black_hole_holds_until_it_ends_and_one_may_follow_another():
-    holes = timeline(
+    holes = crossing(
         Fault("black_hole", start_s=10, stop_s=20),
         Fault("black_hole", start_s=15, stop_s=18),
         Fault("black_hole", start_s=20, stop_s=25),
         Fault("black_hole", start_s=50),
     )
     assert [9.0, 25.0, 25.0, 25.0, inf] == [
-        holes.held_until_s(0, HTTP, now) for now in (9.0, 10.0, 16.0, 25.0, 60.0)
+        holes.held_until_s(HTTP, now) for now in (9.0, 10.0, 16.0, 25.0, 60.0)
     ]
 
 
@@ -193,6 +194,10 @@ def test_a_reset_has_a_start_and_no_stop():
 
 def crossing(*faults: Fault, path: Path = TWENTY_MS) -> Crossing:
     return Crossing(path, timeline(*faults), 1, 0)
+
+
+def arrival_s(way: Crossing, now: float) -> float:
+    return way.send(NEW_LANE, Stream.UP, HTTP, now, 0).arrival_s
 
 
 def test_to_connect_takes_one_round_trip():
@@ -253,18 +258,20 @@ def test_to_connect_costs_no_bandwidth():
 def test_a_fault_may_begin_during_the_run_and_acts_until_it_ends():
     faults = timeline(Fault("outage", 50, 60))
     assert 1 == faults.begin(Fault("black_hole", start_s=1, stop_s=2), 5.0)
-    assert [4.9, inf, inf] == [faults.held_until_s(0, WEBSOCKET, now) for now in (4.9, 5.0, 7.0)]
+    way, times_s = Crossing(TWENTY_MS, faults, 1, 0), (4.9, 5.0, 7.0)
+    assert [4.9, inf, inf] == [way.held_until_s(WEBSOCKET, now) for now in times_s]
     faults.end(1, 8.0)
-    assert [4.9, 8.0, 8.0] == [faults.held_until_s(0, WEBSOCKET, now) for now in (4.9, 5.0, 7.0)]
+    assert [4.9, 8.0, 8.0] == [way.held_until_s(WEBSOCKET, now) for now in times_s]
     assert [Fault("outage", 50, 60), Fault("black_hole", 5, 8)] == faults.faults
 
 
 def test_a_network_without_delays_has_them_once_a_fault_begins_that_delays():
     faults = timeline()
-    assert not faults.delays
+    way = Crossing(TWENTY_MS, faults, 1, 0)
+    assert not faults.ways
     faults.begin(Fault("latency", amount_s=0.5), 5.0)
-    assert faults.delays
-    assert [0.0, 0.5] == [faults.extra_s(0, HTTP, now) for now in (4.0, 6.0)]
+    assert faults.ways
+    assert [4.02, 6.52] == [arrival_s(way, now) for now in (4.0, 6.0)]
 
 
 def test_a_flap_is_the_outages_that_it_is():
