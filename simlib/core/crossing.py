@@ -81,7 +81,7 @@ class Crossing:
 
     def connect(self, route: Route, now: float) -> float:
         """Return when TCP is connected, or would be refused: one round trip from now."""
-        if self._plain and not self.timeline.ways:
+        if self._plain and not self.timeline.ways and self.path.idle_timeout_s == inf:
             # Its packets are empty and alone: nothing but latency takes time.
             there_s = now + self._latency_s(Stream.UP, self._next(Stream.UP))
             return there_s + self._latency_s(Stream.DOWN, self._next(Stream.DOWN))

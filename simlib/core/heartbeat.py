@@ -18,6 +18,11 @@ class HeartbeatRules(Ruled):
     timeout_s: float = seconds(10.0, above=True)
 
 
+def next_ping_s(now: float, timeout_s: float, rules: HeartbeatRules) -> float:
+    """Return when to ping after the answer to the ping that would time out then."""
+    return max(now, timeout_s - rules.timeout_s + rules.interval_s)
+
+
 class Heartbeat:
     """The pings of one connection: at most one is unanswered."""
 
@@ -57,5 +62,5 @@ class Heartbeat:
         """
         if self.timeout_s == inf:
             return False
-        self.due_s, self.timeout_s = max(now, self.sent_s + self.rules.interval_s), inf
+        self.due_s, self.timeout_s = next_ping_s(now, self.timeout_s, self.rules), inf
         return True

@@ -11,38 +11,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simlib.core.backoff import Jitter
+from simlib.core.breaker import BreakerState
 from simlib.core.errors import EngineError, SettingsError
 from simlib.core.events import Reason
-from simlib.core.faults import Fault, FaultKind, Route, Timeline
+from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
+from simlib.core.link import State
 from simlib.core.path import Distribution
-from simlib.core.server import UNAUTHORIZED, accepts
-from simlib.engines import reasons, storm
+from simlib.core.server import accepts
+from simlib.engines import reasons
 from simlib.engines.flat import flat
-from simlib.engines.heap import Heap
+from simlib.engines.kernel import loop, state
+from simlib.engines.kernel.wheel import BLOCK, NEAR, SPARE, Wheel
+from simlib.engines.orders import RESTART
 from simlib.engines.twins import kept_in, twin
 from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
 from simlib.tally import Tally
 from simlib.trace import Interrupted, Trace
+from simlib.workload import Arrivals
 
 if TYPE_CHECKING:
     from simlib.engines.world import Process
 
-#: Kinds of fault that it plays.
-KINDS = (
-    FaultKind.OUTAGE,
-    FaultKind.RESET,
-    FaultKind.FLAP,
-    FaultKind.SERVER_CRASH,
-    FaultKind.REJECT,
-    FaultKind.SLOW_SERVER,
-)
+#: Kinds of fault that it leaves out: what they do to sessions, or to the clients' platforms.
+LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
 #: Events between two looks at the keyboard: less than a tenth of a second.
-_STRIDE = 200_000
-#: Bytes of a client: its own, and the event that it waits for.
-_CLIENT_BYTES, _EXTRA_BYTES, _EVENT_BYTES = 40, 80, 24
-#: Room at first for handshakes whose clients have gone.
-_GHOSTS = 1024
+_STRIDE = 100_000
+#: Room at first for handshakes whose clients have gone, and for times to detect.
+_GHOSTS, _DETECTIONS = 1024, 1024
+#: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
+_PER_SLOT = 64
+_MOST_SLOTS = 1 << 17
+_OPEN, _TRIPPED = State.OPEN.value, BreakerState.OPEN.value
 
 
 def play(
@@ -57,26 +57,33 @@ def play(
     refuse_what_is_left_out(scenario)
     _check_memory(scenario)
     fleet = _prepared(scenario)
-    kernels = _kernels()
+    advance = _kernel()
     trace = Trace("fleet", scenario, label)
-    status = storm.MORE
-    kernels["begin"](fleet)
+    status = loop.MORE
     try:
-        while status != storm.DONE:
-            status = kernels["advance"](fleet, _STRIDE)
-            if status == storm.GROW:
+        while status != loop.DONE:
+            status = advance(fleet, _STRIDE)
+            if status == loop.GROW:
                 fleet = _grown(fleet)
-            elif progress is not None and fleet.heap.size[0]:
-                progress(min(1.0, float(fleet.heap.time_s[0]) / scenario.duration_s))
+            elif progress is not None:
+                progress(min(1.0, _now_s(fleet) / scenario.duration_s))
     except KeyboardInterrupt:
         trace.partial = True
     trace.end_s = scenario.duration_s
-    if trace.partial and fleet.heap.size[0]:
-        trace.end_s = float(fleet.heap.time_s[0])
+    if trace.partial:
+        trace.end_s = min(trace.end_s, _now_s(fleet))
     trace.tally = _tally(fleet, trace.end_s)
     if trace.partial:
         raise Interrupted(trace)
     return trace
+
+
+def _now_s(w: state.Fleet) -> float:
+    """Return the moment of the next event, or the last one known."""
+    if w.wheel.state[NEAR]:
+        return float(w.wheel.near_s[0])
+    run = w.run[0]
+    return float(run["ramp_s"] * run["started"] / max(1, run["clients"]))
 
 
 def first_compile() -> bool:
@@ -96,36 +103,57 @@ def refuse_what_is_left_out(scenario: Scenario) -> None:
 def left_out(scenario: Scenario) -> list[str]:
     """Return the keys of what a scenario uses and the fleet leaves out.
 
-    Messages are left out too, but change nothing for the connections that it plays: there is no
-    fallback, and the path delays no frame because of another.
+    Messages are left out too. They change nothing for the connections on a path of constant
+    latency; on others, a scenario must send none.
     """
-    client, server, path = scenario.client, scenario.server, scenario.path
+    client, server = scenario.client, scenario.server
     used = {
         "hints": bool(scenario.hints),
-        "client.heartbeat.interval_s": client.heartbeat.interval_s < inf,
         "client.fallback.after_attempts": client.fallback.after_attempts < inf,
         "client.fallback.when_quality": client.fallback.when_quality > 0,
         "server.session_lifetime_s": server.session_lifetime_s < inf,
         "server.silence_timeout_s": server.silence_timeout_s < inf,
-        "path.latency.distribution": path.latency.distribution != Distribution.CONSTANT,
-        "path.bandwidth_bytes_per_s": path.bandwidth_bytes_per_s < inf,
-        "path.loss_fraction": path.loss_fraction > 0.0,
-        "path.idle_timeout_s": path.idle_timeout_s < inf,
-        "path.blackout_every_s": path.blackout_every_s < inf,
+        "workload.rate_per_s": _sends(scenario) and not _is_plain(scenario),
     }
     keys = [key for key, is_used in used.items() if is_used]
     for i, fault in enumerate(scenario.faults):
-        if fault.kind not in KINDS:
+        if fault.kind in LEFT_OUT:
             keys.append(f"faults.{i}.kind")
         elif fault.announced:
             keys.append(f"faults.{i}.announced")
-        elif fault.kind == FaultKind.REJECT and _ends_session(fault):
-            keys.append(f"faults.{i}.status")
+        elif _reason(fault) == Reason.UNAUTHORIZED:
+            keys.append(f"faults.{i}.{'status' if fault.kind == FaultKind.REJECT else 'code'}")
     return keys
 
 
-def _ends_session(fault: Fault) -> bool:
-    return reasons.of_status(fault.status) == reasons.of_status(UNAUTHORIZED)
+def _sends(scenario: Scenario) -> bool:
+    workload = scenario.workload
+    typed = workload.arrivals in (Arrivals.TYPING, Arrivals.RECORDED)
+    return workload.rate_per_s > 0.0 or workload.keys > 0 or typed
+
+
+def _is_plain(scenario: Scenario) -> bool:
+    """Whether a frame's way depends on nothing: neither on draws nor on what was sent before."""
+    path = scenario.path
+    return (
+        path.latency.distribution == Distribution.CONSTANT
+        and path.bandwidth_bytes_per_s == inf
+        and path.loss_fraction == 0.0
+        and path.blackout_every_s == inf
+        and path.idle_timeout_s == inf
+        and not any(fault.kind in ON_THE_WAY for fault in scenario.faults)
+    )
+
+
+def _reason(fault: Fault) -> Reason:
+    """Return why a fault's clients fail or lose their connections, as they are told."""
+    if fault.kind == FaultKind.CLOSE:
+        return reasons.of_code(fault.code)
+    return (
+        reasons.of_code(RESTART)
+        if fault.kind == FaultKind.DEPLOY
+        else reasons.of_status(fault.status)
+    )
 
 
 def _value_at(scenario: Scenario, key: str) -> Any:
@@ -136,22 +164,33 @@ def _value_at(scenario: Scenario, key: str) -> Any:
 
 
 def _check_memory(scenario: Scenario) -> None:
-    # A place in the order of a cut, and of each fault a time to detect and one to recover.
-    each = _CLIENT_BYTES + _EVENT_BYTES + 8 + 16 * len(interrupting(scenario))
-    each += _EXTRA_BYTES * (_needs_extras(scenario) or _meets(scenario))
-    needed = scenario.clients * each
+    needed = scenario.clients * _bytes_per_client(scenario)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     if needed > there:
         rule = f"would take {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f} GiB"
         raise SettingsError("clients", scenario.clients, rule)
+    if scenario.clients > state.MOST_CLIENTS:
+        rule = f"are more than the {state.MOST_CLIENTS:,} that the fleet can number"
+        raise SettingsError("clients", scenario.clients, rule)
+
+
+def _bytes_per_client(scenario: Scenario) -> int:
+    """Return what a client takes: its records, its next event, a time to recover of each fault."""
+    each = _size(state.CLIENT) + 16 + 8 * len(interrupting(scenario))
+    if _needs_extras(scenario) or _meets(scenario):
+        each += _size(state.EXTRA) + 8
+    if _needs_lanes(scenario):
+        each += _size(state.LANES)
+    return each
+
+
+def _size(record: Any) -> int:
+    return int(np.dtype(record).itemsize)
 
 
 @cache
-def _kernels() -> dict[str, Any]:
-    return {
-        "begin": twin(storm.begin, kept=True),
-        "advance": twin(storm.advance, kept=True),
-    }
+def _kernel() -> Any:
+    return twin(loop.advance, kept=True)
 
 
 # --- the arrays of a run -----------------------------------------------------------------
@@ -168,82 +207,148 @@ def _needs_extras(scenario: Scenario) -> bool:
     )
 
 
+def _needs_lanes(scenario: Scenario) -> bool:
+    """Whether what was sent on a connection, and when, matters for what is sent next."""
+    return not _is_plain(scenario) or _orders(scenario) or _pings_in_vain(scenario)
+
+
+def _orders(scenario: Scenario) -> bool:
+    """Whether the server ends connections on its own."""
+    return any(fault.kind in (FaultKind.DEPLOY, FaultKind.CLOSE) for fault in scenario.faults)
+
+
+def _pings_in_vain(scenario: Scenario) -> bool:
+    """Whether pings matter on a plain path: only if the answer can come too late."""
+    heartbeat, latency_s = scenario.client.heartbeat, scenario.path.latency.mean_s
+    return heartbeat.interval_s < inf and heartbeat.timeout_s <= 2.0 * latency_s + 1e-6
+
+
 def _meets(scenario: Scenario) -> bool:
     """Whether clients can act at the same moment, in an order that the server can tell."""
-    server, backoff = scenario.server, scenario.client.backoff
-    tells = (
+    backoff = scenario.client.backoff
+    spread = backoff.jitter in (Jitter.FULL, Jitter.EQUAL) and backoff.first_s == inf
+    alone = spread and not _needs_extras(scenario) and scenario.ramp_s > 0.0
+    drawn = scenario.path.latency.distribution != Distribution.CONSTANT
+    return _tells(scenario) and not alone and not drawn
+
+
+def _tells(scenario: Scenario) -> bool:
+    """Whether the server tells clients apart: by what it can do at a time."""
+    server = scenario.server
+    return (
         server.accept_per_s < inf
         or server.handshake_service_s > 0.0
         or server.max_connections < inf
     )
-    spread = backoff.jitter in (Jitter.FULL, Jitter.EQUAL) and backoff.first_s == inf
-    alone = spread and not _needs_extras(scenario) and scenario.ramp_s > 0.0
-    return tells and not alone
 
 
-def _prepared(scenario: Scenario) -> storm.Fleet:
+def _fuses(scenario: Scenario) -> bool:
+    """Whether a client can be played ahead while it is alone."""
+    # What is rejected after its client has gone draws an answer, between others of that client.
+    draws = _needs_lanes(scenario) and any(f.kind == FaultKind.REJECT for f in scenario.faults)
+    return not (_meets(scenario) or _orders(scenario) or draws)
+
+
+def _prepared(scenario: Scenario) -> state.Fleet:
     clients, server = scenario.clients, scenario.server
     timeline = Timeline(scenario.faults, scenario.seed)
     # What lies on the way of polls alone concerns no connection.
-    faults = [f if f.route != Route.HTTP else None for f in timeline.faults]
-    kept = [i for i, fault in enumerate(faults) if fault is not None]
-    if len(kept) > storm.MOST_FAULTS:
-        rule = f"are {len(kept):,} with each outage of a flap; the fleet takes {storm.MOST_FAULTS}"
+    kept = [i for i, fault in enumerate(timeline.faults) if fault.route != Route.HTTP]
+    acting = [i for i in kept if timeline.faults[i].kind not in ON_THE_WAY]
+    ways = [i for i in kept if timeline.faults[i].kind in ON_THE_WAY]
+    if len(acting) > state.MOST_FAULTS:
+        rule = (
+            f"are {len(acting):,} with each outage of a flap; the fleet takes {state.MOST_FAULTS}"
+        )
         raise SettingsError("faults", len(scenario.faults), rule)
-    place = {i: k for k, i in enumerate(kept)}
+    place = {i: k for k, i in enumerate(acting)}
     edges = [e for e in timeline.edges() if e[1] in place and e[0] < scenario.duration_s]
-    meets = _meets(scenario)
-    run = np.zeros(1, storm.RUN)
+    meets, has_lanes = _meets(scenario), _needs_lanes(scenario)
+    tracks = 2 if _orders(scenario) else int(server.max_connections < inf)
+    run = np.zeros(1, state.RUN)
     values = {
         "seed": scenario.seed, "clients": clients, "stride": 1, "all_clients": clients,
         "duration_s": scenario.duration_s, "ramp_s": scenario.ramp_s, "bin_s": 1.0,
-        "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
-        "has_extras": meets or _needs_extras(scenario), "fuses": not meets,
-        "counts_ends": server.max_connections < inf, "faults": len(kept),
+        "latency_s": scenario.path.latency.mean_s, "slowness": 1.0, "cut_by": -1,
+        "has_extras": meets or _needs_extras(scenario), "is_ordered": meets,
+        "has_lanes": has_lanes, "is_plain": _is_plain(scenario), "fuses": _fuses(scenario),
+        "tells": _tells(scenario), "tracks": tracks, "faults": len(acting),
+        "pings": has_lanes and scenario.client.heartbeat.interval_s < inf,
     }  # fmt: skip
     for name, value in values.items():
         run[name] = value
     interruptions = _interruptions(scenario)
     seconds = int(np.ceil(scenario.duration_s)) + 1
-    ghosts = np.zeros(_GHOSTS, storm.GHOST_TYPE)
-    ghosts["client"] = -1
-    ghosts["next"] = np.arange(1, ghosts.size + 1)
-    ghosts["next"][-1] = -1
-    own = np.zeros(clients, storm.CLIENT)
+    own = np.zeros(clients, state.CLIENT)
     own["lost_s"] = inf
     own["deadline_s"] = inf
-    rooms = clients + 64
-    return storm.Fleet(
+    backlog = int(min(server.backlog, clients)) if server.backlog < inf else 0
+    faults = [timeline.faults[i] for i in acting] or [Fault()]
+    return state.Fleet(
         run=run,
         clients=own,
-        extras=np.zeros(clients if run["has_extras"][0] else 1, storm.EXTRA),
-        heap=Heap(
-            np.zeros(rooms), np.zeros(rooms, np.int64), np.zeros(rooms, np.int64),
-            np.zeros(2, np.int64),
-        ),
+        extras=np.zeros(clients if run["has_extras"][0] else 1, state.EXTRA),
+        lanes=np.zeros(clients if has_lanes else 1, state.LANES),
+        wheel=_wheel(clients, scenario.duration_s),
         rules=flat([scenario.client]),
         server=flat([server]),
         accepts=flat([accepts(server.accept_per_s)]),
+        path=flat([scenario.path]),
         free_s=np.zeros(server.workers),
-        queue_s=np.zeros(int(min(server.backlog, clients) + 16) if server.backlog < inf else 16),
-        ghosts=ghosts,
-        faults=flat([timeline.faults[i] for i in kept] or [Fault()]),
-        origins=np.array([timeline.origins[i] for i in kept] or [0], np.int64),
+        queue_s=np.zeros(backlog + 16),
+        ghosts=_ghosts(0, _GHOSTS),
+        faults=flat(faults),
+        origins=np.array([timeline.origins[i] for i in acting] or [0], np.int64),
+        reasons=np.array([_reason(fault) for fault in faults], np.int64),
+        shuns=np.zeros(len(faults), np.int64),
+        ways=flat([timeline.faults[i] for i in ways] or [Fault()])[: len(ways)],
+        way_origins=np.array([timeline.origins[i] for i in ways], np.int64),
         edges_s=np.array([time_s for time_s, _, _ in edges]),
         edges=np.array([(place[i], int(starts)) for _, i, starts in edges] or [(0, 0)], np.int64),
         interruptions=interruptions,
-        recovery_s=np.zeros(rooms * max(1, len(interruptions))),
-        detection_s=np.zeros(rooms * max(1, len(interruptions))),
-        bins=np.zeros((seconds, storm.COLUMNS), np.int64),
+        recovery_s=np.empty(clients + _DETECTIONS),
+        detection_s=np.empty(_DETECTIONS),
+        bins=np.zeros((seconds, state.COLUMNS), np.int64),
         per_s=np.zeros(seconds, np.int64),
-        waits=np.zeros((4, storm.MOST_ATTEMPTS)),
-        found=np.zeros(clients, np.int64),
+        waits=np.zeros((4, state.MOST_ATTEMPTS)),
+        found=np.zeros(clients + _GHOSTS if meets or _orders(scenario) else 1, np.int64),
+        log=np.zeros(1, state.LOG),
     )  # fmt: skip
+
+
+def _wheel(clients: int, duration_s: float) -> Wheel:
+    slots = min(_MOST_SLOTS, max(64, clients // _PER_SLOT))
+    blocks = clients // BLOCK + slots + 64
+    counts = np.zeros(6, np.int64)
+    counts[SPARE] = blocks
+    rooms = 4 * _PER_SLOT + 64
+    return Wheel(
+        near_s=np.empty(rooms),
+        number=np.empty(rooms, np.int64),
+        what=np.empty(rooms, np.int64),
+        far_s=np.empty(blocks * BLOCK),
+        far=np.empty(blocks * BLOCK, np.int64),
+        follower=np.arange(1, blocks + 1),
+        first=np.zeros(slots + 1, np.int32),
+        last=np.zeros(slots + 1, np.int32),
+        held=np.zeros(slots + 1, np.int32),
+        state=counts,
+        span=np.array([slots / duration_s, duration_s]),
+    )
+
+
+def _ghosts(first: int, rooms: int) -> Any:
+    """Return places for ghosts, each naming the next that is free."""
+    ghosts = np.zeros(rooms, state.GHOST_TYPE)
+    ghosts["client"] = -1
+    ghosts["next"] = np.arange(first + 1, first + rooms + 1)
+    ghosts["next"][-1] = -1
+    return ghosts
 
 
 def _interruptions(scenario: Scenario) -> Any:
     faults = interrupting(scenario)
-    rows = np.zeros(len(faults), storm.INTERRUPTION)
+    rows = np.zeros(len(faults), state.INTERRUPTION)
     for row, fault in zip(rows, faults, strict=True):
         row["start_s"], row["end_s"] = fault.start_s, fault.end_s
         row["noticed_s"] = noticed_by_s(scenario, fault)
@@ -251,39 +356,54 @@ def _interruptions(scenario: Scenario) -> Any:
     return rows
 
 
-def _grown(w: storm.Fleet) -> storm.Fleet:
-    """Return the same fleet with twice the room in every array that fills up."""
-    ghosts = w.ghosts
-    if w.run["ghost_free"][0] < 0:
-        new = np.zeros(ghosts.size, storm.GHOST_TYPE)
-        new["client"] = -1
-        new["next"] = np.arange(ghosts.size + 1, 2 * ghosts.size + 1)
-        new["next"][-1] = -1
-        w.run["ghost_free"] = ghosts.size
-        ghosts = np.concatenate([ghosts, new])
-    first, size = int(w.run["queue_first"][0]), int(w.run["queue_size"][0])
-    queue_s = np.zeros(2 * w.queue_s.size)
-    queue_s[:size] = np.roll(w.queue_s, -first)[:size]
-    w.run["queue_first"] = 0
-    old = w.heap
-    return w._replace(
-        heap=Heap(_doubled(old.time_s), _doubled(old.number), _doubled(old.what), old.size),
-        ghosts=ghosts,
-        queue_s=queue_s,
-        recovery_s=_doubled(w.recovery_s),
-        detection_s=_doubled(w.detection_s),
-    )
+def _grown(w: state.Fleet) -> state.Fleet:
+    """Return the same fleet with twice the room in every array that is nearly full."""
+    run = w.run[0]
+    changes: dict[str, Any] = {"wheel": _grown_wheel(w.wheel)}
+    if run["ghost_free"] < 0 or w.ghosts["next"][run["ghost_free"]] < 0:
+        more = _ghosts(w.ghosts.size, w.ghosts.size)
+        if run["ghost_free"] < 0:
+            w.run["ghost_free"] = w.ghosts.size
+        else:
+            w.ghosts["next"][run["ghost_free"]] = w.ghosts.size
+        changes["ghosts"] = np.concatenate([w.ghosts, more])
+        if w.found.size > 1:
+            changes["found"] = np.zeros(w.found.size + w.ghosts.size, np.int64)
+    if run["queue_size"] + 1 >= w.queue_s.size:
+        changes["queue_s"] = _doubled(np.roll(w.queue_s, -run["queue_first"]))
+        w.run["queue_first"] = 0
+    several = 4 * len(w.interruptions)
+    if run["recovered"] + several >= w.recovery_s.size:
+        changes["recovery_s"] = _doubled(w.recovery_s)
+    if run["detected"] + several >= w.detection_s.size:
+        changes["detection_s"] = _doubled(w.detection_s)
+    return w._replace(**changes)
+
+
+def _grown_wheel(old: Wheel) -> Wheel:
+    changes: dict[str, Any] = {}
+    if max(old.state[NEAR], old.held.max()) + 2 * BLOCK >= old.near_s.size:
+        for name in ("near_s", "number", "what"):
+            changes[name] = _doubled(getattr(old, name))
+    if old.state[SPARE] <= 4:
+        blocks = old.follower.size
+        # The chain of free blocks has its end in the first number beyond: it goes on there.
+        changes["follower"] = np.arange(1, 2 * blocks + 1)
+        changes["follower"][:blocks] = old.follower
+        changes["far_s"], changes["far"] = _doubled(old.far_s), _doubled(old.far)
+        old.state[SPARE] += blocks
+    return old._replace(**changes)
 
 
 def _doubled(values: Any) -> Any:
     return np.concatenate([values, np.zeros_like(values)])
 
 
-def _tally(w: storm.Fleet, end_s: float) -> Tally:
+def _tally(w: state.Fleet, end_s: float) -> Tally:
     run, clients = w.run[0], w.clients
     _check(w)
     recovery_s = w.recovery_s[: run["recovered"]]
-    away = (clients["state"] != storm._OPEN) & (clients["lost_s"] < inf)
+    away = (clients["state"] != _OPEN) & (clients["lost_s"] < inf)
     never = sum(
         int(
             (
@@ -293,15 +413,17 @@ def _tally(w: storm.Fleet, end_s: float) -> Tally:
         for f in w.interruptions
         if f["ended"] and f["end_s"] < end_s
     )
-    is_open = clients["state"] == storm._OPEN
-    refused = w.extras["breaker"] == storm._TRIPPED
+    is_open = clients["state"] == _OPEN
+    refused = w.extras["breaker"] == _TRIPPED
     return Tally(
         bin_s=float(run["bin_s"]),
         bins=w.bins[: max(1, int(np.ceil(end_s / run["bin_s"])))],
         columns=_COLUMNS,
         attempts_per_s=w.per_s[: max(1, int(np.ceil(end_s)))],
         recovery_s=np.sort(np.concatenate([recovery_s, np.full(never, inf)])),
-        detection_s=np.sort(w.detection_s[: run["detected"]]),
+        detection_s=np.sort(
+            np.concatenate([np.zeros(run["detected_at_once"]), w.detection_s[: run["detected"]]])
+        ),
         waits=w.waits,
         open_s=float(run["open_s"]) + float((end_s - clients["opened_s"][is_open]).sum()),
         breaker_open_s=float(run["tripped_s"])
@@ -309,12 +431,12 @@ def _tally(w: storm.Fleet, end_s: float) -> Tally:
     )
 
 
-def _check(w: storm.Fleet) -> None:
-    if w.heap.size[0] < 0 or w.heap.size[0] > w.heap.time_s.size:
+def _check(w: state.Fleet) -> None:
+    if not 0 <= w.wheel.state[NEAR] <= w.wheel.near_s.size or w.wheel.state[SPARE] < 0:
         raise EngineError("the fleet's events overran their arrays")
 
 
 _COLUMNS = (
-    "attempts", "opens", "ends", "queued", "served", "trips", "probes", "mends", "gave_up",
+    "attempts", "opens", "ends", "queued", "served", "trips", "probes", "mends", "gave_up", "left",
     *(reason.name.lower() for reason in Reason),
 )  # fmt: skip

@@ -19,16 +19,23 @@ from simlib.core.server import Server
 from simlib.engines import garbage, reasons
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.orders import order
+from simlib.engines.sizes import (
+    ANSWER_BYTES,
+    ASK_BYTES,
+    CLOSE_BYTES,
+    HANDSHAKE_DOWN_BYTES,
+    HANDSHAKE_UP_BYTES,
+    PING_BYTES,
+    PONG_BYTES,
+    PUSH_BYTES,
+    REQUEST_BYTES,
+)
 from simlib.engines.store import MemoryStore
 from simlib.engines.world import Process, SimClock, World, note, server_row
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario
 from simlib.trace import Interrupted, Trace
 
-#: Sizes on the wire: measured of python websockets' handshake, and of this project's frames.
-HANDSHAKE_UP_BYTES, HANDSHAKE_DOWN_BYTES = 264, 303
-REQUEST_BYTES, ANSWER_BYTES = 180, 60
-PING_BYTES, PONG_BYTES, ASK_BYTES, PUSH_BYTES, CLOSE_BYTES = 6, 2, 45, 45, 4
 _STEPS = 50
 #: Of a watched run: time between strides, and the most that one stride plays.
 _PACE_S, _LONGEST_STRIDE_S = 0.02, 0.1

@@ -99,6 +99,48 @@ SCENARIOS = {
             attempt_budget=sl.Rate(per_s=0.3, burst=3), connect_budget=sl.Rate(per_s=0.2, burst=5)
         )
     ),
+    "a lossy path of random latency": storm(
+        clients=100,
+        path=sl.Path(
+            latency=sl.Latency(distribution="lognormal", mean_s=0.05, shape=0.8),
+            loss_fraction=0.05,
+            bandwidth_bytes_per_s=20_000,
+            blackout_every_s=15,
+            blackout_s=0.5,
+        ),
+        client=client(IMPATIENT, connect_timeout_s=0.4),
+    ),
+    "faults that nobody is told of, found by the heartbeat": storm(
+        clients=100,
+        client=client(heartbeat=sl.HeartbeatRules(interval_s=3, timeout_s=1)),
+        path=sl.Path(latency=sl.Latency(distribution="gamma"), idle_timeout_s=20),
+        server=server(max_connections=90, accept_per_s=40),
+        faults=[
+            sl.Fault("half_open", start_s=8, stop_s=12, direction="up", clients_fraction=0.5),
+            sl.Fault("handover", start_s=20, clients_fraction=0.3),
+            sl.Fault("black_hole", start_s=30, stop_s=33),
+            sl.Fault("latency", start_s=40, stop_s=45, amount_s=0.4),
+            sl.Fault("loss", start_s=45, stop_s=50, loss_fraction=0.4),
+            sl.Fault("bandwidth", start_s=50, stop_s=55, bandwidth_bytes_per_s=400),
+            sl.Fault("reject", start_s=52, stop_s=54, retry_after_s=1),
+        ],
+    ),
+    "a server that ends connections": storm(
+        clients=200,
+        client=client(sl.Backoff(base_s=0.2, cap_s=1), connect_timeout_s=0.3),
+        server=server(handshake_service_s=0.01, max_connections=190),
+        faults=[
+            sl.Fault("deploy", start_s=5, stop_s=15, retry_after_s=1),
+            sl.Fault("close", start_s=20, stop_s=24, code=1013),
+            sl.Fault("server_crash", start_s=22, stop_s=23),
+            sl.Fault("close", start_s=30, clients_fraction=0.5),
+        ],
+    ),
+    "pings that are answered too late": storm(
+        client=client(LOCKSTEP, heartbeat=sl.HeartbeatRules(interval_s=2, timeout_s=0.04)),
+        duration_s=20,
+        ramp_s=0,
+    ),
     "an outage that outlives the run": storm(faults=[sl.Fault("outage", start_s=10)]),
     "one client": storm(clients=1),
 }
@@ -143,13 +185,14 @@ def test_arrays_that_fill_up_grow_and_nothing_changes(monkeypatch):
 
 def test_what_it_leaves_out_is_refused_by_its_keys():
     scenario = storm(
-        client=client(heartbeat=sl.HeartbeatRules(interval_s=5)),
+        client=client(fallback=sl.Fallback(after_attempts=3)),
         path=sl.Path(latency=sl.Latency(distribution="exponential")),
-        faults=[OUTAGE, sl.Fault("black_hole", start_s=1, stop_s=2)],
+        workload=sl.Workload(rate_per_s=1),
+        faults=[OUTAGE, sl.Fault("client_sleep", start_s=1, stop_s=2)],
     )
-    expected = ["client.heartbeat.interval_s", "path.latency.distribution", "faults.1.kind"]
+    expected = ["client.fallback.after_attempts", "workload.rate_per_s", "faults.1.kind"]
     assert expected == fleet.left_out(scenario)
-    with pytest.raises(SettingsError, match=r"interval_s = 5\.0.*distribution, faults\.1\.kind"):
+    with pytest.raises(SettingsError, match=r"after_attempts = 3\.0.*rate_per_s, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
 
 

@@ -1,0 +1,168 @@
+"""What the fleet's event loop reads and writes: records, arrays, and the words for events."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from simlib.core.events import Reason
+from simlib.engines.kernel.wheel import Wheel
+
+#: What can happen next to a client. Of these, its link is told:
+NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
+#: Of these it is not: its network or its server is concerned.
+CONNECTED, ARRIVE, ADMIT, PING, PINGED, PONGED = range(10, 16)
+#: An abandoned handshake arrives, is done, has ended.
+GHOST, GHOST_DONE, GHOST_END = range(16, 19)
+#: An event in one number: the client (or ghost), its waits so far, what happens.
+KIND_BITS, TURN_BITS = 12, 24
+#: From here on: rejected, or its connection ended, by the fault of this number; from there on:
+#: the server ends its connection because of a fault.
+BY_FAULT, SHUT_BY = 32, 1 << (KIND_BITS - 1)
+MOST_FAULTS = SHUT_BY - BY_FAULT
+MOST_CLIENTS = 1 << (63 - KIND_BITS - TURN_BITS)
+
+#: How far the current attempt has come: nothing but a greeting was sent, the request was, the
+#: server works on it or has it open.
+GREETED, SENT, TAKEN = range(3)
+
+#: Columns of the counts by bin; from REASONS on, how attempts and connections ended.
+ATTEMPTS, OPENS, ENDS, QUEUED, SERVED, TRIPS, PROBES, MENDS, GIVE_UPS, LEAVES, REASONS = range(11)
+COLUMNS = REASONS + len(Reason)
+#: Waits are summed by attempt up to this one, and those beyond with it.
+MOST_ATTEMPTS = 256
+
+#: One client. Read together, so they lie together.
+CLIENT = [
+    ("deadline_s", "f8"),
+    ("opened_s", "f8"),
+    ("lost_s", "f8"),
+    ("attempt", "i4"),
+    ("failures", "i4"),
+    ("draws", "i4"),
+    ("state", "u1"),
+    ("stage", "u1"),
+    ("herd", "u1"),
+    ("is_watched", "u1"),
+]
+#: What only some policies need of a client: breaker, budgets, the last wait, the order of lines.
+EXTRA = [
+    ("until_s", "f8"),
+    ("tripped_s", "f8"),
+    ("delay_s", "f8"),
+    ("attempt_s", "f8"),
+    ("connect_s", "f8"),
+    ("outcomes", "i8"),
+    ("rank", "i8"),
+    ("trips", "i4"),
+    ("probes", "i4"),
+    ("seen", "i4"),
+    ("breaker", "i4"),
+]
+#: What only some networks and servers need: both lanes of a connection, what it has lost, when
+#: its ping times out, when the server was done with it.
+LANES = [
+    ("up_free_s", "f8"),
+    ("up_arrival_s", "f8"),
+    ("down_free_s", "f8"),
+    ("down_arrival_s", "f8"),
+    ("born_s", "f8"),
+    ("used_s", "f8"),
+    ("timeout_s", "f8"),
+    ("done_s", "f8"),
+    ("rank", "i8"),
+    ("sent_up", "i4"),
+    ("sent_down", "i4"),
+    ("lost", "i4"),
+    ("ghost", "i4"),
+]
+#: A handshake, or a connection, whose client has gone and does not say so, or not yet.
+GHOST_TYPE = [
+    ("end_s", "f8"),
+    ("done_s", "f8"),
+    ("born_s", "f8"),
+    ("used_s", "f8"),
+    ("rank", "i8"),
+    ("client", "i4"),
+    ("connection", "i4"),
+    ("generation", "i4"),
+    ("next", "i4"),
+    ("turn", "i4"),
+    ("lost", "i4"),
+    ("stage", "i4"),
+]
+#: What is one for all clients.
+RUN = [
+    ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
+    ("duration_s", "f8"), ("ramp_s", "f8"), ("bin_s", "f8"), ("latency_s", "f8"),
+    ("stay_s", "f8"), ("limit_s", "f8"), ("accept_arrival_s", "f8"), ("slowness", "f8"),
+    ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("scaled_s", "f8"),
+    ("workers", "i8"), ("steps", "i8"),
+    ("started", "i8"), ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
+    ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),
+    ("has_extras", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"), ("is_ordered", "i8"),
+    ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
+    ("queue_first", "i8"), ("queue_size", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
+    ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
+    ("logged", "i8"),
+]  # fmt: skip
+#: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
+INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8")]
+#: What a watched client was told, or what its server did for it.
+LOG = [("time_s", "f8"), ("hint_s", "f8"), ("client", "i8"), ("connection", "i8"), ("what", "i8")]
+
+
+class Fleet(NamedTuple):
+    """Everything that one run of the loop reads and writes."""
+
+    run: Any
+    clients: Any
+    extras: Any
+    lanes: Any
+    wheel: Wheel
+    rules: Any
+    server: Any
+    accepts: Any
+    path: Any
+    free_s: Any
+    queue_s: Any
+    ghosts: Any
+    faults: Any
+    origins: Any
+    reasons: Any
+    shuns: Any
+    ways: Any
+    way_origins: Any
+    edges_s: Any
+    edges: Any
+    interruptions: Any
+    recovery_s: Any
+    detection_s: Any
+    bins: Any
+    per_s: Any
+    waits: Any
+    found: Any
+    log: Any
+
+
+def event(place: int, turn: int, kind: int) -> int:
+    """Return an event as one number."""
+    turn &= (1 << TURN_BITS) - 1
+    return (place << (KIND_BITS + TURN_BITS)) | (turn << KIND_BITS) | kind
+
+
+def is_due(turn: int, what: int) -> bool:
+    """Whether an event is of this turn of its client, and not of an earlier one."""
+    mask = (1 << TURN_BITS) - 1
+    return (what >> KIND_BITS) & mask == turn & mask
+
+
+def number_of(w: Fleet, i: int) -> int:
+    """Return a client's number in the scenario."""
+    return int(w.run[0].first + i * w.run[0].stride)
+
+
+def count(w: Fleet, now: float, column: int) -> None:
+    """Count something in the bin of a moment."""
+    place = int(now / w.run[0].bin_s)
+    if place < w.bins.shape[0]:
+        w.bins[place, column] += 1

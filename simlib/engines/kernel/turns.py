@@ -1,0 +1,376 @@
+"""What happens to one client, event after event: its link, told by the core's `link.step`.
+
+What is restated here, and only here, is the order in which sim tells clients and server what
+happens. What concerns a client alone and comes before the next start or stop of a fault is played
+at once (``run.fuses``): nothing can come between. Where the server tells clients apart
+(``run.tells``), a handshake's arrival is not: it meets others.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from simlib.core.breaker import BreakerState, Guard
+from simlib.core.events import Reason
+from simlib.core.fallback import Carrier
+from simlib.core.faults import FaultKind
+from simlib.core.heartbeat import next_ping_s
+from simlib.core.link import Budget, Input, Link, State, step
+from simlib.engines.kernel.gate import abandon, enter, send_ghost, shun
+from simlib.engines.kernel.network import connected_s, down_s, up_s
+from simlib.engines.kernel.state import (
+    ADMIT,
+    ARRIVE,
+    ATTEMPTS,
+    BY_FAULT,
+    CONNECTED,
+    CUT,
+    ENDS,
+    GIVE_UP,
+    GIVE_UPS,
+    GREETED,
+    LEAVES,
+    MENDS,
+    MOST_ATTEMPTS,
+    NOTHING,
+    OPENED,
+    OPENS,
+    PING,
+    PINGED,
+    PONGED,
+    REASONS,
+    REFUSED,
+    SENT,
+    SILENT,
+    START,
+    TAKEN,
+    TRIPS,
+    UNAVAILABLE,
+    WAKE,
+    Fleet,
+    count,
+    event,
+    number_of,
+)
+from simlib.engines.kernel.wheel import NEAR, SPARE, put
+from simlib.engines.kernel.whom import strikes
+from simlib.engines.sizes import (
+    ANSWER_BYTES,
+    HANDSHAKE_DOWN_BYTES,
+    HANDSHAKE_UP_BYTES,
+    PING_BYTES,
+    PONG_BYTES,
+)
+
+# Plain numbers: compiled code compares them with what stands in records.
+_CONNECTING, _OPEN, _WAITING = State.CONNECTING.value, State.OPEN.value, State.WAITING.value
+_STOPPED = State.STOPPED.value
+_TOLD_START, _TOLD_OPENED, _TOLD_FAILED = (
+    Input.START.value,
+    Input.OPENED.value,
+    Input.FAILED.value,
+)
+_TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.STOP.value
+_CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
+_REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
+_TRIPPED = BreakerState.OPEN.value
+_OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
+
+
+def follow(w: Fleet, i: int, kind: int, now: float) -> None:
+    """Let something happen to a client, and what follows from it for as long as it is alone."""
+    run, rules = w.run[0], w.rules[w.clients[i].herd]
+    number = number_of(w, i)
+    link, was = _link(w, i), kind
+    while True:
+        if kind < CONNECTED or kind >= BY_FAULT:
+            before = link
+            told, reason, hint_s = _told(w, i, before, kind, now)
+            link = step(before, told, now, rules, run.seed, number, hint_s)
+            _note(w, i, before, link, told, reason, hint_s, now)
+            now, kind = _next(w, i, link, now)
+        else:
+            now, kind = _pass(w, i, link, kind, now)
+        if kind == NOTHING or now >= run.duration_s:
+            break
+        alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
+        if not alone or (kind in (OPENED, CONNECTED) and is_short(w, 4)):
+            put(w.wheel, now, event(i, link.draws, kind))
+            break
+    if run.is_ordered:
+        _set_timeout(w, i, link, was)
+    _keep(w, i, link)
+
+
+def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
+    """Let an attempt or a ping time out where the order of those that do so together matters.
+
+    It is the order in which they began. Elsewhere a timeout is an event only if it will come.
+    """
+    if link.state == _CONNECTING and kind in (START, WAKE):
+        put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
+    elif link.state == _OPEN and kind == PING:
+        put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
+
+
+def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
+    """Whether what was to time out now still waits for its answer."""
+    if kind == GIVE_UP:
+        return bool(w.clients[i].state == _CONNECTING)
+    return kind != SILENT or bool(w.lanes[i].timeout_s == now)
+
+
+def _at_timeout(w: Fleet, timeout_s: float, kind: int) -> tuple[float, int]:
+    return (inf, NOTHING) if w.run[0].is_ordered else (timeout_s, kind)
+
+
+def is_short(w: Fleet, more: int) -> bool:
+    """Whether an array has no room for so many events more: compiled code checks no bounds."""
+    run = w.run[0]
+    faults = w.interruptions.size
+    return bool(
+        w.wheel.state[NEAR] + more >= w.wheel.near_s.size
+        or w.wheel.state[SPARE] <= more
+        or run.recovered + more * faults >= w.recovery_s.size
+        or run.detected + more * faults >= w.detection_s.size
+        or run.queue_size + 1 >= w.queue_s.size
+        or run.ghost_free < 0
+        or w.ghosts[run.ghost_free].next < 0
+    )
+
+
+def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float]:
+    """Return what a link is told, why, and the server's hint."""
+    if kind == WAKE:
+        return _TOLD_WAKE, 0, 0.0
+    if kind == OPENED:
+        return _TOLD_OPENED, 0, 0.0
+    if kind == REFUSED:
+        return _TOLD_FAILED, _REFUSED, 0.0
+    if kind == UNAVAILABLE:
+        return _TOLD_FAILED, _REJECTED, float(w.server[0].retry_after_s)
+    if kind >= BY_FAULT:
+        told = _TOLD_FAILED if link.state == _CONNECTING else _TOLD_LOST
+        fault = kind - BY_FAULT
+        return told, int(w.reasons[fault]), float(w.faults[fault].retry_after_s)
+    if kind == CUT:
+        return (_TOLD_LOST, _CUT, 0.0) if link.state == _OPEN else (_TOLD_FAILED, _REFUSED, 0.0)
+    if kind == START:
+        return _TOLD_START, 0, 0.0
+    return _closed(w, i, link, kind, now)
+
+
+def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float]:
+    """Let a client close what it has, and return what its link is told."""
+    if link.state == _CONNECTING or link.state == _OPEN:
+        abandon(w, i, link.draws + 1, now)
+    if kind == GIVE_UP:
+        return _TOLD_WAKE, _TIMEOUT, 0.0
+    if kind == SILENT:
+        return _TOLD_LOST, _SILENT, 0.0
+    return _TOLD_STOP, 0, 0.0
+
+
+def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    """Return when something happens next to a link as it stands, and what."""
+    run = w.run[0]
+    if link.state == _WAITING:
+        return link.deadline_s, WAKE
+    if link.state == _CONNECTING:
+        return _connect(w, i, link, now)
+    if link.state == _OPEN and run.pings:
+        return now + w.rules[w.clients[i].herd].heartbeat.interval_s, PING
+    return inf, NOTHING
+
+
+def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run = w.run[0]
+    w.clients[i].stage = GREETED
+    if run.is_ordered:
+        w.extras[i].rank = run.ranks
+        run.ranks += 1
+    there_s = connected_s(w, i, now)
+    if there_s > link.deadline_s:
+        return _at_timeout(w, link.deadline_s, GIVE_UP)
+    # A round trip, whether it is refused or not.
+    refused = run.crashes > 0 or (run.outages > 0 and strikes(w, _OUTAGE, i, now) >= 0)
+    return there_s, REFUSED if refused else CONNECTED
+
+
+def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
+    """Let something happen that the link is not told of; return what does next, and when."""
+    run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
+    if kind == CONNECTED:
+        c.stage = SENT
+        arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
+        if arrival_s < timeout_s:
+            return arrival_s, ARRIVE
+        if arrival_s < inf:
+            end_s = inf if run.has_lanes else max(arrival_s, timeout_s + run.latency_s)
+            send_ghost(w, i, link.draws + 1, arrival_s, end_s)
+        return _at_timeout(w, timeout_s, GIVE_UP)
+    if kind == ARRIVE:
+        return _arrive(w, i, link, now)
+    if kind == ADMIT:
+        return _admit(w, i, link, now)
+    return _beat(w, i, kind, now)
+
+
+def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run = w.run[0]
+    if run.has_lanes:
+        w.lanes[i].rank = run.ranks
+        run.ranks += 1
+    open_s, kind = down_s(w, i, now, HANDSHAKE_DOWN_BYTES), OPENED
+    if open_s >= link.deadline_s:
+        open_s, kind = _at_timeout(w, link.deadline_s, GIVE_UP)
+    if run.tracks > 1 and kind != NOTHING:
+        # What says that it ends follows what says that it is open.
+        put(w.wheel, open_s, event(i, link.draws, kind))
+        kind = NOTHING
+    if run.tracks > 1:
+        shun(w, i, now)
+    return open_s, kind
+
+
+def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
+    fault = strikes(w, _REJECT, i, now) if run.rejects > 0 else -1
+    if fault < 0:
+        done_s = enter(w, number_of(w, i), link.draws + 1, now)
+        if done_s >= 0.0:
+            c.stage = TAKEN
+            if run.has_lanes:
+                w.lanes[i].done_s = done_s
+            return (done_s, ADMIT) if done_s < timeout_s else _at_timeout(w, timeout_s, GIVE_UP)
+    answered_s = down_s(w, i, now, ANSWER_BYTES)
+    if answered_s >= timeout_s:
+        return _at_timeout(w, timeout_s, GIVE_UP)
+    return answered_s, UNAVAILABLE if fault < 0 else BY_FAULT + fault
+
+
+def _beat(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
+    """Ping, or carry a ping or its answer."""
+    lane, heartbeat = w.lanes[i], w.rules[w.clients[i].herd].heartbeat
+    if kind == PING:
+        lane.timeout_s = now + heartbeat.timeout_s
+        arrival_s = up_s(w, i, now, PING_BYTES)
+        if arrival_s <= lane.timeout_s:
+            return arrival_s, PINGED
+        return _at_timeout(w, lane.timeout_s, SILENT)
+    if kind == PINGED:
+        answer_s = down_s(w, i, now, PONG_BYTES)
+        if answer_s < lane.timeout_s:
+            return answer_s, PONGED
+        return _at_timeout(w, lane.timeout_s, SILENT)
+    ping_s = next_ping_s(now, lane.timeout_s, heartbeat)
+    lane.timeout_s = inf
+    return ping_s, PING
+
+
+# --- what is counted ---------------------------------------------------------------------
+
+
+def _note(
+    w: Fleet, i: int, before: Link, link: Link, told: int, reason: int, hint_s: float, now: float
+) -> None:
+    """Count what has changed in a link."""
+    run, c = w.run[0], w.clients[i]
+    if reason > 0:
+        count(w, now, REASONS + reason)
+    if link.state == _WAITING:
+        k = min(link.attempt, MOST_ATTEMPTS - 1)
+        wait_s = link.deadline_s - now
+        w.waits[0, k] += 1.0
+        w.waits[1, k] += wait_s
+        answered = reason not in (_TIMEOUT, _SILENT)
+        alone = answered and hint_s == 0.0 and link.rationed == 0
+        if alone and link.guard.state != _TRIPPED:
+            w.waits[2, k] += 1.0
+            w.waits[3, k] += wait_s
+    elif link.state == _CONNECTING:
+        count(w, now, ATTEMPTS)
+        w.per_s[int(now)] += 1
+    elif link.state == _OPEN:
+        count(w, now, OPENS)
+        _note_recovery(w, c.lost_s, before.opened_s, now)
+    elif link.state == _STOPPED and before.state != _STOPPED:
+        count(w, now, LEAVES if told == _TOLD_STOP else GIVE_UPS)
+    if before.state == _OPEN and link.state != _OPEN:
+        run.open_s += now - before.opened_s
+        if told != _TOLD_STOP:
+            c.lost_s = now
+            count(w, now, ENDS)
+            _note_detection(w, before.opened_s, now)
+    if link.guard.state != before.guard.state:
+        _note_breaker(w, i, before.guard.state, link.guard.state, now)
+
+
+def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None:
+    run = w.run[0]
+    if lost_s == inf:
+        return
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        if f.ended and opened_s < f.end_s <= now and lost_s <= f.noticed_s:
+            w.recovery_s[run.recovered] = now - f.end_s
+            run.recovered += 1
+
+
+def _note_detection(w: Fleet, opened_s: float, now: float) -> None:
+    run = w.run[0]
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        if opened_s < f.start_s == now:
+            run.detected_at_once += 1
+        elif opened_s < f.start_s <= now <= f.noticed_s:
+            w.detection_s[run.detected] = now - f.start_s
+            run.detected += 1
+
+
+def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None:
+    run = w.run[0]
+    count(w, now, MENDS if after == 0 else TRIPS - 1 + after)
+    if after == _TRIPPED:
+        w.extras[i].tripped_s = now
+    elif before == _TRIPPED:
+        run.tripped_s += now - w.extras[i].tripped_s
+
+
+# --- a link in its records ---------------------------------------------------------------
+
+
+def _link(w: Fleet, i: int) -> Link:
+    c = w.clients[i]
+    guard, budget, delay_s = Guard(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
+    if w.run[0].has_extras:
+        e = w.extras[i]
+        guard = Guard(
+            _wide(e.breaker), e.until_s, _wide(e.probes), _wide(e.trips), e.outcomes, _wide(e.seen)
+        )
+        budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
+    return Link(
+        _wide(c.state), _wide(c.attempt), _wide(c.failures), delay_s, c.deadline_s, c.opened_s,
+        guard, Carrier(0, -inf, inf), budget, 0.0, 0, _wide(c.draws),
+    )  # fmt: skip
+
+
+def _keep(w: Fleet, i: int, link: Link) -> None:
+    c = w.clients[i]
+    c.state = link.state
+    c.attempt = link.attempt
+    c.failures = link.failures
+    c.deadline_s = link.deadline_s
+    c.opened_s = link.opened_s
+    c.draws = link.draws
+    if w.run[0].has_extras:
+        e = w.extras[i]
+        e.breaker, e.until_s, e.probes = link.guard.state, link.guard.until_s, link.guard.probes
+        e.trips, e.outcomes, e.seen = link.guard.trips, link.guard.outcomes, link.guard.seen
+        e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
+        e.delay_s = link.delay_s
+
+
+def _wide(number: int) -> int:
+    """Return the same number in 64 bits, where compiled code has read one of fewer."""
+    return number + 0

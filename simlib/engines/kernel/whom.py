@@ -1,0 +1,21 @@
+"""Whom a fault hits, and which one acts."""
+
+from __future__ import annotations
+
+from simlib.core.faults import drawn
+from simlib.engines.kernel.state import Fleet, number_of
+
+
+def hits(w: Fleet, fault: int, i: int) -> bool:
+    """Whether a client is among those that a fault hits."""
+    fraction = w.faults[fault].clients_fraction
+    return drawn(fraction, w.origins[fault], w.run[0].seed, number_of(w, i))
+
+
+def strikes(w: Fleet, kind: int, i: int, now: float) -> int:
+    """Return the first fault of a kind that acts on a client now; -1: none does."""
+    for k in range(w.run[0].faults):
+        f = w.faults[k]
+        if f.kind == kind and f.start_s <= now < f.stop_s and hits(w, k, i):
+            return k
+    return -1
