@@ -21,6 +21,12 @@ _MISSING = (
 )
 
 
+#: What only compiled code calls has no way in from Python.
+_CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+#: Modules of long functions that are called from many places: inlined, they would fill memory.
+_APART = ("simlib.core.ways", "simlib.core.path", "simlib.core.exact")
+
+
 def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
     """Return a function compiled, with all that it calls; ``kept``: on disk, for the next time.
 
@@ -58,13 +64,15 @@ def _compiled(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **o
         return done[function]
     code, scope = function.__code__, function.__globals__
     called = {
-        name: _compiled(scope[name], njit, done, forceinline=True)
+        name: _compiled(
+            scope[name], njit, done, forceinline=scope[name].__module__ not in _APART, **_CALLED
+        )
         for name in code.co_names
         if isinstance(scope.get(name), FunctionType)
     }
     # Inlined, since a call hands over two dozen arrays; and without counting references, which
     # is done at every call otherwise: nothing is allocated.
-    done[function] = njit(_nrt=False, **options)(
+    done[function] = njit(_nrt=False, error_model="numpy", **options)(
         FunctionType(code, {**scope, **called}, function.__name__, function.__defaults__)
     )
     return done[function]

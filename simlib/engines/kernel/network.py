@@ -12,8 +12,8 @@ from math import inf
 from simlib.core.draws import Stream
 from simlib.core.faults import Route
 from simlib.core.path import Lane
-from simlib.core.ways import LOST_DOWN, LOST_UP, crossed, held_until_s, lost_by
-from simlib.engines.kernel.state import Fleet, number_of
+from simlib.core.ways import LOST_DOWN, bit_of, crossed, held_until_s, lost_by
+from simlib.engines.kernel.state import Fleet, number_of, wide
 
 _UP, _DOWN, _WEBSOCKET = Stream.UP.value, Stream.DOWN.value, Route.WEBSOCKET.value
 
@@ -23,61 +23,54 @@ def connected_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     if run.has_lanes == 0:
         return float(now + run.latency_s + run.latency_s)
-    lane = w.lanes[i]
-    lane.lost = 0
-    lane.ghost = -1
-    there_s = back_s = now
+    w.lanes[i].ghost = -1
     # What connects has lanes of its own: its packets are empty, so nobody waits for them.
-    _anew(w, i, now)
+    _begin(w, i, now)
     there_s = up_s(w, i, now, 0)
-    if there_s < inf:
-        back_s = down_s(w, i, there_s, 0)
-        there_s = back_s
-    _anew(w, i, now)
-    return there_s
+    back_s = down_s(w, i, there_s, 0) if there_s < inf else inf
+    _begin(w, i, now)
+    return back_s
 
 
-def _anew(w: Fleet, i: int, now: float) -> None:
+def _begin(w: Fleet, i: int, now: float) -> None:
+    """Begin a connection's lanes."""
     lane = w.lanes[i]
     lane.lost = 0
     lane.born_s = lane.used_s = now
-    lane.up_free_s = lane.up_arrival_s = lane.down_free_s = lane.down_arrival_s = 0.0
+    for side in range(2):
+        lane.free_s[side] = lane.arrival_s[side] = 0.0
 
 
 def up_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
     """Return when what a client sends now arrives; inf: never."""
-    run = w.run[0]
-    if run.has_lanes == 0:
-        return float(now + run.latency_s)
-    lane = w.lanes[i]
-    lane.lost = _lost(w, i, lane.lost, _UP, lane.born_s, lane.used_s, now)
-    if lane.lost & LOST_UP:
-        return inf
-    before = Lane(lane.up_free_s, lane.up_arrival_s)
-    after = _sent(w, i, before, _UP, lane.sent_up, now, size_bytes)
-    lane.used_s = now
-    if after.arrival_s < inf:
-        lane.sent_up += 1
-        lane.up_free_s, lane.up_arrival_s = after.free_s, after.arrival_s
-    return after.arrival_s
+    if w.run[0].has_lanes == 0:
+        return float(now + w.run[0].latency_s)
+    return _sent_s(w, i, wide(_UP), now, wide(size_bytes))
 
 
 def down_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
     """Return when what is sent to a client now arrives; inf: never."""
-    run = w.run[0]
-    if run.has_lanes == 0:
-        return float(now + run.latency_s)
-    lane = w.lanes[i]
-    lane.lost = _lost(w, i, lane.lost, _DOWN, lane.born_s, lane.used_s, now)
-    if lane.lost & LOST_DOWN:
+    if w.run[0].has_lanes == 0:
+        return float(now + w.run[0].latency_s)
+    return _sent_s(w, i, wide(_DOWN), now, wide(size_bytes))
+
+
+def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
+    run, one, side = w.run[0], w.lanes[i], way - _UP
+    one.lost = _lost(w, i, one.lost, way, one.born_s, one.used_s, now)
+    if one.lost & bit_of(way):
         return inf
-    before = Lane(lane.down_free_s, lane.down_arrival_s)
-    after = _sent(w, i, before, _DOWN, lane.sent_down, now, size_bytes)
-    lane.used_s = now
-    if after.arrival_s < inf:
-        lane.sent_down += 1
-        lane.down_free_s, lane.down_arrival_s = after.free_s, after.arrival_s
-    return after.arrival_s
+    one.used_s = now
+    start_s = _held_s(w, i, now)
+    if start_s == inf:
+        return inf
+    lane = crossed(
+        Lane(one.free_s[side], one.arrival_s[side]), w.path[0], w.ways, w.way_origins, run.seed,
+        number_of(w, i), way, one.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
+    )  # fmt: skip
+    one.sent[side] += 1
+    one.free_s[side], one.arrival_s[side] = lane.free_s, lane.arrival_s
+    return lane.arrival_s
 
 
 def answer_nobody(w: Fleet, place: int, now: float) -> None:
@@ -86,9 +79,9 @@ def answer_nobody(w: Fleet, place: int, now: float) -> None:
         return
     ghost = w.ghosts[place]
     i = ghost.client
-    lost = _lost(w, i, ghost.lost, _DOWN, ghost.born_s, ghost.used_s, now)
+    lost = _lost(w, i, ghost.lost, wide(_DOWN), ghost.born_s, ghost.used_s, now)
     if not lost & LOST_DOWN and _held_s(w, i, now) < inf:
-        w.lanes[i].sent_down += 1
+        w.lanes[i].sent[_DOWN - _UP] += 1
 
 
 def _lost(w: Fleet, i: int, lost: int, way: int, born_s: float, used_s: float, now: float) -> int:
@@ -96,7 +89,7 @@ def _lost(w: Fleet, i: int, lost: int, way: int, born_s: float, used_s: float, n
     if run.is_plain:
         return lost
     return lost_by(
-        lost, way, w.path[0], w.ways, w.way_origins, run.seed, number_of(w, i), _WEBSOCKET,
+        lost, way, w.path[0], w.ways, w.way_origins, run.seed, number_of(w, i), wide(_WEBSOCKET),
         born_s, used_s, now,
     )  # fmt: skip
 
@@ -104,15 +97,4 @@ def _lost(w: Fleet, i: int, lost: int, way: int, born_s: float, used_s: float, n
 def _held_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     number = number_of(w, i)
-    return held_until_s(w.ways, w.way_origins, run.seed, number, _WEBSOCKET, now)
-
-
-def _sent(w: Fleet, i: int, lane: Lane, way: int, index: int, now: float, size_bytes: int) -> Lane:
-    run = w.run[0]
-    start_s = _held_s(w, i, now)
-    if start_s == inf:
-        return Lane(lane.free_s, inf)
-    return crossed(
-        lane, w.path[0], w.ways, w.way_origins, run.seed, number_of(w, i), way, index, _WEBSOCKET,
-        start_s, size_bytes,
-    )  # fmt: skip
+    return held_until_s(w.ways, w.way_origins, run.seed, number, wide(_WEBSOCKET), now)

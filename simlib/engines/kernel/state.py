@@ -58,22 +58,20 @@ EXTRA = [
     ("seen", "i4"),
     ("breaker", "i4"),
 ]
-#: What only some networks and servers need: both lanes of a connection, what it has lost, when
+#: What only some networks and servers need: both lanes of a connection (up, down) and how much was
+#: sent on them ever, what it has lost, when
 #: its ping times out, when the server was done with it.
 LANES = [
-    ("up_free_s", "f8"),
-    ("up_arrival_s", "f8"),
-    ("down_free_s", "f8"),
-    ("down_arrival_s", "f8"),
+    ("free_s", "f8", (2,)),
+    ("arrival_s", "f8", (2,)),
+    ("sent", "i8", (2,)),
     ("born_s", "f8"),
     ("used_s", "f8"),
     ("timeout_s", "f8"),
     ("done_s", "f8"),
     ("rank", "i8"),
-    ("sent_up", "i4"),
-    ("sent_down", "i4"),
-    ("lost", "i4"),
-    ("ghost", "i4"),
+    ("lost", "i8"),
+    ("ghost", "i8"),
 ]
 #: A handshake, or a connection, whose client has gone and does not say so, or not yet.
 GHOST_TYPE = [
@@ -82,13 +80,13 @@ GHOST_TYPE = [
     ("born_s", "f8"),
     ("used_s", "f8"),
     ("rank", "i8"),
-    ("client", "i4"),
-    ("connection", "i4"),
-    ("generation", "i4"),
-    ("next", "i4"),
-    ("turn", "i4"),
-    ("lost", "i4"),
-    ("stage", "i4"),
+    ("client", "i8"),
+    ("connection", "i8"),
+    ("generation", "i8"),
+    ("next", "i8"),
+    ("turn", "i8"),
+    ("lost", "i8"),
+    ("stage", "i8"),
 ]
 #: What is one for all clients.
 RUN = [
@@ -154,6 +152,14 @@ def is_due(turn: int, what: int) -> bool:
     """Whether an event is of this turn of its client, and not of an earlier one."""
     mask = (1 << TURN_BITS) - 1
     return (what >> KIND_BITS) & mask == turn & mask
+
+
+def wide(number: int) -> int:
+    """Return the same number as any number of 64 bits, for the compiler.
+
+    It would compile a function anew for one of fewer bits, and for each constant.
+    """
+    return number + 0
 
 
 def number_of(w: Fleet, i: int) -> int:

@@ -51,6 +51,7 @@ from simlib.engines.kernel.state import (
     count,
     event,
     number_of,
+    wide,
 )
 from simlib.engines.kernel.wheel import NEAR, SPARE, put
 from simlib.engines.kernel.whom import strikes
@@ -346,12 +347,12 @@ def _link(w: Fleet, i: int) -> Link:
     if w.run[0].has_extras:
         e = w.extras[i]
         guard = Guard(
-            _wide(e.breaker), e.until_s, _wide(e.probes), _wide(e.trips), e.outcomes, _wide(e.seen)
+            wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
         )
         budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
     return Link(
-        _wide(c.state), _wide(c.attempt), _wide(c.failures), delay_s, c.deadline_s, c.opened_s,
-        guard, Carrier(0, -inf, inf), budget, 0.0, 0, _wide(c.draws),
+        wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, c.opened_s,
+        guard, Carrier(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
     )  # fmt: skip
 
 
@@ -369,8 +370,3 @@ def _keep(w: Fleet, i: int, link: Link) -> None:
         e.trips, e.outcomes, e.seen = link.guard.trips, link.guard.outcomes, link.guard.seen
         e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
         e.delay_s = link.delay_s
-
-
-def _wide(number: int) -> int:
-    """Return the same number in 64 bits, where compiled code has read one of fewer."""
-    return number + 0
