@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
@@ -261,9 +261,11 @@ def _fault_text(fault: Fault) -> str:
     return ", ".join(words)
 
 
-def whole_numbers() -> MaxNLocator:
-    """Return what places the ticks of counts."""
-    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+def count_axis(axes: Axes) -> None:
+    """Set the axis of counts: ticks at whole numbers, written out, from one to millions."""
+    axes.set_ylim(bottom=0.0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def stepped(axes: Axes, group: Group, x: Floats, runs: Floats) -> Floats:

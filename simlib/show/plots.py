@@ -17,12 +17,12 @@ from simlib.show.curves import draw_fractions
 from simlib.show.marks import (
     Group,
     Name,
+    count_axis,
     drawing,
     empty,
     named,
     stepped,
     time_axis,
-    whole_numbers,
 )
 from simlib.show.rows import draw_states, states_height_in
 from simlib.show.stacks import draw_outbox
@@ -197,9 +197,8 @@ def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:
         heights = np.array([np.append(count[:seconds], count[seconds - 1]) for count in runs])
         median = stepped(axes, group, np.arange(seconds + 1.0), heights)
         ends.append((median[-1], group))
-    axes.set_ylim(bottom=0.0)
+    count_axis(axes)
     top = axes.get_ylim()[1]
-    axes.yaxis.set_major_locator(whole_numbers())
     time_axis(axes, groups)
     named(axes, [Name(y / top, group.colour, group.drawn_as()) for y, group in ends])
 

@@ -30,7 +30,7 @@ _POLLING_COLOUR = "#000000"
 def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
     """Draw the clients of each group's first run, one group below the other."""
     axes.set_ylabel("client")
-    if not any(len(group.runs[0]) for group in groups):
+    if not any(len(group.runs[0]) or group.runs[0].tally for group in groups):
         empty(axes, "nothing was played")
         return
     top, seen = 0, set()

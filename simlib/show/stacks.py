@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from simlib.show.marks import AREA, MOST_POINTS, Group, empty, key, named, time_axis, whole_numbers
+from simlib.show.marks import AREA, MOST_POINTS, Group, count_axis, empty, key, named, time_axis
 from simlib.study.metrics import Floats, outbox_depth
 
 #: From dark to light, in the order of urgency.
@@ -37,8 +37,7 @@ def draw_outbox(axes: Axes, groups: Sequence[Group]) -> None:
         if len(runs) > 1:
             names.append((group.colour, "dotted: range of the total", ""))
         _draw_lines(axes, x, runs, group.colour, levels=4 if len(others) == 1 else 1)
-    axes.set_ylim(bottom=0.0)
-    axes.yaxis.set_major_locator(whole_numbers())
+    count_axis(axes)
     time_axis(axes, groups)
     named(axes, key(names))
 

@@ -13,17 +13,19 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """A number measured several times; a goal that is infinite is none."""
+    """A number measured several times, or why it was not; a goal that is infinite is none."""
 
     name: str
     unit: str
     values: tuple[float, ...]
     at_most: float = inf
     at_least: float = -inf
+    skipped: str = ""
 
     @property
-    def median(self) -> float:
-        return median(self.values)
+    def numbers(self) -> tuple[float, ...]:
+        """Median, lowest and highest; nothing if it was skipped."""
+        return (median(self.values), min(self.values), max(self.values)) if self.values else ()
 
     @property
     def goal(self) -> str:
@@ -33,19 +35,20 @@ class Figure:
 
     @property
     def verdict(self) -> str:
+        if self.skipped:
+            return "skipped"
         if not self.goal:
             return ""
-        return "met" if self.at_least <= self.median <= self.at_most else "missed"
+        return "met" if self.at_least <= self.numbers[0] <= self.at_most else "missed"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "unit": self.unit,
-            "median": self.median,
-            "min": min(self.values),
-            "max": max(self.values),
+            **dict(zip(("median", "min", "max"), self.numbers, strict=False)),
             "goal": self.goal,
             "verdict": self.verdict,
+            "skipped": self.skipped,
             "values": self.values,
         }
 
@@ -59,11 +62,11 @@ def as_table(figures: Sequence[Figure]) -> Table:
     for heading in ("unit", "goal", ""):
         table.add_column(heading, no_wrap=True)
     for figure in figures:
-        numbers = (figure.median, min(figure.values), max(figure.values))
-        style = "red" if figure.verdict == "missed" else "green"
+        numbers = [f"{each:,.3g}" if each < 100 else f"{each:,.0f}" for each in figure.numbers]
+        style = {"missed": "red", "met": "green"}.get(figure.verdict, "yellow")
         table.add_row(
             figure.name,
-            *(f"{number:,.3g}" if number < 100 else f"{number:,.0f}" for number in numbers),
+            *(numbers or ["-"] * 3),
             str(len(figure.values)),
             figure.unit,
             figure.goal,

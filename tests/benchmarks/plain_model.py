@@ -23,8 +23,9 @@ def storm(
     cap_s: float,
     connect_timeout_s: float = 10.0,
     seed: int = 1,
+    refused_s: float = ROUND_TRIP_S,
 ) -> int:
-    """Play the storm and return the number of attempts."""
+    """Play the storm and return the number of attempts; ``refused_s``: how long a refusal takes."""
     environment = simpy.Environment()
     draw = random.Random(seed).random
     attempts = 0
@@ -39,7 +40,7 @@ def storm(
         while True:
             attempts += 1
             fails = refused()
-            answer = environment.timeout(ROUND_TRIP_S if fails else 2 * ROUND_TRIP_S)
+            answer = environment.timeout(refused_s if fails else 2 * ROUND_TRIP_S)
             limit = environment.timeout(connect_timeout_s)
             yield answer | limit
             if fails or not answer.processed or refused():

@@ -1,14 +1,19 @@
-"""Measure speed and memory: prints one table and writes out/bench.json. Under three minutes."""
+"""Measure speed and memory: prints one table and writes out/bench.json. About five minutes.
+
+python tests/benchmarks/run.py [fleet|live|simulated|starting ...] measures these alone.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
 
+import fleet
 import live
 import simulated
 import starting
@@ -22,18 +27,25 @@ BENCHMARKS = (
     simulated.memory_of_storm,
     simulated.messages_per_s,
     starting.starting,
+    fleet.beside_plain,
+    fleet.beside_sim,
+    fleet.by_size,
+    fleet.whole_processes,
+    fleet.many_scenarios,
+    fleet.nothing_compiled,
     live.crowd,
     live.beside_bare,
 )
 OUT = Path("out/bench.json")
 
 
-def main() -> None:
-    """Run every benchmark in turn."""
+def main(modules: list[str]) -> None:
+    """Run every benchmark in turn, or those of some modules."""
     began_s = time.perf_counter()
     figures: list[Figure] = []
+    wanted = [each for each in BENCHMARKS if not modules or each.__module__ in modules]
     with Console(stderr=True).status("") as status:
-        for benchmark in BENCHMARKS:
+        for benchmark in wanted:
             status.update(f"measuring: {benchmark.__name__.replace('_', ' ')}")
             figures += benchmark()
     OUT.parent.mkdir(exist_ok=True)
@@ -41,11 +53,13 @@ def main() -> None:
         temporary.write_text(json.dumps(_document(figures), indent=2) + "\n")
     console = Console(width=max(110, Console().width))
     console.print(as_table(figures))
+    for why in {figure.skipped for figure in figures} - {""}:
+        console.print(f"skipped: {why}")
     console.print(f"{time.perf_counter() - began_s:.0f} s in all; written to {OUT}")
 
 
 def _document(figures: list[Figure]) -> dict[str, object]:
-    libraries = ("simpy", "websockets", "uvicorn")
+    libraries = ("simpy", "numba", "websockets", "uvicorn")
     return {
         "python": platform.python_version(),
         "processors": os.cpu_count(),
@@ -55,4 +69,4 @@ def _document(figures: list[Figure]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

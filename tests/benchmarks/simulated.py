@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import gc
-import time
 import tracemalloc
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import plain_model
 from figure import Figure
+from timed import timed
 
 import simlib as sl
 from simlib.engines.world import World
-
-T = TypeVar("T")
 
 OUTAGE_S = (10.0, 40.0)
 STORM = sl.Scenario(
@@ -35,14 +33,13 @@ CHATTER = STORM.replace(clients=300, faults=[], workload=sl.Workload(rate_per_s=
 def time_of_storm(pairs: int = 3) -> list[Figure]:
     """The storm on the engine, trace included, and as a plain model, one after the other.
 
-    Processor time, since other programs run on the machine too. How many attempts each made
-    says that it is the same storm.
+    How many attempts each made says that it is the same storm.
     """
     sl.run(STORM.replace(clients=100))  # imports, and the first use of every code path
     sim_s, ratios, attempts = [], [], []
     for _ in range(pairs):
-        spent_s, trace = _timed(lambda: sl.run(STORM))
-        plain_s, plain_attempts = _timed(_plain_storm)
+        spent_s, trace = timed(lambda: sl.run(STORM))
+        plain_s, plain_attempts = timed(_plain_storm)
         sim_s.append(spent_s)
         ratios.append(spent_s / plain_s)
         attempts.append(int(trace.counts()["open"]) / plain_attempts)
@@ -86,7 +83,7 @@ def messages_per_s(runs: int = 3) -> list[Figure]:
     """Messages from send to acknowledgement, per second of processor time."""
     rates = []
     for _ in range(runs):
-        spent_s, trace = _timed(lambda: sl.run(CHATTER))
+        spent_s, trace = timed(lambda: sl.run(CHATTER))
         rates.append(int(trace.counts()["received"]) / spent_s)
     return [Figure("sim: messages delivered", "per s", tuple(rates))]
 
@@ -97,10 +94,3 @@ def _plain_storm() -> int:
     return plain_model.storm(
         STORM.clients, STORM.duration_s, OUTAGE_S, backoff.base_s, backoff.cap_s
     )
-
-
-def _timed(work: Callable[[], T]) -> tuple[float, T]:
-    gc.collect()
-    began_s = time.process_time()
-    result = work()
-    return time.process_time() - began_s, result

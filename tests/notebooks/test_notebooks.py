@@ -30,6 +30,11 @@ CLAIM_SOLUTIONS = {
     "places = None": "places = 170",
     "quicker = scenario": 'quicker = scenario.replace("client.breaker.trip_after", float("inf"))',
 }
+STORM_SOLUTIONS = {
+    "door_per_s = None": "door_per_s = 50_000",
+    "calmer = hasty": 'calmer = hasty.replace("client.backoff.cap_s", 15)',
+    "gentle = crowds[2]": 'gentle = crowds[2].replace("client.backoff.base_s", 2)',
+}
 
 
 def read(file):
@@ -61,8 +66,8 @@ def code_cells(notebook):
 
 
 def test_the_notebooks_are_there():
-    names = ["00_start_here.ipynb", "01_first_outage.ipynb", "02_are_the_claims_true.ipynb"]
-    assert names == [file.name for file in FILES]
+    names = ["start_here", "first_outage", "are_the_claims_true", "how_do_a_million_come_back"]
+    assert [f"{i:02}_{name}" for i, name in enumerate(names)] == [file.stem for file in FILES]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -119,3 +124,9 @@ def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
 @pytest.mark.slow
 def test_the_third_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     check_exercises(read(FILES[2]), CLAIM_SOLUTIONS)
+
+
+@pytest.mark.slow
+def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+    pytest.importorskip("numba")
+    check_exercises(read(FILES[3]), STORM_SOLUTIONS)

@@ -12,8 +12,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import simlib as sl
+from simlib.core.errors import SimlibError
 from simlib.core.link import State
 from simlib.show import marks, plots, rows, stacks
+from simlib.tally import Tally
 from simlib.trace import Trace
 
 CHARTS = [plots.attempts, plots.states, plots.outbox, plots.recovery, plots.latency]
@@ -76,6 +78,31 @@ def test_attempts_are_steps_over_the_seconds():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time, s", "attempts per second")
     assert axes.get_title(loc="left") == "Attempts per second"
     assert axes.get_title(loc="right") == "story, 1 client"
+
+
+def counted(attempts_per_s):
+    """Return a run of the fleet, as if it had made so many attempts in each second."""
+    bins = np.array(attempts_per_s)[:, None]
+    nothing = np.empty(0)
+    tally = Tally(
+        1.0, bins, ("attempts",), bins[:, 0], nothing, nothing, np.zeros((4, 1)), 0.0, 0.0
+    )
+    return Trace("fleet", scenario(duration_s=len(bins)), end_s=len(bins), tally=tally)
+
+
+def test_attempts_of_a_million_are_written_out():
+    axes = plots.attempts(counted([0, 2_000_000, 1_000_000]))
+    axes.figure.draw_without_rendering()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert "2,000,000" in labels
+    assert axes.yaxis.get_offset_text().get_text() == ""
+    assert line(axes).get_ydata().tolist() == [0, 2_000_000, 1_000_000, 1_000_000]
+
+
+@pytest.mark.parametrize("draw", [plots.states, plots.outbox, plots.latency])
+def test_charts_of_rows_refuse_runs_that_have_only_counts(draw):
+    with pytest.raises(SimlibError, match="keeps no rows"):
+        draw(counted([1]))
 
 
 def test_faults_are_shaded_and_named_without_overlap():
