@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
@@ -81,19 +81,20 @@ def drawing(
     """Give axes to draw on, the caller's or those of a new figure, and the groups to draw."""
     groups = grouped(traces)
     with style():
-        axes = _new_axes(height_in) if axes is None else axes
+        axes = new_axes(height_in)[0] if axes is None else axes
         yield axes, groups
         # Last: it stands above the names of the faults.
         _title(axes, title, groups)
 
 
-def _new_axes(height_in: float) -> Axes:
+def new_axes(height_in: float, panels: int = 1) -> list[Axes]:
+    """Return the axes of a new figure, one below the other."""
     size = (_WIDTH_IN, height_in)
     silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
-    if plt.get_backend().lower() in silent:
-        # Nobody would ever be shown it; pyplot would only keep it alive.
-        return Figure(figsize=size).subplots()
-    return plt.subplots(figsize=size)[1]
+    # Nobody would ever be shown it; pyplot would only keep it alive.
+    quiet = plt.get_backend().lower() in silent
+    figure = Figure(figsize=size) if quiet else plt.figure(figsize=size)
+    return list(figure.subplots(panels, squeeze=False).flat)
 
 
 def grouped(traces: Trace | Sequence[Trace]) -> list[Group]:
@@ -259,6 +260,14 @@ def _fault_text(fault: Fault) -> str:
     if fault.clients_fraction < 1.0:
         words.append(f"for {fault.clients_fraction:g} of the clients")
     return ", ".join(words)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the x axis logarithmic, its numbers written out."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def whole_numbers() -> MaxNLocator:
