@@ -332,9 +332,7 @@ def capacity(
     _check_writable(folder)
     _note_first_compile(on)
     with _progress("playing") as progress:
-        found = find(
-            scenario, recover_within, share=share, keys=keys or None, on=on, progress=progress
-        )
+        found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
     from simlib.show.capacity import capacity_in_words, save_capacity_chart
 
     _write(folder / "capacity.json", _json_text(found.to_json()))

@@ -208,7 +208,7 @@ def capacity(
     """
     within_s = float(recover_within_s)
     _check(scenario, within_s, share, on)
-    chosen = _known(scenario) if keys is None else list(dict.fromkeys(keys))
+    chosen = list(dict.fromkeys(keys)) if keys else _known(scenario)
     for key in chosen:
         number(scenario, key)
     runs = _Runs(scenario, within_s, share, on, _Told(progress, len(chosen)))
@@ -283,7 +283,15 @@ def with_room(scenario: Scenario, within_s: float) -> Scenario:
 
 
 def _known(scenario: Scenario) -> list[str]:
-    return [key for key in KEYS if hasattr(scenario, key.partition(".")[0])]
+    return [key for key in KEYS if _is_number(scenario, key)]
+
+
+def _is_number(scenario: Scenario, key: str) -> bool:
+    try:
+        number(scenario, key)
+    except SettingsError:
+        return False
+    return True
 
 
 def _is_policy(key: str) -> bool:

@@ -126,7 +126,7 @@ class Knob:
         value, time_s = self.points["value"], self.points["time_to_recover_s"]
         tried = f"played from {self.in_words(value.min())} to {self.in_words(value.max())}"
         if time_s.min() == inf:
-            return f"{tried}: they never come back in the run"
+            return f"{tried}: they are not all back by the run's end"
         best = self.in_words(float(value.iloc[time_s.argmin()]))
         return f"{tried}: the best is {best}, after {time_s.min():.3g} s"
 
