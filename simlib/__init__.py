@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from simlib.scenario import dump as dump
     from simlib.scenario import load as load
     from simlib.show import plots as plots
+    from simlib.show.capacity import capacity_chart as capacity_chart
     from simlib.show.widgets import explore as explore
+    from simlib.study.capacity import capacity as capacity
     from simlib.study.compare import compare as compare
     from simlib.study.compare import compare_live as compare_live
     from simlib.study.metrics import summary as summary
@@ -72,6 +74,8 @@ _WHERE = {
     "SimlibError": "core.errors",
     "Trace": "trace",
     "Workload": "workload",
+    "capacity": "study.capacity",
+    "capacity_chart": "show.capacity",
     "compare": "study.compare",
     "compare_live": "study.compare",
     "dump": "scenario",

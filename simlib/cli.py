@@ -286,6 +286,65 @@ def claims(
 
 
 @main.command(
+    epilog=_examples(
+        "capacity fleet_storm --recover-within 10",
+        "capacity fleet_storm --recover-within 15 --clients 100000 --set server.accept_per_s=8000",
+        "capacity fleet_storm --recover-within 10 --share 0.99 --key server.accept_per_s --json",
+    )
+)
+@_plays
+@click.option(
+    "--recover-within",
+    type=float,
+    required=True,
+    metavar="SECONDS",
+    help="Everybody is to be back so soon after a fault's end.",
+)
+@click.option("--share", default=1.0, show_default=True, help="This share of the clients will do.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="A numeric setting to turn; may be given again. By default accept rate, workers, cap ...",
+)
+@click.option(
+    "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
+)
+@_out
+@_json
+def capacity(
+    scenario: Scenario,
+    recover_within: float,
+    share: float,
+    keys: Sequence[str],
+    on: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Find what it takes to bring SCENARIO's clients back in time.
+
+    That is the least accept rate and number of workers, and the largest cap, each alone with the
+    rest as given. That nothing will do is a finding, not an error: the status is 0.
+    """
+    from simlib.study.capacity import capacity as find
+
+    folder = out or _default_out(scenario)
+    _check_writable(folder)
+    _note_first_compile(on)
+    with _progress("playing") as progress:
+        found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
+    from simlib.show.capacity import capacity_in_words, save_capacity_chart
+
+    _write(folder / "capacity.json", _json_text(found.to_json()))
+    save_capacity_chart(found, folder)
+    if as_json:
+        click.echo(_json_text(found.to_json()), nl=False)
+    else:
+        _print(capacity_in_words(found))
+    _note(f"Chart and every value played are in {folder}.")
+
+
+@main.command(
     epilog=_examples("calibrate pings.csv", "calibrate pings.csv --name office --out out/office")
 )
 @click.argument("pings", type=click.Path(path_type=Path))
@@ -418,13 +477,17 @@ def _play(scenario: Scenario, on: str, out: Path | None, target: Target | None =
     from simlib.run import run
 
     kept = _default_out(scenario) if out is None and on == "live" else out
+    _note_first_compile(on)
+    with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
+        return run(scenario, on, progress=progress, target=target)
+
+
+def _note_first_compile(on: str) -> None:
     if on == "fleet":
         from simlib.engines.fleet import first_compile
 
         if first_compile():
             _note("Compiling the fleet engine, once: half a minute.")
-    with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
-        return run(scenario, on, progress=progress, target=target)
 
 
 @contextmanager

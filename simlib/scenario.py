@@ -16,7 +16,7 @@ from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Path
-from simlib.core.rules import Ruled, count, nearest, seconds
+from simlib.core.rules import Rule, Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
 from simlib.networks import resolved
 from simlib.workload import Hint, Workload
@@ -113,6 +113,28 @@ class Scenario(Ruled):
         return replaced
 
 
+def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
+    """Return the value at a path such as ``server.workers``, and its rule if it is a number.
+
+    Examples
+    --------
+    >>> value, rule = setting(Scenario(), "server.workers")
+    >>> value, str(rule)
+    (1, 'must be a whole number, from 1 to 10,000')
+    """
+    owner: Any = scenario
+    rule: Rule | None = None
+    names = key.split(".")
+    for i, name in enumerate(names):
+        _check_known(owner, name, ".".join(names[: i + 1]), "?")
+        if isinstance(owner, tuple):
+            owner, rule = owner[int(name)], None
+        else:
+            rule = owner.__dataclass_fields__[name].metadata.get("rule")
+            owner = getattr(owner, name)
+    return owner, rule
+
+
 def load(path: str | FilePath) -> Scenario:
     """Read a scenario from a TOML file.
 
@@ -179,16 +201,10 @@ def _inside(where: str, kind: Any, value: Any) -> Any:
 def _replaced(owner: Any, keys: list[str], value: Any, where: str) -> Any:
     key, *rest = keys
     where = f"{where}.{key}" if where else key
+    _check_known(owner, key, where, value)
     if isinstance(owner, tuple):
-        if not key.isdecimal() or int(key) >= len(owner):
-            raise SettingsError(
-                where, value, f"must name one of {len(owner)} by its number, from 0"
-            )
         new = _replaced(owner[int(key)], rest, value, where) if rest else value
         return (*owner[: int(key)], new, *owner[int(key) + 1 :])
-    known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
-    if key not in known:
-        raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
     new = _replaced(getattr(owner, key), rest, value, where) if rest else value
     try:
         return dataclasses.replace(owner, **{key: new})
@@ -196,6 +212,19 @@ def _replaced(owner: Any, keys: list[str], value: Any, where: str) -> Any:
         # An error of a part further down has named its own way already.
         prefix = where.rpartition(".")[0]
         raise (error.inside(prefix) if prefix and not rest else error) from error
+
+
+def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
+    """Raise `SettingsError` where a part of a scenario has no field, or place, of this name."""
+    if isinstance(owner, tuple):
+        if not key.isdecimal() or int(key) >= len(owner):
+            raise SettingsError(
+                where, value, f"must name one of {len(owner)} by its number, from 0"
+            )
+        return
+    known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
+    if key not in known:
+        raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
 
 
 def _plain(settings: Any, default: Any) -> dict[str, Any]:

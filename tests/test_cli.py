@@ -341,6 +341,7 @@ def interrupted(here, monkeypatch):
 
     monkeypatch.setattr(sys.modules["simlib.run"], "run", run)
     monkeypatch.setattr("simlib.study.compare.run", run)
+    monkeypatch.setattr("simlib.study.capacity.run", run)
 
 
 @pytest.mark.parametrize(
@@ -364,6 +365,12 @@ def test_ctrl_c_in_a_simulation_that_was_not_to_be_kept_writes_nothing(interrupt
     result = simlib("run", "small.toml")
     assert (130, "Interrupted.\n") == (result.exit_code, result.stderr)
     assert ["small.toml"] == names()
+
+
+def test_ctrl_c_in_a_search_leaves_no_finding(interrupted):
+    result = simlib("capacity", "small.toml", "--recover-within", "1", "--on", "sim")
+    assert (130, "Interrupted.\n") == (result.exit_code, result.stderr)
+    assert [] == names("out/small")
 
 
 def test_nobody_reading_on_is_no_error(here):
@@ -432,6 +439,29 @@ def test_claims_prints_a_verdict_each_and_writes_findings_and_charts(here, monke
 
 def test_claims_needs_enough_replications(here):
     assert "replications = 5: must be at least 20" in refusal("claims", "--replications", "5")
+
+
+def test_capacity_prints_what_is_needed_and_writes_chart_and_findings(here):
+    pytest.importorskip("numba")
+    asked = ["capacity", "fleet_storm", "--clients", "100", "--set", "server.accept_per_s=10"]
+    told = simlib(*asked, "--recover-within", "8", "--key", "server.accept_per_s", "--out", "mine")
+    assert 0 == told.exit_code
+    assert "fleet_storm on fleet: 100 clients, 40 s, seed 1" == told.stdout.splitlines()[0]
+    assert told.stderr.endswith("Chart and every value played are in mine.\n")
+    assert ["capacity.json", "capacity.png"] == names("mine")
+    [knob] = json.loads(Path("mine/capacity.json").read_text())["knobs"]
+    assert f"at least {knob['needed']:g}/s" in told.stdout
+    assert knob["time_to_recover_s"] <= 8
+    again = simlib(*asked, "--recover-within", "8", "--key", "server.accept_per_s", "--json")
+    assert [knob] == json.loads(again.stdout)["knobs"]
+
+
+def test_a_capacity_that_cannot_be_told_is_refused(here):
+    pytest.importorskip("numba")
+    said = refusal("capacity", "fleet_storm", "--recover-within", "30")
+    assert said.endswith("(20 s): set duration_s to 50 or more")
+    said = refusal("capacity", "fleet_storm", "--recover-within", "5", "--key", "server.worker")
+    assert 'did you mean "workers"?' in said
 
 
 def test_calibrate_writes_a_network_that_run_takes(here):

@@ -25,7 +25,7 @@ from simlib.engines.kernel.wheel import BLOCK, NEAR, SPARE, Wheel
 from simlib.engines.orders import RESTART
 from simlib.engines.twins import kept_in, twin
 from simlib.interruptions import interrupting, noticed_by_s
-from simlib.scenario import Scenario
+from simlib.scenario import Scenario, setting
 from simlib.tally import Tally
 from simlib.trace import Interrupted, Trace
 from simlib.workload import Arrivals
@@ -157,10 +157,8 @@ def _reason(fault: Fault) -> Reason:
 
 
 def _value_at(scenario: Scenario, key: str) -> Any:
-    place: Any = scenario
-    for name in key.split("."):
-        place = place[int(name)] if name.isdecimal() else getattr(place, name)
-    return place.name.lower() if hasattr(place, "name") else place
+    value, _ = setting(scenario, key)
+    return value.name.lower() if hasattr(value, "name") else value
 
 
 def _check_memory(scenario: Scenario) -> None:

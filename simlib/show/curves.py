@@ -7,9 +7,8 @@ from math import inf
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from simlib.show.marks import MOST_POINTS, Group, Name, named, stepped
+from simlib.show.marks import MOST_POINTS, Group, Name, logarithmic, named, stepped
 from simlib.study.metrics import Floats
 from simlib.trace import Trace
 
@@ -44,10 +43,7 @@ def _limits(axes: Axes, reached: Floats, log: bool) -> tuple[float, float]:
     low, high = (reached.min(), reached.max()) if reached.size else (0.0, 1.0)
     if not log or low <= 0.0:
         return 0.0, 1.05 * high or 1.0
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    logarithmic(axes)
     return low / 1.5, 1.5 * high
 
 

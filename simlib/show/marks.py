@@ -17,7 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    StrMethodFormatter,
+)
 
 from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
@@ -81,19 +87,20 @@ def drawing(
     """Give axes to draw on, the caller's or those of a new figure, and the groups to draw."""
     groups = grouped(traces)
     with style():
-        axes = _new_axes(height_in) if axes is None else axes
+        axes = new_axes(height_in)[0] if axes is None else axes
         yield axes, groups
         # Last: it stands above the names of the faults.
         _title(axes, title, groups)
 
 
-def _new_axes(height_in: float) -> Axes:
+def new_axes(height_in: float, panels: int = 1) -> list[Axes]:
+    """Return the axes of a new figure, one below the other."""
     size = (_WIDTH_IN, height_in)
     silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
-    if plt.get_backend().lower() in silent:
-        # Nobody would ever be shown it; pyplot would only keep it alive.
-        return Figure(figsize=size).subplots()
-    return plt.subplots(figsize=size)[1]
+    # Nobody would ever be shown it; pyplot would only keep it alive.
+    quiet = plt.get_backend().lower() in silent
+    figure = Figure(figsize=size) if quiet else plt.figure(figsize=size)
+    return list(figure.subplots(panels, squeeze=False).flat)
 
 
 def grouped(traces: Trace | Sequence[Trace]) -> list[Group]:
@@ -264,8 +271,21 @@ def _fault_text(fault: Fault) -> str:
 def count_axis(axes: Axes) -> None:
     """Set the axis of counts: ticks at whole numbers, written out, from one to millions."""
     axes.set_ylim(bottom=0.0)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(whole_numbers())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the x axis logarithmic, its numbers written out."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers() -> MaxNLocator:
+    """Return what places the ticks of counts."""
+    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
 def stepped(axes: Axes, group: Group, x: Floats, runs: Floats) -> Floats:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simlib.scenario import Scenario
 from simlib.study.metrics import MEANING, summary
 from simlib.trace import Trace
 
@@ -28,7 +29,7 @@ def run_in_words(trace: Trace) -> Group:
     for name, value in summary(trace).iloc[0].items():
         shown = value if isinstance(value, str) else written(float(value))
         table.add_row(str(name), shown, MEANING[str(name)])
-    return Group(_headline(trace), "", table)
+    return Group(headline(trace.scenario, trace.engine), "", table)
 
 
 def comparison_in_words(comparison: Comparison) -> Group:
@@ -39,7 +40,7 @@ def comparison_in_words(comparison: Comparison) -> Group:
     verdict = f"disagree on {', '.join(differ)}" if differ else "agree on every metric"
     left_out = f" ({scarce} with too little data)" if scarce else ""
     parts: list[RenderableType] = [
-        _headline(comparison.live),
+        headline(comparison.live.scenario, comparison.live.engine),
         f"against {len(comparison.simulated)} simulated runs",
         "",
         _agreement(rows),
@@ -67,10 +68,10 @@ def written(value: float) -> str:
     return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
 
 
-def _headline(trace: Trace) -> Text:
-    scenario = trace.scenario
+def headline(scenario: Scenario, engine: str) -> Text:
+    """Return what was played, and on what."""
     size = f"{scenario.clients:,} clients, {scenario.duration_s:g} s, seed {scenario.seed}"
-    return Text.assemble((scenario.name, "bold"), f" on {trace.engine}: {size}")
+    return Text.assemble((scenario.name, "bold"), f" on {engine}: {size}")
 
 
 def _agreement(rows: pd.DataFrame) -> Table:

@@ -115,10 +115,26 @@ def edge(holds: Callable[[float], bool], low: float, high: float, precision: flo
         return -np.inf
     if holds(high):
         return np.inf
-    width = precision * abs(high)
-    while high - low > width:
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if holds(middle) else (low, middle)
+    low, high = bracket(holds, low, high, precision * abs(high))
     found = (low + high) / 2.0
     assert isfinite(found)
     return found
+
+
+def bracket(
+    holds: Callable[[float], bool], low: float, high: float, width: float, *, whole: bool = False
+) -> tuple[float, float]:
+    """Return two values, no further apart than a width, between which a property stops to hold.
+
+    It is known to hold at ``low`` and not at ``high``. With ``whole``, both are whole numbers and
+    so is every value that is asked about.
+
+    Examples
+    --------
+    >>> bracket(lambda x: x < 6.5, 0.0, 10.0, 1.0, whole=True)
+    (6.0, 7.0)
+    """
+    while high - low > width:
+        middle = (low + high) // 2.0 if whole else (low + high) / 2.0
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low, high
