@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from simlib.core.errors import SettingsError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -17,12 +19,8 @@ class Tally:
 
     Attributes
     ----------
-    bin_s : float
-        Length of a bin, seconds.
-    bins : array of int, one row per bin
-        What happened in each bin; `table` names the columns.
-    attempts_per_s : array of int
-        Attempts from each whole second to the next.
+    bins : array of int, one row per second
+        What happened from each whole second to the next; `columns` names the columns.
     recovery_s, detection_s : array of float
         Times to recover and to detect, ascending, as `simlib.summary` defines them.
     waits : array of float, 4 by attempts in a row
@@ -32,23 +30,36 @@ class Tally:
         Time that the clients spent OPEN, and with an open breaker, together, seconds.
     """
 
-    bin_s: float
     bins: Any
     columns: tuple[str, ...]
-    attempts_per_s: Any
     recovery_s: Any
     detection_s: Any
     waits: Any
     open_s: float
     breaker_open_s: float
 
-    def table(self) -> pd.DataFrame:
-        """Return the counts by bin, indexed by the bins' beginnings; only what happened."""
+    @property
+    def attempts_per_s(self) -> Any:
+        """Attempts from each whole second to the next."""
+        return self.bins[:, self.columns.index("attempts")]
+
+    def table(self, bin_s: int = 1) -> pd.DataFrame:
+        """Return the counts by bin, indexed by the bins' beginnings; only what happened.
+
+        Raises
+        ------
+        SettingsError
+            If a bin is not of whole seconds; one longer than the run holds all of it.
+        """
         import numpy as np
         import pandas as pd
 
-        index = pd.Index(np.arange(len(self.bins)) * self.bin_s, name="time_s")
-        table = pd.DataFrame(self.bins, index=index, columns=list(self.columns))
+        if bin_s < 1 or bin_s != int(bin_s):
+            raise SettingsError("bin_s", bin_s, "must be whole seconds, at least 1")
+        starts = np.arange(0, len(self.bins), int(bin_s))
+        index = pd.Index(starts.astype(float), name="time_s")
+        counts = np.add.reduceat(self.bins, starts, axis=0)
+        table = pd.DataFrame(counts, index=index, columns=list(self.columns))
         return table.loc[:, (table != 0).any()]
 
     def total(self, column: str) -> int:
@@ -70,6 +81,6 @@ class Tally:
 
         kept = np.load(BytesIO(b64decode(text)))
         values = {name: kept[name] for name in kept.files}
-        for name in ("bin_s", "open_s", "breaker_open_s"):
+        for name in ("open_s", "breaker_open_s"):
             values[name] = float(values[name])
         return cls(**values | {"columns": tuple(values["columns"].tolist())})

@@ -20,8 +20,7 @@ from simlib.core.path import Distribution
 from simlib.core.server import accepts
 from simlib.engines import reasons
 from simlib.engines.flat import flat
-from simlib.engines.kernel import loop, state
-from simlib.engines.kernel.wheel import BLOCK, NEAR, SPARE, Wheel
+from simlib.engines.kernel import loop, state, wheel
 from simlib.engines.orders import RESTART
 from simlib.engines.twins import kept_in, twin
 from simlib.interruptions import interrupting, noticed_by_s
@@ -79,9 +78,9 @@ def play(
 
 
 def _now_s(w: state.Fleet) -> float:
-    """Return the moment of the next event, or the last one known."""
-    if w.wheel.state[NEAR]:
-        return float(w.wheel.near_s[0])
+    """Return the moment of the next event, or of the last start."""
+    if w.wheel.state[0]["near"]:
+        return float(w.wheel.near[0]["time_s"])
     run = w.run[0]
     return float(run["ramp_s"] * run["started"] / max(1, run["clients"]))
 
@@ -266,7 +265,7 @@ def _prepared(scenario: Scenario) -> state.Fleet:
     run = np.zeros(1, state.RUN)
     values = {
         "seed": scenario.seed, "clients": clients, "stride": 1, "all_clients": clients,
-        "duration_s": scenario.duration_s, "ramp_s": scenario.ramp_s, "bin_s": 1.0,
+        "duration_s": scenario.duration_s, "ramp_s": scenario.ramp_s,
         "latency_s": scenario.path.latency.mean_s, "slowness": 1.0, "cut_by": -1,
         "has_extras": meets or _needs_extras(scenario), "is_ordered": meets,
         "has_lanes": has_lanes, "is_plain": _is_plain(scenario), "fuses": _fuses(scenario),
@@ -296,42 +295,36 @@ def _prepared(scenario: Scenario) -> state.Fleet:
         queue_s=np.zeros(backlog + 16),
         ghosts=_ghosts(0, _GHOSTS),
         faults=flat(faults),
-        origins=np.array([timeline.origins[i] for i in acting] or [0], np.int64),
-        reasons=np.array([_reason(fault) for fault in faults], np.int64),
-        shuns=np.zeros(len(faults), np.int64),
+        marks=np.array(
+            [(timeline.origins[i], int(_reason(timeline.faults[i])), 0) for i in acting] or [(0, 0, 0)],
+            state.MARK,
+        ),
         ways=flat([timeline.faults[i] for i in ways] or [Fault()])[: len(ways)],
         way_origins=np.array([timeline.origins[i] for i in ways], np.int64),
-        edges_s=np.array([time_s for time_s, _, _ in edges]),
-        edges=np.array([(place[i], int(starts)) for _, i, starts in edges] or [(0, 0)], np.int64),
+        edges=np.array([(time_s, place[i], starts) for time_s, i, starts in edges], state.EDGE),
         interruptions=interruptions,
         recovery_s=np.empty(clients + _DETECTIONS),
         detection_s=np.empty(_DETECTIONS),
         bins=np.zeros((seconds, state.COLUMNS), np.int64),
-        per_s=np.zeros(seconds, np.int64),
-        waits=np.zeros((4, state.MOST_ATTEMPTS)),
+        waits=np.zeros((state.MOST_ATTEMPTS, 4)),
         found=np.zeros(clients + _GHOSTS if meets or _orders(scenario) else 1, np.int64),
         log=np.zeros(1, state.LOG),
     )  # fmt: skip
 
 
-def _wheel(clients: int, duration_s: float) -> Wheel:
+def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
     slots = min(_MOST_SLOTS, max(64, clients // _PER_SLOT))
-    blocks = clients // BLOCK + slots + 64
-    counts = np.zeros(6, np.int64)
-    counts[SPARE] = blocks
-    rooms = 4 * _PER_SLOT + 64
-    return Wheel(
-        near_s=np.empty(rooms),
-        number=np.empty(rooms, np.int64),
-        what=np.empty(rooms, np.int64),
-        far_s=np.empty(blocks * BLOCK),
-        far=np.empty(blocks * BLOCK, np.int64),
-        follower=np.arange(1, blocks + 1),
-        first=np.zeros(slots + 1, np.int32),
-        last=np.zeros(slots + 1, np.int32),
-        held=np.zeros(slots + 1, np.int32),
+    blocks = clients // wheel.BLOCK + slots + 64
+    counts = np.zeros(1, wheel.STATE)
+    counts["spare"] = blocks
+    counts["slots_per_s"] = slots / duration_s
+    counts["end_s"] = duration_s
+    return wheel.Wheel(
         state=counts,
-        span=np.array([slots / duration_s, duration_s]),
+        near=np.empty(4 * _PER_SLOT + 64, wheel.NEAR),
+        far=np.empty(blocks * wheel.BLOCK, wheel.FAR),
+        follower=np.arange(1, blocks + 1),
+        slots=np.zeros(slots + 1, wheel.SLOT),
     )
 
 
@@ -378,18 +371,17 @@ def _grown(w: state.Fleet) -> state.Fleet:
     return w._replace(**changes)
 
 
-def _grown_wheel(old: Wheel) -> Wheel:
+def _grown_wheel(old: wheel.Wheel) -> wheel.Wheel:
     changes: dict[str, Any] = {}
-    if max(old.state[NEAR], old.held.max()) + 2 * BLOCK >= old.near_s.size:
-        for name in ("near_s", "number", "what"):
-            changes[name] = _doubled(getattr(old, name))
-    if old.state[SPARE] <= 4:
+    if max(old.state["near"][0], old.slots["held"].max()) + 2 * wheel.BLOCK >= old.near.size:
+        changes["near"] = _doubled(old.near)
+    if old.state["spare"][0] <= 4:
         blocks = old.follower.size
         # The chain of free blocks has its end in the first number beyond: it goes on there.
         changes["follower"] = np.arange(1, 2 * blocks + 1)
         changes["follower"][:blocks] = old.follower
-        changes["far_s"], changes["far"] = _doubled(old.far_s), _doubled(old.far)
-        old.state[SPARE] += blocks
+        changes["far"] = _doubled(old.far)
+        old.state["spare"] += blocks
     return old._replace(**changes)
 
 
@@ -414,15 +406,13 @@ def _tally(w: state.Fleet, end_s: float) -> Tally:
     is_open = clients["state"] == _OPEN
     refused = w.extras["breaker"] == _TRIPPED
     return Tally(
-        bin_s=float(run["bin_s"]),
-        bins=w.bins[: max(1, int(np.ceil(end_s / run["bin_s"])))],
+        bins=w.bins[: max(1, int(np.ceil(end_s)))],
         columns=_COLUMNS,
-        attempts_per_s=w.per_s[: max(1, int(np.ceil(end_s)))],
         recovery_s=np.sort(np.concatenate([recovery_s, np.full(never, inf)])),
         detection_s=np.sort(
             np.concatenate([np.zeros(run["detected_at_once"]), w.detection_s[: run["detected"]]])
         ),
-        waits=w.waits,
+        waits=np.concatenate([w.waits.T[:2] + w.waits.T[2:], w.waits.T[2:]]),
         open_s=float(run["open_s"]) + float((end_s - clients["opened_s"][is_open]).sum()),
         breaker_open_s=float(run["tripped_s"])
         + float((end_s - w.extras["tripped_s"][refused]).sum()),
@@ -430,7 +420,7 @@ def _tally(w: state.Fleet, end_s: float) -> Tally:
 
 
 def _check(w: state.Fleet) -> None:
-    if not 0 <= w.wheel.state[NEAR] <= w.wheel.near_s.size or w.wheel.state[SPARE] < 0:
+    if not 0 <= w.wheel.state["near"][0] <= w.wheel.near.size or w.wheel.state["spare"][0] < 0:
         raise EngineError("the fleet's events overran their arrays")
 
 

@@ -23,14 +23,13 @@ NOBODY = -1
 def look_ahead(w: Fleet) -> None:
     """Set the moment up to which a client can be played alone."""
     run = w.run[0]
-    run.limit_s = w.edges_s[run.edge] if run.edge < w.edges_s.size else run.duration_s
-    run.limit_s = min(run.limit_s, run.duration_s)
+    run.limit_s = w.edges[run.edge].time_s if run.edge < w.edges.size else run.duration_s
 
 
 def pass_edge(w: Fleet, now: float) -> None:
     """Let the next start or stop happen; whom it cuts off, `next_cut` says."""
     run = w.run[0]
-    index, starts = w.edges[run.edge, 0], w.edges[run.edge, 1]
+    index, starts = w.edges[run.edge].fault, w.edges[run.edge].starts
     run.edge += 1
     run.now_s = now
     look_ahead(w)

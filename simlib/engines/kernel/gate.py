@@ -79,7 +79,7 @@ def shun(w: Fleet, i: int, now: float) -> None:
 
 def _shuns(w: Fleet, k: int, now: float) -> bool:
     # Only the server that was told does: one that starts afresh knows nothing of it.
-    return bool(w.shuns[k] == w.run[0].generation + 1 and now < w.faults[k].stop_s)
+    return bool(w.marks[k].shunned_by == w.run[0].generation + 1 and now < w.faults[k].stop_s)
 
 
 def shut(w: Fleet, i: int, fault: int, now: float) -> None:
@@ -102,7 +102,7 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
     if run.crashes > 0:
         return
     if f.stop_s < inf:
-        w.shuns[fault] = run.generation + 1
+        w.marks[fault].shunned_by = run.generation + 1
     for place in range(w.ghosts.size):
         if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
             run.taken -= 1

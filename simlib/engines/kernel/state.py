@@ -25,7 +25,7 @@ MOST_CLIENTS = 1 << (63 - KIND_BITS - TURN_BITS)
 #: server works on it or has it open.
 GREETED, SENT, TAKEN = range(3)
 
-#: Columns of the counts by bin; from REASONS on, how attempts and connections ended.
+#: Columns of the counts by second; from REASONS on, how attempts and connections ended.
 ATTEMPTS, OPENS, ENDS, QUEUED, SERVED, TRIPS, PROBES, MENDS, GIVE_UPS, LEAVES, REASONS = range(11)
 COLUMNS = REASONS + len(Reason)
 #: Waits are summed by attempt up to this one, and those beyond with it.
@@ -91,7 +91,7 @@ GHOST_TYPE = [
 #: What is one for all clients.
 RUN = [
     ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
-    ("duration_s", "f8"), ("ramp_s", "f8"), ("bin_s", "f8"), ("latency_s", "f8"),
+    ("duration_s", "f8"), ("ramp_s", "f8"), ("latency_s", "f8"),
     ("stay_s", "f8"), ("limit_s", "f8"), ("accept_arrival_s", "f8"), ("slowness", "f8"),
     ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("scaled_s", "f8"),
     ("workers", "i8"), ("steps", "i8"),
@@ -103,6 +103,11 @@ RUN = [
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
     ("logged", "i8"),
 ]  # fmt: skip
+#: Of each fault: which of the scenario it belongs to, what those are told that it hits, and which
+#: server ends all connections because of it (by its generation, from 1).
+MARK = [("origin", "i8"), ("reason", "i8"), ("shunned_by", "i8")]
+#: When a fault starts or stops.
+EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
 #: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
 INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8")]
 #: What a watched client was told, or what its server did for it.
@@ -125,18 +130,14 @@ class Fleet(NamedTuple):
     queue_s: Any
     ghosts: Any
     faults: Any
-    origins: Any
-    reasons: Any
-    shuns: Any
+    marks: Any
     ways: Any
     way_origins: Any
-    edges_s: Any
     edges: Any
     interruptions: Any
     recovery_s: Any
     detection_s: Any
     bins: Any
-    per_s: Any
     waits: Any
     found: Any
     log: Any
@@ -168,7 +169,7 @@ def number_of(w: Fleet, i: int) -> int:
 
 
 def count(w: Fleet, now: float, column: int) -> None:
-    """Count something in the bin of a moment."""
-    place = int(now / w.run[0].bin_s)
-    if place < w.bins.shape[0]:
-        w.bins[place, column] += 1
+    """Count something in the second of a moment."""
+    second = int(now)
+    if second < w.bins.shape[0]:
+        w.bins[second, column] += 1

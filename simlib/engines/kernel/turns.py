@@ -53,7 +53,7 @@ from simlib.engines.kernel.state import (
     number_of,
     wide,
 )
-from simlib.engines.kernel.wheel import NEAR, SPARE, put
+from simlib.engines.kernel.wheel import put
 from simlib.engines.kernel.whom import strikes
 from simlib.engines.sizes import (
     ANSWER_BYTES,
@@ -130,8 +130,8 @@ def is_short(w: Fleet, more: int) -> bool:
     run = w.run[0]
     faults = w.interruptions.size
     return bool(
-        w.wheel.state[NEAR] + more >= w.wheel.near_s.size
-        or w.wheel.state[SPARE] <= more
+        w.wheel.state[0].near + more >= w.wheel.near.size
+        or w.wheel.state[0].spare <= more
         or run.recovered + more * faults >= w.recovery_s.size
         or run.detected + more * faults >= w.detection_s.size
         or run.queue_size + 1 >= w.queue_s.size
@@ -153,7 +153,7 @@ def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int
     if kind >= BY_FAULT:
         told = _TOLD_FAILED if link.state == _CONNECTING else _TOLD_LOST
         fault = kind - BY_FAULT
-        return told, int(w.reasons[fault]), float(w.faults[fault].retry_after_s)
+        return told, int(w.marks[fault].reason), float(w.faults[fault].retry_after_s)
     if kind == CUT:
         return (_TOLD_LOST, _CUT, 0.0) if link.state == _OPEN else (_TOLD_FAILED, _REFUSED, 0.0)
     if kind == START:
@@ -282,16 +282,13 @@ def _note(
     if link.state == _WAITING:
         k = min(link.attempt, MOST_ATTEMPTS - 1)
         wait_s = link.deadline_s - now
-        w.waits[0, k] += 1.0
-        w.waits[1, k] += wait_s
         answered = reason not in (_TIMEOUT, _SILENT)
-        alone = answered and hint_s == 0.0 and link.rationed == 0
-        if alone and link.guard.state != _TRIPPED:
-            w.waits[2, k] += 1.0
-            w.waits[3, k] += wait_s
+        alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
+        which = 2 if alone else 0
+        w.waits[k, which] += 1.0
+        w.waits[k, which + 1] += wait_s
     elif link.state == _CONNECTING:
         count(w, now, ATTEMPTS)
-        w.per_s[int(now)] += 1
     elif link.state == _OPEN:
         count(w, now, OPENS)
         _note_recovery(w, c.lost_s, before.opened_s, now)

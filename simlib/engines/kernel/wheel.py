@@ -13,128 +13,121 @@ from typing import Any, NamedTuple
 
 #: Events in one block.
 BLOCK = 16
-#: Places in `Wheel.state`.
-NEAR, NUMBER, SLOT, FAR, FREE, SPARE = range(6)
+#: An event in the heap, one in a block; a slot's first and last block, and how many events it has.
+NEAR = [("time_s", "f8"), ("number", "i8"), ("what", "i8")]
+FAR = [("time_s", "f8"), ("what", "i8")]
+SLOT = [("first", "i4"), ("last", "i4"), ("held", "i8")]
+#: Events near, events far, events ever; the current slot; the first free block, free blocks.
+STATE = [
+    ("near", "i8"), ("far", "i8"), ("number", "i8"), ("slot", "i8"), ("free", "i8"),
+    ("spare", "i8"), ("slots_per_s", "f8"), ("end_s", "f8"),
+]  # fmt: skip
 
 
 class Wheel(NamedTuple):
-    """Arrays of the heap, of the blocks, and of the slots; the caller sees that there is room."""
+    """The events to come; the caller sees that there is room."""
 
-    #: The heap: when, in which order, what.
-    near_s: Any
-    number: Any
-    what: Any
-    #: The blocks, one after the other, and which block follows each.
-    far_s: Any
+    state: Any
+    near: Any
+    #: Blocks, one after the other, and which block follows each.
     far: Any
     follower: Any
-    #: Of each slot: its first and last block, and how many events it has.
-    first: Any
-    last: Any
-    held: Any
-    #: Events near, events ever, the current slot, events far, the first free block, free blocks.
-    state: Any
-    #: Slots per second; when the run ends.
-    span: Any
+    slots: Any
 
 
 def put(wheel: Wheel, time_s: float, what: int) -> None:
     """Add an event, unless it comes when the run is over."""
-    if time_s >= wheel.span[1]:
+    state = wheel.state[0]
+    if time_s >= state.end_s:
         return
-    slot = int(time_s * wheel.span[0])
-    if slot <= wheel.state[SLOT] or slot >= wheel.held.size:
+    number = int(time_s * state.slots_per_s)
+    if number <= state.slot or number >= wheel.slots.size:
         _push(wheel, time_s, what)
         return
-    held = wheel.held[slot]
-    place = held % BLOCK
+    slot = wheel.slots[number]
+    place = slot.held % BLOCK
     if place == 0:
-        block = wheel.state[FREE]
-        wheel.state[FREE] = wheel.follower[block]
-        wheel.state[SPARE] -= 1
-        if held == 0:
-            wheel.first[slot] = block
+        block = state.free
+        state.free = wheel.follower[block]
+        state.spare -= 1
+        if slot.held == 0:
+            slot.first = block
         else:
-            wheel.follower[wheel.last[slot]] = block
-        wheel.last[slot] = block
-    place += BLOCK * wheel.last[slot]
-    wheel.far_s[place] = time_s
-    wheel.far[place] = what
-    wheel.held[slot] = held + 1
-    wheel.state[FAR] += 1
+            wheel.follower[slot.last] = block
+        slot.last = block
+    event = wheel.far[place + BLOCK * slot.last]
+    event.time_s = time_s
+    event.what = what
+    slot.held += 1
+    state.far += 1
 
 
 def next_s(wheel: Wheel) -> float:
     """Return when the next event is; inf: there is none; -1: the heap has no room for its slot."""
-    while wheel.state[NEAR] == 0 and wheel.state[FAR] > 0:
-        slot = wheel.state[SLOT] + 1
-        if wheel.held[slot] > wheel.near_s.size - BLOCK:
+    state = wheel.state[0]
+    while state.near == 0 and state.far > 0:
+        if wheel.slots[state.slot + 1].held > wheel.near.size - BLOCK:
             return -1.0
-        wheel.state[SLOT] = slot
-        _come_up(wheel, slot)
-    return float(wheel.near_s[0]) if wheel.state[NEAR] > 0 else inf
+        state.slot += 1
+        _come_up(wheel)
+    return float(wheel.near[0].time_s) if state.near > 0 else inf
 
 
-def _come_up(wheel: Wheel, slot: int) -> None:
-    """Move a slot's events into the heap and free its blocks."""
-    held, block = wheel.held[slot], wheel.first[slot]
-    for k in range(held):
-        place = BLOCK * block + k % BLOCK
-        _push(wheel, wheel.far_s[place], wheel.far[place])
-        if k % BLOCK == BLOCK - 1 or k == held - 1:
+def _come_up(wheel: Wheel) -> None:
+    """Move the current slot's events into the heap and free its blocks."""
+    state, slot = wheel.state[0], wheel.slots[wheel.state[0].slot]
+    block = slot.first + 0
+    for k in range(slot.held):
+        event = wheel.far[BLOCK * block + k % BLOCK]
+        _push(wheel, event.time_s, event.what)
+        if k % BLOCK == BLOCK - 1 or k == slot.held - 1:
             following = wheel.follower[block]
-            wheel.follower[block] = wheel.state[FREE]
-            wheel.state[FREE] = block
-            wheel.state[SPARE] += 1
+            wheel.follower[block] = state.free
+            state.free = block
+            state.spare += 1
             block = following
-    wheel.state[FAR] -= held
-    wheel.held[slot] = 0
+    state.far -= slot.held
+    slot.held = 0
 
 
 def _push(wheel: Wheel, time_s: float, what: int) -> None:
-    number = wheel.state[NUMBER]
-    place = wheel.state[NEAR]
-    wheel.state[NEAR] += 1
-    wheel.state[NUMBER] += 1
+    state, near = wheel.state[0], wheel.near
+    place = state.near
     while place > 0:
         parent = (place - 1) >> 1
-        if wheel.near_s[parent] <= time_s:
+        if near[parent].time_s <= time_s:
             break
-        _move(wheel, parent, place)
+        _set(near[place], near[parent].time_s, near[parent].number, near[parent].what)
         place = parent
-    wheel.near_s[place] = time_s
-    wheel.number[place] = number
-    wheel.what[place] = what
+    _set(near[place], time_s, state.number, what)
+    state.near += 1
+    state.number += 1
 
 
 def pop(wheel: Wheel) -> int:
     """Remove the next event and return what it is; `next_s` has said that there is one."""
-    first = wheel.what[0]
-    wheel.state[NEAR] -= 1
-    last = wheel.state[NEAR]
-    time_s, number, what = wheel.near_s[last], wheel.number[last], wheel.what[last]
+    state, near = wheel.state[0], wheel.near
+    first = near[0].what
+    state.near -= 1
+    size = state.near
+    time_s, number, what = near[size].time_s, near[size].number, near[size].what
     place, child = 0, 1
-    while child < last:
-        if child + 1 < last and _before(wheel, child + 1, wheel.near_s[child], wheel.number[child]):
+    while child < size:
+        if child + 1 < size and _before(near[child + 1], near[child].time_s, near[child].number):
             child += 1
-        if not _before(wheel, child, time_s, number):
+        if not _before(near[child], time_s, number):
             break
-        _move(wheel, child, place)
+        _set(near[place], near[child].time_s, near[child].number, near[child].what)
         place, child = child, 2 * child + 1
-    wheel.near_s[place] = time_s
-    wheel.number[place] = number
-    wheel.what[place] = what
+    _set(near[place], time_s, number, what)
     return int(first)
 
 
-def _before(wheel: Wheel, place: int, time_s: float, number: int) -> bool:
-    return bool(
-        wheel.near_s[place] < time_s
-        or (wheel.near_s[place] == time_s and wheel.number[place] < number)
-    )
+def _before(event: Any, time_s: float, number: int) -> bool:
+    return bool(event.time_s < time_s or (event.time_s == time_s and event.number < number))
 
 
-def _move(wheel: Wheel, source: int, target: int) -> None:
-    wheel.near_s[target] = wheel.near_s[source]
-    wheel.number[target] = wheel.number[source]
-    wheel.what[target] = wheel.what[source]
+def _set(event: Any, time_s: float, number: int, what: int) -> None:
+    event.time_s = time_s
+    event.number = number
+    event.what = what

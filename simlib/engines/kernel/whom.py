@@ -9,7 +9,7 @@ from simlib.engines.kernel.state import Fleet, number_of
 def hits(w: Fleet, fault: int, i: int) -> bool:
     """Whether a client is among those that a fault hits."""
     fraction = w.faults[fault].clients_fraction
-    return drawn(fraction, w.origins[fault], w.run[0].seed, number_of(w, i))
+    return drawn(fraction, w.marks[fault].origin, w.run[0].seed, number_of(w, i))
 
 
 def strikes(w: Fleet, kind: int, i: int, now: float) -> int:
