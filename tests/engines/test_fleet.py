@@ -228,6 +228,15 @@ def test_counts_are_saved_and_read_again(tmp_path):
     assert summary(trace).equals(summary(again))
 
 
+def test_a_table_of_wider_bins_holds_the_same_counts():
+    tally = sl.run(storm(clients=30), on="fleet").tally
+    by_second, by_ten, at_once = tally.table(), tally.table(10), tally.table(1_000)
+    assert by_second["attempts"].sum() == by_ten["attempts"].sum() == at_once.loc[0, "attempts"]
+    assert [0, 10, 20, 30, 40, 50] == by_ten.index.tolist()
+    with pytest.raises(SettingsError, match="bin_s = 0.5: must be whole seconds, at least 1"):
+        tally.table(0.5)
+
+
 def test_a_run_shorter_than_its_outage():
     trace = sl.run(storm(duration_s=12), on="fleet")
     assert not recovery_times_s(trace).size

@@ -84,9 +84,7 @@ def counted(attempts_per_s):
     """Return a run of the fleet, as if it had made so many attempts in each second."""
     bins = np.array(attempts_per_s)[:, None]
     nothing = np.empty(0)
-    tally = Tally(
-        1.0, bins, ("attempts",), bins[:, 0], nothing, nothing, np.zeros((4, 1)), 0.0, 0.0
-    )
+    tally = Tally(bins, ("attempts",), nothing, nothing, np.zeros((4, 1)), 0.0, 0.0)
     return Trace("fleet", scenario(duration_s=len(bins)), end_s=len(bins), tally=tally)
 
 
