@@ -98,6 +98,13 @@ SETTINGS = st.builds(
     ),
     connect_timeout_s=ABOVE_S,
 )
+SCALING = st.builds(
+    sl.Scaling,
+    at_backlog=COUNT,
+    delay_s=TIME_S,
+    workers=st.integers(1, 100),
+    most_steps=st.integers(1, 100),
+)
 SERVERS = st.builds(
     sl.ServerSettings,
     accept_per_s=st.just(inf) | ABOVE_S,
@@ -113,6 +120,8 @@ SERVERS = st.builds(
     session_lifetime_s=ABOVE_S,
     sign_in_service_s=TIME_S,
     silence_timeout_s=st.just(inf) | ABOVE_S,
+    resync_service_s=TIME_S,
+    scaling=SCALING,
 )
 NAME_RULE = "must be a text without a slash, and not of dots alone"
 LATENCIES = st.builds(
@@ -160,6 +169,12 @@ WORKLOADS = st.builds(
 )
 
 
+HERDS = st.builds(
+    sl.Herd,
+    name=TEXT,
+    clients_fraction=st.floats(0.0, 0.5),
+    client=st.builds(sl.Settings, backoff=BACKOFF),
+)
 HINTS = st.builds(
     sl.Hint,
     start_s=st.floats(0.0, 49.0),
@@ -189,7 +204,9 @@ def faults(draw):
         "factor": draw(st.floats(1.1, 9.0)),
         "code": draw(st.integers(1000, 4999)),
         "announced": draw(st.booleans()),
+        "gateway": draw(st.integers(-1, 2)),
     }
+    values["rolling"] = values["gateway"] < 0 and draw(st.booleans())
     if kind in {FaultKind.FLAP, FaultKind.DEPLOY}:
         values["stop_s"] = draw(st.floats(50.0, 100.0))
     start_s = draw(st.floats(0.0, 49.0))
@@ -210,6 +227,9 @@ SCENARIOS = st.builds(
     workload=WORKLOADS,
     faults=st.lists(faults(), max_size=3),
     hints=st.lists(HINTS, max_size=3),
+    stay_s=st.just(inf) | ABOVE_S,
+    gateways=st.integers(3, 10_000),
+    herds=st.lists(HERDS, max_size=2, unique_by=lambda herd: herd.name),
 )
 
 
@@ -229,6 +249,8 @@ def test_the_round_trip_tries_every_field():
         sl.Path: PATHS,
         sl.Workload: WORKLOADS,
         sl.Hint: HINTS,
+        sl.Herd: HERDS,
+        sl.Scaling: SCALING,
         sl.Scenario: SCENARIOS,
     }
     for kind, strategy in tried.items():

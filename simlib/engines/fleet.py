@@ -13,7 +13,7 @@ import numpy as np
 from simlib.core.backoff import Jitter
 from simlib.core.errors import EngineError, SettingsError
 from simlib.core.events import Reason
-from simlib.core.faults import Fault, FaultKind, Route, Timeline
+from simlib.core.faults import ALL_GATEWAYS, Fault, FaultKind, Route, Timeline
 from simlib.core.path import Distribution
 from simlib.core.server import UNAUTHORIZED, accepts
 from simlib.engines import reasons, storm
@@ -102,11 +102,16 @@ def left_out(scenario: Scenario) -> list[str]:
     client, server, path = scenario.client, scenario.server, scenario.path
     used = {
         "hints": bool(scenario.hints),
+        "herds": bool(scenario.herds),
+        "stay_s": scenario.stay_s < inf,
+        "gateways": scenario.gateways > 1,
         "client.heartbeat.interval_s": client.heartbeat.interval_s < inf,
         "client.fallback.after_attempts": client.fallback.after_attempts < inf,
         "client.fallback.when_quality": client.fallback.when_quality > 0,
         "server.session_lifetime_s": server.session_lifetime_s < inf,
         "server.silence_timeout_s": server.silence_timeout_s < inf,
+        "server.resync_service_s": server.resync_service_s > 0.0,
+        "server.scaling.at_backlog": server.scaling.at_backlog < inf,
         "path.latency.distribution": path.latency.distribution != Distribution.CONSTANT,
         "path.bandwidth_bytes_per_s": path.bandwidth_bytes_per_s < inf,
         "path.loss_fraction": path.loss_fraction > 0.0,
@@ -119,6 +124,8 @@ def left_out(scenario: Scenario) -> list[str]:
             keys.append(f"faults.{i}.kind")
         elif fault.announced:
             keys.append(f"faults.{i}.announced")
+        elif fault.gateway != ALL_GATEWAYS:
+            keys.append(f"faults.{i}.gateway")
         elif fault.kind == FaultKind.REJECT and _ends_session(fault):
             keys.append(f"faults.{i}.status")
     return keys

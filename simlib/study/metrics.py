@@ -1,7 +1,7 @@
 """What a trace says in numbers: spans, times, messages, and one row of metrics for each run.
 
 What holds for all of them: a time that never comes is inf; a number for which there is too
-little data is NaN; a client's time counts from its start to the end of the run.
+little data is NaN; a client's time counts from its start until it leaves, or to the end of the run.
 """
 
 from __future__ import annotations
@@ -118,14 +118,16 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     trace : Trace
         The run.
     by : sequence of str
-        What must stay the same: any of state, transport, available, breaker.
+        What must stay the same: any of state, transport, available, breaker; and left, whether
+        the client has left for good.
 
     Returns
     -------
     DataFrame
         ``client``, the columns of ``by``, ``start_s`` and ``stop_s``, ordered by client and
         time; and ``wait_s``, the wait that the span began with, 0 if none. Each client begins
-        idle at 0; the last span stops at the run's end. One of no length is kept.
+        idle at 0, and is again once it has left; the last span stops at the run's end. One of
+        no length is kept.
 
     Examples
     --------
@@ -136,17 +138,24 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     """
     frame = trace.frame()
     # A client whose page was closed is idle from then on; nobody tells it.
-    events = frame[((frame["kind"] == "event") | (frame["name"] == "gone")).to_numpy()]
+    told = (frame["kind"] == "event") | frame["name"].isin(["gone", "stop"])
+    events = frame[told.to_numpy()]
     clients = np.arange(trace.scenario.clients)
     # Idle, closed, websocket and not available are all 0, as a client begins.
     client = np.concatenate([clients, events["client"].to_numpy()])
     start_s = np.concatenate([np.zeros(clients.size), events["time_s"].to_numpy()])
     wait_s = np.concatenate([np.zeros(clients.size), events["wait_s"].to_numpy()])
-    looks = [np.concatenate([np.zeros(clients.size, np.int8), _codes(events[name])]) for name in by]
+    begin = np.zeros(clients.size, np.int8)
+    codes = {name: np.concatenate([begin, _codes(events[name])]) for name in by if name != "left"}
+    comes = np.concatenate([begin == 0, (events["name"] == "start").to_numpy()])
+    leaves = np.concatenate([begin > 0, (events["name"] == "stop").to_numpy()])
 
     order = np.lexsort((start_s, client))
     client, start_s, wait_s = client[order], start_s[order], wait_s[order]
-    looks = [look[order] for look in looks]
+    left = _since(leaves[order], comes[order])
+    # Whoever has left is as idle as who has not come yet, whatever it is told.
+    codes = {name: np.where(left, np.int8(0), code[order]) for name, code in codes.items()}
+    looks = [codes.get(name, left) for name in by]
     first = np.zeros(client.size, bool)
     for values in (client, *looks):
         first[1:] |= values[1:] != values[:-1]
@@ -156,7 +165,10 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     stop_s = np.maximum(start_s, trace.end_s)
     same = client[1:] == client[:-1]
     stop_s[:-1][same] = start_s[1:][same]
-    columns = {name: _like(frame[name], look[first]) for name, look in zip(by, looks, strict=True)}
+    columns = {
+        name: look[first] if name == "left" else _like(frame[name], look[first])
+        for name, look in zip(by, looks, strict=True)
+    }
     return pd.DataFrame(
         {"client": client, **columns, "start_s": start_s, "stop_s": stop_s, "wait_s": wait_s[first]}
     )
@@ -166,7 +178,8 @@ def detection_times_s(trace: Trace) -> Floats:
     """Return how long clients took to leave OPEN, from the start of each fault that interrupts.
 
     One value for each fault and client that was OPEN when the fault started and left OPEN
-    before its end (at most 1 s after the start of one that takes but a moment).
+    before its end (at most 1 s after the start of one that takes but a moment), other than for
+    good.
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.detection_s)
@@ -174,7 +187,7 @@ def detection_times_s(trace: Trace) -> Floats:
     times = []
     for fault in interrupting(trace.scenario):
         hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
-        hit &= opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
+        hit &= opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
         times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -184,7 +197,8 @@ def recovery_times_s(trace: Trace) -> Floats:
 
     One value for each fault that ended during the run and each client that it affected: one
     that had been OPEN before and was not at the fault's end (or left OPEN at most 1 s after the
-    start of one that takes but a moment). inf if it never was OPEN again in the run.
+    start of one that takes but a moment). inf if it never was OPEN again in the run. Whoever left
+    for good instead is not waited for.
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.recovery_s)
@@ -193,7 +207,7 @@ def recovery_times_s(trace: Trace) -> Floats:
     for fault in interrupting(trace.scenario):
         if fault.end_s < trace.end_s:
             last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
-            hit = last & opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
+            hit = last & opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
             times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -360,9 +374,17 @@ def _wait_fractions(trace: Trace) -> pd.Series:
     rationed = set(zip(told["client"], told["time_s"], strict=True))
     pairs = zip(waits["client"], waits["time_s"], strict=True)
     waits = waits[np.array([pair not in rationed for pair in pairs], dtype=bool)]
-    backoff = trace.scenario.client.backoff
-    ceilings_s = {k: ceiling(backoff, k) for k in waits["attempt"].unique().tolist()}
-    return waits["wait_s"] / waits["attempt"].map(ceilings_s)
+    scenario = trace.scenario
+    backoffs = [*(herd.client.backoff for herd in scenario.herds), scenario.client.backoff]
+    herd = {client: scenario.herd_of(client) for client in waits["client"].unique().tolist()}
+    kind = waits["client"].map(herd).astype(int) * _ATTEMPTS + waits["attempt"]
+    herds = {each: divmod(each, _ATTEMPTS) for each in kind.unique().tolist()}
+    ceilings_s = {each: ceiling(backoffs[i], attempt) for each, (i, attempt) in herds.items()}
+    return waits["wait_s"] / kind.map(ceilings_s)
+
+
+#: More than a trace's column of attempts holds.
+_ATTEMPTS = 1 << 16
 
 
 def _of_faults(trace: Trace) -> dict[str, Any]:
@@ -407,13 +429,27 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
 
 
 def _opens(trace: Trace) -> pd.DataFrame:
-    """Return the spans in OPEN: whether it was left, and when the client was OPEN again."""
-    states = spans(trace, ["state"])
-    client = states["client"].to_numpy()
-    left = np.append(client[1:] == client[:-1], False)
-    opens = states.assign(left=left)[(states["state"] == "open").to_numpy()]
-    again_s = opens.groupby("client")["start_s"].shift(-1).fillna(inf)
-    return opens.assign(again_s=again_s)
+    """Return the spans in OPEN: whether it was lost, and when the client was OPEN again.
+
+    ``again_s`` is NaN where the client has left for good instead.
+    """
+    states = spans(trace, ["state", "left"])
+    client, left = states["client"].to_numpy(), states["left"].to_numpy()
+    lost = np.append((client[1:] == client[:-1]) & ~left[1:], False)
+    states = states.assign(lost=lost, leavings=left.cumsum())
+    at_end = states.groupby("client")["leavings"].transform("last")
+    is_open = (states["state"] == "open").to_numpy()
+    opens = states[is_open]
+    later = opens.groupby("client")[["start_s", "leavings"]].shift(-1)
+    leaves = later["leavings"].fillna(at_end[is_open]) > opens["leavings"]
+    return opens.assign(again_s=later["start_s"].fillna(inf).mask(leaves))
+
+
+def _since(begins: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return where something has begun and not ended since."""
+    told = begins | ends
+    last = np.maximum.accumulate(np.where(told, np.arange(told.size), 0))
+    return begins[last]
 
 
 def _quantiles(name: str, values: Floats | pd.Series, *percents: int) -> dict[str, float]:

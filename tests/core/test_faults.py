@@ -40,7 +40,7 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ),
         (
             {"kind": "server_crash", "clients_fraction": 0.5},
-            "clients_fraction = 0.5: is not for server_crash, which takes stop_s",
+            "clients_fraction = 0.5: is not for server_crash, which takes stop_s, gateway",
         ),
         (
             {"kind": "outage", "amount_s": 0.5},
