@@ -126,8 +126,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     DataFrame
         ``client``, the columns of ``by``, ``start_s`` and ``stop_s``, ordered by client and
         time; and ``wait_s``, the wait that the span began with, 0 if none. Each client begins
-        idle at 0, and is again once it has left; the last span stops at the run's end. One of
-        no length is kept.
+        idle at 0; the last span stops at the run's end. One of no length is kept.
 
     Examples
     --------
@@ -146,16 +145,15 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     start_s = np.concatenate([np.zeros(clients.size), events["time_s"].to_numpy()])
     wait_s = np.concatenate([np.zeros(clients.size), events["wait_s"].to_numpy()])
     begin = np.zeros(clients.size, np.int8)
-    codes = {name: np.concatenate([begin, _codes(events[name])]) for name in by if name != "left"}
+    looks = [np.concatenate([begin, _codes(events[name])]) for name in by if name != "left"]
     comes = np.concatenate([begin == 0, (events["name"] == "start").to_numpy()])
     leaves = np.concatenate([begin > 0, (events["name"] == "stop").to_numpy()])
 
     order = np.lexsort((start_s, client))
     client, start_s, wait_s = client[order], start_s[order], wait_s[order]
-    left = _since(leaves[order], comes[order])
-    # Whoever has left is as idle as who has not come yet, whatever it is told.
-    codes = {name: np.where(left, np.int8(0), code[order]) for name, code in codes.items()}
-    looks = [codes.get(name, left) for name in by]
+    looks = [look[order] for look in looks]
+    if "left" in by:
+        looks.insert(list(by).index("left"), _since(leaves[order], comes[order]).astype(np.int8))
     first = np.zeros(client.size, bool)
     for values in (client, *looks):
         first[1:] |= values[1:] != values[:-1]
@@ -166,7 +164,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     same = client[1:] == client[:-1]
     stop_s[:-1][same] = start_s[1:][same]
     columns = {
-        name: look[first] if name == "left" else _like(frame[name], look[first])
+        name: look[first] > 0 if name == "left" else _like(frame[name], look[first])
         for name, look in zip(by, looks, strict=True)
     }
     return pd.DataFrame(
@@ -320,8 +318,9 @@ def _row(trace: Trace) -> dict[str, Any]:
 
 def _of_links(trace: Trace) -> dict[str, Any]:
     states = spans(trace, ["state"])
-    looks = spans(trace)
-    time_s = (looks["stop_s"] - looks["start_s"]).where(looks["state"] != "idle", 0.0)
+    looks = spans(trace, [*LOOKS, "left"])
+    there = (looks["state"] != "idle") & ~looks["left"]
+    time_s = (looks["stop_s"] - looks["start_s"]).where(there, 0.0)
     notices = trace.frame()
     notices = notices[(notices["reason"] == "gave_up").to_numpy()]
     attempts = attempt_times_s(trace).size

@@ -149,6 +149,15 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
     )
     expected = ["client.heartbeat.interval_s", "path.latency.distribution", "faults.1.kind"]
     assert expected == fleet.left_out(scenario)
+    more = storm(
+        gateways=2, stay_s=9, herds=[sl.Herd()],
+        server=server(resync_service_s=1, scaling=sl.Scaling(at_backlog=5)),
+        faults=[sl.Fault("server_crash", start_s=1, stop_s=2, gateway=1)],
+    )  # fmt: skip
+    assert [
+        "herds", "stay_s", "gateways", "server.resync_service_s", "server.scaling.at_backlog",
+        "faults.0.gateway",
+    ] == fleet.left_out(more)  # fmt: skip
     with pytest.raises(SettingsError, match=r"interval_s = 5\.0.*distribution, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
 
