@@ -102,7 +102,7 @@ def left_out(scenario: Scenario) -> list[str]:
     client, server, path = scenario.client, scenario.server, scenario.path
     used = {
         "hints": bool(scenario.hints),
-        "herds": bool(scenario.herds),
+        "herds.0.name": bool(scenario.herds),
         "stay_s": scenario.stay_s < inf,
         "gateways": scenario.gateways > 1,
         "client.heartbeat.interval_s": client.heartbeat.interval_s < inf,

@@ -155,8 +155,8 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
         faults=[sl.Fault("server_crash", start_s=1, stop_s=2, gateway=1)],
     )  # fmt: skip
     assert [
-        "herds", "stay_s", "gateways", "server.resync_service_s", "server.scaling.at_backlog",
-        "faults.0.gateway",
+        "herds.0.name", "stay_s", "gateways",
+        "server.resync_service_s", "server.scaling.at_backlog", "faults.0.gateway",
     ] == fleet.left_out(more)  # fmt: skip
     with pytest.raises(SettingsError, match=r"interval_s = 5\.0.*distribution, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
