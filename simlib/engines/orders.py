@@ -21,17 +21,15 @@ def order(
     fault = timeline.faults[index]
     if fault.kind == FaultKind.SLOW_SERVER:
         return Slow(timeline.slowness(fault.start_s if starts else fault.stop_s, gateway))
-    if not starts:
-        return None
-    if fault.kind == FaultKind.SESSION_EXPIRY:
+    if starts and fault.kind == FaultKind.SESSION_EXPIRY:
         return Revoke()
+    if not starts or fault.kind not in (FaultKind.DEPLOY, FaultKind.CLOSE):
+        return None
     hit = frozenset(timeline.hit(index, clients, gateway))
     until_s, hint_s = zero_s + fault.end_s, float(fault.retry_after_s)
     if fault.kind == FaultKind.DEPLOY:
         return Drain(hit, RESTART, until_s, hint_s)
-    if fault.kind == FaultKind.CLOSE:
-        return Shun(hit, fault.code, until_s, hint_s)
-    return None
+    return Shun(hit, fault.code, until_s, hint_s)
 
 
 def encode(event: ServerEvent) -> list[Any]:

@@ -15,7 +15,7 @@ from simlib.core import events as ev
 from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
-from simlib.core.faults import FaultKind, Route
+from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
 from simlib.engines import garbage, reasons
 from simlib.engines.driver import Alarm, Driver
@@ -372,8 +372,8 @@ class SimHost:
                 self.tell_server(gateway, event)
 
     def _concerned(self, index: int) -> list[_Gateway]:
-        concerns = self._timeline.concerns
-        return [gateway for gateway in self._gateways if concerns(index, gateway.number)]
+        gateway = self._timeline.faults[index].gateway
+        return self._gateways if gateway == ALL_GATEWAYS else [self._gateways[gateway]]
 
 
 _WAKE = ev.Wake()

@@ -343,3 +343,12 @@ def test_every_state_has_a_colour():
 def test_a_client_without_a_session_is_drawn_as_suspended():
     axes = plots.states(sl.run(sl.load("data/scenarios/session_expiry.toml")))
     assert "suspended" in {collection.get_label() for collection in axes.collections}
+
+
+def test_a_client_that_has_left_is_not_drawn_as_stopped():
+    axes = plots.states(sl.run(scenario().replace(stay_s=5)))
+    drawn = {
+        collection.get_label() for collection in axes.collections if len(collection.get_paths())
+    }
+    assert {"open", "left"} <= drawn
+    assert "stopped" not in drawn
