@@ -11,6 +11,7 @@ from simlib.run import run as run
 from simlib.run import run_live as run_live
 
 if TYPE_CHECKING:
+    from simlib.core.admission import Scaling as Scaling
     from simlib.core.backoff import Backoff as Backoff
     from simlib.core.breaker import Breaker as Breaker
     from simlib.core.client import Client as Client
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from simlib.core.fallback import Fallback as Fallback
     from simlib.core.faults import Fault as Fault
     from simlib.core.heartbeat import HeartbeatRules as HeartbeatRules
+    from simlib.core.herds import Herd as Herd
     from simlib.core.meters import Rate as Rate
     from simlib.core.outbox import OutboxLimits as OutboxLimits
     from simlib.core.path import Latency as Latency
@@ -58,6 +60,7 @@ _WHERE = {
     "Fault": "core.faults",
     "DraftRules": "core.draft",
     "HeartbeatRules": "core.heartbeat",
+    "Herd": "core.herds",
     "Hint": "workload",
     "Latency": "core.path",
     "MisuseError": "core.errors",
@@ -66,6 +69,7 @@ _WHERE = {
     "Priority": "core.events",
     "QualityRules": "core.quality",
     "Rate": "core.meters",
+    "Scaling": "core.admission",
     "Scenario": "scenario",
     "ServerSettings": "core.server",
     "SessionRules": "core.session",

@@ -33,5 +33,6 @@ def noticed_by_s(scenario: Scenario, fault: Fault) -> float:
     """Return the last moment at which leaving OPEN is put down to a fault."""
     noticed_s = NOTICE_S
     if fault.kind in _SILENT:
-        noticed_s += scenario.client.heartbeat.interval_s + scenario.client.heartbeat.timeout_s
+        beats = [client.heartbeat for client in scenario.policies]
+        noticed_s += max(beat.interval_s + beat.timeout_s for beat in beats)
     return max(fault.end_s, fault.start_s + noticed_s)

@@ -12,9 +12,11 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from simlib.core.client import Settings
-from simlib.core.draws import SEED_LIMIT
+from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.faults import Fault, FaultKind
+from simlib.core.exact import log
+from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
+from simlib.core.herds import Herd, ends, herd_at
 from simlib.core.path import Path
 from simlib.core.rules import Rule, Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
@@ -48,7 +50,13 @@ class Scenario(Ruled):
     seed: int = count(1, low=0, high=SEED_LIMIT - 1)
     #: The clients start evenly spread over this time.
     ramp_s: float = seconds(1.0)
+    #: A client stays for this long on average after its start, then it leaves; inf: to the end.
+    stay_s: float = seconds(inf, above=True, endless=True)
+    #: How many servers there are, each on its own; client i connects to gateway i modulo gateways.
+    gateways: int = count(1, high=MOST_GATEWAYS)
     client: Settings = field(default_factory=Settings)
+    #: Shares of the clients with settings of their own; who is in none has those of client.
+    herds: tuple[Herd, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
     path: Path = field(default_factory=Path)
     workload: Workload = field(default_factory=Workload)
@@ -64,18 +72,15 @@ class Scenario(Ruled):
             raise SettingsError("name", self.name, rule)
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
-        self._check_moments("faults", Fault)
-        self._check_moments("hints", Hint)
-        for i, fault in enumerate(self.faults):
-            endless = self.server.session_lifetime_s == inf
-            if fault.kind == FaultKind.SESSION_EXPIRY and endless:
-                rule = "needs sessions: set server.session_lifetime_s"
-                raise SettingsError(f"faults[{i}].kind", "session_expiry", rule)
+        for name, kind in _LISTS.items():
+            self._check_list(name, kind)
+        self._check_faults()
+        self._check_herds()
         if self.ramp_s >= self.duration_s:
             raise SettingsError("ramp_s", self.ramp_s, "must be shorter than duration_s")
 
-    def _check_moments(self, name: str, kind: type[Fault] | type[Hint]) -> None:
-        """Make a field of faults or hints a tuple, each within the run."""
+    def _check_list(self, name: str, kind: type[Fault] | type[Hint] | type[Herd]) -> None:
+        """Make a field a tuple of what belongs there; what has a moment, within the run."""
         given: Any = getattr(self, name)
         word = kind.__name__
         if isinstance(given, (kind, dict, str)) or not isinstance(given, Iterable):
@@ -85,9 +90,58 @@ class Scenario(Ruled):
         for i, each in enumerate(getattr(self, name)):
             if not isinstance(each, kind):
                 raise SettingsError(f"{name}[{i}]", each, f"must be a {word}")
-            if each.start_s >= self.duration_s:
+            if not isinstance(each, Herd) and each.start_s >= self.duration_s:
                 rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
                 raise SettingsError(f"{name}[{i}].start_s", each.start_s, rule)
+
+    def _check_faults(self) -> None:
+        for i, fault in enumerate(self.faults):
+            try:
+                fault.fit(self.gateways)
+            except SettingsError as error:
+                raise error.inside(f"faults[{i}]") from error
+            endless = self.server.session_lifetime_s == inf
+            if fault.kind == FaultKind.SESSION_EXPIRY and endless:
+                rule = "needs sessions: set server.session_lifetime_s"
+                raise SettingsError(f"faults[{i}].kind", "session_expiry", rule)
+
+    def _check_herds(self) -> None:
+        names = [herd.name for herd in self.herds]
+        for i, (herd, end) in enumerate(zip(self.herds, ends(self.herds), strict=True)):
+            if herd.name in names[:i]:
+                raise SettingsError(f"herds[{i}].name", herd.name, "is the name of an earlier herd")
+            if end > 1.0 + _ROUNDING:
+                rule = f"the shares of the herds add up to {end:g}, above 1"
+                raise SettingsError(f"herds[{i}].clients_fraction", herd.clients_fraction, rule)
+
+    @property
+    def policies(self) -> tuple[Settings, ...]:
+        """All settings that clients can have: those of each herd, and of who is in none."""
+        all_in_herds = bool(self.herds) and ends(self.herds)[-1] >= 1.0 - _ROUNDING
+        others = () if all_in_herds else (self.client,)
+        return (*(herd.client for herd in self.herds), *others)
+
+    def herd_of(self, client: int) -> int:
+        """Return the number of a client's herd; of one that is in none, how many there are."""
+        if not self.herds:
+            return 0
+        return herd_at(ends(self.herds), uniform(self.seed, client, Stream.HERD, 0))
+
+    def client_of(self, client: int) -> Settings:
+        """Return one client's settings: its herd's, or those of ``client``."""
+        herd = self.herd_of(client)
+        return self.herds[herd].client if herd < len(self.herds) else self.client
+
+    def starts_s(self, client: int) -> float:
+        """Return when a client starts."""
+        return self.ramp_s * client / self.clients
+
+    def leaves_s(self, client: int) -> float:
+        """Return when a client leaves: stays are spread exponentially; inf: never."""
+        if self.stay_s == inf:
+            return inf
+        u = uniform(self.seed, client, Stream.STAY, 0)
+        return self.starts_s(client) - self.stay_s * log(1.0 - u)
 
     def replace(self, key: str | None = None, value: Any = None, /, **changes: Any) -> Scenario:
         """Return a copy with one field, named by its path, or several top fields replaced.
@@ -177,7 +231,9 @@ def build(kind: type[T], data: Any) -> T:
 
 
 #: Fields of a scenario that are lists of tables, and of what.
-_LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint}
+_LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
+#: Shares that are added up may be wrong by this much.
+_ROUNDING = 1e-9
 
 
 def _value(item: Any, value: Any) -> Any:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, fields
+from functools import reduce
 from io import BytesIO
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 
@@ -23,11 +27,11 @@ class Tally:
         What happened from each whole second to the next; `columns` names the columns.
     recovery_s, detection_s : array of float
         Times to recover and to detect, ascending, as `simlib.summary` defines them.
-    waits : array of float, 4 by attempts in a row
-        Number and sum of the waits after so many failures; the same of those that the backoff
-        alone decided.
-    open_s, breaker_open_s : float
-        Time that the clients spent OPEN, and with an open breaker, together, seconds.
+    waits : array of float, policies by 4 by attempts in a row
+        Of each herd, and then of all other clients: number and sum of the waits after so many
+        failures; the same of those that the backoff alone decided.
+    there_s, open_s, breaker_open_s : float
+        Time that the clients were there, OPEN, and with an open breaker, together, seconds.
     """
 
     bins: Any
@@ -35,6 +39,7 @@ class Tally:
     recovery_s: Any
     detection_s: Any
     waits: Any
+    there_s: float
     open_s: float
     breaker_open_s: float
 
@@ -66,6 +71,23 @@ class Tally:
         """Return how often something happened in the whole run."""
         return int(self.bins[:, self.columns.index(column)].sum())
 
+    @classmethod
+    def merged(cls, parts: Sequence[Tally]) -> Tally:
+        """Return the counts of several parts of the clients together."""
+        import numpy as np
+
+        first = parts[0]
+        sums = ("bins", "waits", "there_s", "open_s", "breaker_open_s")
+        times = ("recovery_s", "detection_s")
+        # Added up one after the other, in the order given: the same bits wherever they come from.
+        summed: dict[str, Any] = {
+            name: reduce(add, (getattr(part, name) for part in parts)) for name in sums
+        }
+        joined: dict[str, Any] = {
+            name: np.sort(np.concatenate([getattr(part, name) for part in parts])) for name in times
+        }
+        return cls(columns=first.columns, **summed, **joined)
+
     def to_text(self) -> str:
         """Return everything as text, to be kept in a file."""
         import numpy as np
@@ -81,6 +103,6 @@ class Tally:
 
         kept = np.load(BytesIO(b64decode(text)))
         values = {name: kept[name] for name in kept.files}
-        for name in ("open_s", "breaker_open_s"):
+        for name in ("there_s", "open_s", "breaker_open_s"):
             values[name] = float(values[name])
         return cls(**values | {"columns": tuple(values["columns"].tolist())})

@@ -172,12 +172,12 @@ class Trace:
         decision : list of tuple
             What the fresh client decided, in the form of `recorded_decisions`.
         """
-        life = 0
-        fresh = Client(self.scenario.client, self.scenario.seed, client)
+        life, settings = 0, self.scenario.client_of(client)
+        fresh = Client(settings, self.scenario.seed, client)
         for row in self._rows(client):
             if row["name"] == Name.RELOADED:
                 life += 1
-                fresh = Client(self.scenario.client, self.scenario.seed, client, life)
+                fresh = Client(settings, self.scenario.seed, client, life)
             elif row["kind"] == Kind.EVENT:
                 commands = fresh.handle(event_of(row), row["time_s"])
                 after = state_cells(fresh, row["time_s"])

@@ -12,6 +12,7 @@ import pytest
 
 from simlib.core.client import Settings
 from simlib.core.faults import Fault
+from simlib.core.herds import Herd
 from simlib.core.path import Path as NetworkPath
 from simlib.core.rules import Ruled
 from simlib.core.server import ServerSettings
@@ -31,7 +32,7 @@ def parts(kind: type[Ruled]) -> set[type[Ruled]]:
 
 
 SETTINGS = sorted(
-    parts(Scenario) | parts(Settings) | {Fault, Hint, NetworkPath, ServerSettings, Workload},
+    parts(Scenario) | parts(Settings) | {Fault, Herd, Hint, NetworkPath, ServerSettings, Workload},
     key=lambda kind: kind.__name__,
 )
 

@@ -8,6 +8,7 @@ import pytest
 
 import simlib as sl
 from simlib.scenario import build
+from simlib.study.metrics import spans
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "scenarios").glob("*.toml"))
 
@@ -221,3 +222,28 @@ def test_the_accept_rate_alone_says_how_long_a_herd_needs():
     # 300 clients at 30 a second need ten, and at 60 half as long; a second's worth comes at once.
     assert 9 < last_s < 14
     assert 4 < twice_s < 8
+
+
+def test_a_naive_herd_gets_in_before_the_patient_and_only_at_the_gateway_that_is_drained():
+    rolling = shipped("rolling_gateways")
+    naive = [client for client in range(200) if rolling.herd_of(client) == 0]
+
+    def away_s(scenario):
+        looks = spans(sl.run(scenario), ["state"])
+        looks = looks[(looks["state"] != "open") & (looks["start_s"] > 7.5)]
+        lengths_s = (looks["stop_s"] - looks["start_s"]).groupby(looks["client"]).sum()
+        return lengths_s[naive].mean(), lengths_s.drop(naive).mean()
+
+    (naive_s, patient_s), (_, alone_s) = map(
+        away_s, (rolling, rolling.replace("herds.0.clients_fraction", 0))
+    )
+    assert 0.8 < naive_s < 1.0
+    assert 2.3 < patient_s < 2.4
+    # Among their like these very clients would have been back sooner.
+    assert alone_s < 0.9 * patient_s
+    lost = rows(sl.run(rolling), "lost")
+    fault = rolling.faults[0]
+    turns = ((lost["time_s"] - fault.start_s) / 2).clip(upper=3.99).astype(int)
+    assert (lost["client"] % 4 == turns).sum() > 0.95 * len(lost)
+    at_once = rolling.replace(faults=[sl.Fault("deploy", 8, 10)])
+    assert 2 * metrics(rolling)["peak_attempts_per_s"] < metrics(at_once)["peak_attempts_per_s"]

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
 from math import inf
 from typing import Any, Protocol
 
 from simlib.core.meters import Rate, ready_s
+from simlib.core.rules import Count, Ruled, count, seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling(Ruled):
+    """When a server gets more workers for its handshakes; by default never."""
+
+    #: So many handshakes that wait for a worker call for a step; inf: never.
+    at_backlog: Count = count(inf, endless=True)
+    #: From the call to the moment at which the new workers are there.
+    delay_s: float = seconds(30.0)
+    #: Workers that each step adds.
+    workers: int = count(1, high=10_000)
+    #: The most steps from the server's start to its end.
+    most_steps: int = count(1, high=1_000)
 
 
 class _Times(Protocol):
@@ -37,6 +53,26 @@ def occupy(free_s: _Times, until_s: float) -> None:
     free_s[place] = until_s
 
 
+def join(free_s: _Times, size: int, until_s: float) -> None:
+    """Add a worker who is free at a moment to a heap of ``size`` times.
+
+    There is room for it: places from ``size`` on hold inf, who is never free first.
+    """
+    place = size
+    while place > 0 and free_s[(place - 1) // 2] > until_s:
+        free_s[place] = free_s[(place - 1) // 2]
+        place = (place - 1) // 2
+    free_s[place] = until_s
+
+
+def calls_for_step(waiting: int, steps: int, there_s: float, rules: Scaling, now: float) -> bool:
+    """Whether so many handshakes that wait call for more workers now.
+
+    ``steps`` were taken before, and the workers of the last one are there at ``there_s``.
+    """
+    return waiting >= rules.at_backlog and steps < rules.most_steps and now >= there_s
+
+
 def may_enter(taken: int, most: float, arrival_s: float, accepts: Rate, now: float) -> bool:
     """Whether the limits on connections and on their rate let a handshake in."""
     return taken < most and now >= ready_s(arrival_s, accepts)
@@ -53,7 +89,7 @@ class Station:
         self._backlog = backlog
         #: When it is done, its number, when it starts, what it is.
         self._jobs: list[tuple[float, int, float, Any]] = []
-        self._numbers = count()
+        self._numbers = itertools.count()
         self._now = 0.0
 
     @property
@@ -66,15 +102,25 @@ class Station:
         """Jobs that no worker has taken yet, as of the last arrival or completion."""
         return sum(start_s > self._now for _, _, start_s, _ in self._jobs)
 
-    def arrive(self, job: Any, now: float, service_s: float) -> bool:
-        """Take in a job that takes so long; False if the backlog is full."""
+    def arrive(self, job: Any, now: float, service_s: float, after_s: float = 0.0) -> bool:
+        """Take in a job that takes so long; False if the backlog is full.
+
+        ``after_s``: the worker stays busy for so much longer, when the job is done.
+        """
         self._now = now
         start_s = begins_s(self._free_s, now)
         if start_s > now and self._backlog < inf and self.waiting >= self._backlog:
             return False
-        occupy(self._free_s, start_s + service_s)
-        heappush(self._jobs, (start_s + service_s, next(self._numbers), start_s, job))
+        done_s = start_s + service_s
+        occupy(self._free_s, done_s + after_s)
+        heappush(self._jobs, (done_s, next(self._numbers), start_s, job))
         return True
+
+    def grow(self, workers: int, ready_s: float) -> None:
+        """Let more workers come: who is there at a moment takes what arrives from then on."""
+        for _ in range(workers):
+            self._free_s.append(inf)
+            join(self._free_s, len(self._free_s) - 1, ready_s)
 
     def done(self, now: float) -> list[Any]:
         """Remove and return the jobs that are done by now."""

@@ -161,7 +161,9 @@ class Client:
             commands.append(ev.Close(self.connection))
         self.delivery.abandon_posts(commands)
         self._tell_link(Input.STOP, now, commands)
-        self.session.due_s = inf
+        if self.session.connection:
+            commands.append(ev.Close(self.session.connection))
+        self.session.end()
 
     def _send(self, event: ev.Send, now: float, commands: list[Command]) -> None:
         self.delivery.send(event.message, commands)

@@ -32,6 +32,8 @@ class Stream(IntEnum):
     SIGN_IN = 9
     PAUSE = 10
     SERVICE = 11
+    HERD = 12
+    STAY = 13
 
 
 def uniform(seed: int, client: int, stream: int, index: int) -> float:

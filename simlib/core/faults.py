@@ -14,6 +14,8 @@ Rules of the faults:
   ends connections one by one (1012). close: it ends connections with a code, those that open
   meanwhile too. session_expiry: sessions that began before are over. reject: requests get an
   HTTP status.
+- gateway: a fault of a server, and what it does to clients, may concern one gateway alone.
+  rolling: a deploy goes through the gateways one after the other.
 - client_reload: the client's page is gone, with all that was not saved, and starts afresh at the
   stop. client_sleep: its timers stand still, and what comes in waits; then all is due at once.
 - announced: the clients' platform tells them offline at the start and online at the stop.
@@ -76,17 +78,17 @@ FAULT_FIELDS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.RESET: ("clients_fraction", "route"),
     FaultKind.BLACK_HOLE: _WHERE,
     FaultKind.LATENCY: (*_WHERE, "amount_s"),
-    FaultKind.SERVER_CRASH: ("stop_s",),
+    FaultKind.SERVER_CRASH: ("stop_s", "gateway"),
     FaultKind.REJECT: (*_WHERE, "status", "retry_after_s"),
     FaultKind.FLAP: (*_WHERE, "period_s", "down_fraction", "announced"),
     FaultKind.HALF_OPEN: (*_WHERE, "direction"),
     FaultKind.LOSS: (*_WHERE, "loss_fraction"),
     FaultKind.BANDWIDTH: (*_WHERE, "bandwidth_bytes_per_s"),
     FaultKind.HANDOVER: ("clients_fraction", "announced"),
-    FaultKind.DEPLOY: ("stop_s", "clients_fraction", "retry_after_s"),
-    FaultKind.SLOW_SERVER: ("stop_s", "factor"),
+    FaultKind.DEPLOY: ("stop_s", "clients_fraction", "retry_after_s", "gateway", "rolling"),
+    FaultKind.SLOW_SERVER: ("stop_s", "factor", "gateway"),
     FaultKind.SESSION_EXPIRY: (),
-    FaultKind.CLOSE: ("stop_s", "clients_fraction", "code", "retry_after_s"),
+    FaultKind.CLOSE: ("stop_s", "clients_fraction", "code", "retry_after_s", "gateway"),
     FaultKind.CLIENT_RELOAD: ("stop_s", "clients_fraction"),
     FaultKind.CLIENT_SLEEP: ("stop_s", "clients_fraction"),
 }
@@ -102,6 +104,8 @@ _NEEDED: dict[FaultKind, tuple[str, float]] = {
 #: Kinds that take but a moment, at their start.
 _MOMENTS = (FaultKind.RESET, FaultKind.HANDOVER, FaultKind.SESSION_EXPIRY)
 _MOST_FLAPS = 10_000
+MOST_GATEWAYS = 10_000
+ALL_GATEWAYS = -1
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,10 @@ class Fault(Ruled):
     code: int = count(1001, low=1000, high=4999)
     #: Whether the platform tells the clients: offline at the start, online at the stop.
     announced: bool = flag(False)
+    #: server_crash, slow_server, deploy, close: the gateway that it concerns, from 0; -1: all.
+    gateway: int = count(ALL_GATEWAYS, low=ALL_GATEWAYS, high=MOST_GATEWAYS - 1)
+    #: deploy: one gateway after the other, each in its equal share of the time.
+    rolling: bool = flag(False)
 
     def check(self) -> None:
         """Raise `SettingsError` on a stop before the start, or a field the kind does not take."""
@@ -159,12 +167,21 @@ class Fault(Ruled):
             flaps = (self.stop_s - self.start_s) / self.period_s
             if flaps > _MOST_FLAPS:
                 raise SettingsError("period_s", self.period_s, f"makes {flaps:,.0f} outages")
+        if self.rolling and self.gateway != ALL_GATEWAYS:
+            rule = "is not for a rolling deploy, which goes through all gateways"
+            raise SettingsError("gateway", self.gateway, rule)
 
     @property
     def end_s(self) -> float:
         """When the fault is over: its stop, or its start where it takes but a moment."""
         moment = self.kind in _MOMENTS or (self.kind == FaultKind.CLOSE and self.stop_s == inf)
         return self.start_s if moment else self.stop_s
+
+    def fit(self, gateways: int) -> None:
+        """Raise `SettingsError` if the fault concerns a gateway that there is not."""
+        if self.gateway >= gateways:
+            rule = f"must be below gateways ({gateways}): they are counted from 0; -1 is all"
+            raise SettingsError("gateway", self.gateway, rule)
 
 
 def drawn(clients_fraction: float, origin: int, seed: int, client: int) -> bool:
@@ -175,18 +192,20 @@ def drawn(clients_fraction: float, origin: int, seed: int, client: int) -> bool:
 class Timeline:
     """The faults of a run, asked by client, route and time.
 
-    A flap stands here as the outages that it is; `origins` says which fault of the scenario each
-    one belongs to.
+    A flap stands here as the outages that it is, a rolling deploy as one for each gateway;
+    `origins` says which fault of the scenario each one belongs to. Client i is served by gateway
+    i modulo their number.
     """
 
-    def __init__(self, faults: Sequence[Fault], seed: int) -> None:
+    def __init__(self, faults: Sequence[Fault], seed: int, gateways: int = 1) -> None:
         self.faults: list[Fault] = []
         self.origins: list[int] = []
         for origin, fault in enumerate(faults):
-            parts = _outages(fault) if fault.kind == FaultKind.FLAP else [fault]
+            parts = _parts(fault, gateways)
             self.faults += parts
             self.origins += [origin] * len(parts)
         self._seed = seed
+        self._gateways = gateways
         self._sort()
 
     def _sort(self) -> None:
@@ -202,6 +221,7 @@ class Timeline:
 
     def begin(self, fault: Fault, now: float) -> int:
         """Add a fault that starts now and whose end is not known yet; return its index."""
+        fault.fit(self._gateways)
         self.faults.append(replace(fault, start_s=now, stop_s=inf))
         self.origins.append(max(self.origins, default=-1) + 1)
         self._sort()
@@ -214,12 +234,20 @@ class Timeline:
 
     def hits(self, index: int, client: int) -> bool:
         """Whether a client is among those that a fault hits."""
-        fraction = self.faults[index].clients_fraction
-        return drawn(fraction, self.origins[index], self._seed, client)
+        fault = self.faults[index]
+        if fault.gateway >= 0 and client % self._gateways != fault.gateway:
+            return False
+        return drawn(fault.clients_fraction, self.origins[index], self._seed, client)
 
-    def hit(self, index: int, clients: int) -> list[int]:
-        """Return the clients that a fault hits."""
-        return [client for client in range(clients) if self.hits(index, client)]
+    def hit(self, index: int, clients: int, gateway: int = ALL_GATEWAYS) -> list[int]:
+        """Return the clients that a fault hits, of one gateway or of all."""
+        of_all = range(clients)
+        served = of_all if gateway == ALL_GATEWAYS else of_all[gateway :: self._gateways]
+        return [client for client in served if self.hits(index, client)]
+
+    def concerns(self, index: int, gateway: int) -> bool:
+        """Whether a fault is this gateway's too."""
+        return self.faults[index].gateway in (ALL_GATEWAYS, gateway)
 
     def active(self, kind: FaultKind, client: int, route: Route, now: float) -> list[Fault]:
         """Return the faults of a kind that act on a client's route now."""
@@ -252,15 +280,19 @@ class Timeline:
         ]
         return sorted(starts + stops, key=lambda edge: (edge[0], edge[2], edge[1]))
 
-    def crashed(self, now: float) -> bool:
-        """Whether the server is down now."""
-        return any(f.start_s <= now < f.stop_s for _, f in self._of_kind[FaultKind.SERVER_CRASH])
+    def crashed(self, now: float, gateway: int = 0) -> bool:
+        """Whether a gateway's server is down now."""
+        return any(
+            fault.start_s <= now < fault.stop_s and self.concerns(i, gateway)
+            for i, fault in self._of_kind[FaultKind.SERVER_CRASH]
+        )
 
-    def slowness(self, now: float) -> float:
-        """Return how many times as long the server's work takes now."""
+    def slowness(self, now: float, gateway: int = 0) -> float:
+        """Return how many times as long the work of a gateway's server takes now."""
         factor = 1.0
-        for _, fault in self._of_kind[FaultKind.SLOW_SERVER]:
-            factor *= fault.factor if fault.start_s <= now < fault.stop_s else 1.0
+        for i, fault in self._of_kind[FaultKind.SLOW_SERVER]:
+            if fault.start_s <= now < fault.stop_s and self.concerns(i, gateway):
+                factor *= fault.factor
         return factor
 
     def cuts(self, index: int, client: int, route: Route) -> bool:
@@ -282,6 +314,23 @@ ON_THE_WAY = (
     FaultKind.BANDWIDTH,
     FaultKind.HANDOVER,
 )
+
+
+def _parts(fault: Fault, gateways: int) -> list[Fault]:
+    """Return what a fault of the scenario is made of."""
+    if fault.kind == FaultKind.FLAP:
+        return _outages(fault)
+    return _drains(fault, gateways) if fault.rolling else [fault]
+
+
+def _drains(deploy: Fault, gateways: int) -> list[Fault]:
+    length_s = deploy.stop_s - deploy.start_s
+    edges_s = [deploy.start_s + length_s * i / gateways for i in range(gateways)]
+    edges_s.append(deploy.stop_s)
+    return [
+        replace(deploy, start_s=edges_s[i], stop_s=edges_s[i + 1], gateway=i, rolling=False)
+        for i in range(gateways)
+    ]
 
 
 def _outages(flap: Fault) -> list[Fault]:

@@ -5,6 +5,9 @@ Rules of the server:
   accept rate is passed or all connections are taken, it is refused with 503; without a session
   that holds, with 401.
 - Work on a handshake whose client has gone is still done; only then is the result thrown away.
+- After a handshake its worker brings the client up to date (resynchronisation) before the next.
+- When too many handshakes wait, more workers come after a delay; what waits already stays where
+  it waits, since new instances get new connections.
 - A message counts once: a second copy is answered as a duplicate, over any connection.
 - An edit counts if it was made on the newest version; otherwise it is a conflict.
 - A message with a key is published on the channel of that key. A follower who is too far behind
@@ -24,7 +27,7 @@ from typing import Any
 
 from simlib.core import events as ev
 from simlib.core import meters
-from simlib.core.admission import Feed, Seen, Station, may_enter
+from simlib.core.admission import Feed, Scaling, Seen, Station, calls_for_step, may_enter
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.exact import log
@@ -57,6 +60,10 @@ class ServerSettings(Ruled):
     handshake_service_s: float = seconds(0.0)
     #: Whether it always takes that long, or on average: constant or exponential.
     handshake_service: Service = choice(Service.CONSTANT)
+    #: After a handshake its worker is busy this much longer, with the client's resynchronisation.
+    resync_service_s: float = seconds(0.0)
+    #: When more workers come.
+    scaling: Scaling = field(default_factory=Scaling)
     #: Handshakes that may wait for a worker; beyond, they are refused.
     backlog: Count = count(inf, low=0, endless=True)
     #: Connections open at the same time.
@@ -95,6 +102,11 @@ def handshake_s(
     return length_s
 
 
+def resync_s(rules: ServerSettings, slowness: float) -> float:
+    """Return for how long a worker is busy after a handshake."""
+    return rules.resync_service_s * slowness
+
+
 class Server:
     """One server, from its start to its crash."""
 
@@ -106,6 +118,9 @@ class Server:
         self._sign_ins = Station(settings.workers, inf)
         self._accepts = accepts(settings.accept_per_s)
         self._accept_arrival_s = 0.0
+        #: Steps of scaling so far, and when the workers of the last one are there.
+        self._steps = 0
+        self._ready_s = 0.0
         #: Handshakes being worked on, and open connections: when their session began.
         self._waiting: dict[_Where, float] = {}
         self._open: dict[_Where, float] = {}
@@ -167,14 +182,28 @@ class Server:
         taken = len(self._open) + len(self._waiting)
         if may_enter(
             taken, self.settings.max_connections, self._accept_arrival_s, self._accepts, now
-        ) and self._handshakes.arrive(where, now, self._handshake_s(where)):
+        ) and self._handshakes.arrive(where, now, *self._handshake_s(where)):
             self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
             self._waiting[where] = event.signed_in_s
+            self._scale(now)
             return
         commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
 
-    def _handshake_s(self, where: _Where) -> float:
-        return handshake_s(self.settings, self._slowness, self._seed, *where)
+    def _handshake_s(self, where: _Where) -> tuple[float, float]:
+        """Return the length of the work on a handshake, and of that after it."""
+        rules, slowness = self.settings, self._slowness
+        return handshake_s(rules, slowness, self._seed, *where), resync_s(rules, slowness)
+
+    def _scale(self, now: float) -> None:
+        rules = self.settings.scaling
+        # To count who waits takes longer than all else, and most servers never scale.
+        if rules.at_backlog == inf or self._steps == rules.most_steps:
+            return
+        waiting = self._handshakes.waiting
+        if calls_for_step(waiting, self._steps, self._ready_s, rules, now):
+            self._steps += 1
+            self._ready_s = now + rules.delay_s
+            self._handshakes.grow(rules.workers, self._ready_s)
 
     def _authorized(self, signed_in_s: float, now: float) -> bool:
         lifetime_s = self.settings.session_lifetime_s

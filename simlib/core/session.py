@@ -59,6 +59,11 @@ class Session:
         if self.rules.sign_in_after_s < inf and not self.valid(now):
             self.due_s = now
 
+    def end(self) -> None:
+        """Sign in no more."""
+        self.connection = 0
+        self.due_s = self.timeout_s = inf
+
     def over(self, now: float, u: float) -> bool:
         """Note that the session has ended; True if the user is to be told."""
         self.valid_until_s = -inf

@@ -34,23 +34,26 @@ class Host(Protocol):
 class Alarm:
     """One timer that can be moved; a ring of an earlier setting is ignored."""
 
-    __slots__ = ("_clock", "_function", "_set_s")
+    __slots__ = ("_clock", "_function", "_set_s", "_settings")
 
     def __init__(self, clock: Clock, function: Callable[[], None]) -> None:
         self._clock = clock
         self._function = function
         self._set_s = inf
+        self._settings = 0
 
     def set(self, deadline_s: float) -> None:
         """Ring at this moment instead; inf: not at all."""
         if deadline_s != self._set_s:
             self._set_s = deadline_s
+            self._settings += 1
             if deadline_s < inf:
                 # Unbound: an earlier setting waits on in the queue, and a bound method is 64 bytes.
-                self._clock.at(deadline_s, Alarm._ring, self, deadline_s)
+                self._clock.at(deadline_s, Alarm._ring, self, self._settings)
 
-    def _ring(self, set_s: float) -> None:
-        if set_s == self._set_s:
+    def _ring(self, setting: int) -> None:
+        # Not by the moment: one set to a moment, away, and back to it, comes in its last order.
+        if setting == self._settings:
             self._set_s = inf
             self._function()
 

@@ -369,7 +369,7 @@ _REACH_TIMEOUT_S = 5.0
 
 def _store(scenario: Scenario, path: Path) -> Store:
     """Return where messages are saved: SQLite, if anything is saved at all."""
-    if scenario.client.outbox.persist == Persist.NONE:
+    if all(client.outbox.persist == Persist.NONE for client in scenario.policies):
         return MemoryStore()
     return SqliteStore(path)
 

@@ -12,26 +12,24 @@ RESTART = 1012
 
 
 def order(
-    timeline: Timeline, index: int, starts: bool, clients: int, zero_s: float
+    timeline: Timeline, index: int, starts: bool, clients: int, zero_s: float, gateway: int = 0
 ) -> ServerEvent | None:
-    """Return what a fault's start or stop tells the server; None: nothing.
+    """Return what a fault's start or stop tells a gateway that it concerns; None: nothing.
 
     ``zero_s`` is the server clock's time at the beginning of the run.
     """
     fault = timeline.faults[index]
     if fault.kind == FaultKind.SLOW_SERVER:
-        return Slow(timeline.slowness(fault.start_s if starts else fault.stop_s))
-    if not starts:
-        return None
-    if fault.kind == FaultKind.SESSION_EXPIRY:
+        return Slow(timeline.slowness(fault.start_s if starts else fault.stop_s, gateway))
+    if starts and fault.kind == FaultKind.SESSION_EXPIRY:
         return Revoke()
-    hit = frozenset(timeline.hit(index, clients))
+    if not starts or fault.kind not in (FaultKind.DEPLOY, FaultKind.CLOSE):
+        return None
+    hit = frozenset(timeline.hit(index, clients, gateway))
     until_s, hint_s = zero_s + fault.end_s, float(fault.retry_after_s)
     if fault.kind == FaultKind.DEPLOY:
         return Drain(hit, RESTART, until_s, hint_s)
-    if fault.kind == FaultKind.CLOSE:
-        return Shun(hit, fault.code, until_s, hint_s)
-    return None
+    return Shun(hit, fault.code, until_s, hint_s)
 
 
 def encode(event: ServerEvent) -> list[Any]:

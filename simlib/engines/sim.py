@@ -7,6 +7,7 @@ sockets is done here with `_Line`, one per connection, poll or post.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -14,7 +15,7 @@ from simlib.core import events as ev
 from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
-from simlib.core.faults import FaultKind, Route
+from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
 from simlib.engines import garbage, reasons
 from simlib.engines.driver import Alarm, Driver
@@ -46,12 +47,14 @@ class _Line:
 
     # fmt: off
     __slots__ = (
-        "driver", "client", "connection", "asked", "route", "passage", "is_open", "sent", "cut",
+        "driver", "gateway", "client", "connection", "asked", "route", "passage", "is_open", "sent",
+        "cut",
     )
     # fmt: on
 
-    def __init__(self, driver: Driver, asked: Any, passage: Passage) -> None:
+    def __init__(self, driver: Driver, gateway: _Gateway, asked: Any, passage: Passage) -> None:
         self.driver = driver
+        self.gateway = gateway
         self.client = driver.client.number
         self.connection: int = asked.connection
         #: The command that began it: Open, Poll, Post or SignIn.
@@ -65,8 +68,20 @@ class _Line:
         self.cut = False
 
 
+class _Gateway:
+    """One server of the run, and the alarm that wakes it."""
+
+    __slots__ = ("number", "server", "alarm")
+
+    def __init__(self, number: int, host: SimHost, clock: SimClock) -> None:
+        self.number = number
+        #: None while it is down.
+        self.server: Server | None = None
+        self.alarm = Alarm(clock, partial(host.tell_server, self, _WAKE))
+
+
 class SimHost:
-    """The network and the server of one run, modelled."""
+    """The network and the servers of one run, modelled."""
 
     def __init__(self, scenario: Scenario, trace: Trace) -> None:
         self._clock = SimClock()
@@ -83,9 +98,9 @@ class SimHost:
         self._held: list[tuple[Callable[..., None], Any]] = []
         #: When the session in a client's cookie began: what a signed cookie says.
         self._cookies_s: dict[int, float] = {}
-        self._server: Server | None = None
-        self._server_alarm = Alarm(self._clock, self._wake_server)
-        self._start_server()
+        self._gateways = [_Gateway(i, self, self._clock) for i in range(scenario.gateways)]
+        for gateway in self._gateways:
+            self._start_server(gateway)
 
     def run(self, until_s: float) -> None:
         """Play on to a moment."""
@@ -120,7 +135,7 @@ class SimHost:
         line = self._lines.pop((driver.client.number, command.connection), None)
         if line is not None and line.sent:
             # The end follows what was sent before it.
-            self._up(line, 0, self._ended, line.client, line.connection)
+            self._up(line, 0, self._ended, line)
 
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
@@ -152,7 +167,8 @@ class SimHost:
     def _begin(self, driver: Driver, command: Any) -> None:
         now, client = self._clock.now_s, driver.client.number
         crossing = self._crossings[client]
-        line = _Line(driver, command, Passage(crossing, _route_of(command), now))
+        gateway = self._gateways[client % len(self._gateways)]
+        line = _Line(driver, gateway, command, Passage(crossing, _route_of(command), now))
         self._lines[client, line.connection] = line
         self._connect(line)
 
@@ -162,7 +178,7 @@ class SimHost:
         if connected_s == inf and line.passage.holds(Stream.UP, now):
             self._held.append((self._connect, (line,)))
             return
-        refused = self._server is None or self._timeline.refuses(client, line.route, now)
+        refused = line.gateway.server is None or self._timeline.refuses(client, line.route, now)
         self._clock.at(connected_s, self._refused if refused else self._connected, line)
 
     def _alive(self, line: _Line) -> bool:
@@ -208,19 +224,19 @@ class SimHost:
             line.driver.feed(ev.Lost(line.connection, Reason.RESET))
         else:
             self._fail(line, Reason.REFUSED)
-        self._ended(line.client, line.connection)
+        self._ended(line)
 
     def _fail(self, line: _Line, reason: Reason, hint_s: float = 0.0) -> None:
         del self._lines[line.client, line.connection]
         line.driver.feed(_failure(line, reason, hint_s))
 
-    # --- the server ----------------------------------------------------------------------
+    # --- the servers ---------------------------------------------------------------------
 
-    def _start_server(self) -> None:
-        self._server = Server(self._scenario.server, self._scenario.seed)
-        slowness = self._timeline.slowness(self._clock.now_s)
+    def _start_server(self, gateway: _Gateway) -> None:
+        gateway.server = Server(self._scenario.server, self._scenario.seed)
+        slowness = self._timeline.slowness(self._clock.now_s, gateway.number)
         if slowness > 1.0:
-            self._tell_server(ev.Slow(slowness))
+            self.tell_server(gateway, ev.Slow(slowness))
 
     def _requested(self, line: _Line) -> None:
         if line.cut:
@@ -232,16 +248,16 @@ class SimHost:
             reason, hint_s = reasons.of_status(fault.status), float(fault.retry_after_s)
             self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s)
         elif isinstance(asked, ev.Open):
-            self._tell_server(ev.Arrived(client, connection, signed_in_s))
+            self.tell_server(line.gateway, ev.Arrived(client, connection, signed_in_s))
         elif isinstance(asked, ev.Post):
             post = _framed(client, connection, asked.message)
-            self._tell_server(ev.Requested(client, connection, signed_in_s, post))
+            self.tell_server(line.gateway, ev.Requested(client, connection, signed_in_s, post))
         elif isinstance(asked, ev.SignIn):
-            self._tell_server(ev.Requested(client, connection, signs_in=True))
+            self.tell_server(line.gateway, ev.Requested(client, connection, signs_in=True))
         else:
             channels = asked.channels
             request = ev.Requested(client, connection, signed_in_s, channels=channels)
-            self._tell_server(request)
+            self.tell_server(line.gateway, request)
 
     def _framed(self, line: _Line, message: ev.Message) -> None:
         self._if_uncut(line, _framed(line.client, line.connection, message))
@@ -249,21 +265,19 @@ class SimHost:
     def _if_uncut(self, line: _Line, event: ev.ServerEvent) -> None:
         # Frames of a closed line were sent before its end; those of a cut one are gone.
         if not line.cut:
-            self._tell_server(event)
+            self.tell_server(line.gateway, event)
 
-    def _ended(self, client: int, connection: int) -> None:
-        self._tell_server(ev.Ended(client, connection))
+    def _ended(self, line: _Line) -> None:
+        self.tell_server(line.gateway, ev.Ended(line.client, line.connection))
 
     def _pinged(self, line: _Line) -> None:
         if self._alive(line):
-            self._tell_server(ev.Heard(line.client, line.connection))
+            self.tell_server(line.gateway, ev.Heard(line.client, line.connection))
             self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
 
-    def _wake_server(self) -> None:
-        self._tell_server(_WAKE)
-
-    def _tell_server(self, event: ev.ServerEvent) -> None:
-        server = self._server
+    def tell_server(self, gateway: _Gateway, event: ev.ServerEvent) -> None:
+        """Tell a gateway's server something, and carry out what it then asks for."""
+        server = gateway.server
         if server is None:
             return
         now = self._clock.now_s
@@ -276,7 +290,7 @@ class SimHost:
             line = self._lines.get((command.client, command.connection))
             if line is not None:
                 _ANSWER[type(command)](self, line, command)
-        self._server_alarm.set(server.deadline)
+        gateway.alarm.set(server.deadline)
 
     # --- answers to clients --------------------------------------------------------------
 
@@ -338,8 +352,9 @@ class SimHost:
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
-            self._server = None
-            self._server_alarm.set(inf)
+            for gateway in self._concerned(index):
+                gateway.server = None
+                gateway.alarm.set(inf)
         self._order(index, starts=True)
         for line in list(self._lines.values()):
             if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
@@ -347,18 +362,25 @@ class SimHost:
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
-        crash = self._timeline.faults[index].kind == FaultKind.SERVER_CRASH
-        if crash and not self._timeline.crashed(self._clock.now_s):
-            self._start_server()
+        if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
+            for gateway in self._concerned(index):
+                if not self._timeline.crashed(self._clock.now_s, gateway.number):
+                    self._start_server(gateway)
         self._order(index, starts=False)
         held, self._held = self._held, []
         for send_again, arguments in held:
             send_again(*arguments)
 
     def _order(self, index: int, starts: bool) -> None:
-        event = order(self._timeline, index, starts, self._scenario.clients, zero_s=0.0)
-        if event is not None:
-            self._tell_server(event)
+        clients = self._scenario.clients
+        for gateway in self._concerned(index):
+            event = order(self._timeline, index, starts, clients, 0.0, gateway.number)
+            if event is not None:
+                self.tell_server(gateway, event)
+
+    def _concerned(self, index: int) -> list[_Gateway]:
+        gateway = self._timeline.faults[index].gateway
+        return self._gateways if gateway == ALL_GATEWAYS else [self._gateways[gateway]]
 
 
 _WAKE = ev.Wake()

@@ -107,34 +107,42 @@ class Target:
         SettingsError
             If it asks for something that the target cannot do; nothing is skipped silently.
         """
-        client, work = scenario.client, scenario.workload
-        if self.store is not None and client.outbox.persist == Persist.NONE:
+        if scenario.gateways > 1:
+            rule = "must be 1 in a live run, which has one server: play this scenario on sim"
+            raise SettingsError("gateways", scenario.gateways, rule)
+        saves = any(client.outbox.persist != Persist.NONE for client in scenario.policies)
+        if self.store is not None and not saves:
             rule = "keeps nothing: set client.outbox.persist to urgent or all"
             raise SettingsError("store", str(self.store), rule)
         if not self.url:
             return scenario
+        self._refuse_what_is_of_the_server(scenario)
+        if not self.speaks_simlib:
+            self._refuse_requests(scenario)
+        if self.codec == "none":
+            return scenario.replace("workload", Workload(rate_per_s=0.0))
+        return scenario
+
+    def _refuse_what_is_of_the_server(self, scenario: Scenario) -> None:
         for i, fault in enumerate(scenario.faults):
             if fault.kind in _OF_THE_SERVER:
                 rule = "cannot be played on a server that simlib did not start"
                 raise SettingsError(f"faults[{i}].kind", fault.kind.name.lower(), rule)
-        if client.session.sign_in_after_s < inf:
+        sign_in_s = min(client.session.sign_in_after_s for client in scenario.policies)
+        if sign_in_s < inf:
             rule = "must be inf: simlib cannot sign in to a server of your own"
-            raise SettingsError(
-                "client.session.sign_in_after_s", client.session.sign_in_after_s, rule
-            )
-        if self.speaks_simlib:
-            return scenario
+            raise SettingsError("client.session.sign_in_after_s", sign_in_s, rule)
+
+    def _refuse_requests(self, scenario: Scenario) -> None:
+        work = scenario.workload
         unknown = f"with codec = {self.codec}: the server knows no such requests"
-        fallback = client.fallback
-        if fallback.after_attempts < inf or fallback.when_quality > Quality.OFFLINE:
-            rule = f"must be inf, and when_quality offline, {unknown}"
-            raise SettingsError("client.fallback.after_attempts", fallback.after_attempts, rule)
+        for fallback in (client.fallback for client in scenario.policies):
+            if fallback.after_attempts < inf or fallback.when_quality > Quality.OFFLINE:
+                rule = f"must be inf, and when_quality offline, {unknown}"
+                raise SettingsError("client.fallback.after_attempts", fallback.after_attempts, rule)
         if work.key_of(0) >= 0:
             rule = f"must be 0, and arrivals not typing, {unknown}"
             raise SettingsError("workload.keys", work.keys, rule)
-        if self.codec == "none":
-            return scenario.replace("workload", Workload(rate_per_s=0.0))
-        return scenario
 
 
 def _is_loopback(host: str) -> bool:

@@ -35,6 +35,7 @@ from simlib.core.events import (
     Shut,
     SignedIn,
     Start,
+    Stop,
 )
 from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
@@ -116,7 +117,7 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.clock = clock
-        self.timeline = Timeline(scenario.faults, scenario.seed)
+        self.timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
         self.trace = trace
         self.observers: list[Observer] = []
         #: The faults of the scenario and those struck by hand.
@@ -130,13 +131,15 @@ class World:
         ]
         self.drivers = [
             Driver(
-                Client(scenario.client, scenario.seed, i, lives), clock, stage, trace, store,
-                self.observers,
+                Client(scenario.client_of(i), scenario.seed, i, lives), clock, stage, trace,
+                store, self.observers,
             )
             for i, lives in enumerate(self._lives)
         ]  # fmt: skip
         # Numbers that an earlier process gave are never given again.
         self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
+        #: Clients whose users have left for good.
+        self._left: set[int] = set()
 
     def begin(self, processes: Sequence[Process] = ()) -> None:
         """Schedule the clients' starts, their applications, the faults and the user's processes."""
@@ -150,7 +153,9 @@ class World:
             if self._lives[i]:
                 # Before any message of this life: what was accepted first comes first.
                 self.clock.at(0.0, self._revive, driver, self._lives[i])
-            self.clock.at(scenario.ramp_s * i / scenario.clients, self._start, driver)
+            self.clock.at(scenario.starts_s(i), self._start, driver)
+            if (leaves_s := scenario.leaves_s(i)) < scenario.duration_s:
+                self.clock.at(leaves_s, self._leave, driver)
             Application(self, i).begin()
         for process in processes:
             self.clock.process(process(self))
@@ -224,7 +229,7 @@ class World:
 
     @property
     def _persists(self) -> bool:
-        return self.scenario.client.outbox.persist != Persist.NONE
+        return any(client.outbox.persist != Persist.NONE for client in self.scenario.policies)
 
     def _give(
         self,
@@ -237,7 +242,7 @@ class World:
         base: int,
     ) -> int:
         driver = self.drivers[client]
-        if driver.gone:
+        if driver.gone or client in self._left:
             return NONE
         number = self._numbered[client]
         self._numbered[client] = number + 1
@@ -255,6 +260,15 @@ class World:
         if key != NONE:
             driver.feed(Follow(key))
         driver.feed(Start())
+
+    def _leave(self, driver: Driver) -> None:
+        """Let a client's user end it for good."""
+        number = driver.client.number
+        self._left.add(number)
+        if driver.gone:
+            # Nobody is there to be told, and it does not come back.
+            self.trace.append(note(self.clock.now_s, number, Kind.FAULT, Name.STOP))
+        driver.feed(Stop())
 
     # --- faults and hints ----------------------------------------------------------------
 
@@ -295,7 +309,7 @@ class World:
 
     def _unload(self, driver: Driver) -> None:
         """Close a client's page: what was not saved is gone."""
-        if driver.gone:
+        if driver.gone or driver.client.number in self._left:
             return
         client, now = driver.client, self.clock.now_s
         driver.go()
@@ -310,10 +324,10 @@ class World:
                 )
 
     def _reload(self, driver: Driver) -> None:
-        if not driver.gone:
-            return
         scenario, number = self.scenario, driver.client.number
-        driver.come_back(Client(scenario.client, scenario.seed, number, driver.life + 1))
+        if not driver.gone or number in self._left:
+            return
+        driver.come_back(Client(scenario.client_of(number), scenario.seed, number, driver.life + 1))
         self.trace.append(note(self.clock.now_s, number, Kind.FAULT, Name.RELOADED))
         self._restore(driver)
         self._start(driver)

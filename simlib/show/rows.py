@@ -22,6 +22,8 @@ STATE_COLOURS = {
     "suspended": "#CC79A7",
     "connecting": "#F0E442",
 }
+#: Whoever has left for good has stopped too, but nothing is wrong: hardly darker than nothing.
+_COLOURS = STATE_COLOURS | {"left": "#F3F3F3"}
 #: No more rows are drawn.
 MOST_ROWS = 60
 _POLLING_COLOUR = "#000000"
@@ -47,7 +49,7 @@ def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
     axes.grid(False)
     axes.tick_params(axis="y", length=0)
     time_axis(axes, groups)
-    samples = [(colour, state, AREA) for state, colour in STATE_COLOURS.items() if state in seen]
+    samples = [(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
     samples += [(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
     named(axes, key(samples))
 
@@ -66,9 +68,10 @@ def states_height_in(traces: Trace | Sequence[Trace]) -> float:
 def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
     """Draw one run's clients from a height downwards; return what was seen."""
     seen = set()
-    looks = spans(run, ["state"])
-    for state, colour in STATE_COLOURS.items():
-        own = looks[(looks["state"] == state) & (looks["client"] < rows)]
+    looks = spans(run, ["state", "left"])
+    states = looks["state"].astype(str).mask(looks["left"], "left")
+    for state, colour in _COLOURS.items():
+        own = looks[(states == state) & (looks["client"] < rows)]
         if _draw_bars(axes, own, top, 0.42, colour, state):
             seen.add(state)
     ways = spans(run, ["transport"])

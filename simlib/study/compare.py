@@ -20,6 +20,7 @@ import pandas as pd
 
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import Disagreement, SettingsError
+from simlib.engines.target import Target
 from simlib.run import run, run_live
 from simlib.scenario import Scenario
 from simlib.study.metrics import summary
@@ -297,6 +298,8 @@ def _replicate(
     if replications < _FEWEST_REPLICATIONS:
         rule = f"must be at least {_FEWEST_REPLICATIONS}: fewer give no interval"
         raise SettingsError("replications", replications, rule)
+    # What a live run cannot play is refused before anything is simulated.
+    Target().fit(scenario)
     traces = []
     for i in range(replications):
         tell(0.3 * i / replications, f"simulating, replication {i + 1} of {replications}")

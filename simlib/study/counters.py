@@ -138,6 +138,9 @@ class Counters:
             case ev.Send(message) | ev.Edit(message):
                 self._messages += 1
                 self._sent[number, message.id] = (now, message.priority)
+            case ev.Stop():
+                # Whoever has left reads no notice any more.
+                self._boards.pop(number, None)
             case ev.Received(_, answered, Reason.ACCEPTED | Reason.DUPLICATE) | ev.Posted(
                 _, answered, Reason.ACCEPTED | Reason.DUPLICATE
             ) if (number, answered) in self._sent:

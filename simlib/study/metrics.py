@@ -1,7 +1,7 @@
 """What a trace says in numbers: spans, times, messages, and one row of metrics for each run.
 
 What holds for all of them: a time that never comes is inf; a number for which there is too
-little data is NaN; a client's time counts from its start to the end of the run.
+little data is NaN; a client's time counts from its start until it leaves, or to the end of the run.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simlib.core.backoff import ceiling
+from simlib.core.backoff import Backoff, ceiling
 from simlib.core.events import Priority
 from simlib.interruptions import interrupting, noticed_by_s
+from simlib.scenario import Scenario
 from simlib.tally import Tally
 from simlib.trace import Trace
 
@@ -118,7 +119,8 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     trace : Trace
         The run.
     by : sequence of str
-        What must stay the same: any of state, transport, available, breaker.
+        What must stay the same: any of state, transport, available, breaker; and left, whether
+        the client has left for good.
 
     Returns
     -------
@@ -136,17 +138,23 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     """
     frame = trace.frame()
     # A client whose page was closed is idle from then on; nobody tells it.
-    events = frame[((frame["kind"] == "event") | (frame["name"] == "gone")).to_numpy()]
+    told = (frame["kind"] == "event") | frame["name"].isin(["gone", "stop"])
+    events = frame[told.to_numpy()]
     clients = np.arange(trace.scenario.clients)
     # Idle, closed, websocket and not available are all 0, as a client begins.
     client = np.concatenate([clients, events["client"].to_numpy()])
     start_s = np.concatenate([np.zeros(clients.size), events["time_s"].to_numpy()])
     wait_s = np.concatenate([np.zeros(clients.size), events["wait_s"].to_numpy()])
-    looks = [np.concatenate([np.zeros(clients.size, np.int8), _codes(events[name])]) for name in by]
+    begin = np.zeros(clients.size, np.int8)
+    looks = [np.concatenate([begin, _codes(events[name])]) for name in by if name != "left"]
+    comes = np.concatenate([begin == 0, (events["name"] == "start").to_numpy()])
+    leaves = np.concatenate([begin > 0, (events["name"] == "stop").to_numpy()])
 
     order = np.lexsort((start_s, client))
     client, start_s, wait_s = client[order], start_s[order], wait_s[order]
     looks = [look[order] for look in looks]
+    if "left" in by:
+        looks.insert(list(by).index("left"), _since(leaves[order], comes[order]).astype(np.int8))
     first = np.zeros(client.size, bool)
     for values in (client, *looks):
         first[1:] |= values[1:] != values[:-1]
@@ -156,7 +164,10 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     stop_s = np.maximum(start_s, trace.end_s)
     same = client[1:] == client[:-1]
     stop_s[:-1][same] = start_s[1:][same]
-    columns = {name: _like(frame[name], look[first]) for name, look in zip(by, looks, strict=True)}
+    columns = {
+        name: look[first] > 0 if name == "left" else _like(frame[name], look[first])
+        for name, look in zip(by, looks, strict=True)
+    }
     return pd.DataFrame(
         {"client": client, **columns, "start_s": start_s, "stop_s": stop_s, "wait_s": wait_s[first]}
     )
@@ -166,7 +177,8 @@ def detection_times_s(trace: Trace) -> Floats:
     """Return how long clients took to leave OPEN, from the start of each fault that interrupts.
 
     One value for each fault and client that was OPEN when the fault started and left OPEN
-    before its end (at most 1 s after the start of one that takes but a moment).
+    before its end (at most 1 s after the start of one that takes but a moment), other than for
+    good.
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.detection_s)
@@ -174,7 +186,7 @@ def detection_times_s(trace: Trace) -> Floats:
     times = []
     for fault in interrupting(trace.scenario):
         hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
-        hit &= opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
+        hit &= opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
         times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -184,7 +196,8 @@ def recovery_times_s(trace: Trace) -> Floats:
 
     One value for each fault that ended during the run and each client that it affected: one
     that had been OPEN before and was not at the fault's end (or left OPEN at most 1 s after the
-    start of one that takes but a moment). inf if it never was OPEN again in the run.
+    start of one that takes but a moment). inf if it never was OPEN again in the run. Whoever left
+    for good instead is not waited for.
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.recovery_s)
@@ -193,7 +206,7 @@ def recovery_times_s(trace: Trace) -> Floats:
     for fault in interrupting(trace.scenario):
         if fault.end_s < trace.end_s:
             last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
-            hit = last & opens["left"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
+            hit = last & opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
             times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
     return np.concatenate(times) if times else np.empty(0)
 
@@ -306,8 +319,9 @@ def _row(trace: Trace) -> dict[str, Any]:
 
 def _of_links(trace: Trace) -> dict[str, Any]:
     states = spans(trace, ["state"])
-    looks = spans(trace)
-    time_s = (looks["stop_s"] - looks["start_s"]).where(looks["state"] != "idle", 0.0)
+    looks = spans(trace, [*LOOKS, "left"])
+    there = (looks["state"] != "idle") & ~looks["left"]
+    time_s = (looks["stop_s"] - looks["start_s"]).where(there, 0.0)
     notices = trace.frame()
     notices = notices[(notices["reason"] == "gave_up").to_numpy()]
     attempts = attempt_times_s(trace).size
@@ -325,25 +339,33 @@ def _of_links(trace: Trace) -> dict[str, Any]:
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
-    clients, ramp_s = trace.scenario.clients, trace.scenario.ramp_s
-    starts_s = ramp_s * np.arange(clients) / clients
-    time_s = float(np.maximum(trace.end_s - starts_s, 0.0).sum())
     attempts = tally.total("attempts")
-    number, sum_s, alone, alone_s = tally.waits
-    backoff = trace.scenario.client.backoff
-    told = np.flatnonzero(alone)
-    ceilings_s = np.array([ceiling(backoff, k) for k in told.tolist()])
+    number, sum_s, alone, _ = tally.waits.sum(axis=0)
     return {
-        "availability_fraction": _ratio(tally.open_s, time_s),
+        "availability_fraction": _ratio(tally.open_s, tally.there_s),
         "polling_fraction": 0.0,
-        "breaker_open_fraction": _ratio(tally.breaker_open_s, time_s),
+        "breaker_open_fraction": _ratio(tally.breaker_open_s, tally.there_s),
         "attempts": attempts,
         "peak_attempts_per_s": attempts_per_s(trace).max(),
         "amplification": _ratio(attempts, tally.total("opens")),
         "mean_wait_s": _ratio(sum_s.sum(), number.sum()),
-        "mean_wait_fraction": _ratio((alone_s[told] / ceilings_s).sum(), alone.sum()),
+        "mean_wait_fraction": _ratio(_ceilings(trace, tally), alone.sum()),
         "gave_up": tally.total("gave_up"),
     }
+
+
+def _backoffs(scenario: Scenario) -> list[Backoff]:
+    """Return the backoff of each herd, and then of all other clients."""
+    return [*(herd.client.backoff for herd in scenario.herds), scenario.client.backoff]
+
+
+def _ceilings(trace: Trace, tally: Tally) -> float:
+    """Return the waits that the backoff alone decided, each over its ceiling, added up."""
+    total = 0.0
+    for backoff, (_, _, alone, alone_s) in zip(_backoffs(trace.scenario), tally.waits, strict=True):
+        for k in np.flatnonzero(alone).tolist():
+            total += alone_s[k] / ceiling(backoff, k)
+    return total
 
 
 def _wait_fractions(trace: Trace) -> pd.Series:
@@ -360,9 +382,17 @@ def _wait_fractions(trace: Trace) -> pd.Series:
     rationed = set(zip(told["client"], told["time_s"], strict=True))
     pairs = zip(waits["client"], waits["time_s"], strict=True)
     waits = waits[np.array([pair not in rationed for pair in pairs], dtype=bool)]
-    backoff = trace.scenario.client.backoff
-    ceilings_s = {k: ceiling(backoff, k) for k in waits["attempt"].unique().tolist()}
-    return waits["wait_s"] / waits["attempt"].map(ceilings_s)
+    scenario = trace.scenario
+    backoffs = _backoffs(scenario)
+    herd = {client: scenario.herd_of(client) for client in waits["client"].unique().tolist()}
+    kind = waits["client"].map(herd).astype(int) * _ATTEMPTS + waits["attempt"]
+    herds = {each: divmod(each, _ATTEMPTS) for each in kind.unique().tolist()}
+    ceilings_s = {each: ceiling(backoffs[i], attempt) for each, (i, attempt) in herds.items()}
+    return waits["wait_s"] / kind.map(ceilings_s)
+
+
+#: More than a trace's column of attempts holds.
+_ATTEMPTS = 1 << 16
 
 
 def _of_faults(trace: Trace) -> dict[str, Any]:
@@ -407,13 +437,27 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
 
 
 def _opens(trace: Trace) -> pd.DataFrame:
-    """Return the spans in OPEN: whether it was left, and when the client was OPEN again."""
-    states = spans(trace, ["state"])
-    client = states["client"].to_numpy()
-    left = np.append(client[1:] == client[:-1], False)
-    opens = states.assign(left=left)[(states["state"] == "open").to_numpy()]
-    again_s = opens.groupby("client")["start_s"].shift(-1).fillna(inf)
-    return opens.assign(again_s=again_s)
+    """Return the spans in OPEN: whether it was lost, and when the client was OPEN again.
+
+    ``again_s`` is NaN where the client has left for good instead.
+    """
+    states = spans(trace, ["state", "left"])
+    client, left = states["client"].to_numpy(), states["left"].to_numpy()
+    lost = np.append((client[1:] == client[:-1]) & ~left[1:], False)
+    states = states.assign(lost=lost, leavings=left.cumsum())
+    at_end = states.groupby("client")["leavings"].transform("last")
+    is_open = (states["state"] == "open").to_numpy()
+    opens = states[is_open]
+    later = opens.groupby("client")[["start_s", "leavings"]].shift(-1)
+    leaves = later["leavings"].fillna(at_end[is_open]) > opens["leavings"]
+    return opens.assign(again_s=later["start_s"].fillna(inf).mask(leaves))
+
+
+def _since(begins: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return where something has begun and not ended since."""
+    told = begins | ends
+    last = np.maximum.accumulate(np.where(told, np.arange(told.size), 0))
+    return begins[last]
 
 
 def _quantiles(name: str, values: Floats | pd.Series, *percents: int) -> dict[str, float]:

@@ -41,7 +41,7 @@ def _paced(settings: Any, pace: float) -> Any:
             continue
         if dataclasses.is_dataclass(value):
             changes[item.name] = _paced(value, pace)
-        elif item.name in {"faults", "hints"}:
+        elif item.name in {"faults", "hints", "herds"}:
             changes[item.name] = tuple(_paced(each, pace) for each in value)
         elif item.name == "retry_after_s":
             changes[item.name] = round(value / pace)

@@ -121,6 +121,15 @@ def test_a_client_that_gave_up_and_is_started_without_a_session_waits_for_one():
     assert [Open(3), Close(3), SignIn(4)] == told(one, (Start(), 5.0))
 
 
+def test_whoever_stops_signs_in_no_more():
+    one = client(session=USER)
+    assert [SignIn(1)] == told(one, (Start(), 0.0))
+    assert [Close(1)] == told(one, (Stop(), 0.5))
+    # An answer that is on its way changes nothing, nor does the time at which it was due.
+    assert [] == told(one, (SignedIn(1, Reason.ACCEPTED, 60.0), 0.6))
+    assert (inf, State.STOPPED) == (one.deadline, one.link.state)
+
+
 # --- the platform's word -----------------------------------------------------------------
 
 

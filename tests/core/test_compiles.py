@@ -2,14 +2,17 @@
 
 from math import inf
 
+import numpy as np
 import pytest
 
 from simlib.core import backoff, link, path
+from simlib.core.admission import Scaling, begins_s, calls_for_step, join, occupy
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
 from simlib.core.draws import uniform
 from simlib.core.fallback import Fallback
+from simlib.core.herds import herd_at
 from simlib.core.link import Input, State
 from simlib.core.meters import Rate
 from simlib.core.path import Distribution, Latency
@@ -108,3 +111,19 @@ def test_delays_are_the_same(compiled, kind):
     for i in range(500):
         u = uniform(1, 2, 3, i)
         assert path.latency_s(latency, u) == compiled["latency_s"](record, u)
+
+
+def grown(free_s, size, now, rules):
+    """A step of scaling and a job, as a loop of compiled code would have them."""
+    if calls_for_step(3, 0, 0.0, rules, now):
+        join(free_s, size, now + rules.delay_s)
+    occupy(free_s, begins_s(free_s, now) + 2.0)
+    return herd_at(free_s, now)
+
+
+def test_workers_join_in_compiled_code_as_well():
+    rules = Scaling(at_backlog=3, delay_s=0.25)
+    plain, other = ([0.5, 0.75, inf] for _ in range(2))
+    array, record = np.array(other), flat([rules])[0]
+    assert grown(plain, 2, 0.125, rules) == twin(grown)(array, 2, 0.125, record)
+    assert plain == array.tolist() == [0.5, 0.75, 2.375]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -40,7 +41,7 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
         ),
         (
             {"kind": "server_crash", "clients_fraction": 0.5},
-            "clients_fraction = 0.5: is not for server_crash, which takes stop_s",
+            "clients_fraction = 0.5: is not for server_crash, which takes stop_s, gateway",
         ),
         (
             {"kind": "outage", "amount_s": 0.5},
@@ -48,6 +49,28 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
                 "amount_s = 0.5: is not for outage, "
                 "which takes stop_s, clients_fraction, route, announced"
             ),
+        ),
+        (
+            {"kind": "outage", "gateway": 0},
+            (
+                "gateway = 0: is not for outage, "
+                "which takes stop_s, clients_fraction, route, announced"
+            ),
+        ),
+        (
+            {"kind": "close", "rolling": True},
+            (
+                "rolling = True: is not for close, "
+                "which takes stop_s, clients_fraction, code, retry_after_s, gateway"
+            ),
+        ),
+        (
+            {"kind": "deploy", "stop_s": 9, "rolling": True, "gateway": 1},
+            "gateway = 1: is not for a rolling deploy, which goes through all gateways",
+        ),
+        (
+            {"kind": "server_crash", "gateway": -2},
+            "gateway = -2: must be a whole number, from -1 to 9,999",
         ),
         (
             {"kind": "outages"},
@@ -294,3 +317,59 @@ def test_slowness_multiplies():
 def test_a_close_without_a_stop_takes_a_moment():
     assert (5.0, 9.0) == (Fault("close", 5).end_s, Fault("close", 5, 9).end_s)
     assert [(5.0, 0, True)] == timeline(Fault("close", 5)).edges()
+
+
+# --- gateways ----------------------------------------------------------------------------
+
+
+def test_a_crash_of_one_gateway_is_that_of_its_clients_alone():
+    script = Timeline((Fault("server_crash", 2, 4, gateway=1), Fault("server_crash", 8)), 1, 3)
+    assert [False, True, False] == [script.crashed(3.0, gateway) for gateway in range(3)]
+    assert [True, True, True] == [script.crashed(8.0, gateway) for gateway in range(3)]
+    assert [1, 4] == [client for client in range(7) if script.cuts(0, client, HTTP)]
+    assert [[1, 4], [1, 4], []] == [script.hit(0, 7, gateway) for gateway in (-1, 1, 2)]
+    assert [list(range(7)), [2, 5]] == [script.hit(1, 7), script.hit(1, 7, 2)]
+    assert [[False, True, False], [True] * 3] == [
+        [script.concerns(index, gateway) for gateway in range(3)] for index in range(2)
+    ]
+
+
+def test_one_gateway_may_be_slow_beside_the_others():
+    slow = Fault("slow_server", 0, 10, factor=2), Fault("slow_server", 5, 8, factor=3, gateway=1)
+    script = Timeline(slow, 1, 2)
+    assert [2.0, 2.0, 2.0, 6.0, 1.0] == [
+        script.slowness(now, gateway) for now, gateway in [(1, 0), (1, 1), (6, 0), (6, 1), (10, 1)]
+    ]
+
+
+def test_a_share_of_a_gateway_s_clients_are_those_that_the_share_of_all_hits():
+    every, one = Fault("close", clients_fraction=0.5), Fault("close", 0, clients_fraction=0.5)
+    script = Timeline((every,), 1, 4)
+    alone = Timeline((replace(one, gateway=3),), 1, 4)
+    assert script.hit(0, 200, 3) == alone.hit(0, 200)
+    assert 10 < len(alone.hit(0, 200)) < 40
+
+
+def test_a_rolling_deploy_is_one_for_each_gateway_in_its_share_of_the_time():
+    rolling = Fault("deploy", 1, 2, rolling=True, retry_after_s=3, clients_fraction=0.5)
+    script = Timeline((Fault("reset", 9), rolling), 1, 3)
+    third = replace(rolling, rolling=False)
+    assert [
+        Fault("reset", 9),
+        replace(third, stop_s=1 + 1 / 3, gateway=0),
+        replace(third, start_s=1 + 1 / 3, stop_s=1 + 2 / 3, gateway=1),
+        replace(third, start_s=1 + 2 / 3, stop_s=2, gateway=2),
+    ] == script.faults
+    assert [0, 1, 1, 1] == script.origins
+    # Whom it hits is drawn for the deploy as a whole.
+    plain = Timeline((Fault("reset", 9), third), 1, 3)
+    parts = sorted(client for index in (1, 2, 3) for client in script.hit(index, 100))
+    assert plain.hit(1, 100) == parts
+    assert [replace(third, gateway=0)] == Timeline((rolling,), 1).faults
+
+
+def test_a_fault_that_begins_must_concern_a_gateway_that_there_is():
+    script = Timeline((), 1, 2)
+    assert 0 == script.begin(Fault("server_crash", gateway=1), 5.0)
+    with pytest.raises(SettingsError, match=r"gateway = 2: must be below gateways \(2\)"):
+        script.begin(Fault("server_crash", gateway=2), 5.0)

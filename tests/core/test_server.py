@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.admission import Seen, Station
+from simlib.core.admission import Scaling, Seen, Station, begins_s, join, occupy
 from simlib.core.events import (
     Admit,
     Answer,
@@ -28,7 +28,7 @@ from simlib.core.events import (
     Wake,
 )
 from simlib.core.meters import Rate
-from simlib.core.server import Server, ServerSettings
+from simlib.core.server import Server, ServerSettings, handshake_s
 
 
 def told(server: Server, event, now: float) -> list:
@@ -437,3 +437,91 @@ def test_a_session_that_ended_meanwhile_ends_nobody_twice():
     told(server, Arrived(0, 1, 2.0), 3.0)
     told(server, Ended(0, 1), 4.0)
     assert [] == told(server, Wake(), 12.0)
+
+
+# --- more workers, and what handshakes leave to do ---------------------------------------
+
+
+def opened(server: Server, *arrivals_s: float) -> list[float]:
+    """When each of the handshakes that arrive at these moments is done, in the order they came."""
+    done_s, arrivals = {}, list(enumerate(arrivals_s))
+    while arrivals or server.deadline < inf:
+        if arrivals and arrivals[0][1] < server.deadline:
+            client, now = arrivals.pop(0)
+            commands = told(server, Arrived(client, 1), now)
+        else:
+            now = server.deadline
+            commands = told(server, Wake(), now)
+        done_s |= {command.client: now for command in commands}
+    return [done_s[client] for client in range(len(arrivals_s))]
+
+
+def scaling(service_s: float = 1.0, **settings) -> Server:
+    return Server(ServerSettings(handshake_service_s=service_s, scaling=Scaling(**settings)))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 9)), max_size=40))
+def test_workers_who_join_keep_the_first_free_one_first(steps):
+    heap, free_s = [0.0, 0.0, *[inf] * 40], [0.0, 0.0]
+    for joins, time_s in steps:
+        until_s = free_s[0] + time_s
+        if joins:
+            join(heap, len(free_s), until_s)
+            free_s.append(until_s)
+        else:
+            occupy(heap, until_s)
+            free_s[0] = until_s
+        free_s.sort()
+        assert free_s[0] == begins_s(heap, 0.0)
+    assert free_s == sorted(heap)[: len(free_s)]
+
+
+def test_more_workers_come_when_enough_handshakes_wait():
+    # One works and two wait at the third arrival: another worker comes at 5 s. What the first one
+    # has until then stays with it; of the rest each takes what it can.
+    server = scaling(at_backlog=2, delay_s=5)
+    assert [1, 2, 3, 4, 5, 6, 6, 7] == opened(server, *[0.0] * 8)
+    assert [1, 2, 3, 4, 5, 6, 7, 8] == opened(scaling(), *[0.0] * 8)
+
+
+def test_what_waits_already_stays_where_it_waits():
+    # Ten wait for the old worker; who comes when the new ones are there is served at once.
+    server = scaling(at_backlog=9, delay_s=1, workers=2)
+    assert [*range(1, 11), 3, 3, 4] == opened(server, *[0.0] * 10, 2.0, 2.0, 2.0)
+
+
+def test_one_step_at_a_time_and_no_more_than_allowed():
+    # Two workers at 5 s, two more, called for at 5 s, at 10 s; after that none.
+    server = scaling(100.0, at_backlog=1, delay_s=5, workers=2, most_steps=2)
+    arrivals_s = [0, 0, 0, 0, 5, 6, 6, 6, 50, 50]
+    expected_s = [100, 200, 105, 105, 205, 110, 110, 205, 210, 210]
+    assert expected_s == opened(server, *arrivals_s)
+    third = scaling(100.0, at_backlog=1, delay_s=5, workers=2, most_steps=3)
+    # A third step, called for at 50 s, serves the last from 55 s on.
+    assert [*expected_s[:-1], 155] == opened(third, *arrivals_s)
+
+
+def test_who_is_refused_calls_for_nobody():
+    settings = ServerSettings(
+        handshake_service_s=1, backlog=1, scaling=Scaling(at_backlog=2, delay_s=0)
+    )
+    server = Server(settings)
+    answers = [told(server, Arrived(client, 1), 0.0) for client in range(4)]
+    assert [[], [], [Refuse(2, 1, 503, 0.0)], [Refuse(3, 1, 503, 0.0)]] == answers
+
+
+def test_after_a_handshake_its_worker_is_busy_with_the_resynchronisation():
+    settings = ServerSettings(handshake_service_s=0.5, resync_service_s=1.0)
+    assert [0.5, 2.0, 3.5, 9.5] == opened(Server(settings), 0.0, 0.0, 0.0, 9.0)
+    slow = Server(settings)
+    told(slow, Slow(2.0), 0.0)
+    assert [1.0, 4.0] == opened(slow, 0.0, 0.0)
+
+
+def test_the_resynchronisation_takes_as_long_whatever_the_handshakes_take():
+    settings = ServerSettings(
+        handshake_service_s=2.0, handshake_service="exponential", resync_service_s=1.0
+    )
+    first_s, second_s = (handshake_s(settings, 1.0, 4, client, 1) for client in range(2))
+    assert first_s != second_s
+    assert [first_s, first_s + 1.0 + second_s] == opened(Server(settings, seed=4), 0.0, 0.0)

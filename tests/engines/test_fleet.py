@@ -9,6 +9,7 @@ import simlib as sl
 from simlib.core.backoff import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines import fleet, twins
+from simlib.engines.kernel import arrays
 from simlib.study.feed import Feed
 from simlib.study.metrics import (
     attempts_per_s,
@@ -141,6 +142,38 @@ SCENARIOS = {
         duration_s=20,
         ramp_s=0,
     ),
+    "four gateways, a rolling deploy, two herds, clients that leave": storm(
+        clients=200,
+        gateways=4,
+        stay_s=40,
+        ramp_s=10,
+        herds=[
+            sl.Herd(name="naive", clients_fraction=0.3, client=client(LOCKSTEP)),
+            sl.Herd(
+                name="careful",
+                clients_fraction=0.2,
+                client=client(breaker=sl.Breaker(trip_after=3, open_s=2)),
+            ),
+        ],
+        server=server(handshake_service_s=0.02, max_connections=60, retry_after_s=1),
+        faults=[
+            sl.Fault("deploy", start_s=12, stop_s=20, rolling=True),
+            sl.Fault("server_crash", start_s=25, stop_s=30, gateway=2),
+            sl.Fault("slow_server", start_s=28, stop_s=40, factor=3, gateway=1),
+            sl.Fault("close", start_s=35, stop_s=37, code=1013, gateway=0),
+            sl.Fault("outage", start_s=42, stop_s=46),
+        ],
+    ),
+    "a server that scales, and resynchronises who comes back": storm(
+        server=server(
+            handshake_service_s=0.02,
+            resync_service_s=0.05,
+            backlog=200,
+            scaling=sl.Scaling(at_backlog=20, delay_s=4, workers=2, most_steps=2),
+        ),
+        faults=[sl.Fault("server_crash", start_s=10, stop_s=20)],
+    ),
+    "more gateways than clients": storm(clients=3, gateways=5),
     "an outage that outlives the run": storm(faults=[sl.Fault("outage", start_s=10)]),
     "one client": storm(clients=1),
 }
@@ -177,8 +210,8 @@ def test_arrays_that_fill_up_grow_and_nothing_changes(monkeypatch):
     scenario = SCENARIOS["given up before they arrive"]
     expected = sl.run(scenario, on="fleet").tally.bins
     grown = []
-    monkeypatch.setattr(fleet, "_grown", lambda w, grow=fleet._grown: grown.append(1) or grow(w))
-    monkeypatch.setattr(fleet, "_GHOSTS", 2)
+    monkeypatch.setattr(arrays, "grown", lambda w, grow=arrays.grown: grown.append(1) or grow(w))
+    monkeypatch.setattr(arrays, "_GHOSTS", 2)
     assert np.array_equal(expected, sl.run(scenario, on="fleet").tally.bins)
     assert grown
 
@@ -233,7 +266,7 @@ def test_a_table_of_wider_bins_holds_the_same_counts():
     by_second, by_ten, at_once = tally.table(), tally.table(10), tally.table(1_000)
     assert by_second["attempts"].sum() == by_ten["attempts"].sum() == at_once.loc[0, "attempts"]
     assert [0, 10, 20, 30, 40, 50] == by_ten.index.tolist()
-    with pytest.raises(SettingsError, match="bin_s = 0.5: must be whole seconds, at least 1"):
+    with pytest.raises(SettingsError, match=r"bin_s = 0\.5: must be whole seconds, at least 1"):
         tally.table(0.5)
 
 

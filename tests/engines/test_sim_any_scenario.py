@@ -82,6 +82,8 @@ SERVERS = st.builds(
     session_lifetime_s=st.sampled_from([3.0, 100.0]),
     sign_in_service_s=st.sampled_from([0.0, 0.2]),
     silence_timeout_s=st.sampled_from([inf, 2.0]),
+    resync_service_s=st.sampled_from([0.0, 0.2]),
+    scaling=st.sampled_from([sl.Scaling(), sl.Scaling(at_backlog=1, delay_s=0.5, most_steps=2)]),
 )
 PATHS = st.builds(
     sl.Path,
@@ -118,7 +120,9 @@ def faults(draw):
         "retry_after_s": draw(st.integers(0, 2)),
         "clients_fraction": draw(st.sampled_from([0.5, 1.0])),
         "route": draw(st.sampled_from(Route)),
+        "gateway": draw(st.sampled_from([-1, 0])),
     }
+    values["rolling"] = values["gateway"] < 0 and draw(st.booleans())
     if kind in {FaultKind.FLAP, FaultKind.DEPLOY}:
         values["stop_s"] = start_s + 3.0
     return sl.Fault(kind, start_s, **{name: values[name] for name in FAULT_FIELDS[kind]})
@@ -151,6 +155,9 @@ SCENARIOS = st.builds(
         ),
         max_size=2,
     ),
+    gateways=st.sampled_from([1, 1, 3]),
+    stay_s=st.sampled_from([inf, 8.0]),
+    herds=st.lists(st.builds(sl.Herd, clients_fraction=st.just(0.5), client=CLIENTS), max_size=1),
 )
 
 

@@ -71,6 +71,25 @@ def test_what_a_target_cannot_do_is_said_before_the_run(codec, scenario, wrong):
         Target("ws://127.0.0.1:1/", codec).fit(scenario)
 
 
+def test_more_than_one_server_is_refused_before_anything_is_played():
+    several = sl.Scenario(gateways=2)
+    for play in (Target().fit, lambda scenario: sl.run(scenario, "live"), sl.compare):
+        with pytest.raises(SettingsError, match="gateways = 2: must be 1 in a live run"):
+            play(several)
+
+
+def test_what_any_herd_asks_for_counts(tmp_path):
+    polls = sl.Settings(fallback=sl.Fallback(after_attempts=3))
+    herded = sl.Scenario(herds=[sl.Herd(clients_fraction=0.1, client=polls)])
+    with pytest.raises(SettingsError, match=r"client\.fallback\.after_attempts = 3"):
+        Target("ws://127.0.0.1:1/", "echo").fit(herded)
+    saves = sl.Settings(outbox=sl.OutboxLimits(persist="all"))
+    kept = Target(store=tmp_path / "x")
+    assert herded.replace("herds.0.client", saves) == kept.fit(
+        herded.replace("herds.0.client", saves)
+    )
+
+
 def test_a_store_without_anything_to_save_is_refused(tmp_path):
     with pytest.raises(SettingsError, match="keeps nothing"):
         Target(store=tmp_path / "x").fit(sl.Scenario())

@@ -84,7 +84,7 @@ def counted(attempts_per_s):
     """Return a run of the fleet, as if it had made so many attempts in each second."""
     bins = np.array(attempts_per_s)[:, None]
     nothing = np.empty(0)
-    tally = Tally(bins, ("attempts",), nothing, nothing, np.zeros((4, 1)), 0.0, 0.0)
+    tally = Tally(bins, ("attempts",), nothing, nothing, np.zeros((1, 4, 1)), 0.0, 0.0, 0.0)
     return Trace("fleet", scenario(duration_s=len(bins)), end_s=len(bins), tally=tally)
 
 
@@ -368,3 +368,12 @@ def test_every_state_has_a_colour():
 def test_a_client_without_a_session_is_drawn_as_suspended():
     axes = plots.states(sl.run(sl.load("data/scenarios/session_expiry.toml")))
     assert "suspended" in {collection.get_label() for collection in axes.collections}
+
+
+def test_a_client_that_has_left_is_not_drawn_as_stopped():
+    axes = plots.states(sl.run(scenario().replace(stay_s=5)))
+    drawn = {
+        collection.get_label() for collection in axes.collections if len(collection.get_paths())
+    }
+    assert {"open", "left"} <= drawn
+    assert "stopped" not in drawn

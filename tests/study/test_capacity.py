@@ -160,9 +160,10 @@ def test_it_prints_as_text_as_html_and_as_json():
     for text in (str(found), found._repr_html_()):
         assert "No, as given they are back after 9 s." in text
         assert "at least 33.1/s" in text
+        assert "gateways" in text
         assert "server.workers" in text
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert [33.1, None, None] == [each["needed"] for each in document["knobs"]]
+    assert [2, 33.1, None, None] == [each["needed"] for each in document["knobs"]]
     fractions = [fraction for fraction, _ in told]
     assert fractions == sorted(fractions)
     assert (0.0, "playing server.accept_per_s = 20") < told[0]

@@ -102,7 +102,7 @@ def of_pages_that_stay(scenario: sl.Scenario) -> sl.Scenario:
     faults = [dataclasses.replace(fault, announced=False, status=503) for fault in faults]
     plain = scenario.replace("workload.arrivals", "poisson", faults=faults, hints=[])
     plain = plain.replace("client.session", sl.SessionRules())
-    return plain.replace("server.session_lifetime_s", inf)
+    return plain.replace("server.session_lifetime_s", inf, stay_s=inf, herds=())
 
 
 @settings(max_examples=60)
@@ -215,7 +215,10 @@ def test_the_quantiles_are_those_of_the_last_latencies():
 
 def test_what_a_client_ends_itself_at_its_stop_is_no_failure():
     counters, client = Counters(1), Client(sl.Settings())
-    for now, event in ((0.0, ev.Start()), (1.0, ev.Opened(1)), (2.0, ev.Stop())):
+    story = (0.0, ev.Start()), (1.0, ev.Opened(1)), (1.5, ev.Offline()), (2.0, ev.Stop())
+    for now, event in story:
         step(counters, event, now, *client.handle(event, now), client=client)
     counts = counters.snapshot()
     assert ({}, 1, 1) == (counts.failures, counts.opens, counts.states["stopped"])
+    # Nor does it read any more that it is offline.
+    assert () == counts.notices

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simlib as sl
+from simlib.core import events as ev
 from simlib.core.events import Priority
+from simlib.interruptions import noticed_by_s
 from simlib.study import metrics
 from simlib.trace import Trace
 
@@ -340,3 +342,68 @@ def test_the_order_of_server_rows_does_not_matter(scenario):
     order = [*np.flatnonzero(kinds != "server"), *np.flatnonzero(kinds == "server")]
     live = with_rows(trace, order, engine="sim")
     pd.testing.assert_frame_equal(metrics.summary(trace), metrics.summary(live))
+
+
+# --- clients that leave ------------------------------------------------------------------
+
+
+def leaving(*moments_s):
+    """Each client but the last leaves at its moment."""
+
+    def leave(world):
+        for client, moment_s in enumerate(moments_s):
+            yield world.clock.timeout(moment_s - world.clock.now)
+            world.tell(client, ev.Stop())
+
+    return leave
+
+
+def test_whoever_has_left_is_neither_unavailable_nor_waited_for():
+    # Five clients of the first story. They leave before the outage, in it, after it but before
+    # they are back at 22 s, after that, and never.
+    trace = sl.run(scenario(OUTAGE, clients=5), processes=[leaving(5, 15, 21, 25)])
+    numbers = row(trace)
+    there_s = 5 + 15 + 21 + 25 + 30
+    open_s = 4.6 + 9.6 + 9.6 + (9.6 + 3) + (9.6 + 8)
+    assert numbers["availability_fraction"] == pytest.approx(open_s / there_s)
+    assert metrics.detection_times_s(trace).tolist() == [0.0] * 4
+    assert metrics.recovery_times_s(trace) == pytest.approx([2.0, 2.0])
+    assert (numbers["never_recovered"], numbers["gave_up"]) == (0, 0)
+
+
+def test_to_leave_while_a_fault_acts_is_not_to_have_found_it():
+    hole = sl.Fault("black_hole", start_s=10, stop_s=20)
+    trace = sl.run(scenario(hole, clients=2), processes=[leaving(12)])
+    assert metrics.detection_times_s(trace).size == metrics.recovery_times_s(trace).size == 0
+
+
+def test_whoever_comes_again_is_there_again():
+    def back(world):
+        yield from leaving(5)(world)
+        yield world.clock.timeout(10)
+        world.tell(0, ev.Start())
+
+    trace = sl.run(scenario(), processes=[back])
+    # There from 0 to 5 and from 15 to 30 s, and each time 0.4 s until it was open.
+    assert row(trace)["availability_fraction"] == pytest.approx((4.6 + 14.6) / 20)
+    looks = metrics.spans(trace, ["left", "state"])
+    assert [("idle", False), ("connecting", False), ("open", False), ("stopped", True)] == list(
+        zip(looks["state"], looks["left"], strict=True)
+    )[:4]
+    assert not looks["left"].iloc[-1]
+
+
+def test_silence_is_noticed_as_late_as_the_most_patient_herd_notices_it():
+    herds = [
+        sl.Herd(
+            name=name,
+            clients_fraction=0.25,
+            client=sl.Settings(heartbeat=sl.HeartbeatRules(interval_s=interval_s, timeout_s=2)),
+        )
+        for name, interval_s in (("quick", 3), ("slow", 9))
+    ]
+    fault = sl.Fault("handover", start_s=10)
+    watched = sl.HeartbeatRules(interval_s=4, timeout_s=2)
+    herded = scenario(fault, heartbeat=watched).replace(herds=herds)
+    assert 10 + 1 + 9 + 2 == noticed_by_s(herded, fault)
+    assert 10 + 1 + 4 + 2 == noticed_by_s(herded.replace(herds=[]), fault)

@@ -17,6 +17,14 @@ SCENARIO = sl.Scenario(
     workload=sl.Workload(arrivals="constant", rate_per_s=1),
     faults=[sl.Fault("outage", 8, 24)],
     hints=[sl.Hint(start_s=30, rtt_s=0.8)],
+    herds=[
+        sl.Herd(
+            clients_fraction=0.5,
+            client=sl.Settings(backoff=sl.Backoff(jitter="none", base_s=2, cap_s=10)),
+        )
+    ],
+    server=sl.ServerSettings(handshake_service_s=0.5, resync_service_s=1),
+    stay_s=100,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.gate import drain, end_all, in_order, waits_for
@@ -66,10 +68,14 @@ def _forget_all(w: Fleet) -> None:
     run = w.run[0]
     run.generation += 1
     run.taken = 0
-    run.queue_size = 0
     run.accept_arrival_s = 0.0
+    for place in range(run.queued):
+        w.queue_s[place] = inf
+    run.queued = run.steps = 0
+    run.ready_s = 0.0
+    run.workers = w.server[0].workers
     for worker in range(w.free_s.size):
-        w.free_s[worker] = 0.0
+        w.free_s[worker] = 0.0 if worker < run.workers else inf
 
 
 # --- whom a fault cuts off ---------------------------------------------------------------

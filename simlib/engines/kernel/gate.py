@@ -8,14 +8,15 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from simlib.core.admission import begins_s, may_enter, occupy
+from simlib.core.admission import begins_s, calls_for_step, join, may_enter, occupy
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.core.meters import take
-from simlib.core.server import handshake_s
+from simlib.core.server import handshake_s, resync_s
 from simlib.engines.kernel.network import answer_nobody, down_s, up_s
 from simlib.engines.kernel.state import (
     BY_FAULT,
+    DISMISSED,
     GHOST,
     GHOST_DONE,
     GHOST_END,
@@ -44,37 +45,62 @@ def enter(w: Fleet, number: int, connection: int, now: float) -> float:
     run, rules = w.run[0], w.server[0]
     if run.tells == 0:
         return now
-    while run.queue_size > 0 and w.queue_s[run.queue_first] <= now:
-        run.queue_first = (run.queue_first + 1) % w.queue_s.size
-        run.queue_size -= 1
+    while run.queued > 0 and w.queue_s[0] <= now:
+        run.queued -= 1
+        last_s = w.queue_s[run.queued]
+        w.queue_s[run.queued] = inf
+        if run.queued > 0:
+            occupy(w.queue_s, last_s)
     begin_s = begins_s(w.free_s, now)
     if not may_enter(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now) or (
-        begin_s > now and run.queue_size >= rules.backlog
+        begin_s > now and run.queued >= rules.backlog
     ):
         return -1.0
     done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
-    occupy(w.free_s, done_s)
+    occupy(w.free_s, done_s + resync_s(rules, run.slowness))
     run.accept_arrival_s = take(run.accept_arrival_s, now, w.accepts[0])
     run.taken += 1
     if begin_s > now:
         count(w, now, QUEUED)
         count(w, begin_s, SERVED)
-        if rules.backlog < inf:
-            w.queue_s[(run.queue_first + run.queue_size) % w.queue_s.size] = begin_s
-            run.queue_size += 1
+        if w.queue_s.size > 1:
+            join(w.queue_s, run.queued, begin_s)
+            run.queued += 1
+    if calls_for_step(run.queued, run.steps, run.ready_s, rules.scaling, now):
+        _scale(w, now)
     return float(done_s)
+
+
+def _scale(w: Fleet, now: float) -> None:
+    """Let more workers come."""
+    run, scaling = w.run[0], w.server[0].scaling
+    run.steps += 1
+    run.ready_s = now + scaling.delay_s
+    for _ in range(scaling.workers):
+        join(w.free_s, run.workers, run.ready_s)
+        run.workers += 1
 
 
 # --- ends of connections -----------------------------------------------------------------
 
 
 def shun(w: Fleet, i: int, now: float) -> None:
-    """End a connection that opens while a fault ends all that do."""
-    run = w.run[0]
-    for k in range(run.faults):
-        if _shuns(w, k, now) and hits(w, k, i):
-            shut(w, i, k, now)
-            return
+    """End a connection that opens while a fault ends all that do: by the one that began first."""
+    first = _shunned_by(w, i, now)
+    if first >= 0:
+        shut(w, i, first, now)
+
+
+def _shunned_by(w: Fleet, i: int, now: float) -> int:
+    first = -1
+    for k in range(w.run[0].faults):
+        if (
+            _shuns(w, k, now)
+            and hits(w, k, i)
+            and (first < 0 or w.faults[k].start_s < w.faults[first].start_s)
+        ):
+            first = k
+    return first
 
 
 def _shuns(w: Fleet, k: int, now: float) -> bool:
@@ -85,7 +111,7 @@ def _shuns(w: Fleet, k: int, now: float) -> bool:
 def shut(w: Fleet, i: int, fault: int, now: float) -> None:
     """End a client's connection: the server forgets it, the client will hear."""
     c = w.clients[i]
-    c.stage = SENT
+    c.stage = DISMISSED
     w.run[0].taken -= 1
     arrival_s = down_s(w, i, now, CLOSE_BYTES)
     put(w.wheel, arrival_s, event(i, c.draws, BY_FAULT + fault))
@@ -163,34 +189,36 @@ def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
 # --- handshakes and connections whose clients have gone ----------------------------------
 
 
-def send_ghost(w: Fleet, i: int, connection: int, arrival_s: float, end_s: float) -> None:
-    """Let a handshake arrive after its client has given it up, and then its end."""
+def send_ghost(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
+    """Let a handshake arrive after its client has given it up."""
     place = _new_ghost(w, i, connection, SENT)
-    w.ghosts[place].end_s = end_s
     if w.run[0].has_lanes:
         w.lanes[i].ghost = place
     put(w.wheel, arrival_s, event(place, w.ghosts[place].turn, GHOST))
 
 
-def abandon(w: Fleet, i: int, connection: int, now: float) -> None:
-    """Let a client close what it waited for, and the server learn of it when it does."""
+def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None:
+    """Let a client close what it has, and the server learn of it when it does.
+
+    ``leaves``: not because of a time-out, so that its request may be on its way still.
+    """
     run, c = w.run[0], w.clients[i]
-    if c.stage == GREETED:
-        return
-    end_s = up_s(w, i, now, 0)
-    place = -1
-    if c.stage == TAKEN and run.tracks:
-        place = _new_ghost(w, i, connection, TAKEN)
-        _follow_ghost(w, place, end_s, w.lanes[i].done_s if run.has_lanes else 0.0, now)
-    elif run.has_lanes:
-        place = w.lanes[i].ghost
-        if place >= 0:
-            w.ghosts[place].end_s = end_s
-    if place >= 0 and run.has_lanes:
-        lane, ghost = w.lanes[i], w.ghosts[place]
-        ghost.born_s, ghost.used_s, ghost.lost = lane.born_s, lane.used_s, lane.lost
-        lane.ghost = -1
+    stage = c.stage
     c.stage = GREETED
+    if run.has_lanes == 0 or stage == GREETED:
+        return
+    lane = w.lanes[i]
+    end_s = up_s(w, i, now, 0)
+    if (stage == TAKEN and run.tracks) or (stage == SENT and leaves and lane.ghost < 0):
+        lane.ghost = _new_ghost(w, i, connection, stage)
+    if lane.ghost < 0:
+        return
+    ghost = w.ghosts[lane.ghost]
+    ghost.born_s, ghost.used_s, ghost.lost = lane.born_s, lane.used_s, lane.lost
+    if run.tracks:
+        put(w.wheel, end_s, event(lane.ghost, ghost.turn, GHOST_END))
+    if stage == TAKEN:
+        _open_later(w, lane.ghost, lane.done_s, now)
 
 
 def haunt(w: Fleet, place: int, now: float) -> None:
@@ -213,26 +241,22 @@ def haunt(w: Fleet, place: int, now: float) -> None:
         bury(w, place)
         return
     ghost.stage = TAKEN
-    _follow_ghost(w, place, ghost.end_s, done_s, now)
-
-
-def _follow_ghost(w: Fleet, place: int, end_s: float, done_s: float, now: float) -> None:
-    """See to what becomes of a ghost that the server works on or has open."""
-    run, ghost = w.run[0], w.ghosts[place]
     ghost.generation = run.generation
-    ghost.end_s = end_s
+    _open_later(w, place, done_s, now)
+
+
+def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
+    """Let a connection open for a client that has gone, where something may end it then."""
+    ghost = w.ghosts[place]
     ghost.done_s = done_s
-    if run.tracks > 1 and now <= done_s:
+    if w.run[0].tracks > 1 and now <= done_s:
         put(w.wheel, done_s, event(place, ghost.turn, GHOST_DONE))
-    put(w.wheel, end_s, event(place, ghost.turn, GHOST_END))
 
 
 def shun_ghost(w: Fleet, place: int, now: float) -> None:
     """End what opens for a client that has gone, while a fault ends all that opens."""
-    for k in range(w.run[0].faults):
-        if _shuns(w, k, now) and hits(w, k, w.ghosts[place].client):
-            end_ghost(w, place)
-            return
+    if _shunned_by(w, w.ghosts[place].client, now) >= 0:
+        end_ghost(w, place)
 
 
 def end_ghost(w: Fleet, place: int) -> None:

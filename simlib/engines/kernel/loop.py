@@ -10,29 +10,37 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.core.draws import Stream, uniform
+from simlib.core.exact import log
+from simlib.core.herds import herd_at
 from simlib.core.link import State
 from simlib.engines.kernel.edges import NOBODY, look_ahead, next_cut, pass_edge
 from simlib.engines.kernel.gate import end_ghost, haunt, shun_ghost, shut_by_turns
 from simlib.engines.kernel.state import (
+    ARRIVE,
     CUT,
     GHOST,
     GHOST_DONE,
     GHOST_END,
+    GIVE_UP,
     KIND_BITS,
     LEAVE,
     SHUT_BY,
     START,
     TURN_BITS,
+    WAKE,
     Fleet,
+    event,
     is_due,
     number_of,
 )
-from simlib.engines.kernel.turns import follow, is_short, times_out
-from simlib.engines.kernel.wheel import next_s, pop
+from simlib.engines.kernel.turns import follow, is_short, times_out, wakes_instead
+from simlib.engines.kernel.wheel import next_s, pop, put
 
 #: What `advance` says of how it stopped.
 DONE, MORE, GROW = range(3)
 _STOPPED = State.STOPPED.value
+_HERD, _STAY = Stream.HERD.value, Stream.STAY.value
 
 
 def advance(w: Fleet, events: int) -> int:
@@ -57,9 +65,10 @@ def advance(w: Fleet, events: int) -> int:
             elif next_start_s <= next_event_s:
                 i, kind = run.started, START
                 run.started += 1
+                _join(w, i, now)
             else:
                 what = pop(w.wheel)
-                i, kind = _whose(w, what, now), what & ((1 << KIND_BITS) - 1)
+                i, kind = _whose(w, what, now)
         if i != NOBODY:
             follow(w, i, kind, now)
     return MORE
@@ -73,22 +82,52 @@ def _start_s(w: Fleet) -> float:
     return float(run.ramp_s * number_of(w, run.started) / run.all_clients)
 
 
-def _whose(w: Fleet, what: int, now: float) -> int:
-    """Return which client an event happens to; play one that happens to none."""
+def _join(w: Fleet, i: int, now: float) -> None:
+    """Let a client come: draw its herd, and when it will leave."""
+    run, number = w.run[0], number_of(w, i)
+    if w.herds.size > 0:
+        w.clients[i].herd = herd_at(w.herds, uniform(run.seed, number, _HERD, 0))
+    if run.leaves:
+        leaves_s = now - run.stay_s * log(1.0 - uniform(run.seed, number, _STAY, 0))
+        put(w.wheel, leaves_s, event(i, 0, LEAVE))
+
+
+def _whose(w: Fleet, what: int, now: float) -> tuple[int, int]:
+    """Return which client an event happens to, and what; play one that happens to none."""
     kind = what & ((1 << KIND_BITS) - 1)
     place = what >> (KIND_BITS + TURN_BITS)
     if kind >= SHUT_BY:
         shut_by_turns(w, place, kind - SHUT_BY, what, now)
-        return NOBODY
-    if GHOST <= kind <= GHOST_END:
-        if is_due(w.ghosts[place].turn, what):
-            if kind == GHOST:
-                haunt(w, place, now)
-            elif kind == GHOST_DONE:
-                shun_ghost(w, place, now)
-            else:
-                end_ghost(w, place)
-        return NOBODY
-    c = w.clients[place]
-    is_over = c.state == _STOPPED or (kind != LEAVE and not is_due(c.draws, what))
-    return NOBODY if is_over or not times_out(w, place, kind, now) else place
+    elif GHOST <= kind <= GHOST_END:
+        _haunted(w, place, kind, what, now)
+    elif kind == LEAVE:
+        return place, kind
+    else:
+        return _still(w, place, kind, what, now)
+    return NOBODY, kind
+
+
+def _haunted(w: Fleet, place: int, kind: int, what: int, now: float) -> None:
+    if not is_due(w.ghosts[place].turn, what):
+        return
+    if kind == GHOST:
+        haunt(w, place, now)
+    elif kind == GHOST_DONE:
+        shun_ghost(w, place, now)
+    else:
+        end_ghost(w, place)
+
+
+def _still(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int]:
+    """Return to whom an event happens still, and what."""
+    c = w.clients[i]
+    if not is_due(c.draws, what):
+        if kind == GIVE_UP and is_due(c.draws - 1, what) and wakes_instead(w, i, now):
+            return i, WAKE
+        return NOBODY, kind
+    if c.state == _STOPPED:
+        if kind == ARRIVE:
+            # It left meanwhile.
+            haunt(w, w.lanes[i].ghost, now)
+        return NOBODY, kind
+    return i if times_out(w, i, kind, now) else NOBODY, kind

@@ -21,9 +21,9 @@ BY_FAULT, SHUT_BY = 32, 1 << (KIND_BITS - 1)
 MOST_FAULTS = SHUT_BY - BY_FAULT
 MOST_CLIENTS = 1 << (63 - KIND_BITS - TURN_BITS)
 
-#: How far the current attempt has come: nothing but a greeting was sent, the request was, the
-#: server works on it or has it open.
-GREETED, SENT, TAKEN = range(3)
+#: How far the current attempt has come: nothing but a greeting was sent; the request was; the
+#: server works on it or has it open; the server has nothing more to do with it.
+GREETED, SENT, TAKEN, DISMISSED = range(4)
 
 #: Columns of the counts by second; from REASONS on, how attempts and connections ended.
 ATTEMPTS, OPENS, ENDS, QUEUED, SERVED, TRIPS, PROBES, MENDS, GIVE_UPS, LEAVES, REASONS = range(11)
@@ -75,7 +75,6 @@ LANES = [
 ]
 #: A handshake, or a connection, whose client has gone and does not say so, or not yet.
 GHOST_TYPE = [
-    ("end_s", "f8"),
     ("done_s", "f8"),
     ("born_s", "f8"),
     ("used_s", "f8"),
@@ -93,13 +92,13 @@ RUN = [
     ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
     ("duration_s", "f8"), ("ramp_s", "f8"), ("latency_s", "f8"),
     ("stay_s", "f8"), ("limit_s", "f8"), ("accept_arrival_s", "f8"), ("slowness", "f8"),
-    ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("scaled_s", "f8"),
-    ("workers", "i8"), ("steps", "i8"),
+    ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("ready_s", "f8"), ("left_s", "f8"),
+    ("workers", "i8"), ("steps", "i8"), ("left", "i8"), ("leaves", "i8"),
     ("started", "i8"), ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
     ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),
     ("has_extras", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"), ("is_ordered", "i8"),
     ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
-    ("queue_first", "i8"), ("queue_size", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
+    ("queued", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
     ("logged", "i8"),
 ]  # fmt: skip
@@ -123,6 +122,7 @@ class Fleet(NamedTuple):
     lanes: Any
     wheel: Wheel
     rules: Any
+    herds: Any
     server: Any
     accepts: Any
     path: Any

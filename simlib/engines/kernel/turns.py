@@ -25,10 +25,12 @@ from simlib.engines.kernel.state import (
     BY_FAULT,
     CONNECTED,
     CUT,
+    DISMISSED,
     ENDS,
     GIVE_UP,
     GIVE_UPS,
     GREETED,
+    LEAVE,
     LEAVES,
     MENDS,
     MOST_ATTEMPTS,
@@ -118,7 +120,21 @@ def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
     """Whether what was to time out now still waits for its answer."""
     if kind == GIVE_UP:
         return bool(w.clients[i].state == _CONNECTING)
+    if kind == WAKE:
+        return bool(w.clients[i].state == _WAITING)
     return kind != SILENT or bool(w.lanes[i].timeout_s == now)
+
+
+def wakes_instead(w: Fleet, i: int, now: float) -> bool:
+    """Whether a wait ends at the moment at which the attempt before it would have timed out.
+
+    Where the order matters, it then ends when the time-out would have come: sim has one alarm for
+    both, and does not set it anew for the same moment. Not if the connection opened in between.
+    """
+    c = w.clients[i]
+    if c.state != _WAITING or c.deadline_s != now:
+        return False
+    return bool(c.lost_s == inf or c.lost_s + w.rules[c.herd].connect_timeout_s < now)
 
 
 def _at_timeout(w: Fleet, timeout_s: float, kind: int) -> tuple[float, int]:
@@ -134,7 +150,7 @@ def is_short(w: Fleet, more: int) -> bool:
         or w.wheel.state[0].spare <= more
         or run.recovered + more * faults >= w.recovery_s.size
         or run.detected + more * faults >= w.detection_s.size
-        or run.queue_size + 1 >= w.queue_s.size
+        or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
         or run.ghost_free < 0
         or w.ghosts[run.ghost_free].next < 0
     )
@@ -164,7 +180,7 @@ def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int
 def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float]:
     """Let a client close what it has, and return what its link is told."""
     if link.state == _CONNECTING or link.state == _OPEN:
-        abandon(w, i, link.draws + 1, now)
+        abandon(w, i, link.draws + 1, kind == LEAVE, now)
     if kind == GIVE_UP:
         return _TOLD_WAKE, _TIMEOUT, 0.0
     if kind == SILENT:
@@ -200,15 +216,14 @@ def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Let something happen that the link is not told of; return what does next, and when."""
-    run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
+    timeout_s = link.deadline_s
     if kind == CONNECTED:
-        c.stage = SENT
+        w.clients[i].stage = SENT
         arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
         if arrival_s < timeout_s:
             return arrival_s, ARRIVE
         if arrival_s < inf:
-            end_s = inf if run.has_lanes else max(arrival_s, timeout_s + run.latency_s)
-            send_ghost(w, i, link.draws + 1, arrival_s, end_s)
+            send_ghost(w, i, link.draws + 1, arrival_s)
         return _at_timeout(w, timeout_s, GIVE_UP)
     if kind == ARRIVE:
         return _arrive(w, i, link, now)
@@ -244,6 +259,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
             if run.has_lanes:
                 w.lanes[i].done_s = done_s
             return (done_s, ADMIT) if done_s < timeout_s else _at_timeout(w, timeout_s, GIVE_UP)
+    c.stage = DISMISSED
     answered_s = down_s(w, i, now, ANSWER_BYTES)
     if answered_s >= timeout_s:
         return _at_timeout(w, timeout_s, GIVE_UP)
@@ -285,15 +301,17 @@ def _note(
         answered = reason not in (_TIMEOUT, _SILENT)
         alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
         which = 2 if alone else 0
-        w.waits[k, which] += 1.0
-        w.waits[k, which + 1] += wait_s
+        w.waits[c.herd, k, which] += 1.0
+        w.waits[c.herd, k, which + 1] += wait_s
     elif link.state == _CONNECTING:
         count(w, now, ATTEMPTS)
     elif link.state == _OPEN:
         count(w, now, OPENS)
         _note_recovery(w, c.lost_s, before.opened_s, now)
-    elif link.state == _STOPPED and before.state != _STOPPED:
-        count(w, now, LEAVES if told == _TOLD_STOP else GIVE_UPS)
+    elif told == _TOLD_STOP:
+        _note_leaving(w, i, now)
+    elif link.state == _STOPPED:
+        count(w, now, GIVE_UPS)
     if before.state == _OPEN and link.state != _OPEN:
         run.open_s += now - before.opened_s
         if told != _TOLD_STOP:
@@ -302,6 +320,18 @@ def _note(
             _note_detection(w, before.opened_s, now)
     if link.guard.state != before.guard.state:
         _note_breaker(w, i, before.guard.state, link.guard.state, now)
+
+
+def _note_leaving(w: Fleet, i: int, now: float) -> None:
+    run = w.run[0]
+    count(w, now, LEAVES)
+    run.left += 1
+    run.left_s += now
+    # Nobody waits for it any more.
+    w.clients[i].lost_s = inf
+    if run.has_extras and w.extras[i].breaker == _TRIPPED:
+        run.tripped_s += now - w.extras[i].tripped_s
+        w.extras[i].tripped_s = inf
 
 
 def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None:

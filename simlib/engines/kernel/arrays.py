@@ -1,0 +1,279 @@
+"""The arrays of one gateway's run: prepared, grown where full, counted at the end."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from simlib.core.breaker import BreakerState
+from simlib.core.errors import EngineError, SettingsError
+from simlib.core.events import Reason
+from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
+from simlib.core.herds import ends
+from simlib.core.link import State
+from simlib.core.server import accepts
+from simlib.engines import reasons
+from simlib.engines.flat import flat
+from simlib.engines.kernel import needs, state, wheel
+from simlib.engines.orders import RESTART
+from simlib.interruptions import interrupting, noticed_by_s
+from simlib.scenario import Scenario
+from simlib.tally import Tally
+
+#: Room at first for handshakes whose clients have gone, for those that wait, for times to detect.
+_GHOSTS, _WAITING, _DETECTIONS = 1024, 1024, 1024
+#: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
+_PER_SLOT = 64
+_MOST_SLOTS = 1 << 17
+_OPEN, _TRIPPED = State.OPEN.value, BreakerState.OPEN.value
+_COLUMNS = (
+    "attempts", "opens", "ends", "queued", "served", "trips", "probes", "mends", "gave_up", "left",
+    *(reason.name.lower() for reason in Reason),
+)  # fmt: skip
+
+
+def bytes_per_client(scenario: Scenario) -> int:
+    """Return what a client takes: its records, its next event, a time to recover of each fault."""
+    each = _size(state.CLIENT) + _size(wheel.FAR) + 8 * len(interrupting(scenario))
+    if needs.needs_extras(scenario) or needs.meets(scenario):
+        each += _size(state.EXTRA) + 8
+    if needs.needs_lanes(scenario):
+        each += _size(state.LANES)
+    return each
+
+
+def _size(record: Any) -> int:
+    return int(np.dtype(record).itemsize)
+
+
+def told_by(fault: Fault) -> Reason:
+    """Return why a fault's clients fail or lose their connections, as they are told."""
+    if fault.kind == FaultKind.CLOSE:
+        return reasons.of_code(fault.code)
+    if fault.kind == FaultKind.DEPLOY:
+        return reasons.of_code(RESTART)
+    return reasons.of_status(fault.status)
+
+
+def prepared(scenario: Scenario, gateway: int) -> state.Fleet:
+    """Return the arrays for the clients of one gateway."""
+    clients = len(range(gateway, scenario.clients, scenario.gateways))
+    server = scenario.server
+    timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
+    acting, ways = _faults(scenario, timeline, gateway)
+    place = {i: k for k, i in enumerate(acting)}
+    edges = [e for e in timeline.edges() if e[1] in place and e[0] < scenario.duration_s]
+    run = _run(scenario, clients, gateway)
+    run["faults"] = len(acting)
+    own = np.zeros(clients, state.CLIENT)
+    own["lost_s"] = inf
+    own["deadline_s"] = inf
+    policies = [*(herd.client for herd in scenario.herds), scenario.client]
+    most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
+    free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
+    free_s[: server.workers] = 0.0
+    rooms = clients + _GHOSTS if run["is_ordered"][0] or needs.orders(scenario) else 1
+    marks = [(timeline.origins[i], int(told_by(timeline.faults[i])), 0) for i in acting]
+    return state.Fleet(
+        run=run,
+        clients=own,
+        extras=np.zeros(clients if run["has_extras"][0] else 1, state.EXTRA),
+        lanes=np.zeros(clients if run["has_lanes"][0] else 1, state.LANES),
+        wheel=_wheel(clients, scenario.duration_s),
+        rules=flat(policies),
+        herds=np.array(ends(scenario.herds)),
+        server=flat([server]),
+        accepts=flat([accepts(server.accept_per_s)]),
+        path=flat([scenario.path]),
+        free_s=free_s,
+        queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
+        ghosts=_ghosts(0, _GHOSTS),
+        faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
+        marks=np.array(marks or [(0, 0, 0)], state.MARK),
+        ways=flat([timeline.faults[i] for i in ways] or [Fault()])[: len(ways)],
+        way_origins=np.array([timeline.origins[i] for i in ways], np.int64),
+        edges=np.array([(time_s, place[i], starts) for time_s, i, starts in edges], state.EDGE),
+        interruptions=_interruptions(scenario),
+        recovery_s=np.empty(clients + _DETECTIONS),
+        detection_s=np.empty(_DETECTIONS),
+        bins=np.zeros((int(np.ceil(scenario.duration_s)) + 1, state.COLUMNS), np.int64),
+        waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
+        found=np.zeros(rooms, np.int64),
+        log=np.zeros(1, state.LOG),
+    )
+
+
+def _faults(scenario: Scenario, timeline: Timeline, gateway: int) -> tuple[list[int], list[int]]:
+    """Return the faults that concern a gateway: those that act at moments, and those on the way."""
+    # What lies on the way of polls alone concerns no connection.
+    kept = [
+        i
+        for i, fault in enumerate(timeline.faults)
+        if fault.route != Route.HTTP and timeline.concerns(i, gateway)
+    ]
+    acting = [i for i in kept if timeline.faults[i].kind not in ON_THE_WAY]
+    if len(acting) > state.MOST_FAULTS:
+        rule = f"are {len(acting):,} with each outage of a flap, above {state.MOST_FAULTS:,}"
+        raise SettingsError("faults", len(scenario.faults), rule)
+    return acting, [i for i in kept if timeline.faults[i].kind in ON_THE_WAY]
+
+
+def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
+    server = scenario.server
+    meets, stays = needs.meets(scenario), scenario.stay_s < inf
+    values = {
+        "seed": scenario.seed, "clients": clients, "first": gateway, "stride": scenario.gateways,
+        "all_clients": scenario.clients, "duration_s": scenario.duration_s,
+        "ramp_s": scenario.ramp_s, "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
+        "cut_by": -1, "workers": server.workers,
+        "leaves": stays, "stay_s": scenario.stay_s if stays else 0.0,
+        "has_extras": meets or needs.needs_extras(scenario), "is_ordered": meets,
+        "has_lanes": needs.needs_lanes(scenario), "is_plain": needs.is_plain(scenario),
+        "fuses": needs.fuses(scenario), "tells": needs.tells(scenario),
+        "tracks": 2 if needs.orders(scenario) else server.max_connections < inf,
+        "pings": needs.pings(scenario),
+    }  # fmt: skip
+    run = np.zeros(1, state.RUN)
+    for name, value in values.items():
+        run[name] = value
+    return run
+
+
+def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
+    slots = min(_MOST_SLOTS, max(64, clients // _PER_SLOT))
+    blocks = clients // wheel.BLOCK + slots + 64
+    counts = np.zeros(1, wheel.STATE)
+    counts["spare"] = blocks
+    counts["slots_per_s"] = slots / duration_s
+    counts["end_s"] = duration_s
+    return wheel.Wheel(
+        state=counts,
+        near=np.empty(4 * _PER_SLOT + 64, wheel.NEAR),
+        far=np.empty(blocks * wheel.BLOCK, wheel.FAR),
+        follower=np.arange(1, blocks + 1),
+        slots=np.zeros(slots + 1, wheel.SLOT),
+    )
+
+
+def _ghosts(first: int, rooms: int) -> Any:
+    """Return places for ghosts, each naming the next that is free."""
+    ghosts = np.zeros(rooms, state.GHOST_TYPE)
+    ghosts["client"] = -1
+    ghosts["next"] = np.arange(first + 1, first + rooms + 1)
+    ghosts["next"][-1] = -1
+    return ghosts
+
+
+def _interruptions(scenario: Scenario) -> Any:
+    faults = interrupting(scenario)
+    rows = np.zeros(len(faults), state.INTERRUPTION)
+    for row, fault in zip(rows, faults, strict=True):
+        row["start_s"], row["end_s"] = fault.start_s, fault.end_s
+        row["noticed_s"] = noticed_by_s(scenario, fault)
+        row["ended"] = fault.end_s < scenario.duration_s
+    return rows
+
+
+def grown(w: state.Fleet) -> state.Fleet:
+    """Return the same fleet with twice the room in every array that is nearly full."""
+    run = w.run[0]
+    changes: dict[str, Any] = {"wheel": _grown_wheel(w.wheel)}
+    if run["ghost_free"] < 0 or w.ghosts["next"][run["ghost_free"]] < 0:
+        more = _ghosts(w.ghosts.size, w.ghosts.size)
+        if run["ghost_free"] < 0:
+            w.run["ghost_free"] = w.ghosts.size
+        else:
+            w.ghosts["next"][run["ghost_free"]] = w.ghosts.size
+        changes["ghosts"] = np.concatenate([w.ghosts, more])
+        if w.found.size > 1:
+            changes["found"] = np.zeros(w.found.size + w.ghosts.size, np.int64)
+    if w.queue_s.size > 1 and run["queued"] + 1 >= w.queue_s.size:
+        changes["queue_s"] = np.concatenate([w.queue_s, np.full(w.queue_s.size, inf)])
+    several = 4 * len(w.interruptions)
+    if run["recovered"] + several >= w.recovery_s.size:
+        changes["recovery_s"] = _doubled(w.recovery_s)
+    if run["detected"] + several >= w.detection_s.size:
+        changes["detection_s"] = _doubled(w.detection_s)
+    return w._replace(**changes)
+
+
+def _grown_wheel(old: wheel.Wheel) -> wheel.Wheel:
+    changes: dict[str, Any] = {}
+    if max(old.state["near"][0], old.slots["held"].max()) + 2 * wheel.BLOCK >= old.near.size:
+        changes["near"] = _doubled(old.near)
+    if old.state["spare"][0] <= 4:
+        blocks = old.follower.size
+        # The chain of free blocks has its end in the first number beyond: it goes on there.
+        changes["follower"] = np.arange(1, 2 * blocks + 1)
+        changes["follower"][:blocks] = old.follower
+        changes["far"] = _doubled(old.far)
+        old.state["spare"] += blocks
+    return old._replace(**changes)
+
+
+def _doubled(values: Any) -> Any:
+    return np.concatenate([values, np.zeros_like(values)])
+
+
+def now_s(w: state.Fleet) -> float:
+    """Return the moment of the next event, or of the last start."""
+    if w.wheel.state[0]["near"]:
+        return float(w.wheel.near[0]["time_s"])
+    run = w.run[0]
+    return float(run["ramp_s"] * run["started"] / max(1, run["clients"]))
+
+
+def tally(w: state.Fleet, end_s: float) -> Tally:
+    """Return what was counted up to a moment."""
+    run = w.run[0]
+    _check(w)
+    waits = w.waits.transpose(0, 2, 1)
+    at_once = np.zeros(run["detected_at_once"])
+    never = np.full(_never_back(w, end_s), inf)
+    return Tally(
+        bins=w.bins[: max(1, int(np.ceil(end_s)))],
+        columns=_COLUMNS,
+        recovery_s=np.sort(np.concatenate([w.recovery_s[: run["recovered"]], never])),
+        detection_s=np.sort(np.concatenate([at_once, w.detection_s[: run["detected"]]])),
+        waits=np.concatenate([waits[:, :2] + waits[:, 2:], waits[:, 2:]], axis=1),
+        there_s=_there_s(w, end_s),
+        open_s=float(run["open_s"] + _since(w.clients, "state", _OPEN, "opened_s", end_s)),
+        breaker_open_s=float(
+            run["tripped_s"] + _since(w.extras, "breaker", _TRIPPED, "tripped_s", end_s)
+        ),
+    )
+
+
+def _never_back(w: state.Fleet, end_s: float) -> int:
+    """Return how many times to recover never came: of clients that a fault put out for good."""
+    clients = w.clients
+    away = (clients["state"] != _OPEN) & (clients["lost_s"] < inf)
+    opened_s, lost_s = clients["opened_s"][away], clients["lost_s"][away]
+    return sum(
+        int(((opened_s < fault["end_s"]) & (lost_s <= fault["noticed_s"])).sum())
+        for fault in w.interruptions
+        if fault["ended"] and fault["end_s"] < end_s
+    )
+
+
+def _there_s(w: state.Fleet, end_s: float) -> float:
+    """Return the time from each client's start until it left, or to the end, together."""
+    run = w.run[0]
+    numbers = run["first"] + np.arange(run["clients"]) * run["stride"]
+    starts_s = run["ramp_s"] * numbers / run["all_clients"]
+    after_leaving_s = run["left"] * end_s - run["left_s"]
+    return float(np.maximum(end_s - starts_s, 0.0).sum() - after_leaving_s)
+
+
+def _since(records: Any, field: str, value: int, began_s: str, end_s: float) -> float:
+    """Return how long those that are in some state have been, together; not who has left."""
+    spans_s = end_s - records[began_s][records[field] == value]
+    return float(spans_s[spans_s > -inf].sum())
+
+
+def _check(w: state.Fleet) -> None:
+    counts = w.wheel.state[0]
+    if not 0 <= counts["near"] <= w.wheel.near.size or counts["spare"] < 0:
+        raise EngineError("the fleet's events overran their arrays")
