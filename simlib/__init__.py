@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 # Not lazily: the module has the function's name, and whoever imported it first would hide it.
 from simlib.run import run as run
 from simlib.run import run_live as run_live
+from simlib.run import run_many as run_many
 
 if TYPE_CHECKING:
     from simlib.core.admission import Scaling as Scaling
@@ -89,7 +90,7 @@ _WHERE = {
     "summary": "study.metrics",
 }
 
-__all__ = [*_WHERE, "__version__", "run", "run_live"]  # noqa: PLE0604 - the table is the list
+__all__ = [*_WHERE, "__version__", "run", "run_live", "run_many"]  # noqa: PLE0604 - the table is the list
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,6 @@ from simlib import __version__
 from simlib.core.errors import SettingsError, SimlibError
 
 if TYPE_CHECKING:
-    from simlib.engines.target import Target
     from simlib.scenario import Scenario
     from simlib.study.compare import Comparison
     from simlib.trace import Trace
@@ -117,6 +116,7 @@ def main() -> None:
         "run first_outage --on live --out out/mine",
         "run reconnect_storm --set client.backoff.jitter=full --json",
         "run fleet_storm --on fleet --clients 100000 --set server.accept_per_s=10000",
+        "run fleet_storm --on fleet --clients 800000 --set gateways=8 --partition gateway",
         "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
     )
 )
@@ -132,6 +132,12 @@ def main() -> None:
 )
 @click.option("--allow-host", default="", help="With --url: a host beside this machine.")
 @click.option("--store", type=click.Path(path_type=Path), help="live: keep saved messages here.")
+@click.option(
+    "--partition",
+    metavar="[gateway]",
+    help="fleet: play each gateway as a Dask task, on this machine's processors.",
+)
+@click.option("--cluster", metavar="ADDRESS", help="With --partition: of a Dask scheduler.")
 @_out
 @_json
 def run(
@@ -141,6 +147,8 @@ def run(
     codec: str,
     allow_host: str,
     store: Path | None,
+    partition: str | None,
+    cluster: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -152,7 +160,7 @@ def run(
         from simlib.engines.target import Target
 
         target = Target(url, codec, allow_host, store)
-    trace = _play(scenario, on, out, target)
+    trace = _play(scenario, on, out, target=target, partition=partition, cluster=cluster)
     if out is not None:
         _save_run(trace, out)
     if as_json:
@@ -473,13 +481,13 @@ def _toml_value(text: str) -> Any:
 # --- playing -----------------------------------------------------------------------------
 
 
-def _play(scenario: Scenario, on: str, out: Path | None, target: Target | None = None) -> Trace:
+def _play(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     from simlib.run import run
 
     kept = _default_out(scenario) if out is None and on == "live" else out
     _note_first_compile(on)
     with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
-        return run(scenario, on, progress=progress, target=target)
+        return run(scenario, on, progress=progress, **more)
 
 
 def _note_first_compile(on: str) -> None:

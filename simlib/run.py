@@ -31,6 +31,8 @@ def run(
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
+    partition: str | None = None,
+    cluster: Any = None,
 ) -> Trace:
     """Play a scenario once and return its trace.
 
@@ -49,6 +51,11 @@ def run(
         Called with the fraction played, from 0 to 1.
     target : Target, optional
         live only: a server of your own instead of simlib's, and where messages are saved.
+    partition : {"gateway"}, optional
+        fleet only: play each gateway's clients as a Dask task. The result is the same.
+    cluster : str or distributed.Client, optional
+        With a partition: the address of a Dask scheduler, or a client that is connected to one; by
+        default this machine's processors.
 
     Returns
     -------
@@ -71,9 +78,44 @@ def run(
     """
     if target is not None and on != "live":
         raise SettingsError("on", on, "must be live to connect to a target or to keep a store")
-    more = {} if target is None else {"target": target}
+    if partition is not None and on != "fleet":
+        raise SettingsError("on", on, "must be fleet to be played in parts")
+    if cluster is not None and partition is None:
+        raise SettingsError("cluster", cluster, 'needs partition="gateway"')
+    more: dict[str, Any] = {} if target is None else {"target": target}
+    if partition is not None:
+        more |= {"partition": partition, "cluster": cluster}
     trace: Trace = engine(on).play(scenario, label, processes, progress, **more)
     return trace
+
+
+def run_many(
+    scenarios: Sequence[Scenario],
+    *,
+    cluster: Any = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[Trace]:
+    """Play scenarios on the fleet, on several processors or machines, and return their traces.
+
+    Each gateway of each scenario is a Dask task; every trace is the one that `run` returns.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+        What to play, such as one scenario under several seeds.
+    cluster : str or distributed.Client, optional
+        The address of a Dask scheduler, or a client that is connected to one; by default this
+        machine's processors.
+    progress : callable, optional
+        Called with the fraction played, from 0 to 1.
+
+    Examples
+    --------
+    >>> storm = sl.Scenario(clients=1000, faults=[sl.Fault("reset", start_s=5)])
+    >>> traces = sl.run_many([storm.replace(seed=seed) for seed in range(8)])  # doctest: +SKIP
+    """
+    traces: list[Trace] = engine("fleet").play_many(scenarios, "", progress, "gateway", cluster)
+    return traces
 
 
 async def run_live(

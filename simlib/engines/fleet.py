@@ -31,15 +31,18 @@ def play(
     scenario: Scenario,
     label: str = "",
     processes: Sequence[Process] = (),
-    progress: Callable[[float], None] | None = None,
+    progress: Progress | None = None,
+    partition: str | None = None,
+    cluster: Any = None,
 ) -> Trace:
     """Play a scenario with compiled code, one gateway after the other; see `simlib.run`."""
     if processes:
         raise SettingsError("processes", len(processes), "are not for the fleet: use on='sim'")
-    refuse_what_is_left_out(scenario)
-    _check_memory(scenario)
+    if partition is not None:
+        return play_many([scenario], label, progress, partition, cluster)[0]
+    _check(scenario)
     trace = Trace("fleet", scenario, label)
-    gateways = min(scenario.gateways, scenario.clients)
+    gateways = _gateways(scenario)
     parts = []
     for gateway in range(gateways):
         part = Part(scenario, gateway)
@@ -55,6 +58,41 @@ def play(
     if trace.partial:
         raise Interrupted(trace)
     return trace
+
+
+def play_many(
+    scenarios: Sequence[Scenario],
+    label: str = "",
+    progress: Progress | None = None,
+    partition: str | None = "gateway",
+    cluster: Any = None,
+) -> list[Trace]:
+    """Play scenarios as Dask tasks, a task for each gateway; see `simlib.run_many`."""
+    if partition != "gateway":
+        raise SettingsError("partition", partition, 'must be "gateway"')
+    for scenario in scenarios:
+        _check(scenario)
+    from simlib.engines.cluster import play_parts
+
+    # Compiled once, here: the workers read what is kept.
+    Part(Scenario(clients=1, duration_s=1.0, ramp_s=0.0), 0).play()
+    parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
+    tallies = iter(play_parts(parts, cluster, progress))
+    traces = []
+    for scenario in scenarios:
+        merged = Tally.merged([next(tallies) for _ in range(_gateways(scenario))])
+        traces.append(Trace("fleet", scenario, label, end_s=scenario.duration_s, tally=merged))
+    return traces
+
+
+def _check(scenario: Scenario) -> None:
+    refuse_what_is_left_out(scenario)
+    _check_memory(scenario)
+
+
+def _gateways(scenario: Scenario) -> int:
+    """Return how many gateways have clients."""
+    return min(scenario.gateways, scenario.clients)
 
 
 def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None:

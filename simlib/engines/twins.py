@@ -15,6 +15,10 @@ from typing import Any
 from simlib.core.errors import EngineError
 
 _SOURCES = Path(__file__).parents[1]
+#: The sources that compiled code is made of.
+_COMPILED = (
+    "core/*.py", "engines/kernel/*.py", "engines/twins.py", "engines/flat.py", "engines/sizes.py",
+)  # fmt: skip
 _MISSING = (
     "the fleet engine needs numba, which is not installed or does not work here ({why}): "
     'install it with pip install "simlib[fleet]"; the engine sim plays the same without it'
@@ -53,8 +57,8 @@ def kept_in() -> Path:
     import platformdirs
 
     digest = hashlib.sha256()
-    for folder in ("core", "engines"):
-        for file in sorted((_SOURCES / folder).rglob("*.py")):
+    for pattern in _COMPILED:
+        for file in sorted(_SOURCES.glob(pattern)):
             digest.update(file.read_bytes())
     return platformdirs.user_cache_path("simlib") / f"kernels-{digest.hexdigest()[:16]}"
 

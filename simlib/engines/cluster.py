@@ -1,0 +1,107 @@
+"""Parts of runs as Dask tasks: on this machine's processors, or on a cluster that has an address.
+
+A part is one gateway's clients in one scenario. What happens to them depends on no other part, so
+wherever parts are played, their counts merge into the same result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from simlib.core.errors import EngineError
+from simlib.scenario import Scenario
+from simlib.tally import Tally
+
+_MISSING = (
+    "parts are played by Dask, which is not installed or does not work here ({why}): "
+    'install it with pip install "simlib[cluster]"'
+)
+#: A scheduler that does not answer for this long is not there.
+_PATIENCE_S = 10.0
+
+
+def play_part(scenario: Scenario, gateway: int) -> Tally:
+    """Play one gateway's clients and return what was counted: a task."""
+    from simlib.engines.fleet import Part
+
+    part = Part(scenario, gateway)
+    part.play()
+    return part.tally()
+
+
+def play_parts(
+    parts: Sequence[tuple[Scenario, int]],
+    cluster: Any = None,
+    progress: Callable[[float], None] | None = None,
+) -> list[Tally]:
+    """Play parts as Dask tasks and return their counts, in the order given.
+
+    Parameters
+    ----------
+    parts : sequence of (Scenario, int)
+        Scenarios and gateways.
+    cluster : str or distributed.Client, optional
+        The address of a scheduler, such as tcp://127.0.0.1:8786, or a client that is connected to
+        one. By default a cluster of this machine's processors, which ends with the last part.
+    progress : callable, optional
+        Called with the fraction played.
+
+    Raises
+    ------
+    EngineError
+        If Dask is not installed, or no scheduler answers.
+    """
+    with _connected(cluster, len(parts)) as client:
+        futures = [client.submit(play_part, *part, pure=False) for part in parts]
+        try:
+            return _gathered(futures, progress)
+        finally:
+            client.cancel(futures)
+
+
+def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> list[Tally]:
+    for done, _ in enumerate(_distributed().as_completed(futures), 1):
+        if progress is not None:
+            progress(done / len(futures))
+    return [future.result() for future in futures]
+
+
+@contextmanager
+def _connected(cluster: Any, parts: int) -> Iterator[Any]:
+    """Give a client: the one given, or one of its own, which is closed with all that it began."""
+    distributed = _distributed()
+    if isinstance(cluster, distributed.Client):
+        yield cluster
+    elif cluster is None:
+        workers = min(parts, os.cpu_count() or 1)
+        with (
+            distributed.LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            ) as local,
+            distributed.Client(local) as client,
+        ):
+            yield client
+    else:
+        with _client_of(str(cluster)) as client:
+            yield client
+
+
+def _distributed() -> Any:
+    try:
+        return import_module("distributed")
+    except Exception as error:
+        raise EngineError(_MISSING.format(why=error)) from error
+
+
+def _client_of(address: str) -> Any:
+    try:
+        return _distributed().Client(address, timeout=_PATIENCE_S)
+    except (OSError, ValueError, TypeError) as error:
+        raise EngineError(
+            f"no Dask scheduler answers at {address}: start one with dask scheduler, and workers "
+            "with dask worker ADDRESS"
+        ) from error
