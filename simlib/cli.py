@@ -174,7 +174,11 @@ def run(
 
 
 @main.command(
-    epilog=_examples("story first_outage --client 3", "story first_outage --client 3 --on live")
+    epilog=_examples(
+        "story first_outage --client 3",
+        "story first_outage --client 3 --on live",
+        "story fleet_storm --client 9999 --clients 10000 --on fleet",
+    )
 )
 @_plays
 @click.option("--client", type=int, required=True, help="Whose story; the first is 0.")
@@ -184,7 +188,8 @@ def story(scenario: Scenario, client: int, on: str) -> None:
     from simlib.trace import Trace
 
     Trace(on, scenario).story(client)  # an unknown client is known before anything is played
-    click.echo("\n".join(_play(scenario, on, None).story(client)))
+    more = {"watch": [client]} if on == "fleet" else {}
+    click.echo("\n".join(_play(scenario, on, None, **more).story(client)))
 
 
 @main.command(

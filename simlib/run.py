@@ -31,6 +31,7 @@ def run(
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
+    watch: Sequence[int] = (),
     partition: str | None = None,
     cluster: Any = None,
 ) -> Trace:
@@ -51,6 +52,8 @@ def run(
         Called with the fraction played, from 0 to 1.
     target : Target, optional
         live only: a server of your own instead of simlib's, and where messages are saved.
+    watch : sequence of int, optional
+        fleet only: clients whose rows are kept beside the counts of all.
     partition : {"gateway"}, optional
         fleet only: play each gateway's clients as a Dask task. The result is the same.
     cluster : str or distributed.Client, optional
@@ -82,7 +85,11 @@ def run(
         raise SettingsError("on", on, "must be fleet to be played in parts")
     if cluster is not None and partition is None:
         raise SettingsError("cluster", cluster, 'needs partition="gateway"')
+    if watch and on != "fleet":
+        raise SettingsError("on", on, "keeps the rows of all clients: watch is for the fleet")
     more: dict[str, Any] = {} if target is None else {"target": target}
+    if watch:
+        more["watch"] = watch
     if partition is not None:
         more |= {"partition": partition, "cluster": cluster}
     trace: Trace = engine(on).play(scenario, label, processes, progress, **more)

@@ -68,7 +68,9 @@ class Trace:
     work_s : float
         live only: processor time that this process spent on the run, seconds.
     tally : Tally
-        fleet only: the counts, which stand in the place of rows; else None.
+        fleet only: the counts of all clients; else None.
+    watched : tuple of int
+        fleet only: the clients that have rows.
     """
 
     engine: str
@@ -79,6 +81,7 @@ class Trace:
     late_s: array[float] = field(default_factory=lambda: array("d"))
     work_s: float = 0.0
     tally: Tally | None = None
+    watched: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
@@ -139,6 +142,7 @@ class Trace:
 
     def counts(self) -> pd.Series:
         """Return how many rows there are of each name."""
+        self.need_all_rows()
         counts = self.frame()["name"].value_counts()
         return counts[counts > 0].sort_index()
 
@@ -154,6 +158,8 @@ class Trace:
         if not 0 <= client < self.scenario.clients:
             last = self.scenario.clients - 1
             raise SimlibError(f"there is no client {client}: the run has clients 0 to {last}")
+        if self.tally is not None and client not in self.watched:
+            raise SimlibError(f"client {client} was not watched: play again with watch=[{client}]")
         lines: list[str] = []
         for row in self._rows(client):
             if row["kind"] in (Kind.EVENT, Kind.FAULT):
@@ -210,6 +216,7 @@ class Trace:
             "work_s": self.work_s,
             "scenario": dump(self.scenario),
             "tally": None if self.tally is None else self.tally.to_text(),
+            "watched": list(self.watched),
         }
         table = pa.table(self.columns())
         table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
@@ -248,6 +255,7 @@ class Trace:
             late_s=array("d", meta["late_s"]),
             work_s=meta["work_s"],
             tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
+            watched=tuple(meta.get("watched", ())),
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:
@@ -256,10 +264,15 @@ class Trace:
         return trace
 
     def _need_rows(self) -> None:
+        if self.tally is not None and not self.watched:
+            self.need_all_rows()
+
+    def need_all_rows(self) -> None:
+        """Raise `SimlibError` if not every client has rows."""
         if self.tally is not None:
             raise SimlibError(
                 f"{self.label!r} was played by the fleet, which counts and keeps no rows of its "
-                "clients; play fewer clients on sim for this"
+                "clients, or of a few that are watched; play fewer clients on sim for this"
             )
 
     def _rows(self, client: int) -> Iterator[dict[str, Any]]:

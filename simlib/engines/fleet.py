@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
+from simlib.engines import watched
 from simlib.engines.kernel import arrays, loop, needs, state
 from simlib.engines.twins import kept_in, twin
 from simlib.scenario import Scenario, setting
@@ -34,27 +35,34 @@ def play(
     progress: Progress | None = None,
     partition: str | None = None,
     cluster: Any = None,
+    watch: Sequence[int] = (),
 ) -> Trace:
     """Play a scenario with compiled code, one gateway after the other; see `simlib.run`."""
     if processes:
         raise SettingsError("processes", len(processes), "are not for the fleet: use on='sim'")
     if partition is not None:
+        if watch:
+            raise SettingsError("watch", tuple(watch), "is not for parts: leave out partition")
         return play_many([scenario], label, progress, partition, cluster)[0]
     _check(scenario)
-    trace = Trace("fleet", scenario, label)
+    watched.check(scenario, watch)
+    trace = Trace("fleet", scenario, label, watched=tuple(watch))
     gateways = _gateways(scenario)
-    parts = []
+    parts, logs = [], []
     for gateway in range(gateways):
-        part = Part(scenario, gateway)
+        part = Part(scenario, gateway, watch)
         try:
             part.play(_shared(progress, gateway, gateways))
         except KeyboardInterrupt:
             trace.partial = True
         parts.append(part.tally())
+        logs.append(part.log())
         if trace.partial:
             break
     trace.end_s = part.end_s
     trace.tally = Tally.merged(parts)
+    if watch:
+        watched.write_rows(trace, logs)
     if trace.partial:
         raise Interrupted(trace)
     return trace
@@ -105,9 +113,9 @@ def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None
 class Part:
     """The clients of one gateway: what happens to them depends on no other."""
 
-    def __init__(self, scenario: Scenario, gateway: int) -> None:
+    def __init__(self, scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> None:
         self._duration_s = scenario.duration_s
-        self._fleet = arrays.prepared(scenario, gateway)
+        self._fleet = arrays.prepared(scenario, gateway, watch)
         #: The moment up to which it was played.
         self.end_s = 0.0
 
@@ -123,6 +131,10 @@ class Part:
             if progress is not None:
                 progress(self.end_s / self._duration_s)
         self.end_s = self._duration_s
+
+    def log(self) -> Any:
+        """Return what watched clients were told, and what their server did for them."""
+        return self._fleet.log[: self._fleet.run[0]["logged"]]
 
     def tally(self) -> Tally:
         """Return what was counted."""

@@ -98,6 +98,7 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
 
 def attempt_times_s(trace: Trace) -> Floats:
     """Return when each attempt of any client was made, in ascending order."""
+    trace.need_all_rows()
     frame = trace.frame()
     return np.sort(frame["time_s"].to_numpy()[(frame["name"] == "open").to_numpy()])
 
@@ -136,6 +137,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     >>> list(spans(trace, ["state"])["state"])
     ['idle', 'connecting', 'open']
     """
+    trace.need_all_rows()
     frame = trace.frame()
     # A client whose page was closed is idle from then on; nobody tells it.
     told = (frame["kind"] == "event") | frame["name"].isin(["gone", "stop"])
@@ -226,6 +228,7 @@ def messages(trace: Trace) -> pd.DataFrame:
         why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
         where that never happened.
     """
+    trace.need_all_rows()
     frame = trace.frame()
     frame = frame[(frame["message"] >= 0).to_numpy()]
     key = frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()

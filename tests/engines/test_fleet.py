@@ -253,6 +253,53 @@ def test_it_is_not_watched_and_tells_no_story():
         sl.run(storm(clients=1), on="fleet").story(0)
 
 
+WATCHED = {
+    name: SCENARIOS[name].replace(workload=sl.Workload(rate_per_s=0))
+    for name in (
+        "jitter full",
+        "all at once",
+        "abandoned handshakes take connections",
+        "breaker by failures in a row",
+        "faults that nobody is told of, found by the heartbeat",
+        "a server that ends connections",
+        "four gateways, a rolling deploy, two herds, clients that leave",
+    )
+}
+
+
+@pytest.mark.parametrize("scenario", WATCHED.values(), ids=WATCHED.keys())
+def test_watched_clients_have_the_rows_that_sim_gives_them(scenario):
+    simulated, played = sl.run(scenario), sl.run(scenario, on="fleet", watch=[0, 17, 42])
+    for client in (0, 17, 42):
+        expected, rows = (
+            trace.frame().query("client == @client").reset_index(drop=True)
+            for trace in (simulated, played)
+        )
+        assert expected.equals(rows)
+        assert simulated.story(client) == played.story(client)
+    assert np.array_equal(attempts_per_s(simulated), attempts_per_s(played))
+
+
+def test_watched_clients_are_saved_and_read_again(tmp_path):
+    trace = sl.run(storm(), on="fleet", watch=[5])
+    trace.save(tmp_path / "trace.parquet")
+    again = sl.Trace.load(tmp_path / "trace.parquet")
+    assert trace.story(5) == again.story(5)
+    with pytest.raises(SimlibError, match=r"client 6 was not watched: play again with watch=\[6\]"):
+        again.story(6)
+    with pytest.raises(SimlibError, match="or of a few that are watched"):
+        again.counts()
+
+
+def test_who_is_watched_is_a_client_that_sends_nothing():
+    with pytest.raises(SettingsError, match="watch = 300: must name clients from 0 to 299"):
+        sl.run(storm(), on="fleet", watch=[300])
+    with pytest.raises(SettingsError, match=r"rate_per_s = 1\.0.*which plays no messages"):
+        sl.run(storm(workload=sl.Workload(rate_per_s=1)), on="fleet", watch=[0])
+    with pytest.raises(SettingsError, match="watch is for the fleet"):
+        sl.run(storm(), watch=[0])
+
+
 def test_counts_are_saved_and_read_again(tmp_path):
     trace = sl.run(storm(), on="fleet")
     trace.save(tmp_path / "trace.parquet")

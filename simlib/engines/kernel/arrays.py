@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -22,8 +23,9 @@ from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
 from simlib.tally import Tally
 
-#: Room at first for handshakes whose clients have gone, for those that wait, for times to detect.
-_GHOSTS, _WAITING, _DETECTIONS = 1024, 1024, 1024
+#: Room at first for handshakes whose clients have gone, for those that wait, for times to
+#: detect, for what watched clients are told.
+_GHOSTS, _WAITING, _DETECTIONS, _LOGGED = 1024, 1024, 1024, 1024
 #: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
 _PER_SLOT = 64
 _MOST_SLOTS = 1 << 17
@@ -57,8 +59,8 @@ def told_by(fault: Fault) -> Reason:
     return reasons.of_status(fault.status)
 
 
-def prepared(scenario: Scenario, gateway: int) -> state.Fleet:
-    """Return the arrays for the clients of one gateway."""
+def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> state.Fleet:
+    """Return the arrays for the clients of one gateway; ``watch``: the numbers of those watched."""
     clients = len(range(gateway, scenario.clients, scenario.gateways))
     server = scenario.server
     timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
@@ -67,9 +69,17 @@ def prepared(scenario: Scenario, gateway: int) -> state.Fleet:
     edges = [e for e in timeline.edges() if e[1] in place and e[0] < scenario.duration_s]
     run = _run(scenario, clients, gateway)
     run["faults"] = len(acting)
+    mine = [
+        client // scenario.gateways for client in watch if client % scenario.gateways == gateway
+    ]
+    if mine:
+        # All that a client sends and what becomes of it, also after it has gone.
+        run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
+        run["pings"] = needs.beats(scenario)
     own = np.zeros(clients, state.CLIENT)
     own["lost_s"] = inf
     own["deadline_s"] = inf
+    own["is_watched"][mine] = True
     policies = [*(herd.client for herd in scenario.herds), scenario.client]
     most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
@@ -101,7 +111,7 @@ def prepared(scenario: Scenario, gateway: int) -> state.Fleet:
         bins=np.zeros((int(np.ceil(scenario.duration_s)) + 1, state.COLUMNS), np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
         found=np.zeros(rooms, np.int64),
-        log=np.zeros(1, state.LOG),
+        log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
     )
 
 
@@ -196,6 +206,8 @@ def grown(w: state.Fleet) -> state.Fleet:
         changes["recovery_s"] = _doubled(w.recovery_s)
     if run["detected"] + several >= w.detection_s.size:
         changes["detection_s"] = _doubled(w.detection_s)
+    if run["logged"] + 2 * run["watched"] + 8 >= w.log.size:
+        changes["log"] = _doubled(w.log)
     return w._replace(**changes)
 
 

@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from simlib.core.admission import begins_s, calls_for_step, join, may_enter, occupy
+from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.core.meters import take
@@ -16,10 +17,15 @@ from simlib.core.server import handshake_s, resync_s
 from simlib.engines.kernel.network import answer_nobody, down_s, up_s
 from simlib.engines.kernel.state import (
     BY_FAULT,
+    DID_ADMIT,
+    DID_ARRIVE,
+    DID_REFUSE,
+    DID_SHUT,
     DISMISSED,
     GHOST,
     GHOST_DONE,
     GHOST_END,
+    GHOST_SHUT,
     GREETED,
     QUEUED,
     SENT,
@@ -31,18 +37,21 @@ from simlib.engines.kernel.state import (
     event,
     is_due,
     number_of,
+    wide,
+    write_down,
 )
 from simlib.engines.kernel.wheel import put
 from simlib.engines.kernel.whom import hits, strikes
 from simlib.engines.sizes import CLOSE_BYTES
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
-_REJECT = FaultKind.REJECT.value
+_REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
 
 
-def enter(w: Fleet, number: int, connection: int, now: float) -> float:
+def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     """Return when a handshake that arrives now will be done; -1: it is refused."""
-    run, rules = w.run[0], w.server[0]
+    run, rules, number = w.run[0], w.server[0], number_of(w, i)
+    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, now)
     if run.tells == 0:
         return now
     while run.queued > 0 and w.queue_s[0] <= now:
@@ -55,6 +64,7 @@ def enter(w: Fleet, number: int, connection: int, now: float) -> float:
     if not may_enter(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now) or (
         begin_s > now and run.queued >= rules.backlog
     ):
+        write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, now)
         return -1.0
     done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
     occupy(w.free_s, done_s + resync_s(rules, run.slowness))
@@ -113,6 +123,7 @@ def shut(w: Fleet, i: int, fault: int, now: float) -> None:
     c = w.clients[i]
     c.stage = DISMISSED
     w.run[0].taken -= 1
+    write_down(w, i, c.draws + 1, wide(DID_SHUT), wide(0), 0.0, now)
     arrival_s = down_s(w, i, now, CLOSE_BYTES)
     put(w.wheel, arrival_s, event(i, c.draws, BY_FAULT + fault))
 
@@ -131,8 +142,7 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
         w.marks[fault].shunned_by = run.generation + 1
     for place in range(w.ghosts.size):
         if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
-            run.taken -= 1
-            bury(w, place)
+            shut_ghost(w, place, now)
     found = 0
     for i in range(run.clients):
         if is_open_for_server(w, i, now) and hits(w, fault, i):
@@ -165,7 +175,7 @@ def drain(w: Fleet, fault: int, now: float) -> None:
             ghost += 1
             ended += 1
             time_s = now + (f.stop_s - now) * ended / leaving
-            put(w.wheel, time_s, event(place, w.ghosts[place].turn, GHOST_END))
+            put(w.wheel, time_s, event(place, w.ghosts[place].turn, GHOST_SHUT))
         if is_open_for_server(w, i, now) and hits(w, fault, i):
             ended += 1
             time_s = now + (f.stop_s - now) * ended / leaving
@@ -182,7 +192,7 @@ def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
     for place in range(w.ghosts.size):
         ghost = w.ghosts[place]
         if ghost.client == i and is_due(ghost.connection - 1, what) and ghost.stage == TAKEN:
-            end_ghost(w, place)
+            shut_ghost(w, place, now)
             return
 
 
@@ -236,13 +246,17 @@ def haunt(w: Fleet, place: int, now: float) -> None:
     if i < 0 or run.crashes > 0:
         bury(w, place)
         return
-    done_s = enter(w, number_of(w, i), ghost.connection, now)
+    done_s = enter(w, i, ghost.connection, now)
     if done_s < 0.0 or run.tracks == 0:
         bury(w, place)
         return
     ghost.stage = TAKEN
     ghost.generation = run.generation
-    _open_later(w, place, done_s, now)
+    if now < done_s:
+        _open_later(w, place, done_s, now)
+    elif run.tracks > 1:
+        ghost.done_s = now
+        open_ghost(w, place, now)
 
 
 def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
@@ -253,10 +267,22 @@ def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
         put(w.wheel, done_s, event(place, ghost.turn, GHOST_DONE))
 
 
-def shun_ghost(w: Fleet, place: int, now: float) -> None:
-    """End what opens for a client that has gone, while a fault ends all that opens."""
-    if _shunned_by(w, w.ghosts[place].client, now) >= 0:
-        end_ghost(w, place)
+def open_ghost(w: Fleet, place: int, now: float) -> None:
+    """Open a connection for a client that has gone; end it while a fault ends all that open."""
+    ghost = w.ghosts[place]
+    if ghost.generation != w.run[0].generation:
+        return
+    write_down(w, ghost.client, ghost.connection, wide(DID_ADMIT), wide(0), 0.0, now)
+    if _shunned_by(w, ghost.client, now) >= 0:
+        shut_ghost(w, place, now)
+
+
+def shut_ghost(w: Fleet, place: int, now: float) -> None:
+    """End a connection whose client has gone, as any other."""
+    ghost = w.ghosts[place]
+    if ghost.generation == w.run[0].generation:
+        write_down(w, ghost.client, ghost.connection, wide(DID_SHUT), wide(0), 0.0, now)
+    end_ghost(w, place)
 
 
 def end_ghost(w: Fleet, place: int) -> None:

@@ -15,13 +15,13 @@ from simlib.core.exact import log
 from simlib.core.herds import herd_at
 from simlib.core.link import State
 from simlib.engines.kernel.edges import NOBODY, look_ahead, next_cut, pass_edge
-from simlib.engines.kernel.gate import end_ghost, haunt, shun_ghost, shut_by_turns
+from simlib.engines.kernel.gate import end_ghost, haunt, open_ghost, shut_by_turns, shut_ghost
 from simlib.engines.kernel.state import (
     ARRIVE,
     CUT,
     GHOST,
     GHOST_DONE,
-    GHOST_END,
+    GHOST_SHUT,
     GIVE_UP,
     KIND_BITS,
     LEAVE,
@@ -98,7 +98,7 @@ def _whose(w: Fleet, what: int, now: float) -> tuple[int, int]:
     place = what >> (KIND_BITS + TURN_BITS)
     if kind >= SHUT_BY:
         shut_by_turns(w, place, kind - SHUT_BY, what, now)
-    elif GHOST <= kind <= GHOST_END:
+    elif GHOST <= kind <= GHOST_SHUT:
         _haunted(w, place, kind, what, now)
     elif kind == LEAVE:
         return place, kind
@@ -113,7 +113,9 @@ def _haunted(w: Fleet, place: int, kind: int, what: int, now: float) -> None:
     if kind == GHOST:
         haunt(w, place, now)
     elif kind == GHOST_DONE:
-        shun_ghost(w, place, now)
+        open_ghost(w, place, now)
+    elif kind == GHOST_SHUT:
+        shut_ghost(w, place, now)
     else:
         end_ghost(w, place)
 

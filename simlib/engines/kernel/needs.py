@@ -58,10 +58,14 @@ def needs_lanes(scenario: Scenario) -> bool:
     )
 
 
+def beats(scenario: Scenario) -> bool:
+    """Whether any client has a heartbeat."""
+    return any(client.heartbeat.interval_s < inf for client in scenario.policies)
+
+
 def pings(scenario: Scenario) -> bool:
-    """Whether clients ping: on a plain path each ping is answered in time, and none is played."""
-    beats = any(client.heartbeat.interval_s < inf for client in scenario.policies)
-    return beats and needs_lanes(scenario)
+    """Whether pings are played: on a plain path each is answered in time, and none is."""
+    return beats(scenario) and needs_lanes(scenario)
 
 
 def _pings_in_vain(scenario: Scenario) -> bool:

@@ -11,8 +11,8 @@ from simlib.engines.kernel.wheel import Wheel
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
 #: Of these it is not: its network or its server is concerned.
 CONNECTED, ARRIVE, ADMIT, PING, PINGED, PONGED = range(10, 16)
-#: An abandoned handshake arrives, is done, has ended.
-GHOST, GHOST_DONE, GHOST_END = range(16, 19)
+#: An abandoned handshake arrives, is done, has ended, is ended by the server.
+GHOST, GHOST_DONE, GHOST_END, GHOST_SHUT = range(16, 20)
 #: An event in one number: the client (or ghost), its waits so far, what happens.
 KIND_BITS, TURN_BITS = 12, 24
 #: From here on: rejected, or its connection ended, by the fault of this number; from there on:
@@ -100,7 +100,7 @@ RUN = [
     ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
     ("queued", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
-    ("logged", "i8"),
+    ("logged", "i8"), ("watched", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, and which
 #: server ends all connections because of it (by its generation, from 1).
@@ -109,8 +109,12 @@ MARK = [("origin", "i8"), ("reason", "i8"), ("shunned_by", "i8")]
 EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
 #: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
 INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8")]
-#: What a watched client was told, or what its server did for it.
-LOG = [("time_s", "f8"), ("hint_s", "f8"), ("client", "i8"), ("connection", "i8"), ("what", "i8")]
+#: What a watched client was told, or what its server did for it: an `Input`, or one of these.
+LOG = [
+    ("time_s", "f8"), ("what", "i8"), ("client", "i8"), ("connection", "i8"), ("reason", "i8"),
+    ("hint_s", "f8"),
+]  # fmt: skip
+TOLD_PONG, DID_ARRIVE, DID_ADMIT, DID_REFUSE, DID_SHUT = range(16, 21)
 
 
 class Fleet(NamedTuple):
@@ -166,6 +170,18 @@ def wide(number: int) -> int:
 def number_of(w: Fleet, i: int) -> int:
     """Return a client's number in the scenario."""
     return int(w.run[0].first + i * w.run[0].stride)
+
+
+def write_down(
+    w: Fleet, i: int, connection: int, what: int, reason: int, hint_s: float, now: float
+) -> None:
+    """Write down what happens to a watched client."""
+    run = w.run[0]
+    if w.clients[i].is_watched:
+        row = w.log[run.logged]
+        row.time_s, row.what, row.client = now, what, number_of(w, i)
+        row.connection, row.reason, row.hint_s = connection, reason, hint_s
+        run.logged += 1
 
 
 def count(w: Fleet, now: float, column: int) -> None:

@@ -25,6 +25,7 @@ from simlib.engines.kernel.state import (
     BY_FAULT,
     CONNECTED,
     CUT,
+    DID_ADMIT,
     DISMISSED,
     ENDS,
     GIVE_UP,
@@ -46,6 +47,7 @@ from simlib.engines.kernel.state import (
     SILENT,
     START,
     TAKEN,
+    TOLD_PONG,
     TRIPS,
     UNAVAILABLE,
     WAKE,
@@ -54,6 +56,7 @@ from simlib.engines.kernel.state import (
     event,
     number_of,
     wide,
+    write_down,
 )
 from simlib.engines.kernel.wheel import put
 from simlib.engines.kernel.whom import strikes
@@ -89,6 +92,8 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if kind < CONNECTED or kind >= BY_FAULT:
             before = link
             told, reason, hint_s = _told(w, i, before, kind, now)
+            if told != _TOLD_WAKE and kind != SILENT:
+                write_down(w, i, link.draws + 1, wide(told), reason, hint_s, now)
             link = step(before, told, now, rules, run.seed, number, hint_s)
             _note(w, i, before, link, told, reason, hint_s, now)
             now, kind = _next(w, i, link, now)
@@ -97,6 +102,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if kind == NOTHING or now >= run.duration_s:
             break
         alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
+        alone = alone and w.clients[i].is_watched == 0
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, 4)):
             put(w.wheel, now, event(i, link.draws, kind))
             break
@@ -153,6 +159,7 @@ def is_short(w: Fleet, more: int) -> bool:
         or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
         or run.ghost_free < 0
         or w.ghosts[run.ghost_free].next < 0
+        or run.logged + 2 * run.watched + 8 >= w.log.size
     )
 
 
@@ -234,6 +241,7 @@ def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
 
 def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run = w.run[0]
+    write_down(w, i, link.draws + 1, wide(DID_ADMIT), wide(0), 0.0, now)
     if run.has_lanes:
         w.lanes[i].rank = run.ranks
         run.ranks += 1
@@ -253,7 +261,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
     fault = strikes(w, _REJECT, i, now) if run.rejects > 0 else -1
     if fault < 0:
-        done_s = enter(w, number_of(w, i), link.draws + 1, now)
+        done_s = enter(w, i, link.draws + 1, now)
         if done_s >= 0.0:
             c.stage = TAKEN
             if run.has_lanes:
@@ -280,6 +288,7 @@ def _beat(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
         if answer_s < lane.timeout_s:
             return answer_s, PONGED
         return _at_timeout(w, lane.timeout_s, SILENT)
+    write_down(w, i, w.clients[i].draws + 1, wide(TOLD_PONG), wide(0), 0.0, now)
     ping_s = next_ping_s(now, lane.timeout_s, heartbeat)
     lane.timeout_s = inf
     return ping_s, PING
