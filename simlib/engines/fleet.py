@@ -8,7 +8,7 @@ from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from simlib.core.errors import SettingsError
+from simlib.core.errors import EngineError, SettingsError
 from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.engines import watched
@@ -26,6 +26,8 @@ Progress = Callable[[float], None]
 LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
 #: Events between two looks at the keyboard: less than a tenth of a second.
 _STRIDE = 100_000
+#: Events of each client at one moment, and strides, after which no other moment will come.
+_STILL = 10
 
 
 def play(
@@ -122,12 +124,19 @@ class Part:
     def play(self, progress: Progress | None = None) -> None:
         """Play it to the end; an interrupt leaves it as it is, to be counted."""
         advance = _kernel()
-        status = loop.MORE
+        status, standing = loop.MORE, 0
         while status != loop.DONE:
+            began_s = self.end_s
             status = advance(self._fleet, _STRIDE)
             if status == loop.GROW:
                 self._fleet = arrays.grown(self._fleet)
             self.end_s = min(self._duration_s, arrays.now_s(self._fleet))
+            standing = standing + 1 if self.end_s == began_s else 0
+            if standing * _STRIDE > _STILL * self._fleet.clients.size + _STILL * _STRIDE:
+                raise EngineError(
+                    f"time stands still at {self.end_s:g} s: clients attempt again and again "
+                    "without waiting; give path.latency.mean_s or the waits a length"
+                )
             if progress is not None:
                 progress(self.end_s / self._duration_s)
         self.end_s = self._duration_s
@@ -196,6 +205,10 @@ def _check_memory(scenario: Scenario) -> None:
     clients = -(-scenario.clients // scenario.gateways)
     needed = clients * arrays.bytes_per_client(scenario)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    counts = scenario.duration_s * state.COLUMNS * 8
+    if counts > there:
+        rule = f"would take {counts / 2**30:,.0f} GiB for counts by second"
+        raise SettingsError("duration_s", scenario.duration_s, rule)
     if needed > there:
         rule = f"would take {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f} GiB"
         raise SettingsError("clients", scenario.clients, rule)

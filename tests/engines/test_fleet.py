@@ -1,5 +1,7 @@
 """The fleet plays the same runs as sim: every attempt and every time, to the bit."""
 
+import os
+import signal
 from math import inf
 
 import numpy as np
@@ -18,6 +20,7 @@ from simlib.study.metrics import (
     recovery_times_s,
     summary,
 )
+from simlib.trace import Interrupted
 
 pytest.importorskip("numba")
 
@@ -233,6 +236,41 @@ def test_no_more_clients_than_memory_holds(monkeypatch):
     monkeypatch.setattr(fleet.os, "sysconf", lambda _: 64)
     with pytest.raises(SettingsError, match="clients = 300: would take"):
         sl.run(storm(), on="fleet")
+
+
+def test_counts_of_a_run_too_long_for_memory_are_refused():
+    with pytest.raises(SettingsError, match=r"duration_s = .* GiB for counts by second"):
+        sl.run(storm(duration_s=1e10), on="fleet")
+
+
+def test_a_storm_in_which_time_stands_still_is_an_error_and_no_hang():
+    restless = client(sl.Backoff(jitter="none", steps_s=[0]))
+    nowhere = sl.Path(latency=sl.Latency(mean_s=0))
+    with pytest.raises(EngineError, match="time stands still at 10 s: clients attempt again"):
+        sl.run(storm(clients=2, client=restless, path=nowhere), on="fleet")
+
+
+def test_a_backlog_of_none_lets_in_only_who_finds_a_worker_free():
+    scenario = storm(clients=20, server=server(handshake_service_s=0.5, backlog=0))
+    table = sl.run(scenario, on="fleet").tally.table()
+    assert "queued" not in table
+    assert table["rejected"].sum() > 20
+
+
+def test_an_interrupt_ends_it_and_keeps_what_was_counted():
+    scenario = storm(clients=20_000, duration_s=3000, server=server(accept_per_s=1))
+
+    def interrupt(fraction):
+        if fraction > 0.01:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted) as stopped:
+        sl.run(scenario, on="fleet", progress=interrupt)
+    trace = stopped.value.trace
+    assert trace.partial
+    assert 30 < trace.end_s < 100
+    assert trace.tally.total("attempts") == trace.tally.attempts_per_s.sum() > 20_000
+    assert len(trace.tally.bins) == np.ceil(trace.end_s)
 
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):

@@ -80,6 +80,8 @@ _TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.S
 _CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
 _REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
 _TRIPPED = BreakerState.OPEN.value
+#: Turns of one client in a row: it may attempt again and again at one moment, without end.
+_LONGEST = 100
 _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
 
 
@@ -88,7 +90,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     run, rules = w.run[0], w.rules[w.clients[i].herd]
     number = number_of(w, i)
     link, was = _link(w, i), kind
-    while True:
+    for turns in range(1, _LONGEST + 1):
         if kind < CONNECTED or kind >= BY_FAULT:
             before = link
             told, reason, hint_s = _told(w, i, before, kind, now)
@@ -102,7 +104,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if kind == NOTHING or now >= run.duration_s:
             break
         alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
-        alone = alone and w.clients[i].is_watched == 0
+        alone = alone and w.clients[i].is_watched == 0 and turns < _LONGEST
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, 4)):
             put(w.wheel, now, event(i, link.draws, kind))
             break
