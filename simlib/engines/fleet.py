@@ -205,13 +205,13 @@ def _check_memory(scenario: Scenario) -> None:
     clients = -(-scenario.clients // scenario.gateways)
     needed = clients * arrays.bytes_per_client(scenario)
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    if needed > there:
+        rule = f"would take {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f} GiB"
+        raise SettingsError("clients", scenario.clients, rule)
     counts = scenario.duration_s * state.COLUMNS * 8
     if counts > there:
         rule = f"would take {counts / 2**30:,.0f} GiB for counts by second"
         raise SettingsError("duration_s", scenario.duration_s, rule)
-    if needed > there:
-        rule = f"would take {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f} GiB"
-        raise SettingsError("clients", scenario.clients, rule)
     if clients > state.MOST_CLIENTS:
         rule = f"are more than the {state.MOST_CLIENTS:,} that the fleet can number"
         raise SettingsError("clients", scenario.clients, rule)
