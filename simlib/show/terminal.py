@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from simlib.scenario import Scenario
-from simlib.study.metrics import MEANING, summary
+from simlib.study.metrics import MEANING, row
 from simlib.trace import Trace
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simlib.study.compare import Comparison
 
 _VERDICT_STYLES = {"agree": "green", "disagree": "bold red", "too little data": "yellow"}
@@ -26,9 +27,10 @@ def run_in_words(trace: Trace) -> Group:
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("meaning", style="dim")
-    for name, value in summary(trace).iloc[0].items():
-        shown = value if isinstance(value, str) else written(float(value))
-        table.add_row(str(name), shown, MEANING[str(name)])
+    values = row(trace)
+    for name, meaning in MEANING.items():
+        value = values.get(name, math.nan)
+        table.add_row(name, value if isinstance(value, str) else written(float(value)), meaning)
     return Group(headline(trace.scenario, trace.engine), "", table)
 
 
@@ -80,13 +82,13 @@ def _agreement(rows: pd.DataFrame) -> Table:
     for name in ("simulated", "live", "difference", "tolerance"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
-    for row in rows.to_dict(orient="records"):
-        low, high = written(row["sim_low"]), written(row["sim_high"])
+    for line in rows.to_dict(orient="records"):
+        low, high = written(line["sim_low"]), written(line["sim_high"])
         table.add_row(
-            row["metric"],
+            line["metric"],
             low if low == high else f"{low} .. {high}",
-            *(written(row[name]) for name in ("live", "difference", "tolerance")),
-            Text(row["verdict"], _VERDICT_STYLES[row["verdict"]]),
+            *(written(line[name]) for name in ("live", "difference", "tolerance")),
+            Text(line["verdict"], _VERDICT_STYLES[line["verdict"]]),
         )
     return table
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, nan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from simlib.core.backoff import Backoff, ceiling
 from simlib.core.events import Priority
@@ -20,6 +19,9 @@ from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
 from simlib.tally import Tally
 from simlib.trace import Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -92,8 +94,10 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
     6
     """
     runs = [traces] if isinstance(traces, Trace) else list(traces)
+    import pandas as pd
+
     labels = pd.Index([trace.label for trace in runs], name="label", dtype=object)
-    return pd.DataFrame([_row(trace) for trace in runs], index=labels, columns=list(MEANING))
+    return pd.DataFrame([row(trace) for trace in runs], index=labels, columns=list(MEANING))
 
 
 def attempt_times_s(trace: Trace) -> Floats:
@@ -137,6 +141,8 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     >>> list(spans(trace, ["state"])["state"])
     ['idle', 'connecting', 'open']
     """
+    import pandas as pd
+
     trace.need_all_rows()
     frame = trace.frame()
     # A client whose page was closed is idle from then on; nobody tells it.
@@ -228,6 +234,8 @@ def messages(trace: Trace) -> pd.DataFrame:
         why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
         where that never happened.
     """
+    import pandas as pd
+
     trace.need_all_rows()
     frame = trace.frame()
     frame = frame[(frame["message"] >= 0).to_numpy()]
@@ -281,6 +289,8 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
         A column per priority, most urgent first, indexed by ``time_s``, the moments of change:
         a row holds until the next one, and of rows at the same moment the last one counts.
     """
+    import pandas as pd
+
     table = messages(trace)
     table = table[~table["reason"].isin(["full", "quota"])]
     gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
@@ -308,7 +318,8 @@ def staleness_s(table: pd.DataFrame) -> Floats:
     return np.sort(stale_s[np.isfinite(stale_s)])
 
 
-def _row(trace: Trace) -> dict[str, Any]:
+def row(trace: Trace) -> dict[str, Any]:
+    """Return the metrics of one run by name; those there is no data for are left out."""
     if trace.tally is not None:
         # It carries no messages, so of those there is too little data.
         return {"engine": trace.engine, **_of_tally(trace, trace.tally), **_of_faults(trace)}
@@ -476,11 +487,15 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _codes(values: pd.Series) -> npt.NDArray[np.int8]:
+    import pandas as pd
+
     codes = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
     return np.asarray(codes, np.int8)
 
 
 def _like(values: pd.Series, codes: npt.NDArray[np.int8]) -> Any:
+    import pandas as pd
+
     if isinstance(values.dtype, pd.CategoricalDtype):
         return pd.Categorical.from_codes(codes, dtype=values.dtype)
     return codes
