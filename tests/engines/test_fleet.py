@@ -203,6 +203,19 @@ def test_every_failure_has_the_reason_that_it_has_in_sim():
         assert told[reason] == table[reason].sum(), reason
 
 
+def test_who_waits_for_a_server_that_crashes_waits_no_more():
+    scenario = storm(
+        server=server(handshake_service_s=0.1), duration_s=20,
+        faults=[sl.Fault("server_crash", start_s=3, stop_s=15)],
+    )  # fmt: skip
+    counts = sl.run(scenario, on="fleet").tally.table()
+    waiting = (counts["queued"] - counts["served"]).cumsum()
+    # In three seconds thirty are served of the three hundred that come; then nobody is left.
+    assert 250 < waiting[2] < 300
+    assert [0] * 12 == waiting[3:15].tolist()
+    assert waiting[15] > 0
+
+
 def test_a_storm_that_never_ends_stops_at_the_horizon():
     trace = sl.run(SCENARIOS["abandoned handshakes"], on="fleet")
     assert trace.end_s == 35

@@ -7,7 +7,7 @@ from math import inf
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.gate import drain, end_all, in_order, waits_for
-from simlib.engines.kernel.state import GREETED, TAKEN, Fleet
+from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count, uncount
 from simlib.engines.kernel.whom import hits
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
@@ -45,7 +45,7 @@ def pass_edge(w: Fleet, now: float) -> None:
         run.outages += change
     elif kind == _CRASH:
         run.crashes += change
-        _forget_all(w)
+        _forget_all(w, now)
     elif kind == _CLOSE and starts:
         end_all(w, index, now)
     elif kind == _DEPLOY and starts:
@@ -63,13 +63,17 @@ def _set_pace(w: Fleet, now: float) -> None:
             run.slowness *= f.factor
 
 
-def _forget_all(w: Fleet) -> None:
+def _forget_all(w: Fleet, now: float) -> None:
     """Let the server begin afresh."""
     run = w.run[0]
     run.generation += 1
     run.taken = 0
     run.accept_arrival_s = 0.0
     for place in range(run.queued):
+        if w.queue_s[place] > now:
+            # Counted as served when its turn would have come; it leaves the queue now.
+            uncount(w, w.queue_s[place], SERVED)
+            count(w, now, SERVED)
         w.queue_s[place] = inf
     run.queued = run.steps = 0
     run.ready_s = 0.0

@@ -93,8 +93,8 @@ def tells(scenario: Scenario) -> bool:
 
 
 def queues(scenario: Scenario) -> bool:
-    """Whether it matters how many handshakes wait."""
-    return scenario.server.backlog < inf or scenario.server.scaling.at_backlog < inf
+    """Whether handshakes can wait."""
+    return scenario.server.handshake_service_s > 0.0 or scenario.server.resync_service_s > 0.0
 
 
 def meets(scenario: Scenario) -> bool:

@@ -189,3 +189,10 @@ def count(w: Fleet, now: float, column: int) -> None:
     second = int(now)
     if second < w.bins.shape[0]:
         w.bins[second, column] += 1
+
+
+def uncount(w: Fleet, now: float, column: int) -> None:
+    """Take back what was counted ahead for a moment that does not come."""
+    second = int(now)
+    if second < w.bins.shape[0]:
+        w.bins[second, column] -= 1
