@@ -56,11 +56,19 @@ def kept_in() -> Path:
     """
     import platformdirs
 
+    return platformdirs.user_cache_path("simlib") / f"kernels-{_DIGEST[:16]}"
+
+
+def _digest() -> str:
     digest = hashlib.sha256()
     for pattern in _COMPILED:
         for file in sorted(_SOURCES.glob(pattern)):
             digest.update(file.read_bytes())
-    return platformdirs.user_cache_path("simlib") / f"kernels-{digest.hexdigest()[:16]}"
+    return digest.hexdigest()
+
+
+# Now, not when it is asked for: what is imported by then would be kept as what is edited since.
+_DIGEST = _digest()
 
 
 def _compiled(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **options: Any) -> Any:
