@@ -130,9 +130,9 @@ SCENARIOS = {
         ],
     ),
     "a server that ends connections": storm(
-        clients=200,
+        clients=400,
         client=client(sl.Backoff(base_s=0.2, cap_s=1), connect_timeout_s=0.3),
-        server=server(handshake_service_s=0.01, max_connections=190),
+        server=server(handshake_service_s=0.005, max_connections=380),
         faults=[
             sl.Fault("deploy", start_s=5, stop_s=15, retry_after_s=1),
             sl.Fault("close", start_s=20, stop_s=24, code=1013),

@@ -189,7 +189,7 @@ def _interruptions(scenario: Scenario) -> Any:
 def grown(w: state.Fleet) -> state.Fleet:
     """Return the same fleet with twice the room in every array that is nearly full."""
     run = w.run[0]
-    changes: dict[str, Any] = {"wheel": _grown_wheel(w.wheel)}
+    changes: dict[str, Any] = {"wheel": _grown_wheel(w.wheel, int(run["wanted"]))}
     if run["ghost_free"] < 0 or w.ghosts["next"][run["ghost_free"]] < 0:
         more = _ghosts(w.ghosts.size, w.ghosts.size)
         if run["ghost_free"] < 0:
@@ -198,7 +198,8 @@ def grown(w: state.Fleet) -> state.Fleet:
             w.ghosts["next"][run["ghost_free"]] = w.ghosts.size
         changes["ghosts"] = np.concatenate([w.ghosts, more])
         if w.found.size > 1:
-            changes["found"] = np.zeros(w.found.size + w.ghosts.size, np.int64)
+            # It may hold those who are being cut off.
+            changes["found"] = np.concatenate([w.found, np.zeros(w.ghosts.size, np.int64)])
     if w.queue_s.size > 1 and run["queued"] + 1 >= w.queue_s.size:
         changes["queue_s"] = np.concatenate([w.queue_s, np.full(w.queue_s.size, inf)])
     several = 4 * len(w.interruptions)
@@ -211,11 +212,12 @@ def grown(w: state.Fleet) -> state.Fleet:
     return w._replace(**changes)
 
 
-def _grown_wheel(old: wheel.Wheel) -> wheel.Wheel:
+def _grown_wheel(old: wheel.Wheel, wanted: int) -> wheel.Wheel:
     changes: dict[str, Any] = {}
-    if max(old.state["near"][0], old.slots["held"].max()) + 2 * wheel.BLOCK >= old.near.size:
+    most = max(old.state["near"][0] + wanted, old.slots["held"].max())
+    if most + 2 * wheel.BLOCK >= old.near.size:
         changes["near"] = _doubled(old.near)
-    if old.state["spare"][0] <= 4:
+    if old.state["spare"][0] <= wheel.blocks_for(old, wanted):
         blocks = old.follower.size
         # The chain of free blocks has its end in the first number beyond: it goes on there.
         changes["follower"] = np.arange(1, 2 * blocks + 1)

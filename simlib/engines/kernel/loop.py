@@ -12,6 +12,7 @@ from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
+from simlib.core.faults import FaultKind
 from simlib.core.herds import herd_at
 from simlib.core.link import State
 from simlib.engines.kernel.edges import NOBODY, look_ahead, next_cut, pass_edge
@@ -34,12 +35,13 @@ from simlib.engines.kernel.state import (
     is_due,
     number_of,
 )
-from simlib.engines.kernel.turns import follow, is_short, times_out, wakes_instead
+from simlib.engines.kernel.turns import FEW, follow, is_short, times_out, wakes_instead
 from simlib.engines.kernel.wheel import next_s, pop, put
 
 #: What `advance` says of how it stopped.
 DONE, MORE, GROW = range(3)
 _STOPPED = State.STOPPED.value
+_DEPLOY, _CLOSE = FaultKind.DEPLOY.value, FaultKind.CLOSE.value
 _HERD, _STAY = Stream.HERD.value, Stream.STAY.value
 
 
@@ -48,7 +50,8 @@ def advance(w: Fleet, events: int) -> int:
     run = w.run[0]
     look_ahead(w)
     for _ in range(events):
-        if is_short(w, 4):
+        run.wanted = _wanted(w)
+        if is_short(w, run.wanted):
             return GROW
         now, i, kind = run.now_s, NOBODY, CUT
         if run.cut_by != NOBODY:
@@ -72,6 +75,17 @@ def advance(w: Fleet, events: int) -> int:
         if i != NOBODY:
             follow(w, i, kind, now)
     return MORE
+
+
+def _wanted(w: Fleet) -> int:
+    """Return how many events may be added before the next look at the room."""
+    run = w.run[0]
+    if run.edge < w.edges.size and run.cut_by == NOBODY:
+        kind = w.faults[w.edges[run.edge].fault].kind
+        if kind in (_DEPLOY, _CLOSE):
+            # The server may end every connection, at once or by turns.
+            return int(run.clients + w.ghosts.size + FEW)
+    return FEW
 
 
 def _start_s(w: Fleet) -> float:

@@ -100,7 +100,7 @@ RUN = [
     ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
     ("queued", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
-    ("logged", "i8"), ("watched", "i8"),
+    ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, and which
 #: server ends all connections because of it (by its generation, from 1).

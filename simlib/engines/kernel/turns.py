@@ -58,7 +58,7 @@ from simlib.engines.kernel.state import (
     wide,
     write_down,
 )
-from simlib.engines.kernel.wheel import put
+from simlib.engines.kernel.wheel import is_full, put
 from simlib.engines.kernel.whom import strikes
 from simlib.engines.sizes import (
     ANSWER_BYTES,
@@ -80,6 +80,8 @@ _TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.S
 _CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
 _REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
 _TRIPPED = BreakerState.OPEN.value
+#: Events that one event adds at most.
+FEW = 4
 #: Turns of one client in a row: it may attempt again and again at one moment, without end.
 _LONGEST = 100
 _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
@@ -105,7 +107,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             break
         alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
         alone = alone and w.clients[i].is_watched == 0 and turns < _LONGEST
-        if not alone or (kind in (OPENED, CONNECTED) and is_short(w, 4)):
+        if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
             put(w.wheel, now, event(i, link.draws, kind))
             break
     if run.is_ordered:
@@ -150,14 +152,16 @@ def _at_timeout(w: Fleet, timeout_s: float, kind: int) -> tuple[float, int]:
 
 
 def is_short(w: Fleet, more: int) -> bool:
-    """Whether an array has no room for so many events more: compiled code checks no bounds."""
+    """Whether an array has no room for so many events more, and what one event writes.
+
+    Compiled code checks no bounds.
+    """
     run = w.run[0]
-    faults = w.interruptions.size
+    times = 2 * w.interruptions.size
     return bool(
-        w.wheel.state[0].near + more >= w.wheel.near.size
-        or w.wheel.state[0].spare <= more
-        or run.recovered + more * faults >= w.recovery_s.size
-        or run.detected + more * faults >= w.detection_s.size
+        is_full(w.wheel, more)
+        or run.recovered + times >= w.recovery_s.size
+        or run.detected + times >= w.detection_s.size
         or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
         or run.ghost_free < 0
         or w.ghosts[run.ghost_free].next < 0

@@ -35,6 +35,17 @@ class Wheel(NamedTuple):
     slots: Any
 
 
+def is_full(wheel: Wheel, more: int) -> bool:
+    """Whether so many events more might find no room, near or far."""
+    state = wheel.state[0]
+    return bool(state.near + more >= wheel.near.size or state.spare <= blocks_for(wheel, more))
+
+
+def blocks_for(wheel: Wheel, more: int) -> int:
+    """Return how many blocks so many events can begin: one each, or one a slot and full ones."""
+    return int(min(more, wheel.slots.size + more // BLOCK + 1))
+
+
 def put(wheel: Wheel, time_s: float, what: int) -> None:
     """Add an event, unless it comes when the run is over."""
     state = wheel.state[0]
