@@ -118,6 +118,7 @@ def run_many(
 
     Examples
     --------
+    >>> import simlib as sl
     >>> storm = sl.Scenario(clients=1000, faults=[sl.Fault("reset", start_s=5)])
     >>> traces = sl.run_many([storm.replace(seed=seed) for seed in range(8)])  # doctest: +SKIP
     """

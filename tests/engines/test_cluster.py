@@ -1,5 +1,7 @@
 """Gateways as Dask tasks: real workers, and the same counts as one process."""
 
+from multiprocessing import resource_tracker
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,8 @@ def cluster():
         n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
     ) as local:
         yield local.scheduler_address
+    # Python's own helper of processes that were spawned would stay until the tests end.
+    resource_tracker._resource_tracker._stop()
 
 
 def same(one, other):

@@ -256,7 +256,7 @@ def test_a_row_per_run_by_its_label():
 
 
 def test_every_number_has_a_meaning():
-    assert metrics._row(sl.run(scenario(OUTAGE))).keys() == metrics.MEANING.keys()
+    assert metrics.row(sl.run(scenario(OUTAGE))).keys() == metrics.MEANING.keys()
 
 
 busy = st.builds(
