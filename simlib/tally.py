@@ -76,7 +76,9 @@ class Tally:
         """Return the counts of several parts of the clients together."""
         import numpy as np
 
-        first = parts[0]
+        first, *others = parts
+        if not others:
+            return first
         sums = ("bins", "waits", "there_s", "open_s", "breaker_open_s")
         times = ("recovery_s", "detection_s")
         # Added up one after the other, in the order given: the same bits wherever they come from.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
@@ -29,6 +29,8 @@ _GHOSTS, _WAITING, _DETECTIONS, _LOGGED = 1024, 1024, 1024, 1024
 #: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
 _PER_SLOT = 64
 _MOST_SLOTS = 1 << 17
+#: Clients that are counted at a time.
+_AT_A_TIME = 1 << 18
 _OPEN, _TRIPPED = State.OPEN.value, BreakerState.OPEN.value
 _COLUMNS = (
     "attempts", "opens", "ends", "queued", "served", "trips", "probes", "mends", "gave_up", "left",
@@ -244,13 +246,11 @@ def tally(w: state.Fleet, end_s: float) -> Tally:
     run = w.run[0]
     _check(w)
     waits = w.waits.transpose(0, 2, 1)
-    at_once = np.zeros(run["detected_at_once"])
-    never = np.full(_never_back(w, end_s), inf)
     return Tally(
         bins=w.bins[: max(1, int(np.ceil(end_s)))],
         columns=_COLUMNS,
-        recovery_s=np.sort(np.concatenate([w.recovery_s[: run["recovered"]], never])),
-        detection_s=np.sort(np.concatenate([at_once, w.detection_s[: run["detected"]]])),
+        recovery_s=_ascending(0, w.recovery_s[: run["recovered"]], _never_back(w, end_s)),
+        detection_s=_ascending(run["detected_at_once"], w.detection_s[: run["detected"]], 0),
         waits=np.concatenate([waits[:, :2] + waits[:, 2:], waits[:, 2:]], axis=1),
         there_s=_there_s(w, end_s),
         open_s=float(run["open_s"] + _since(w.clients, "state", _OPEN, "opened_s", end_s)),
@@ -260,31 +260,56 @@ def tally(w: state.Fleet, end_s: float) -> Tally:
     )
 
 
+def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
+    """Return times in order, so many zeros before and so many infinite ones after them.
+
+    Of a million there is no second copy, and zeros take no memory until somebody looks at them.
+    """
+    times_s.sort()
+    if not zeros and not endless:
+        return times_s
+    ordered = np.zeros(zeros + times_s.size + endless)
+    ordered[zeros : zeros + times_s.size] = times_s
+    ordered[zeros + times_s.size :] = inf
+    return ordered
+
+
+def _slices(size: int) -> Iterator[slice]:
+    """Return the clients a part at a time, so that what is worked out takes no second memory."""
+    return (slice(first, first + _AT_A_TIME) for first in range(0, size, _AT_A_TIME))
+
+
 def _never_back(w: state.Fleet, end_s: float) -> int:
     """Return how many times to recover never came: of clients that a fault put out for good."""
-    clients = w.clients
-    away = (clients["state"] != _OPEN) & (clients["lost_s"] < inf)
-    opened_s, lost_s = clients["opened_s"][away], clients["lost_s"][away]
-    return sum(
-        int(((opened_s < fault["end_s"]) & (lost_s <= fault["noticed_s"])).sum())
-        for fault in w.interruptions
-        if fault["ended"] and fault["end_s"] < end_s
-    )
+    ended = [f for f in w.interruptions if f["ended"] and f["end_s"] < end_s]
+    never = 0
+    for part in _slices(w.clients.size):
+        clients = w.clients[part]
+        away = clients[(clients["state"] != _OPEN) & (clients["lost_s"] < inf)]
+        for fault in ended:
+            hit = (away["opened_s"] < fault["end_s"]) & (away["lost_s"] <= fault["noticed_s"])
+            never += int(hit.sum())
+    return never
 
 
 def _there_s(w: state.Fleet, end_s: float) -> float:
     """Return the time from each client's start until it left, or to the end, together."""
     run = w.run[0]
-    numbers = run["first"] + np.arange(run["clients"]) * run["stride"]
-    starts_s = run["ramp_s"] * numbers / run["all_clients"]
-    after_leaving_s = run["left"] * end_s - run["left_s"]
-    return float(np.maximum(end_s - starts_s, 0.0).sum() - after_leaving_s)
+    there_s = 0.0
+    for part in _slices(int(run["clients"])):
+        places = np.arange(part.start, min(part.stop, run["clients"]))
+        starts_s = run["ramp_s"] * (run["first"] + places * run["stride"]) / run["all_clients"]
+        there_s += float(np.maximum(end_s - starts_s, 0.0).sum())
+    return there_s - float(run["left"] * end_s - run["left_s"])
 
 
 def _since(records: Any, field: str, value: int, began_s: str, end_s: float) -> float:
     """Return how long those that are in some state have been, together; not who has left."""
-    spans_s = end_s - records[began_s][records[field] == value]
-    return float(spans_s[spans_s > -inf].sum())
+    total_s = 0.0
+    for part in _slices(records.size):
+        spans_s = end_s - records[began_s][part][records[field][part] == value]
+        total_s += float(spans_s[spans_s > -inf].sum())
+    return total_s
 
 
 def _check(w: state.Fleet) -> None:
