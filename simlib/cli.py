@@ -343,7 +343,6 @@ def capacity(
 
     folder = out or _default_out(scenario)
     _check_writable(folder)
-    _note_first_compile(on)
     with _progress("playing") as progress:
         found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
     from simlib.show.capacity import capacity_in_words, save_capacity_chart
@@ -490,17 +489,8 @@ def _play(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     from simlib.run import run
 
     kept = _default_out(scenario) if out is None and on == "live" else out
-    _note_first_compile(on)
     with _saving_if_interrupted(kept), _progress(f"playing {scenario.name} on {on}") as progress:
         return run(scenario, on, progress=progress, **more)
-
-
-def _note_first_compile(on: str) -> None:
-    if on == "fleet":
-        from simlib.engines.fleet import first_compile
-
-        if first_compile():
-            _note("Compiling the fleet engine, once: half a minute.")
 
 
 @contextmanager

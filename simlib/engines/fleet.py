@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -150,11 +151,6 @@ class Part:
         return arrays.tally(self._fleet, self.end_s)
 
 
-def first_compile() -> bool:
-    """Whether the next run has to compile first, which takes some seconds."""
-    return not kept_in().exists()
-
-
 def refuse_what_is_left_out(scenario: Scenario) -> None:
     """Raise `SettingsError` with every key that the fleet does not play."""
     keys = left_out(scenario)
@@ -219,4 +215,9 @@ def _check_memory(scenario: Scenario) -> None:
 
 @cache
 def _kernel() -> Any:
-    return twin(loop.advance, kept=True)
+    is_first = not kept_in().exists()
+    kernel = twin(loop.advance, kept=True)
+    if is_first:
+        # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
+        logging.getLogger("simlib").warning("Compiling the fleet engine, once: half a minute.")
+    return kernel

@@ -11,7 +11,7 @@ import simlib as sl
 from simlib.core.backoff import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines import fleet, twins
-from simlib.engines.kernel import arrays
+from simlib.engines.kernel import arrays, loop
 from simlib.study.feed import Feed
 from simlib.study.metrics import (
     attempts_per_s,
@@ -284,6 +284,17 @@ def test_an_interrupt_ends_it_and_keeps_what_was_counted():
     assert 30 < trace.end_s < 100
     assert trace.tally.total("attempts") == trace.tally.attempts_per_s.sum() > 20_000
     assert len(trace.tally.bins) == np.ceil(trace.end_s)
+
+
+def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, tmp_path):
+    made = []
+    monkeypatch.setattr(fleet, "twin", lambda function, kept: made.append((function, kept)))
+    for folder, told in ((tmp_path / "new", ["Compiling the fleet engine, once"]), (tmp_path, [])):
+        caplog.clear()
+        monkeypatch.setattr(fleet, "kept_in", lambda folder=folder: folder)
+        fleet._kernel.__wrapped__()
+        assert told == [record.message.partition(":")[0] for record in caplog.records]
+    assert [(loop.advance, True)] * 2 == made
 
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):
