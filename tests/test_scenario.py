@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import simlib as sl
-from simlib.core.backoff import Jitter
+from simlib.core.backoff import Growth, Jitter, JitterPlace
 from simlib.core.events import Priority
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull
@@ -31,11 +31,21 @@ BACKOFF = st.builds(
     jitter=st.sampled_from(Jitter),
     base_s=st.floats(0.001, 10.0),
     cap_s=st.floats(10.0, 100.0),
+    growth=st.sampled_from(Growth),
     factor=st.floats(1.0, 9.0),
+    rise_s=TIME_S,
     spread_fraction=st.floats(0.0, 1.0),
+    add_least_s=st.floats(-9.0, 0.0),
+    add_most_s=st.floats(0.0, 9.0),
+    jitter_place=st.sampled_from(JitterPlace),
+    drawn_once=st.booleans(),
+    compounding=st.booleans(),
+    first_jitter=st.sampled_from([Jitter.NONE, Jitter.FULL]),
+    after_loss_s=st.just(inf) | TIME_S,
+    heeds_hint=st.booleans(),
     first_s=st.just(inf) | st.floats(0.0, 10.0),
     steps_s=st.lists(st.floats(0.0, 10.0), max_size=3),
-    max_attempts=COUNT,
+    max_attempts=COUNT | st.just(0),
     stable_after_s=TIME_S,
 )
 SETTINGS = st.builds(

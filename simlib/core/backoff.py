@@ -1,4 +1,10 @@
-"""How long to wait before the next attempt."""
+"""How long to wait before the next attempt.
+
+A wait is made in three steps: a ceiling that grows with the attempts, jitter around or below it,
+and the cap. Clients differ in the order of the last two: jitter before the cap vanishes once the
+ceiling is far above it, jitter after the cap can pass it. `delay` rises with its draw, and has no
+branch on it, nor on the wait before: so both may also be arrays.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,12 @@ from enum import IntEnum
 from math import inf
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Count, Ruled, choice, count, number, seconds, times
+from simlib.core.rules import Count, Ruled, choice, count, flag, number, seconds, times
+
+#: Additive jitter takes away less than a day.
+_LONG_S = 86_400.0
+#: More than one over the least draw above 0.
+_BEYOND = 2.0**64
 
 
 class Jitter(IntEnum):
@@ -18,30 +29,76 @@ class Jitter(IntEnum):
     EQUAL = 2
     DECORRELATED = 3
     PROPORTIONAL = 4
+    ADDITIVE = 5
+    BELOW = 6
+
+
+class JitterPlace(IntEnum):
+    """Where jitter stands to the cap."""
+
+    #: The ceiling is capped, and the wait once more: no wait passes the cap.
+    INSIDE = 0
+    #: The wait is capped, the ceiling is not: jitter vanishes at the cap.
+    BEFORE_CAP = 1
+    #: The ceiling is capped, the wait is not: jitter may pass the cap.
+    AFTER_CAP = 2
+
+
+class Growth(IntEnum):
+    """How ceilings grow from attempt to attempt."""
+
+    EXPONENTIAL = 0
+    LINEAR = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff(Ruled):
-    """A reconnect policy: the waits between attempts, and how many there may be."""
+    """A reconnect policy: the waits between attempts, and how many there may be.
 
-    #: How the wait is spread: none, full, equal, decorrelated or proportional.
+    No wait is longer than the cap, but for jitter placed after it; `longest_s` says how long
+    one can be.
+    """
+
+    #: How the wait is spread: none, full, equal, decorrelated, proportional, additive or below.
     jitter: Jitter = choice(Jitter.FULL)
     #: Ceiling of the first wait.
     base_s: float = seconds(1.0, above=True)
-    #: No wait is longer.
+    #: No ceiling is longer, and no wait unless jitter comes after the cap.
     cap_s: float = seconds(30.0, above=True)
+    #: How ceilings grow: exponential, by factor, or linear, by rise_s.
+    growth: Growth = choice(Growth.EXPONENTIAL)
     #: Growth of the ceiling per attempt.
     factor: float = number(2.0, "", low=1.0)
-    #: Half-width of proportional jitter, and by how much a server's hint may be stretched.
+    #: Linear growth: the ceiling rises by this per attempt.
+    rise_s: float = seconds(1.0)
+    #: Half-width of proportional jitter, or how much of the ceiling jitter below it may take away;
+    #: and by how much a server's hint may be stretched.
     spread_fraction: float = number(0.5, "", high=1.0)
-    #: The first wait, exactly; inf: like the others.
+    #: Additive jitter adds at least this, which may be below 0; no wait ever is.
+    add_least_s: float = seconds(0.0, low=-_LONG_S)
+    #: And at most this.
+    add_most_s: float = seconds(1.0, low=-_LONG_S)
+    #: Where jitter stands to the cap: inside, before_cap or after_cap. Decorrelated: inside.
+    jitter_place: JitterPlace = choice(JitterPlace.INSIDE)
+    #: Whether a client draws its jitter once, and keeps it for life; else for each wait.
+    drawn_once: bool = flag(False)
+    #: Whether a ceiling grows from the wait before, jitter included; a table does not grow.
+    compounding: bool = flag(False)
+    #: The first wait, before its jitter; inf: like the others.
     first_s: float = seconds(inf, endless=True)
-    #: An explicit table of ceilings instead of base and factor; its last entry repeats.
+    #: How such a first wait is spread; by default it is exact.
+    first_jitter: Jitter = choice(Jitter.NONE)
+    #: The wait after a stable connection was lost, exactly; the count begins only with the next
+    #: failure. inf: a loss counts as an attempt and waits like the others.
+    after_loss_s: float = seconds(inf, endless=True)
+    #: An explicit table of ceilings instead of base and growth; its last entry repeats.
     steps_s: tuple[float, ...] = times()
-    #: Failed attempts in a row after which the client gives up.
-    max_attempts: Count = count(inf, endless=True)
+    #: Failed attempts in a row after which the client gives up; 0: it never attempts again.
+    max_attempts: Count = count(inf, low=0, endless=True)
     #: Open this long before the count of failures resets; 0: it resets on open.
     stable_after_s: float = seconds(0.0)
+    #: Whether a server's hint (Retry-After) is a lower bound of the next wait.
+    heeds_hint: bool = flag(True)
     #: Length of the table, kept beside it so that compiled code need not look at an empty one.
     step_count: int = field(init=False, repr=False, default=0)
 
@@ -54,6 +111,12 @@ class Backoff(Ruled):
             raise SettingsError(
                 "first_s", self.first_s, f"must not be above cap_s ({self.cap_s:g})"
             )
+        if self.first_jitter == Jitter.DECORRELATED:
+            rule = "must not be decorrelated: there is no wait before it"
+            raise SettingsError("first_jitter", "decorrelated", rule)
+        if self.add_most_s < self.add_least_s:
+            rule = f"must not be below add_least_s ({self.add_least_s:g})"
+            raise SettingsError("add_most_s", self.add_most_s, rule)
         for i, step_s in enumerate(self.steps_s):
             if step_s > self.cap_s:
                 raise SettingsError(
@@ -62,37 +125,102 @@ class Backoff(Ruled):
 
 
 def ceiling(rules: Backoff, attempt: int) -> float:
-    """Return the longest wait before this attempt, counted from 1."""
-    if rules.step_count > 0:
-        return rules.steps_s[min(attempt, rules.step_count) - 1]
-    # Multiplied out, not raised to a power: same bits on every machine, and no overflow.
-    height_s = rules.base_s
-    for _ in range(attempt - 1):
-        height_s *= rules.factor
-        if height_s >= rules.cap_s or rules.factor == 1.0:
-            break
-    return min(rules.cap_s, height_s)
+    """Return what the wait before this attempt is spread around or below, counted from 1."""
+    return _ceiling(rules, attempt, rules.cap_s)
 
 
 def delay(rules: Backoff, attempt: int, previous_s: float, u: float) -> float:
     """Return the wait before this attempt; ``previous_s`` is the wait before, ``u`` the draw."""
     if attempt == 1 and rules.first_s < inf:
-        return rules.first_s
-    height_s = ceiling(rules, attempt)
-    if rules.jitter == Jitter.FULL:
-        return height_s * u
-    if rules.jitter == Jitter.EQUAL:
-        return height_s / 2.0 + height_s / 2.0 * u
+        return _spread(rules, rules.first_jitter, rules.first_s, u)
     if rules.jitter == Jitter.DECORRELATED:
         before_s = rules.base_s if attempt == 1 else max(rules.base_s, previous_s)
         return min(rules.cap_s, rules.base_s + (3.0 * before_s - rules.base_s) * u)
-    if rules.jitter == Jitter.PROPORTIONAL:
-        return min(rules.cap_s, height_s * (1.0 + rules.spread_fraction * (2.0 * u - 1.0)))
-    return height_s
+    top_s = rules.cap_s
+    if rules.jitter_place == JitterPlace.BEFORE_CAP:
+        # So far above the cap that the least draw above 0 reaches it; and no overflow.
+        top_s *= _BEYOND
+    if rules.compounding and attempt > 1 and rules.step_count == 0:
+        return _spread(rules, rules.jitter, min(top_s, _grown(rules, previous_s)), u)
+    return _spread(rules, rules.jitter, _ceiling(rules, attempt, top_s), u)
+
+
+def _ceiling(rules: Backoff, attempt: int, top_s: float) -> float:
+    if rules.step_count > 0:
+        return rules.steps_s[min(attempt, rules.step_count) - 1]
+    if rules.growth == Growth.LINEAR:
+        return min(top_s, rules.base_s + rules.rise_s * (attempt - 1))
+    # Multiplied out, not raised to a power: same bits on every machine, and no overflow.
+    height_s = rules.base_s
+    for _ in range(attempt - 1):
+        height_s *= rules.factor
+        if height_s >= top_s or rules.factor == 1.0:
+            break
+    return min(top_s, height_s)
+
+
+def _grown(rules: Backoff, wait_s: float) -> float:
+    """Return a wait one growth later."""
+    if rules.growth == Growth.LINEAR:
+        return wait_s + rules.rise_s
+    return wait_s * rules.factor
+
+
+def _spread(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
+    """Return a ceiling with jitter, and capped unless jitter comes after the cap."""
+    wait_s = height_s
+    if jitter == Jitter.FULL:
+        wait_s = height_s * u
+    elif jitter == Jitter.EQUAL:
+        wait_s = height_s / 2.0 + height_s / 2.0 * u
+    elif jitter == Jitter.PROPORTIONAL:
+        wait_s = height_s * (1.0 + rules.spread_fraction * (2.0 * u - 1.0))
+    elif jitter == Jitter.BELOW:
+        wait_s = height_s * (1.0 - rules.spread_fraction * (1.0 - u))
+    elif jitter == Jitter.ADDITIVE:
+        added_s = rules.add_least_s + (rules.add_most_s - rules.add_least_s) * u
+        wait_s = max(0.0, height_s + added_s)
+    if rules.jitter_place == JitterPlace.AFTER_CAP:
+        return wait_s
+    return min(rules.cap_s, wait_s)
+
+
+def longest_s(rules: Backoff) -> float:
+    """Return the bound of every wait that is drawn: the cap, or what jitter after it can reach."""
+    if rules.jitter_place != JitterPlace.AFTER_CAP:
+        return rules.cap_s
+    reach_s = rules.cap_s
+    for jitter in (rules.jitter, rules.first_jitter):
+        if jitter not in (Jitter.NONE, Jitter.DECORRELATED):
+            reach_s = max(reach_s, _spread(rules, jitter, rules.cap_s, 1.0))
+    return reach_s
+
+
+def looks_back(rules: Backoff) -> bool:
+    """Whether a wait depends on the one before it."""
+    return rules.jitter == Jitter.DECORRELATED or rules.compounding
+
+
+def is_scattered(rules: Backoff) -> bool:
+    """Whether no two clients ever draw the same wait, but by a chance that is none in practice."""
+    return (
+        rules.jitter in (Jitter.FULL, Jitter.EQUAL)
+        and rules.jitter_place != JitterPlace.BEFORE_CAP
+        and not rules.drawn_once
+        and not rules.compounding
+        and rules.first_s == inf
+        and rules.after_loss_s == inf
+        and min(rules.steps_s, default=inf) > 0.0
+    )
 
 
 def stretched(rules: Backoff, hint_s: float, u: float) -> float:
-    """Return a server's hint, spread upwards only, since a hint is a lower bound."""
+    """Return a server's hint, spread upwards only, since a hint is a lower bound.
+
+    0 if the client does not heed it.
+    """
+    if not rules.heeds_hint:
+        return 0.0
     if rules.jitter == Jitter.NONE:
         return hint_s
     return hint_s * (1.0 + rules.spread_fraction * u)

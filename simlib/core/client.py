@@ -19,7 +19,7 @@ from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.channel import Channels, Verdict
 from simlib.core.delivery import Delivery
 from simlib.core.draft import DraftRules
-from simlib.core.draws import Stream, uniform
+from simlib.core.draws import PER_LIFE, Stream, uniform
 from simlib.core.errors import MisuseError
 from simlib.core.events import Command, Event, Reason
 from simlib.core.fallback import Fallback, Transport
@@ -33,9 +33,6 @@ from simlib.core.session import Session, SessionRules
 
 # Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
 _CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
-
-#: Connections and draws of each life of a client begin at a multiple of this.
-PER_LIFE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)

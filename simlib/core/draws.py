@@ -12,6 +12,8 @@ from enum import IntEnum
 
 SEED_LIMIT = 1 << 32
 INDEX_BITS = 26
+#: Connections and draws of each life of a client begin at a multiple of this.
+PER_LIFE = 1 << 16
 
 _MASK = 0xFFFFFFFF
 _MULTIPLIER = 0xD256D193
@@ -34,6 +36,7 @@ class Stream(IntEnum):
     SERVICE = 11
     HERD = 12
     STAY = 13
+    WAIT_ONCE = 14
 
 
 def uniform(seed: int, client: int, stream: int, index: int) -> float:

@@ -5,6 +5,7 @@ Rules of the table:
 - Breaker, backoff, budget and the server's hint each postpone; the next attempt is at the latest
   of them.
 - A failure is an attempt that failed, or a connection lost before it was stable.
+- After the loss of a stable connection a client may have a wait of its own, which is no attempt's.
 - The breaker does not fight the backoff: it only moves the next attempt, and calls it a probe.
 - After giving up, attempts end; the polling fallback goes on.
 - Suspended (offline, or without a session) there are no attempts and nothing counts as failure;
@@ -30,7 +31,7 @@ from simlib.core.breaker import (
     probing,
     succeeded,
 )
-from simlib.core.draws import Stream, uniform
+from simlib.core.draws import PER_LIFE, Stream, uniform
 from simlib.core.fallback import (
     WEBSOCKET,
     Carrier,
@@ -314,8 +315,11 @@ def _retreat(
             rationed=0,
             draws=link.draws,
         )
-    u = uniform(seed, client, Stream.WAIT, link.draws)
-    delay_s = delay(rules.backoff, attempt, link.delay_s, u)
+    u = _draw(link, rules, seed, client)
+    if failed == 0 and rules.backoff.after_loss_s < inf:
+        attempt, delay_s = 0, rules.backoff.after_loss_s
+    else:
+        delay_s = delay(rules.backoff, attempt, link.delay_s, u)
     hinted_s = now + stretched(rules.backoff, hint_s, u)
     next_s = max(now + delay_s, hinted_s)
     if refused:
@@ -343,7 +347,7 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
     # A first attempt that had to wait for a session wakes nobody else.
     is_first = link.attempt == 0 and link.opened_s == 0.0
     if rules.backoff.jitter != Jitter.NONE and not is_first:
-        soon_s += ceiling(rules.backoff, 1) * uniform(seed, client, Stream.WAIT, link.draws)
+        soon_s += ceiling(rules.backoff, 1) * _draw(link, rules, seed, client)
     soon_s = max(soon_s, link.hinted_s)
     if link.guard.state == BreakerState.OPEN:
         soon_s = max(soon_s, link.guard.until_s)
@@ -362,6 +366,13 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
         rationed=1 if budget_s > soon_s else 0,
         draws=link.draws + 1,
     )
+
+
+def _draw(link: Link, rules: LinkRules, seed: int, client: int) -> float:
+    """Return the draw of this wait; a client that draws once has one for each of its lives."""
+    if rules.backoff.drawn_once:
+        return uniform(seed, client, Stream.WAIT_ONCE, link.draws // PER_LIFE)
+    return uniform(seed, client, Stream.WAIT, link.draws)
 
 
 def _budget_s(link: Link, rules: LinkRules) -> float:

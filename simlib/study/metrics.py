@@ -354,7 +354,7 @@ def _of_links(trace: Trace) -> dict[str, Any]:
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
     attempts = tally.total("attempts")
-    number, sum_s, alone, _ = tally.waits.sum(axis=0)
+    number, sum_s, _, _ = tally.waits.sum(axis=0)
     return {
         "availability_fraction": _ratio(tally.open_s, tally.there_s),
         "polling_fraction": 0.0,
@@ -363,7 +363,7 @@ def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
         "peak_attempts_per_s": attempts_per_s(trace).max(),
         "amplification": _ratio(attempts, tally.total("opens")),
         "mean_wait_s": _ratio(sum_s.sum(), number.sum()),
-        "mean_wait_fraction": _ratio(_ceilings(trace, tally), alone.sum()),
+        "mean_wait_fraction": _ratio(*_fractions(trace, tally)),
         "gave_up": tally.total("gave_up"),
     }
 
@@ -373,13 +373,20 @@ def _backoffs(scenario: Scenario) -> list[Backoff]:
     return [*(herd.client.backoff for herd in scenario.herds), scenario.client.backoff]
 
 
-def _ceilings(trace: Trace, tally: Tally) -> float:
-    """Return the waits that the backoff alone decided, each over its ceiling, added up."""
-    total = 0.0
+def _fractions(trace: Trace, tally: Tally) -> tuple[float, float]:
+    """Return the waits that the backoff alone decided over their ceilings, added up; how many."""
+    total = count = 0.0
     for backoff, (_, _, alone, alone_s) in zip(_backoffs(trace.scenario), tally.waits, strict=True):
         for k in np.flatnonzero(alone).tolist():
-            total += alone_s[k] / ceiling(backoff, k)
-    return total
+            if height_s := _height_s(backoff, k):
+                total += float(alone_s[k]) / height_s
+                count += float(alone[k])
+    return total, count
+
+
+def _height_s(backoff: Backoff, attempt: int) -> float:
+    """Return the ceiling of a wait; 0 if it has none: after a loss that does not count."""
+    return ceiling(backoff, attempt) if attempt > 0 else 0.0
 
 
 def _wait_fractions(trace: Trace) -> pd.Series:
@@ -401,8 +408,9 @@ def _wait_fractions(trace: Trace) -> pd.Series:
     herd = {client: scenario.herd_of(client) for client in waits["client"].unique().tolist()}
     kind = waits["client"].map(herd).astype(int) * _ATTEMPTS + waits["attempt"]
     herds = {each: divmod(each, _ATTEMPTS) for each in kind.unique().tolist()}
-    ceilings_s = {each: ceiling(backoffs[i], attempt) for each, (i, attempt) in herds.items()}
-    return waits["wait_s"] / kind.map(ceilings_s)
+    ceilings_s = {each: _height_s(backoffs[i], attempt) for each, (i, attempt) in herds.items()}
+    # What has no ceiling is no fraction of it.
+    return waits["wait_s"] / kind.map(ceilings_s).replace(0.0, np.nan)
 
 
 #: More than a trace's column of attempts holds.

@@ -1,10 +1,20 @@
+from dataclasses import replace
 from math import inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.backoff import Backoff, Jitter, ceiling, delay, stretched
+from simlib.core.backoff import (
+    Backoff,
+    Growth,
+    Jitter,
+    JitterPlace,
+    ceiling,
+    delay,
+    longest_s,
+    stretched,
+)
 from simlib.core.errors import SettingsError
 
 ONE_TO_TEN = Backoff(base_s=1, cap_s=10, jitter="none")
@@ -21,8 +31,17 @@ def policies(draw):
         base_s=base_s,
         cap_s=cap_s,
         factor=draw(st.floats(1.0, 5.0)),
+        growth=draw(st.sampled_from(Growth)),
+        rise_s=draw(st.floats(0.0, 10.0)),
         spread_fraction=draw(st.floats(0.0, 1.0)),
+        add_least_s=draw(st.floats(-5.0, 0.0)),
+        add_most_s=draw(st.floats(0.0, 5.0)),
+        jitter_place=draw(st.sampled_from(JitterPlace)),
+        compounding=draw(st.booleans()),
         first_s=draw(st.just(inf) | inside),
+        first_jitter=draw(
+            st.sampled_from([each for each in Jitter if each.name != "DECORRELATED"])
+        ),
         steps_s=draw(st.just(()) | st.lists(inside, min_size=1, max_size=5)),
     )
 
@@ -88,8 +107,57 @@ def test_decorrelated_jitter_grows_from_the_base_after_a_shorter_first_wait():
 
 
 @given(policies(), st.lists(DRAW, min_size=1, max_size=30))
-def test_no_wait_is_negative_or_passes_the_cap(rules, draws):
-    assert all(0.0 <= wait_s <= rules.cap_s for wait_s in waits(rules, draws))
+def test_no_wait_is_negative_or_passes_the_cap_unless_jitter_comes_after_it(rules, draws):
+    if rules.jitter_place != JitterPlace.AFTER_CAP:
+        assert rules.cap_s == longest_s(rules)
+    assert all(0.0 <= wait_s <= longest_s(rules) for wait_s in waits(rules, draws))
+
+
+@given(policies(), DRAW, DRAW)
+def test_a_wait_rises_with_its_draw(rules, u, other):
+    low, high = sorted([u, other])
+    for attempt in (1, 2, 9):
+        assert delay(rules, attempt, 1.5, low) <= delay(rules, attempt, 1.5, high) * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "low", "high"),
+    [
+        # Jitter before the cap is gone once the ceiling is far above it.
+        ({"jitter": "proportional", "jitter_place": "before_cap"},
+         [0.5, 1, 2, 4, 5, 5, 5], [1.5, 3, 5, 5, 5, 5, 5]),
+        # Inside, the lower half stays; after it, the upper half too, beyond the cap.
+        ({"jitter": "proportional"}, [0.5, 1, 2, 2.5, 2.5], [1.5, 3, 5, 5, 5]),
+        ({"jitter": "proportional", "jitter_place": "after_cap"},
+         [0.5, 1, 2, 2.5, 2.5], [1.5, 3, 6, 7.5, 7.5]),
+        ({"jitter": "full", "jitter_place": "before_cap"}, [0, 0, 0, 0], [1, 2, 4, 5]),
+        ({"jitter": "below", "spread_fraction": 0.25},
+         [0.75, 1.5, 3, 3.75, 3.75], [1, 2, 4, 5, 5]),
+        ({"jitter": "additive", "add_least_s": -1.5, "add_most_s": 0.5},
+         [0, 0.5, 2.5, 3.5, 3.5], [1.5, 2.5, 4.5, 5, 5]),
+        ({"jitter": "additive", "jitter_place": "after_cap", "add_most_s": 0.2},
+         [1, 2, 4, 5, 5], [1.2, 2.2, 4.2, 5.2, 5.2]),
+        ({"jitter": "additive", "jitter_place": "before_cap", "add_least_s": -2, "add_most_s": 0},
+         [0, 0, 2, 5, 5], [1, 2, 4, 5, 5]),
+        ({"jitter": "none", "growth": "linear", "rise_s": 1.5}, [1, 2.5, 4, 5], [1, 2.5, 4, 5]),
+        # A wait grows from the one before: +-50 % each time.
+        ({"jitter": "proportional", "compounding": True}, [0.5, 0.5, 0.5, 0.5], [1.5, 4.5, 5, 5]),
+        ({"jitter": "proportional", "compounding": True, "jitter_place": "after_cap"},
+         [0.5, 0.5, 0.5, 0.5], [1.5, 4.5, 7.5, 7.5]),
+        ({"jitter": "additive", "compounding": True, "growth": "linear", "rise_s": 0.5,
+          "add_most_s": 0.25}, [1, 1.5, 2, 2.5], [1.25, 2, 2.75, 3.5]),
+        ({"jitter": "none", "first_s": 4, "first_jitter": "full"}, [0, 2, 4, 5], [4, 2, 4, 5]),
+    ],
+)  # fmt: skip
+def test_each_form_at_the_ends_of_its_draw(settings, low, high):
+    rules = Backoff(base_s=1, cap_s=5, **settings)
+    assert low == pytest.approx(waits(rules, [0.0] * len(low)))
+    assert high == pytest.approx(waits(rules, [1.0] * len(high)))
+
+
+def test_jitter_before_the_cap_leaves_nothing_of_the_draw_after_ever_so_many_attempts():
+    rules = Backoff(base_s=1, cap_s=5, jitter="full", jitter_place="before_cap")
+    assert [0.0, 5.0, 5.0] == [delay(rules, 100_000, 0.0, u) for u in (0.0, 2.0**-53, 0.9)]
 
 
 @given(policies(), st.integers(1, 100))
@@ -101,6 +169,7 @@ def test_the_ceiling_never_falls_without_a_table(rules, attempt):
 @given(policies(), st.floats(0.0, 1e6), DRAW)
 def test_a_hint_is_only_ever_stretched(rules, hint_s, u):
     assert hint_s <= stretched(rules, hint_s, u) <= hint_s * (1.0 + rules.spread_fraction)
+    assert 0.0 == stretched(replace(rules, heeds_hint=False), hint_s, u)
 
 
 def test_a_hint_is_kept_to_the_letter_without_jitter():
@@ -114,9 +183,14 @@ def test_a_hint_is_kept_to_the_letter_without_jitter():
         ({"cap_s": 0.5}, "cap_s = 0.5: must not be below base_s (1)"),
         ({"first_s": 31}, "first_s = 31.0: must not be above cap_s (30)"),
         ({"steps_s": [1, 40]}, "steps_s[1] = 40.0: must not be above cap_s (30)"),
+        ({"add_most_s": -1}, "add_most_s = -1.0: must not be below add_least_s (0)"),
+        (
+            {"first_jitter": "decorrelated"},
+            'first_jitter = "decorrelated": must not be decorrelated: there is no wait before it',
+        ),
     ],
 )
-def test_no_part_of_a_policy_may_pass_its_cap(wrong, message):
+def test_parts_of_a_policy_that_contradict_each_other(wrong, message):
     with pytest.raises(SettingsError) as error:
         Backoff(**wrong)
     assert message == str(error.value)

@@ -42,6 +42,21 @@ POLICIES = [
         ("equal", 0, {"steps_s": [0.5, 2, 9]}, 4, inf),
         ("decorrelated", 5, {}, inf, 3),
         ("proportional", 0, {"max_attempts": 9}, 5, 5),
+        (
+            "below",
+            0,
+            {"drawn_once": True, "compounding": True, "after_loss_s": 0, "heeds_hint": False},
+            inf,
+            inf,
+        ),
+        (
+            "additive",
+            5,
+            {"growth": "linear", "jitter_place": "after_cap", "first_s": 2, "first_jitter": "full"},
+            inf,
+            inf,
+        ),
+        ("full", 0, {"jitter_place": "before_cap", "after_loss_s": 0.5}, 4, inf),
     ]
 ]
 
@@ -64,7 +79,10 @@ def test_draws_are_the_same(compiled):
     ]
 
 
-@pytest.mark.parametrize("settings", POLICIES, ids=lambda each: each.backoff.jitter.name.lower())
+NAMES = [f"{i} {each.backoff.jitter.name.lower()}" for i, each in enumerate(POLICIES)]
+
+
+@pytest.mark.parametrize("settings", POLICIES, ids=NAMES)
 def test_waits_are_the_same(compiled, settings):
     rules, record = settings.backoff, flat([settings])[0]["backoff"]
     for attempt in (1, 2, 3, 50):
@@ -86,7 +104,7 @@ LIKELY = {
 }
 
 
-@pytest.mark.parametrize("settings", POLICIES, ids=lambda each: each.backoff.jitter.name.lower())
+@pytest.mark.parametrize("settings", POLICIES, ids=NAMES)
 def test_ten_thousand_random_steps_are_the_same(compiled, settings):
     plain, other, record = link.idle(), link.idle(), flat([settings])[0]
     now, seen = 0.0, set()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.client import Settings
+from simlib.core.draws import PER_LIFE
 from simlib.core.fallback import Fallback, Transport
 from simlib.core.link import TABLE, Input, Link, Move, State, idle, step
 from simlib.core.meters import Rate, ready_s
@@ -391,3 +392,46 @@ def test_any_sequence_of_inputs_keeps_the_rules(rules, steps):
 
 
 RESTING = {State.WAITING, State.STOPPED, State.SUSPENDED}
+
+
+# --- forms of real clients ---------------------------------------------------------------
+
+
+def waited(rules: Settings, client: int, draws: int = 0, failures: int = 3) -> list[float]:
+    """The waits of a client after failures in a row, from its start."""
+    link, result = step(idle(draws), Input.START, 0.0, rules, 1, client, 0.0), []
+    for _ in range(failures):
+        link = step(link, Input.FAILED, 0.0, rules, 1, client, 0.0)
+        result.append(link.delay_s)
+        link = step(link, Input.WAKE, link.deadline_s, rules, 1, client, 0.0)
+    return result
+
+
+def test_a_draw_for_life_is_another_for_each_client_and_each_of_its_lives():
+    rules = settings(backoff={"jitter": "full", "drawn_once": True})
+    first, other, again = waited(rules, 0), waited(rules, 1), waited(rules, 0, PER_LIFE)
+    assert [first[0] * 2**k for k in range(3)] == first
+    assert 3 == len({first[0], other[0], again[0]})
+
+
+def test_after_the_loss_of_a_stable_connection_the_count_begins_with_the_next_failure():
+    rules = settings(backoff={"after_loss_s": 0, "stable_after_s": 5})
+    lost = ("start", 0), ("opened", 1), ("lost", 10)
+    again = (*lost, ("wake", 10), ("failed", 11))
+    assert (0, 10.0) == (last(rules, *lost).attempt, last(rules, *lost).deadline_s)
+    assert (1, 12.0) == (last(rules, *again).attempt, last(rules, *again).deadline_s)
+    # One that was not stable is a failure like others.
+    unstable = last(rules, ("start", 0), ("opened", 1), ("lost", 2))
+    assert (1, 3.0) == (unstable.attempt, unstable.deadline_s)
+
+
+def test_a_client_of_no_attempts_stops_at_the_first_loss_and_the_first_failure():
+    rules = settings(backoff={"max_attempts": 0})
+    for script in ((("opened", 1), ("lost", 9)), (("failed", 1),)):
+        link = last(rules, ("start", 0), *script)
+        assert (State.STOPPED, inf) == (link.state, link.deadline_s)
+
+
+def test_a_hint_that_is_not_heeded_changes_nothing():
+    rules = settings(backoff={"heeds_hint": False})
+    assert 2.0 == last(rules, ("start", 0), ("failed", 1, 30.0)).deadline_s

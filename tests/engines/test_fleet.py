@@ -53,6 +53,25 @@ SCENARIOS = {
     },
     "messages change nothing": storm(clients=100, workload=sl.Workload(rate_per_s=1)),
     "steps and a first wait": storm(client=client(sl.Backoff(steps_s=[0.5, 1, 4], first_s=0.1))),
+    "jitter before the cap": storm(
+        client=client(
+            sl.Backoff(
+                jitter="full", base_s=0.5, cap_s=4, jitter_place="before_cap", after_loss_s=0
+            )
+        )
+    ),
+    "jitter that compounds, after the cap": storm(
+        client=client(
+            sl.Backoff(jitter="proportional", cap_s=4, jitter_place="after_cap", compounding=True)
+        )
+    ),
+    "jitter drawn once": storm(client=client(sl.Backoff(cap_s=4, drawn_once=True))),
+    "linear growth, a first wait spread": storm(
+        client=client(
+            sl.Backoff(jitter="none", growth="linear", first_s=3, first_jitter="additive")
+        )
+    ),
+    "no attempt after a loss": storm(client=client(sl.Backoff(max_attempts=0))),
     "all at once": storm(ramp_s=0, client=client(LOCKSTEP)),
     "several workers, exponential service": storm(
         server=server(

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import sqrt
 from statistics import stdev
 
-from simlib.core.backoff import Backoff, ceiling
+from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
@@ -25,17 +25,14 @@ JITTERS = {
 def policy(params: dict) -> Backoff:
     """The policy of a case; base 1 s and factor 2 where it names only a cap."""
     base_s, cap_s, factor = params.get("base", 1), params["cap"], params.get("factor", 2)
-    rules = Backoff(base_s=base_s, cap_s=cap_s, factor=factor, jitter=JITTERS[params["policy"]])
-    if params["policy"] != "+-25%":
-        return rules
-    # The closed form lets the spread pass the cap, which simlib does not: give it room.
-    table = [ceiling(rules, attempt) for attempt in range(1, 20)]
+    # The closed form lets the spread pass the cap.
     return Backoff(
         base_s=base_s,
-        cap_s=1.25 * cap_s,
-        jitter="proportional",
+        cap_s=cap_s,
+        factor=factor,
+        jitter=JITTERS[params["policy"]],
         spread_fraction=0.25,
-        steps_s=table,
+        jitter_place="after_cap" if params["policy"] == "+-25%" else "inside",
     )
 
 

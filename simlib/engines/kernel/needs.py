@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.core.backoff import Jitter
+from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.client import Settings
 from simlib.core.faults import ON_THE_WAY, FaultKind
 from simlib.core.path import Distribution
@@ -43,7 +43,7 @@ def _remembers(client: Settings) -> bool:
         or client.breaker.failure_fraction < inf
         or client.attempt_budget.per_s < inf
         or client.connect_budget.per_s < inf
-        or client.backoff.jitter == Jitter.DECORRELATED
+        or looks_back(client.backoff)
     )
 
 
@@ -101,14 +101,8 @@ def meets(scenario: Scenario) -> bool:
     """Whether clients can act at the same moment, in an order that the server can tell."""
     if not tells(scenario) or scenario.path.latency.distribution != Distribution.CONSTANT:
         return False
-    spread = all(map(_spreads, scenario.policies))
+    spread = all(is_scattered(client.backoff) for client in scenario.policies)
     return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0
-
-
-def _spreads(client: Settings) -> bool:
-    backoff = client.backoff
-    drawn = backoff.jitter in (Jitter.FULL, Jitter.EQUAL) and backoff.first_s == inf
-    return drawn and min(backoff.steps_s, default=inf) > 0.0
 
 
 def fuses(scenario: Scenario) -> bool:
