@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from simlib.core.quality import QualityRules as QualityRules
     from simlib.core.server import ServerSettings as ServerSettings
     from simlib.core.session import SessionRules as SessionRules
+    from simlib.policies import presets as presets
     from simlib.scenario import Scenario as Scenario
     from simlib.scenario import dump as dump
     from simlib.scenario import load as load
@@ -87,6 +88,7 @@ _WHERE = {
     "explore": "show.widgets",
     "load": "scenario",
     "plots": "show.plots",
+    "presets": "policies",
     "summary": "study.metrics",
 }
 

@@ -442,6 +442,7 @@ def _shipped() -> dict[str, Path]:
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
     """Apply all settings at once, since a new cap may be below the old base."""
     from simlib.networks import resolved
+    from simlib.policies import with_presets
     from simlib.scenario import Scenario, build, dump
 
     data = tomllib.loads(dump(scenario))
@@ -450,13 +451,20 @@ def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
         if not (key and text):
             raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
         try:
-            data = _with(data, key.split("."), _toml_value(text))
+            # At once: a later --set may change a part of a preset.
+            data = with_presets(_with(data, key.split("."), _toml_value(text)))
         except LookupError:
             raise SettingsError(f"--set {key}", text, "is not a setting of this scenario") from None
+        except SettingsError as error:
+            raise _of_set(error) from error
     try:
         return build(Scenario, resolved(data, Path()))
     except SettingsError as error:
-        raise SettingsError(f"--set {error.key}", error.value, error.rule) from error
+        raise _of_set(error) from error
+
+
+def _of_set(error: SettingsError) -> SettingsError:
+    return SettingsError(f"--set {error.key}", error.value, error.rule)
 
 
 def _with(place: Any, names: Sequence[str], value: Any) -> Any:

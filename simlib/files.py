@@ -1,4 +1,4 @@
-"""Results land whole or not at all: write beside the target, then rename."""
+"""Files: results land whole or not at all; data that is shipped is found where it lies."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from simlib.core.errors import SimlibError
+
+_HERE = Path(__file__).parent
 
 
 @contextmanager
@@ -25,3 +29,17 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def shipped(name: str) -> Path:
+    """Return a file of data that comes with simlib: in its source tree, or beside its modules.
+
+    Examples
+    --------
+    >>> shipped("presets.toml").name
+    'presets.toml'
+    """
+    for folder in (_HERE.parent, _HERE):
+        if (folder / "data" / name).is_file():
+            return folder / "data" / name
+    raise SimlibError(f"data/{name} came neither with this simlib nor with a source tree around it")

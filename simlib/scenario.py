@@ -21,6 +21,7 @@ from simlib.core.path import Path
 from simlib.core.rules import Rule, Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
 from simlib.networks import resolved
+from simlib.policies import with_presets
 from simlib.workload import Hint, Workload
 
 T = TypeVar("T", bound=Ruled)
@@ -206,7 +207,7 @@ def load(path: str | FilePath) -> Scenario:
         raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
     data.setdefault("name", file.stem)
     try:
-        return build(Scenario, resolved(data, file.parent))
+        return build(Scenario, resolved(with_presets(data), file.parent))
     except SettingsError as error:
         raise SettingsError(f"{path}: {error.key}", error.value, error.rule) from error
 

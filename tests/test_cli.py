@@ -91,6 +91,17 @@ def test_run_writes_the_trace_and_its_metrics(here):
     assert ("small", 4) == (row["label"], row["attempts"])
 
 
+def test_a_preset_is_set_for_the_clients_and_then_changed_in_part(here):
+    like_phoenix = ("client=preset:phoenix", "client.backoff.jitter=full")
+    client = cli._scenario("small.toml", like_phoenix, None, None).client
+    assert ("full", 5.0) == (client.backoff.jitter.name.lower(), client.backoff.steps_s[-1])
+    assert sl.presets["phoenix"].client.heartbeat == client.heartbeat
+    assert (
+        '--set client = "preset:phonix": is no preset (did you mean "phoenix"?); '
+        "simlib presets lists them"
+    ) == refusal("run", "small.toml", "--set", "client=preset:phonix")
+
+
 def test_story_prints_what_the_trace_tells(here):
     result = simlib("story", "small.toml", "--client", "1")
     assert sl.run(sl.load("small.toml")).story(1) == result.stdout.splitlines()
@@ -230,7 +241,7 @@ SECONDS = "must be a number of seconds, above 0"
 BAD_FILES = {
     "[client.backoff]\ncap=5": (
         'client.backoff.cap = 5: is not a setting (did you mean "cap_s"?); known are jitter, '
-        "base_s, cap_s, factor, spread_fraction, first_s, steps_s, max_attempts, stable_after_s"
+        "base_s, cap_s, growth, factor, rise_s, spread_fraction, add_least_s, add_most_s, "
     ),
     "[clients]\nbackoff=1": "clients = {'backoff': 1}: must be a whole number, from 1 to",
     'duration_s = "long"': f'duration_s = "long": {SECONDS}',
@@ -248,7 +259,7 @@ BAD_FILES = {
     ),
     '[client.backoff]\njitter="ful"': (
         'client.backoff.jitter = "ful": must be one of none, full, equal, decorrelated, '
-        'proportional (did you mean "full"?)'
+        'proportional, additive, below (did you mean "full"?)'
     ),
 }
 
@@ -339,9 +350,10 @@ def interrupted(here, monkeypatch):
         trace = sl.Trace(on, scenario, partial=True)
         raise Interrupted(trace)
 
-    monkeypatch.setattr(sys.modules["simlib.run"], "run", run)
+    # The last one last: a module imported after it would keep what stands there for good.
     monkeypatch.setattr("simlib.study.compare.run", run)
     monkeypatch.setattr("simlib.study.capacity.run", run)
+    monkeypatch.setattr(sys.modules["simlib.run"], "run", run)
 
 
 @pytest.mark.parametrize(

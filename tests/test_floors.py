@@ -13,6 +13,7 @@ FLOORS = {
     "interruptions": 1,
     "rows": 1,
     "networks": 1,
+    "policies": 1,
     "scenario": 1,
     "tally": 1,
     "trace": 1,
