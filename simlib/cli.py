@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -385,6 +386,91 @@ def calibrate(pings: Path, name: str, out: Path | None, as_json: bool) -> None:
     _note(f"Profile and chart are in {folder}: use it with --set network={profile}")
 
 
+@main.group(
+    invoke_without_command=True,
+    epilog=_examples(
+        "presets", "presets show socket.io-client", "presets compare phoenix aws-full --out out/two"
+    ),
+)
+@click.pass_context
+def presets(ctx: click.Context) -> None:
+    """List the reconnect policies of real clients that come with simlib.
+
+    Any of them stands for a scenario's clients: --set client=preset:NAME.
+    """
+    if ctx.invoked_subcommand is None:
+        from simlib.policies import presets as known
+        from simlib.show.presets import presets_in_words
+
+        _print(presets_in_words(known))
+
+
+@presets.command(epilog=_examples("presets show phoenix", "presets show signalr --json"))
+@click.argument("name")
+@_json
+def show(name: str, as_json: bool) -> None:
+    """Show preset NAME: where it was read, what it leaves out, its first waits, its settings."""
+    from simlib.policies import presets as known
+
+    preset = known[name]
+    if as_json:
+        said = {each: getattr(preset, each) for each in ("name", "kind", "source", "differs")}
+        waits = {"waits": preset.waits, "client": _finite(dict(preset.table))}
+        click.echo(_json_text(said | waits), nl=False)
+    else:
+        from simlib.show.presets import preset_in_words
+
+        _print(preset_in_words(preset))
+
+
+@presets.command(
+    "compare",
+    epilog=_examples(
+        "presets compare", "presets compare phoenix socket.io-client aws-full --clients 100000"
+    ),
+)
+@click.argument("names", nargs=-1)
+@click.option("--clients", default=10_000, show_default=True, help="How many, of each.")
+@click.option("--outage", "outage_s", default=30.0, show_default=True, help="Its length in s.")
+@click.option(
+    "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
+)
+@_out
+@_json
+def compare_presets(
+    names: Sequence[str],
+    clients: int,
+    outage_s: float,
+    on: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw how presets wait, attempt by attempt, and play one storm with each.
+
+    NAMES: some presets; by default all. The storm is an outage, and then a server that opens a
+    tenth of the clients each second and refuses the others.
+    """
+    from simlib.core.client import Settings
+    from simlib.policies import presets as known
+    from simlib.show.presets import save_policies_chart, storms_in_words
+    from simlib.study.storms import storm, storms
+
+    chosen = {name: known[name].client for name in names or known}
+    played = storm(Settings(), clients, outage_s)
+    folder = out or Path("out") / "presets"
+    _check_writable(folder)
+    with _progress("playing") as progress:
+        table = storms(chosen, clients, outage_s, on=on, progress=progress)
+    save_policies_chart({name: each.backoff for name, each in chosen.items()}, folder)
+    _write(folder / "storms.csv", table.to_csv())
+    if as_json:
+        rows = {str(name): _finite(row) for name, row in table.to_dict(orient="index").items()}
+        click.echo(_json_text({"clients": clients, "outage_s": outage_s, "storms": rows}), nl=False)
+    else:
+        _print(storms_in_words(table, played, on))
+    _note(f"Chart of the waits and table of the storms are in {folder}.")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""
@@ -601,6 +687,13 @@ def _print(result: Any) -> None:
 
 def _note(text: str) -> None:
     click.echo(text, err=True)
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with text for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return str(value) if value in (inf, -inf) else value
 
 
 def _json_text(document: dict[str, Any]) -> str:

@@ -235,6 +235,34 @@ def test_compare_says_no_with_status_1_and_names_the_metrics(compared):
     assert "First that differs: client " in words
 
 
+# --- presets -----------------------------------------------------------------------------
+
+
+def test_presets_are_listed_and_one_is_shown(here):
+    lines = simlib("presets").stdout.splitlines()
+    assert len(sl.presets) + 1 == len([line for line in lines if line and line[0] != " "])
+    assert "nats/aio/client.py:89-98" in simlib("presets", "show", "nats-py").stdout
+    document = json.loads(simlib("presets", "show", "sockette", "--json").stdout)
+    assert ("1 s always, no jitter", 120) == (
+        document["waits"],
+        document["client"]["connect_timeout_s"],
+    )
+    wrong = 'preset = "phonix": is no preset (did you mean "phoenix"?); simlib presets lists them'
+    assert wrong == refusal("presets", "show", "phonix")
+    assert wrong == refusal("presets", "compare", "phonix")
+
+
+def test_presets_are_compared_by_chart_and_storm(here):
+    asked = ["presets", "compare", "sockette", "okhttp", "--clients", "20", "--on", "sim"]
+    told = simlib(*asked, "--outage", "5", "--out", "mine")
+    assert (0, ["storms.csv", "waits.png"]) == (told.exit_code, names("mine"))
+    assert told.stderr.endswith("Chart of the waits and table of the storms are in mine.\n")
+    table = pd.read_csv("mine/storms.csv", index_col="client")
+    assert (0, 20) == (table["never_back"]["sockette"], table["never_back"]["okhttp"])
+    again = json.loads(simlib(*asked, "--outage", "5", "--json").stdout)
+    assert "inf" == again["storms"]["okhttp"]["back_s_p50"]
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 SECONDS = "must be a number of seconds, above 0"
