@@ -1,7 +1,8 @@
 """The command line: from arguments to the public names, from results to words and files.
 
 Results go to stdout, progress and notes to stderr. Whatever goes wrong is one sentence and a
-status: 0 agreed or done, 1 disagreed, 2 bad input, 130 interrupted.
+status: 0 agreed or done, 1 disagreed or (lint) warned, 2 bad input, 3 an error that lint found, 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 SCENARIOS = Path(__file__).parents[1] / "data" / "scenarios"
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+#: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
+LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
 
 
 class _Failure(click.ClickException):
@@ -471,6 +474,38 @@ def compare_presets(
     _note(f"Chart of the waits and table of the storms are in {folder}.")
 
 
+@main.command(
+    epilog=_examples(
+        "lint reconnect_storm", "lint preset:phoenix", "lint policy.toml --clients 20000 --json"
+    )
+)
+@click.argument("target", metavar="SCENARIO|preset:NAME")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--clients", type=int, help="How many clients.")
+@_json
+def lint(target: str, settings: Sequence[str], clients: int | None, as_json: bool) -> None:
+    """Check the policies of SCENARIO, a preset or a policy's file, without playing it.
+
+    Each finding has a rule, the number behind it, and what to do. Exits with 0 if there is nothing
+    worse than info, with 1 after warnings and with 3 after errors; 2 is bad input, as everywhere.
+    """
+    from simlib.study.lint import lint as check
+    from simlib.study.lint import worst
+
+    scenario, resets = _policy(target, settings, clients)
+    findings = check(scenario, resets=resets)
+    found = worst(findings)
+    if as_json:
+        rows = [each.to_json() for each in findings]
+        document = {"target": target, "clients": scenario.clients, "worst": found, "findings": rows}
+        click.echo(_json_text(document), nl=False)
+    else:
+        from simlib.show.lint import lint_in_words
+
+        _print(lint_in_words(target, findings))
+    raise SystemExit(LINTED[found])
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""
@@ -493,7 +528,12 @@ def _scenario(
 ) -> Scenario:
     from simlib.scenario import load
 
-    scenario = load(_file(given))
+    return _with_options(load(_file(given)), settings, seed, clients)
+
+
+def _with_options(
+    scenario: Scenario, settings: Sequence[str], seed: int | None, clients: int | None
+) -> Scenario:
     if settings:
         scenario = _changed(scenario, settings)
     if seed is not None:
@@ -501,6 +541,18 @@ def _scenario(
     if clients is not None:
         scenario = scenario.replace(clients=clients)
     return scenario
+
+
+def _policy(given: str, settings: Sequence[str], clients: int | None) -> tuple[Scenario, str]:
+    """Return a scenario, or one around a preset; and what resets the count of failures there."""
+    from simlib.policies import PREFIX, presets
+
+    if not given.startswith(PREFIX):
+        return _scenario(given, settings, None, clients), ""
+    from simlib.study.lint import alone
+
+    preset = presets[given.removeprefix(PREFIX)]
+    return _with_options(alone(preset), settings, None, clients), preset.resets
 
 
 def _file(given: str) -> Path:

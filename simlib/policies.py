@@ -29,6 +29,8 @@ class Preset:
     name: str
     #: What it is: websocket, graphql, broker, rpc, library, algorithm ...
     kind: str
+    #: What resets its count of failures: open, time, answer, call, none or unknown.
+    resets: str
     #: Package, version, file and lines; read, or also run.
     source: str
     #: What the real client does that these settings do not.
@@ -110,7 +112,12 @@ def read(text: str) -> dict[str, Preset]:
         raise SimlibError(f"the presets are not TOML: {error}") from error
     return {
         name: Preset(
-            name, each["kind"], each["source"], each["differs"], dict(each.get("client", {}))
+            name,
+            each["kind"],
+            each["resets"],
+            each["source"],
+            each["differs"],
+            dict(each.get("client", {})),
         )
         for name, each in document.items()
     }

@@ -263,6 +263,36 @@ def test_presets_are_compared_by_chart_and_storm(here):
     assert "inf" == again["storms"]["okhttp"]["back_s_p50"]
 
 
+# --- lint --------------------------------------------------------------------------------
+
+
+def test_lint_says_by_its_status_how_bad_it_is(here):
+    assert (3, "preset:phoenix: 2 errors, 1 info") == (
+        (told := simlib("lint", "preset:phoenix")).exit_code,
+        told.stdout.splitlines()[0],
+    )
+    assert 1 == simlib("lint", "preset:socket.io-client").exit_code
+    assert 0 == simlib("lint", "preset:aws-full").exit_code
+    sound = simlib("lint", "preset:aws-full", "--set", "client.heartbeat.interval_s=25")
+    assert (0, "preset:aws-full: nothing found\n") == (sound.exit_code, sound.stdout)
+
+
+def test_lint_writes_a_document_of_a_scenario(here):
+    told = simlib("lint", "small.toml", "--set", "client.outbox.capacity=inf", "--json")
+    document = json.loads(told.stdout, parse_constant=pytest.fail)
+    assert (1, "warning", 2) == (told.exit_code, document["worst"], document["clients"])
+    assert ["flapping", "no-heartbeat", "outbox-unbounded"] == [
+        each["rule"] for each in document["findings"]
+    ]
+    assert "inf" == document["findings"][2]["number"]
+
+
+def test_bad_input_of_lint_is_no_finding(here):
+    wrong = 'preset = "phonix": is no preset (did you mean "phoenix"?); simlib presets lists them'
+    assert wrong == refusal("lint", "preset:phonix")
+    assert refusal("lint", "none.toml").startswith('scenario = "none.toml": cannot be read')
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 SECONDS = "must be a number of seconds, above 0"

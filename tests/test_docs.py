@@ -7,6 +7,7 @@ import pytest
 
 import simlib as sl
 from simlib.core.link import TABLE, Input, State
+from simlib.show.lint import presets_lint_table
 from simlib.show.terminal import written
 from simlib.study.storms import storms
 
@@ -47,7 +48,10 @@ def storms_table() -> str:
 
 
 #: Tables of the README that are written by what they tell of, between marks of these names.
-TABLES = {"storms": storms_table}
+TABLES = {
+    "storms": storms_table,
+    "lint": lambda: markdown(presets_lint_table(sl.presets)),
+}
 
 
 def marked(name: str, table: str = "") -> str:

@@ -93,6 +93,8 @@ def test_every_preset_is_a_client_with_a_source_and_what_it_leaves_out():
     assert FORMULAS.keys() | never == set(sl.presets)
     for preset in sl.presets.values():
         assert preset.source
+        assert preset.resets in {"open", "time", "answer", "call", "none", "unknown"}
+        assert (preset.resets == "time") == (preset.client.backoff.stable_after_s > 0.0)
         assert preset.differs.endswith(".")
         limit = preset.client.backoff.max_attempts
         assert LIMITS.get(preset.name, inf) == limit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import numpy as np
@@ -61,22 +61,30 @@ def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
     """
     waits = np.full((len(SHARES), attempts), np.nan)
     last = int(min(attempts, rules.max_attempts))
-    if looks_back(rules):
-        drawn = np.array([_drawn_s(rules, client, last) for client in range(_DRAWN)])
-        waits[:, :last] = np.quantile(drawn.reshape(_DRAWN, last), SHARES, axis=0)
+    if looks_back(rules) and last:
+        draws = [[_draw(rules, client, i) for i in range(last)] for client in range(_DRAWN)]
+        drawn = np.array([_row_s(rules, each) for each in draws])
+        waits[:, :last] = np.quantile(drawn, SHARES, axis=0)
+        exact = [0, len(SHARES) - 1]
     else:
-        # A wait rises with its draw, so the draws' quantiles give the waits'.
-        for i, u in enumerate(SHARES):
-            waits[i, :last] = [delay(rules, k, 0.0, u) for k in range(1, last + 1)]
+        exact = list(range(len(SHARES)))
+    for i in exact:
+        # A wait rises with its draw, and with the wait before: so the draws' quantiles give the
+        # waits', and their ends the ends where each wait depends on the one before.
+        waits[i, :last] = _row_s(rules, [SHARES[i]] * last)
     return waits
 
 
-def _drawn_s(rules: Backoff, client: int, attempts: int) -> list[float]:
+def _row_s(rules: Backoff, draws: Sequence[float]) -> list[float]:
+    """Return the waits before attempts in a row, with these draws."""
     found: list[float] = []
-    for i in range(attempts):
-        u = uniform(1, client, Stream.WAIT, 0 if rules.drawn_once else i)
+    for i, u in enumerate(draws):
         found.append(delay(rules, i + 1, found[-1] if found else 0.0, u))
     return found
+
+
+def _draw(rules: Backoff, client: int, i: int) -> float:
+    return uniform(1, client, Stream.WAIT, 0 if rules.drawn_once else i)
 
 
 def storm(client: Settings, clients: int = 10_000, outage_s: float = 30.0) -> Scenario:

@@ -27,8 +27,7 @@ def test_jitter_that_compounds_spreads_further_with_each_attempt():
     assert 1.0 == least[0] == most[0]
     widths = most / least
     assert (np.diff(widths) > 0).all()
-    assert 1.2 / 0.8 == pytest.approx(widths[1], rel=0.01)
-    assert widths[-1] > 2.5
+    assert [(1.2 / 0.8) ** k for k in range(6)] == pytest.approx(widths)
 
 
 def test_who_gives_up_has_no_waits_after_that():
