@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from simlib.study.capacity import capacity as capacity
     from simlib.study.compare import compare as compare
     from simlib.study.compare import compare_live as compare_live
+    from simlib.study.export import export as export
     from simlib.study.lint import lint as lint
     from simlib.study.metrics import summary as summary
     from simlib.trace import Trace as Trace
@@ -87,6 +88,7 @@ _WHERE = {
     "compare_live": "study.compare",
     "dump": "scenario",
     "explore": "show.widgets",
+    "export": "study.export",
     "lint": "study.lint",
     "load": "scenario",
     "plots": "show.plots",

@@ -506,6 +506,47 @@ def lint(target: str, settings: Sequence[str], clients: int | None, as_json: boo
     raise SystemExit(LINTED[found])
 
 
+@main.command(
+    epilog=_examples(
+        "export preset:aws-full --for socket.io-client", "export policy.toml --for tenacity"
+    )
+)
+@click.argument("target", metavar="SCENARIO|preset:NAME")
+@click.option(
+    "--for",
+    "to",
+    required=True,
+    metavar="CLIENT",
+    help="reconnecting-websocket, partysocket, socket.io-client, websockets-python, grpc or "
+    "tenacity.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@_json
+def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None:
+    """Print the options, or the few lines, that give a real client SCENARIO's policy.
+
+    Where it cannot do what was asked for, the nearest it can is printed, and what it lacks is
+    said on stderr; that is a finding, not an error: the status is 0.
+    """
+    from simlib.study.export import export as written_for
+
+    scenario, _ = _policy(target, settings, None)
+    found = written_for(scenario.client, to)
+    if as_json:
+        document = {"target": target, "for": to, "exact": found.exact, "text": found.text}
+        click.echo(_json_text(document | {"lacks": list(found.lacks)}), nl=False)
+        return
+    click.echo(found.text)
+    if scenario.herds:
+        _note("Exported is the policy of client; herds have their own.")
+    if found.exact:
+        _note(f"{to} then does all of this policy.")
+    else:
+        _note(f"{to} cannot do all of it; this is the nearest it can:")
+    for lack in found.lacks:
+        _note(f"- {lack}")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""

@@ -293,6 +293,23 @@ def test_bad_input_of_lint_is_no_finding(here):
     assert refusal("lint", "none.toml").startswith('scenario = "none.toml": cannot be read')
 
 
+# --- export ------------------------------------------------------------------------------
+
+
+def test_export_prints_options_and_says_what_they_lack(here):
+    told = simlib("export", "preset:partysocket", "--for", "partysocket")
+    assert (0, "const options = {") == (told.exit_code, told.stdout.splitlines()[0])
+    assert "partysocket then does all of this policy.\n" == told.stderr
+    told = simlib("export", "small.toml", "--for", "tenacity")
+    assert "Retrying(wait=wait_random_exponential(multiplier=0.5, max=1," in told.stdout
+    assert told.stderr.startswith(
+        "tenacity cannot do all of it; this is the nearest it can:\n- after"
+    )
+    document = json.loads(simlib("export", "small.toml", "--for", "grpc", "--json").stdout)
+    assert (False, "grpc") == (document["exact"], document["for"])
+    assert 'did you mean "grpc"?' in refusal("export", "small.toml", "--for", "grp")
+
+
 # --- bad input ---------------------------------------------------------------------------
 
 SECONDS = "must be a number of seconds, above 0"
