@@ -6,6 +6,7 @@ by Bayes' criterion (BIC), and the best is put to the test by where in their ban
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, log
 
@@ -16,7 +17,7 @@ from simlib.core.backoff import Backoff, Jitter
 from simlib.core.errors import SettingsError
 from simlib.lab.families import FAMILIES, LEAST_S, NO_CAP_S, Family
 from simlib.lab.law import Waits, bands, log_density, places
-from simlib.lab.search import Search, likelihood, sampled, searched
+from simlib.lab.search import Search, likelihood, sampled, screened, searched
 
 #: Timing errors of a loopback observation: timers, the scheduler, a handshake.
 BLUR_S = 0.002
@@ -30,6 +31,10 @@ _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
 _MOST_OUTSIDE = 0.05
+#: A family so much less likely per wait, seen roughly, is not looked at closely.
+_BEHIND = 0.5
+#: A cap so many times the longest wait is none that anybody has seen.
+_BEYOND = 5.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,6 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     place, outside = places(bands(rules, waits), waits, blur_s)
     if place.size < LEAST_WAITS:
         return Goodness(float(outside.mean()), 0.0, 1.0)
-    # Only waits below a cap that cuts are looked at: their places end where the cap does.
     tested = stats.kstest(place, "uniform")
     return Goodness(float(outside.mean()), float(tested.statistic), float(tested.pvalue))
 
@@ -113,7 +117,7 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
 # --- the fit -----------------------------------------------------------------------------
 
 
-def fit(waits: pd.DataFrame, blur_s: float | None = None) -> Fit:
+def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = True) -> Fit:
     """Find the policy that explains observed waits best.
 
     Parameters
@@ -124,6 +128,8 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None) -> Fit:
     blur_s : float, optional
         Standard deviation of the timing errors, in s. By default 2 ms, or what waits that are
         the same but for it show, up to 15 ms.
+    intervals : bool
+        Without, the numbers are of the best family alone and have no intervals: it is quicker.
 
     Returns
     -------
@@ -137,18 +143,22 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None) -> Fit:
 
     Examples
     --------
-    >>> seen = {"attempt": [1, 2, 3] * 8, "wait_s": [1.0, 2.001, 3.999] * 8, "client": [0] * 24}
+    >>> seen = {"attempt": [1, 2, 3] * 8, "wait_s": [1.0, 2.0, 4.001] * 8, "client": [0] * 24}
     >>> fit(pd.DataFrame(seen)).best.name
     'exponential, no jitter'
     """
     seen = _checked(waits)
     blurred_s = _blur_s(seen) if blur_s is None else blur_s
-    found = [_candidate(family, seen, blurred_s) for family in _families(seen, blurred_s)]
-    candidates = [each for each in found if each is not None]
+    candidates = _candidates(FAMILIES, seen, blurred_s)
+    if _first_is_fixed(seen, blurred_s):
+        firsts = [family.with_first() for family in FAMILIES]
+        candidates += _candidates(firsts, seen, blurred_s)
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
     best = candidates[0]
+    if not intervals:
+        return Fit(seen, blurred_s, candidates, [])
     if table is not None and best is table:
         return Fit(seen, blurred_s, candidates, _step_parameters(best, seen, blurred_s))
     candidates[0], parameters = _with_intervals(best, seen, blurred_s)
@@ -178,21 +188,25 @@ def _blur_s(waits: Waits) -> float:
     return min(_MOST_BLUR_S, max(BLUR_S, spread_s)) if spread_s < _MOST_BLUR_S else BLUR_S
 
 
-def _families(waits: Waits, blur_s: float) -> list[Family]:
-    """Return the families to try: with a first wait of its own where it is always the same."""
+def _first_is_fixed(waits: Waits, blur_s: float) -> bool:
+    """Whether the first waits are all the same, and there are others."""
     first_s = waits.wait_s[waits.attempt == 1]
-    tight = first_s.size >= 2 and float(np.quantile(first_s, 0.9) - np.median(first_s)) < 5 * blur_s
-    if not tight or (waits.attempt > 1).sum() < LEAST_WAITS:
-        return list(FAMILIES)
-    return [*FAMILIES, *(family.with_first() for family in FAMILIES)]
+    if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
+        return False
+    return float(np.quantile(first_s, 0.9) - np.median(first_s)) < 5.0 * blur_s
 
 
-def _candidate(family: Family, waits: Waits, blur_s: float) -> Candidate | None:
-    values = searched(family, waits, blur_s)
-    if values is None:
-        return None
-    found = _judged(family, values, waits, blur_s)
-    return None if _says_no_more(found, waits, blur_s) else found
+def _candidates(families: Sequence[Family], waits: Waits, blur_s: float) -> list[Candidate]:
+    """Return the families at their best; not those far behind when seen roughly."""
+    rough = [(family, *screened(family, waits, blur_s)) for family in families]
+    least = max(score for _, score, _ in rough) - _BEHIND * len(waits) - 20.0
+    found = []
+    for family, score, guesses in rough:
+        values = searched(family, guesses, waits, blur_s) if score >= least else None
+        if values is not None:
+            judged = _judged(family, values, waits, blur_s)
+            found += [] if _says_no_more(judged, waits, blur_s) else [judged]
+    return found
 
 
 def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
@@ -206,9 +220,14 @@ def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
 
 
 def _judged(family: Family, values: dict[str, float], waits: Waits, blur_s: float) -> Candidate:
+    score = likelihood(family, values, waits, blur_s)
+    if "cap_s" in values:
+        endless = values | {"cap_s": _BEYOND * waits.longest_s + 1.0}
+        other = likelihood(family, endless, waits, blur_s)
+        if other > score - 0.5 * log(len(waits)):
+            values, score = endless, other
     rules = family.rules(values)
     assert rules is not None
-    score = likelihood(family, values, waits, blur_s)
     free = len(values) - ("cap_s" in values and not _reaches_cap(rules, waits, blur_s))
     bic = free * log(len(waits)) - 2.0 * score
     return Candidate(family, values, rules, score, bic, goodness(rules, waits, blur_s))
@@ -234,6 +253,8 @@ def _with_intervals(
     parameters = []
     for (name, scale), column in zip(search.scales.items(), quantiles, strict=True):
         value, low, high = (float(scale.back(float(at))) for at in column)
+        if not scale.logarithmic and low < blur_s:
+            low = scale.low  # an even interval never begins at the least value there is
         parameters.append(Parameter(name, value, low, high))
     if "cap_s" in best.values and not _reaches_cap(best.rules, waits, blur_s):
         parameters = [_unreached(each, waits) for each in parameters]

@@ -48,17 +48,17 @@ class Waits:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Waits:
-        """Return the waits of a table with attempt, wait_s and client, in the order of time."""
+        """Return the waits of a table with attempt, wait_s and client, in the order of time.
+
+        It may have the waits before too, as previous_s.
+        """
         attempt = frame["attempt"].to_numpy(np.int64)
         wait_s = frame["wait_s"].to_numpy(np.float64)
         client = np.unique(frame["client"].to_numpy(), return_inverse=True)[1].astype(np.int64)
-        previous_s = np.zeros_like(wait_s)
-        last: dict[int, tuple[int, float]] = {}
-        for i, (who, number, wait) in enumerate(zip(client, attempt, wait_s, strict=True)):
-            before, before_s = last.get(who, (0, 0.0))
-            # A wait whose forerunner was not seen has none that anything could be said about.
-            previous_s[i] = before_s if before == number - 1 else (0.0 if number == 1 else np.nan)
-            last[int(who)] = (int(number), float(wait))
+        if "previous_s" in frame.columns:
+            previous_s = frame["previous_s"].to_numpy(np.float64)
+        else:
+            previous_s = _before(client, attempt, wait_s)
         return cls(attempt, wait_s, previous_s, client)
 
     def __len__(self) -> int:
@@ -85,6 +85,14 @@ class Waits:
         """The rows of each attempt."""
         return [np.flatnonzero(self.group == i) for i in range(len(self.attempts))]
 
+    def from_attempt(self, place: int) -> Whole:
+        """Return the rows of an attempt, by its place in `attempts`, and of all later ones."""
+        return self._later[place]
+
+    @cached_property
+    def _later(self) -> list[Whole]:
+        return [np.flatnonzero(self.group >= i) for i in range(len(self.attempts))]
+
     @cached_property
     def longest_s(self) -> float:
         """The longest wait."""
@@ -93,6 +101,18 @@ class Waits:
     def by_attempt(self, statistic: Callable[[Floats], Any]) -> Floats:
         """Return a statistic of the waits of each attempt."""
         return np.array([float(statistic(self.wait_s[rows])) for rows in self.rows])
+
+
+def _before(client: Whole, attempt: Whole, wait_s: Floats) -> Floats:
+    """Return the wait before each; 0 before a first one, NaN where it was not seen."""
+    previous_s = np.zeros_like(wait_s)
+    last: dict[int, tuple[int, float]] = {}
+    for i in range(wait_s.size):
+        before, before_s = last.get(int(client[i]), (0, 0.0))
+        if attempt[i] > 1:
+            previous_s[i] = before_s if before == attempt[i] - 1 else np.nan
+        last[int(client[i])] = (int(attempt[i]), float(wait_s[i]))
+    return previous_s
 
 
 def _on_arrays(function: Any, done: dict[Any, Any]) -> Any:
@@ -128,16 +148,20 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
     """
     if looks_back(rules):
         found = np.empty((3, len(waits)))
-        for attempt, rows in zip(waits.attempts, waits.rows, strict=True):
+        last = int(waits.attempts[-1])
+        for i, attempt in enumerate(waits.attempts):
+            rows = waits.from_attempt(i)
             found[:, rows] = _band(rules, int(attempt), waits.previous_s[rows])
+            if attempt > 1 and (found[:, rows] == _band(rules, last, waits.previous_s[rows])).all():
+                break  # Ceilings never fall again: from here on the attempt makes no difference.
         return Bands(*found)
     by_attempt = np.empty((3, len(waits.attempts)))
-    last = _scalar_band(rules, int(waits.attempts[-1]))
+    highest = _scalar_band(rules, int(waits.attempts[-1]))
     for i, attempt in enumerate(waits.attempts):
         by_attempt[:, i] = band = _scalar_band(rules, int(attempt))
-        if band == last and attempt > 1 and rules.step_count == 0:
+        if band == highest and attempt > 1 and rules.step_count == 0:
             # Ceilings never fall again: from here on all are at the cap.
-            by_attempt[:, i:] = np.array(last)[:, None]
+            by_attempt[:, i:] = np.array(highest)[:, None]
             break
     return Bands(*by_attempt[:, waits.group])
 
@@ -177,20 +201,53 @@ def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
 def places(found: Bands, waits: Waits, blur_s: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return where in their bands waits lie, from 0 to 1, and which waits lie outside their bands.
 
-    Places are of those alone that lie inside a band wide enough for it, and short of a cap that
-    cuts it: if the policy is the right one, they are spread evenly.
+    Places are of those alone that lie inside a band wide enough for it: if the policy is the
+    right one, they are spread evenly. Waits at a cap that cuts share its places among them.
     """
     width_s = found.high_s - found.low_s
     slack_s = 5.0 * blur_s + 0.005 * found.high_s
     outside = (waits.wait_s < found.low_s - slack_s) | (waits.wait_s > found.high_s + slack_s)
     telling = ~outside & (width_s > 20.0 * blur_s)
-    cut = (found.at_high > 0.0) & (waits.wait_s > found.high_s - 4.0 * blur_s)
-    chosen = telling & ~cut
-    place = (waits.wait_s[chosen] - found.low_s[chosen]) / width_s[chosen]
-    return np.clip(place, 0.0, 1.0), outside
+    place = (waits.wait_s[telling] - found.low_s[telling]) / width_s[telling]
+    at_high, wait_s = found.at_high[telling], waits.wait_s[telling]
+    cut = (at_high > 0.0) & (wait_s > found.high_s[telling] - 4.0 * blur_s)
+    place = np.clip(place, 0.0, 1.0) * (1.0 - at_high)
+    spread = (np.arange(cut.sum()) + 0.5) / max(1, int(cut.sum()))
+    place[cut] = 1.0 - at_high[cut] * spread
+    return place, outside
 
 
 def _ndtr(z: Floats) -> Floats:
     from scipy.special import ndtr
 
     return np.asarray(ndtr(z))
+
+
+def sample(rules: Backoff, attempts: int, count: int = 256, seed: int = 1) -> Floats:
+    """Return waits of so many clients under a policy: a row per attempt in a row, from the first.
+
+    Examples
+    --------
+    >>> sample(Backoff(jitter="none"), 3, 2).tolist()
+    [[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]]
+    """
+    draws = np.random.default_rng(seed).random((attempts, count))
+    waits = np.zeros((attempts, count))
+    previous_s = np.zeros(count)
+    for i in range(attempts):
+        previous_s = waits[i] = _delay(rules, i + 1, previous_s, draws[i]) + np.zeros(count)
+    return waits
+
+
+def spans(rules: Backoff, attempts: int) -> Floats:
+    """Return the least, the middle and the longest wait before each attempt in a row.
+
+    Examples
+    --------
+    >>> spans(Backoff(jitter="equal"), 2).tolist()
+    [[0.5, 1.0], [0.75, 1.5], [1.0, 2.0]]
+    """
+    if looks_back(rules):
+        return np.asarray(np.quantile(sample(rules, attempts, 4000), [0.0, 0.5, 1.0], axis=1))
+    numbers = range(1, attempts + 1)
+    return np.array([[delay(rules, n, 0.0, u) for n in numbers] for u in (0.0, 0.5, 1.0)])

@@ -10,9 +10,10 @@ import numpy as np
 from simlib.lab.families import Family, Scale
 from simlib.lab.law import Floats, Waits, bands, log_density
 
-#: The search begins with timing errors of these shares of a wait, so that no edge is a cliff.
-_ROUGH = (0.15, 0.03, 0.0)
-_EVALUATIONS = (80, 60, 120)
+#: The search begins with timing errors of these shares of a wait, with so many evaluations each.
+_ROUGH = ((0.15, 60), (0.03, 60))
+#: Then it goes on with the true ones from the best beginnings, with simplexes of these widths.
+_BEGINNINGS, _STEPS_WIDE, _FINE = 3, (0.01, 0.001), 100
 _IMPOSSIBLE = 1e12
 
 
@@ -68,24 +69,38 @@ class Search:
         return np.asarray(minimize(cost, place, method="Nelder-Mead", options=options).x)
 
 
-def searched(family: Family, waits: Waits, blur_s: float) -> dict[str, float] | None:
-    """Return the numbers of a family that explain the waits best; None if no number does."""
+def screened(family: Family, waits: Waits, blur_s: float) -> tuple[float, list[dict[str, float]]]:
+    """Return how well a family can do roughly, and numbers to begin at, the best first.
+
+    Timing errors of a share of each wait are assumed, so that no edge of a band is a cliff.
+    """
     search = Search(family, family.scales(waits), waits)
     mean_s = waits.by_attempt(np.mean)[waits.group]
-    found: list[tuple[float, Floats]] = []
+    found: list[tuple[float, dict[str, float]]] = []
     for guess in family.begin(waits):
-        began = place = search.place(guess)
-        for rough, most in zip(_ROUGH, _EVALUATIONS, strict=True):
+        place = search.place(guess)
+        for rough, most in _ROUGH:
             blurred = np.maximum(blur_s, rough * mean_s)
-            place = search.climb(place, blurred, max(rough, 0.01) / 2.0, most)
-        found.append((search.score(place, blur_s), place))
+            place = search.climb(place, blurred, rough / 2.0, most)
+        found.append((search.score(place, blurred), search.values(place)))
         # A cap that cuts is a needle, which a blurred search does not see.
-        place = search.climb(began, blur_s, 0.001, _EVALUATIONS[-1])
-        found.append((search.score(place, blur_s), place))
-    if not found:
+        found.append((search.score(search.place(guess), blurred), guess))
+    found.sort(key=lambda each: -each[0])
+    return (found[0][0] if found else -inf), [values for _, values in found[:_BEGINNINGS]]
+
+
+def searched(
+    family: Family, guesses: list[dict[str, float]], waits: Waits, blur_s: float
+) -> dict[str, float] | None:
+    """Return the numbers of a family that explain the waits best; None if no number does."""
+    search = Search(family, family.scales(waits), waits)
+    places = [search.place(guess) for guess in guesses]
+    ends = [search.climb(place, blur_s, step, _FINE) for place in places for step in _STEPS_WIDE]
+    scores = [search.score(place, blur_s) for place in ends]
+    if not scores or max(scores) == -inf:
         return None
-    score, place = max(found, key=lambda each: each[0])
-    return search.values(place) if score > -inf else None
+    best = ends[int(np.argmax(scores))]
+    return search.values(search.climb(best, blur_s, _STEPS_WIDE[-1], _FINE))
 
 
 # --- intervals ---------------------------------------------------------------------------
