@@ -257,15 +257,18 @@ def _with_intervals(
             low = scale.low  # an even interval never begins at the least value there is
         parameters.append(Parameter(name, value, low, high))
     if "cap_s" in best.values and not _reaches_cap(best.rules, waits, blur_s):
-        parameters = [_unreached(each, waits) for each in parameters]
+        least = drawn.min(axis=0)[list(search.scales).index("cap_s")]
+        least_s = search.scales["cap_s"].back(float(least))
+        parameters = [_unreached(each, least_s, waits) for each in parameters]
     return best, parameters
 
 
-def _unreached(parameter: Parameter, waits: Waits) -> Parameter:
+def _unreached(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
+    """Return a cap that nobody has seen: it may be anything above the least that was drawn."""
     if parameter.name != "cap_s":
         return parameter
     note = f"not reached in {int(waits.attempts[-1])} attempts in a row"
-    return Parameter("cap_s", inf, parameter.low, inf, note)
+    return Parameter("cap_s", inf, least_s, inf, note)
 
 
 # --- a table of steps --------------------------------------------------------------------

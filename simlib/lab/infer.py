@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, ceiling
+from simlib.core.backoff import Backoff, Jitter, ceiling
 from simlib.core.errors import SettingsError
 from simlib.lab import chains, phases
 from simlib.lab.chains import Counting
@@ -206,6 +206,7 @@ def infer(
         _resets(followed, counted),
         phases.most_attempts(waits, rows, longest_s),
         _heeds(waits, found, blurred_s),
+        _once(waits, found, blurred_s),
         *_apart(waits, found, counted.counting),
         *phases.stops(rows, longest_s),
     ]
@@ -378,6 +379,31 @@ def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
     width_s = np.maximum(lies.high_s - lies.low_s, 1e-9)
     longer = np.clip((lies.high_s + found.blur_s - hint_s) / width_s, 0.0, 1.0)
     return float(np.prod(longer)) < _UNLIKELY
+
+
+def _once(waits: pd.DataFrame, found: Fit | None, blur_s: float | None) -> Finding:
+    """Return whether jitter is drawn once per client: each alone has none, all together have."""
+    about = "jitter drawn once"
+    usable = chains.fitted(waits)
+    sizes = usable["client"].value_counts()
+    able = [client for client, size in sizes.items() if size >= LEAST_WAITS][:_ASKED]
+    if found is None or len(able) < 2:
+        tells = "several clients at once tell it"
+        return phases.not_enough(about, "several (clients)", len(able), 2, tells)
+    count = int(usable["client"].isin(able).sum())
+    if not found.is_none and found.best.rules.jitter == Jitter.NONE:
+        words = f"{len(able)} clients wait alike, without jitter"
+        return Finding(about, "no", nan, nan, count, words)
+    alone = [fit(usable[usable["client"] == each], blur_s, intervals=False) for each in able]
+    if all(not each.is_none and each.best.rules.jitter == Jitter.NONE for each in alone):
+        words = f"each of {len(able)} clients waits without jitter, but not like the others"
+        return Finding(about, "yes", nan, nan, count, words)
+    words = f"the waits of each of {len(able)} clients vary by themselves"
+    return Finding(about, "no", nan, nan, count, words)
+
+
+#: So many clients are looked at one by one.
+_ASKED = 3
 
 
 def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, pd.DataFrame]]:

@@ -171,6 +171,19 @@ def test_a_client_that_gives_up_is_told_by_its_last_run_of_failures():
     assert 10 == found.policy["backoff"]["max_attempts"]
 
 
+def test_jitter_that_each_client_draws_once_is_told_from_jitter_of_each_wait():
+    rows = (Phase("status", "503", 20), Phase("close", "1000", 3), Phase("status", "503", 12))
+    bases_s = (1.31, 2.6, 4.4)
+    once = [
+        Played(Backoff(jitter="none", base_s=base_s, factor=1.3, cap_s=10), client=i).play(rows)
+        for i, base_s in enumerate(bases_s)
+    ]
+    told = sl.infer(pd.concat(once)).finding("jitter drawn once")
+    assert ("yes", 3) == (told.value, len(once))
+    alike = [Played(Backoff(jitter="none"), client=i).play(rows) for i in range(2)]
+    assert "no" == sl.infer(pd.concat(alike)).finding("jitter drawn once").value
+
+
 def test_what_was_not_played_is_said_with_the_phase_that_would_tell():
     found = sl.infer(Played(Backoff(base_s=0.2, cap_s=2)).play((Phase("status", "503", 30),)))
     assert found.fit is not None
