@@ -150,7 +150,7 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     seen = _checked(waits)
     blurred_s = _blur_s(seen) if blur_s is None else blur_s
     candidates = _candidates(FAMILIES, seen, blurred_s)
-    if _first_is_fixed(seen, blurred_s):
+    if _first_is_fixed(seen, blurred_s) and not _explains_first(candidates, seen, blurred_s):
         firsts = [family.with_first() for family in FAMILIES]
         candidates += _candidates(firsts, seen, blurred_s)
     table = _table(seen, blurred_s)
@@ -194,6 +194,15 @@ def _first_is_fixed(waits: Waits, blur_s: float) -> bool:
     if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
         return False
     return float(np.quantile(first_s, 0.9) - np.median(first_s)) < 5.0 * blur_s
+
+
+def _explains_first(candidates: list[Candidate], waits: Waits, blur_s: float) -> bool:
+    """Whether a policy that agrees with the waits says already that the first are the same."""
+    good = [each for each in candidates if each.goodness.is_good]
+    if not good:
+        return False
+    lies = bands(min(good, key=lambda each: each.bic).rules, waits.where(waits.attempt == 1))
+    return float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s
 
 
 def _candidates(families: Sequence[Family], waits: Waits, blur_s: float) -> list[Candidate]:

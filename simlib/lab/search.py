@@ -13,7 +13,7 @@ from simlib.lab.law import Floats, Waits, bands, log_density
 #: The search begins with timing errors of these shares of a wait, with so many evaluations each.
 _ROUGH = ((0.15, 60), (0.03, 60))
 #: Then it goes on with the true ones from the best beginnings, with simplexes of these widths.
-_BEGINNINGS, _STEPS_WIDE, _FINE = 3, (0.01, 0.001), 100
+_BEGINNINGS, _STEPS_WIDE, _FINE = 2, (0.01, 0.001), 100
 _IMPOSSIBLE = 1e12
 
 
