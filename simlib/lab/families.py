@@ -157,7 +157,7 @@ FAMILIES = (
     Family("exponential, full jitter", {"jitter": "full"}, _GROWTH, _exponential(0.5)),
     Family("exponential, equal jitter", {"jitter": "equal"}, _GROWTH, _exponential(0.75)),
     Family(
-        "exponential, proportional jitter before the cap",
+        "exponential, proportional jitter inside the cap",
         {"jitter": "proportional"},
         (*_GROWTH, "spread_fraction"),
         _exponential(1.0, spread_fraction=0.3),

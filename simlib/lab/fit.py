@@ -30,7 +30,7 @@ CONFIDENCE = 0.95
 _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
-_MOST_OUTSIDE = 0.05
+_MOST_OUTSIDE = 0.03
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
 _BEHIND = 0.5
 #: A cap so many times the longest wait is none that anybody has seen.

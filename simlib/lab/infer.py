@@ -173,7 +173,7 @@ def infer(
     observation : str, path or DataFrame
         A Parquet file as ``simlib observe`` writes it, or its table: a row per attempt.
     known : mapping, optional
-        Known policies by name, of which the nearest are told.
+        Known policies by name, of which the nearest are told; without, none is.
     blur_s : float, optional
         Standard deviation of the timing errors, in s; by default it is looked for, from 2 ms.
 

@@ -49,7 +49,7 @@ POLICIES = {
         Backoff(jitter="equal", base_s=0.5, cap_s=20),
         Backoff(jitter="equal", base_s=1, factor=1.5, cap_s=9),
     ],
-    "exponential, proportional jitter before the cap": [
+    "exponential, proportional jitter inside the cap": [
         Backoff(jitter="proportional", base_s=1, cap_s=5, spread_fraction=0.5),
         Backoff(jitter="proportional", base_s=0.05, cap_s=1, spread_fraction=0.2),
         Backoff(jitter="proportional", base_s=1, factor=1.6, cap_s=120, spread_fraction=0.2),
