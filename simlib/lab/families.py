@@ -104,9 +104,13 @@ def _grown(waits: Waits, share: float) -> Iterator[dict[str, float]]:
         yield {"base_s": min(exp(at_one), cap_s), "factor": factor, "cap_s": cap_s}
 
 
-def top_s(waits: Waits) -> float:
-    """Return where the longest waits lie: a cap that cuts leaves many in one place."""
-    return float(np.median(waits.wait_s[waits.wait_s >= waits.longest_s - 0.01]))
+def crowd_s(waits: Waits) -> float:
+    """Return where most waits lie within 10 ms: a cap that cuts leaves many in one place."""
+    ordered = np.sort(waits.wait_s)
+    within = np.searchsorted(ordered, ordered + 0.01, side="right") - np.arange(ordered.size)
+    # The last of the crowded places, since a cap lies above what it leaves alone.
+    most = int(ordered.size - 1 - np.argmax(within[::-1]))
+    return float(np.median(ordered[most : most + int(within[most])]))
 
 
 def _capped_line(
@@ -146,7 +150,7 @@ def _constant(waits: Waits) -> Iterator[dict[str, float]]:
 
 def _decorrelated(waits: Waits) -> Iterator[dict[str, float]]:
     low_s = float(np.quantile(waits.wait_s, 0.01))
-    yield {"base_s": max(LEAST_S, low_s), "cap_s": max(LEAST_S, low_s, top_s(waits))}
+    yield {"base_s": max(LEAST_S, low_s), "cap_s": max(LEAST_S, low_s, crowd_s(waits))}
     yield {"base_s": max(LEAST_S, low_s), "cap_s": 2.0 * waits.longest_s + LEAST_S}
 
 

@@ -58,12 +58,15 @@ class Goodness:
     distance: float
     #: Chance of at least this distance if the policy is right; 1 where no band is wide enough.
     chance: float
+    #: How many waits were looked at.
+    waits: int
 
     @property
     def is_good(self) -> bool:
         """Whether the policy may be the right one."""
         uneven = self.chance < _LEVEL and self.distance > _SMALL_DISTANCE
-        return not uneven and self.outside_fraction <= _MOST_OUTSIDE
+        # One stray wait proves nothing, however few there are.
+        return not uneven and self.outside_fraction <= max(_MOST_OUTSIDE, 1.0 / self.waits)
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,10 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
 
     place, outside = places(bands(rules, waits), waits, blur_s)
     if place.size < LEAST_WAITS:
-        return Goodness(float(outside.mean()), 0.0, 1.0)
+        return Goodness(float(outside.mean()), 0.0, 1.0, len(waits))
     tested = stats.kstest(place, "uniform")
-    return Goodness(float(outside.mean()), float(tested.statistic), float(tested.pvalue))
+    lies = float(tested.statistic), float(tested.pvalue)
+    return Goodness(float(outside.mean()), *lies, len(waits))
 
 
 # --- the fit -----------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Played:
 
     def _observed(self, end_s: float) -> pd.DataFrame:
         # Another client, much later, ends the observation.
-        final = self._attempt(99, Phase("status", "500"), 0, end_s) | {"client": 999}
+        final = self._attempt(99, Phase("status", "500"), 0, end_s) | {"client": 1000 + self.client}
         return pd.DataFrame([*self.rows, final])
 
     def _attempt(self, number: int, phase: Phase, i: int, accept_s: float) -> dict[str, object]:
