@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from simlib.core.quality import QualityRules as QualityRules
     from simlib.core.server import ServerSettings as ServerSettings
     from simlib.core.session import SessionRules as SessionRules
+    from simlib.lab.infer import infer as infer
     from simlib.policies import presets as presets
     from simlib.scenario import Scenario as Scenario
     from simlib.scenario import dump as dump
     from simlib.scenario import load as load
     from simlib.show import plots as plots
     from simlib.show.capacity import capacity_chart as capacity_chart
+    from simlib.show.inference import waits_chart as waits_chart
     from simlib.show.widgets import explore as explore
     from simlib.study.capacity import capacity as capacity
     from simlib.study.compare import compare as compare
@@ -90,10 +92,12 @@ _WHERE = {
     "explore": "show.widgets",
     "export": "study.export",
     "lint": "study.lint",
+    "infer": "lab.infer",
     "load": "scenario",
     "plots": "show.plots",
     "presets": "policies",
     "summary": "study.metrics",
+    "waits_chart": "show.inference",
 }
 
 __all__ = [*_WHERE, "__version__", "run", "run_live", "run_many"]  # noqa: PLE0604 - the table is the list

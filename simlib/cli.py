@@ -24,6 +24,7 @@ from simlib import __version__
 from simlib.core.errors import SettingsError, SimlibError
 
 if TYPE_CHECKING:
+    from simlib.lab.infer import Inference
     from simlib.scenario import Scenario
     from simlib.study.compare import Comparison
     from simlib.trace import Trace
@@ -547,6 +548,39 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
         _note(f"- {lack}")
 
 
+@main.command(
+    epilog=_examples(
+        "infer obs.parquet", "infer obs.parquet --out out/mine", "infer obs.parquet --json"
+    )
+)
+@click.argument("observation", type=click.Path(path_type=Path))
+@_out
+@_json
+def infer(observation: Path, out: Path | None, as_json: bool) -> None:
+    """Tell a client's reconnect policy from OBSERVATION, as simlib observe writes it.
+
+    Says the family of its waits and their numbers with intervals, what each phase shows beside
+    them, and what could not be told. Writes the policy as a scenario that simlib run takes, where
+    there is one: that none of the families agrees is a finding, and the status is 0.
+    """
+    from simlib.lab.infer import infer as tell
+
+    if out is not None:
+        _check_writable(out)
+    found = tell(observation)
+    if out is not None:
+        _save_inference(found, out)
+    if as_json:
+        click.echo(_json_text(found.to_json()), nl=False)
+    else:
+        from simlib.show.inference import inference_in_words
+
+        _print(inference_in_words(found))
+    if out is not None:
+        use = f": simlib run {out / 'policy.toml'}" if found.policy is not None else "."
+        _note(f"What was told is in {out}{use}")
+
+
 @main.command()
 def scenarios() -> None:
     """List the scenarios that come with simlib."""
@@ -747,6 +781,16 @@ def _save_comparison(comparison: Comparison, folder: Path) -> None:
     _write(folder / "agreement.csv", comparison.table.to_csv(index=False))
     _write(folder / "agreement.json", _json_text(comparison.to_json()))
     save_charts(comparison, folder)
+
+
+def _save_inference(found: Inference, folder: Path) -> None:
+    _write(folder / "inference.json", _json_text(found.to_json()))
+    if found.fit is not None:
+        from simlib.show.inference import save_waits_chart
+
+        save_waits_chart(found.fit, folder)
+    if found.policy is not None:
+        _write(folder / "policy.toml", found.policy_toml())
 
 
 def _run_document(trace: Trace) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Measure speed and memory: prints one table and writes out/bench.json. About five minutes.
 
-python tests/benchmarks/run.py [fleet|live|simulated|starting ...] measures these alone.
+python tests/benchmarks/run.py [fleet|inference|live|simulated|starting ...] measures these alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import fleet
+import inference
 import live
 import simulated
 import starting
@@ -33,6 +34,7 @@ BENCHMARKS = (
     fleet.whole_processes,
     fleet.many_scenarios,
     fleet.nothing_compiled,
+    inference.inference,
     live.crowd,
     live.beside_bare,
 )

@@ -1,0 +1,1 @@
+"""Floor 2: watching real clients, and telling their reconnect policies."""

@@ -1,0 +1,133 @@
+"""From observed attempts to waits: who came back after what, how long after, as which in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simlib.core.errors import SettingsError
+
+#: What a table of attempts must have; what else an observation has is used where it is there.
+NEEDED = {
+    "phase": np.int64,
+    "kind": str,
+    "detail": str,
+    "client": np.int64,
+    "accept_s": np.float64,
+    "answered_s": np.float64,
+    "opened": bool,
+    "ended_s": np.float64,
+    "ended_by": str,
+}
+#: What is used where it is there, and what it is otherwise.
+_USED = {
+    "close_code": -1,
+    "pings": 0,
+    "first_ping_s": np.nan,
+    "ping_interval_s": np.nan,
+    "retry_after_s": np.nan,
+}
+#: Attempts that begin so long before another one has ended are not its successors.
+_OVERLAP_S = 0.05
+#: An attempt in such a phase is seen by nobody.
+UNSEEN = "refuse"
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How a client counts its attempts: what resets the count, and whether a loss is counted."""
+
+    #: Open this long before the count resets; 0: on open; inf: never.
+    stable_after_s: float = 0.0
+    #: Whether the wait after a lost connection is the first of the count, or stands apart.
+    counts_loss: bool = True
+
+
+def checked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the attempts in the order of time, or say what is missing.
+
+    Raises
+    ------
+    SettingsError
+        Naming the column, or saying that there is no attempt.
+    """
+    for name in NEEDED:
+        if name not in frame.columns:
+            there = ", ".join(map(str, frame.columns))
+            rule = f"is not among the columns ({there}): simlib observe writes it"
+            raise SettingsError("observation", name, rule)
+    if frame.empty:
+        rule = "has no attempt: the client never connected, so nothing can be told"
+        raise SettingsError("observation", "0 rows", rule)
+    added = {name: value for name, value in _USED.items() if name not in frame.columns}
+    kept = frame.assign(**added)
+    for name, kind in NEEDED.items():
+        if kind is not str:
+            try:
+                kept[name] = kept[name].astype(kind)
+            except (TypeError, ValueError) as error:
+                rule = f"must be {np.dtype(kind).name} in every row"
+                raise SettingsError("observation", name, rule) from error
+    return kept.sort_values(["accept_s"], kind="stable").reset_index(drop=True)
+
+
+def pairs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the attempts that were followed by another one of the same client.
+
+    Added are ``wait_s`` (from its end to the next one's beginning), ``open_s`` (how long it was
+    open; NaN if it never was) and ``seen``: whether no attempt in between can have been missed.
+    """
+    found = rows.copy()
+    by_client = rows.groupby("client", sort=False)
+    later = by_client[["accept_s", "phase"]].shift(-1)
+    found["wait_s"] = later["accept_s"] - rows["ended_s"]
+    found["open_s"] = (rows["ended_s"] - rows["answered_s"]).where(rows["opened"])
+    found["seen"] = (later["phase"] - rows["phase"] <= 1) & (rows["kind"] != UNSEEN)
+    return found[later["accept_s"].notna() & (found["wait_s"] > -_OVERLAP_S)]
+
+
+def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
+    """Return the pairs with ``attempt``, how many attempts in a row, and the wait before.
+
+    The attempt is 0, and the wait NaN, where nobody can say.
+    """
+    attempts = np.zeros(len(followed), np.int64)
+    counts: dict[Any, float] = {}
+    columns = ("client", "opened", "open_s", "seen")
+    for i, (client, opened, open_s, seen) in enumerate(
+        zip(*(followed[name] for name in columns), strict=True)
+    ):
+        count = counts.get(client, 0.0)
+        if opened and open_s >= counting.stable_after_s:
+            count = 0.0
+        if not opened or counting.counts_loss:
+            count += 1.0
+            attempts[i] = count if seen and count < inf else 0
+        # What was missed was an attempt too, but nobody knows how many.
+        counts[client] = count if seen else inf
+    before_s = followed.groupby("client", sort=False)["wait_s"].shift(1)
+    before_s = before_s.where(attempts > 1, 0.0)
+    return followed.assign(attempt=attempts, previous_s=before_s)
+
+
+def fitted(waits: pd.DataFrame) -> pd.DataFrame:
+    """Return the waits that say something of the policy: with a number, and without a hint."""
+    return waits[(waits["attempt"] > 0) & waits["retry_after_s"].isna()]
+
+
+def hypotheses(followed: pd.DataFrame) -> list[Counting]:
+    """Return the ways of counting that the observation can tell apart."""
+    open_s = np.unique(np.round(followed["open_s"].dropna().to_numpy(np.float64), 1))
+    if not len(open_s):
+        return [Counting()]
+    between = [float(a + b) / 2.0 for a, b in pairwise(open_s)]
+    limits = [0.0, *between[:_MOST_LIMITS], inf]
+    return [Counting(limit, loss) for limit in limits for loss in (True, False)]
+
+
+_MOST_LIMITS = 12

@@ -1,0 +1,437 @@
+"""What is a client's reconnect policy? From an observation of its attempts to a policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isfinite, log, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simlib.core.backoff import Backoff, Jitter, ceiling
+from simlib.core.errors import SettingsError
+from simlib.lab import chains, phases
+from simlib.lab.chains import Counting
+from simlib.lab.fit import BLUR_S, LEAST_WAITS, Candidate, Fit, fit
+from simlib.lab.law import Waits, bands, log_density, places
+from simlib.lab.nearest import Near, nearest
+from simlib.lab.phases import LEAST, Finding, plain
+
+#: Hypotheses on counting that explain the waits so nearly alike are not told apart.
+_TOLD = 5.0
+#: A policy's waits are this unlikely to be as long as a hint, if it does not heed it.
+_UNLIKELY = 0.01
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What an observation says: the policy of the waits, and what the phases say beside it."""
+
+    source: str
+    attempts: int
+    clients: int
+    #: None if there were not enough waits; ``why_not`` says so.
+    fit: Fit | None
+    why_not: str
+    findings: list[Finding]
+    #: The known policies, the nearest first; empty without a policy.
+    near: list[Near]
+
+    def finding(self, about: str) -> Finding:
+        """Return what was found out about a setting, such as ``connect_timeout_s``."""
+        return next(each for each in self.findings if each.about == about)
+
+    @property
+    def policy(self) -> dict[str, Any] | None:
+        """The client's settings that were told, as a scenario has them; None without a policy."""
+        if self.fit is None or self.fit.is_none:
+            return None
+        settings: dict[str, Any] = {"backoff": _backoff(self.fit)}
+        for each in self.findings:
+            if each.about in _SETTINGS and isinstance(each.value, float):
+                *inside, name = each.about.split(".")
+                place = settings.setdefault(inside[0], {}) if inside else settings
+                place[name] = _rounded(each.value)
+        for name in ("stable_after_s", "max_attempts"):
+            value = self.finding(name).value
+            if isinstance(value, float) and isfinite(value):
+                settings["backoff"][name] = _rounded(value)
+        stable = self.finding("stable_after_s")
+        if stable.value is None and stable.low > 0.0:
+            settings["backoff"]["stable_after_s"] = _rounded(stable.low)  # at least
+        return settings
+
+    def policy_toml(self) -> str:
+        """Return a scenario with this client, for ``simlib run FILE``; its grounds as comments.
+
+        Raises
+        ------
+        SettingsError
+            If there is no policy to write.
+        """
+        import tomli_w
+
+        if self.policy is None or self.fit is None:
+            raise SettingsError("policy", self.source, f"cannot be written: {self.verdict}")
+        notes = [f"{self.source}: {self.verdict}"]
+        notes += [f"{each.about}: {each.words}" for each in self.findings]
+        notes += [f"{each.name}: {each.note}" for each in self.fit.parameters if each.note]
+        head = "".join(f"# {note}\n" for note in notes)
+        return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': self.policy})}"
+
+    @property
+    def verdict(self) -> str:
+        """The policy's family in a sentence."""
+        if self.fit is None:
+            return self.why_not
+        best, count = self.fit.best, len(self.fit.waits)
+        if self.fit.is_none:
+            return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
+        return f"{best.name}, from {count} waits"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "source": self.source,
+            "attempts": self.attempts,
+            "clients": self.clients,
+            "verdict": self.verdict,
+            "policy": self.policy,
+            "fit": None if self.fit is None else _fit_json(self.fit),
+            "findings": [each.to_json() for each in self.findings],
+            "nearest": [near._asdict() for near in self.near],
+        }
+
+
+#: Findings that are settings of a client.
+_SETTINGS = ("connect_timeout_s", "heartbeat.interval_s", "heartbeat.timeout_s")
+
+
+def _fit_json(found: Fit) -> dict[str, Any]:
+    return {
+        "family": None if found.is_none else found.best.name,
+        "waits": len(found.waits),
+        "timing_s": found.blur_s,
+        "parameters": [
+            {"name": each.name, "value": plain(each.value), "low": plain(each.low)}
+            | {"high": plain(each.high), "note": each.note}
+            for each in found.parameters
+        ],
+        "families": [
+            {
+                "name": each.name,
+                "bic": each.bic,
+                "agrees": each.goodness.is_good,
+                "outside_fraction": each.goodness.outside_fraction,
+                "distance": each.goodness.distance,
+                "chance": each.goodness.chance,
+            }
+            for each in found.candidates
+        ],
+    }
+
+
+def _backoff(found: Fit) -> dict[str, Any]:
+    """Return the backoff's settings as TOML has them: the numbers to four digits."""
+    best = found.best
+    settings: dict[str, Any] = dict(best.family.fixed)
+    steps_s = []
+    for each in found.parameters:
+        if each.name.startswith("steps_s["):
+            steps_s.append(_rounded(max(0.0, each.value)))
+        elif isfinite(each.value):
+            settings[each.name] = _rounded(each.value)
+    if steps_s:
+        settings |= {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
+    if "cap_s" not in settings:
+        # What was not seen is not made up: the ceiling stays at the highest that was.
+        seen_s = ceiling(best.rules, int(found.waits.attempts[-1]))
+        settings["cap_s"] = _rounded(max(seen_s, settings["base_s"], settings.get("first_s", 0.0)))
+    return settings
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+# --- from attempts to a policy -----------------------------------------------------------
+
+
+def infer(
+    observation: str | Path | pd.DataFrame,
+    *,
+    known: Mapping[str, Backoff] | None = None,
+    blur_s: float | None = None,
+) -> Inference:
+    """Tell a client's reconnect policy from an observation of its attempts.
+
+    Parameters
+    ----------
+    observation : str, path or DataFrame
+        A Parquet file as ``simlib observe`` writes it, or its table: a row per attempt.
+    known : mapping, optional
+        Known policies by name, of which the nearest are told; without, none is.
+    blur_s : float, optional
+        Standard deviation of the timing errors, in s; by default it is looked for, from 2 ms.
+
+    Returns
+    -------
+    Inference
+        The policy with intervals, and what each phase says beside it.
+
+    Raises
+    ------
+    SettingsError
+        If the file is no observation, or there is no attempt in it.
+
+    Examples
+    --------
+    >>> sl.infer("data/recordings/client.parquet").verdict  # doctest: +SKIP
+    'exponential, full jitter, from 312 waits'
+    """
+    source, frame = _read(observation)
+    rows = chains.checked(frame)
+    followed = chains.pairs(rows)
+    counted = _counting(followed, blur_s)
+    waits = chains.numbered(followed, counted.counting)
+    found, why_not = _fit(waits, counted.policy, blur_s)
+    blurred_s = BLUR_S if found is None else found.blur_s
+    longest_s = float(followed["wait_s"].max()) if len(followed) else 0.0
+    findings = [
+        phases.connect_timeout(rows, blurred_s),
+        *phases.heartbeat(rows, blurred_s),
+        _resets(followed, counted),
+        phases.most_attempts(waits, rows, longest_s),
+        _heeds(waits, found, blurred_s),
+        _once(waits, found, blurred_s),
+        *_apart(waits, found, counted.counting),
+        *phases.stops(rows, longest_s),
+    ]
+    near = []
+    if found is not None and not found.is_none and known:
+        near = nearest(found.best.rules, known, int(found.waits.attempts[-1]))
+    clients = int(rows["client"].nunique())
+    return Inference(source, len(rows), clients, found, why_not, findings, near)
+
+
+def _read(observation: str | Path | pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    if isinstance(observation, pd.DataFrame):
+        return "observation", observation
+    if not Path(observation).is_file():
+        rule = "is no file: simlib observe --out writes one"
+        raise SettingsError("observation", str(observation), rule)
+    try:
+        return Path(observation).name, pd.read_parquet(observation)
+    except OSError as error:
+        rule = f"cannot be read: {error.strerror or error}"
+        raise SettingsError("observation", str(observation), rule) from error
+    except ValueError as error:  # pyarrow's errors are such
+        rule = "is not a Parquet file of attempts, as simlib observe writes it"
+        raise SettingsError("observation", str(observation), rule) from error
+
+
+def _fit(
+    waits: pd.DataFrame, before: Candidate | None, blur_s: float | None
+) -> tuple[Fit | None, str]:
+    """Return the fit, or why there is none; waits after an answer that is unlike are left out."""
+    usable = chains.fitted(waits)
+    if len(usable) < LEAST_WAITS:
+        words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
+        return None, f"{words}; a longer phase status 503 or silent tells more"
+    if before is not None:
+        odd = [rows for _, rows in _odd(usable, before.rules, blur_s or BLUR_S)]
+        kept = usable.drop(pd.concat(odd).index) if odd else usable
+        if len(kept) >= max(LEAST_WAITS, len(usable) // 2):
+            usable = kept
+    return fit(usable, blur_s), ""
+
+
+def _counting(followed: pd.DataFrame, blur_s: float | None) -> _Counted:
+    """Return how the client counts, and a first policy: that under which all waits are likeliest.
+
+    Until a client has been open for the first time, every way of counting counts the same; these
+    waits alone give the first policy where they are enough.
+    """
+    plainly = chains.numbered(followed, Counting())
+    never_open = ~followed["opened"].groupby(followed["client"]).cummax()
+    clean = chains.fitted(plainly[never_open])
+    if len(clean) >= 2 * LEAST_WAITS and clean["attempt"].max() > 2:
+        first = fit(clean, blur_s, intervals=False)
+    else:
+        tried = [chains.fitted(chains.numbered(followed, each)) for each in _EXTREMES]
+        fits = [fit(each, blur_s, intervals=False) for each in tried if len(each) >= LEAST_WAITS]
+        if not fits:
+            return _Counted(Counting(), None, {})
+        first = max(fits, key=lambda each: (not each.is_none, each.best.log_likelihood))
+    scores = {
+        each: _explained(chains.numbered(followed, each), first)
+        for each in chains.hypotheses(followed)
+    }
+    return _Counted(max(scores, key=lambda each: scores[each]), first.best, scores)
+
+
+_EXTREMES = (Counting(), Counting(inf))
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """How a client counts its attempts, and how well each other way of counting would do."""
+
+    counting: Counting
+    policy: Candidate | None
+    scores: dict[Counting, float]
+
+    @property
+    def limits(self) -> list[tuple[float, float]]:
+        """Each length of open that may reset the count, and its score."""
+        best: dict[float, float] = {}
+        for each, score in self.scores.items():
+            best[each.stable_after_s] = max(score, best.get(each.stable_after_s, -inf))
+        return sorted(best.items())
+
+
+def _explained(waits: pd.DataFrame, found: Fit) -> float:
+    """Return how likely all waits are; those without a number may be any."""
+    unhinted = waits[waits["retry_after_s"].isna()]
+    numbers = _known(chains.fitted(waits))
+    if not len(numbers):
+        return -inf
+    lies = bands(found.best.rules, numbers)
+    others = len(unhinted) - len(numbers)
+    longest_s = float(unhinted["wait_s"].max())
+    known = float(log_density(lies, numbers, found.blur_s).sum())
+    return known - others * log(2.0 * longest_s + 1.0)
+
+
+def _known(waits: pd.DataFrame) -> Waits:
+    """Return the waits of which the one before is known too."""
+    found = Waits.of(waits)
+    return found.where(~np.isnan(found.previous_s))
+
+
+# --- what the policy says of the phases ----------------------------------------------------
+
+
+def _resets(followed: pd.DataFrame, counted: _Counted) -> Finding:
+    """Return how long a connection must be open before the count of failures resets."""
+    about = "stable_after_s"
+    open_s = np.sort(followed["open_s"].dropna().to_numpy(np.float64))
+    tells = "phase open_then_cut tells it"
+    if open_s.size < LEAST or counted.policy is None:
+        return phases.not_enough(about, "open_then_cut", open_s.size, LEAST, tells)
+    limits = counted.limits
+    top = max(score for _, score in limits)
+    likely = [limit for limit, score in limits if score > top - _TOLD]
+    if len(likely) == len(limits):
+        words = "its waits are the same whether the count resets or not: no phase can tell"
+        if len(np.unique(bands_of(counted.policy.rules))) > 1:
+            words = f"too few waits followed each other after a loss; a longer {tells}"
+        return Finding(about, None, nan, nan, open_s.size, words)
+    # A limit stands between two times that were seen: it may be anywhere between these.
+    shorter, longer = open_s[open_s < likely[0]], open_s[open_s >= likely[-1]]
+    low = float(shorter[-1]) if shorter.size else 0.0
+    high = float(longer[0]) if longer.size else inf
+    if likely[0] == 0.0:
+        words = f"its count resets on open, or at most {high:.3g} s later"
+        return Finding(about, 0.0, 0.0, high, open_s.size, words)
+    if high == inf:
+        words = f"its count does not reset within {low:.3g} s of being open; a longer {tells}"
+        return Finding(about, None, low, inf, open_s.size, words)
+    words = f"its count resets when it has been open for {low:.3g} to {high:.3g} s"
+    return Finding(about, (low + high) / 2.0, low, high, open_s.size, words)
+
+
+def bands_of(rules: Backoff) -> list[float]:
+    """Return the ceilings of a policy's first waits."""
+    return [round(ceiling(rules, attempt), 6) for attempt in range(1, 6)]
+
+
+def _heeds(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Finding:
+    """Return whether the client waits at least as long as a Retry-After asks."""
+    about = "heeds Retry-After"
+    hinted = waits[waits["retry_after_s"] > 0.0]
+    tells = "a phase status 503 with Retry-After tells it"
+    if hinted.empty:
+        return phases.not_enough(about, "status with Retry-After", 0, 1, tells)
+    count = len(hinted)
+    over_s = (hinted["wait_s"] - hinted["retry_after_s"]).to_numpy(np.float64)
+    early = int((over_s < -(0.05 + 5.0 * blur_s)).sum())
+    if early:
+        words = f"came back before the time it was told, {early} of {count} times"
+        return Finding(about, "no", nan, nan, count, words)
+    if found is None or found.is_none or not _unlikely(hinted, found):
+        words = "its own waits are as long as the hint; a longer Retry-After tells it"
+        return Finding(about, None, nan, nan, count, words)
+    words = f"waited for it {count} of {count} times, and up to {over_s.max():.3g} s longer"
+    return Finding(about, "yes", nan, nan, count, words)
+
+
+def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
+    """Whether a client that does not heed would hardly wait so long each time."""
+    numbers = _known(hinted[hinted["attempt"] > 0])
+    if not len(numbers):
+        return False
+    hint_s = hinted.loc[hinted["attempt"] > 0, "retry_after_s"].to_numpy(np.float64)[: len(numbers)]
+    lies = bands(found.best.rules, numbers)
+    width_s = np.maximum(lies.high_s - lies.low_s, 1e-9)
+    longer = np.clip((lies.high_s + found.blur_s - hint_s) / width_s, 0.0, 1.0)
+    return float(np.prod(longer)) < _UNLIKELY
+
+
+def _once(waits: pd.DataFrame, found: Fit | None, blur_s: float | None) -> Finding:
+    """Return whether jitter is drawn once per client: each alone has none, all together have."""
+    about = "jitter drawn once"
+    usable = chains.fitted(waits)
+    sizes = usable["client"].value_counts()
+    able = [client for client, size in sizes.items() if size >= LEAST_WAITS][:_ASKED]
+    if found is None or len(able) < 2:
+        tells = "several clients at once tell it"
+        return phases.not_enough(about, "several (clients)", len(able), 2, tells)
+    count = int(usable["client"].isin(able).sum())
+    if not found.is_none and found.best.rules.jitter == Jitter.NONE:
+        words = f"{len(able)} clients wait alike, without jitter"
+        return Finding(about, "no", nan, nan, count, words)
+    alone = [fit(usable[usable["client"] == each], blur_s, intervals=False) for each in able]
+    if all(not each.is_none and each.best.rules.jitter == Jitter.NONE for each in alone):
+        words = f"each of {len(able)} clients waits without jitter, but not like the others"
+        return Finding(about, "yes", nan, nan, count, words)
+    words = f"the waits of each of {len(able)} clients vary by themselves"
+    return Finding(about, "no", nan, nan, count, words)
+
+
+#: So many clients are looked at one by one.
+_ASKED = 3
+
+
+def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, pd.DataFrame]]:
+    """Return the answers after which most waits lie outside the policy's bands, and those waits."""
+    found = []
+    for (kind, detail), rows in waits.groupby(["kind", "detail"], sort=False):
+        numbers = _known(rows)
+        if len(numbers) < 2:
+            continue
+        _, outside = places(bands(rules, numbers), numbers, blur_s)
+        if outside.mean() > 0.5:
+            found.append((phases.answer(kind, detail), rows))
+    return found
+
+
+def _apart(waits: pd.DataFrame, found: Fit | None, counting: Counting) -> list[Finding]:
+    """Return the waits that have a rule of their own: after one answer, or after a loss."""
+    if found is None or found.is_none:
+        return []
+    groups = _odd(chains.fitted(waits), found.best.rules, found.blur_s)
+    if not counting.counts_loss:
+        groups.append(("a lost connection", waits[waits["opened"] & (waits["attempt"] == 0)]))
+    findings = []
+    for name, rows in groups:
+        wait_s = rows["wait_s"].to_numpy(np.float64)
+        if not wait_s.size:
+            continue
+        low, middle, high = (float(each) for each in np.quantile(wait_s, [0.0, 0.5, 1.0]))
+        words = f"unlike its other waits: {low:.3g} to {high:.3g} s; left out of the policy"
+        findings.append(Finding(f"wait after {name}", middle, low, high, wait_s.size, words))
+    return findings

@@ -1,0 +1,161 @@
+"""The likelihood of a family's numbers: its highest place, and places drawn by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite, log
+
+import numpy as np
+
+from simlib.lab.families import Family, Scale
+from simlib.lab.law import Floats, Waits, bands, log_density
+
+#: The search begins with timing errors of these shares of a wait, with so many evaluations each.
+_ROUGH = ((0.15, 60), (0.03, 60))
+#: Then it goes on with the true ones from the best beginnings, with simplexes of these widths.
+_BEGINNINGS, _STEPS_WIDE, _FINE = 2, (0.01, 0.001), 100
+_IMPOSSIBLE = 1e12
+
+
+def likelihood(
+    family: Family, values: dict[str, float], waits: Waits, blur_s: float | Floats
+) -> float:
+    """Return the logarithm of the likelihood of a family's numbers."""
+    rules = family.rules(values)
+    if rules is None:
+        return -inf
+    return float(log_density(bands(rules, waits), waits, blur_s).sum())
+
+
+@dataclass(frozen=True)
+class Search:
+    """A family's likelihood over places on its scales."""
+
+    family: Family
+    scales: dict[str, Scale]
+    waits: Waits
+
+    def place(self, values: dict[str, float]) -> Floats:
+        """Return where on the scales values are."""
+        return np.array([scale.into(values[name]) for name, scale in self.scales.items()])
+
+    def values(self, place: Floats) -> dict[str, float]:
+        """Return the values at a place."""
+        return {
+            name: scale.back(float(at))
+            for (name, scale), at in zip(self.scales.items(), place, strict=True)
+        }
+
+    def score(self, place: Floats, blur_s: float | Floats) -> float:
+        """Return the logarithm of the likelihood at a place."""
+        values = self.values(place)
+        if not all(map(isfinite, values.values())):
+            return -inf
+        return likelihood(self.family, values, self.waits, blur_s)
+
+    def climb(self, place: Floats, blur_s: float | Floats, step: float, most: int) -> Floats:
+        """Return the best place near one, by Nelder and Mead's simplex."""
+        from scipy.optimize import minimize
+
+        def cost(at: Floats) -> float:
+            found = -self.score(at, blur_s)
+            return found if found < inf else _IMPOSSIBLE
+
+        corners = np.vstack([place, place + step * np.eye(place.size)])
+        for i in range(1, len(corners)):
+            if cost(corners[i]) >= _IMPOSSIBLE:
+                corners[i] = 2.0 * place - corners[i]
+        options = {"initial_simplex": corners, "maxfev": most, "xatol": 1e-6, "fatol": 1e-3}
+        return np.asarray(minimize(cost, place, method="Nelder-Mead", options=options).x)
+
+
+def screened(family: Family, waits: Waits, blur_s: float) -> tuple[float, list[dict[str, float]]]:
+    """Return how well a family can do roughly, and numbers to begin at, the best first.
+
+    Timing errors of a share of each wait are assumed, so that no edge of a band is a cliff.
+    """
+    search = Search(family, family.scales(waits), waits)
+    mean_s = waits.by_attempt(np.mean)[waits.group]
+    found: list[tuple[float, dict[str, float]]] = []
+    for guess in family.begin(waits):
+        place = search.place(guess)
+        for rough, most in _ROUGH:
+            blurred = np.maximum(blur_s, rough * mean_s)
+            place = search.climb(place, blurred, rough / 2.0, most)
+        found.append((search.score(place, blurred), search.values(place)))
+        # A cap that cuts is a needle, which a blurred search does not see.
+        found.append((search.score(search.place(guess), blurred), guess))
+    found.sort(key=lambda each: -each[0])
+    return (found[0][0] if found else -inf), [values for _, values in found[:_BEGINNINGS]]
+
+
+def searched(
+    family: Family, guesses: list[dict[str, float]], waits: Waits, blur_s: float
+) -> dict[str, float] | None:
+    """Return the numbers of a family that explain the waits best; None if no number does."""
+    search = Search(family, family.scales(waits), waits)
+    places = [search.place(guess) for guess in guesses]
+    ends = [search.climb(place, blur_s, step, _FINE) for place in places for step in _STEPS_WIDE]
+    scores = [search.score(place, blur_s) for place in ends]
+    if not scores or max(scores) == -inf:
+        return None
+    best = ends[int(np.argmax(scores))]
+    return search.values(search.climb(best, blur_s, _STEPS_WIDE[-1], _FINE))
+
+
+# --- intervals ---------------------------------------------------------------------------
+
+#: The sampler's walkers per free setting, its steps, and how many of these are thrown away.
+_WALKERS, _STEPS, _WARM = 6, 160, 60
+_STRETCH = 2.0
+
+
+def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Floats]:
+    """Draw places by their likelihood: the affine invariant sampler of Goodman and Weare (2010).
+
+    Edges of bands are no normal parameters: their likelihood falls off a cliff on one side. The
+    sampler takes any shape, and for the ends of a uniform law its intervals are the exact ones.
+    """
+    rng = np.random.default_rng(1)
+    free = place.size
+    count = max(8, _WALKERS * free)
+    spread = _widths(search, place, blur_s)
+    walkers = place + spread * rng.normal(size=(count, free))
+    walkers[0] = place
+    scores = np.array([search.score(each, blur_s) for each in walkers])
+    for i in range(count):
+        if scores[i] >= scores[0] - 20.0:
+            continue
+        walkers[i] = place + 0.01 * (walkers[i] - place)
+        scores[i] = search.score(walkers[i], blur_s)
+    kept, kept_scores = [], []
+    for step in range(_STEPS):
+        others = (np.arange(count) + rng.integers(1, count, count)) % count
+        stretch = ((_STRETCH - 1.0) * rng.random(count) + 1.0) ** 2 / _STRETCH
+        gate = np.log(rng.random(count))
+        for i in range(count):
+            at = walkers[others[i]] + stretch[i] * (walkers[i] - walkers[others[i]])
+            score = search.score(at, blur_s)
+            if score > scores[i] - 50.0 and gate[i] < (
+                (free - 1) * log(stretch[i]) + score - scores[i]
+            ):
+                walkers[i], scores[i] = at, score
+        if step >= _WARM:
+            kept.append(walkers.copy())
+            kept_scores.append(scores.copy())
+    return np.concatenate(kept), np.concatenate(kept_scores)
+
+
+def _widths(search: Search, place: Floats, blur_s: float) -> Floats:
+    """Return how far each setting alone can go until the likelihood is clearly less."""
+    top = search.score(place, blur_s)
+    widths = np.empty(place.size)
+    for i in range(place.size):
+        step = 1e-6
+        while step < 1.0:
+            both = (place + sign * step * np.eye(place.size)[i] for sign in (-1.0, 1.0))
+            if max(search.score(at, blur_s) for at in both) < top - 1.0:
+                break
+            step *= 2.0
+        widths[i] = step
+    return widths

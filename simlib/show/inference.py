@@ -1,0 +1,208 @@
+"""An inferred policy as a table for a terminal, and as a chart of its waits over their band."""
+
+from __future__ import annotations
+
+import os
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from simlib.files import replacing
+from simlib.lab.fit import Fit
+from simlib.lab.infer import Inference
+from simlib.lab.law import spans
+from simlib.lab.phases import Finding
+from simlib.show.marks import OTHER_COLOURS, new_axes, style
+
+_COLOUR, _DOT, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
+_SIZE_IN = (8.0, 4.0)
+#: More attempts in a row are not drawn: a policy has long reached its cap.
+_MOST_ATTEMPTS = 20
+#: So many presets are named.
+_NEAREST = 3
+
+
+def waits_chart(found: Fit, axes: Axes | None = None) -> Axes:
+    """Draw the observed waits by attempt over the band that the fitted policy allows.
+
+    Parameters
+    ----------
+    found : Fit
+        What `fit` returned, as in ``infer(...).fit``.
+    axes : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        A dot per wait in s, by the attempt in a row that followed; on a log axis where the waits
+        differ by more than a factor of 30.
+
+    Examples
+    --------
+    >>> sl.waits_chart(sl.infer("obs.parquet").fit)  # doctest: +SKIP
+    """
+    with style():
+        canvas = new_axes(_SIZE_IN[1])[0] if axes is None else axes
+        shown = int(min(_MOST_ATTEMPTS, found.waits.attempts[-1]))
+        chosen = found.waits.where(found.waits.attempt <= shown)
+        _draw_band(found, shown, canvas)
+        # Spread a little, always in the same way, so that equal waits are seen as many.
+        beside = 0.5 * (np.random.default_rng(1).random(len(chosen)) - 0.5)
+        canvas.plot(
+            chosen.attempt + beside,
+            np.maximum(chosen.wait_s, _least_s(found)),
+            linestyle="none",
+            marker="o",
+            markersize=2.5,
+            alpha=0.6,
+            color=_DOT,
+        )
+        _scale(canvas, found, chosen.wait_s)
+        canvas.set_xlim(0.5, shown + 0.5)
+        canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
+        canvas.set_xlabel("attempt in a row")
+        canvas.set_ylabel("wait before it, s")
+        _name(canvas, found)
+    return canvas
+
+
+def _draw_band(found: Fit, shown: int, axes: Axes) -> None:
+    """Draw for each attempt the waits that the policy allows, and their middle."""
+    low_s, middle_s, high_s = spans(found.best.rules, shown)
+    thin_s = 0.006 * float(high_s.max())
+    for i in range(shown):
+        bottom_s, top_s = float(low_s[i]), float(high_s[i])
+        wide = top_s - bottom_s > thin_s
+        edges = (i + 0.65, i + 1.35)
+        if wide:
+            least_s = max(bottom_s, _least_s(found))
+            axes.fill_between(edges, least_s, top_s, color=_COLOUR, alpha=0.2, linewidth=0)
+        axes.hlines(float(middle_s[i]), *edges, color=_COLOUR, linewidth=1.2 if wide else 2.0)
+
+
+def _least_s(found: Fit) -> float:
+    """Return the least wait that is drawn: a log axis has no zero."""
+    return max(0.001, found.blur_s / 2.0)
+
+
+def _scale(axes: Axes, found: Fit, wait_s: Any) -> None:
+    middle_s = found.waits.by_attempt(np.median)
+    if middle_s.max() > 30.0 * max(_least_s(found), middle_s.min()):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        low_s = max(_least_s(found), 0.5 * float(np.quantile(wait_s, 0.01)))
+        axes.set_ylim(low_s * 0.8, 1.5 * float(wait_s.max()))
+    else:
+        axes.set_ylim(0.0, 1.1 * float(wait_s.max()))
+
+
+def _name(axes: Axes, found: Fit) -> None:
+    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
+    said = f"none of these; nearest: {found.best.name}" if found.is_none else found.best.name
+    axes.set_title(said[0].upper() + said[1:], loc="left")
+    axes.set_title(f"{len(found.waits)} waits, policy shaded", loc="right", **look)
+
+
+def save_waits_chart(found: Fit, folder: str | os.PathLike[str]) -> Path:
+    """Write the chart as PNG; return the file."""
+    path = Path(folder) / "waits.png"
+    with style():
+        figure = Figure(figsize=_SIZE_IN)
+        waits_chart(found, figure.subplots())
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+# --- in words ----------------------------------------------------------------------------
+
+
+def inference_in_words(found: Inference) -> Group:
+    """Return what was told for a terminal: the policy, what the phases say, what is untold."""
+    seen = f": {found.attempts:,} attempts of {_counted(found.clients, 'client')}"
+    parts: list[RenderableType] = [Text.assemble((found.source, "bold"), seen), ""]
+    parts += [_verdict(found), ""]
+    if found.fit is not None:
+        parts += [_numbers(found.fit), "", _families(found.fit), ""]
+    told = [each for each in found.findings if each.is_told]
+    untold = [each for each in found.findings if not each.is_told]
+    if told:
+        parts += [_findings(told), ""]
+    if untold:
+        parts += [_untold(untold), ""]
+    if found.near:
+        nearest = ", ".join(f"{near.name} ({near.distance:.2g})" for near in found.near[:_NEAREST])
+        parts += [f"Nearest presets, by the share in which their waits differ: {nearest}.", ""]
+    return Group(*parts[:-1])
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _verdict(found: Inference) -> Text:
+    is_bad = found.fit is None or found.fit.is_none
+    return Text(f"Policy: {found.verdict}.", "bold yellow" if is_bad else "bold")
+
+
+def _table(*names: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left")
+    return table
+
+
+def _interval(low: float, high: float) -> str:
+    if not isfinite(low) and not isfinite(high):
+        return "-"
+    return f"at least {low:.4g}" if not isfinite(high) else f"{low:.4g} .. {high:.4g}"
+
+
+def _numbers(found: Fit) -> Table:
+    table = _table("setting", "value", "95 % interval", "", right=("value",))
+    for each in found.parameters:
+        value = f"{each.value:.4g}" if isfinite(each.value) else "-"
+        table.add_row(each.name, value, _interval(each.low, each.high), each.note)
+    return table
+
+
+def _families(found: Fit) -> Table:
+    """Return how the best families compare: the criterion above the best one's, and the test."""
+    table = _table("family", "BIC above", "outside", "agrees", right=("BIC above", "outside"))
+    least = min(each.bic for each in found.candidates)
+    for each in found.candidates[:4]:
+        good = each.goodness
+        # Without jitter there is no place in a band, so no test of it either.
+        tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""
+        agrees = ("yes" if good.is_good else "no") + tested
+        above = f"{each.bic - least:,.0f}"
+        table.add_row(each.name, above, f"{good.outside_fraction:.1%}", agrees)
+    return table
+
+
+def _findings(told: list[Finding]) -> Table:
+    table = _table("found", "value", "interval", "attempts", "", right=("value", "attempts"))
+    for each in told:
+        value = each.value if isinstance(each.value, str) else f"{each.value:.4g}"
+        words = (
+            "" if isinstance(each.value, str) and each.about.startswith("after ") else each.words
+        )
+        table.add_row(each.about, value, _interval(each.low, each.high), str(each.attempts), words)
+    return table
+
+
+def _untold(untold: list[Finding]) -> Table:
+    table = _table("not told", "why")
+    for each in untold:
+        table.add_row(each.about, each.words)
+    return table

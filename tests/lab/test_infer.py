@@ -1,0 +1,254 @@
+"""From waits to a policy, from an observation to a policy file, and what is never made up."""
+
+import json
+import tomllib
+from math import inf
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import simlib as sl
+from simlib import cli
+from simlib.core.backoff import Backoff
+from simlib.lab.fit import fit
+from simlib.lab.law import Waits, bands, sample
+from simlib.lab.nearest import distance, nearest
+from simlib.scenario import build
+from simlib.show.inference import inference_in_words
+from tests.lab.playing import STANDARD, Phase, Played, drawn
+
+# --- the law of a wait --------------------------------------------------------------------
+
+
+def waits(*rows):
+    return Waits.of(pd.DataFrame(rows, columns=["attempt", "wait_s", "client"]))
+
+
+def test_a_band_is_between_the_delays_of_the_least_and_the_largest_draw():
+    seen = waits((1, 0.7, 0), (2, 1.5, 0), (9, 12.0, 1))
+    found = bands(Backoff(jitter="equal", base_s=1, cap_s=10), seen)
+    assert [0.5, 1.0, 5.0] == found.low_s.tolist()
+    assert [1.0, 2.0, 10.0] == found.high_s.tolist()
+    assert [0.0, 0.0, 0.0] == found.at_high.tolist()
+
+
+def test_a_cap_that_cuts_a_band_has_the_share_that_it_cuts_off():
+    seen = waits((1, 0.7, 0), (3, 4.0, 0))
+    found = bands(Backoff(jitter="proportional", spread_fraction=0.5, base_s=1, cap_s=5), seen)
+    assert [1.5, 5.0] == found.high_s.tolist()
+    assert found.at_high.tolist() == pytest.approx([0.0, 0.25], abs=1e-6)
+
+
+def test_the_band_of_a_decorrelated_wait_follows_the_wait_before():
+    seen = waits((1, 2.0, 0), (2, 4.0, 0), (2, 1.0, 1))
+    found = bands(Backoff(jitter="decorrelated", base_s=1, cap_s=20), seen)
+    assert [3.0, 6.0] == found.high_s[:2].tolist()
+    assert np.isnan(found.high_s[2]), "its first wait was not seen"
+
+
+# --- the family and its numbers -----------------------------------------------------------
+
+POLICIES = {
+    "constant": Backoff(jitter="none", base_s=5, factor=1, cap_s=5),
+    "table of steps": Backoff(jitter="none", steps_s=[0, 2, 10, 30]),
+    "exponential, no jitter": Backoff(jitter="none", base_s=3, factor=1.3, cap_s=10),
+    "exponential, no jitter, first wait fixed": Backoff(jitter="none", first_s=0),
+    "exponential, full jitter": Backoff(jitter="full", base_s=0.5, cap_s=20),
+    "exponential, equal jitter": Backoff(jitter="equal", base_s=1, factor=1.5, cap_s=9),
+    "decorrelated jitter": Backoff(jitter="decorrelated", base_s=1, cap_s=20),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_200_waits_tell_the_family_and_its_numbers(name):
+    rules = POLICIES[name]
+    found = fit(drawn(rules, 200))
+    assert (name, False) == (found.best.name, found.is_none)
+    for each in found.parameters:
+        key, _, place = each.name.partition("[")
+        true = getattr(rules, key)
+        true = true[int(place.rstrip("]"))] if place else true
+        assert each.low <= true <= each.high, each
+        assert each.value == pytest.approx(true, rel=0.08, abs=0.002), each
+
+
+def test_a_cap_that_was_never_reached_is_not_told():
+    [*_, cap] = fit(drawn(Backoff(jitter="none", cap_s=1e4), 40, rows=5)).parameters
+    assert ("cap_s", inf, "not reached in 5 attempts in a row") == (cap.name, cap.value, cap.note)
+    assert cap.low >= 16.0
+
+
+def test_waits_of_no_family_are_of_none_of_these():
+    rng = np.random.default_rng(1)
+    two_sided = np.where(rng.random(200) < 0.5, 1.0, 7.0) + rng.random(200)
+    frame = pd.DataFrame({"attempt": 1 + np.arange(200) % 5, "wait_s": two_sided, "client": 0})
+    assert fit(frame).is_none
+
+
+def test_few_waits_are_refused_with_their_number():
+    with pytest.raises(sl.SettingsError, match="not enough waits: 5 of at least 8"):
+        fit(drawn(Backoff(), 5))
+
+
+# --- how far apart policies are ----------------------------------------------------------
+
+
+def test_the_distance_is_the_share_by_which_waits_differ():
+    one, longer = (Backoff(jitter="none", base_s=base, cap_s=9 * base) for base in (1.0, 3.0))
+    assert 0.0 == distance(one, one)
+    assert 1.0 == pytest.approx(distance(one, longer)), "|1 - 3| over a middle of 2"
+    # U(0, c) against c itself: c / 2 apart, around a middle of 3/4 c.
+    full = Backoff(jitter="full", base_s=1, cap_s=9)
+    assert 2.0 / 3.0 == pytest.approx(distance(one, full), rel=0.05)
+
+
+def test_the_nearest_policy_comes_first():
+    known = {"far": Backoff(base_s=9), "near": Backoff(base_s=1.05), "between": Backoff(base_s=3)}
+    assert ["near", "between", "far"] == [near.name for near in nearest(Backoff(), known)]
+
+
+def test_samples_are_those_of_the_core():
+    steps = sample(Backoff(jitter="decorrelated", base_s=1, cap_s=20), 4, 100)
+    assert (steps[1:] <= np.minimum(20.0, 3.0 * np.maximum(1.0, steps[:-1])) + 1e-12).all()
+
+
+# --- what the phases say ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def told():
+    rules = Backoff(jitter="none", base_s=3, factor=1.3, cap_s=10, stable_after_s=5)
+    client = Played(rules, heeds=True, ping_s=20, pong_s=2, stops_on=("401",), at_once=("1000",))
+    return sl.infer(client.play(), known={"itself": rules, "other": Backoff()})
+
+
+def test_times_are_measured_with_intervals_and_the_attempts_they_rest_on(told):
+    for about, true_s, attempts in (
+        ("connect_timeout_s", 4.0, 5),
+        ("heartbeat.interval_s", 20.0, 3),
+        ("heartbeat.timeout_s", 2.0, 3),
+    ):
+        found = told.finding(about)
+        assert (true_s, attempts) == (pytest.approx(found.value, abs=0.003), found.attempts)
+        assert found.low <= true_s + 0.001 <= found.high
+
+
+def test_the_count_resets_between_the_open_times_that_were_seen(told):
+    found = told.finding("stable_after_s")
+    assert found.low == pytest.approx(3.0, abs=0.01)
+    assert found.high == pytest.approx(8.0, abs=0.01)
+
+
+def test_what_stops_it_and_what_does_not(told):
+    assert "stops" == told.finding("after status 401").value
+    assert "comes back" == told.finding("after close 1012").value
+    assert "yes" == told.finding("heeds Retry-After").value
+    assert told.finding("wait after close 1000").value < 0.01
+
+
+def test_the_nearest_known_policy_is_its_own(told):
+    assert "itself" == told.near[0].name
+    assert told.near[0].distance < 0.01 < told.near[1].distance
+
+
+def test_the_policy_file_is_a_scenario_of_that_client(told):
+    scenario = build(sl.Scenario, tomllib.loads(told.policy_toml()))
+    backoff = scenario.client.backoff
+    assert (3.0, 1.3, 10.0) == pytest.approx((backoff.base_s, backoff.factor, backoff.cap_s), 0.002)
+    assert 3.0 < backoff.stable_after_s < 8.0
+    assert 4.0 == pytest.approx(scenario.client.connect_timeout_s, abs=0.01)
+    assert 20.0 == pytest.approx(scenario.client.heartbeat.interval_s, abs=0.01)
+
+
+def test_a_client_that_gives_up_is_told_by_its_last_run_of_failures():
+    rules = Backoff(jitter="none", base_s=1, cap_s=10, max_attempts=10)
+    found = sl.infer(Played(rules).play(STANDARD[:1]))
+    assert 10.0 == found.finding("max_attempts").value
+    assert 10 == found.policy["backoff"]["max_attempts"]
+
+
+def test_jitter_that_each_client_draws_once_is_told_from_jitter_of_each_wait():
+    rows = (Phase("status", "503", 12),)
+    bases_s = (1.31, 2.6, 4.4)
+    once = [
+        Played(Backoff(jitter="none", base_s=base_s, factor=1.3, cap_s=10), client=i).play(rows)
+        for i, base_s in enumerate(bases_s)
+    ]
+    told = sl.infer(pd.concat(once)).finding("jitter drawn once")
+    assert ("yes", 3) == (told.value, len(once))
+    alike = [Played(Backoff(jitter="none"), client=i).play(rows) for i in range(2)]
+    assert "no" == sl.infer(pd.concat(alike)).finding("jitter drawn once").value
+
+
+def test_what_was_not_played_is_said_with_the_phase_that_would_tell():
+    found = sl.infer(Played(Backoff(base_s=0.2, cap_s=2)).play((Phase("status", "503", 30),)))
+    assert found.fit is not None
+    for about in ("connect_timeout_s", "heartbeat.interval_s", "stable_after_s"):
+        finding = found.finding(about)
+        assert (None, False) == (finding.value, finding.is_told)
+        assert finding.words.startswith("not enough attempts in phase")
+    assert {"backoff"} == found.policy.keys()
+
+
+def test_too_few_waits_give_no_policy_at_all():
+    found = sl.infer(Played(Backoff()).play((Phase("status", "503", 4),)))
+    assert (None, None) == (found.fit, found.policy)
+    assert "not enough attempts in a row: 3 of at least 8 waits" in found.verdict
+    with pytest.raises(sl.SettingsError, match="cannot be written: not enough attempts"):
+        found.policy_toml()
+
+
+# --- the command --------------------------------------------------------------------------
+
+
+def simlib(*arguments):
+    return CliRunner().invoke(cli.main, arguments)
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    played = Played(Backoff(jitter="none", base_s=1, cap_s=8), stops_on=("401",))
+    played.play(STANDARD).to_parquet("seen.parquet")
+    return "seen.parquet"
+
+
+def test_infer_prints_and_keeps_what_it_told_and_run_takes_the_policy(file):
+    result = simlib("infer", file, "--out", "mine")
+    assert 0 == result.exit_code
+    assert "Policy: exponential, no jitter, from" in result.stdout
+    kept = sorted(each.name for each in Path("mine").iterdir())
+    assert ["inference.json", "policy.toml", "waits.png"] == kept
+    again = simlib("infer", file, "--json")
+    assert json.loads(again.stdout) == json.loads(Path("mine/inference.json").read_text())
+    short = ("--clients", "2", "--set", "duration_s=2")
+    assert 0 == simlib("run", "mine/policy.toml", *short).exit_code
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (pd.DataFrame({"phase": [1]}), 'observation = "kind": is not among the columns (phase)'),
+        (Played(Backoff()).play().iloc[:0], "has no attempt: the client never connected"),
+    ],
+)
+def test_a_table_that_is_no_observation_is_refused(content, said, tmp_path):
+    content.to_parquet(tmp_path / "bad.parquet")
+    result = simlib("infer", str(tmp_path / "bad.parquet"))
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert said in result.stderr
+
+
+def test_the_words_fit_the_width_and_name_what_was_not_told(told):
+    console = Console(width=100)
+    with console.capture() as said:
+        console.print(inference_in_words(told))
+    text = said.get()
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert "Nearest presets" in text
+    assert "not told" in text
+    assert "max_attempts" in text
