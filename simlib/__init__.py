@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from simlib.core.server import ServerSettings as ServerSettings
     from simlib.core.session import SessionRules as SessionRules
     from simlib.lab.infer import infer as infer
+    from simlib.lab.observation import Observation as Observation
+    from simlib.lab.observe import observe as observe
+    from simlib.lab.observe import observe_live as observe_live
     from simlib.policies import presets as presets
     from simlib.scenario import Scenario as Scenario
     from simlib.scenario import dump as dump
@@ -70,6 +73,7 @@ _WHERE = {
     "Hint": "workload",
     "Latency": "core.path",
     "MisuseError": "core.errors",
+    "Observation": "lab.observation",
     "OutboxLimits": "core.outbox",
     "Path": "core.path",
     "Priority": "core.events",
@@ -94,6 +98,8 @@ _WHERE = {
     "lint": "study.lint",
     "infer": "lab.infer",
     "load": "scenario",
+    "observe": "lab.observe",
+    "observe_live": "lab.observe",
     "plots": "show.plots",
     "presets": "policies",
     "summary": "study.metrics",

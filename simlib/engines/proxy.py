@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
-import struct
 from collections.abc import Callable
 from http import HTTPStatus
 from math import inf
@@ -19,6 +17,7 @@ from typing import Any
 from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
+from simlib.engines import sockets
 from simlib.engines.wallclock import WallClock
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
@@ -241,7 +240,7 @@ class Pipe(asyncio.Protocol):
         """Pass the handshake on, now that the server's side is there."""
         self._up = transport
         if self._cut:
-            _abort(transport)
+            sockets.reset(transport)
             return
         transport.write(self._head)
         if self._down is None and not self._waiting[Stream.UP]:
@@ -263,7 +262,7 @@ class Pipe(asyncio.Protocol):
         self._cut = True
         for transport in (self._down, self._up):
             if transport is not None:
-                _abort(transport)
+                sockets.reset(transport)
         if self._connecting is not None:
             self._connecting.cancel()
         self._forget_if_done()
@@ -291,12 +290,3 @@ class _ServerSide(asyncio.Protocol):
 
 
 _STATUSES = {status.value for status in HTTPStatus}
-
-
-def _abort(transport: asyncio.Transport) -> None:
-    """Close with a reset (RST) rather than a polite end."""
-    connection = transport.get_extra_info("socket")
-    if connection is not None and connection.fileno() >= 0:
-        linger = struct.pack("ii", 1, 0)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    transport.abort()

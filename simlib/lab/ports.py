@@ -1,0 +1,78 @@
+"""The ports that the lab listens on: opened, closed as if nobody were there, opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from simlib.core.errors import SettingsError
+
+_BACKLOG = 4096
+_REOPEN_TIMEOUT_S = 5.0
+_PAUSE_S = 0.05
+
+
+class Ports:
+    """One port for each seat."""
+
+    def __init__(self, host: str, first: int, seats: int) -> None:
+        if not 0 <= first <= 65536 - seats:
+            rule = f"must be a port up to {65536 - seats:,}, or 0 for a free one"
+            raise SettingsError("port", first, rule)
+        self._host = host
+        #: The numbers; those that are to be chosen are known when it listens.
+        self.numbers = [first + i if first else 0 for i in range(seats)]
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self, protocol: Callable[[int], asyncio.Protocol]) -> None:
+        """Listen; the protocol of a connection is made for its seat.
+
+        Raises
+        ------
+        SettingsError
+            If a port is in use, or the host is none of this machine's.
+        """
+        loop = asyncio.get_running_loop()
+        for seat, number in enumerate(self.numbers):
+            listener = self._listener(number)
+            self.numbers[seat] = listener.getsockname()[1]
+            server = await loop.create_server(
+                lambda seat=seat: protocol(seat),  # type: ignore[misc]
+                sock=listener,
+                backlog=_BACKLOG,
+            )
+            self._servers.append(server)
+
+    async def reopen(self, protocol: Callable[[int], asyncio.Protocol]) -> None:
+        """Listen on the same ports again; whoever took one in between has a moment to leave."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + _REOPEN_TIMEOUT_S
+        while True:
+            try:
+                return await self.open(protocol)
+            except SettingsError:
+                self.close()
+                if loop.time() > until_s:
+                    raise
+                await asyncio.sleep(_PAUSE_S)
+
+    def close(self) -> None:
+        """Stop listening; connections that are there stay."""
+        for server in self._servers:
+            server.close()
+        self._servers = []
+
+    def _listener(self, number: int) -> socket.socket:
+        try:
+            return socket.create_server((self._host, number), backlog=_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                rule = "is in use: name another, or 0 for a free one"
+                raise SettingsError("port", number, rule) from error
+            if error.errno == errno.EACCES:
+                rule = "may not be opened by this user: name one above 1023"
+                raise SettingsError("port", number, rule) from error
+            rule = f"is no address of this machine: {error.strerror}"
+            raise SettingsError("host", self._host, rule) from error
