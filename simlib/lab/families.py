@@ -1,22 +1,29 @@
-"""The families of policies among which inference chooses: what is free in each, where to begin."""
+"""The families of policies among which inference chooses: what is free in each, where to begin.
+
+A few plain families, by growth and jitter, have further forms: by the place of the jitter to the
+cap, by what it is drawn for, by the first wait. Only those that the waits hint at are looked at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, inf, log
 from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff
+from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 from simlib.lab.law import Floats, Waits
+from simlib.policies import NO_CAP_S
 
 #: The least time that a wait is told from none.
 LEAST_S = 1e-4
 #: Factors above are not looked for.
 _MOST_FACTOR = 10.0
+
+Values = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -26,15 +33,17 @@ class Scale:
     low: float
     high: float
     logarithmic: bool = True
+    #: Of a scale that is not logarithmic: what a step of one is.
+    unit: float = 1.0
 
     def into(self, value: float) -> float:
         """Return where on the scale a value is."""
         kept = min(self.high, max(self.low, value))
-        return log(kept) if self.logarithmic else kept
+        return log(kept) if self.logarithmic else kept / self.unit
 
     def back(self, place: float) -> float:
         """Return the value at a place; NaN beyond the bounds."""
-        value = exp(place) if self.logarithmic else place
+        value = exp(place) if self.logarithmic else place * self.unit
         return value if self.low <= value <= self.high else np.nan
 
 
@@ -42,33 +51,17 @@ class Scale:
 class Family:
     """Policies that differ by a few numbers alone."""
 
-    name: str
     #: Settings that all its policies share.
     fixed: dict[str, Any]
     #: The free settings, in the order of the search.
     free: tuple[str, ...]
     #: Guesses to begin a search at, from the waits.
-    begin: Callable[[Waits], Iterator[dict[str, float]]]
-    #: A first wait of its own, always the same.
-    first: bool = False
+    begin: Callable[[Waits], Iterator[Values]]
 
-    def with_first(self) -> Family:
-        """Return the family with a first wait that follows no rule but is always the same."""
-
-        def begin(waits: Waits) -> Iterator[dict[str, float]]:
-            later = waits.where(waits.attempt > 1)
-            first_s = max(0.0, float(np.median(waits.wait_s[waits.attempt == 1])))
-            for guess in self.begin(later):
-                yield guess | {"first_s": first_s}
-
-        name, free = f"{self.name}, first wait fixed", (*self.free, "first_s")
-        return Family(name, self.fixed, free, begin, first=True)
-
-    def rules(self, values: dict[str, float]) -> Backoff | None:
+    def rules(self, values: Values) -> Backoff | None:
         """Return the policy with these numbers; None if there is none."""
         settings = {**self.fixed, **values}
-        settings.setdefault("cap_s", inf)
-        if settings["cap_s"] == inf:
+        if settings.get("cap_s", inf) == inf:
             settings["cap_s"] = NO_CAP_S
         try:
             return Backoff(**settings)
@@ -78,30 +71,70 @@ class Family:
     def scales(self, waits: Waits) -> dict[str, Scale]:
         """Return how each free setting is searched for."""
         most_s = 20.0 * waits.longest_s + 1.0
+        unit_s = max(LEAST_S, float(np.median(waits.wait_s)))
+        added = Scale(-waits.longest_s - 1.0, most_s, logarithmic=False, unit=unit_s)
+        even = Scale(0.0, most_s, logarithmic=False, unit=unit_s)
         known = {
             "factor": Scale(1.0, _MOST_FACTOR),
             "spread_fraction": Scale(0.0, 1.0, logarithmic=False),
-            "first_s": Scale(0.0, most_s, logarithmic=False),
+            "first_s": even,
+            "rise_s": even,
+            "add_least_s": added,
+            "add_most_s": added,
         }
         return {name: known.get(name, Scale(LEAST_S, most_s)) for name in self.free}
 
+    def but(self, **fixed: Any) -> Family:
+        """Return the family with other settings fixed; what they free begins where it would."""
+        return replace(self, fixed={**self.fixed, **fixed})
 
-#: A cap that no wait reaches.
-NO_CAP_S = 1e6
+    def with_first(self, jitter: Jitter) -> Family:
+        """Return the family with a first wait that follows no rule but has a law of its own."""
+
+        def begin(waits: Waits) -> Iterator[Values]:
+            middle_s = float(np.median(waits.wait_s[waits.attempt == 1]))
+            for guess in self.begin(waits.where(waits.attempt > 1)):
+                yield guess | {"first_s": max(0.0, _first_s(guess, jitter, middle_s))}
+
+        fixed = {**self.fixed, "first_jitter": jitter}
+        return Family(fixed, (*self.free, "first_s"), begin)
+
+
+def _first_s(guess: Values, jitter: Jitter, middle_s: float) -> float:
+    """Return a first ceiling of which the middle wait is known."""
+    if jitter == Jitter.FULL:
+        return 2.0 * middle_s
+    if jitter == Jitter.ADDITIVE:
+        return middle_s - 0.5 * (guess.get("add_least_s", 0.0) + guess["add_most_s"])
+    return middle_s
 
 
 # --- where to begin ----------------------------------------------------------------------
 
 
-def _grown(waits: Waits, share: float) -> Iterator[dict[str, float]]:
+def _grown(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, factor and cap of ceilings of which the mean wait is a share."""
     mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
-    counts = waits.by_attempt(np.size)
-    guesses = [_capped_line(waits.attempts, np.log(mean_s), counts, i) for i in range(len(mean_s))]
-    for _, at_one, slope, cap in sorted(guesses)[:2]:
+    for at_one, slope, cap in _lines(waits, np.log(mean_s)):
         factor = min(_MOST_FACTOR, max(1.0 + 1e-3, exp(slope)))
         cap_s = exp(cap)
         yield {"base_s": min(exp(at_one), cap_s), "factor": factor, "cap_s": cap_s}
+
+
+def _risen(waits: Waits, share: float) -> Iterator[Values]:
+    """Guess base, rise and cap of such ceilings that grow evenly."""
+    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    for at_one_s, slope_s, cap_s in _lines(waits, mean_s):
+        top_s = max(LEAST_S, cap_s)
+        base_s = min(top_s, max(LEAST_S, at_one_s))
+        yield {"base_s": base_s, "rise_s": max(0.0, slope_s), "cap_s": top_s}
+
+
+def _lines(waits: Waits, heights: Floats) -> list[tuple[float, float, float]]:
+    """Return the two best lines up to a level: value at 1, slope, level."""
+    counts = waits.by_attempt(np.size)
+    guesses = [_capped_line(waits.attempts, heights, counts, i) for i in range(len(heights))]
+    return [line for _, *line in sorted(guesses)[:2]]  # type: ignore[misc]
 
 
 def crowd_s(waits: Waits) -> float:
@@ -136,40 +169,243 @@ def _capped_line(
     return misfit, at_one, slope, level
 
 
-def _exponential(share: float, **more: float) -> Callable[[Waits], Iterator[dict[str, float]]]:
-    def begin(waits: Waits) -> Iterator[dict[str, float]]:
-        for guess in _grown(waits, share):
-            yield guess | more
+def _growing(
+    guesses: Callable[[Waits, float], Iterator[Values]], share: float
+) -> Callable[[Waits], Iterator[Values]]:
+    return lambda waits: guesses(waits, share)
+
+
+def _spread(
+    guesses: Callable[[Waits, float], Iterator[Values]],
+) -> Callable[[Waits], Iterator[Values]]:
+    def begin(waits: Waits) -> Iterator[Values]:
+        for guess in guesses(waits, 1.0):
+            yield guess | {"spread_fraction": _spread_fraction(waits)}
 
     return begin
 
 
-def _constant(waits: Waits) -> Iterator[dict[str, float]]:
+def _spread_fraction(waits: Waits) -> float:
+    """Return how widely first waits are spread around their middle, rather too widely."""
+    several = [waits.wait_s[rows] for rows in waits.rows if rows.size > 2]
+    if not several or several[0].max() <= 0.0:
+        return 0.3
+    spread = np.ptp(several[0]) / (several[0].max() + several[0].min())
+    return float(np.clip(1.15 * spread, 0.01, 0.98))
+
+
+def _constant(waits: Waits) -> Iterator[Values]:
     yield {"base_s": float(np.median(waits.wait_s))}
 
 
-def _decorrelated(waits: Waits) -> Iterator[dict[str, float]]:
-    low_s = float(np.quantile(waits.wait_s, 0.01))
-    yield {"base_s": max(LEAST_S, low_s), "cap_s": max(LEAST_S, low_s, crowd_s(waits))}
-    yield {"base_s": max(LEAST_S, low_s), "cap_s": 2.0 * waits.longest_s + LEAST_S}
+def _band(waits: Waits) -> Iterator[Values]:
+    low_s, high_s = (float(each) for each in np.quantile(waits.wait_s, [0.01, 0.99]))
+    yield {"base_s": max(LEAST_S, low_s), "add_most_s": high_s - low_s}
 
+
+def _decorrelated(waits: Waits) -> Iterator[Values]:
+    low_s = max(LEAST_S, float(np.quantile(waits.wait_s, 0.01)))
+    yield {"base_s": low_s, "cap_s": max(low_s, crowd_s(waits))}
+    yield {"base_s": low_s, "cap_s": 2.0 * waits.longest_s + LEAST_S}
+
+
+def _widths_s(waits: Waits) -> float:
+    """Return how widely waits of the same attempt are spread."""
+    several = [rows for rows in waits.rows if rows.size > 1]
+    if not several:
+        return 0.1 * waits.longest_s
+    return float(np.median([np.ptp(waits.wait_s[rows]) for rows in several]))
+
+
+def _added_grown(waits: Waits) -> Iterator[Values]:
+    """Guess exponential ceilings under what is added, which hides where they begin.
+
+    What is added is the same on average each time, so differences of means grow by the factor.
+    """
+    width_s = _widths_s(waits)
+    for base_s, factor, added_s, cap_s in _hidden_growth(waits)[:2]:
+        yield {
+            "base_s": base_s,
+            "factor": factor,
+            "cap_s": max(base_s, cap_s),
+            "add_least_s": added_s - width_s / 2.0,
+            "add_most_s": added_s + width_s / 2.0,
+        }
+
+
+def _hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
+    """Return base, factor, what is added and cap that explain the means best, by least squares."""
+    mean_s, counts = waits.by_attempt(np.mean), waits.by_attempt(np.size)
+    found = []
+    for flat_from in range(min(3, len(mean_s)), len(mean_s) + 1):
+        head, tail = slice(0, flat_from), slice(flat_from, None)
+        level_s = (
+            float(np.average(mean_s[tail], weights=counts[tail])) if len(mean_s[tail]) else inf
+        )
+        off = float((counts[tail] * (mean_s[tail] - level_s) ** 2).sum()) if level_s < inf else 0.0
+        for factor in _FACTORS:
+            x, y, n = factor ** (waits.attempts[head] - 1.0), mean_s[head], counts[head]
+            x_mean, y_mean = np.average(x, weights=n), np.average(y, weights=n)
+            across = float((n * (x - x_mean) ** 2).sum())
+            base_s = float((n * (x - x_mean) * (y - y_mean)).sum()) / across if across else 0.0
+            added_s = float(y_mean - base_s * x_mean)
+            misfit = off + float((n * (y - added_s - base_s * x) ** 2).sum())
+            if base_s > LEAST_S:
+                top_s = min(level_s - added_s, 20.0 * waits.longest_s)
+                found.append((misfit, base_s, float(factor), added_s, top_s))
+    return [line for _, *line in sorted(found)]  # type: ignore[misc]
+
+
+_FACTORS = np.append(np.arange(1.1, 2.2, 0.1), [2.5, 3.0, 4.0, 5.0])
+
+
+def _added_risen(waits: Waits) -> Iterator[Values]:
+    width_s = _widths_s(waits)
+    for guess in _risen(waits, 1.0):
+        base_s = max(LEAST_S, guess["base_s"] - width_s / 2.0)
+        yield guess | {"base_s": base_s, "add_most_s": width_s}
+
+
+# --- the families ------------------------------------------------------------------------
 
 _GROWTH = ("base_s", "factor", "cap_s")
-FAMILIES = (
-    Family("constant", {"jitter": "none", "factor": 1.0}, ("base_s",), _constant),
-    Family("exponential, no jitter", {"jitter": "none"}, _GROWTH, _exponential(1.0)),
-    Family("exponential, full jitter", {"jitter": "full"}, _GROWTH, _exponential(0.5)),
-    Family("exponential, equal jitter", {"jitter": "equal"}, _GROWTH, _exponential(0.75)),
+_RISE = ("base_s", "rise_s", "cap_s")
+#: What is looked at first.
+PLAIN = (
+    Family({"jitter": "none", "factor": 1.0}, ("base_s",), _constant),
     Family(
-        "exponential, proportional jitter inside the cap",
+        {"jitter": "additive", "factor": 1.0, "add_least_s": 0.0}, ("base_s", "add_most_s"), _band
+    ),
+    Family({"jitter": "none"}, _GROWTH, _growing(_grown, 1.0)),
+    Family({"jitter": "full"}, _GROWTH, _growing(_grown, 0.5)),
+    Family({"jitter": "equal"}, _GROWTH, _growing(_grown, 0.75)),
+    Family(
         {"jitter": "proportional"},
         (*_GROWTH, "spread_fraction"),
-        _exponential(1.0, spread_fraction=0.3),
+        _spread(_grown),
+    ),
+    Family({"jitter": "additive"}, (*_GROWTH, "add_least_s", "add_most_s"), _added_grown),
+    Family({"jitter": "decorrelated"}, ("base_s", "cap_s"), _decorrelated),
+    Family({"growth": "linear", "jitter": "none"}, _RISE, _growing(_risen, 1.0)),
+    Family({"growth": "linear", "jitter": "full"}, _RISE, _growing(_risen, 0.5)),
+    Family(
+        {"growth": "linear", "jitter": "proportional"},
+        (*_RISE, "spread_fraction"),
+        _spread(_risen),
     ),
     Family(
-        "decorrelated jitter",
-        {"jitter": "decorrelated"},
-        ("base_s", "cap_s"),
-        _decorrelated,
+        {"growth": "linear", "jitter": "additive", "add_least_s": 0.0},
+        (*_RISE, "add_most_s"),
+        _added_risen,
     ),
 )
+
+
+def forms(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
+    """Return a family in each form that the waits hint at.
+
+    Waits that crowd in one place were cut by a cap: then jitter may come before it. Waits that
+    follow the ones before them, more than their attempts say, have their jitter from these, or
+    from the client.
+    """
+    jitter = _jitter(family)
+    if jitter in (Jitter.NONE, Jitter.DECORRELATED):
+        yield family
+        return
+    for place in _placed(family, waits, blur_s):
+        yield place
+        if _follows(waits, blur_s):
+            if len(np.unique(waits.client)) > 1:
+                yield place.but(drawn_once=True)
+            if jitter == Jitter.PROPORTIONAL:
+                yield place.but(compounding=True)
+
+
+def _placed(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
+    """Return a family with its jitter in each place to the cap."""
+    yield family
+    if "cap_s" not in family.free:
+        return
+    if _is_crowded(waits, blur_s):
+
+        def begin(waits: Waits) -> Iterator[Values]:
+            for guess in family.begin(waits):
+                yield guess | {"cap_s": max(guess["base_s"], crowd_s(waits))}
+
+        yield replace(family.but(jitter_place=JitterPlace.BEFORE_CAP), begin=begin)
+    if _jitter(family) in (Jitter.PROPORTIONAL, Jitter.ADDITIVE):  # of others it is inside the cap
+        yield family.but(jitter_place=JitterPlace.AFTER_CAP)
+
+
+def _jitter(family: Family) -> Jitter:
+    return Jitter[str(family.fixed["jitter"]).upper()]
+
+
+def _is_crowded(waits: Waits, blur_s: float) -> bool:
+    """Whether several of the longest waits are the same."""
+    at_top = np.abs(waits.wait_s - crowd_s(waits)) < 4.0 * blur_s
+    return bool(at_top.sum() >= max(3, 0.02 * len(waits)))
+
+
+def _follows(waits: Waits, blur_s: float) -> bool:
+    """Whether waits are long where the ones before were, for their attempts; or none can say."""
+    usual_s = waits.by_attempt(np.median)
+    spread = waits.by_attempt(np.ptp)[waits.group] > 6.0 * blur_s
+    later = np.flatnonzero(spread & (waits.attempt > 1) & (waits.previous_s > 0.0))
+    place = waits.group[later]
+    before = place > 0
+    later, place = later[before], place[before]
+    if later.size < 4:
+        return True
+    off = np.log(np.maximum(waits.wait_s[later], LEAST_S) / np.maximum(usual_s[place], LEAST_S))
+    earlier_s = np.maximum(usual_s[place - 1], LEAST_S)
+    off_before = np.log(np.maximum(waits.previous_s[later], LEAST_S) / earlier_s)
+    from scipy import stats
+
+    found = stats.spearmanr(off, off_before).statistic
+    return bool(np.isnan(found) or found > max(0.2, 2.0 / np.sqrt(later.size)))
+
+
+def with_firsts(family: Family) -> Iterator[Family]:
+    """Return the family with a first wait of its own: exact, from 0 up, or like the others."""
+    jitter = _jitter(family)
+    yield family.with_first(Jitter.NONE)
+    yield family.with_first(Jitter.FULL)
+    if jitter in (Jitter.PROPORTIONAL, Jitter.ADDITIVE):
+        yield family.with_first(jitter)
+
+
+def name_of(rules: Backoff, *, capped: bool) -> str:
+    """Return the family of a policy in words.
+
+    Examples
+    --------
+    >>> name_of(Backoff(jitter="proportional"), capped=True)
+    'exponential, proportional jitter inside the cap'
+    """
+    if rules.step_count:
+        return "table of steps"
+    is_constant = rules.growth == Growth.EXPONENTIAL and rules.factor == 1.0
+    words = ["constant" if is_constant else rules.growth.name.lower()]
+    place = ""
+    if capped and rules.jitter in (Jitter.PROPORTIONAL, Jitter.ADDITIVE):
+        place = f" {_PLACES[rules.jitter_place]} the cap"
+    elif capped and rules.jitter_place == JitterPlace.BEFORE_CAP:
+        place = " before the cap"
+    if rules.jitter == Jitter.DECORRELATED:
+        words = ["decorrelated jitter"]
+    elif rules.jitter == Jitter.NONE:
+        words += [] if is_constant else ["no jitter"]
+    else:
+        words.append(f"{rules.jitter.name.lower()} jitter{place}")
+    words += ["compounding"] * rules.compounding + ["drawn once"] * rules.drawn_once
+    if rules.first_s < inf:
+        words.append(f"first wait {'fixed' if rules.first_jitter == Jitter.NONE else 'spread'}")
+    return ", ".join(words)
+
+
+_PLACES = {
+    JitterPlace.INSIDE: "inside",
+    JitterPlace.BEFORE_CAP: "before",
+    JitterPlace.AFTER_CAP: "after",
+}

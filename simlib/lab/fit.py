@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, log
+from math import inf, lgamma, log, pi, sqrt
 
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, Jitter
+from simlib.core.backoff import Backoff, Jitter, JitterPlace, looks_back
 from simlib.core.errors import SettingsError
-from simlib.lab.families import FAMILIES, LEAST_S, NO_CAP_S, Family
-from simlib.lab.law import Waits, bands, log_density, places
+from simlib.lab.families import (
+    LEAST_S,
+    PLAIN,
+    Family,
+    Values,
+    forms,
+    name_of,
+    with_firsts,
+)
+from simlib.lab.law import Floats, Waits, bands, log_likelihood, places
 from simlib.lab.search import Search, likelihood, sampled, screened, searched
+from simlib.policies import NO_CAP_S
 
 #: Timing errors of a loopback observation: timers, the scheduler, a handshake.
 BLUR_S = 0.002
@@ -32,7 +41,12 @@ _LEVEL = 0.001
 _SMALL_DISTANCE = 0.08
 _MOST_OUTSIDE = 0.03
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
-_BEHIND = 0.5
+_BEHIND = 0.3
+#: So many waits are enough to see roughly.
+_ROUGHLY = 200
+#: So many families are looked at with a first wait of its own.
+_LEADING = 2
+_ROOT = sqrt(2.0 * pi)
 #: A cap so many times the longest wait is none that anybody has seen.
 _BEYOND = 5.0
 
@@ -79,11 +93,13 @@ class Candidate:
     log_likelihood: float
     bic: float
     goodness: Goodness
+    #: Whether some wait would be another one without the cap.
+    is_capped: bool = False
 
     @property
     def name(self) -> str:
-        """The family's name."""
-        return self.family.name
+        """The family in words, as far as the waits tell it."""
+        return name_of(self.rules, capped=self.is_capped)
 
 
 @dataclass(frozen=True)
@@ -110,7 +126,7 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     """Return how well waits agree with a policy."""
     from scipy import stats
 
-    place, outside = places(bands(rules, waits), waits, blur_s)
+    place, outside = places(rules, waits, blur_s)
     if place.size < LEAST_WAITS:
         return Goodness(float(outside.mean()), 0.0, 1.0, len(waits))
     tested = stats.kstest(place, "uniform")
@@ -153,10 +169,7 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     """
     seen = _checked(waits)
     blurred_s = _blur_s(seen) if blur_s is None else blur_s
-    candidates = _candidates(FAMILIES, seen, blurred_s)
-    if _first_is_fixed(seen, blurred_s) and not _explains_first(candidates, seen, blurred_s):
-        firsts = [family.with_first() for family in FAMILIES]
-        candidates += _candidates(firsts, seen, blurred_s)
+    candidates = _candidates(seen, blurred_s)
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
@@ -184,35 +197,56 @@ def _checked(frame: pd.DataFrame) -> Waits:
 
 def _blur_s(waits: Waits) -> float:
     """Return the timing errors, as waits show them that are the same but for these."""
-    pairs = [rows for rows in waits.rows if rows.size >= 3]
-    if not pairs:
-        return BLUR_S
-    off_s = [np.abs(waits.wait_s[rows] - np.median(waits.wait_s[rows])) for rows in pairs]
-    spread_s = 1.4826 * float(np.median(np.concatenate(off_s)))
-    return min(_MOST_BLUR_S, max(BLUR_S, spread_s)) if spread_s < _MOST_BLUR_S else BLUR_S
+    groups = [waits.wait_s[rows] for rows in waits.rows if rows.size >= 3]
+    spreads_s = [1.4826 * float(np.median(np.abs(each - np.median(each)))) for each in groups]
+    same_s = [spread_s for spread_s in spreads_s if spread_s < _MOST_BLUR_S]
+    # Where waits vary a little by themselves too, those that vary least show the errors.
+    return max(BLUR_S, float(np.quantile(same_s, 0.25))) if same_s else BLUR_S
 
 
-def _first_is_fixed(waits: Waits, blur_s: float) -> bool:
-    """Whether the first waits are all the same, and there are others."""
-    first_s = waits.wait_s[waits.attempt == 1]
-    if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
-        return False
-    return float(np.quantile(first_s, 0.9) - np.median(first_s)) < 5.0 * blur_s
+def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:
+    """Return the families at their best, those with a first wait of its own if it is apart."""
+    few = _some(waits)
+    possible = [each for each in PLAIN if _may_be(each, few, blur_s)]
+    families = [form for each in possible for form in forms(each, waits, blur_s)]
+    found = _best_of(families, waits, few, blur_s)
+    if _first_is_apart(found, waits, blur_s):
+        later = few.where(few.attempt > 1)
+        leading = sorted(families, key=lambda each: -screened(each, later, blur_s)[0])[:_LEADING]
+        firsts = [first for each in leading for first in with_firsts(each)]
+        found += _best_of(firsts, waits, few, blur_s)
+    return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
 
 
-def _explains_first(candidates: list[Candidate], waits: Waits, blur_s: float) -> bool:
-    """Whether a policy that agrees with the waits says already that the first are the same."""
-    good = [each for each in candidates if each.goodness.is_good]
-    if not good:
-        return False
-    lies = bands(min(good, key=lambda each: each.bic).rules, waits.where(waits.attempt == 1))
-    return float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s
+def _some(waits: Waits) -> Waits:
+    """Return waits enough to see roughly which families may be right: some clients, whole."""
+    sizes = np.bincount(waits.client)
+    client_limit = int(np.searchsorted(np.cumsum(sizes), _ROUGHLY)) + 1
+    kept = waits.where(waits.client < client_limit)
+    return kept if len(kept) <= 2 * _ROUGHLY else kept.where(np.arange(len(kept)) < 2 * _ROUGHLY)
 
 
-def _candidates(families: Sequence[Family], waits: Waits, blur_s: float) -> list[Candidate]:
-    """Return the families at their best; not those far behind when seen roughly."""
-    rough = [(family, *screened(family, waits, blur_s)) for family in families]
-    least = max(score for _, score, _ in rough) - _BEHIND * len(waits) - 20.0
+def _may_be(family: Family, waits: Waits, blur_s: float) -> bool:
+    """Whether most waits of an attempt are the same, if the family has no jitter; else not all."""
+    spreads_s = _spreads_s(waits)
+    if not spreads_s.size:
+        return True
+    if family.fixed["jitter"] == "none":
+        return bool(np.median(spreads_s) < 10.0 * blur_s)
+    return bool((spreads_s > 6.0 * blur_s).sum() >= min(2, spreads_s.size))
+
+
+def _spreads_s(waits: Waits) -> Floats:
+    """Return how far the waits of each attempt lie apart that was seen several times."""
+    return np.array([np.ptp(waits.wait_s[rows]) for rows in waits.rows if rows.size > 2])
+
+
+def _best_of(
+    families: Sequence[Family], waits: Waits, few: Waits, blur_s: float
+) -> list[Candidate]:
+    """Return the families at their best, those far behind when seen roughly left out."""
+    rough = [(family, *screened(family, few, blur_s)) for family in families]
+    least = max((score for _, score, _ in rough), default=0.0) - _BEHIND * len(few) - 20.0
     found = []
     for family, score, guesses in rough:
         values = searched(family, guesses, waits, blur_s) if score >= least else None
@@ -222,17 +256,41 @@ def _candidates(families: Sequence[Family], waits: Waits, blur_s: float) -> list
     return found
 
 
+def _first_is_apart(found: Sequence[Candidate], waits: Waits, blur_s: float) -> bool:
+    """Whether first waits are unlike the others: no family says them, or these vary otherwise."""
+    first_s = waits.wait_s[waits.attempt == 1]
+    if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
+        return False
+    good = [each for each in found if each.goodness.is_good]
+    if not good:
+        return True
+    spread_s = float(np.ptp(first_s))
+    later_s = _spreads_s(waits.where(waits.attempt > 1))
+    if later_s.size and float(np.median(later_s)) < 6.0 * blur_s < 0.2 * spread_s:
+        return True
+    lies = bands(min(good, key=lambda each: each.bic).rules, waits.where(waits.attempt == 1))
+    width_s = float((lies.high_s - lies.low_s).max())
+    return width_s > 4.0 * blur_s and spread_s < 0.5 * width_s - 4.0 * blur_s
+
+
 def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
     """Whether a simpler family says the same: jitter that is none, or a number for each step."""
     lies = bands(found.rules, waits)
-    if found.rules.jitter != Jitter.NONE:
-        return float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s
-    levels_s = np.unique(np.round(lies.high_s, 4))
-    needed = len(found.values) - (not _reaches_cap(found.rules, waits, blur_s))
-    return 1 < levels_s.size <= needed
+    is_plain = found.rules.jitter == Jitter.NONE
+    if not is_plain and float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s:
+        return True
+    if looks_back(found.rules) or found.rules.drawn_once:
+        return False
+    levels = len(np.unique(np.round(lies.high_s, 4)))
+    needed = sum(name in _GROWTH and (name != "cap_s" or found.is_capped) for name in found.values)
+    return 1 < levels < needed + is_plain
 
 
-def _judged(family: Family, values: dict[str, float], waits: Waits, blur_s: float) -> Candidate:
+#: Numbers of ceilings: each needs a ceiling of its own to be told.
+_GROWTH = ("base_s", "factor", "rise_s", "cap_s", "first_s")
+
+
+def _judged(family: Family, values: Values, waits: Waits, blur_s: float) -> Candidate:
     score = likelihood(family, values, waits, blur_s)
     if "cap_s" in values:
         endless = values | {"cap_s": _BEYOND * waits.longest_s + 1.0}
@@ -241,13 +299,39 @@ def _judged(family: Family, values: dict[str, float], waits: Waits, blur_s: floa
             values, score = endless, other
     rules = family.rules(values)
     assert rules is not None
-    free = len(values) - ("cap_s" in values and not _reaches_cap(rules, waits, blur_s))
-    bic = free * log(len(waits)) - 2.0 * score
-    return Candidate(family, values, rules, score, bic, goodness(rules, waits, blur_s))
+    is_capped = "cap_s" in values and _reaches_cap(rules, waits, blur_s)
+    bic = _price(values, rules, waits, blur_s, capped=is_capped) - 2.0 * score
+    good = goodness(rules, waits, blur_s)
+    return Candidate(family, values, rules, score, bic, good, is_capped)
+
+
+def _price(values: Values, rules: Backoff, waits: Waits, blur_s: float, *, capped: bool) -> float:
+    """Return what the free numbers cost, as in BIC; a cap that nobody has seen costs nothing.
+
+    The more waits, the better a number is known: with the root of how many there are for what is
+    seen through normal errors, but as many times better for an edge of a band; so that costs twice
+    as much. A cap that cuts is a needle, which any wait may seem to be: it costs all its places.
+    """
+    one = log(len(waits)) * (1.0 if rules.jitter == Jitter.NONE else 2.0)
+    ends_there = rules.jitter in (Jitter.NONE, Jitter.FULL, Jitter.EQUAL)
+    inside = rules.jitter_place == JitterPlace.INSIDE
+    cut = not (ends_there if inside else rules.jitter_place == JitterPlace.AFTER_CAP)
+    cap = max(one, 2.0 * log(waits.longest_s / (_ROOT * blur_s))) if cut else one
+    price = {"cap_s": cap * capped}
+    if "factor" in values:
+        # Clients grow by 1.3 to 5, mostly by 2: far from it a factor needs more to be believed.
+        price["factor"] = one + (log(values["factor"] / _USUAL_FACTOR) / _USUAL_SPREAD) ** 2
+    if rules.drawn_once:
+        # The width of the jitter is known from one draw of each client.
+        price |= dict.fromkeys(_WIDTHS, 2.0 * log(len(np.unique(waits.client))))
+    return sum(price.get(name, one) for name in values)
+
+
+_USUAL_FACTOR, _USUAL_SPREAD = 2.0, 0.5
+_WIDTHS = ("spread_fraction", "add_least_s", "add_most_s")
 
 
 def _reaches_cap(rules: Backoff, waits: Waits, blur_s: float) -> bool:
-    """Whether some wait would be another one without the cap."""
     free = replace(rules, cap_s=NO_CAP_S)
     with_cap, without = bands(rules, waits), bands(free, waits)
     return bool((without.high_s > with_cap.high_s + blur_s).any())
@@ -260,16 +344,16 @@ def _with_intervals(
     drawn, scores = sampled(search, search.place(best.values), blur_s)
     top = search.values(drawn[int(scores.argmax())])
     if scores.max() > best.log_likelihood:
-        best = _judged(best.family, top, waits, blur_s)
+        best = min(best, _judged(best.family, top, waits, blur_s), key=lambda each: each.bic)
     tail = (1.0 - CONFIDENCE) / 2.0
     quantiles = np.quantile(drawn, [0.5, tail, 1.0 - tail], axis=0).T
     parameters = []
     for (name, scale), column in zip(search.scales.items(), quantiles, strict=True):
         value, low, high = (float(scale.back(float(at))) for at in column)
-        if not scale.logarithmic and low < blur_s:
+        if 0.0 <= scale.low < blur_s and low < blur_s:
             low = scale.low  # an even interval never begins at the least value there is
         parameters.append(Parameter(name, value, low, high))
-    if "cap_s" in best.values and not _reaches_cap(best.rules, waits, blur_s):
+    if "cap_s" in best.values and not best.is_capped:
         least = drawn.min(axis=0)[list(search.scales).index("cap_s")]
         least_s = search.scales["cap_s"].back(float(least))
         parameters = [_unreached(each, least_s, waits) for each in parameters]
@@ -299,14 +383,16 @@ def _table(waits: Waits, blur_s: float) -> Candidate | None:
     if len(steps_s) < 2:
         return None
     kept_s = [max(0.0, float(step_s)) for step_s in steps_s]
-    family = Family("table of steps", {"jitter": "none", "base_s": LEAST_S}, (), lambda _: iter(()))
+    family = Family({"jitter": "none", "base_s": LEAST_S}, (), lambda _: iter(()))
     rules = Backoff(jitter=Jitter.NONE, base_s=LEAST_S, cap_s=NO_CAP_S, steps_s=tuple(kept_s))
-    score = float(log_density(bands(rules, waits), waits, blur_s).sum())
+    score = log_likelihood(rules, waits, blur_s)
     # Each step may lie anywhere: the price of that is its share of all places, not a logarithm
     # of how many waits there are, since steps are as many as the attempts.
     counts = np.append(counts[: len(kept_s) - 1], counts[len(kept_s) - 1 :].sum())
-    room = 2.0 * waits.longest_s / (blur_s * 2.5066)
+    room = 2.0 * waits.longest_s / (_ROOT * blur_s)
     price = float(np.maximum(np.log(room), 0.0) * len(kept_s) + 0.5 * np.log(counts).sum())
+    if kept_s == sorted(kept_s):
+        price -= lgamma(len(kept_s) + 1.0)  # of all orders that one
     values = {f"steps_s[{i}]": step_s for i, step_s in enumerate(kept_s)}
     good = goodness(rules, waits, blur_s)
     return Candidate(family, values, rules, score, 2.0 * price - 2.0 * score, good)

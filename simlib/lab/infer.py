@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from math import inf, isfinite, log, nan
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from simlib.core.errors import SettingsError
 from simlib.lab import chains, phases
 from simlib.lab.chains import Counting
 from simlib.lab.fit import BLUR_S, LEAST_WAITS, Candidate, Fit, fit
-from simlib.lab.law import Waits, bands, log_density, places
+from simlib.lab.law import Waits, bands, log_likelihood, places
 from simlib.lab.nearest import Near, nearest
+from simlib.lab.observation import Observation, is_observation
 from simlib.lab.phases import LEAST, Finding, plain
+from simlib.policies import presets
 
 #: Hypotheses on counting that explain the waits so nearly alike are not told apart.
 _TOLD = 5.0
@@ -44,6 +47,9 @@ class Inference:
         """Return what was found out about a setting, such as ``connect_timeout_s``."""
         return next(each for each in self.findings if each.about == about)
 
+    def _told(self, about: str) -> float | str | None:
+        return next((each.value for each in self.findings if each.about == about), None)
+
     @property
     def policy(self) -> dict[str, Any] | None:
         """The client's settings that were told, as a scenario has them; None without a policy."""
@@ -59,6 +65,11 @@ class Inference:
             value = self.finding(name).value
             if isinstance(value, float) and isfinite(value):
                 settings["backoff"][name] = _rounded(value)
+        heeds, after_loss_s = (self._told(about) for about in ("heeds Retry-After", AFTER_LOSS))
+        if heeds is not None:
+            settings["backoff"]["heeds_hint"] = heeds == "yes"
+        if isinstance(after_loss_s, float):
+            settings["backoff"]["after_loss_s"] = _rounded(after_loss_s)
         stable = self.finding("stable_after_s")
         if stable.value is None and stable.low > 0.0:
             settings["backoff"]["stable_after_s"] = _rounded(stable.low)  # at least
@@ -106,6 +117,8 @@ class Inference:
         }
 
 
+#: The finding of a wait after a loss that does not count.
+AFTER_LOSS = "wait after a lost connection"
 #: Findings that are settings of a client.
 _SETTINGS = ("connect_timeout_s", "heartbeat.interval_s", "heartbeat.timeout_s")
 
@@ -137,7 +150,7 @@ def _fit_json(found: Fit) -> dict[str, Any]:
 def _backoff(found: Fit) -> dict[str, Any]:
     """Return the backoff's settings as TOML has them: the numbers to four digits."""
     best = found.best
-    settings: dict[str, Any] = dict(best.family.fixed)
+    settings = {name: _plain(value) for name, value in best.family.fixed.items()}
     steps_s = []
     for each in found.parameters:
         if each.name.startswith("steps_s["):
@@ -153,6 +166,10 @@ def _backoff(found: Fit) -> dict[str, Any]:
     return settings
 
 
+def _plain(value: Any) -> Any:
+    return value.name.lower() if isinstance(value, IntEnum) else value
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
 
@@ -161,7 +178,7 @@ def _rounded(value: float) -> float:
 
 
 def infer(
-    observation: str | Path | pd.DataFrame,
+    observation: str | Path | Observation | pd.DataFrame,
     *,
     known: Mapping[str, Backoff] | None = None,
     blur_s: float | None = None,
@@ -170,10 +187,11 @@ def infer(
 
     Parameters
     ----------
-    observation : str, path or DataFrame
-        A Parquet file as ``simlib observe`` writes it, or its table: a row per attempt.
+    observation : str, path, Observation or DataFrame
+        A Parquet file as ``simlib observe`` writes it, what it holds, or its table alone: a row
+        per attempt.
     known : mapping, optional
-        Known policies by name, of which the nearest are told; without, none is.
+        Known policies by name, of which the nearest are told; by default all presets.
     blur_s : float, optional
         Standard deviation of the timing errors, in s; by default it is looked for, from 2 ms.
 
@@ -192,8 +210,9 @@ def infer(
     >>> sl.infer("data/recordings/client.parquet").verdict  # doctest: +SKIP
     'exponential, full jitter, from 312 waits'
     """
-    source, frame = _read(observation)
+    source, frame, end_s = _read(observation)
     rows = chains.checked(frame)
+    end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
     followed = chains.pairs(rows)
     counted = _counting(followed, blur_s)
     waits = chains.numbered(followed, counted.counting)
@@ -204,27 +223,37 @@ def infer(
         phases.connect_timeout(rows, blurred_s),
         *phases.heartbeat(rows, blurred_s),
         _resets(followed, counted),
-        phases.most_attempts(waits, rows, longest_s),
+        phases.most_attempts(waits, rows, longest_s, end_s),
         _heeds(waits, found, blurred_s),
-        _once(waits, found, blurred_s),
+        _once(found),
         *_apart(waits, found, counted.counting),
-        *phases.stops(rows, longest_s),
+        *phases.stops(rows, longest_s, end_s),
     ]
     near = []
-    if found is not None and not found.is_none and known:
+    if known is None:
+        known = {
+            name: each.client.backoff for name, each in presets.items() if each.kind != "algorithm"
+        }
+    if found is not None and not found.is_none:
         near = nearest(found.best.rules, known, int(found.waits.attempts[-1]))
     clients = int(rows["client"].nunique())
     return Inference(source, len(rows), clients, found, why_not, findings, near)
 
 
-def _read(observation: str | Path | pd.DataFrame) -> tuple[str, pd.DataFrame]:
+def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd.DataFrame, float]:
+    """Return the name of an observation, its attempts, and how long was watched."""
     if isinstance(observation, pd.DataFrame):
-        return "observation", observation
+        return "observation", observation, 0.0
+    if isinstance(observation, Observation):
+        return "observation", observation.frame(), observation.observed_s
     if not Path(observation).is_file():
         rule = "is no file: simlib observe --out writes one"
         raise SettingsError("observation", str(observation), rule)
     try:
-        return Path(observation).name, pd.read_parquet(observation)
+        if is_observation(observation):
+            seen = Observation.load(observation)
+            return Path(observation).name, seen.frame(), seen.observed_s
+        return Path(observation).name, pd.read_parquet(observation), 0.0
     except OSError as error:
         rule = f"cannot be read: {error.strerror or error}"
         raise SettingsError("observation", str(observation), rule) from error
@@ -299,10 +328,9 @@ def _explained(waits: pd.DataFrame, found: Fit) -> float:
     numbers = _known(chains.fitted(waits))
     if not len(numbers):
         return -inf
-    lies = bands(found.best.rules, numbers)
     others = len(unhinted) - len(numbers)
     longest_s = float(unhinted["wait_s"].max())
-    known = float(log_density(lies, numbers, found.blur_s).sum())
+    known = log_likelihood(found.best.rules, numbers, found.blur_s)
     return known - others * log(2.0 * longest_s + 1.0)
 
 
@@ -381,29 +409,21 @@ def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
     return float(np.prod(longer)) < _UNLIKELY
 
 
-def _once(waits: pd.DataFrame, found: Fit | None, blur_s: float | None) -> Finding:
+def _once(found: Fit | None) -> Finding:
     """Return whether jitter is drawn once per client: each alone has none, all together have."""
     about = "jitter drawn once"
-    usable = chains.fitted(waits)
-    sizes = usable["client"].value_counts()
-    able = [client for client, size in sizes.items() if size >= LEAST_WAITS][:_ASKED]
-    if found is None or len(able) < 2:
+    clients = 0 if found is None else len(np.unique(found.waits.client))
+    if found is None or found.is_none or clients < 2:
         tells = "several clients at once tell it"
-        return phases.not_enough(about, "several (clients)", len(able), 2, tells)
-    count = int(usable["client"].isin(able).sum())
-    if not found.is_none and found.best.rules.jitter == Jitter.NONE:
-        words = f"{len(able)} clients wait alike, without jitter"
-        return Finding(about, "no", nan, nan, count, words)
-    alone = [fit(usable[usable["client"] == each], blur_s, intervals=False) for each in able]
-    if all(not each.is_none and each.best.rules.jitter == Jitter.NONE for each in alone):
-        words = f"each of {len(able)} clients waits without jitter, but not like the others"
+        return phases.not_enough(about, "several (clients)", clients, 2, tells)
+    count, rules = len(found.waits), found.best.rules
+    if rules.drawn_once:
+        words = f"each of {clients} clients waits without jitter, but not like the others"
         return Finding(about, "yes", nan, nan, count, words)
-    words = f"the waits of each of {len(able)} clients vary by themselves"
-    return Finding(about, "no", nan, nan, count, words)
-
-
-#: So many clients are looked at one by one.
-_ASKED = 3
+    how = "wait alike, without jitter"
+    if rules.jitter != Jitter.NONE:
+        how = "vary in their waits by themselves"
+    return Finding(about, "no", nan, nan, count, f"{clients} clients {how}")
 
 
 def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, pd.DataFrame]]:
@@ -413,7 +433,7 @@ def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, 
         numbers = _known(rows)
         if len(numbers) < 2:
             continue
-        _, outside = places(bands(rules, numbers), numbers, blur_s)
+        _, outside = places(rules, numbers, blur_s)
         if outside.mean() > 0.5:
             found.append((phases.answer(kind, detail), rows))
     return found
@@ -425,7 +445,8 @@ def _apart(waits: pd.DataFrame, found: Fit | None, counting: Counting) -> list[F
         return []
     groups = _odd(chains.fitted(waits), found.best.rules, found.blur_s)
     if not counting.counts_loss:
-        groups.append(("a lost connection", waits[waits["opened"] & (waits["attempt"] == 0)]))
+        lost = waits[waits["opened"] & (waits["attempt"] == 0)]
+        groups.append((AFTER_LOSS.removeprefix("wait after "), lost))
     findings = []
     for name, rows in groups:
         wait_s = rows["wait_s"].to_numpy(np.float64)

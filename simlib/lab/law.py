@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simlib.core.backoff import Backoff, Jitter, delay
+from simlib.core.backoff import Backoff, JitterPlace, delay, looks_back
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -132,11 +132,6 @@ def _on_arrays(function: Any, done: dict[Any, Any]) -> Any:
 _delay = _on_arrays(delay, {})
 
 
-def looks_back(rules: Backoff) -> bool:
-    """Whether a wait depends on the one before."""
-    return rules.jitter == Jitter.DECORRELATED
-
-
 def bands(rules: Backoff, waits: Waits) -> Bands:
     """Return the band of each wait under a policy.
 
@@ -169,10 +164,12 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
 def _scalar_band(rules: Backoff, attempt: int) -> tuple[float, float, float]:
     low_s = delay(rules, attempt, 0.0, 0.0)
     high_s = delay(rules, attempt, 0.0, 1.0)
-    reach_s = (delay(rules, attempt, 0.0, _STEP) - low_s) / _STEP
     width_s = high_s - low_s
-    if reach_s <= 0.0 or width_s <= 0.0:
+    if width_s <= 0.0:
         return low_s, high_s, 1.0
+    if high_s < rules.cap_s or rules.jitter_place == JitterPlace.AFTER_CAP:
+        return low_s, high_s, 0.0
+    reach_s = (delay(rules, attempt, 0.0, _STEP) - low_s) / _STEP
     return low_s, high_s, 1.0 - width_s / reach_s if reach_s > width_s + 1e-6 else 0.0
 
 
@@ -182,8 +179,20 @@ def _band(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     reach_s = (_delay(rules, attempt, previous_s, _STEP) - low_s) / _STEP
     with np.errstate(divide="ignore", invalid="ignore"):
         at_high = np.where(reach_s > high_s - low_s + 1e-6, 1.0 - (high_s - low_s) / reach_s, 0.0)
-    at_high[(reach_s <= 0.0) | (high_s <= low_s)] = 1.0
+    at_high[high_s <= low_s] = 1.0
     return np.array([low_s, high_s, at_high])
+
+
+def log_likelihood(rules: Backoff, waits: Waits, blur_s: float | Floats) -> float:
+    """Return how likely all waits are under a policy, seen through timing errors of ``blur_s``."""
+    found = bands(rules, waits)
+    if not rules.drawn_once:
+        return float(log_density(found, waits, blur_s).sum())
+    kept = drawn_once(found, waits, blur_s)
+    off = (waits.wait_s - kept.wait_s) / blur_s
+    point = np.exp(-0.5 * off * off) / (_ROOT * blur_s)
+    # What is known of a draw beforehand is that it lies evenly from 0 to 1.
+    return float(_with_strays(point, waits).sum() + np.log(_ROOT * kept.blur).sum())
 
 
 def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
@@ -193,19 +202,51 @@ def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
     point = np.exp(-0.5 * under * under) / (_ROOT * blur_s)
     wide = width_s > 1e-3 * blur_s
     spread = np.where(wide, (_ndtr(over) - _ndtr(under)) / np.where(wide, width_s, 1.0), point)
-    inside = (1.0 - found.at_high) * spread + found.at_high * point
+    return _with_strays((1.0 - found.at_high) * spread + found.at_high * point, waits)
+
+
+def _with_strays(density: Floats, waits: Waits) -> Floats:
     stray = STRAY_FRACTION / (2.0 * waits.longest_s + 1.0)
-    return np.log((1.0 - STRAY_FRACTION) * inside + stray)
+    return np.log((1.0 - STRAY_FRACTION) * density + stray)
 
 
-def places(found: Bands, waits: Waits, blur_s: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
+class Kept(NamedTuple):
+    """Jitter that each client drew once: its draw, how well that is known, the waits it makes."""
+
+    draw: Floats
+    blur: Floats
+    wait_s: Floats
+
+
+def drawn_once(found: Bands, waits: Waits, blur_s: float | Floats) -> Kept:
+    """Return the draw of each client that explains its waits best, and the waits that it makes.
+
+    A wait at the cap says little of its client's draw, and a wait without jitter nothing.
+    """
+    reach_s = (found.high_s - found.low_s) / np.maximum(1.0 - found.at_high, 1e-9)
+    telling = (waits.wait_s < found.high_s - 4.0 * blur_s) | (found.at_high == 0.0)
+    weight = np.where(telling, (reach_s / blur_s) ** 2, 1e-6)
+    draw = (waits.wait_s - found.low_s) / np.maximum(reach_s, 1e-12)
+    weights = np.bincount(waits.client, weight) + 1e-9
+    draws = np.clip(np.bincount(waits.client, weight * draw) / weights, 0.0, 1.0)
+    made_s = np.minimum(found.high_s, found.low_s + reach_s * draws[waits.client])
+    known = np.unique(waits.client)
+    return Kept(draws[known], np.minimum(0.3, 1.0 / np.sqrt(weights[known])), made_s)
+
+
+def places(rules: Backoff, waits: Waits, blur_s: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return where in their bands waits lie, from 0 to 1, and which waits lie outside their bands.
 
     Places are of those alone that lie inside a band wide enough for it: if the policy is the
-    right one, they are spread evenly. Waits at a cap that cuts share its places among them.
+    right one, they are spread evenly. Waits at a cap that cuts share its places among them. Where
+    each client draws its jitter once, there is a place for each client.
     """
+    found = bands(rules, waits)
     width_s = found.high_s - found.low_s
     slack_s = 5.0 * blur_s + 0.005 * found.high_s
+    if rules.drawn_once:
+        kept = drawn_once(found, waits, blur_s)
+        return kept.draw, np.abs(waits.wait_s - kept.wait_s) > slack_s
     outside = (waits.wait_s < found.low_s - slack_s) | (waits.wait_s > found.high_s + slack_s)
     telling = ~outside & (width_s > 20.0 * blur_s)
     place = (waits.wait_s[telling] - found.low_s[telling]) / width_s[telling]
@@ -235,7 +276,8 @@ def sample(rules: Backoff, attempts: int, count: int = 256, seed: int = 1) -> Fl
     waits = np.zeros((attempts, count))
     previous_s = np.zeros(count)
     for i in range(attempts):
-        previous_s = waits[i] = _delay(rules, i + 1, previous_s, draws[i]) + np.zeros(count)
+        draw = draws[0] if rules.drawn_once else draws[i]
+        previous_s = waits[i] = _delay(rules, i + 1, previous_s, draw) + np.zeros(count)
     return waits
 
 

@@ -176,6 +176,13 @@ class Observation:
         )
 
 
+def is_observation(path: str | Path) -> bool:
+    """Whether a Parquet file is an observation, and not a mere table."""
+    import pyarrow.parquet as pq
+
+    return _KEY in (pq.read_schema(path).metadata or {})
+
+
 _META = (
     "script",
     "command",

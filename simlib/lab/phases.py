@@ -124,9 +124,8 @@ def _heartbeat_timeout(silent: pd.DataFrame, blur_s: float) -> Finding:
 # --- what stops it -----------------------------------------------------------------------
 
 
-def stops(rows: pd.DataFrame, longest_wait_s: float) -> list[Finding]:
+def stops(rows: pd.DataFrame, longest_wait_s: float, end_s: float) -> list[Finding]:
     """Return for each answer and close that we gave whether the client comes back after it."""
-    end_s = float(rows["ended_s"].fillna(rows["accept_s"]).max())
     last = ~rows.duplicated("client", keep="last")
     found = []
     for (kind, detail), group in rows[rows["kind"].isin(_ANSWERS)].groupby(
@@ -161,14 +160,15 @@ def _stop(about: str, returned: int, left: int) -> Finding:
     return not_enough(about, phase, 0, 1, tells)
 
 
-def most_attempts(waits: pd.DataFrame, rows: pd.DataFrame, longest_wait_s: float) -> Finding:
+def most_attempts(
+    waits: pd.DataFrame, rows: pd.DataFrame, longest_wait_s: float, end_s: float
+) -> Finding:
     """Return after how many failures in a row the client gives up.
 
     It has given up if nothing came of it for several of its longest waits, though it used to come
     back after what it was told last.
     """
     about = "max_attempts"
-    end_s = float(rows["ended_s"].fillna(rows["accept_s"]).max())
     longest = int(waits["attempt"].max()) if len(waits) else 0
     gave_up = []
     for _, group in rows.groupby("client", sort=False):

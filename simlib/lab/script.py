@@ -241,11 +241,19 @@ STANDARD = Script(
         Phase(status=503, attempts=12, longest_s=240),
     ),
 )
+#: After a success a client begins again: with short waits, of which jitter is told.
+_AGAIN = (
+    Phase(kind=Kind.RESET, attempts=1, longest_s=10),
+    Phase(status=503, attempts=3, longest_s=12),
+)
 QUICK = Script(
     name="quick",
     longest_s=115.0,
     phases=(
-        Phase(status=503, attempts=8, longest_s=45),
+        # Whoever has just been started is slow: its first waits are late.
+        Phase(kind=Kind.RESET, attempts=2, longest_s=10, open_s=0.5),
+        Phase(status=503, attempts=11, longest_s=45),
+        *_AGAIN * 4,
         Phase(kind=Kind.SILENT, attempts=1, longest_s=25),
         Phase(kind=Kind.OPEN_THEN_CUT, attempts=2, longest_s=30, opens_s=(1, 6)),
         *_closes((1012, 1000), 1, 10),

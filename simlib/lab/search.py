@@ -8,12 +8,14 @@ from math import inf, isfinite, log
 import numpy as np
 
 from simlib.lab.families import Family, Scale
-from simlib.lab.law import Floats, Waits, bands, log_density
+from simlib.lab.law import Floats, Waits, log_likelihood
 
 #: The search begins with timing errors of these shares of a wait, with so many evaluations each.
 _ROUGH = ((0.15, 60), (0.03, 60))
-#: Then it goes on with the true ones from the best beginnings, with simplexes of these widths.
-_BEGINNINGS, _STEPS_WIDE, _FINE = 2, (0.01, 0.001), 100
+#: Then it goes on from the best beginnings, with smaller and at last with the true errors; and with
+#: simplexes of these widths.
+_BEGINNINGS, _FINER, _FINE = 2, ((0.008, 0.01), (0.0, 0.003)), 100
+_LAST_STEPS = (0.01, 0.001)
 _IMPOSSIBLE = 1e12
 
 
@@ -24,7 +26,7 @@ def likelihood(
     rules = family.rules(values)
     if rules is None:
         return -inf
-    return float(log_density(bands(rules, waits), waits, blur_s).sum())
+    return log_likelihood(rules, waits, blur_s)
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,26 @@ def searched(
 ) -> dict[str, float] | None:
     """Return the numbers of a family that explain the waits best; None if no number does."""
     search = Search(family, family.scales(waits), waits)
-    places = [search.place(guess) for guess in guesses]
-    ends = [search.climb(place, blur_s, step, _FINE) for place in places for step in _STEPS_WIDE]
-    scores = [search.score(place, blur_s) for place in ends]
-    if not scores or max(scores) == -inf:
+    mean_s = waits.by_attempt(np.mean)[waits.group]
+    ends = []
+    for guess in guesses:
+        place = search.place(guess)
+        ends.append(place)
+        for rough, step in _FINER:
+            place = search.climb(place, np.maximum(blur_s, rough * mean_s), step, _FINE)
+        ends.append(place)
+    best = max(ends, key=lambda place: search.score(place, blur_s), default=None)
+    if best is None or search.score(best, blur_s) == -inf:
         return None
-    best = ends[int(np.argmax(scores))]
-    return search.values(search.climb(best, blur_s, _STEPS_WIDE[-1], _FINE))
+    for step in _LAST_STEPS:
+        best = search.climb(best, blur_s, step, _FINE)
+    return search.values(best)
 
 
 # --- intervals ---------------------------------------------------------------------------
 
-#: The sampler's walkers per free setting, its steps, and how many of these are thrown away.
-_WALKERS, _STEPS, _WARM = 6, 160, 60
+#: The sampler's walkers and steps per free setting; the first half of the steps is thrown away.
+_WALKERS, _STEPS = 6, 90
 _STRETCH = 2.0
 
 
@@ -129,7 +138,8 @@ def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Float
         walkers[i] = place + 0.01 * (walkers[i] - place)
         scores[i] = search.score(walkers[i], blur_s)
     kept, kept_scores = [], []
-    for step in range(_STEPS):
+    steps = (_STEPS if search.family.fixed["jitter"] != "none" else _STEPS // 2) * free
+    for step in range(steps):
         others = (np.arange(count) + rng.integers(1, count, count)) % count
         stretch = ((_STRETCH - 1.0) * rng.random(count) + 1.0) ** 2 / _STRETCH
         gate = np.log(rng.random(count))
@@ -140,7 +150,7 @@ def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Float
                 (free - 1) * log(stretch[i]) + score - scores[i]
             ):
                 walkers[i], scores[i] = at, score
-        if step >= _WARM:
+        if step >= steps // 2:
             kept.append(walkers.copy())
             kept_scores.append(scores.copy())
     return np.concatenate(kept), np.concatenate(kept_scores)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -15,50 +18,71 @@ from rich.console import Console
 from rich.table import Table
 from timed import timed
 
-from simlib.core.backoff import Backoff
-from simlib.lab.fit import Fit, fit
+from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, ceiling, longest_s
+from simlib.lab.families import LEAST_S, name_of
+from simlib.lab.fit import fit
+from simlib.policies import presets
 
 sys.path.append(str(Path(__file__).parents[2]))
 from tests.lab.playing import drawn
 
-#: Policies by the family that should be told; several of each.
-POLICIES = {
-    "constant": [Backoff(jitter="none", base_s=s, factor=1, cap_s=s) for s in (0.5, 1, 5)],
-    "table of steps": [
-        Backoff(jitter="none", steps_s=steps_s, cap_s=60)
-        for steps_s in (
-            (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2, 5),
-            (1, 2, 5, 10),
-            (0, 2, 10, 30),
-            (0.25, 0.5, 1, 2, 4, 8, 10, 60),
+#: A synthetic observation has so many waits, of clients that fail so often in a row.
+WAITS, ROWS = 200, 10
+
+
+def told_as(rules: Backoff, rows: int) -> Backoff:
+    """Return a policy in the form that inference tells, where several forms say the same."""
+    if rules.step_count:
+        return _formula(rules)
+    flat = rules.factor == 1.0 and rules.growth == Growth.EXPONENTIAL
+    if flat and rules.jitter == Jitter.NONE and rules.first_s < inf:
+        return replace(rules, steps_s=(rules.first_s, rules.base_s), first_s=inf)
+    if flat and rules.jitter == Jitter.ADDITIVE:
+        base_s = rules.base_s + rules.add_least_s
+        added_s = rules.add_most_s - rules.add_least_s
+        return replace(rules, base_s=base_s, cap_s=1e6, add_least_s=0.0, add_most_s=added_s)
+    if rules.jitter == Jitter.BELOW:  # the same as proportional jitter around the middle
+        middle = 1.0 - rules.spread_fraction / 2.0
+        return replace(
+            rules,
+            jitter=Jitter.PROPORTIONAL,
+            jitter_place=JitterPlace.AFTER_CAP,
+            base_s=rules.base_s * middle,
+            rise_s=rules.rise_s * middle,
+            cap_s=rules.cap_s * middle,
+            spread_fraction=rules.spread_fraction / 2.0 / middle,
         )
-    ],
-    "exponential, no jitter": [
-        Backoff(jitter="none", base_s=3, factor=1.3, cap_s=10),
-        Backoff(jitter="none", base_s=0.2, cap_s=2.5),
-        Backoff(jitter="none", base_s=1, cap_s=120),
-    ],
-    "exponential, no jitter, first wait fixed": [Backoff(jitter="none", first_s=0, cap_s=30)],
-    "exponential, full jitter": [
-        Backoff(jitter="full", base_s=0.5, cap_s=20),
-        Backoff(jitter="full", base_s=1, cap_s=60),
-        Backoff(jitter="full", base_s=2, cap_s=1024),
-        Backoff(jitter="full", base_s=0.05, cap_s=20),
-    ],
-    "exponential, equal jitter": [
-        Backoff(jitter="equal", base_s=0.5, cap_s=20),
-        Backoff(jitter="equal", base_s=1, factor=1.5, cap_s=9),
-    ],
-    "exponential, proportional jitter inside the cap": [
-        Backoff(jitter="proportional", base_s=1, cap_s=5, spread_fraction=0.5),
-        Backoff(jitter="proportional", base_s=0.05, cap_s=1, spread_fraction=0.2),
-        Backoff(jitter="proportional", base_s=1, factor=1.6, cap_s=120, spread_fraction=0.2),
-    ],
-    "decorrelated jitter": [
-        Backoff(jitter="decorrelated", base_s=1, cap_s=20),
-        Backoff(jitter="decorrelated", base_s=0.1, cap_s=30),
-    ],
-}
+    added = rules.jitter == Jitter.ADDITIVE and rules.add_least_s > -0.05
+    if added and rules.jitter_place == JitterPlace.INSIDE:
+        return replace(rules, jitter_place=JitterPlace.BEFORE_CAP)
+    return rules
+
+
+def _formula(rules: Backoff) -> Backoff:
+    """Return a table of steps as the growth that it follows, if it follows one."""
+    steps_s = rules.steps_s
+    rules = replace(rules, base_s=LEAST_S, cap_s=max(LEAST_S, *steps_s))
+    if len(set(steps_s)) == 1:
+        base_s = max(LEAST_S, steps_s[0])
+        return replace(rules, base_s=base_s, factor=1.0, steps_s=())
+    gaps_s = {round(b - a, 9) for a, b in pairwise(steps_s)}
+    if len(gaps_s) == 1 and len(steps_s) > 3:
+        base_s, rise_s = max(LEAST_S, steps_s[0]), gaps_s.pop()
+        return replace(rules, base_s=base_s, growth="linear", rise_s=rise_s, steps_s=())
+    factors = {round(b / a, 9) if a else inf for a, b in pairwise(steps_s[:-1])}
+    if len(factors) == 1 and len(steps_s) > 4:
+        return replace(rules, base_s=steps_s[0], factor=factors.pop(), steps_s=())
+    return rules
+
+
+def family(rules: Backoff, rows: int) -> str:
+    """Return the family that should be told of a policy after so many attempts in a row."""
+    told = told_as(rules, rows)
+    numbers = range(1, rows + 1)
+    free = [ceiling(replace(told, cap_s=1e9), n) for n in numbers]
+    capped = told.growth == Growth.LINEAR or told.factor > 1.0
+    capped = capped and longest_s(replace(told, cap_s=max(free))) > 1.001 * longest_s(told)
+    return name_of(told, capped=capped or told.jitter == Jitter.DECORRELATED)
 
 
 def truth(rules: Backoff, name: str) -> float:
@@ -68,45 +92,65 @@ def truth(rules: Backoff, name: str) -> float:
     return float(value[int(place.rstrip("]"))] if place else value)
 
 
-def told(replications: int = 5) -> list[tuple[str, Backoff, Fit]]:
-    """Fit 200 waits of each policy, so many times."""
-    return [
-        (name, rules, fit(drawn(rules, 200, seed)))
-        for name, policies in POLICIES.items()
-        for rules in policies
-        for seed in range(replications)
+@dataclass(frozen=True)
+class Told:
+    """What was told of a preset from one synthetic observation."""
+
+    name: str
+    true: str
+    told: str
+    #: Of each setting, whether its interval holds the truth.
+    holds: list[tuple[str, bool]]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the family is the right one."""
+        return self.true == self.told
+
+
+def tell(name: str, seed: int) -> Told:
+    """Fit 200 waits of a preset, with 2 ms of timing errors."""
+    rules = presets[name].client.backoff
+    rows = int(min(ROWS, rules.max_attempts))
+    found = fit(drawn(rules, WAITS, seed, rows=rows))
+    best = told_as(found.best.rules, rows)
+    said = name_of(best, capped=found.best.is_capped)
+    true, expected = told_as(rules, rows), family(rules, rows)
+    holds = [
+        (each.name.partition("[")[0], each.low <= truth(true, each.name) <= each.high)
+        for each in found.parameters
+        if said == expected
     ]
+    return Told(name, expected, "none" if found.is_none else said, holds)
 
 
-def confusion(found: list[tuple[str, Backoff, Fit]]) -> pd.DataFrame:
+def told(replications: int) -> list[Told]:
+    """Fit each preset that reconnects at all, so many times."""
+    names = [name for name, each in presets.items() if each.client.backoff.max_attempts > 0]
+    return [tell(name, seed) for name in names for seed in range(replications)]
+
+
+def confusion(found: list[Told]) -> pd.DataFrame:
     """Return how often each family was told, by the true one."""
-    rows = [(name, "none" if each.is_none else each.best.name) for name, _, each in found]
-    frame = pd.DataFrame(rows, columns=["true", "told"])
+    frame = pd.DataFrame([(each.true, each.told) for each in found], columns=["true", "told"])
     return pd.crosstab(frame["true"], frame["told"])
 
 
-def held(found: list[tuple[str, Backoff, Fit]]) -> Counter[tuple[str, str, bool]]:
-    """Return how often an interval held the truth, by family and setting."""
-    return Counter(
-        (name, each.name.partition("[")[0], each.low <= truth(rules, each.name) <= each.high)
-        for name, rules, fitted in found
-        if fitted.best.name == name
-        for each in fitted.parameters
-    )
+def shares(found: list[Told]) -> tuple[float, float]:
+    """Return how often the family was right, and how often an interval held the truth."""
+    holds = [held for each in found for _, held in each.holds]
+    return sum(each.is_right for each in found) / len(found), sum(holds) / len(holds)
 
 
 def inference() -> list[Figure]:
     """The goals: 95 % of the families right, 90 % of the intervals; 1,000 waits in 2 s."""
-    found = told()
-    right = sum(name == each.best.name and not each.is_none for name, _, each in found)
-    counts = held(found)
-    good = sum(count for (_, _, holds), count in counts.items() if holds)
-    waits = [drawn(rules[0], 1000) for rules in POLICIES.values()]
+    right, holds = shares(told(1))
+    known = [presets[name].client.backoff for name in ("aws-full", "socket.io-client", "grpc-js")]
+    waits = [drawn(rules, 1000) for rules in known]
     times = tuple(timed(lambda seen=seen: fit(seen))[0] for seen in waits)  # type: ignore[misc]
-    total = sum(counts.values())
     return [
-        Figure("right family from 200 waits", "share", (right / len(found),), at_least=0.95),
-        Figure("interval holds the truth", "share", (good / total,), at_least=0.9),
+        Figure("right family from 200 waits", "share", (right,), at_least=0.95),
+        Figure("interval holds the truth", "share", (holds,), at_least=0.9),
         Figure("fit of 1,000 waits", "s", times, at_most=2.0),
     ]
 
@@ -116,26 +160,29 @@ def main(replications: int) -> None:
     found = told(replications)
     table = confusion(found)
     console = Console(width=110)
-    console.print("told (columns) by truth (rows), 200 waits each:")
+    console.print(f"told (columns) by truth (rows), {WAITS} waits each:")
     shown = Table(box=None)
     shown.add_column("")
     names = [str(name) for name in table.columns]
-    for i in range(len(names)):
-        shown.add_column(chr(ord("a") + i), justify="right")
+    letters = [chr(ord("a") + i) for i in range(len(names))]
+    for letter in letters:
+        shown.add_column(letter, justify="right")
     for true, row in table.iterrows():
         shown.add_row(str(true), *(str(count) if count else "." for count in row))
     console.print(shown)
-    console.print(*(f"{chr(ord('a') + i)}: {name}" for i, name in enumerate(names)), sep="\n")
-    counts = held(found)
-    for name, setting in sorted({(name, setting) for name, setting, _ in counts}):
-        good, bad = counts[name, setting, True], counts[name, setting, False]
-        console.print(f"{good / (good + bad):6.1%} of {good + bad}: {setting} of {name}")
-    right = sum(name == each.best.name and not each.is_none for name, _, each in found)
-    good = sum(count for (_, _, holds), count in counts.items() if holds)
-    total = sum(counts.values())
-    console.print(f"right family: {right / len(found):.1%} of {len(found)}")
-    console.print(f"interval holds the truth: {good / total:.1%} of {total}")
+    console.print(*map("{}: {}".format, letters, names), sep="\n")
+    for each in found:
+        if not each.is_right:
+            console.print(f"wrong: {each.name}, {each.true}: told {each.told}")
+    counts = Counter((each.true, *held) for each in found for held in each.holds)
+    for true, setting in sorted({(true, setting) for true, setting, _ in counts}):
+        good, bad = counts[true, setting, True], counts[true, setting, False]
+        if bad:
+            console.print(f"{good / (good + bad):6.1%} of {good + bad}: {setting} of {true}")
+    right, holds = shares(found)
+    console.print(f"right family: {right:.1%} of {len(found)}")
+    console.print(f"interval holds the truth: {holds:.1%}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)

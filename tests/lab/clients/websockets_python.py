@@ -17,4 +17,5 @@ async def main(url: str, options: str = "{}") -> None:
             continue
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
