@@ -34,6 +34,8 @@ _USED = {
 }
 #: Attempts that begin so long before another one has ended are not its successors.
 _OVERLAP_S = 0.05
+#: In the place of a number: the wait after a stable connection was lost, which stands apart.
+LOST = -1
 #: An attempt in such a phase is seen by nobody.
 UNSEEN = "refuse"
 
@@ -94,7 +96,7 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
 def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     """Return the pairs with ``attempt``, how many attempts in a row, and the wait before.
 
-    The attempt is 0, and the wait NaN, where nobody can say.
+    The attempt is 0 where nobody can say, and `LOST` after a loss that is not counted.
     """
     attempts = np.zeros(len(followed), np.int64)
     counts: dict[Any, float] = {}
@@ -103,9 +105,12 @@ def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
         zip(*(followed[name] for name in columns), strict=True)
     ):
         count = counts.get(client, 0.0)
-        if opened and open_s >= counting.stable_after_s:
+        is_stable = opened and open_s >= counting.stable_after_s
+        if is_stable:
             count = 0.0
-        if not opened or counting.counts_loss:
+        if is_stable and not counting.counts_loss:
+            attempts[i] = LOST if seen else 0
+        else:
             count += 1.0
             attempts[i] = count if seen and count < inf else 0
         # What was missed was an attempt too, but nobody knows how many.

@@ -39,7 +39,7 @@ CONFIDENCE = 0.95
 _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
-_MOST_OUTSIDE = 0.03
+_MOST_OUTSIDE, _MOST_LATE = 0.03, 0.1
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
 _BEHIND = 0.3
 #: So many waits are enough to see roughly.
@@ -66,8 +66,9 @@ class Parameter:
 class Goodness:
     """How well waits agree with a policy."""
 
-    #: Share of the waits that lie outside their bands.
+    #: Share of the waits that lie outside their bands, and of those that are but late.
     outside_fraction: float
+    late_fraction: float
     #: The largest distance between how the waits lie in their bands and evenly.
     distance: float
     #: Chance of at least this distance if the policy is right; 1 where no band is wide enough.
@@ -80,7 +81,9 @@ class Goodness:
         """Whether the policy may be the right one."""
         uneven = self.chance < _LEVEL and self.distance > _SMALL_DISTANCE
         # One stray wait proves nothing, however few there are.
-        return not uneven and self.outside_fraction <= max(_MOST_OUTSIDE, 1.0 / self.waits)
+        most_outside = max(_MOST_OUTSIDE, 1.0 / self.waits)
+        is_late = self.late_fraction > _MOST_LATE
+        return not uneven and not is_late and self.outside_fraction <= most_outside
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,12 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     """Return how well waits agree with a policy."""
     from scipy import stats
 
-    place, outside = places(rules, waits, blur_s)
-    if place.size < LEAST_WAITS:
-        return Goodness(float(outside.mean()), 0.0, 1.0, len(waits))
-    tested = stats.kstest(place, "uniform")
-    lies = float(tested.statistic), float(tested.pvalue)
-    return Goodness(float(outside.mean()), *lies, len(waits))
+    found = places(rules, waits, blur_s)
+    shares = float((found.outside & ~found.late).mean()), float(found.late.mean())
+    if found.inside.size < LEAST_WAITS:
+        return Goodness(*shares, 0.0, 1.0, len(waits))
+    tested = stats.kstest(found.inside, "uniform")
+    return Goodness(*shares, float(tested.statistic), float(tested.pvalue), len(waits))
 
 
 # --- the fit -----------------------------------------------------------------------------
@@ -173,13 +176,17 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
-    best = candidates[0]
-    if not intervals:
-        return Fit(seen, blurred_s, candidates, [])
-    if table is not None and best is table:
-        return Fit(seen, blurred_s, candidates, _step_parameters(best, seen, blurred_s))
-    candidates[0], parameters = _with_intervals(best, seen, blurred_s)
-    return Fit(seen, blurred_s, candidates, parameters)
+    found = Fit(seen, blurred_s, candidates, [])
+    return with_intervals(found) if intervals else found
+
+
+def with_intervals(found: Fit) -> Fit:
+    """Return a fit with the numbers of the best family, and their 95 % intervals."""
+    best, *others = found.candidates
+    if best.rules.step_count:
+        return replace(found, parameters=_step_parameters(best, found.waits, found.blur_s))
+    best, parameters = _with_intervals(best, found.waits, found.blur_s)
+    return replace(found, candidates=[best, *others], parameters=parameters)
 
 
 def _checked(frame: pd.DataFrame) -> Waits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from math import inf, isfinite, log, nan
+from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import pandas as pd
 from simlib.core.backoff import Backoff, Jitter, ceiling
 from simlib.core.errors import SettingsError
 from simlib.lab import chains, phases
+from simlib.lab import counting as counts
 from simlib.lab.chains import Counting
-from simlib.lab.fit import BLUR_S, LEAST_WAITS, Candidate, Fit, fit
-from simlib.lab.law import Waits, bands, log_likelihood, places
+from simlib.lab.counting import known as known_waits
+from simlib.lab.fit import BLUR_S, LEAST_WAITS, Fit, fit, with_intervals
+from simlib.lab.law import bands, places
 from simlib.lab.nearest import Near, nearest
 from simlib.lab.observation import Observation, is_observation
 from simlib.lab.phases import LEAST, Finding, plain
@@ -47,7 +49,7 @@ class Inference:
         """Return what was found out about a setting, such as ``connect_timeout_s``."""
         return next(each for each in self.findings if each.about == about)
 
-    def _told(self, about: str) -> float | str | None:
+    def _value(self, about: str) -> float | str | None:
         return next((each.value for each in self.findings if each.about == about), None)
 
     @property
@@ -65,7 +67,7 @@ class Inference:
             value = self.finding(name).value
             if isinstance(value, float) and isfinite(value):
                 settings["backoff"][name] = _rounded(value)
-        heeds, after_loss_s = (self._told(about) for about in ("heeds Retry-After", AFTER_LOSS))
+        heeds, after_loss_s = (self._value(about) for about in ("heeds Retry-After", AFTER_LOSS))
         if heeds is not None:
             settings["backoff"]["heeds_hint"] = heeds == "yes"
         if isinstance(after_loss_s, float):
@@ -139,6 +141,7 @@ def _fit_json(found: Fit) -> dict[str, Any]:
                 "bic": each.bic,
                 "agrees": each.goodness.is_good,
                 "outside_fraction": each.goodness.outside_fraction,
+                "late_fraction": each.goodness.late_fraction,
                 "distance": each.goodness.distance,
                 "chance": each.goodness.chance,
             }
@@ -214,19 +217,18 @@ def infer(
     rows = chains.checked(frame)
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
     followed = chains.pairs(rows)
-    counted = _counting(followed, blur_s)
-    waits = chains.numbered(followed, counted.counting)
-    found, why_not = _fit(waits, counted.policy, blur_s)
+    counting, found, why_not = _told(followed, blur_s)
+    waits = chains.numbered(followed, counting)
     blurred_s = BLUR_S if found is None else found.blur_s
     longest_s = float(followed["wait_s"].max()) if len(followed) else 0.0
     findings = [
         phases.connect_timeout(rows, blurred_s),
         *phases.heartbeat(rows, blurred_s),
-        _resets(followed, counted),
+        _resets(followed, found, counting),
         phases.most_attempts(waits, rows, longest_s, end_s),
         _heeds(waits, found, blurred_s),
         _once(found),
-        *_apart(waits, found, counted.counting),
+        *_apart(waits, found, counting),
         *phases.stops(rows, longest_s, end_s),
     ]
     near = []
@@ -262,100 +264,61 @@ def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd
         raise SettingsError("observation", str(observation), rule) from error
 
 
-def _fit(
-    waits: pd.DataFrame, before: Candidate | None, blur_s: float | None
-) -> tuple[Fit | None, str]:
+def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit | None, str]:
+    """Return how the client counts, its policy, or why there is none: each is told by the other."""
+    counting = counts.guessed(followed)
+    found: Fit | None = None
+    for _ in range(_ROUNDS):
+        found, why_not = _fit(chains.numbered(followed, counting), blur_s)
+        if found is None:
+            return counting, None, why_not
+        better = counts.told(followed, found, counting).counting
+        if better == counting:
+            break
+        counting = better
+    assert found is not None
+    if found.is_none:
+        # Where each loss is followed by the same wait, numbers alone do not say what it is.
+        other = Counting(counting.stable_after_s, not counting.counts_loss)
+        tried, _ = _fit(chains.numbered(followed, other), blur_s)
+        if tried is not None and not tried.is_none:
+            counting, found = other, tried
+    return counting, with_intervals(found), ""
+
+
+_ROUNDS = 3
+
+
+def _fit(waits: pd.DataFrame, blur_s: float | None) -> tuple[Fit | None, str]:
     """Return the fit, or why there is none; waits after an answer that is unlike are left out."""
     usable = chains.fitted(waits)
     if len(usable) < LEAST_WAITS:
         words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
         return None, f"{words}; a longer phase status 503 or silent tells more"
-    if before is not None:
-        odd = [rows for _, rows in _odd(usable, before.rules, blur_s or BLUR_S)]
-        kept = usable.drop(pd.concat(odd).index) if odd else usable
-        if len(kept) >= max(LEAST_WAITS, len(usable) // 2):
-            usable = kept
-    return fit(usable, blur_s), ""
-
-
-def _counting(followed: pd.DataFrame, blur_s: float | None) -> _Counted:
-    """Return how the client counts, and a first policy: that under which all waits are likeliest.
-
-    Until a client has been open for the first time, every way of counting counts the same; these
-    waits alone give the first policy where they are enough.
-    """
-    plainly = chains.numbered(followed, Counting())
-    never_open = ~followed["opened"].groupby(followed["client"]).cummax()
-    clean = chains.fitted(plainly[never_open])
-    if len(clean) >= 2 * LEAST_WAITS and clean["attempt"].max() > 2:
-        first = fit(clean, blur_s, intervals=False)
-    else:
-        tried = [chains.fitted(chains.numbered(followed, each)) for each in _EXTREMES]
-        fits = [fit(each, blur_s, intervals=False) for each in tried if len(each) >= LEAST_WAITS]
-        if not fits:
-            return _Counted(Counting(), None, {})
-        first = max(fits, key=lambda each: (not each.is_none, each.best.log_likelihood))
-    scores = {
-        each: _explained(chains.numbered(followed, each), first)
-        for each in chains.hypotheses(followed)
-    }
-    return _Counted(max(scores, key=lambda each: scores[each]), first.best, scores)
-
-
-_EXTREMES = (Counting(), Counting(inf))
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """How a client counts its attempts, and how well each other way of counting would do."""
-
-    counting: Counting
-    policy: Candidate | None
-    scores: dict[Counting, float]
-
-    @property
-    def limits(self) -> list[tuple[float, float]]:
-        """Each length of open that may reset the count, and its score."""
-        best: dict[float, float] = {}
-        for each, score in self.scores.items():
-            best[each.stable_after_s] = max(score, best.get(each.stable_after_s, -inf))
-        return sorted(best.items())
-
-
-def _explained(waits: pd.DataFrame, found: Fit) -> float:
-    """Return how likely all waits are; those without a number may be any."""
-    unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = _known(chains.fitted(waits))
-    if not len(numbers):
-        return -inf
-    others = len(unhinted) - len(numbers)
-    longest_s = float(unhinted["wait_s"].max())
-    known = log_likelihood(found.best.rules, numbers, found.blur_s)
-    return known - others * log(2.0 * longest_s + 1.0)
-
-
-def _known(waits: pd.DataFrame) -> Waits:
-    """Return the waits of which the one before is known too."""
-    found = Waits.of(waits)
-    return found.where(~np.isnan(found.previous_s))
+    found = fit(usable, blur_s, intervals=False)
+    odd = [rows for _, rows in _odd(usable, found.best.rules, found.blur_s)]
+    kept = usable.drop(pd.concat(odd).index) if odd else usable
+    if len(usable) > len(kept) >= max(LEAST_WAITS, len(usable) // 2):
+        return fit(kept, blur_s, intervals=False), ""
+    return found, ""
 
 
 # --- what the policy says of the phases ----------------------------------------------------
 
 
-def _resets(followed: pd.DataFrame, counted: _Counted) -> Finding:
+def _resets(followed: pd.DataFrame, found: Fit | None, counting: Counting) -> Finding:
     """Return how long a connection must be open before the count of failures resets."""
     about = "stable_after_s"
     open_s = np.sort(followed["open_s"].dropna().to_numpy(np.float64))
     tells = "phase open_then_cut tells it"
-    if open_s.size < LEAST or counted.policy is None:
+    if open_s.size < LEAST or found is None:
         return phases.not_enough(about, "open_then_cut", open_s.size, LEAST, tells)
-    limits = counted.limits
+    limits = counts.told(followed, found, counting).limits
     top = max(score for _, score in limits)
     likely = [limit for limit, score in limits if score > top - _TOLD]
     if len(likely) == len(limits):
         words = "its waits are the same whether the count resets or not: no phase can tell"
-        if len(np.unique(bands_of(counted.policy.rules))) > 1:
+        if len(np.unique(bands_of(found.best.rules))) > 1:
             words = f"too few waits followed each other after a loss; a longer {tells}"
         return Finding(about, None, nan, nan, open_s.size, words)
     # A limit stands between two times that were seen: it may be anywhere between these.
@@ -399,7 +362,7 @@ def _heeds(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Finding:
 
 def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
     """Whether a client that does not heed would hardly wait so long each time."""
-    numbers = _known(hinted[hinted["attempt"] > 0])
+    numbers = known_waits(hinted[hinted["attempt"] > 0])
     if not len(numbers):
         return False
     hint_s = hinted.loc[hinted["attempt"] > 0, "retry_after_s"].to_numpy(np.float64)[: len(numbers)]
@@ -430,11 +393,10 @@ def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, 
     """Return the answers after which most waits lie outside the policy's bands, and those waits."""
     found = []
     for (kind, detail), rows in waits.groupby(["kind", "detail"], sort=False):
-        numbers = _known(rows)
+        numbers = known_waits(rows)
         if len(numbers) < 2:
             continue
-        _, outside = places(rules, numbers, blur_s)
-        if outside.mean() > 0.5:
+        if places(rules, numbers, blur_s).outside.mean() > 0.5:
             found.append((phases.answer(kind, detail), rows))
     return found
 
@@ -445,7 +407,7 @@ def _apart(waits: pd.DataFrame, found: Fit | None, counting: Counting) -> list[F
         return []
     groups = _odd(chains.fitted(waits), found.best.rules, found.blur_s)
     if not counting.counts_loss:
-        lost = waits[waits["opened"] & (waits["attempt"] == 0)]
+        lost = waits[waits["attempt"] == chains.LOST]
         groups.append((AFTER_LOSS.removeprefix("wait after "), lost))
     findings = []
     for name, rows in groups:

@@ -24,6 +24,10 @@ Whole = npt.NDArray[np.int64]
 
 #: Of the waits so many have nothing to do with the policy: a stalled process, a lost time stamp.
 STRAY_FRACTION = 0.005
+#: A machine that is busy makes some waits longer, by so much on average; these are late.
+LATE_FRACTION, LATE_S = 0.03, 0.03
+#: Later than so many of these it is no longer that.
+_LATE_LIMIT = 5.0
 #: The slope of the inverse distribution function is taken over this draw.
 _STEP = 2.0**-20
 _ROOT = sqrt(2.0 * pi)
@@ -189,8 +193,7 @@ def log_likelihood(rules: Backoff, waits: Waits, blur_s: float | Floats) -> floa
     if not rules.drawn_once:
         return float(log_density(found, waits, blur_s).sum())
     kept = drawn_once(found, waits, blur_s)
-    off = (waits.wait_s - kept.wait_s) / blur_s
-    point = np.exp(-0.5 * off * off) / (_ROOT * blur_s)
+    point = _point(waits.wait_s - kept.wait_s, blur_s)
     # What is known of a draw beforehand is that it lies evenly from 0 to 1.
     return float(_with_strays(point, waits).sum() + np.log(_ROOT * kept.blur).sum())
 
@@ -199,15 +202,25 @@ def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
     """Return how likely each wait is in its band, seen through timing errors of ``blur_s``."""
     width_s = found.high_s - found.low_s
     over, under = (waits.wait_s - found.low_s) / blur_s, (waits.wait_s - found.high_s) / blur_s
-    point = np.exp(-0.5 * under * under) / (_ROOT * blur_s)
+    point = _point(waits.wait_s - found.high_s, blur_s)
     wide = width_s > 1e-3 * blur_s
     spread = np.where(wide, (_ndtr(over) - _ndtr(under)) / np.where(wide, width_s, 1.0), point)
     return _with_strays((1.0 - found.at_high) * spread + found.at_high * point, waits)
 
 
+def _point(off_s: Floats, blur_s: float | Floats) -> Floats:
+    """Return the density of what is so far off a wait without jitter."""
+    normal = np.exp(-0.5 * (off_s / blur_s) ** 2) / (_ROOT * blur_s)
+    late = np.where(off_s > 0.0, np.exp(-np.maximum(0.0, off_s) / LATE_S) / LATE_S, 0.0)
+    return (1.0 - LATE_FRACTION) * normal + LATE_FRACTION * late
+
+
 def _with_strays(density: Floats, waits: Waits) -> Floats:
     stray = STRAY_FRACTION / (2.0 * waits.longest_s + 1.0)
     return np.log((1.0 - STRAY_FRACTION) * density + stray)
+
+
+_ROUNDS = 3
 
 
 class Kept(NamedTuple):
@@ -227,35 +240,53 @@ def drawn_once(found: Bands, waits: Waits, blur_s: float | Floats) -> Kept:
     telling = (waits.wait_s < found.high_s - 4.0 * blur_s) | (found.at_high == 0.0)
     weight = np.where(telling, (reach_s / blur_s) ** 2, 1e-6)
     draw = (waits.wait_s - found.low_s) / np.maximum(reach_s, 1e-12)
-    weights = np.bincount(waits.client, weight) + 1e-9
-    draws = np.clip(np.bincount(waits.client, weight * draw) / weights, 0.0, 1.0)
-    made_s = np.minimum(found.high_s, found.low_s + reach_s * draws[waits.client])
+    trust = np.ones_like(weight)
+    for _ in range(_ROUNDS):
+        weights = np.bincount(waits.client, trust * weight) + 1e-9
+        draws = np.clip(np.bincount(waits.client, trust * weight * draw) / weights, 0.0, 1.0)
+        made_s = np.minimum(found.high_s, found.low_s + reach_s * draws[waits.client])
+        # Late waits must not draw the others with them.
+        trust = 1.0 / (1.0 + ((waits.wait_s - made_s) / (3.0 * blur_s)) ** 2)
     known = np.unique(waits.client)
     return Kept(draws[known], np.minimum(0.3, 1.0 / np.sqrt(weights[known])), made_s)
 
 
-def places(rules: Backoff, waits: Waits, blur_s: float) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return where in their bands waits lie, from 0 to 1, and which waits lie outside their bands.
+class Places(NamedTuple):
+    """Where waits lie under a policy."""
+
+    #: From 0 to 1 in their bands.
+    inside: Floats
+    #: Which waits lie outside, and which of these are but late.
+    outside: npt.NDArray[np.bool_]
+    late: npt.NDArray[np.bool_]
+
+
+def places(rules: Backoff, waits: Waits, blur_s: float) -> Places:
+    """Return where in their bands waits lie, and which waits lie outside their bands.
 
     Places are of those alone that lie inside a band wide enough for it: if the policy is the
     right one, they are spread evenly. Waits at a cap that cuts share its places among them. Where
     each client draws its jitter once, there is a place for each client.
     """
     found = bands(rules, waits)
-    width_s = found.high_s - found.low_s
-    slack_s = 5.0 * blur_s + 0.005 * found.high_s
+    low_s, high_s = found.low_s, found.high_s
     if rules.drawn_once:
         kept = drawn_once(found, waits, blur_s)
-        return kept.draw, np.abs(waits.wait_s - kept.wait_s) > slack_s
-    outside = (waits.wait_s < found.low_s - slack_s) | (waits.wait_s > found.high_s + slack_s)
+        low_s = high_s = kept.wait_s
+    width_s = high_s - low_s
+    slack_s = 5.0 * blur_s + 0.005 * high_s
+    outside = (waits.wait_s < low_s - slack_s) | (waits.wait_s > high_s + slack_s)
+    late = outside & (waits.wait_s > high_s) & (waits.wait_s < high_s + _LATE_LIMIT * LATE_S)
+    if rules.drawn_once:
+        return Places(kept.draw, outside, late)
     telling = ~outside & (width_s > 20.0 * blur_s)
-    place = (waits.wait_s[telling] - found.low_s[telling]) / width_s[telling]
+    place = (waits.wait_s[telling] - low_s[telling]) / width_s[telling]
     at_high, wait_s = found.at_high[telling], waits.wait_s[telling]
-    cut = (at_high > 0.0) & (wait_s > found.high_s[telling] - 4.0 * blur_s)
+    cut = (at_high > 0.0) & (wait_s > high_s[telling] - 4.0 * blur_s)
     place = np.clip(place, 0.0, 1.0) * (1.0 - at_high)
     spread = (np.arange(cut.sum()) + 0.5) / max(1, int(cut.sum()))
     place[cut] = 1.0 - at_high[cut] * spread
-    return place, outside
+    return Places(place, outside, late)
 
 
 def _ndtr(z: Floats) -> Floats:

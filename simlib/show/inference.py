@@ -178,7 +178,8 @@ def _numbers(found: Fit) -> Table:
 
 def _families(found: Fit) -> Table:
     """Return how the best families compare: the criterion above the best one's, and the test."""
-    table = _table("family", "BIC above", "outside", "agrees", right=("BIC above", "outside"))
+    right = ("BIC above", "outside", "late")
+    table = _table("family", *right, "agrees", right=right)
     least = min(each.bic for each in found.candidates)
     for each in found.candidates[:4]:
         good = each.goodness
@@ -186,7 +187,8 @@ def _families(found: Fit) -> Table:
         tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""
         agrees = ("yes" if good.is_good else "no") + tested
         above = f"{each.bic - least:,.0f}"
-        table.add_row(each.name, above, f"{good.outside_fraction:.1%}", agrees)
+        shares = (f"{share:.1%}" for share in (good.outside_fraction, good.late_fraction))
+        table.add_row(each.name, above, *shares, agrees)
     return table
 
 
