@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+CLIENTS := tests/lab/node_modules/.ready
 
 .PHONY: help demo test lab bench lint clean
 
@@ -12,7 +13,7 @@ help: ## list the targets
 demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
 	@$(BIN)/simlib compare data/scenarios/first_outage.toml
 
-test: lint ## check style and types, and run all tests
+test: lint $(CLIENTS) ## check style and types, and run all tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lab: $(READY) ## open the notebooks in JupyterLab
@@ -27,8 +28,17 @@ lint: $(READY) ## check style and types
 	@$(BIN)/mypy --no-error-summary
 
 clean: ## remove .venv, results and caches
-	@rm -rf .venv out .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv out tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Real clients for the tests of the lab, in exact versions; without Node these tests are skipped.
+$(CLIENTS): tests/lab/package.json
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix tests/lab --silent --no-package-lock --no-audit --no-fund \
+	    --ignore-scripts && touch $@; \
+	else \
+	  echo "There is no npm: the tests on real JavaScript clients are skipped"; \
+	fi
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -20,7 +20,7 @@ from simlib.lab.law import Floats, Waits, log_likelihood
 #: Of the waits with one number so many may be strays.
 _STRAY = 0.2
 #: That losses are not counted is rare enough to need some evidence.
-_RARE = 10.0
+_RARE = 20.0
 
 
 @dataclass(frozen=True)

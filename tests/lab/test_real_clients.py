@@ -1,0 +1,114 @@
+"""Real clients, run by Node and Python: what is told of them is what they document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.lab.script import QUICK, Kind, Script
+
+HERE = Path(__file__).parent / "clients"
+CLIENTS = 6
+#: Long silences measure time-outs, which are the platform's here: a client would wait for them.
+LONGEST_S = {Kind.SILENT: 3.0, Kind.NO_PONG: 3.0, Kind.OPEN_THEN_CUT: 15.0}
+
+
+@dataclass(frozen=True)
+class Real:
+    """A client, how it is started, and what its documents say of its waits."""
+
+    name: str
+    family: str
+    documented: dict[str, float]
+    options: dict[str, object] = field(default_factory=dict)
+    greeting: str = "echo"
+    environment: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        program = ["node", str(HERE / f"{self.name}.mjs")]
+        if self.name == "websockets_python":
+            program = [sys.executable, str(HERE / f"{self.name}.py")]
+        return ["env", *self.environment, *program, "{url}", json.dumps(self.options)]
+
+
+#: Both are asked for shorter waits than their own, by the same options.
+_SHORT = {"minReconnectionDelay": 300, "maxReconnectionDelay": 2000, "minUptime": 10}
+_GROWN = {"base_s": 0.3, "factor": 1.3, "cap_s": 2.0}
+PHOENIX_S = (0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0)
+REAL = [
+    Real("reconnecting-websocket", "exponential, no jitter", _GROWN, _SHORT),
+    Real("partysocket", "exponential, no jitter", _GROWN, _SHORT),
+    Real(
+        "socket.io-client",
+        "exponential, proportional jitter before the cap",
+        {"base_s": 0.2, "factor": 2.0, "cap_s": 1.0},
+        {"reconnectionDelay": 200, "reconnectionDelayMax": 1000},
+        greeting="engine.io",
+    ),
+    Real(
+        "y-websocket",
+        "exponential, no jitter",
+        {"base_s": 0.2, "factor": 2.0, "cap_s": 1.0},
+        {"maxBackoffTime": 1000},
+    ),
+    Real(
+        "phoenix",
+        "table of steps",
+        # Its first wait, 10 ms, is too short to be told within 5 %: a connection takes 2 ms.
+        {
+            f"steps_s[{i}]": step_s
+            for i, step_s in enumerate([0.1, 0.15, 0.2, 0.25, 0.5, 1, 2, 5], 2)
+        },
+        greeting="phoenix",
+    ),
+    Real(
+        "websockets_python",
+        "exponential, no jitter, first wait spread",
+        {"first_s": 0.5, "base_s": 0.31 / 1.618, "factor": 1.618, "cap_s": 1.5},
+        environment=(
+            "WEBSOCKETS_BACKOFF_INITIAL_DELAY=0.5",
+            "WEBSOCKETS_BACKOFF_MIN_DELAY=0.31",
+            "WEBSOCKETS_BACKOFF_MAX_DELAY=1.5",
+        ),
+    ),
+]
+
+needs_clients = pytest.mark.skipif(
+    shutil.which("node") is None or not (HERE.parent / "node_modules").is_dir(),
+    reason="needs node, and the clients: npm install --prefix tests/lab",
+)
+
+
+async def watched() -> list[sl.Observation]:
+    """Watch all of them at once, each as several processes."""
+    script = Script(
+        name="quick, without long silences",
+        phases=tuple(
+            replace(phase, longest_s=LONGEST_S.get(phase.kind, phase.longest_s))
+            for phase in QUICK.phases
+        ),
+    )
+    seen = (
+        sl.observe_live(script, command=real.command, clients=CLIENTS, greeting=real.greeting)
+        for real in REAL
+    )
+    return await asyncio.gather(*seen)
+
+
+@needs_clients
+def test_what_is_told_of_real_clients_is_what_they_document():
+    for real, seen in zip(REAL, asyncio.run(watched()), strict=True):
+        found = sl.infer(seen)
+        assert found.fit is not None, (real.name, seen.notes)
+        told = {each.name: each.value for each in found.fit.parameters}
+        assert (real.name, real.family) == (real.name, found.verdict.partition(", from")[0]), told
+        for name, true in real.documented.items():
+            assert told[name] == pytest.approx(true, rel=0.05), (real.name, name, told)
