@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.backoff import Backoff, Jitter, ceiling
+from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.lab import chains, phases
 from simlib.lab import counting as counts
@@ -24,6 +25,7 @@ from simlib.lab.nearest import Near, nearest
 from simlib.lab.observation import Observation, is_observation
 from simlib.lab.phases import LEAST, Finding, plain
 from simlib.policies import presets
+from simlib.scenario import build
 
 #: Hypotheses on counting that explain the waits so nearly alike are not told apart.
 _TOLD = 5.0
@@ -31,7 +33,7 @@ _TOLD = 5.0
 _UNLIKELY = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inference:
     """What an observation says: the policy of the waits, and what the phases say beside it."""
 
@@ -77,6 +79,17 @@ class Inference:
             settings["backoff"]["stable_after_s"] = _rounded(stable.low)  # at least
         return settings
 
+    @property
+    def client(self) -> Settings:
+        """The client that was told, for a scenario; what was not told is as by default.
+
+        Raises
+        ------
+        SettingsError
+            If there is no policy.
+        """
+        return build(Settings, self._told_policy())
+
     def policy_toml(self) -> str:
         """Return a scenario with this client, for ``simlib run FILE``; its grounds as comments.
 
@@ -87,13 +100,34 @@ class Inference:
         """
         import tomli_w
 
-        if self.policy is None or self.fit is None:
-            raise SettingsError("policy", self.source, f"cannot be written: {self.verdict}")
+        policy, fit = self._told_policy(), self.fit
+        assert fit is not None
         notes = [f"{self.source}: {self.verdict}"]
         notes += [f"{each.about}: {each.words}" for each in self.findings]
-        notes += [f"{each.name}: {each.note}" for each in self.fit.parameters if each.note]
+        notes += [f"{each.name}: {each.note}" for each in fit.parameters if each.note]
         head = "".join(f"# {note}\n" for note in notes)
-        return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': self.policy})}"
+        return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': policy})}"
+
+    def numbers(self) -> pd.DataFrame:
+        """Return the policy's numbers: a row per setting, with ``value``, ``low`` and ``high``."""
+        rows = [] if self.fit is None else self.fit.parameters
+        table = {each.name: (each.value, each.low, each.high) for each in rows}
+        return pd.DataFrame.from_dict(table, orient="index", columns=["value", "low", "high"])
+
+    def table(self) -> pd.DataFrame:
+        """Return what was found out beside the waits: a row per finding, and what it rests on."""
+        rows = {each.about: (each.value, each.attempts, each.words) for each in self.findings}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "attempts", "words"])
+
+    def __repr__(self) -> str:
+        near = [f"nearest preset: {each.name} ({each.distance:.2g})" for each in self.near[:1]]
+        numbers = self.numbers().round(4).to_string() if self.fit is not None else ""
+        return "\n".join([f"Policy: {self.verdict}", numbers, *near]).strip()
+
+    def _told_policy(self) -> dict[str, Any]:
+        if self.policy is None:
+            raise SettingsError("policy", self.source, f"cannot be written: {self.verdict}")
+        return self.policy
 
     @property
     def verdict(self) -> str:

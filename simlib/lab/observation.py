@@ -63,7 +63,7 @@ class Attempt:
 COLUMNS = tuple(item.name for item in fields(Attempt))
 
 
-@dataclass
+@dataclass(repr=False)
 class Observation:
     """What the lab saw of its clients, and what it had done to them.
 
@@ -88,6 +88,13 @@ class Observation:
     #: Attempts beside those kept.
     not_kept: int = 0
     partial: bool = False
+
+    def __repr__(self) -> str:
+        clients = len({each.client for each in self.attempts})
+        head = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
+        return "\n".join(
+            [f"{head} in {self.observed_s:.0f} s", *(f"  {each}" for each in self.notes)]
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return the attempts, a row each, in the order of their accept."""

@@ -18,7 +18,7 @@ from rich.text import Text
 from simlib.files import replacing
 from simlib.lab.fit import Fit
 from simlib.lab.infer import Inference
-from simlib.lab.law import spans
+from simlib.lab.law import Waits, spans
 from simlib.lab.phases import Finding
 from simlib.show.marks import OTHER_COLOURS, new_axes, style
 
@@ -66,6 +66,8 @@ def waits_chart(found: Fit, axes: Axes | None = None) -> Axes:
             alpha=0.6,
             color=_DOT,
         )
+        if found.best.rules.drawn_once:
+            _draw_clients(chosen, canvas)
         _scale(canvas, found, chosen.wait_s)
         canvas.set_xlim(0.5, shown + 0.5)
         canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -73,6 +75,13 @@ def waits_chart(found: Fit, axes: Axes | None = None) -> Axes:
         canvas.set_ylabel("wait before it, s")
         _name(canvas, found)
     return canvas
+
+
+def _draw_clients(chosen: Waits, axes: Axes) -> None:
+    """Draw a line for each client: what it drew once shows in all its waits."""
+    for client in np.unique(chosen.client):
+        own = chosen.where(chosen.client == client)
+        axes.plot(own.attempts, own.by_attempt(np.median), color=_DOT, linewidth=0.8, alpha=0.4)
 
 
 def _draw_band(found: Fit, shown: int, axes: Axes) -> None:

@@ -37,6 +37,15 @@ STORM_SOLUTIONS = {
 }
 
 
+CLIENT_SOLUTIONS = {
+    "attempt = None": "attempt = 5",
+    "mended = storm.replace(client=told.client)": (
+        "mended = storm.replace(client=told.client)"
+        '.replace("client.backoff.jitter_place", "after_cap")'
+    ),
+}
+
+
 def read(file):
     return nbformat.read(file, as_version=4)
 
@@ -67,6 +76,7 @@ def code_cells(notebook):
 
 def test_the_notebooks_are_there():
     names = ["start_here", "first_outage", "are_the_claims_true", "how_do_a_million_come_back"]
+    names.append("what_does_my_client_really_do")
     assert [f"{i:02}_{name}" for i, name in enumerate(names)] == [file.stem for file in FILES]
 
 
@@ -130,3 +140,9 @@ def test_the_third_notebook_runs_unsolved_and_its_checks_know_the_solutions():
 def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[3]), STORM_SOLUTIONS)
+
+
+@pytest.mark.slow
+def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+    pytest.importorskip("numba")
+    check_exercises(read(FILES[4]), CLIENT_SOLUTIONS)
