@@ -69,9 +69,10 @@ class Command:
         # Whatever it started may outlive it.
         self._signal(signal.SIGKILL)
         await self._process.wait()
-        self._reading.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reading
+        # With the last of them the pipe ends too.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self._reading
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):

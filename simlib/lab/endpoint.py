@@ -117,6 +117,8 @@ class Connection(asyncio.Protocol):
         if not self.attempt.bytes_in:
             self._look_at(data)
         self.attempt.bytes_in += len(data)
+        if self.attempt.detail == "tls":
+            return
         self._frames.receive_data(data)
         for event in self._frames.events_received():
             if isinstance(event, Request):
@@ -125,6 +127,8 @@ class Connection(asyncio.Protocol):
                 self._framed(event)
         if self._frames.handshake_exc is not None and isnan(self.attempt.request_s):
             self._not_http()
+        if self._frames.close_sent is not None:
+            self._leave("us")  # unless the client was first: what it sent was no frame for us
         self._write()
 
     def eof_received(self) -> bool:
@@ -162,6 +166,7 @@ class Connection(asyncio.Protocol):
                 "the client speaks TLS, and the lab does not: point it at ws:// instead of wss://"
             )
             self._host.odd("tls", rule)
+            self.reset()  # no line of it ever ends
 
     def _not_http(self) -> None:
         if self.attempt.detail != "tls":

@@ -286,6 +286,12 @@ def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
     is_plain = found.rules.jitter == Jitter.NONE
     if not is_plain and float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s:
         return True
+    if found.rules.first_s < inf and found.rules.first_jitter == found.rules.jitter:
+        first = waits.where(waits.attempt == 1)
+        plain = bands(replace(found.rules, first_s=inf), first)
+        own = bands(found.rules, first)
+        if len(first) and abs(own.high_s[0] - plain.high_s[0]) < 4.0 * blur_s:
+            return True
     if looks_back(found.rules) or found.rules.drawn_once:
         return False
     levels = len(np.unique(np.round(lies.high_s, 4)))

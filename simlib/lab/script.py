@@ -149,7 +149,7 @@ def script(given: str | Path | Script) -> Script:
 
     Examples
     --------
-    >>> script("quick").phases[0].words
+    >>> script("quick").phases[1].words
     'status 503'
     """
     if isinstance(given, Script):

@@ -157,9 +157,10 @@ class Screen(Listener):
         clients = ", ".join(
             f"client {each}: {made}" for each, made in sorted(self._here.items())[:6]
         )
+        more = len(self._script.phases) - self._number - 1
         head = Text.assemble(
-            (f"phase {self._number + 1} of {len(self._script.phases)}  {phase.words}", "bold"),
-            f"  ({phase.attempts} attempts or {phase.longest_s:g} s)",
+            (f"phase {self._number}: {phase.words}", "bold"),
+            f" ({phase.attempts} attempts or {phase.longest_s:g} s), {more} to come",
         )
         where = ", ".join(self._urls[:3]) + (" ..." if len(self._urls) > 3 else "")
         return Group(
