@@ -14,7 +14,7 @@ demo: $(READY) ## play the first outage in simulation and on real WebSockets, an
 	@$(BIN)/simlib compare data/scenarios/first_outage.toml
 
 test: lint $(CLIENTS) ## check style and types, and run all tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

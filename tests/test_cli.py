@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from simlib.cli import given
 from simlib.show.report import CHARTS
 from simlib.study.compare import compare_traces
 from simlib.trace import Interrupted, Trace
@@ -93,7 +94,7 @@ def test_run_writes_the_trace_and_its_metrics(here):
 
 def test_a_preset_is_set_for_the_clients_and_then_changed_in_part(here):
     like_phoenix = ("client=preset:phoenix", "client.backoff.jitter=full")
-    client = cli._scenario("small.toml", like_phoenix, None, None).client
+    client = given.scenario_of("small.toml", like_phoenix, None, None).client
     assert ("full", 5.0) == (client.backoff.jitter.name.lower(), client.backoff.steps_s[-1])
     assert sl.presets["phoenix"].client.heartbeat == client.heartbeat
     assert (
@@ -120,7 +121,7 @@ def test_watch_writes_a_line_per_second_and_keeps_the_trace(here):
 
 
 def test_settings_are_read_as_toml_and_applied_together(here):
-    changed = cli._scenario(
+    changed = given.scenario_of(
         "small.toml",
         (
             "client.backoff.base_s=40",  # above the old cap
@@ -153,14 +154,14 @@ def test_settings_are_read_as_toml_and_applied_together(here):
 def test_scenarios_lists_every_shipped_one_with_what_it_teaches():
     result = simlib("scenarios")
     text = " ".join(result.stdout.split())
-    for file in cli.SCENARIOS.glob("*.toml"):
+    for file in given.SCENARIOS.glob("*.toml"):
         assert f"{file.stem} " in text
     assert "Backoff with full jitter spreads the return after an outage" in text
 
 
 def test_a_shipped_scenario_goes_by_its_name(here):
-    assert cli.SCENARIOS / "first_outage.toml" == cli._file("first_outage")
-    assert Path("small.toml") == cli._file("small.toml")
+    assert given.SCENARIOS / "first_outage.toml" == given.file_of("first_outage")
+    assert Path("small.toml") == given.file_of("small.toml")
 
 
 @pytest.mark.parametrize("command", ["run", "story", "compare", None])
@@ -395,7 +396,7 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
 
 
 def test_an_install_without_the_source_tree_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "SCENARIOS", tmp_path / "absent")
+    monkeypatch.setattr(given, "SCENARIOS", tmp_path / "absent")
     assert "in simlib's source tree" in refusal("run", "first_outage")
 
 

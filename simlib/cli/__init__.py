@@ -1,0 +1,9 @@
+"""The command line: from arguments to the public names, from results to words and files.
+
+Results go to stdout, progress and notes to stderr. Whatever goes wrong is one sentence and a
+status: 0 agreed or done, 1 disagreed or (lint) warned, 2 bad input, 3 an error that lint found, 130
+interrupted.
+"""
+
+from simlib.cli import ask, clients, play  # noqa: F401 - each adds its commands
+from simlib.cli.group import main as main

@@ -1,0 +1,289 @@
+"""Commands about real clients: presets, lint, export, observe, infer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simlib.cli.given import policy_of
+from simlib.cli.group import examples, main, with_json, with_out
+from simlib.cli.results import (
+    check_writable,
+    finite,
+    json_text,
+    note,
+    print_out,
+    progress_bar,
+    save_inference,
+    write,
+)
+from simlib.core.errors import SettingsError, SimlibError
+
+#: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
+LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
+
+
+@main.group(
+    invoke_without_command=True,
+    epilog=examples(
+        "presets", "presets show socket.io-client", "presets compare phoenix aws-full --out out/two"
+    ),
+)
+@click.pass_context
+def presets(ctx: click.Context) -> None:
+    """List the reconnect policies of real clients that come with simlib.
+
+    Any of them stands for a scenario's clients: --set client=preset:NAME.
+    """
+    if ctx.invoked_subcommand is None:
+        from simlib.policies import presets as known
+        from simlib.show.presets import presets_in_words
+
+        print_out(presets_in_words(known))
+
+
+@presets.command(epilog=examples("presets show phoenix", "presets show signalr --json"))
+@click.argument("name")
+@with_json
+def show(name: str, as_json: bool) -> None:
+    """Show preset NAME: where it was read, what it leaves out, its first waits, its settings."""
+    from simlib.policies import presets as known
+
+    preset = known[name]
+    if as_json:
+        said = {each: getattr(preset, each) for each in ("name", "kind", "source", "differs")}
+        waits = {"waits": preset.waits, "client": finite(dict(preset.table))}
+        click.echo(json_text(said | waits), nl=False)
+    else:
+        from simlib.show.presets import preset_in_words
+
+        print_out(preset_in_words(preset))
+
+
+@presets.command(
+    "compare",
+    epilog=examples(
+        "presets compare", "presets compare phoenix socket.io-client aws-full --clients 100000"
+    ),
+)
+@click.argument("names", nargs=-1)
+@click.option("--clients", default=10_000, show_default=True, help="How many, of each.")
+@click.option("--outage", "outage_s", default=30.0, show_default=True, help="Its length in s.")
+@click.option(
+    "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
+)
+@with_out
+@with_json
+def compare_presets(
+    names: Sequence[str],
+    clients: int,
+    outage_s: float,
+    on: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw how presets wait, attempt by attempt, and play one storm with each.
+
+    NAMES: some presets; by default all. The storm is an outage, and then a server that opens a
+    tenth of the clients each second and refuses the others.
+    """
+    from simlib.core.client import Settings
+    from simlib.policies import presets as known
+    from simlib.show.presets import save_policies_chart, storms_in_words
+    from simlib.study.storms import storm, storms
+
+    chosen = {name: known[name].client for name in names or known}
+    played = storm(Settings(), clients, outage_s)
+    folder = out or Path("out") / "presets"
+    check_writable(folder)
+    with progress_bar("playing") as progress:
+        table = storms(chosen, clients, outage_s, on=on, progress=progress)
+    save_policies_chart({name: each.backoff for name, each in chosen.items()}, folder)
+    write(folder / "storms.csv", table.to_csv())
+    if as_json:
+        rows = {str(name): finite(row) for name, row in table.to_dict(orient="index").items()}
+        click.echo(json_text({"clients": clients, "outage_s": outage_s, "storms": rows}), nl=False)
+    else:
+        print_out(storms_in_words(table, played, on))
+    note(f"Chart of the waits and table of the storms are in {folder}.")
+
+
+@main.command(
+    epilog=examples(
+        "lint reconnect_storm", "lint preset:phoenix", "lint policy.toml --clients 20000 --json"
+    )
+)
+@click.argument("target", metavar="SCENARIO|preset:NAME")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--clients", type=int, help="How many clients.")
+@with_json
+def lint(target: str, settings: Sequence[str], clients: int | None, as_json: bool) -> None:
+    """Check the policies of SCENARIO, a preset or a policy's file, without playing it.
+
+    Each finding has a rule, the number behind it, and what to do. Exits with 0 if there is nothing
+    worse than info, with 1 after warnings and with 3 after errors; 2 is bad input, as everywhere.
+    """
+    from simlib.study.lint import lint as check
+    from simlib.study.lint import worst
+
+    scenario, resets = policy_of(target, settings, clients)
+    findings = check(scenario, resets=resets)
+    found = worst(findings)
+    if as_json:
+        rows = [each.to_json() for each in findings]
+        document = {"target": target, "clients": scenario.clients, "worst": found, "findings": rows}
+        click.echo(json_text(document), nl=False)
+    else:
+        from simlib.show.lint import lint_in_words
+
+        print_out(lint_in_words(target, findings))
+    raise SystemExit(LINTED[found])
+
+
+@main.command(
+    epilog=examples(
+        "export preset:aws-full --for socket.io-client", "export policy.toml --for tenacity"
+    )
+)
+@click.argument("target", metavar="SCENARIO|preset:NAME")
+@click.option(
+    "--for",
+    "to",
+    required=True,
+    metavar="CLIENT",
+    help="reconnecting-websocket, partysocket, socket.io-client, websockets-python, grpc or "
+    "tenacity.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@with_json
+def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None:
+    """Print the options, or the few lines, that give a real client SCENARIO's policy.
+
+    Where it cannot do what was asked for, the nearest it can is printed, and what it lacks is
+    said on stderr; that is a finding, not an error: the status is 0.
+    """
+    from simlib.study.export import export as written_for
+
+    scenario, _ = policy_of(target, settings, None)
+    found = written_for(scenario.client, to)
+    if as_json:
+        document = {"target": target, "for": to, "exact": found.exact, "text": found.text}
+        click.echo(json_text(document | {"lacks": list(found.lacks)}), nl=False)
+        return
+    click.echo(found.text)
+    if scenario.herds:
+        note("Exported is the policy of client; herds have their own.")
+    if found.exact:
+        note(f"{to} then does all of this policy.")
+    else:
+        note(f"{to} cannot do all of it; this is the nearest it can:")
+    for lack in found.lacks:
+        note(f"- {lack}")
+
+
+@main.command(
+    epilog=examples(
+        "infer obs.parquet", "infer obs.parquet --out out/mine", "infer obs.parquet --json"
+    )
+)
+@click.argument("observation", type=click.Path(path_type=Path))
+@with_out
+@with_json
+def infer(observation: Path, out: Path | None, as_json: bool) -> None:
+    """Tell a client's reconnect policy from OBSERVATION, as simlib observe writes it.
+
+    Says the family of its waits and their numbers with intervals, what each phase shows beside
+    them, and what could not be told. Writes the policy as a scenario that simlib run takes, where
+    there is one: that none of the families agrees is a finding, and the status is 0.
+    """
+    from simlib.lab.infer import infer as tell
+
+    if out is not None:
+        check_writable(out)
+    found = tell(observation)
+    if out is not None:
+        save_inference(found, out)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        from simlib.show.inference import inference_in_words
+
+        print_out(inference_in_words(found))
+    if out is not None:
+        use = f": simlib run {out / 'policy.toml'}" if found.policy is not None else "."
+        note(f"What was told is in {out}{use}")
+
+
+@main.command(
+    epilog=examples(
+        "observe --port 8765                     # then point your client at ws://127.0.0.1:8765/ws",
+        "observe --script quick --clients 3 -- node client.mjs {url}",
+        "observe --script mine.toml --greeting phoenix --out obs.parquet -- node client.mjs",
+    ),
+)
+@click.option(
+    "--script",
+    default="standard",
+    show_default=True,
+    metavar="[standard|quick|FILE]",
+    help="The phases; quick takes under two minutes.",
+)
+@click.option("--port", default=0, help="Where to listen; 0: a free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: for other machines.")
+@click.option("--path", default="/ws", show_default=True, help="The path of the URL.")
+@click.option(
+    "--greeting",
+    default="echo",
+    show_default=True,
+    metavar="[echo|silent|engine.io|graphql-ws|stomp|mqtt|phoenix]",
+    help="What your client needs to count itself connected.",
+)
+@click.option("--clients", default=1, show_default=True, help="So many clients at once.")
+@click.option(
+    "--wait",
+    "wait_s",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a client may take to come.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("out") / "obs.parquet",
+    show_default=True,
+    help="The file for what was seen.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def observe(script: str, out: Path, **options: Any) -> None:
+    """Play faults to any WebSocket client and record what it does.
+
+    COMMAND starts the client; {url} in it, and SIMLIB_URL in its environment, are where to connect.
+    Without one, start it by hand. Clients that share a port are told apart by host and order.
+    """
+    from simlib.lab.observe import Interrupted
+    from simlib.lab.observe import observe as watch_client
+    from simlib.lab.script import script as script_of
+    from simlib.show.observing import observed_in_words, shown
+
+    if out.is_dir():
+        raise SettingsError("--out", str(out), "is a folder: name a file in it, as obs.parquet")
+    check_writable(out.parent)
+    phases, interrupted = script_of(script), False
+    with shown(phases) as listener:
+        try:
+            seen = watch_client(phases, listener=listener, **options)
+        except Interrupted as cut_short:
+            seen, interrupted = cut_short.observation, True
+    seen.save(out)
+    clients = len({each.client for each in seen.attempts})
+    for line in observed_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
+        click.echo(line)
+    note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")
+    if interrupted:
+        raise KeyboardInterrupt
+    if not seen.attempts:
+        raise SimlibError("no attempt was seen, so there is nothing to tell of the client")

@@ -1,0 +1,123 @@
+"""From what is given on the command line to what is played."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simlib.core.errors import SettingsError, SimlibError
+
+if TYPE_CHECKING:
+    from simlib.scenario import Scenario
+
+SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
+
+
+def scenario_of(
+    given: str, settings: Sequence[str], seed: int | None, clients: int | None
+) -> Scenario:
+    """Return the scenario of a file or a name, with settings changed."""
+    from simlib.scenario import load
+
+    return _with_options(load(file_of(given)), settings, seed, clients)
+
+
+def _with_options(
+    scenario: Scenario, settings: Sequence[str], seed: int | None, clients: int | None
+) -> Scenario:
+    if settings:
+        scenario = _changed(scenario, settings)
+    if seed is not None:
+        scenario = scenario.replace(seed=seed)
+    if clients is not None:
+        scenario = scenario.replace(clients=clients)
+    return scenario
+
+
+def policy_of(given: str, settings: Sequence[str], clients: int | None) -> tuple[Scenario, str]:
+    """Return a scenario, or one around a preset; and what resets the count of failures there."""
+    from simlib.policies import PREFIX, presets
+
+    if not given.startswith(PREFIX):
+        return scenario_of(given, settings, None, clients), ""
+    from simlib.study.lint import alone
+
+    preset = presets[given.removeprefix(PREFIX)]
+    return _with_options(alone(preset), settings, None, clients), preset.resets
+
+
+def file_of(given: str) -> Path:
+    """Return the file that is meant by a path or by the name of a shipped scenario."""
+    path = Path(given)
+    if path.is_file() or path.suffix or len(path.parts) > 1:
+        return path
+    from simlib.core.rules import nearest
+
+    shipped = shipped_scenarios()
+    if given not in shipped:
+        rule = f"is no file, and no scenario of this name is shipped{nearest(given, list(shipped))}"
+        raise SettingsError("scenario", given, f"{rule}; simlib scenarios lists them")
+    return shipped[given]
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Return the files of the shipped scenarios, by name."""
+    if not SCENARIOS.is_dir():
+        raise SimlibError(
+            "the shipped scenarios are in simlib's source tree, and this simlib was installed "
+            "without it: name a TOML file instead"
+        )
+    return {file.stem: file for file in sorted(SCENARIOS.glob("*.toml"))}
+
+
+def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
+    """Apply all settings at once, since a new cap may be below the old base."""
+    from simlib.networks import resolved
+    from simlib.policies import with_presets
+    from simlib.scenario import Scenario, build, dump
+
+    data = tomllib.loads(dump(scenario))
+    for setting in settings:
+        key, _, text = (part.strip() for part in setting.partition("="))
+        if not (key and text):
+            raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
+        try:
+            # At once: a later --set may change a part of a preset.
+            data = with_presets(_with(data, key.split("."), _toml_value(text)))
+        except LookupError:
+            raise SettingsError(f"--set {key}", text, "is not a setting of this scenario") from None
+        except SettingsError as error:
+            raise _of_set(error) from error
+    try:
+        return build(Scenario, resolved(data, Path()))
+    except SettingsError as error:
+        raise _of_set(error) from error
+
+
+def _of_set(error: SettingsError) -> SettingsError:
+    return SettingsError(f"--set {error.key}", error.value, error.rule)
+
+
+def _with(place: Any, names: Sequence[str], value: Any) -> Any:
+    """Return tables with a value set deep inside; in a list, a number says where."""
+    if not names:
+        return value
+    name, *rest = names
+    if isinstance(place, dict):
+        return place | {name: _with(place.get(name, {}), rest, value)}
+    if isinstance(place, list) and name.isdecimal():
+        changed = place.copy()
+        changed[int(name)] = _with(place[int(name)], rest, value)
+        return changed
+    raise LookupError(name)
+
+
+def _toml_value(text: str) -> Any:
+    """Read a value as TOML does; a bare word is a text."""
+    try:
+        data = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return data["value"]

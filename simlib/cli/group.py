@@ -1,0 +1,98 @@
+"""The command line's frame: statuses for whatever goes wrong, and the options that many share."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simlib import __version__
+from simlib.cli.given import scenario_of
+from simlib.core.errors import SimlibError
+
+DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+class _Failure(click.ClickException):
+    exit_code = BAD_INPUT
+
+
+class _Commands(click.Group):
+    """Turns whatever a command raises into a sentence and a status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except SimlibError as error:
+            raise _Failure(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click ends quietly when nobody reads on
+            raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a help text."""
+    return "\b\nExamples:\n" + "\n".join(f"  simlib {line}" for line in lines)
+
+
+def plays(command: Callable[..., None]) -> Any:
+    """Add the arguments that say what to play, and give the command the scenario they make."""
+
+    @wraps(command)
+    def with_scenario(
+        scenario: str,
+        settings: Sequence[str],
+        seed: int | None,
+        clients: int | None,
+        **others: Any,
+    ) -> None:
+        command(scenario_of(scenario, settings, seed, clients), **others)
+
+    decorated: Any = with_scenario
+    for option in reversed(_WHAT_TO_PLAY):
+        decorated = option(decorated)
+    return decorated
+
+
+_WHAT_TO_PLAY = (
+    click.argument("scenario"),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change a setting, such as client.backoff.cap_s=5; may be given again.",
+    ),
+    click.option("--seed", type=int, help="Seed of every draw."),
+    click.option("--clients", type=int, help="How many clients."),
+)
+with_engine = click.option(
+    "--on",
+    default="sim",
+    show_default=True,
+    metavar="[sim|live|fleet]",
+    help="The engine that plays; fleet: connections alone, a million of them.",
+)
+with_out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
+with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group(
+    cls=_Commands,
+    epilog=examples("scenarios", "compare first_outage", "run reconnect_storm --clients 200"),
+)
+@click.version_option(__version__, message="simlib %(version)s")
+def main() -> None:
+    """Simulate WebSocket clients under faults, play them for real, and compare.
+
+    SCENARIO is a TOML file, or the name of a scenario that comes with simlib.
+    """

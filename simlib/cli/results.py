@@ -1,0 +1,166 @@
+"""Playing for a command, and what becomes of its results: words, JSON documents, files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simlib.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from simlib.lab.infer import Inference
+    from simlib.scenario import Scenario
+    from simlib.study.compare import Comparison
+    from simlib.trace import Trace
+
+# --- playing -----------------------------------------------------------------------------
+
+
+def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
+    """Play a scenario and show how far it is; keep what there is if it is interrupted."""
+    from simlib.run import run
+
+    kept = default_out(scenario) if out is None and on == "live" else out
+    with saving_if_interrupted(kept), progress_bar(f"playing {scenario.name} on {on}") as progress:
+        return run(scenario, on, progress=progress, **more)
+
+
+@contextmanager
+def progress_bar(word: str) -> Iterator[Callable[..., None]]:
+    """Show a bar on stderr, if it is a terminal; give the function that moves it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(word, total=1.0)
+
+        def move(fraction: float, word: str = word) -> None:
+            bar.update(task, completed=fraction, description=word)
+
+        yield move
+
+
+@contextmanager
+def saving_if_interrupted(folder: Path | None) -> Iterator[None]:
+    """Keep a partial run in a folder, if there is one."""
+    from simlib.trace import Interrupted
+
+    try:
+        yield
+    except Interrupted as interrupted:
+        if folder is not None:
+            save_partial(interrupted.trace, folder)
+        raise
+
+
+# --- writing -----------------------------------------------------------------------------
+
+
+def default_out(scenario: Scenario) -> Path:
+    """Return the folder for results that nobody named one for."""
+    return Path("out") / scenario.name
+
+
+def check_writable(folder: Path) -> None:
+    """Fail before the run, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError("--out", str(folder), f"cannot be written: {error.strerror}") from error
+
+
+def save_run(trace: Trace, folder: Path) -> None:
+    """Write a run's trace and metrics."""
+    from simlib.study.metrics import summary
+
+    trace.save(folder / "trace.parquet")
+    write(folder / "summary.csv", summary(trace).to_csv())
+    write(folder / "summary.json", json_text(run_document(trace)))
+
+
+def save_partial(trace: Trace, folder: Path) -> None:
+    """Write what there is of an interrupted run."""
+    file = folder / f"{trace.engine}.partial.parquet"
+    trace.save(file)
+    note(f"The {trace.engine} run is partial: what there is, is in {file}.")
+
+
+def save_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write both traces, the table of metrics and the charts."""
+    from simlib.show.report import save_charts
+
+    comparison.simulated[0].save(folder / "sim.parquet")
+    comparison.live.save(folder / "live.parquet")
+    write(folder / "agreement.csv", comparison.table.to_csv(index=False))
+    write(folder / "agreement.json", json_text(comparison.to_json()))
+    save_charts(comparison, folder)
+
+
+def save_inference(found: Inference, folder: Path) -> None:
+    """Write what was told, the chart, and the policy if there is one."""
+    write(folder / "inference.json", json_text(found.to_json()))
+    if found.fit is not None:
+        from simlib.show.inference import save_waits_chart
+
+        save_waits_chart(found.fit, folder)
+    if found.policy is not None:
+        write(folder / "policy.toml", found.policy_toml())
+
+
+def run_document(trace: Trace) -> dict[str, Any]:
+    """Return a run as plain values."""
+    from simlib.study.metrics import summary
+
+    # pandas writes NaN and inf as null, which JSON has no numbers for.
+    (row,) = json.loads(summary(trace).to_json(orient="records", double_precision=15))
+    return {
+        "scenario": trace.scenario.name,
+        "clients": trace.scenario.clients,
+        "seed": trace.scenario.seed,
+        "summary": row,
+    }
+
+
+def write(file: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    from simlib.files import replacing
+
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+# --- printing ----------------------------------------------------------------------------
+
+
+def print_out(result: Any) -> None:
+    """Print words and tables to stdout."""
+    from rich.console import Console
+
+    Console(highlight=False, markup=False, emoji=False).print(result)
+
+
+def note(text: str) -> None:
+    """Say something beside the result, on stderr."""
+    click.echo(text, err=True)
+
+
+def finite(value: Any) -> Any:
+    """Return plain values with text for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return str(value) if value in (inf, -inf) else value
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """Return a JSON document as text."""
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
