@@ -28,6 +28,7 @@ MOST_CLIENTS = 100
 _MOST_NOTES = 50
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
+_SETTLE_S = 0.02
 #: What these phases do to an attempt may take longer than they have.
 _HOLDING = {Kind.SILENT, Kind.NO_PONG, Kind.OPEN_THEN_CUT, Kind.SEVERAL}
 
@@ -360,6 +361,8 @@ class Stage:
             self._listener.ended(attempt)
         self._ports.close()
         await asyncio.gather(*(each.end() for each in self._commands.values()))
+        # What was being accepted when the ports closed has its turn now, and is reset.
+        await asyncio.sleep(_SETTLE_S)
 
 
 async def observe_live(script: str | Path | Script = "standard", **options: Any) -> Observation:

@@ -72,7 +72,7 @@ async def played(
             over.set()
             await asyncio.wait({acting}, timeout=LIMIT_S)
         acting.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, OSError):  # it may come when all is over
             await acting
     return stage.observation()
 

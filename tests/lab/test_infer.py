@@ -14,6 +14,7 @@ from rich.console import Console
 import simlib as sl
 from simlib import cli
 from simlib.core.backoff import Backoff
+from simlib.lab import chains, counting
 from simlib.lab.fit import fit
 from simlib.lab.law import Waits, bands, sample
 from simlib.lab.nearest import distance, nearest
@@ -60,6 +61,19 @@ POLICIES = {
     "exponential, full jitter": Backoff(jitter="full", base_s=0.5, cap_s=20),
     "exponential, equal jitter": Backoff(jitter="equal", base_s=1, factor=1.5, cap_s=9),
     "decorrelated jitter": Backoff(jitter="decorrelated", base_s=1, cap_s=20),
+    "linear, no jitter": Backoff(jitter="none", growth="linear", base_s=1, rise_s=0.5, cap_s=4),
+    "constant, additive jitter": Backoff(
+        jitter="additive", base_s=2, factor=1, add_least_s=0, add_most_s=0.5
+    ),
+    "exponential, proportional jitter before the cap": Backoff(
+        jitter="proportional", jitter_place="before_cap", base_s=1, cap_s=5
+    ),
+    "exponential, full jitter before the cap, drawn once": Backoff(
+        jitter="full", jitter_place="before_cap", base_s=4, factor=1.3, cap_s=10, drawn_once=True
+    ),
+    "exponential, no jitter, first wait spread": Backoff(
+        jitter="none", base_s=1.92, factor=1.618, cap_s=90, first_s=5, first_jitter="full"
+    ),
 }
 
 
@@ -73,7 +87,7 @@ def test_200_waits_tell_the_family_and_its_numbers(name):
         true = getattr(rules, key)
         true = true[int(place.rstrip("]"))] if place else true
         assert each.low <= true <= each.high, each
-        assert each.value == pytest.approx(true, rel=0.08, abs=0.002), each
+        assert each.value == pytest.approx(true, rel=0.12, abs=0.002), each
 
 
 def test_a_cap_that_was_never_reached_is_not_told():
@@ -92,6 +106,32 @@ def test_waits_of_no_family_are_of_none_of_these():
 def test_few_waits_are_refused_with_their_number():
     with pytest.raises(sl.SettingsError, match="not enough waits: 5 of at least 8"):
         fit(drawn(Backoff(), 5))
+
+
+# --- how it counts ----------------------------------------------------------------------
+
+_ROWS = (Phase("reset", "", 2), Phase("status", "503", 6)) * 4
+
+
+@pytest.mark.parametrize("stable_after_s", [0.0, 5.0])
+def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
+    rules = Backoff(jitter="none", base_s=1, cap_s=64, stable_after_s=stable_after_s)
+    opens_s = (0.1, 3.0, 8.0, 0.1, 3.0, 8.0)
+    rows = (*_ROWS[1:2], Phase("open_then_cut", "", 6, opens_s), *_ROWS[1:2])
+    followed = chains.pairs(chains.checked(Played(rules).play(rows)))
+    limit_s = counting.guessed(followed).stable_after_s
+    assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
+
+
+def test_a_wait_after_a_loss_that_is_no_attempt_stands_apart():
+    frame = pd.concat([Played(Backoff(jitter="none"), client=i).play(_ROWS) for i in range(2)])
+    lost = frame["kind"] == "reset"
+    frame.loc[lost, "opened"] = True
+    followed = chains.pairs(chains.checked(frame))
+    numbers = chains.numbered(followed, chains.Counting(0.0, counts_loss=False))
+    assert {chains.LOST} == set(numbers.loc[numbers["opened"], "attempt"])
+    counted = chains.numbered(followed, chains.Counting())
+    assert 1 == counted.loc[counted["opened"], "attempt"].max()
 
 
 # --- how far apart policies are ----------------------------------------------------------
