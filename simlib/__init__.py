@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from simlib.study.export import export as export
     from simlib.study.lint import lint as lint
     from simlib.study.metrics import summary as summary
+    from simlib.study.replicate import paired as paired
+    from simlib.study.replicate import replicate as replicate
+    from simlib.study.sweep import sweep as sweep
     from simlib.trace import Trace as Trace
     from simlib.workload import Hint as Hint
     from simlib.workload import Workload as Workload
@@ -101,8 +104,11 @@ _WHERE = {
     "observe": "lab.observe",
     "observe_live": "lab.observe",
     "plots": "show.plots",
+    "paired": "study.replicate",
     "presets": "policies",
+    "replicate": "study.replicate",
     "summary": "study.metrics",
+    "sweep": "study.sweep",
     "waits_chart": "show.inference",
 }
 

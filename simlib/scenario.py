@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf, isinf
@@ -166,6 +166,47 @@ class Scenario(Ruled):
             return changed
         replaced: Scenario = _replaced(changed, key.split("."), value, "")
         return replaced
+
+
+def changed(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with several settings changed at once, as a file would say them.
+
+    At once, since a new cap may be below the old base; and as a file, so that names of networks
+    and presets mean what they mean there.
+
+    Raises
+    ------
+    SettingsError
+        If a path does not exist or a value breaks a rule.
+
+    Examples
+    --------
+    >>> both = {"client.backoff.base_s": 40, "client.backoff.cap_s": 60}
+    >>> changed(Scenario(), both).client.backoff.cap_s
+    60.0
+    """
+    data: Any = tomllib.loads(dump(scenario))
+    for key, value in settings.items():
+        try:
+            # At once: a later setting may change a part of a preset.
+            data = with_presets(_with(data, key.split("."), value))
+        except LookupError:
+            raise SettingsError(key, value, "is not a setting of this scenario") from None
+    return build(Scenario, resolved(data, FilePath()))
+
+
+def _with(place: Any, names: Sequence[str], value: Any) -> Any:
+    """Return tables with a value set deep inside; in a list, a number says where."""
+    if not names:
+        return value
+    name, *rest = names
+    if isinstance(place, dict):
+        return place | {name: _with(place.get(name, {}), rest, value)}
+    if isinstance(place, list) and name.isdecimal():
+        changed = place.copy()
+        changed[int(name)] = _with(place[int(name)], rest, value)
+        return changed
+    raise LookupError(name)
 
 
 def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:

@@ -375,8 +375,8 @@ BAD_ARGUMENTS = {
     (
         "--set",
         "faults.7.stop_s=1",
-    ): '--set faults.7.stop_s = "1": is not a setting of this',
-    ("--set", "clients.x=1"): '--set clients.x = "1": is not a setting of this scenario',
+    ): "--set faults.7.stop_s = 1: is not a setting of this",
+    ("--set", "clients.x=1"): "--set clients.x = 1: is not a setting of this scenario",
     ("--out", "small.toml/x"): '--out = "small.toml/x": cannot be written: Not a directory',
 }
 

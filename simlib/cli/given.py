@@ -73,48 +73,22 @@ def shipped_scenarios() -> dict[str, Path]:
 
 
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
-    """Apply all settings at once, since a new cap may be below the old base."""
-    from simlib.networks import resolved
-    from simlib.policies import with_presets
-    from simlib.scenario import Scenario, build, dump
+    from simlib.scenario import changed
 
-    data = tomllib.loads(dump(scenario))
+    values: dict[str, Any] = {}
     for setting in settings:
         key, _, text = (part.strip() for part in setting.partition("="))
         if not (key and text):
             raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
-        try:
-            # At once: a later --set may change a part of a preset.
-            data = with_presets(_with(data, key.split("."), _toml_value(text)))
-        except LookupError:
-            raise SettingsError(f"--set {key}", text, "is not a setting of this scenario") from None
-        except SettingsError as error:
-            raise _of_set(error) from error
+        values.pop(key, None)  # the last one counts, in its place
+        values[key] = toml_value(text)
     try:
-        return build(Scenario, resolved(data, Path()))
+        return changed(scenario, values)
     except SettingsError as error:
-        raise _of_set(error) from error
+        raise SettingsError(f"--set {error.key}", error.value, error.rule) from error
 
 
-def _of_set(error: SettingsError) -> SettingsError:
-    return SettingsError(f"--set {error.key}", error.value, error.rule)
-
-
-def _with(place: Any, names: Sequence[str], value: Any) -> Any:
-    """Return tables with a value set deep inside; in a list, a number says where."""
-    if not names:
-        return value
-    name, *rest = names
-    if isinstance(place, dict):
-        return place | {name: _with(place.get(name, {}), rest, value)}
-    if isinstance(place, list) and name.isdecimal():
-        changed = place.copy()
-        changed[int(name)] = _with(place[int(name)], rest, value)
-        return changed
-    raise LookupError(name)
-
-
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """Read a value as TOML does; a bare word is a text."""
     try:
         data = tomllib.loads(f"value = {text}")

@@ -15,6 +15,8 @@ import click
 from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simlib.lab.infer import Inference
     from simlib.scenario import Scenario
     from simlib.study.compare import Comparison
@@ -159,6 +161,12 @@ def finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     return str(value) if value in (inf, -inf) else value
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows as plain values; what is NaN becomes None, what is infinite a text."""
+    rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
+    return [finite({str(name): value for name, value in row.items()}) for row in rows]
 
 
 def json_text(document: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def play_parts(
     EngineError
         If Dask is not installed, or no scheduler answers.
     """
-    with _connected(cluster, len(parts)) as client:
+    with connected(cluster, len(parts)) as client:
         futures = [client.submit(play_part, *part, pure=False) for part in parts]
         try:
             return _gathered(futures, progress)
@@ -64,25 +64,25 @@ def play_parts(
 
 
 def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> list[Tally]:
-    for done, _ in enumerate(_distributed().as_completed(futures), 1):
+    for done, _ in enumerate(distributed().as_completed(futures), 1):
         if progress is not None:
             progress(done / len(futures))
     return [future.result() for future in futures]
 
 
 @contextmanager
-def _connected(cluster: Any, parts: int) -> Iterator[Any]:
+def connected(cluster: Any, parts: int) -> Iterator[Any]:
     """Give a client: the one given, or one of its own, which is closed with all that it began."""
-    distributed = _distributed()
-    if isinstance(cluster, distributed.Client):
+    dask = distributed()
+    if isinstance(cluster, dask.Client):
         yield cluster
     elif cluster is None:
         workers = min(parts, os.cpu_count() or 1)
         with (
-            distributed.LocalCluster(
+            dask.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
             ) as local,
-            distributed.Client(local) as client,
+            dask.Client(local) as client,
         ):
             yield client
     else:
@@ -90,7 +90,8 @@ def _connected(cluster: Any, parts: int) -> Iterator[Any]:
             yield client
 
 
-def _distributed() -> Any:
+def distributed() -> Any:
+    """Return Dask's own module, or say how it is installed."""
     try:
         return import_module("distributed")
     except Exception as error:
@@ -99,7 +100,7 @@ def _distributed() -> Any:
 
 def _client_of(address: str) -> Any:
     try:
-        return _distributed().Client(address, timeout=_PATIENCE_S)
+        return distributed().Client(address, timeout=_PATIENCE_S)
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
             f"no Dask scheduler answers at {address}: start one with dask scheduler, and workers "

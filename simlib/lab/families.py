@@ -7,7 +7,9 @@ cap, by what it is drawn for, by the first wait. Only those that the waits hint 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import exp, inf, log
 from typing import Any
 
@@ -58,15 +60,21 @@ class Family:
     #: Guesses to begin a search at, from the waits.
     begin: Callable[[Waits], Iterator[Values]]
 
+    @cached_property
+    def _form(self) -> Backoff:
+        return Backoff(**{"cap_s": NO_CAP_S, **self.fixed})
+
     def rules(self, values: Values) -> Backoff | None:
         """Return the policy with these numbers; None if there is none."""
-        settings = {**self.fixed, **values}
-        if settings.get("cap_s", inf) == inf:
-            settings["cap_s"] = NO_CAP_S
+        # A search asks for thousands: its scales keep the numbers in bounds, one by one.
+        rules = copy(self._form)
+        for name, value in values.items():
+            object.__setattr__(rules, name, min(value, NO_CAP_S))
         try:
-            return Backoff(**settings)
+            rules.check()
         except SettingsError:
             return None
+        return rules
 
     def scales(self, waits: Waits) -> dict[str, Scale]:
         """Return how each free setting is searched for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, nan
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,28 @@ def median(values: Floats) -> Estimate:
     return Estimate(middle, float(ordered[low]), float(ordered[n - 1 - low]), n)
 
 
-def _bootstrapped(values: Floats, statistic: Callable[..., npt.NDArray[np.float64]]) -> Estimate:
+def quantile(values: Floats, share: float) -> Estimate:
+    """Return a quantile with its bootstrap interval; the smallest value that this share reaches.
+
+    Infinite values are allowed: a time that never came.
+
+    Examples
+    --------
+    >>> quantile(np.arange(1.0, 101.0), 0.9).value
+    90.0
+    """
+
+    def reached(drawn: Floats, axis: int | None = None) -> Floats:
+        return np.asarray(np.quantile(drawn, share, axis=axis, method="inverted_cdf"))
+
+    return _bootstrapped(values, reached, "inverted_cdf")
+
+
+def _bootstrapped(
+    values: Floats,
+    statistic: Callable[..., npt.NDArray[np.float64]],
+    method: Literal["linear", "inverted_cdf"] = "linear",
+) -> Estimate:
     n = values.size
     if n == 0:
         return Estimate(nan, nan, nan, 0)
@@ -85,7 +107,7 @@ def _bootstrapped(values: Floats, statistic: Callable[..., npt.NDArray[np.float6
     drawn = np.random.default_rng(1).integers(0, n, (_RESAMPLES, n))
     found = statistic(values[drawn], axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail])
+    low, high = np.quantile(found, [tail, 1.0 - tail], method=method)
     return Estimate(float(statistic(values)), float(low), float(high), n)
 
 

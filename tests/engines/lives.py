@@ -16,7 +16,8 @@ from simlib.core.events import Drop, Message, Send
 from simlib.engines.store import SqliteStore
 from simlib.engines.target import Target
 
-SHORTEST_S, LONGEST_S = 0.1, 0.4
+SHORTEST_S, LONGEST_S = 0.1, 0.3
+GROWN_TIMEOUT_S = 5.0
 MOST_QUIET_LIVES = 20
 
 
@@ -59,6 +60,9 @@ def main(url: str, store: str, accepted_file: str, kills: int, seed: int) -> Non
         if child == 0:
             live(target, accepted, life, 100.0, 60.0)
             os._exit(0)
+        if life % 2:
+            # Every other one has done something by then, however busy the machine is.
+            grown(accepted_file)
         time.sleep(moments.uniform(SHORTEST_S, LONGEST_S))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -67,6 +71,13 @@ def main(url: str, store: str, accepted_file: str, kills: int, seed: int) -> Non
         live(target, accepted, life, 0.0, 2.0)
         if not left(Path(store)):
             return
+
+
+def grown(file: str) -> None:
+    """Wait until something is added to a file, but not for ever."""
+    size, until_s = Path(file).stat().st_size, time.monotonic() + GROWN_TIMEOUT_S
+    while Path(file).stat().st_size == size and time.monotonic() < until_s:
+        time.sleep(0.01)
 
 
 def left(path: Path) -> list[Message]:

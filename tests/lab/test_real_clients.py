@@ -70,6 +70,13 @@ REAL = [
         greeting="phoenix",
     ),
     Real(
+        "phoenix",
+        "table of steps",
+        {f"steps_s[{i}]": step_s for i, step_s in enumerate((0.1, 0.3, 0.4, 1.2))},
+        {"stepsMs": [100, 300, 400, 1200]},
+        greeting="phoenix",
+    ),
+    Real(
         "websockets_python",
         "exponential, no jitter, first wait spread",
         {"first_s": 0.5, "base_s": 0.31 / 1.618, "factor": 1.618, "cap_s": 1.5},

@@ -1,0 +1,45 @@
+"""A sweep's means as a table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isnan
+
+import pandas as pd
+from rich.console import Group
+from rich.table import Table
+
+from simlib.study.sweep import Sweep
+
+
+def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
+    """Return what was swept, and each combination's means with their intervals."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    keys = list(found.grid)
+    for name in [*_shortest(keys), "runs"]:
+        shown.add_column(name, overflow="fold")
+    names = [str(name) for name in means.columns if name not in (*keys, "runs")]
+    metrics = [name for name in names if not name.endswith((" low", " high"))]
+    for metric in metrics:
+        shown.add_column(metric, justify="right", overflow="fold")
+    for _, row in means.iterrows():
+        cells = [_short(row[key]) for key in [*keys, "runs"]]
+        shown.add_row(*cells, *(_mean(row, metric) for metric in metrics))
+    return Group(repr(found), "", shown, "", "Means, with half of the 95 % interval of each.")
+
+
+def _shortest(keys: Sequence[str]) -> list[str]:
+    """Return the last parts of paths, where these tell them apart."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return last if len(set(last)) == len(keys) else list(keys)
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _mean(row: pd.Series, metric: str) -> str:
+    value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
+    if isnan(low) or isnan(high):
+        return f"{value:.4g}"
+    return f"{value:.4g} \N{PLUS-MINUS SIGN}{(high - low) / 2.0:.2g}"

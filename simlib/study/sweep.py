@@ -1,0 +1,224 @@
+"""A sweep: every combination of some settings, each under many seeds, as one tidy table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.files import replacing
+from simlib.run import engine
+from simlib.scenario import Scenario, changed
+from simlib.study.cells import Cell, Kept, kept, played
+from simlib.study.replicate import seeds, t_interval
+from simlib.study.workers import outcomes
+
+#: More cells are refused: a mistake, or a study of weeks.
+MOST_CELLS = 1_000_000
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, repr=False)
+class Sweep:
+    """The runs of a grid: a row for each, the settings first, then the metrics."""
+
+    scenario: Scenario
+    grid: dict[str, list[Any]]
+    on: str
+    #: A row per run that was finished: the grid's keys, ``seed``, then the columns of `summary`.
+    table: pd.DataFrame
+    #: A row per run that failed: the grid's keys, ``seed``, ``failure``.
+    failures: pd.DataFrame
+    #: How many runs had been finished before, and were not played again.
+    resumed: int = 0
+    note: str = ""
+
+    def means(self, *metrics: str) -> pd.DataFrame:
+        """Return a row per combination: of each metric the mean, and its 95 % interval.
+
+        Examples
+        --------
+        >>> found = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2)
+        >>> found.means("attempts")["attempts"].tolist()
+        [1.0, 3.0]
+        """
+        rows = []
+        for values, runs in self.table.groupby(list(self.grid), sort=False, dropna=False):
+            row: dict[str, Any] = dict(zip(self.grid, values, strict=True))
+            row["runs"] = len(runs)
+            for metric in metrics:
+                found = t_interval(runs[_known(self.table, metric)].to_numpy(np.float64))
+                row |= {
+                    metric: found.value,
+                    f"{metric} low": found.low,
+                    f"{metric} high": found.high,
+                }
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def save(self, file: str | Path) -> None:
+        """Write the table to a Parquet file, whole or not at all."""
+        with replacing(file) as temporary:
+            self.table.to_parquet(temporary)
+
+    def __repr__(self) -> str:
+        size = " x ".join(f"{len(values)} {key}" for key, values in self.grid.items())
+        head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {len(self.table)} runs"
+        failed = f"{len(self.failures)} failed" if len(self.failures) else ""
+        return "\n".join(filter(None, [head, failed, self.note]))
+
+
+def _known(table: pd.DataFrame, metric: str) -> str:
+    if metric not in table.columns:
+        rule = "is no metric: simlib.study.metrics.MEANING has all"
+        raise SettingsError("metric", metric, rule)
+    return metric
+
+
+def sweep(
+    scenario: Scenario,
+    grid: Mapping[str, Sequence[Any]],
+    replications: int = 1,
+    *,
+    on: str = "sim",
+    workers: int | None = None,
+    client: Any = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Play every combination of some settings, each under the same seeds.
+
+    The table is the same, to the bit, wherever its runs are played.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is varied.
+    grid : mapping of str to sequence
+        Values by setting, such as ``{"client.backoff.cap_s": [5, 30]}``; ``client`` may be
+        ``["preset:phoenix", ...]``.
+    replications : int
+        Runs of each combination, under the seeds that follow the scenario's.
+    on : {"sim", "fleet"}
+        The engine.
+    workers : int, optional
+        So many processes; by default one per processor, 1: this one alone.
+    client : str or distributed.Client, optional
+        A Dask scheduler's address, or a client connected to one, instead.
+    folder : path, optional
+        Where finished runs are kept: a sweep that was killed goes on, and the table is written.
+    progress : callable, optional
+        Called with the fraction done.
+
+    Returns
+    -------
+    Sweep
+        The table, and what failed.
+
+    Raises
+    ------
+    SettingsError
+        If the grid is empty, or names a setting or a value that cannot be.
+
+    Examples
+    --------
+    >>> grid = {"client.backoff.jitter": ["none", "full"], "clients": [2]}
+    >>> sweep(Scenario(duration_s=2), grid, 2, workers=1).table.shape[0]
+    4
+    """
+    engine(on)
+    combinations, cells = _cells(scenario, grid, replications, on)
+    place = None if folder is None else Path(folder)
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    keeping = nullcontext(None) if place is None else kept(place / "cells.sqlite")
+    with keeping as store:
+        rows, failures, resumed = _all_played(cells, store, workers, client, progress)
+        note = "" if store is None else store.note
+    found = Sweep(
+        scenario,
+        {key: list(values) for key, values in grid.items()},
+        on,
+        _tidy(cells, combinations, rows, replications),
+        _tidy(cells, combinations, failures, replications),
+        resumed,
+        note,
+    )
+    if place is not None:
+        found.save(place / "sweep.parquet")
+    return found
+
+
+def _cells(
+    scenario: Scenario, grid: Mapping[str, Sequence[Any]], replications: int, on: str
+) -> tuple[list[dict[str, Any]], list[Cell]]:
+    """Return all combinations, and a cell for each and each seed, in order."""
+    if not grid:
+        raise SettingsError("grid", dict(grid), "must name a setting and its values")
+    for key, values in grid.items():
+        if isinstance(values, str) or not len(values):
+            raise SettingsError(f"grid {key}", values, "must be a list of at least one value")
+    if replications < 1:
+        raise SettingsError("replications", replications, "must be a whole number from 1")
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    if len(combinations) * replications > MOST_CELLS:
+        rule = f"makes {len(combinations) * replications:,} runs, more than {MOST_CELLS:,}"
+        raise SettingsError("grid", list(grid), rule)
+    cells = []
+    for combination in combinations:
+        try:
+            one = changed(scenario, combination)
+        except SettingsError as error:
+            raise SettingsError(f"grid {error.key}", error.value, error.rule) from error
+        cells += [Cell(one.replace(seed=seed), on) for seed in seeds(one, replications)]
+    return combinations, cells
+
+
+def _all_played(
+    cells: Sequence[Cell],
+    store: Kept | None,
+    workers: int | None,
+    client: Any,
+    progress: Progress | None,
+) -> tuple[dict[int, Any], dict[int, Any], int]:
+    """Return the rows and the failures by the number of their cell, and how many were there."""
+    keys = ["" if store is None else cell.key for cell in cells]
+    finished = {} if store is None else store.rows()
+    rows = {i: finished[key] for i, key in enumerate(keys) if key in finished}
+    resumed, failures = len(rows), {}
+    left = [i for i in range(len(cells)) if i not in rows]
+    todo = [cells[i] for i in left]
+    for done, found in enumerate(outcomes(played, todo, workers=workers, cluster=client), 1):
+        i = left[found.index]
+        if found.failure:
+            failures[i] = {"failure": found.failure}
+        else:
+            rows[i] = found.value
+            if store is not None:
+                store.keep(keys[i], found.value)
+        if progress is not None:
+            progress((resumed + done) / len(cells))
+    if cells and len(failures) == len(cells):
+        raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]['failure']}")
+    return rows, failures, resumed
+
+
+def _tidy(
+    cells: Sequence[Cell],
+    combinations: Sequence[Mapping[str, Any]],
+    rows: Mapping[int, Mapping[str, Any]],
+    replications: int,
+) -> pd.DataFrame:
+    """Return rows as a table in the order of the cells, wherever and whenever they were played."""
+    said = [
+        {**combinations[i // replications], "seed": cells[i].scenario.seed, **rows[i]}
+        for i in sorted(rows)
+    ]
+    return pd.DataFrame(said)
