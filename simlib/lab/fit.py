@@ -40,6 +40,8 @@ _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
 _MOST_OUTSIDE, _MOST_LATE = 0.03, 0.1
+#: A policy is wrong that most waits of some attempt break, however many others it explains.
+_MOST_OF_ONE, _LEAST_OF_ONE = 0.5, 6
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
 _BEHIND = 0.3
 #: So many waits are enough to see roughly.
@@ -69,6 +71,8 @@ class Goodness:
     #: Share of the waits that lie outside their bands, and of those that are but late.
     outside_fraction: float
     late_fraction: float
+    #: The largest such share, both together, among waits of the same attempt in a row.
+    worst_fraction: float
     #: The largest distance between how the waits lie in their bands and evenly.
     distance: float
     #: Chance of at least this distance if the policy is right; 1 where no band is wide enough.
@@ -82,7 +86,7 @@ class Goodness:
         uneven = self.chance < _LEVEL and self.distance > _SMALL_DISTANCE
         # One stray wait proves nothing, however few there are.
         most_outside = max(_MOST_OUTSIDE, 1.0 / self.waits)
-        is_late = self.late_fraction > _MOST_LATE
+        is_late = self.late_fraction > _MOST_LATE or self.worst_fraction > _MOST_OF_ONE
         return not uneven and not is_late and self.outside_fraction <= most_outside
 
 
@@ -130,7 +134,12 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     from scipy import stats
 
     found = places(rules, waits, blur_s)
-    shares = float((found.outside & ~found.late).mean()), float(found.late.mean())
+    by_attempt = [found.outside[rows].mean() for rows in waits.rows if rows.size >= _LEAST_OF_ONE]
+    shares = (
+        float((found.outside & ~found.late).mean()),
+        float(found.late.mean()),
+        float(max(by_attempt, default=0.0)),
+    )
     if found.inside.size < LEAST_WAITS:
         return Goodness(*shares, 0.0, 1.0, len(waits))
     tested = stats.kstest(found.inside, "uniform")

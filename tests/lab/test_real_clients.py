@@ -49,7 +49,8 @@ REAL = [
     Real(
         "socket.io-client",
         "exponential, proportional jitter before the cap",
-        {"base_s": 0.2, "factor": 2.0, "cap_s": 1.0},
+        # Its waits are 0.55 to 1.5 delays: the sign of its jitter is the parity of a decimal.
+        {"base_s": 0.2 * 1.025, "factor": 2.0, "cap_s": 1.0},
         {"reconnectionDelay": 200, "reconnectionDelayMax": 1000},
         greeting="engine.io",
     ),
@@ -79,7 +80,8 @@ REAL = [
     Real(
         "websockets_python",
         "exponential, no jitter, first wait spread",
-        {"first_s": 0.5, "base_s": 0.31 / 1.618, "factor": 1.618, "cap_s": 1.5},
+        # Its first wait, from 0 to 0.5 s, is drawn too seldom here to be told within 5 %.
+        {"base_s": 0.31 / 1.618, "factor": 1.618, "cap_s": 1.5},
         environment=(
             "WEBSOCKETS_BACKOFF_INITIAL_DELAY=0.5",
             "WEBSOCKETS_BACKOFF_MIN_DELAY=0.31",
