@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CLIENTS := tests/lab/node_modules/.ready
 
-.PHONY: help demo test lab bench lint clean
+.PHONY: help demo test cover lab bench lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -14,7 +14,11 @@ demo: $(READY) ## play the first outage in simulation and on real WebSockets, an
 	@$(BIN)/simlib compare data/scenarios/first_outage.toml
 
 test: lint $(CLIENTS) ## check style and types, and run all tests
-	@$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
+
+cover: $(READY) ## measure how much of the core its own tests cover, branches too
+	@$(BIN)/python -m pytest -q -n 2 tests/core tests/theory \
+	  --cov=simlib.core --cov-report=term --cov-fail-under=99
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

@@ -1,6 +1,6 @@
 """Measure speed and memory: prints one table and writes out/bench.json. About five minutes.
 
-python tests/benchmarks/run.py [fleet|inference|live|simulated|starting ...] measures these alone.
+python tests/benchmarks/run.py [fleet|inference|live|simulated|starting|studies ...] measures these.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import inference
 import live
 import simulated
 import starting
+import studies
 from figure import Figure, as_table
 from rich.console import Console
 
@@ -35,6 +36,7 @@ BENCHMARKS = (
     fleet.many_scenarios,
     fleet.nothing_compiled,
     inference.inference,
+    studies.efficiency,
     live.crowd,
     live.beside_bare,
 )
