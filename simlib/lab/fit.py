@@ -43,7 +43,7 @@ _MOST_OUTSIDE, _MOST_LATE = 0.03, 0.1
 #: A policy is wrong that most waits of some attempt break, however many others it explains.
 _MOST_OF_ONE, _LEAST_OF_ONE = 0.5, 6
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
-_BEHIND = 0.3
+_BEHIND = 0.2
 #: So many waits are enough to see roughly.
 _ROUGHLY = 200
 #: So many families are looked at with a first wait of its own.

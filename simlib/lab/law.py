@@ -89,13 +89,11 @@ class Waits:
         """The rows of each attempt."""
         return [np.flatnonzero(self.group == i) for i in range(len(self.attempts))]
 
-    def from_attempt(self, place: int) -> Whole:
-        """Return the rows of an attempt, by its place in `attempts`, and of all later ones."""
-        return self._later[place]
-
     @cached_property
-    def _later(self) -> list[Whole]:
-        return [np.flatnonzero(self.group >= i) for i in range(len(self.attempts))]
+    def first_and_later(self) -> tuple[Whole, Whole]:
+        """The rows of first attempts, and of all others."""
+        first = self.attempt == 1
+        return np.flatnonzero(first), np.flatnonzero(~first)
 
     @cached_property
     def longest_s(self) -> float:
@@ -145,14 +143,12 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
     >>> bands(Backoff(jitter="equal"), waits).low_s
     array([0.5, 1. ])
     """
-    if looks_back(rules):
+    if looks_back(rules) and not rules.step_count:
+        # From the second attempt on, only the wait before makes a difference.
         found = np.empty((3, len(waits)))
-        last = int(waits.attempts[-1])
-        for i, attempt in enumerate(waits.attempts):
-            rows = waits.from_attempt(i)
-            found[:, rows] = _band(rules, int(attempt), waits.previous_s[rows])
-            if attempt > 1 and (found[:, rows] == _band(rules, last, waits.previous_s[rows])).all():
-                break  # Ceilings never fall again: from here on the attempt makes no difference.
+        for attempt, rows in enumerate(waits.first_and_later, 1):
+            if rows.size:
+                found[:, rows] = _band(rules, attempt, waits.previous_s[rows])
         return Bands(*found)
     by_attempt = np.empty((3, len(waits.attempts)))
     highest = _scalar_band(rules, int(waits.attempts[-1]))

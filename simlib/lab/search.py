@@ -115,7 +115,7 @@ def searched(
 # --- intervals ---------------------------------------------------------------------------
 
 #: The sampler's walkers and steps per free setting; the first half of the steps is thrown away.
-_WALKERS, _STEPS = 6, 90
+_WALKERS, _STEPS = 6, 60
 _STRETCH = 2.0
 
 
