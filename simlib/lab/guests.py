@@ -32,6 +32,8 @@ class Guest:
     ended: int = 0
     last_ended_s: float = 0.0
     longest_wait_s: float = -1.0
+    #: Until then nobody could see it, since the port was closed.
+    unseen_until_s: float = 0.0
     #: What ended its last attempt, in words.
     last_kind: str = ""
     #: It will not come any more.
@@ -68,7 +70,7 @@ class Guest:
             return False
         longest_s = self.longest_wait_s
         limit_s = inf if longest_s < 0.0 else max(_WHILE_S, _PATIENCE * longest_s + 2.0)
-        return now_s - self.last_ended_s > limit_s
+        return now_s - max(self.last_ended_s, self.unseen_until_s) > limit_s
 
 
 @dataclass(slots=True)

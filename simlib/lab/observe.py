@@ -319,6 +319,8 @@ class Stage:
         """Note the clients that are gone."""
         now_s = self.now_s()
         for each in self._guests.present():
+            if self._phase.closed:
+                each.unseen_until_s = now_s
             command = self._commands.get(each.seat)
             ended = command is not None and command.status is not None
             if each.live is None and (ended or each.is_quiet(now_s)):

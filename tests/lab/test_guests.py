@@ -51,3 +51,13 @@ def test_the_wait_is_from_the_end_to_the_next_attempt():
     guest.left(first, 0)
     assert 2.5 == guest.came(attempt(5.5))
     assert (2, 1, 2.5) == (guest.attempts, guest.ended, guest.longest_wait_s)
+
+
+def test_who_could_not_be_seen_is_not_gone():
+    guest, held = came(Guests(own_seats=True), 0.0)
+    held.ended_s = 0.0
+    guest.left(held, 0)
+    guest.longest_wait_s = 1.0
+    assert guest.is_quiet(20.0)
+    guest.unseen_until_s = 19.0
+    assert not guest.is_quiet(20.0)
