@@ -200,15 +200,23 @@ def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
     over, under = (waits.wait_s - found.low_s) / blur_s, (waits.wait_s - found.high_s) / blur_s
     point = _point(waits.wait_s - found.high_s, blur_s)
     wide = width_s > 1e-3 * blur_s
-    spread = np.where(wide, (_ndtr(over) - _ndtr(under)) / np.where(wide, width_s, 1.0), point)
+    on_time = _ndtr(over) - _ndtr(under)
+    late = _late(waits.wait_s - found.high_s) - _late(waits.wait_s - found.low_s)
+    share = (1.0 - LATE_FRACTION) * on_time + LATE_FRACTION * late
+    spread = np.where(wide, share / np.where(wide, width_s, 1.0), point)
     return _with_strays((1.0 - found.at_high) * spread + found.at_high * point, waits)
 
 
 def _point(off_s: Floats, blur_s: float | Floats) -> Floats:
     """Return the density of what is so far off a wait without jitter."""
     normal = np.exp(-0.5 * (off_s / blur_s) ** 2) / (_ROOT * blur_s)
-    late = np.where(off_s > 0.0, np.exp(-np.maximum(0.0, off_s) / LATE_S) / LATE_S, 0.0)
+    late = np.where(off_s > 0.0, _late(off_s) / LATE_S, 0.0)
     return (1.0 - LATE_FRACTION) * normal + LATE_FRACTION * late
+
+
+def _late(off_s: Floats) -> Floats:
+    """Return how likely it is that what is late is later than this."""
+    return np.asarray(np.exp(-np.maximum(0.0, off_s) / LATE_S))
 
 
 def _with_strays(density: Floats, waits: Waits) -> Floats:
