@@ -72,7 +72,7 @@ class Proxy:
     async def close(self) -> None:
         """End every connection and stop listening."""
         if self._listener is not None:
-            self._listener.close()
+            await sockets.stop_listening([self._listener])
         if self.pipes:
             self._empty.clear()
             for pipe in list(self.pipes):

@@ -1,10 +1,14 @@
-"""What is done to a TCP connection beneath its transport."""
+"""What is done to TCP sockets beneath their transports."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from collections.abc import Sequence
+
+#: Turns of the loop until what it has accepted is a connection.
+_TURNS = 3
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -14,3 +18,18 @@ def reset(transport: asyncio.Transport) -> None:
         linger = struct.pack("ii", 1, 0)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
     transport.abort()
+
+
+async def stop_listening(servers: Sequence[asyncio.Server]) -> None:
+    """Close servers, and leave no socket without an owner.
+
+    A server that is closed does not take what it has accepted and not yet made a connection of
+    (Python 3.11): that socket would stay open until it is collected as garbage.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in (listener for server in servers for listener in server.sockets):
+        loop.remove_reader(listener.fileno())
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
+    for server in servers:
+        server.close()

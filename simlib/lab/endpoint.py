@@ -61,6 +61,9 @@ class Host(Protocol):
     def ended(self, connection: Connection) -> None:
         """Hear that a connection is over."""
 
+    def closed(self, connection: Connection) -> None:
+        """Hear that a connection's socket is closed, the last of it."""
+
     def odd(self, word: str, sentence: str) -> None:
         """Hear of something that a WebSocket client would not do."""
 
@@ -139,6 +142,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take in the end."""
+        self._host.closed(self)
         if self._transport is None:
             return
         self._leave("client")

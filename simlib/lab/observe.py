@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 from pathlib import Path
@@ -28,7 +28,6 @@ MOST_CLIENTS = 100
 _MOST_NOTES = 50
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
-_SETTLE_S = 0.02
 #: What these phases do to an attempt may take longer than they have.
 _HOLDING = {Kind.SILENT, Kind.NO_PONG, Kind.OPEN_THEN_CUT, Kind.SEVERAL}
 
@@ -96,6 +95,8 @@ class Stage:
         self._commands: dict[int, Command] = {}
         self._rows: list[Attempt] = []
         self._open: dict[Connection, Guest] = {}
+        #: All whose sockets are not closed yet, those that nobody takes for a client included.
+        self._connected: set[Connection] = set()
         self._outcomes: list[dict[str, Any]] = []
         self._notes: dict[str, str] = {}
         self._number, self._phase = 0, self.script.phases[0]
@@ -153,6 +154,11 @@ class Stage:
             self._listener.ended(connection.attempt)
             self._changed.set()
 
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection: its socket is closed."""
+        self._connected.discard(connection)
+        self._changed.set()
+
     def odd(self, word: str, sentence: str) -> None:
         """Note something odd, once."""
         if word not in self._notes and len(self._notes) < _MOST_NOTES:
@@ -202,7 +208,7 @@ class Stage:
             if number == 0:
                 until_s = self.now_s() + self.script.longest_s
             if phase.closed:
-                self._ports.close()
+                await self._ports.close()
             why = await self._until_enough(min(self.now_s() + phase.longest_s, until_s))
             await self._end(why)
             if self._stopped:
@@ -257,7 +263,7 @@ class Stage:
         cut = [each for each in self._open if why != "attempts" or phase.kind in _HOLDING]
         for connection in cut:
             connection.reset()
-        await self._until_over(cut)
+        await self._until(lambda: not any(each in self._open for each in cut))
         if phase.closed:
             await self._ports.reopen(self._connection)
             sentence = f"phase {number} ({phase.words}): attempts at a closed port are not seen"
@@ -335,7 +341,9 @@ class Stage:
     # --- beginning and end -------------------------------------------------------------------
 
     def _connection(self, seat: int) -> Connection:
-        return Connection(self, seat)
+        connection = Connection(self, seat)
+        self._connected.add(connection)
+        return connection
 
     def _url(self, seat: int) -> str:
         host = "127.0.0.1" if self._host in {"0.0.0.0", ""} else self._host
@@ -348,9 +356,9 @@ class Stage:
         if self._within_second > FLOOD_PER_S:
             self.odd("flood", f"a flood: more than {FLOOD_PER_S} attempts within one second")
 
-    async def _until_over(self, connections: Sequence[Connection]) -> None:
+    async def _until(self, holds: Callable[[], bool]) -> None:
         until_s = self.now_s() + _END_TIMEOUT_S
-        while self.now_s() < until_s and any(each in self._open for each in connections):
+        while self.now_s() < until_s and not holds():
             await self._change(until_s)
 
     async def _finish(self) -> None:
@@ -361,10 +369,10 @@ class Stage:
             self._open.pop(connection)
             connection.forget()
             self._listener.ended(attempt)
-        self._ports.close()
+        await self._ports.close()
         await asyncio.gather(*(each.end() for each in self._commands.values()))
-        # What was being accepted when the ports closed has its turn now, and is reset.
-        await asyncio.sleep(_SETTLE_S)
+        # What was being accepted when the ports closed was reset.
+        await self._until(lambda: not self._connected)
 
 
 async def observe_live(script: str | Path | Script = "standard", **options: Any) -> Observation:

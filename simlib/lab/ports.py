@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 
 from simlib.core.errors import SettingsError
+from simlib.engines import sockets
 
 _BACKLOG = 4096
 _REOPEN_TIMEOUT_S = 5.0
@@ -53,16 +54,15 @@ class Ports:
             try:
                 return await self.open(protocol)
             except SettingsError:
-                self.close()
+                await self.close()
                 if loop.time() > until_s:
                     raise
                 await asyncio.sleep(_PAUSE_S)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop listening; connections that are there stay."""
-        for server in self._servers:
-            server.close()
-        self._servers = []
+        servers, self._servers = self._servers, []
+        await sockets.stop_listening(servers)
 
     def _listener(self, number: int) -> socket.socket:
         try:

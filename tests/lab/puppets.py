@@ -46,7 +46,10 @@ async def attempt(url: str, **options: Any) -> str:
         return "refused"
     except (OSError, EOFError, InvalidHandshake):
         return "ended before it was open"
-    await connection.wait_closed()
+    try:
+        await connection.wait_closed()
+    finally:
+        connection.transport.abort()  # whoever is cancelled here leaves nothing open
     return f"open, then {connection.close_code}"
 
 
