@@ -184,6 +184,8 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     candidates = _candidates(seen, blurred_s)
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
+    if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
+        candidates = _best_of(PLAIN[:1], seen, seen, blurred_s)
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
     found = Fit(seen, blurred_s, candidates, [])
     return with_intervals(found) if intervals else found
@@ -223,7 +225,7 @@ def _blur_s(waits: Waits) -> float:
 def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:
     """Return the families at their best, those with a first wait of its own if it is apart."""
     few = _some(waits)
-    possible = [each for each in PLAIN if _may_be(each, few, blur_s)]
+    possible = [each for each in PLAIN if _may_be(each, few, blur_s)] or PLAIN
     families = [form for each in possible for form in forms(each, waits, blur_s)]
     found = _best_of(families, waits, few, blur_s)
     if _first_is_apart(found, waits, blur_s):

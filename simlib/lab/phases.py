@@ -73,7 +73,7 @@ def connect_timeout(rows: pd.DataFrame, blur_s: float) -> Finding:
     about = "connect_timeout_s"
     silent = rows[(rows["kind"] == "silent") & ~rows["opened"]]
     lasted = silent["ended_s"] - silent["accept_s"]
-    own = lasted[silent["ended_by"] == "client"].to_numpy(np.float64)
+    own = _likely(lasted[silent["ended_by"] == "client"])
     if own.size >= LEAST:
         words = "closes an attempt that is accepted and not answered after this time"
         return measured(about, own, blur_s, words)
@@ -111,7 +111,7 @@ def _heartbeat_timeout(silent: pd.DataFrame, blur_s: float) -> Finding:
     pinged = silent[(silent["pings"] > 0) & silent["first_ping_s"].notna()]
     own = pinged[pinged["ended_by"] == "client"]
     last_s = own["first_ping_s"] + (own["pings"] - 1) * own["ping_interval_s"].fillna(0.0)
-    waited = (own["ended_s"] - own["answered_s"] - last_s).to_numpy(np.float64)
+    waited = _likely(own["ended_s"] - own["answered_s"] - last_s)
     if waited.size:
         words = "closes when its last ping has gone unanswered for this time"
         return measured(about, waited, blur_s, words)
@@ -119,6 +119,11 @@ def _heartbeat_timeout(silent: pd.DataFrame, blur_s: float) -> Finding:
         words = "its pings went unanswered, and it stayed; a longer phase no_pong would tell more"
         return Finding(about, None, nan, inf, len(pinged), words)
     return not_enough(about, "no_pong", 0, 1, "a phase no_pong longer than its interval tells it")
+
+
+def _likely(times: pd.Series) -> Floats:
+    """Return the times that can be: an end that was not seen has none, and none is below 0."""
+    return times[times > 0.0].to_numpy(np.float64)
 
 
 # --- what stops it -----------------------------------------------------------------------

@@ -18,6 +18,7 @@ from simlib.lab import chains, counting
 from simlib.lab.fit import fit
 from simlib.lab.law import Waits, bands, sample
 from simlib.lab.nearest import distance, nearest
+from simlib.lab.phases import connect_timeout
 from simlib.scenario import build
 from simlib.show.inference import inference_in_words
 from tests.lab.playing import STANDARD, Phase, Played, drawn
@@ -101,6 +102,21 @@ def test_waits_of_no_family_are_of_none_of_these():
     two_sided = np.where(rng.random(200) < 0.5, 1.0, 7.0) + rng.random(200)
     frame = pd.DataFrame({"attempt": 1 + np.arange(200) % 5, "wait_s": two_sided, "client": 0})
     assert fit(frame).is_none
+
+
+def test_waits_that_no_family_says_better_than_a_simpler_one_have_a_nearest_one():
+    wait_s = "0 0 5 0 0 1 5 1 5 0 1 1 1 1 1 0 0 1 1 5 0 5 0 0 0 1 0 5 5 5 1".split()
+    seen = pd.DataFrame({"wait_s": [0.01 * float(each) if each != "5" else 5.0 for each in wait_s]})
+    seen = seen.assign(attempt=seen.index % 4 + 1, client=seen.index // 4)
+    found = fit(seen, intervals=False)
+    assert not found.best.goodness.is_good
+
+
+def test_an_end_that_was_not_seen_says_nothing_of_a_timeout():
+    rows = pd.DataFrame({"accept_s": [0.0] * 5, "ended_s": [5.0, 5.01, np.nan, 4.99, 5.0]})
+    rows = rows.assign(kind="silent", opened=False, ended_by="client")
+    found = connect_timeout(rows, 0.002)
+    assert (4, 5.0) == (found.attempts, round(found.value, 3))
 
 
 def test_few_waits_are_refused_with_their_number():
