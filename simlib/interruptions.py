@@ -1,4 +1,4 @@
-"""Which faults can end a connection, and until when who leaves OPEN was hit by one."""
+"""Which faults count as interruptions, and until when who leaves OPEN was hit by one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,16 @@ _SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)
 
 
 def interrupting(scenario: Scenario) -> list[Fault]:
-    """Return the faults that can end a WebSocket connection or keep one from opening."""
+    """Return the faults that can end a WebSocket connection or keep one from opening.
+
+    Those that start before the warm-up is over do not count, and so are not among them.
+    """
     return [
         fault
         for fault in scenario.faults
-        if fault.kind not in _HARMLESS and fault.route != Route.HTTP
+        if fault.kind not in _HARMLESS
+        and fault.route != Route.HTTP
+        and fault.start_s >= scenario.warm_up_s
     ]
 
 

@@ -51,6 +51,8 @@ class Scenario(Ruled):
     seed: int = count(1, low=0, high=SEED_LIMIT - 1)
     #: The clients start evenly spread over this time.
     ramp_s: float = seconds(1.0)
+    #: Metrics count what happens from this moment on; before it, the run settles.
+    warm_up_s: float = seconds(0.0)
     #: A client stays for this long on average after its start, then it leaves; inf: to the end.
     stay_s: float = seconds(inf, above=True, endless=True)
     #: How many servers there are, each on its own; client i connects to gateway i modulo gateways.
@@ -77,8 +79,9 @@ class Scenario(Ruled):
             self._check_list(name, kind)
         self._check_faults()
         self._check_herds()
-        if self.ramp_s >= self.duration_s:
-            raise SettingsError("ramp_s", self.ramp_s, "must be shorter than duration_s")
+        for name in ("ramp_s", "warm_up_s"):
+            if getattr(self, name) >= self.duration_s:
+                raise SettingsError(name, getattr(self, name), "must be shorter than duration_s")
 
     def _check_list(self, name: str, kind: type[Fault] | type[Hint] | type[Herd]) -> None:
         """Make a field a tuple of what belongs there; what has a moment, within the run."""

@@ -29,9 +29,12 @@ class Tally:
         Times to recover and to detect, ascending, as `simlib.summary` defines them.
     waits : array of float, policies by 4 by attempts in a row
         Of each herd, and then of all other clients: number and sum of the waits after so many
-        failures; the same of those that the backoff alone decided.
+        failures, from the end of the warm-up on; the same of those that the backoff alone decided.
     there_s, open_s, breaker_open_s : float
-        Time that the clients were there, OPEN, and with an open breaker, together, seconds.
+        Time that the clients were there, OPEN, and with an open breaker, together, seconds, from
+        the end of the warm-up on.
+    early : array of int, one row per second
+        What of ``bins`` had happened before the end of the warm-up.
     """
 
     bins: Any
@@ -42,6 +45,7 @@ class Tally:
     there_s: float
     open_s: float
     breaker_open_s: float
+    early: Any = ()
 
     @property
     def attempts_per_s(self) -> Any:
@@ -71,6 +75,14 @@ class Tally:
         """Return how often something happened in the whole run."""
         return int(self.bins[:, self.columns.index(column)].sum())
 
+    def counted(self, column: str) -> Any:
+        """Return how often something happened in each second, from the end of the warm-up on."""
+        place = self.columns.index(column)
+        counts = self.bins[:, place].copy()
+        if len(self.early):
+            counts[: len(self.early)] -= self.early[:, place]
+        return counts
+
     @classmethod
     def merged(cls, parts: Sequence[Tally]) -> Tally:
         """Return the counts of several parts of the clients together."""
@@ -79,7 +91,7 @@ class Tally:
         first, *others = parts
         if not others:
             return first
-        sums = ("bins", "waits", "there_s", "open_s", "breaker_open_s")
+        sums = ("bins", "early", "waits", "there_s", "open_s", "breaker_open_s")
         times = ("recovery_s", "detection_s")
         # Added up one after the other, in the order given: the same bits wherever they come from.
         summed: dict[str, Any] = {

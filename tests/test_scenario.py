@@ -231,6 +231,7 @@ SCENARIOS = st.builds(
     duration_s=st.floats(50.0, 1000.0),
     seed=st.integers(0, 2**32 - 1),
     ramp_s=st.floats(0.0, 49.0),
+    warm_up_s=st.floats(0.0, 49.0),
     client=SETTINGS,
     server=SERVERS,
     path=PATHS,
@@ -383,6 +384,8 @@ def test_replace_names_the_path_that_is_wrong(key, value, message):
         ({"name": 3}, f"name = 3: {NAME_RULE}"),
         ({"teaches": 3}, "teaches = 3: must be a text"),
         ({"ramp_s": 60}, "ramp_s = 60.0: must be shorter than duration_s"),
+        ({"warm_up_s": 60}, "warm_up_s = 60.0: must be shorter than duration_s"),
+        ({"warm_up_s": -1}, "warm_up_s = -1: must be a number of seconds, 0 or more"),
         ({"faults": [3]}, "faults[0] = 3: must be a Fault"),
         ({"gateways": 0}, "gateways = 0: must be a whole number, from 1 to 10,000"),
         (

@@ -233,7 +233,8 @@ def _check(scenario: Scenario, within_s: float, share: float, on: str) -> None:
         raise SettingsError("recover_within_s", within_s, "must be a number of seconds, above 0")
     faults = interrupting(scenario)
     if not faults:
-        rule = "hold none that ends a connection: add one, such as an outage with a stop_s"
+        after = f" from warm_up_s ({scenario.warm_up_s:g}) on" if scenario.warm_up_s else ""
+        rule = f"hold none that ends a connection{after}: add one, such as an outage with a stop_s"
         raise SettingsError("faults", len(scenario.faults), rule)
     for i, fault in enumerate(scenario.faults):
         if fault in faults and fault.end_s >= scenario.duration_s:
@@ -274,6 +275,8 @@ def with_room(scenario: Scenario, within_s: float) -> Scenario:
     return scenario.replace(
         ramp_s=scenario.ramp_s + later_s,
         duration_s=scenario.duration_s + later_s,
+        # A fault that it leaves out stays left out.
+        warm_up_s=scenario.warm_up_s + later_s if scenario.warm_up_s else 0.0,
         faults=[
             replace(each, start_s=each.start_s + later_s, stop_s=each.stop_s + later_s)
             for each in scenario.faults

@@ -269,7 +269,11 @@ def _unjittered(scenario: Scenario, length_s: float) -> Scenario:
 def _faulty(scenario: Scenario, fault: Fault, length_s: float, rate_per_s: float) -> Scenario:
     work = scenario.workload
     changed = scenario.replace(
-        duration_s=START_S + length_s + AFTER_S, ramp_s=1.0, faults=[fault], hints=[]
+        duration_s=START_S + length_s + AFTER_S,
+        ramp_s=1.0,
+        warm_up_s=0.0,
+        faults=[fault],
+        hints=[],
     )
     changed = changed.replace("workload.stop_s", START_S + length_s + 1.0)
     if rate_per_s == 0.0 or work.rate_per_s == 0.0:

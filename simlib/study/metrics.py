@@ -2,6 +2,10 @@
 
 What holds for all of them: a time that never comes is inf; a number for which there is too
 little data is NaN; a client's time counts from its start until it leaves, or to the end of the run.
+
+A row of metrics counts from the end of the scenario's warm-up on: time, attempts and waits since,
+messages sent since, faults that start since. The attempts, spans and messages themselves are all
+there, for whoever draws them; times to detect and to recover are of the faults that count.
 """
 
 from __future__ import annotations
@@ -73,7 +77,8 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
     """Return the metrics of runs, one row each.
 
     `MEANING` defines every column. Quantiles are observed values: the smallest one that at
-    least this share of the values does not pass.
+    least this share of the values does not pass. What happened before the scenario's ``warm_up_s``
+    does not count.
 
     Parameters
     ----------
@@ -111,8 +116,12 @@ def attempts_per_s(trace: Trace) -> Floats:
     """Return the number of attempts from each whole second of the run to the next."""
     if trace.tally is not None:
         return np.asarray(trace.tally.attempts_per_s, float)
+    return _per_s(trace, attempt_times_s(trace))
+
+
+def _per_s(trace: Trace, times_s: Floats) -> Floats:
     seconds = max(1, int(np.ceil(trace.end_s)))
-    counts, _ = np.histogram(attempt_times_s(trace), np.arange(seconds + 1))
+    counts, _ = np.histogram(times_s, np.arange(seconds + 1))
     return counts.astype(float)
 
 
@@ -239,7 +248,7 @@ def messages(trace: Trace) -> pd.DataFrame:
     trace.need_all_rows()
     frame = trace.frame()
     frame = frame[(frame["message"] >= 0).to_numpy()]
-    key = frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
+    key = _keys(frame)
     name, reason = frame["name"], frame["reason"]
     answered = name.isin(["received", "posted"]) & reason.isin(["accepted", "duplicate"])
 
@@ -332,20 +341,24 @@ def row(trace: Trace) -> dict[str, Any]:
 
 
 def _of_links(trace: Trace) -> dict[str, Any]:
+    from_s = trace.scenario.warm_up_s
     states = spans(trace, ["state"])
+    states = states[states["start_s"] >= from_s]
     looks = spans(trace, [*LOOKS, "left"])
     there = (looks["state"] != "idle") & ~looks["left"]
-    time_s = (looks["stop_s"] - looks["start_s"]).where(there, 0.0)
-    notices = trace.frame()
-    notices = notices[(notices["reason"] == "gave_up").to_numpy()]
-    attempts = attempt_times_s(trace).size
+    counted_s = looks["stop_s"].clip(lower=from_s) - looks["start_s"].clip(lower=from_s)
+    time_s = counted_s.where(there, 0.0)
+    rows = trace.frame()
+    notices = rows[((rows["reason"] == "gave_up") & (rows["time_s"] >= from_s)).to_numpy()]
+    attempts_s = attempt_times_s(trace)
+    attempts_s = attempts_s[attempts_s >= from_s]
     return {
         "availability_fraction": _ratio(time_s[looks["available"] == 1].sum(), time_s.sum()),
         "polling_fraction": _ratio(time_s[looks["transport"] == "poll"].sum(), time_s.sum()),
         "breaker_open_fraction": _ratio(time_s[looks["breaker"] == "open"].sum(), time_s.sum()),
-        "attempts": attempts,
-        "peak_attempts_per_s": attempts_per_s(trace).max(),
-        "amplification": _ratio(attempts, (states["state"] == "open").sum()),
+        "attempts": attempts_s.size,
+        "peak_attempts_per_s": _per_s(trace, attempts_s).max(),
+        "amplification": _ratio(attempts_s.size, (states["state"] == "open").sum()),
         "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
         "mean_wait_fraction": _wait_fractions(trace).mean(),
         "gave_up": notices["client"].nunique(),
@@ -353,18 +366,19 @@ def _of_links(trace: Trace) -> dict[str, Any]:
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
-    attempts = tally.total("attempts")
+    attempts_per_s = np.asarray(tally.counted("attempts"), float)
+    attempts = int(attempts_per_s.sum())
     number, sum_s, _, _ = tally.waits.sum(axis=0)
     return {
         "availability_fraction": _ratio(tally.open_s, tally.there_s),
         "polling_fraction": 0.0,
         "breaker_open_fraction": _ratio(tally.breaker_open_s, tally.there_s),
         "attempts": attempts,
-        "peak_attempts_per_s": attempts_per_s(trace).max(),
-        "amplification": _ratio(attempts, tally.total("opens")),
+        "peak_attempts_per_s": attempts_per_s.max(),
+        "amplification": _ratio(attempts, tally.counted("opens").sum()),
         "mean_wait_s": _ratio(sum_s.sum(), number.sum()),
         "mean_wait_fraction": _ratio(*_fractions(trace, tally)),
-        "gave_up": tally.total("gave_up"),
+        "gave_up": int(tally.counted("gave_up").sum()),
     }
 
 
@@ -397,6 +411,7 @@ def _wait_fractions(trace: Trace) -> pd.Series:
         & (frame["state"] == "waiting")
         & (frame["breaker"] != "open")
         & (frame["hint_s"] == 0.0)
+        & (frame["time_s"] >= trace.scenario.warm_up_s)
     ]
     # What a budget postponed says nothing of the backoff.
     told = frame[(frame["reason"] == "budget").to_numpy()]
@@ -427,9 +442,12 @@ def _of_faults(trace: Trace) -> dict[str, Any]:
 
 
 def _of_messages(trace: Trace) -> dict[str, Any]:
+    from_s = trace.scenario.warm_up_s
     table = messages(trace)
+    is_early = (table["send_s"] < from_s).to_numpy()
+    processed = _processed(trace, table[is_early])
+    table = table[~is_early]
     acknowledged = table[table["acknowledged_s"] < inf]
-    processed = int((trace.frame()["name"] == "process").sum())
     delivered = int(table["delivered"].sum())
     superseded = int((~table["delivered"] & (table["reason"] == "coalesced")).sum())
     contested = int((table["reason"] == "conflict").sum())
@@ -445,7 +463,7 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
         "lost": lost,
         "undelivered": due - delivered - lost,
         "duplicate_fraction": _ratio(processed - delivered, processed),
-        "goodput_per_s": _ratio(len(acknowledged), trace.end_s),
+        "goodput_per_s": _ratio(len(acknowledged), max(0.0, trace.end_s - from_s)),
         "head_of_line_s": (left["left_s"] - left["send_s"]).mean(),
         **_quantiles("round_trip_s", table.loc[table["round_trip_s"] < inf, "round_trip_s"], 50),
         **_quantiles("latency_s", acknowledged["latency_s"], 50, 95, 99),
@@ -456,6 +474,18 @@ def _of_messages(trace: Trace) -> dict[str, Any]:
         values = _quantiles("latency_s", own["latency_s"], 50, 95)
         numbers |= {f"{name}_{priority}": value for name, value in values.items()}
     return numbers
+
+
+def _processed(trace: Trace, early: pd.DataFrame) -> int:
+    """Return how often the server processed any message but the early ones."""
+    frame = trace.frame()
+    processed = frame[(frame["name"] == "process").to_numpy()]
+    return int(np.isin(_keys(processed), _keys(early), invert=True).sum())
+
+
+def _keys(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Return client and message of each row as one number."""
+    return frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
 
 
 def _opens(trace: Trace) -> pd.DataFrame:

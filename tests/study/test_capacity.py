@@ -170,10 +170,22 @@ def test_it_prints_as_text_as_html_and_as_json():
     assert fractions[-1] <= 1.0
 
 
+def test_a_fault_in_the_warm_up_is_not_asked_about():
+    early, late = sl.Fault("reset", start_s=9), sl.Fault("outage", start_s=12, stop_s=20)
+    warm = storm(faults=[early, late], warm_up_s=10, server=server(accept_per_s=50))
+    assert [22.0, [21.0, 24.0]] == [
+        with_room(warm, 16).warm_up_s, [each.start_s for each in with_room(warm, 16).faults],
+    ]  # fmt: skip
+    assert sl.capacity(warm, 5, keys=["server.accept_per_s"]).given.thrown_out == 199
+
+
 SLOW = sl.Fault("slow_server", start_s=10, stop_s=20, factor=2)
 REFUSED = {
     "faults = 0: hold none that ends a connection": (storm(faults=[]), {}),
     "faults = 1: hold none that ends": (storm(faults=[SLOW]), {}),
+    r"faults = 1: hold none that ends a connection from warm_up_s \(12\) on": (
+        storm(warm_up_s=12), {},
+    ),
     "faults = 1: throw nobody out": (
         storm(faults=[sl.Fault("reset", 9, clients_fraction=0)], duration_s=99), {},
     ),

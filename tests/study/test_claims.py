@@ -89,6 +89,12 @@ def test_no_attempt_is_made_without_a_session():
     assert ("holds", 0.0) == (found.verdict, found.estimate.value)
 
 
+def test_a_claim_has_a_run_of_its_own_whatever_the_warm_up():
+    name = "reconnects under 5 s"
+    plain, warm = (bare().replace(clients=20, **more) for more in ({}, {"warm_up_s": 50}))
+    assert np.array_equal(measured(name, plain, 5.0), measured(name, warm, 5.0))
+
+
 def test_too_few_replications_are_refused():
     with pytest.raises(SettingsError, match="must be at least 20"):
         claims(REPORT, 19)

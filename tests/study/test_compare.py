@@ -114,6 +114,22 @@ def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
     assert verdicts["attempts"] == "agree"
 
 
+def test_a_warm_up_is_cut_out_of_both_sides() -> None:
+    warm = FIRST_OUTAGE.replace(warm_up_s=5)
+    runs = replications(warm, count=6)
+    # The live run is judged by what was simulated, whatever its own scenario says.
+    runs[5].scenario = runs[5].scenario.replace(warm_up_s=0)
+    comparison = compare_traces(runs[:5], runs[5])
+    table = comparison.table.set_index("metric")
+    whole, cut = (
+        sl.summary(sl.run(each.replace(seed=warm.seed + 5))).iloc[0]
+        for each in (FIRST_OUTAGE, warm)
+    )
+    assert whole["attempts"] > cut["attempts"] == table.loc["attempts", "live"]
+    assert comparison.agreed
+    assert (table["verdict"] == "agree").sum() > 15
+
+
 def test_too_few_replications_are_refused() -> None:
     with pytest.raises(sl.SettingsError, match="replications = 4: must be at least 5"):
         sl.compare(FIRST_OUTAGE, replications=4)

@@ -344,6 +344,131 @@ def test_the_order_of_server_rows_does_not_matter(scenario):
     pd.testing.assert_frame_equal(metrics.summary(trace), metrics.summary(live))
 
 
+# --- a warm-up ---------------------------------------------------------------------------
+
+
+def after(warm_up_s, trace):
+    """Return the metrics of a run, as they are with a warm-up."""
+    return row(
+        with_rows(trace, range(len(trace)), "sim", trace.scenario.replace(warm_up_s=warm_up_s))
+    )
+
+
+def test_a_warm_up_changes_nothing_that_happens():
+    faulty = scenario(OUTAGE).replace("workload.rate_per_s", 1)
+    plain, warm = sl.run(faulty), sl.run(faulty.replace(warm_up_s=12.5))
+    assert plain.digest() == warm.digest()
+    assert plain.story(0) == warm.story(0)
+    assert np.array_equal(metrics.attempts_per_s(plain), metrics.attempts_per_s(warm))
+    assert metrics.messages(plain).equals(metrics.messages(warm))
+    assert metrics.summary(warm).iloc[0].to_dict() == pytest.approx(after(12.5, plain), nan_ok=True)
+
+
+def test_attempts_waits_and_time_count_from_the_end_of_the_warm_up():
+    # Of the first story: an attempt at 11 and the wait from 11.2 on are over, that at 13.2 is not.
+    numbers = after(12, sl.run(scenario(OUTAGE)))
+    expected = {
+        "availability_fraction": 8.0 / 18,
+        "attempts": 3,
+        "peak_attempts_per_s": 1,
+        "amplification": 3.0,
+        "mean_wait_s": (4 + 4) / 2,
+        "mean_wait_fraction": 1.0,
+        "never_recovered": 0,
+    }
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+
+
+def test_who_is_open_already_counts_from_the_end_of_the_warm_up():
+    assert after(0, sl.run(scenario()))["availability_fraction"] == pytest.approx(29.6 / 30)
+    assert after(0.2, sl.run(scenario()))["availability_fraction"] == pytest.approx(29.6 / 29.8)
+    numbers = after(5, sl.run(scenario()))
+    assert (1.0, 0, 0) == tuple(
+        numbers[name] for name in ("availability_fraction", "attempts", "peak_attempts_per_s")
+    )
+    assert isnan(numbers["amplification"])
+
+
+def test_a_peak_is_of_whole_seconds_without_what_came_before():
+    # Attempts at 0, 0.1, ... 0.9 s; then the storm, in which five come again.
+    trace = sl.run(
+        scenario(sl.Fault("reset", start_s=5, clients_fraction=0.5), clients=10, ramp_s=1)
+    )
+    storm = int(metrics.attempts_per_s(trace)[1:].sum())
+    assert 0 < storm < 8
+    peaks = [after(warm_up_s, trace)["peak_attempts_per_s"] for warm_up_s in (0, 0.2, 0.3, 1)]
+    assert [10, 8, max(7, storm), storm] == peaks
+    assert 10 == metrics.attempts_per_s(trace)[0]
+
+
+@pytest.mark.parametrize(("warm_up_s", "counts"), [(0, True), (10, True), (10.01, False)])
+def test_a_fault_counts_if_it_starts_at_the_end_of_the_warm_up_or_later(warm_up_s, counts):
+    numbers = after(warm_up_s, sl.run(scenario(OUTAGE)))
+    found = [numbers["time_to_detect_s_p50"], numbers["time_to_recover_s_p50"]]
+    assert [0.0, 2.0] == pytest.approx(found) if counts else all(map(isnan, found))
+
+
+def test_giving_up_polling_and_the_breaker_are_cut_too():
+    policy = sl.Backoff(jitter="none", base_s=1, max_attempts=1)
+    gone = sl.run(scenario(OUTAGE, clients=2, backoff=policy))
+    assert [2, 2, 0] == [after(warm_up_s, gone)["gave_up"] for warm_up_s in (0, 11, 12)]
+    fault = sl.Fault("outage", start_s=10, stop_s=20, route="websocket")
+    fallback = sl.Fallback(after_attempts=1, poll_interval_s=1, return_after_s=2)
+    polling = after(15, sl.run(scenario(fault, fallback=fallback)))["polling_fraction"]
+    assert polling == pytest.approx(9.0 / 15)
+    tripped = sl.run(scenario(OUTAGE, breaker=sl.Breaker(trip_after=1, open_s=30)))
+    assert after(6, tripped)["breaker_open_fraction"] == pytest.approx(18.8 / 24)
+    assert after(15, tripped)["breaker_open_fraction"] == 1.0
+
+
+def test_messages_count_that_are_sent_from_the_end_of_the_warm_up_on():
+    settings = {"outbox": sl.OutboxLimits(capacity=1)}
+    trace = sl.run(scenario(OUTAGE, **settings), processes=[sender(5, 12, 13, 29.95)])
+    expected = {
+        "sent": 3,
+        "delivered_fraction": 1 / 3,
+        "lost": 1,
+        "undelivered": 1,
+        "duplicate_fraction": 0.0,
+        "goodput_per_s": 1 / 18,
+        "head_of_line_s": (10 + 0) / 2,
+        "latency_s_p50": 10.2,
+        "latency_s_p50_normal": 10.2,
+    }
+    numbers = after(12, trace)
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+
+
+def test_a_copy_of_a_message_from_before_is_no_duplicate_of_those_after():
+    trace = sl.run(scenario(sl.Fault("reset", start_s=5.15)), processes=[sender(5, 20)])
+    # The copy comes at 6.7 s, of a message sent at 5.
+    found = [after(warm_up_s, trace)["duplicate_fraction"] for warm_up_s in (0, 5.1, 21)]
+    assert [1 / 3, 0.0] == pytest.approx(found[:2])
+    assert isnan(found[2])
+
+
+def test_edits_from_before_are_not_stale():
+    typing = (
+        scenario(OUTAGE).replace("workload.rate_per_s", 1).replace("workload.arrivals", "typing")
+    )
+    trace = sl.run(typing)
+    table = metrics.messages(trace)
+    late_s = metrics.staleness_s(table[table["send_s"] >= 20])
+    assert 0 < late_s.size < metrics.staleness_s(table).size
+    assert after(20, trace)["staleness_s_p95"] == np.quantile(late_s, 0.95, method="inverted_cdf")
+
+
+def test_a_run_that_was_cut_short_in_its_warm_up_counts_nothing():
+    trace = sl.run(scenario(OUTAGE))
+    early = np.flatnonzero(trace.columns()["time_s"] <= 15)
+    cut = with_rows(trace, early, "sim", trace.scenario.replace(warm_up_s=20))
+    cut.end_s = 15.0
+    numbers = row(cut)
+    assert 0 == numbers["attempts"] == numbers["sent"] == numbers["never_recovered"]
+    assert isnan(numbers["availability_fraction"])
+    assert isnan(numbers["goodput_per_s"])
+
+
 # --- clients that leave ------------------------------------------------------------------
 
 
