@@ -16,6 +16,7 @@ STORM = sl.Scenario(
     gateways=3,
     duration_s=20,
     ramp_s=2,
+    warm_up_s=6.5,
     client=sl.Settings(backoff=sl.Backoff(jitter="none", base_s=0.3)),
     server=sl.ServerSettings(accept_per_s=9),
     workload=sl.Workload(rate_per_s=0),

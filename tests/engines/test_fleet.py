@@ -205,12 +205,47 @@ SCENARIOS = {
 def test_the_same_attempts_and_times_as_sim_to_the_bit(scenario):
     simulated, played = sl.run(scenario), sl.run(scenario, on="fleet")
     assert np.array_equal(attempts_per_s(simulated), attempts_per_s(played))
+    same_numbers(simulated, played)
+
+
+def same_numbers(simulated, played):
     assert np.array_equal(np.sort(recovery_times_s(simulated)), recovery_times_s(played))
     assert np.array_equal(np.sort(detection_times_s(simulated)), detection_times_s(played))
     expected, found = (summary(trace).iloc[0] for trace in (simulated, played))
     for name in expected.index[1 : expected.index.get_loc("sent")]:
         # Sums are added up in another order.
         assert expected[name] == pytest.approx(found[name], rel=1e-9, nan_ok=True), name
+
+
+WARM = (
+    "jitter full",
+    "abandoned handshakes take connections",
+    "every kind of fault",
+    "breaker by failures in a row",
+    "budgets",
+    "no attempt after a loss",
+    "faults that nobody is told of, found by the heartbeat",
+    "a server that ends connections",
+    "four gateways, a rolling deploy, two herds, clients that leave",
+)
+
+
+# Within the start, at the start of a fault, in the middle of a second, after most of it.
+@pytest.mark.parametrize("warm_up_s", [1.03, 10.0, 14.375, 30.5])
+@pytest.mark.parametrize("name", WARM)
+def test_after_a_warm_up_the_same_numbers_as_sim(name, warm_up_s):
+    warm = SCENARIOS[name].replace(warm_up_s=warm_up_s)
+    played = sl.run(warm, on="fleet")
+    same_numbers(sl.run(warm), played)
+    # What happens does not depend on it.
+    assert np.array_equal(sl.run(SCENARIOS[name], on="fleet").tally.bins, played.tally.bins)
+
+
+def test_a_warm_up_cuts_a_second_in_two():
+    calm = storm(clients=10, ramp_s=1, faults=[], warm_up_s=0.35)
+    tally = sl.run(calm, on="fleet").tally
+    assert (10, 6) == (tally.attempts_per_s[0], tally.counted("attempts")[0])
+    assert 10 == tally.table()["attempts"].sum() == tally.total("attempts")
 
 
 def test_every_failure_has_the_reason_that_it_has_in_sim():
@@ -297,8 +332,12 @@ def test_an_interrupt_ends_it_and_keeps_what_was_counted():
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted) as stopped:
-        sl.run(scenario, on="fleet", progress=interrupt)
+        sl.run(scenario.replace(warm_up_s=2000), on="fleet", progress=interrupt)
     trace = stopped.value.trace
+    # It has not come to the end of its warm-up.
+    numbers = summary(trace).iloc[0]
+    assert (0, 0) == (numbers["attempts"], numbers["gave_up"])
+    assert np.isnan(numbers["availability_fraction"])
     assert trace.partial
     assert 30 < trace.end_s < 100
     assert trace.tally.total("attempts") == trace.tally.attempts_per_s.sum() > 20_000
@@ -381,8 +420,9 @@ def test_who_is_watched_is_a_client_that_sends_nothing():
         sl.run(storm(), watch=[0])
 
 
-def test_counts_are_saved_and_read_again(tmp_path):
-    trace = sl.run(storm(), on="fleet")
+@pytest.mark.parametrize("warm_up_s", [0.0, 12.5])
+def test_counts_are_saved_and_read_again(tmp_path, warm_up_s):
+    trace = sl.run(storm(warm_up_s=warm_up_s), on="fleet")
     trace.save(tmp_path / "trace.parquet")
     again = sl.Trace.load(tmp_path / "trace.parquet")
     assert trace.tally.table().equals(again.tally.table())

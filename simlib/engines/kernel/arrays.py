@@ -110,7 +110,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         interruptions=_interruptions(scenario),
         recovery_s=np.empty(clients + _DETECTIONS),
         detection_s=np.empty(_DETECTIONS),
-        bins=np.zeros((int(np.ceil(scenario.duration_s)) + 1, state.COLUMNS), np.int64),
+        bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COLUMNS), np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
         found=np.zeros(rooms, np.int64),
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
@@ -138,7 +138,8 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
     values = {
         "seed": scenario.seed, "clients": clients, "first": gateway, "stride": scenario.gateways,
         "all_clients": scenario.clients, "duration_s": scenario.duration_s,
-        "ramp_s": scenario.ramp_s, "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
+        "ramp_s": scenario.ramp_s, "warm_up_s": scenario.warm_up_s,
+        "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
         "cut_by": -1, "workers": server.workers,
         "leaves": stays, "stay_s": scenario.stay_s if stays else 0.0,
         "has_extras": meets or needs.needs_extras(scenario), "is_ordered": meets,
@@ -246,18 +247,34 @@ def tally(w: state.Fleet, end_s: float) -> Tally:
     run = w.run[0]
     _check(w)
     waits = w.waits.transpose(0, 2, 1)
+    bins, early = _bins(w, max(1, int(np.ceil(end_s))))
+    # Of a run that ends before its warm-up no time counts.
+    last_s = max(end_s, float(run["warm_up_s"]))
     return Tally(
-        bins=w.bins[: max(1, int(np.ceil(end_s)))],
+        bins=bins,
         columns=_COLUMNS,
         recovery_s=_ascending(0, w.recovery_s[: run["recovered"]], _never_back(w, end_s)),
         detection_s=_ascending(run["detected_at_once"], w.detection_s[: run["detected"]], 0),
         waits=np.concatenate([waits[:, :2] + waits[:, 2:], waits[:, 2:]], axis=1),
-        there_s=_there_s(w, end_s),
-        open_s=float(run["open_s"] + _since(w.clients, "state", _OPEN, "opened_s", end_s)),
+        there_s=_there_s(w, last_s),
+        open_s=float(run["open_s"] + _since(w, w.clients, "state", _OPEN, "opened_s", last_s)),
         breaker_open_s=float(
-            run["tripped_s"] + _since(w.extras, "breaker", _TRIPPED, "tripped_s", end_s)
+            run["tripped_s"] + _since(w, w.extras, "breaker", _TRIPPED, "tripped_s", last_s)
         ),
+        early=early,
     )
+
+
+def _bins(w: state.Fleet, seconds: int) -> tuple[Any, Any]:
+    """Return the counts by second, and what of them came before the warm-up's end."""
+    warm_up_s = float(w.run[0]["warm_up_s"])
+    if warm_up_s == 0.0:
+        return w.bins[1 : seconds + 1], w.bins[:0]
+    # Its end cuts a second in two, of which the first part is empty if it is whole.
+    cut = int(warm_up_s)
+    bins = np.concatenate([w.bins[: cut + 1], w.bins[cut + 2 :]])
+    bins[cut] += w.bins[cut + 1]
+    return bins[:seconds], w.bins[: min(cut + 1, seconds)]
 
 
 def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
@@ -293,21 +310,28 @@ def _never_back(w: state.Fleet, end_s: float) -> int:
 
 
 def _there_s(w: state.Fleet, end_s: float) -> float:
-    """Return the time from each client's start until it left, or to the end, together."""
+    """Return the time from each client's start until it left, or to the end, together.
+
+    What lies before the end of the warm-up is not counted, here and in `_since`.
+    """
     run = w.run[0]
     there_s = 0.0
     for part in _slices(int(run["clients"])):
         places = np.arange(part.start, min(part.stop, run["clients"]))
         starts_s = run["ramp_s"] * (run["first"] + places * run["stride"]) / run["all_clients"]
-        there_s += float(np.maximum(end_s - starts_s, 0.0).sum())
+        counted_s = end_s - np.maximum(starts_s, run["warm_up_s"])
+        there_s += float(np.maximum(counted_s, 0.0).sum())
     return there_s - float(run["left"] * end_s - run["left_s"])
 
 
-def _since(records: Any, field: str, value: int, began_s: str, end_s: float) -> float:
+def _since(
+    w: state.Fleet, records: Any, field: str, value: int, began_s: str, end_s: float
+) -> float:
     """Return how long those that are in some state have been, together; not who has left."""
     total_s = 0.0
     for part in _slices(records.size):
-        spans_s = end_s - records[began_s][part][records[field][part] == value]
+        began = records[began_s][part][records[field][part] == value]
+        spans_s = end_s - np.maximum(began, w.run[0]["warm_up_s"])
         total_s += float(spans_s[spans_s > -inf].sum())
     return total_s
 

@@ -90,7 +90,7 @@ GHOST_TYPE = [
 #: What is one for all clients.
 RUN = [
     ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
-    ("duration_s", "f8"), ("ramp_s", "f8"), ("latency_s", "f8"),
+    ("duration_s", "f8"), ("ramp_s", "f8"), ("warm_up_s", "f8"), ("latency_s", "f8"),
     ("stay_s", "f8"), ("limit_s", "f8"), ("accept_arrival_s", "f8"), ("slowness", "f8"),
     ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("ready_s", "f8"), ("left_s", "f8"),
     ("workers", "i8"), ("steps", "i8"), ("left", "i8"), ("leaves", "i8"),
@@ -186,13 +186,24 @@ def write_down(
 
 def count(w: Fleet, now: float, column: int) -> None:
     """Count something in the second of a moment."""
-    second = int(now)
-    if second < w.bins.shape[0]:
-        w.bins[second, column] += 1
+    place = _bin(w, now)
+    if place < w.bins.shape[0]:
+        w.bins[place, column] += 1
 
 
 def uncount(w: Fleet, now: float, column: int) -> None:
     """Take back what was counted ahead for a moment that does not come."""
-    second = int(now)
-    if second < w.bins.shape[0]:
-        w.bins[second, column] -= 1
+    place = _bin(w, now)
+    if place < w.bins.shape[0]:
+        w.bins[place, column] -= 1
+
+
+def _bin(w: Fleet, now: float) -> int:
+    """Return the row of a moment: the second in which the warm-up ends has two."""
+    return int(now) + int(now >= w.run[0].warm_up_s)
+
+
+def counted_s(w: Fleet, began_s: float, now: float) -> float:
+    """Return how long something has lasted, from the end of the warm-up on."""
+    from_s = w.run[0].warm_up_s
+    return float(max(now, from_s) - max(began_s, from_s))

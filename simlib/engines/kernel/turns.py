@@ -53,6 +53,7 @@ from simlib.engines.kernel.state import (
     WAKE,
     Fleet,
     count,
+    counted_s,
     event,
     number_of,
     wide,
@@ -311,13 +312,7 @@ def _note(
     if reason > 0:
         count(w, now, REASONS + reason)
     if link.state == _WAITING:
-        k = min(link.attempt, MOST_ATTEMPTS - 1)
-        wait_s = link.deadline_s - now
-        answered = reason not in (_TIMEOUT, _SILENT)
-        alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
-        which = 2 if alone else 0
-        w.waits[c.herd, k, which] += 1.0
-        w.waits[c.herd, k, which + 1] += wait_s
+        _note_wait(w, c.herd, link, reason, hint_s, now)
     elif link.state == _CONNECTING:
         count(w, now, ATTEMPTS)
     elif link.state == _OPEN:
@@ -328,7 +323,7 @@ def _note(
     elif link.state == _STOPPED:
         count(w, now, GIVE_UPS)
     if before.state == _OPEN and link.state != _OPEN:
-        run.open_s += now - before.opened_s
+        run.open_s += counted_s(w, before.opened_s, now)
         if told != _TOLD_STOP:
             c.lost_s = now
             count(w, now, ENDS)
@@ -337,15 +332,27 @@ def _note(
         _note_breaker(w, i, before.guard.state, link.guard.state, now)
 
 
+def _note_wait(w: Fleet, herd: int, link: Link, reason: int, hint_s: float, now: float) -> None:
+    if now < w.run[0].warm_up_s:
+        return
+    k = min(link.attempt, MOST_ATTEMPTS - 1)
+    wait_s = link.deadline_s - now
+    answered = reason not in (_TIMEOUT, _SILENT)
+    alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
+    which = 2 if alone else 0
+    w.waits[herd, k, which] += 1.0
+    w.waits[herd, k, which + 1] += wait_s
+
+
 def _note_leaving(w: Fleet, i: int, now: float) -> None:
     run = w.run[0]
     count(w, now, LEAVES)
     run.left += 1
-    run.left_s += now
+    run.left_s += max(now, run.warm_up_s)
     # Nobody waits for it any more.
     w.clients[i].lost_s = inf
     if run.has_extras and w.extras[i].breaker == _TRIPPED:
-        run.tripped_s += now - w.extras[i].tripped_s
+        run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
         w.extras[i].tripped_s = inf
 
 
@@ -377,7 +384,7 @@ def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None
     if after == _TRIPPED:
         w.extras[i].tripped_s = now
     elif before == _TRIPPED:
-        run.tripped_s += now - w.extras[i].tripped_s
+        run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
 
 
 # --- a link in its records ---------------------------------------------------------------
