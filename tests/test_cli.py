@@ -71,6 +71,13 @@ def test_run_prints_a_metric_a_line(here):
     assert ["small.toml"] == names()
 
 
+def test_a_warm_up_is_told_beside_the_metrics_that_leave_it_out(here):
+    result = simlib("run", "small.toml", "--set", "warm_up_s=1.5")
+    (attempts,) = (line.split() for line in result.stdout.splitlines() if "attempts  " in line)
+    assert "seed 7; what came before 1.5 s does not count\n" in result.stdout
+    assert ["attempts", "2"] == attempts[:2]
+
+
 def test_json_is_one_document_without_nan(here):
     result = simlib("run", "small.toml", "--set", "faults=[]", "--json")
     document = json.loads(result.stdout, parse_constant=pytest.fail)

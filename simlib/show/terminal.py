@@ -73,6 +73,8 @@ def written(value: float) -> str:
 def headline(scenario: Scenario, engine: str) -> Text:
     """Return what was played, and on what."""
     size = f"{scenario.clients:,} clients, {scenario.duration_s:g} s, seed {scenario.seed}"
+    if scenario.warm_up_s:
+        size += f"; what came before {scenario.warm_up_s:g} s does not count"
     return Text.assemble((scenario.name, "bold"), f" on {engine}: {size}")
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from simlib.core.backoff import Jitter
 from simlib.core.errors import SettingsError
-from simlib.core.faults import Fault
+from simlib.core.faults import Fault, FaultKind
 from simlib.run import run
 from simlib.scenario import Scenario
 from simlib.show import plots
@@ -156,8 +156,9 @@ def explore(scenario: Scenario) -> Explorer:
 def _with_outage(scenario: Scenario) -> Scenario:
     if any(fault.stop_s < inf for fault in scenario.faults):
         return scenario
-    start_s = scenario.duration_s / 3
-    outage = Fault("outage", start_s=start_s, stop_s=1.5 * start_s)  # type: ignore[arg-type]
+    from_s = scenario.warm_up_s  # before it no fault counts
+    third_s = (scenario.duration_s - from_s) / 3
+    outage = Fault(FaultKind.OUTAGE, from_s + third_s, from_s + 1.5 * third_s)
     return scenario.replace(faults=(*scenario.faults, outage))
 
 

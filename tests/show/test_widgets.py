@@ -34,6 +34,12 @@ async def test_it_begins_with_the_scenario_it_was_given(played):
     assert "attempts <b>" in explorer.numbers.value
 
 
+async def test_the_outage_it_adds_comes_after_the_warm_up():
+    explorer = sl.explore(sl.Scenario(clients=2, duration_s=20, warm_up_s=8))
+    await explorer.settled()
+    assert (sl.Fault("outage", 12, 14),) == explorer.scenario.faults
+
+
 async def test_every_slider_moves_what_it_names():
     explorer = sl.explore(SCENARIO)
     values = {"base_s": 2, "cap_s": 8, "factor": 3, "jitter": Jitter.NONE, "clients": 7}
