@@ -162,6 +162,10 @@ def replicate(
 ) -> Replications:
     """Play a scenario under many seeds.
 
+    Every run starts empty, so for numbers of the steady state (latency of a queue, availability
+    without faults) and for a storm's peak, which the clients' own start may exceed, give the
+    scenario a ``warm_up_s``; times to recover need none.
+
     Parameters
     ----------
     scenario : Scenario

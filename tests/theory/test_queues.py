@@ -1,5 +1,9 @@
-"""Station and token bucket against queueing theory."""
+"""Station, token bucket and outbox against queueing theory."""
 
+from math import inf
+from statistics import fmean
+
+import simlib as sl
 from simlib.core import exact
 from simlib.core.admission import Station
 from simlib.core.client import Client, Settings
@@ -37,6 +41,40 @@ def test_the_mean_wait_of_one_worker(oracles, agrees):
         station = Station(1, float("inf"))
         waited = waits(station, poisson(case["params"]["lam"], 1), service_s)
         assert agrees(waited, case["expected"]), case["id"]
+
+
+def outboxes(warm_up_s: float) -> sl.Scenario:
+    """Clients that let a message leave each second, and get 0.8: what is sent in 15 s counts."""
+    workload = sl.Workload(
+        # One priority, so that nothing overtakes; at the end all have left.
+        rate_per_s=0.8, critical_fraction=0, high_fraction=0, low_fraction=0,
+        stop_s=warm_up_s + 15,
+    )  # fmt: skip
+    return sl.Scenario(
+        clients=15,
+        duration_s=warm_up_s + 50,
+        warm_up_s=warm_up_s,
+        ramp_s=0,
+        client=sl.Settings(
+            rate=sl.Rate(per_s=1, burst=1),
+            outbox=sl.OutboxLimits(capacity=inf, max_in_flight=inf),
+            heartbeat=sl.HeartbeatRules(interval_s=inf),
+        ),
+        path=sl.Path(latency=sl.Latency(mean_s=0.001)),
+        workload=workload,
+    )
+
+
+def test_an_outbox_is_a_queue_of_one_worker_once_it_has_warmed_up(agrees):
+    empty, settled = (
+        sl.replicate(outboxes(warm_up_s), 20).values("head_of_line_s").tolist()
+        for warm_up_s in (0.0, 100.0)
+    )
+    # Pollaczek and Khinchine: 0.8 messages per s, 1 s each.
+    expected_s = 0.8 / (2.0 * (1.0 - 0.8))
+    assert agrees(settled, expected_s)
+    assert not agrees(empty, expected_s)
+    assert fmean(empty) < 0.7 * expected_s
 
 
 def test_the_distribution_of_the_wait_of_one_worker(oracles, agrees):
