@@ -105,8 +105,8 @@ def test_waits_of_no_family_are_of_none_of_these():
 
 
 def test_waits_that_no_family_says_better_than_a_simpler_one_have_a_nearest_one():
-    wait_s = "0 0 5 0 0 1 5 1 5 0 1 1 1 1 1 0 0 1 1 5 0 5 0 0 0 1 0 5 5 5 1".split()
-    seen = pd.DataFrame({"wait_s": [0.01 * float(each) if each != "5" else 5.0 for each in wait_s]})
+    waits_s = {"a": 0.0, "b": 0.01, "c": 5.0}
+    seen = pd.DataFrame({"wait_s": [waits_s[each] for each in "aacaabcbcabbbbbaabbcacaaabacccb"]})
     seen = seen.assign(attempt=seen.index % 4 + 1, client=seen.index // 4)
     found = fit(seen, intervals=False)
     assert not found.best.goodness.is_good
