@@ -1,16 +1,20 @@
-"""Files: results land whole or not at all; data that is shipped is found where it lies."""
+"""Files: results land whole or not at all; what is shipped is found; sources are hashed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from simlib.core.errors import SimlibError
 
 _HERE = Path(__file__).parent
+#: What no number depends on.
+_BESIDE = {"cli", "lab", "show"}
 
 
 @contextmanager
@@ -43,3 +47,13 @@ def shipped(name: str) -> Path:
         if (folder / "data" / name).is_file():
             return folder / "data" / name
     raise SimlibError(f"data/{name} came neither with this simlib nor with a source tree around it")
+
+
+@cache
+def code_digest() -> str:
+    """Return a hash of simlib's own sources: other code may give other numbers."""
+    digest = hashlib.sha256()
+    for file in sorted(_HERE.rglob("*.py")):
+        if file.relative_to(_HERE).parts[0] not in _BESIDE:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

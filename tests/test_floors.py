@@ -14,6 +14,7 @@ FLOORS = {
     "rows": 1,
     "networks": 1,
     "policies": 1,
+    "progress": 1,
     "scenario": 1,
     "tally": 1,
     "trace": 1,

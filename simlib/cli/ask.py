@@ -16,9 +16,9 @@ from simlib.cli.results import (
     json_text,
     note,
     print_out,
-    progress_bar,
     write,
 )
+from simlib.progress import progress_bar
 
 if TYPE_CHECKING:
     from simlib.scenario import Scenario

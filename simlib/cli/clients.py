@@ -16,11 +16,11 @@ from simlib.cli.results import (
     json_text,
     note,
     print_out,
-    progress_bar,
     save_inference,
     write,
 )
 from simlib.core.errors import SettingsError, SimlibError
+from simlib.progress import progress_bar
 
 #: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
 LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}

@@ -16,13 +16,13 @@ from simlib.cli.results import (
     note,
     played,
     print_out,
-    progress_bar,
     run_document,
     save_comparison,
     save_partial,
     save_run,
     saving_if_interrupted,
 )
+from simlib.progress import progress_bar
 
 if TYPE_CHECKING:
     from simlib.scenario import Scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.core.errors import SettingsError
+from simlib.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,22 +33,6 @@ def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     kept = default_out(scenario) if out is None and on == "live" else out
     with saving_if_interrupted(kept), progress_bar(f"playing {scenario.name} on {on}") as progress:
         return run(scenario, on, progress=progress, **more)
-
-
-@contextmanager
-def progress_bar(word: str) -> Iterator[Callable[..., None]]:
-    """Show a bar on stderr, if it is a terminal; give the function that moves it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(word, total=1.0)
-
-        def move(fraction: float, word: str = word) -> None:
-            bar.update(task, completed=fraction, description=word)
-
-        yield move
 
 
 @contextmanager

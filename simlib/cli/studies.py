@@ -17,10 +17,10 @@ from simlib.cli.results import (
     note,
     plain_rows,
     print_out,
-    progress_bar,
     write,
 )
 from simlib.core.errors import SettingsError
+from simlib.progress import progress_bar
 from simlib.scenario import Scenario
 
 #: What is printed of a sweep unless somebody asks for something else.

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from simlib.core.errors import EngineError
+from simlib.files import code_digest
 from simlib.scenario import Scenario
 from simlib.tally import Tally
 
@@ -20,8 +21,8 @@ _MISSING = (
     "parts are played by Dask, which is not installed or does not work here ({why}): "
     'install it with pip install "simlib[cluster]"'
 )
-#: A scheduler that does not answer for this long is not there.
-_PATIENCE_S = 10.0
+#: A scheduler that does not answer for this long is not there, nor are workers.
+_PATIENCE_S = 5.0
 
 
 def play_part(scenario: Scenario, gateway: int) -> Tally:
@@ -71,23 +72,57 @@ def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> l
 
 
 @contextmanager
-def connected(cluster: Any, parts: int) -> Iterator[Any]:
-    """Give a client: the one given, or one of its own, which is closed with all that it began."""
+def connected(cluster: Any, parts: int = 1) -> Iterator[Any]:
+    """Give a client: the one given, or one of its own, which is closed with all that it began.
+
+    Without a cluster there is one of this machine, with a worker per processor, for so many parts.
+
+    Raises
+    ------
+    EngineError
+        If no scheduler answers, it has no workers, or theirs is another simlib.
+    """
     dask = distributed()
     if isinstance(cluster, dask.Client):
+        _check_workers(cluster)
         yield cluster
     elif cluster is None:
         workers = min(parts, os.cpu_count() or 1)
         with (
+            # Any port: the usual one may be taken, by another cluster of this machine.
             dask.LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                host="127.0.0.1",
             ) as local,
             dask.Client(local) as client,
         ):
             yield client
     else:
         with _client_of(str(cluster)) as client:
+            _check_workers(client)
             yield client
+
+
+def _check_workers(client: Any) -> None:
+    """Refuse a cluster that would wait for ever, or give other numbers."""
+    address = client.scheduler.address
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE_S)
+    except TimeoutError:
+        raise EngineError(
+            f"the Dask scheduler at {address} has no workers: start some with "
+            f"dask worker {address} --nthreads 1"
+        ) from None
+    for worker, answer in client.run(code_digest, on_error="return").items():
+        if isinstance(answer, Exception):
+            raise EngineError(f"the Dask worker at {worker} has no simlib that works: {answer}")
+        if answer != code_digest():
+            raise EngineError(
+                f"the Dask worker at {worker} has another simlib, which may give other numbers: "
+                "install the same there"
+            )
 
 
 def distributed() -> Any:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SimlibError
+from simlib.files import code_digest
+from simlib.progress import Progress
 from simlib.run import run
 from simlib.scenario import Scenario, dump
-from simlib.study.metrics import summary
+from simlib.study.metrics import MEANING, row
+from simlib.study.workers import Outcomes
 
 _TABLE = "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, row TEXT, check_sum TEXT)"
-#: Rows are written so many at a time: a commit waits for the disk.
-_AT_A_TIME = 50
+#: Rows are written so many at a time, as a commit waits for the disk, and asked for so many.
+_AT_A_TIME, _ASKED = 50, 500
 
 
 @dataclass(frozen=True)
@@ -48,25 +51,48 @@ def played(cell: Cell) -> dict[str, Any]:
     >>> played(Cell(Scenario(clients=2, duration_s=2)))["attempts"]
     2.0
     """
-    (row,) = summary(run(cell.scenario, cell.on)).to_dict(orient="records")
-    return {
-        str(name): value if isinstance(value, str) else float(value) for name, value in row.items()
-    }
+    found = row(run(cell.scenario, cell.on))
+    numbers = {name: float(found.get(name, nan)) for name in MEANING if name != "engine"}
+    return {"engine": cell.on, **numbers}
 
 
-@cache
-def code_digest() -> str:
-    """Return a hash of simlib's own sources: other code may give other numbers."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for file in sorted(root.rglob("*.py")):
-        if file.relative_to(root).parts[0] not in _BESIDE:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+def play_cells(
+    cells: Sequence[Cell],
+    outcomes: Outcomes,
+    store: Kept | None = None,
+    progress: Progress | None = None,
+) -> tuple[dict[int, dict[str, Any]], dict[int, str], int]:
+    """Play cells, but not those that are kept; keep what is finished.
 
+    Returns
+    -------
+    tuple
+        Rows, and words of why there is none, by the number of the cell; how many were kept.
 
-#: What no number depends on.
-_BESIDE = {"cli", "lab", "show"}
+    Examples
+    --------
+    >>> from simlib.study.workers import working
+    >>> with working(1) as outcomes:
+    ...     rows, failures, kept_before = play_cells([Cell(Scenario(duration_s=2))], outcomes)
+    >>> rows[0]["attempts"], failures, kept_before
+    (100.0, {}, 0)
+    """
+    keys = ["" if store is None else cell.key for cell in cells]
+    finished = {} if store is None else store.rows(keys)
+    rows = {i: finished[key] for i, key in enumerate(keys) if key in finished}
+    before, failures = len(rows), {}
+    left = [i for i in range(len(cells)) if i not in rows]
+    for done, found in enumerate(outcomes(played, [cells[i] for i in left]), before + 1):
+        i = left[found.index]
+        if found.failure:
+            failures[i] = found.failure
+        else:
+            rows[i] = found.value
+            if store is not None:
+                store.keep(keys[i], found.value)
+        if progress is not None:
+            progress(done / len(cells))
+    return rows, failures, before
 
 
 class Kept:
@@ -98,13 +124,16 @@ class Kept:
             raise
         return base
 
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """Return all rows that are whole, by the keys of their cells."""
+    def rows(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the rows of some cells, those that are there and whole, by their keys."""
         found = {}
         try:
-            for key, row, check_sum in self._base.execute("SELECT * FROM cells"):
-                if _check_sum(key, row) == check_sum:
-                    found[key] = json.loads(row)
+            for i in range(0, len(keys), _ASKED):
+                part = keys[i : i + _ASKED]
+                asked = f"SELECT * FROM cells WHERE key IN ({','.join('?' * len(part))})"
+                for key, row, check_sum in self._base.execute(asked, part):
+                    if _check_sum(key, row) == check_sum:
+                        found[key] = json.loads(row)
         except sqlite3.DatabaseError:
             self.note = f"{self._file} was damaged: the cells that could not be read are run again"
         return found

@@ -6,7 +6,7 @@ scenarios the same luck: then their difference is known much better than either 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite, nan, sqrt
@@ -17,16 +17,14 @@ import pandas as pd
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.core.rules import nearest
-from simlib.run import run
+from simlib.progress import Progress, shown
 from simlib.scenario import Scenario
+from simlib.study.cells import Cell, played
 from simlib.study.estimates import CONFIDENCE, Estimate, Floats, quantile
-from simlib.study.metrics import summary
 
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
 LEAST = 2
-#: Called with the fraction done.
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,7 +181,7 @@ def replicate(
     on : {"sim", "fleet"}
         The engine.
     progress : callable, optional
-        Called with the fraction done.
+        Called with the fraction done; by default a bar, in a terminal and in a notebook.
 
     Raises
     ------
@@ -201,17 +199,21 @@ def replicate(
         count = 30 if n is None else n
         if not LEAST <= count <= 1_000_000:
             raise SettingsError("n", count, f"must be a whole number from {LEAST}")
-        return Replications(scenario, on, _played(scenario, count, 0, on, progress, count))
+        with shown(progress, f"playing {scenario.name}") as move:
+            return Replications(scenario, on, _played(scenario, count, 0, on, move, count))
     if until != "ci" or n is not None:
         raise SettingsError("until", until, 'must be "ci", in the place of n')
     if not 0.0 < within < inf:
         raise SettingsError("within", within, "must be a share of the mean, above 0")
     if most < _FIRST:
         raise SettingsError("most", most, f"must be a whole number from {_FIRST}")
-    table = _played(scenario, _FIRST, 0, on, progress, most)
-    while (off := _relative(t_interval(_numbers(table, metric)))) > within and len(table) < most:
-        count = min(_MORE, most - len(table))
-        table = pd.concat([table, _played(scenario, count, len(table), on, progress, most)])
+    with shown(progress, f"playing {scenario.name}") as move:
+        table = _played(scenario, _FIRST, 0, on, move, most)
+        while (off := _relative(t_interval(_numbers(table, metric)))) > within:
+            if len(table) >= most:
+                break
+            count = min(_MORE, most - len(table))
+            table = pd.concat([table, _played(scenario, count, len(table), on, move, most)])
     known = "is not known" if off == inf else f"is known within {100 * off:.3g} %"
     why = "" if off <= within else f", the most that was asked for ({100 * within:g} % was)"
     return Replications(
@@ -242,26 +244,23 @@ def paired(
     if not LEAST <= n <= 1_000_000:
         raise SettingsError("n", n, f"must be a whole number from {LEAST}")
 
-    def half(start: float) -> Progress | None:
-        return None if progress is None else lambda done: progress(start + done / 2.0)
-
-    first = _played(one, n, 0, on, half(0.0), n)
     same = other.replace(seed=one.seed)
-    second = _played(same, n, 0, on, half(0.5), n)
+    with shown(progress, f"playing {one.name} and {other.name}") as move:
+        first = _played(one, n, 0, on, lambda done: move(done / 2.0), n)
+        second = _played(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
     found = Paired(metric, Replications(one, on, first), Replications(same, on, second))
     _numbers(first, metric)
     return found
 
 
 def _played(
-    scenario: Scenario, count: int, first: int, on: str, progress: Progress | None, of: int
+    scenario: Scenario, count: int, first: int, on: str, move: Progress, of: int
 ) -> pd.DataFrame:
     rows = []
     for i, seed in enumerate(seeds(scenario, count, first), first + 1):
-        rows.append(summary(run(scenario.replace(seed=seed), on)).assign(seed=seed))
-        if progress is not None:
-            progress(i / of)
-    return pd.concat(rows).set_index("seed")
+        rows.append({"seed": seed, **played(Cell(scenario.replace(seed=seed), on))})
+        move(i / of)
+    return pd.DataFrame(rows).set_index("seed")
 
 
 def _numbers(table: pd.DataFrame, metric: str) -> Floats:

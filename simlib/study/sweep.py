@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
@@ -14,15 +14,15 @@ import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.files import replacing
+from simlib.progress import Progress, shown
 from simlib.run import engine
 from simlib.scenario import Scenario, changed
-from simlib.study.cells import Cell, Kept, kept, played
+from simlib.study.cells import Cell, kept, play_cells
 from simlib.study.replicate import seeds, t_interval
-from simlib.study.workers import outcomes
+from simlib.study.workers import working
 
 #: More cells are refused: a mistake, or a study of weeks.
 MOST_CELLS = 1_000_000
-Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +115,7 @@ def sweep(
     folder : path, optional
         Where finished runs are kept: a sweep that was killed goes on, and the table is written.
     progress : callable, optional
-        Called with the fraction done.
+        Called with the fraction done; by default a bar, in a terminal and in a notebook.
 
     Returns
     -------
@@ -139,15 +139,22 @@ def sweep(
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
     keeping = nullcontext(None) if place is None else kept(place / "cells.sqlite")
-    with keeping as store:
-        rows, failures, resumed = _all_played(cells, store, workers, client, progress)
+    with (
+        keeping as store,
+        working(workers, client) as outcomes,
+        shown(progress, "playing") as moved,
+    ):
+        rows, failures, resumed = play_cells(cells, outcomes, store, moved)
         note = "" if store is None else store.note
+    if len(failures) == len(cells):
+        raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]}")
+    said = {i: {"failure": why} for i, why in failures.items()}
     found = Sweep(
         scenario,
         {key: list(values) for key, values in grid.items()},
         on,
         _tidy(cells, combinations, rows, replications),
-        _tidy(cells, combinations, failures, replications),
+        _tidy(cells, combinations, said, replications),
         resumed,
         note,
     )
@@ -179,35 +186,6 @@ def _cells(
             raise SettingsError(f"grid {error.key}", error.value, error.rule) from error
         cells += [Cell(one.replace(seed=seed), on) for seed in seeds(one, replications)]
     return combinations, cells
-
-
-def _all_played(
-    cells: Sequence[Cell],
-    store: Kept | None,
-    workers: int | None,
-    client: Any,
-    progress: Progress | None,
-) -> tuple[dict[int, Any], dict[int, Any], int]:
-    """Return the rows and the failures by the number of their cell, and how many were there."""
-    keys = ["" if store is None else cell.key for cell in cells]
-    finished = {} if store is None else store.rows()
-    rows = {i: finished[key] for i, key in enumerate(keys) if key in finished}
-    resumed, failures = len(rows), {}
-    left = [i for i in range(len(cells)) if i not in rows]
-    todo = [cells[i] for i in left]
-    for done, found in enumerate(outcomes(played, todo, workers=workers, cluster=client), 1):
-        i = left[found.index]
-        if found.failure:
-            failures[i] = {"failure": found.failure}
-        else:
-            rows[i] = found.value
-            if store is not None:
-                store.keep(keys[i], found.value)
-        if progress is not None:
-            progress((resumed + done) / len(cells))
-    if cells and len(failures) == len(cells):
-        raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]['failure']}")
-    return rows, failures, resumed
 
 
 def _tidy(

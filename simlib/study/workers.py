@@ -1,7 +1,8 @@
 """Tasks on several processors or machines: here, as processes, or as Dask tasks on a cluster.
 
 Each task is a function and one argument. It ends with a value or with words of why it failed; that
-one failed does not lose the others, nor that a process was killed.
+one failed does not lose the others, nor that a process was killed. Workers are kept for many rounds
+of tasks, since starting them takes longer than a short round.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from simlib.core.errors import SettingsError
@@ -24,6 +28,8 @@ _LEAST_BATCHES = 8
 #: A task during which so many workers died is at fault.
 _DEATHS = 2
 
+Function = Callable[[Any], Any]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -34,6 +40,10 @@ class Outcome:
     failure: str = ""
 
 
+#: Plays tasks: yields what becomes of each, as soon as it is known.
+Outcomes = Callable[[Function, Sequence[Any]], Iterator[Outcome]]
+
+
 def check_workers(workers: int) -> None:
     """Refuse a number of workers that cannot be."""
     most = 64
@@ -41,51 +51,55 @@ def check_workers(workers: int) -> None:
         raise SettingsError("workers", workers, f"must be a whole number from 1 to {most}")
 
 
-def outcomes(
-    function: Callable[[Any], Any],
-    tasks: Sequence[Any],
-    *,
-    workers: int | None = None,
-    cluster: Any = None,
-) -> Iterator[Outcome]:
-    """Yield what becomes of each task, as soon as it is known.
+@contextmanager
+def working(workers: int | None = None, cluster: Any = None) -> Iterator[Outcomes]:
+    """Give what plays tasks, given a function and its arguments; end what it began.
 
     Parameters
     ----------
-    function : callable
-        Given a task, returns its value; must be importable by its name where workers are.
-    tasks : sequence
-        The arguments.
     workers : int, optional
         So many processes of this machine; 1: this one. By default one per processor.
     cluster : str or distributed.Client, optional
-        The address of a Dask scheduler, or a client that is connected to one, instead.
+        The address of a Dask scheduler, or a client that is connected to one, instead. The
+        function must be importable by its name where the workers are.
 
     Examples
     --------
-    >>> [each.value for each in outcomes(abs, [-1, 2], workers=1)]
+    >>> with working(1) as outcomes:
+    ...     [each.value for each in outcomes(abs, [-1, 2])]
     [1, 2]
     """
     if workers is not None:
         check_workers(workers)
     count = workers or os.cpu_count() or 1
     if cluster is not None:
-        yield from _on_cluster(function, tasks, cluster)
-    elif count == 1 or len(tasks) <= 1:
-        for index, task in enumerate(tasks):
-            yield _outcome(function, index, task)
+        from simlib.engines.cluster import connected
+
+        with connected(cluster) as client:
+            yield partial(_on_cluster, client)
+    elif count == 1:
+        yield _here
     else:
-        yield from _in_processes(function, tasks, count)
+        pool = _Pool(count)
+        try:
+            yield pool.outcomes
+            pool.end()
+        finally:
+            pool.kill()
 
 
-def _outcome(function: Callable[[Any], Any], index: int, task: Any) -> Outcome:
+def _here(function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+    return (_outcome(function, index, task) for index, task in enumerate(tasks))
+
+
+def _outcome(function: Function, index: int, task: Any) -> Outcome:
     try:
         return Outcome(index, function(task))
     except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
         return Outcome(index, failure=f"{type(error).__name__}: {error}")
 
 
-def _batch(function: Callable[[Any], Any], part: Sequence[tuple[int, Any]]) -> list[Outcome]:
+def _batch(function: Function, part: Sequence[tuple[int, Any]]) -> list[Outcome]:
     return [_outcome(function, index, task) for index, task in part]
 
 
@@ -100,74 +114,104 @@ def _batches(indices: Sequence[int], tasks: Sequence[Any], workers: int) -> list
 # --- processes ---------------------------------------------------------------------------
 
 
-def _in_processes(
-    function: Callable[[Any], Any], tasks: Sequence[Any], workers: int
-) -> Iterator[Outcome]:
-    """Yield outcomes of processes; if one dies, what it had begun is tried again, one by one."""
-    left = dict.fromkeys(range(len(tasks)), 0)
-    alone = False
-    while left:
-        parts = [[(i, tasks[i])] for i in left] if alone else _batches(list(left), tasks, workers)
-        try:
-            for found in _pooled(function, parts, 1 if alone else workers):
-                left.pop(found.index, None)
-                yield found
-        except BrokenProcessPool:
-            if alone:
-                # Played alone and in this order, the first that is left killed its worker.
-                index = next(iter(left))
-                left[index] += 1
-                if left[index] >= _DEATHS:
-                    del left[index]
-                    why = "its worker was killed each time, perhaps for want of memory"
-                    yield Outcome(index, failure=f"died: {why}")
-            alone = True
+class _Pool:
+    """Processes, begun when there is something to do, and again if one died."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._executor: ProcessPoolExecutor | None = None
+        self._others = set(multiprocessing.active_children())
+
+    def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Yield outcomes; if a process dies, what was begun is tried again, one by one."""
+        left = dict.fromkeys(range(len(tasks)), 0)
+        alone = False
+        while left:
+            parts = [[(i, tasks[i])] for i in left] if alone else self._parts(left, tasks)
+            try:
+                for found in self._played(function, parts, alone):
+                    left.pop(found.index, None)
+                    yield found
+            except BrokenProcessPool:
+                self.kill()
+                if alone:
+                    # Played alone and in this order, the first that is left killed its worker.
+                    index = next(iter(left))
+                    left[index] += 1
+                    if left[index] >= _DEATHS:
+                        del left[index]
+                        why = "its worker was killed each time, perhaps for want of memory"
+                        yield Outcome(index, failure=f"died: {why}")
+                alone = True
+
+    def end(self) -> None:
+        """End the processes once they have nothing left to do."""
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
+
+    def kill(self) -> None:
+        """End the processes whatever they do."""
+        if self._executor is None:
+            return
+        for process in set(multiprocessing.active_children()) - self._others:
+            process.kill()
+        self._executor.shutdown(cancel_futures=True)
+        self._executor = None
+
+    def _parts(self, left: dict[int, int], tasks: Sequence[Any]) -> list[Any]:
+        return _batches(list(left), tasks, self._count)
+
+    def _played(
+        self, function: Function, parts: Sequence[Any], one_by_one: bool
+    ) -> Iterator[Outcome]:
+        if self._executor is None:
+            context = multiprocessing.get_context("forkserver")
+            self._executor = ProcessPoolExecutor(self._count, context, initializer=_serve)
+        pool = self._executor
+        if one_by_one:
+            for part in parts:
+                yield from pool.submit(_batch, function, part).result()
+            return
+        waiting: set[Future[list[Outcome]]] = {pool.submit(_batch, function, x) for x in parts}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            broken = [each for each in done if each.exception() is not None]
+            for each in done.difference(broken):
+                yield from each.result()
+            for each in broken:
+                each.result()
 
 
-def _pooled(
-    function: Callable[[Any], Any], parts: Sequence[Any], workers: int
-) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(parts)), context, initializer=_leave_signals) as pool:
-        waiting: set[Future[list[Outcome]]] = set()
-        try:
-            waiting = {pool.submit(_batch, function, part) for part in parts}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                broken = [each for each in done if each.exception() is not None]
-                for each in done.difference(broken):
-                    yield from each.result()
-                for each in broken:
-                    each.result()
-        finally:
-            for each in waiting:
-                each.cancel()
-
-
-def _leave_signals() -> None:
-    """Leave Ctrl-C to whoever began the work."""
+def _serve() -> None:
+    """Leave Ctrl-C to whoever began the work, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 # --- a cluster ---------------------------------------------------------------------------
 
 
-def _on_cluster(
-    function: Callable[[Any], Any], tasks: Sequence[Any], cluster: Any
-) -> Iterator[Outcome]:
+def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
     """Yield outcomes of Dask tasks; Dask plays again what a worker had that died."""
-    from simlib.engines.cluster import connected, distributed
+    from simlib.engines.cluster import distributed
 
-    with connected(cluster, len(tasks)) as client:
-        workers = max(1, sum(client.nthreads().values()))
-        parts = _batches(range(len(tasks)), tasks, workers)
-        futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
-        try:
-            for future in distributed().as_completed(futures):
-                if future.status == "finished":
-                    yield from future.result()
-                    continue
-                for index, _ in futures[future]:
-                    yield Outcome(index, failure=f"died: {future.exception()}")
-        finally:
-            client.cancel(list(futures))
+    workers = max(1, sum(client.nthreads().values()))
+    parts = _batches(range(len(tasks)), tasks, workers)
+    futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
+    try:
+        for future in distributed().as_completed(futures):
+            if future.status == "finished":
+                yield from future.result()
+                continue
+            for index, _ in futures[future]:
+                yield Outcome(index, failure=f"died: {future.exception()}")
+    finally:
+        client.cancel(list(futures))

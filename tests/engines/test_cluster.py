@@ -28,7 +28,7 @@ STORM = sl.Scenario(
 def cluster():
     """Two workers in processes of their own."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
     ) as local:
         yield local.scheduler_address
     # Python's own helper of processes that were spawned would stay until the tests end.

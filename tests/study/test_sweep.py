@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,8 +17,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
-from simlib.study import cells, workers
-from simlib.study.workers import outcomes
+from simlib.study import cells
 
 ROOT = Path(__file__).parents[2]
 BASE = sl.Scenario(name="base", clients=6, duration_s=8, faults=[sl.Fault("reset", start_s=3)])
@@ -92,24 +92,11 @@ def test_a_failed_run_does_not_lose_the_others(monkeypatch):
             raise ArithmeticError("one of them")
         return played(cell)
 
-    monkeypatch.setattr("simlib.study.sweep.played", brittle)
+    monkeypatch.setattr(cells, "played", brittle)
     found = sl.sweep(BASE, GRID, 3, workers=1)
     assert (8, 4) == (len(found.table), len(found.failures))
     assert {"ArithmeticError: one of them"} == set(found.failures["failure"])
     assert {1} == set(found.failures["seed"])
-
-
-def killed_by_seven(task):
-    if task == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return task * task
-
-
-def test_a_task_that_kills_its_worker_is_reported_and_the_others_are_done():
-    found = {each.index: each for each in outcomes(killed_by_seven, range(12), workers=2)}
-    assert list(range(12)) == sorted(found)
-    assert "its worker was killed each time" in found.pop(7).failure
-    assert {i: i * i for i in found} == {i: each.value for i, each in found.items()}
 
 
 def test_a_full_disk_is_said_and_what_was_finished_is_kept(tmp_path):
@@ -128,7 +115,7 @@ def test_a_full_disk_is_said_and_what_was_finished_is_kept(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
     with cells.kept(tmp_path / "cells.sqlite") as store:
-        assert {"before": {"a": 1.0}} == store.rows()
+        assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
 
 
 @pytest.mark.parametrize(
@@ -149,78 +136,64 @@ def test_a_grid_that_cannot_be_is_refused_before_anything_is_played(grid, replic
         sl.sweep(BASE, grid, replications)
 
 
-@pytest.mark.parametrize("count", [0, 65, True, 1.5])
-def test_a_number_of_workers_that_cannot_be_is_refused(count):
-    with pytest.raises(sl.SettingsError, match=r"workers = .*: must be a whole number"):
-        workers.check_workers(count)
-
-
 # --- a cluster, started by hand -----------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers, each a process of its own."""
-    pytest.importorskip("distributed")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    started = []
+class ByHand:
+    """A scheduler and workers as somebody starts them in a shell, each a process of its own."""
 
-    def start(*arguments):
-        command = [sys.executable, "-m", "distributed.cli." + arguments[0], *arguments[1:]]
+    def __init__(self, folder):
+        self._folder, self._started = folder, []
+        place = folder / "scheduler.json"
+        self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", place)
+        until_s = time.monotonic() + LIMIT_S
+        while not place.exists():
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        self.address = json.loads(place.read_text())["address"]
+
+    def worker(self, sources=ROOT):
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", self._folder)
+        return self._start("worker", self.address, *options, sources=sources)
+
+    def _start(self, what, *arguments, sources=ROOT):
+        any_port = ("--dashboard-address", "127.0.0.1:0")
         process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=tmp_path,
+            [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments, *any_port],
+            env=os.environ | {"PYTHONPATH": str(sources)},
+            cwd=self._folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        started.append(process)
+        self._started.append(process)
         return process
 
-    place = tmp_path / "scheduler.json"
-    start(
-        "dask_scheduler",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-        "--no-dashboard",
-        "--scheduler-file",
-        str(place),
-    )
-    until_s = time.monotonic() + LIMIT_S
-    while not place.exists():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
-    address = json.loads(place.read_text())["address"]
-    options = (
-        "--nthreads",
-        "1",
-        "--no-dashboard",
-        "--no-nanny",
-        "--local-directory",
-        str(tmp_path),
-    )
-    several = [start("dask_worker", address, *options) for _ in range(2)]
-    yield address, several
-    for process in started:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    def end(self):
+        for process in self._started:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    pytest.importorskip("distributed")
+    by_hand = ByHand(tmp_path)
+    yield by_hand
+    by_hand.end()
 
 
 def test_a_cluster_gives_the_same_table_though_a_worker_is_killed_in_the_middle(cluster):
     from distributed import Client
 
-    address, several = cluster
-    killed = []
+    several, killed = [cluster.worker() for _ in range(2)], []
 
     def progress(done):
         if done > 0.1 and not killed:
             killed.append(several[0].pid)
             several[0].kill()
 
-    with Client(address, timeout=LIMIT_S) as client:
+    with Client(cluster.address, timeout=LIMIT_S) as client:
         client.wait_for_workers(2, timeout=LIMIT_S)
         found = sl.sweep(BASE, GRID, 16, client=client, progress=progress)
     assert (1, 0) == (len(killed), len(found.failures))
@@ -233,6 +206,21 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setattr("simlib.engines.cluster._PATIENCE_S", 0.3)
     with pytest.raises(sl.SimlibError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         sl.sweep(BASE, GRID, 1, client="tcp://127.0.0.1:1")
+
+
+def test_a_scheduler_without_workers_is_said(cluster, monkeypatch):
+    monkeypatch.setattr("simlib.engines.cluster._PATIENCE_S", 1.0)
+    with pytest.raises(sl.SimlibError, match=rf"at {cluster.address} has no workers: start some"):
+        sl.sweep(BASE, GRID, 1, client=cluster.address)
+
+
+def test_a_worker_with_another_simlib_is_refused(cluster, tmp_path):
+    other = shutil.copytree(ROOT / "simlib", tmp_path / "other" / "simlib")
+    with (other / "run.py").open("a") as file:
+        file.write("# another one\n")
+    cluster.worker(other.parent)
+    with pytest.raises(sl.SimlibError, match="has another simlib, which may give other numbers"):
+        sl.sweep(BASE, GRID, 1, client=cluster.address)
 
 
 # --- the command --------------------------------------------------------------------------
