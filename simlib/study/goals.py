@@ -1,0 +1,148 @@
+"""What a study is after: metrics to make small or large, and bounds that must hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+from simlib.core.errors import SettingsError
+from simlib.core.rules import nearest
+from simlib.scenario import Scenario, setting
+from simlib.study.estimates import Estimate
+from simlib.study.metrics import MEANING
+
+#: Of these metrics more is better; of those less.
+_MORE = ("availability_fraction", "delivered_fraction", "goodput_per_s")
+_LESS = (
+    "time_to_", "never_recovered", "attempts", "peak_", "amplification", "gave_up", "polling_",
+    "breaker_open_", "lost", "undelivered", "duplicate_", "head_of_line_", "round_trip_",
+    "latency_", "staleness_",
+)  # fmt: skip
+#: What is sought and what must hold unless somebody asks for something else.
+OBJECTIVES = ("time_to_recover_s_p99", "peak_attempts_per_s")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric to be made as small, or as large, as it gets."""
+
+    metric: str
+    larger: bool
+
+    def loss(self, value: float) -> float:
+        """Return a value so that less is better."""
+        return -value if self.larger else value
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A bound of a metric: so much, or so many times a setting of the scenario."""
+
+    text: str
+    metric: str
+    at_most: bool
+    factor: float
+    #: A setting that the factor multiplies; empty for none.
+    key: str = ""
+
+    def bound(self, scenario: Scenario) -> float:
+        """Return the bound in one scenario."""
+        return self.factor * float(setting(scenario, self.key)[0]) if self.key else self.factor
+
+    def excess(self, found: Estimate, scenario: Scenario, *, surely: bool = False) -> float:
+        """Return by which share of the bound the metric's mean is beyond it; 0 or less: it holds.
+
+        The end of the mean's interval counts that lies beyond, or with ``surely`` the other one.
+        """
+        end = found.high if self.at_most != surely else found.low
+        end = end if isfinite(end) else found.value
+        beyond = end - self.bound(scenario) if self.at_most else self.bound(scenario) - end
+        scale = abs(self.bound(scenario)) or 1.0
+        return beyond / scale if isfinite(beyond) else inf
+
+
+def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
+    """Return objectives by the names of their metrics.
+
+    Examples
+    --------
+    >>> objectives(["delivered_fraction"])[0].larger
+    True
+    """
+    if isinstance(names, str) or not names:
+        raise SettingsError("objectives", names, "must be a list of at least one metric")
+    for name in names:
+        _check_metric("objectives", name)
+        if name not in _MORE and not name.startswith(_LESS):
+            rule = "has no better side: neither less of it nor more is what anybody wants"
+            raise SettingsError("objectives", name, rule)
+    return tuple(Objective(name, name in _MORE) for name in dict.fromkeys(names))
+
+
+#: METRIC <= NUMBER, METRIC <= NUMBER * SETTING, METRIC >= SETTING ...
+_BOUND = re.compile(
+    r"\s*(?P<metric>\w+)\s*(?P<sign><=?|>=?)\s*"
+    r"(?:(?P<factor>\d+(?:\.\d*)?(?:e[+-]?\d+)?|\.\d+)\s*\*?\s*)?(?P<key>[a-z]\w*(?:\.\w+)+)?\s*"
+)
+
+
+def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
+    """Return the bound that a text says.
+
+    Parameters
+    ----------
+    text : str
+        A metric, ``<=`` or ``>=``, and a number, a setting, or a number of times a setting.
+    scenarios : sequence of Scenario
+        Those in which it is to hold.
+
+    Raises
+    ------
+    SettingsError
+        If it is no bound, or names a metric or a setting that is not there, or without limit.
+
+    Examples
+    --------
+    >>> from simlib.core.server import ServerSettings
+    >>> storm = Scenario(server=ServerSettings(accept_per_s=50))
+    >>> constraint("peak_attempts_per_s <= 3 * server.accept_per_s", [storm]).bound(storm)
+    150.0
+    """
+    match = _BOUND.fullmatch(text)
+    if match is None or not (match["factor"] or match["key"]):
+        rule = 'must be as "peak_attempts_per_s <= 3 * server.accept_per_s" or "lost <= 0" is'
+        raise SettingsError("constraint", text, rule)
+    _check_metric("constraint", match["metric"])
+    found = Constraint(
+        text=" ".join(text.split()),
+        metric=match["metric"],
+        at_most=match["sign"].startswith("<"),
+        factor=float(match["factor"] or 1.0),
+        key=match["key"] or "",
+    )
+    for scenario in scenarios:
+        _check_bound(found, scenario)
+    return found
+
+
+def _check_bound(found: Constraint, scenario: Scenario) -> None:
+    try:
+        bound = found.bound(scenario)
+    except SettingsError as error:
+        raise SettingsError("constraint", found.text, f"{error.key} {error.rule}") from error
+    except (TypeError, ValueError):
+        rule = f"{found.key} is no number"
+        raise SettingsError("constraint", found.text, rule) from None
+    if not isfinite(bound):
+        rule = f"{found.key} has no limit in {scenario.name}, so it bounds nothing: set it"
+        raise SettingsError("constraint", found.text, rule)
+
+
+def _check_metric(where: str, name: Any) -> None:
+    names = [each for each in MEANING if each != "engine"]
+    if name not in names:
+        rule = f"is no metric{nearest(name, names)}; simlib run prints all of them"
+        raise SettingsError(where, name, rule)
