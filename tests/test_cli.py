@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,6 +157,42 @@ def test_settings_are_read_as_toml_and_applied_together(here):
         faults=[sl.Fault("latency", start_s=2, amount_s=0.1)],
     )
     assert expected == changed
+
+
+def test_a_space_is_of_ranges_and_of_choices():
+    space = given.space_of(
+        (
+            "client.backoff.base_s=0.1..5",
+            " server.workers = 1 .. 8 ",
+            "client.backoff.jitter=none, full",
+            "network=../mine.toml",
+        )
+    )
+    expected = {
+        "client.backoff.base_s": (0.1, 5),
+        "server.workers": (1, 8),
+        "client.backoff.jitter": ["none", "full"],
+        "network": ["../mine.toml"],
+    }
+    assert expected == space
+    assert {} == given.space_of(())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["clients"], '--space = "clients": must be KEY=LOW..HIGH'),
+        (["=1..5"], "must be KEY=LOW..HIGH"),
+        (["clients=1.."], "must be KEY=LOW..HIGH"),
+        (["clients=1..many"], '--space = "clients=1..many": must be KEY=LOW..HIGH'),
+        (["clients=true..5"], "must be KEY=LOW..HIGH"),
+        (["clients=1,,2"], "or KEY=A,B, as client.backoff.jitter=none,full is"),
+        (["clients=1..2", "clients=3..5"], "names a setting that has its values already"),
+    ],
+)
+def test_a_space_that_cannot_be_read_is_refused(options, said):
+    with pytest.raises(sl.SettingsError, match=re.escape(said)):
+        given.space_of(options)
 
 
 def test_scenarios_lists_every_shipped_one_with_what_it_teaches():

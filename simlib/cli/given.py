@@ -95,3 +95,42 @@ def toml_value(text: str) -> Any:
     except tomllib.TOMLDecodeError:
         return text
     return data["value"]
+
+
+def space_of(given: Sequence[str]) -> dict[str, Any]:
+    """Return what may vary: by setting a tuple, the ends of a range, or a list of choices.
+
+    Examples
+    --------
+    >>> space_of(["client.backoff.cap_s=5..60", "client.backoff.jitter=none,full"])
+    {'client.backoff.cap_s': (5, 60), 'client.backoff.jitter': ['none', 'full']}
+    """
+    space: dict[str, Any] = {}
+    for each in given:
+        key, _, text = (part.strip() for part in each.partition("="))
+        if key in space:
+            raise SettingsError("--space", each, "names a setting that has its values already")
+        # Of two dots in a list or in a path, none makes a range.
+        is_range = ".." in text and not {",", "/"} & set(text)
+        values = _range(text) if is_range else _choices(text)
+        if not key or not values:
+            rule = (
+                "must be KEY=LOW..HIGH, as client.backoff.cap_s=5..60 is, "
+                "or KEY=A,B, as client.backoff.jitter=none,full is"
+            )
+            raise SettingsError("--space", each, rule)
+        space[key] = values
+    return space
+
+
+def _range(text: str) -> tuple[Any, Any] | None:
+    """Return the ends of a range, None unless they are two numbers."""
+    low, _, high = text.partition("..")
+    ends = toml_value(low.strip()), toml_value(high.strip())
+    are_numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+    return ends if are_numbers else None
+
+
+def _choices(text: str) -> list[Any] | None:
+    parts = [part.strip() for part in text.split(",")]
+    return [toml_value(part) for part in parts] if all(parts) else None
