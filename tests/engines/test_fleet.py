@@ -108,6 +108,19 @@ SCENARIOS = {
             sl.Fault("flap", start_s=35, stop_s=45, period_s=2),
         ]
     ),
+    **{
+        f"given up as a line is cut, {name}": storm(
+            client=client(sl.Backoff(base_s=0.02, cap_s=1, max_attempts=10)),
+            server=server(accept_per_s=30),
+            path=path,
+            faults=[sl.Fault("flap", start_s=10, stop_s=26, period_s=4)],
+            duration_s=35,
+        )
+        for name, path in {
+            "on a plain path": sl.Path(),
+            "on another": sl.Path(latency=sl.Latency(distribution="uniform", mean_s=0.1)),
+        }.items()
+    },
     "breaker by failures in a row": storm(
         client=client(
             sl.Backoff(max_attempts=8, stable_after_s=3),

@@ -142,8 +142,8 @@ def _still(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int
             return i, WAKE
         return NOBODY, kind
     if c.state == _STOPPED:
-        if kind == ARRIVE:
-            # It left meanwhile.
+        if kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].ghost >= 0:
+            # It left meanwhile. Who gave up as its line was cut has nothing on its way.
             haunt(w, w.lanes[i].ghost, now)
         return NOBODY, kind
     return i if times_out(w, i, kind, now) else NOBODY, kind
