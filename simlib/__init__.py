@@ -46,16 +46,19 @@ if TYPE_CHECKING:
     from simlib.show import plots as plots
     from simlib.show.capacity import capacity_chart as capacity_chart
     from simlib.show.inference import waits_chart as waits_chart
+    from simlib.show.tuning import tuning_chart as tuning_chart
     from simlib.show.widgets import explore as explore
     from simlib.study.capacity import capacity as capacity
     from simlib.study.compare import compare as compare
     from simlib.study.compare import compare_live as compare_live
+    from simlib.study.ensemble import ensemble as ensemble
     from simlib.study.export import export as export
     from simlib.study.lint import lint as lint
     from simlib.study.metrics import summary as summary
     from simlib.study.replicate import paired as paired
     from simlib.study.replicate import replicate as replicate
     from simlib.study.sweep import sweep as sweep
+    from simlib.study.tune import tune as tune
     from simlib.trace import Trace as Trace
     from simlib.workload import Hint as Hint
     from simlib.workload import Workload as Workload
@@ -96,6 +99,7 @@ _WHERE = {
     "compare": "study.compare",
     "compare_live": "study.compare",
     "dump": "scenario",
+    "ensemble": "study.ensemble",
     "explore": "show.widgets",
     "export": "study.export",
     "lint": "study.lint",
@@ -109,6 +113,8 @@ _WHERE = {
     "replicate": "study.replicate",
     "summary": "study.metrics",
     "sweep": "study.sweep",
+    "tune": "study.tune",
+    "tuning_chart": "show.tuning",
     "waits_chart": "show.inference",
 }
 

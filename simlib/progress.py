@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Called with the fraction done.
-Progress = Callable[[float], None]
+#: Called with the fraction done, and by some with a word for what is being done.
+Progress = Callable[..., None]
 
 
 @contextmanager

@@ -97,7 +97,6 @@ ONE_WORD = {
     "uptime": "availability",
     "mttr": "time to recover",
     "toxic": "fault",
-    "trial": "run, or replication",
     "ms": "seconds",
     "millis": "seconds",
     "percent": "a fraction",

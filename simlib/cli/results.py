@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import inf
+from math import inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +142,13 @@ def note(text: str) -> None:
 
 
 def finite(value: Any) -> Any:
-    """Return plain values with text for what JSON has no number for."""
+    """Return plain values with text for what is infinite, and None for what is not known."""
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [finite(each) for each in value]
+    if isinstance(value, float) and isnan(value):
+        return None
     return str(value) if value in (inf, -inf) else value
 
 

@@ -23,6 +23,7 @@ _LESS = (
 )  # fmt: skip
 #: What is sought and what must hold unless somebody asks for something else.
 OBJECTIVES = ("time_to_recover_s_p99", "peak_attempts_per_s")
+CONSTRAINTS = ("never_recovered <= 0",)
 
 
 @dataclass(frozen=True)

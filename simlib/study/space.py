@@ -12,6 +12,8 @@ from simlib.scenario import Scenario, changed, setting
 
 #: A range whose end is so many times its beginning is searched by factors, not by differences.
 _WIDE = 10.0
+#: A value within this share of an axis is near its end.
+_NEAR = 0.03
 #: The reconnect policy: what is tuned unless somebody asks for something else.
 POLICY: dict[str, Any] = {
     "client.backoff.jitter": ["none", "full", "equal", "decorrelated"],
@@ -59,6 +61,20 @@ class Axis:
         if self.by_factors:
             return float(self.low * (self.high / self.low) ** share)
         return self.low + share * (self.high - self.low)
+
+    def is_near_an_end(self, value: Any) -> bool:
+        """Whether a value lies so near to an end of a range that the best may lie beyond.
+
+        Examples
+        --------
+        >>> Axis("client.backoff.cap_s", 1.0, 100.0, by_factors=True).is_near_an_end(95)
+        True
+        """
+        if self.choices:
+            return False
+        if self.whole:
+            return value in (self.low, self.high)
+        return not self.at(_NEAR) < value < self.at(1.0 - _NEAR)
 
     @property
     def in_words(self) -> str:

@@ -7,12 +7,12 @@ of tasks, since starting them takes longer than a short round.
 
 from __future__ import annotations
 
-import multiprocessing
+import faulthandler
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ _MOST_BATCH = 32
 _LEAST_BATCHES = 8
 #: A task during which so many workers died is at fault.
 _DEATHS = 2
+#: A worker looks so often whether who began the work is still there.
+_LOOK_S = 0.5
 
 Function = Callable[[Any], Any]
 
@@ -119,8 +121,7 @@ class _Pool:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._executor: ProcessPoolExecutor | None = None
-        self._others = set(multiprocessing.active_children())
+        self._executor: Any = None
 
     def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """Yield outcomes; if a process dies, what was begun is tried again, one by one."""
@@ -152,12 +153,9 @@ class _Pool:
 
     def kill(self) -> None:
         """End the processes whatever they do."""
-        if self._executor is None:
-            return
-        for process in set(multiprocessing.active_children()) - self._others:
-            process.kill()
-        self._executor.shutdown(cancel_futures=True)
-        self._executor = None
+        if self._executor is not None:
+            self._executor.shutdown(kill_workers=True)
+            self._executor = None
 
     def _parts(self, left: dict[int, int], tasks: Sequence[Any]) -> list[Any]:
         return _batches(list(left), tasks, self._count)
@@ -166,8 +164,12 @@ class _Pool:
         self, function: Function, parts: Sequence[Any], one_by_one: bool
     ) -> Iterator[Outcome]:
         if self._executor is None:
-            context = multiprocessing.get_context("forkserver")
-            self._executor = ProcessPoolExecutor(self._count, context, initializer=_serve)
+            # Not Python's own: its processes would run the caller's script again, from the top.
+            from loky import ProcessPoolExecutor
+
+            self._executor = ProcessPoolExecutor(
+                self._count, initializer=_serve, initargs=(os.getpid(),)
+            )
         pool = self._executor
         if one_by_one:
             for part in parts:
@@ -183,14 +185,16 @@ class _Pool:
                 each.result()
 
 
-def _serve() -> None:
+def _serve(parent: int) -> None:
     """Leave Ctrl-C to whoever began the work, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+    # That a worker died is told with its task; a dump of its threads would only hide it.
+    faulthandler.disable()
 
     def follow() -> None:
-        parent.join()
+        never = threading.Event()
+        while os.getppid() == parent:
+            never.wait(_LOOK_S)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

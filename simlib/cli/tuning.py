@@ -1,0 +1,141 @@
+"""The command that seeks the best settings: tune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from simlib.cli.given import file_of, space_of
+from simlib.cli.group import examples, main, plays, with_json, with_out
+from simlib.cli.results import (
+    check_writable,
+    default_out,
+    finite,
+    json_text,
+    note,
+    print_out,
+    write,
+)
+from simlib.core.errors import SettingsError
+from simlib.progress import progress_bar
+from simlib.scenario import Scenario
+from simlib.study.goals import CONSTRAINTS, OBJECTIVES
+
+
+@main.command(
+    epilog=examples(
+        "tune fleet_storm",
+        'tune fleet_storm --clients 10000 --constraint "peak_attempts_per_s <= 5000"',
+        "tune reconnect_storm --set workload.rate_per_s=0 --space client.backoff.base_s=0.1..10",
+        "tune fleet_storm --also my_deploy.toml --objective time_to_recover_s_p99 --trials 200",
+    ),
+)
+@plays
+@click.option(
+    "--also",
+    "others",
+    multiple=True,
+    metavar="SCENARIO",
+    help="Tune for SCENARIO and this one; by default for SCENARIO and variants of it.",
+)
+@click.option("--alone", is_flag=True, help="Tune for SCENARIO alone.")
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help="What varies, or KEY=A,B for choices; by default jitter, base, factor and cap.",
+)
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="METRIC",
+    help=f"What is sought; may be given again. By default {' and '.join(OBJECTIVES)}.",
+)
+@click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="BOUND",
+    help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. '
+    f"By default {CONSTRAINTS[0]}.",
+)
+@click.option("--trials", default=100, show_default=True, help="Settings that are tried.")
+@click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
+@click.option("--sampler", default="tpe", show_default=True, metavar="[tpe|nsga2|random]")
+@click.option(
+    "--on", metavar="[sim|fleet]", help="The engine; by default the fleet, if it can play all."
+)
+@click.option("--workers", type=int, help="Processes; by default one per processor.")
+@click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler.")
+@with_out
+@with_json
+def tune(
+    scenario: Scenario,
+    others: Sequence[str],
+    alone: bool,
+    spaces: Sequence[str],
+    objectives: Sequence[str],
+    constraints: Sequence[str],
+    trials: int,
+    replications: int,
+    sampler: str,
+    on: str | None,
+    workers: int | None,
+    dask: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Seek the settings of a client that do best in SCENARIO and others like it.
+
+    What is recommended is played under fresh seeds, beside the policy as given, the report's
+    defaults and all presets. Trials are kept in the folder: a tuning that was interrupted goes on
+    there, and more --trials continue it. Exits with 1 if no policy keeps the constraints.
+    """
+    from simlib.scenario import load
+    from simlib.study.engine import chosen
+    from simlib.study.ensemble import ensemble
+    from simlib.study.tune import tune as seek
+
+    if workers is not None and dask is not None:
+        raise SettingsError("--workers", workers, "is for this machine: leave it out with --dask")
+    if alone and others:
+        raise SettingsError("--also", others[0], "is not for --alone: leave one of them out")
+    several = [scenario, *(load(file_of(each)) for each in others)]
+    together = several if alone or others else ensemble(scenario)
+    folder = out or default_out(scenario) / "tuning"
+    check_writable(folder)
+    if said := chosen(on, together)[1]:
+        note(f"{said} That takes longer.")
+    with progress_bar("tuning") as progress:
+        found = seek(
+            together,
+            space_of(spaces) if spaces else None,
+            objectives or OBJECTIVES,
+            constraints or CONSTRAINTS,
+            trials,
+            replications=replications,
+            on=on,
+            sampler=sampler,
+            workers=workers,
+            client=dask,
+            folder=folder,
+            progress=progress,
+        )
+    from simlib.show.tuning import save_tuning_chart, tuning_in_words
+
+    save_tuning_chart(found, folder)
+    document = json_text(finite(found.to_json()))
+    write(folder / "tuning.json", document)
+    if as_json:
+        click.echo(document, nl=False)
+    else:
+        print_out(tuning_in_words(found))
+    if found.note:
+        note(found.note)
+    note(f"Chart, trials, candidates and the policy as a scenario are in {folder}.")
+    if not found.verdict.keeps:
+        raise SystemExit(1)

@@ -1,0 +1,456 @@
+"""Tuning: the settings that do best in several scenarios, sought by Optuna, judged on fresh seeds.
+
+All trials are played under the same seeds, so they differ by their settings alone. The best of many
+trials is also the luckiest one, so what is said of it in the end comes from seeds that no trial
+ever had.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.files import code_digest, replacing
+from simlib.progress import Progress, shown
+from simlib.scenario import Scenario, changed, dump
+from simlib.study.cells import Kept, kept
+from simlib.study.engine import chosen
+from simlib.study.ensemble import ensemble
+from simlib.study.goals import CONSTRAINTS, OBJECTIVES, Constraint, Objective, constraint
+from simlib.study.goals import objectives as objectives_of
+from simlib.study.judge import Judge, Score, front, middle
+from simlib.study.review import written
+from simlib.study.space import POLICY, Axis, axes
+from simlib.study.trials import Told, Trials, kept_trials
+from simlib.study.verdict import Verdict, verdict
+from simlib.study.workers import Outcomes, working
+
+#: So many trials are asked for at a time, however many workers there are: the same trials anywhere.
+GENERATION = 8
+_MOST_TRIALS, _FEWEST = 100_000, 2
+#: So many of the Pareto front are judged beside the recommended one.
+_SHOWN = 6
+#: Rows of a table that prints itself.
+_LINES = 12
+#: Shares of the work: the trials; the rest is the judgement on fresh seeds.
+_TRIALS_SHARE = 0.75
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial that is over."""
+
+    settings: Mapping[str, Any]
+    score: Score | str
+    #: full: played under all seeds; discarded: under the first; refused: not at all.
+    outcome: str
+
+
+@dataclass(frozen=True, repr=False)
+class Tuning:
+    """What tuning found; prints itself as the sentence and the table of a design review.
+
+    Attributes
+    ----------
+    scenarios : tuple of Scenario
+        Where the policies were played.
+    axes, objectives, bounds
+        What varied, what was sought, what had to hold.
+    on : str
+        The engine.
+    trials : DataFrame
+        A row per trial: the settings, each objective's mean over scenarios and seeds, ``excess``
+        (by which share of its bound the worst one is exceeded; 0 or less: all hold),
+        ``replications``, ``outcome`` (full, discarded, refused) and ``is_front``.
+    verdict : Verdict
+        What fresh seeds say of the recommended policy and of the others.
+    note : str
+        What else there is to say.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    axes: tuple[Axis, ...]
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Constraint, ...]
+    on: str
+    trials: pd.DataFrame
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The trials that keep the bounds and that none beats in everything, on tuning seeds."""
+        found = self.trials[self.trials["is_front"]]
+        return found.sort_values(self.objectives[0].metric, kind="stable")
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The settings that are recommended, by their keys."""
+        return dict(self.verdict.recommended.settings)
+
+    @property
+    def client(self) -> Settings:
+        """The recommended policy as the settings of a client."""
+        return changed(self.scenarios[0], self.recommended).client
+
+    @property
+    def sentence(self) -> str:
+        """What a design review wants: what it buys, what it costs, where it stops being best."""
+        return self.verdict.sentence
+
+    def policy_toml(self) -> str:
+        """Return the first scenario with the recommended policy, as TOML."""
+        return dump(changed(self.scenarios[0], self.recommended))
+
+    def save(self, folder: str | Path) -> None:
+        """Write trials and candidates as Parquet, and the policy as a scenario."""
+        place = Path(folder)
+        tables = {"trials": self.trials, "candidates": self.verdict.table}
+        for name, table in tables.items():
+            with replacing(place / f"{name}.parquet") as temporary:
+                table.to_parquet(temporary)
+        with replacing(place / "policy.toml") as temporary:
+            temporary.write_text(self.policy_toml(), encoding="utf-8")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as plain values."""
+        return {
+            "scenarios": [each.name for each in self.scenarios],
+            "engine": self.on,
+            "objectives": [each.metric for each in self.objectives],
+            "constraints": [each.text for each in self.bounds],
+            "recommended": self.recommended,
+            "keeps": self.verdict.keeps,
+            "sentence": self.sentence,
+            "note": self.note,
+            "candidates": self.verdict.table.to_dict(orient="records"),
+            "limits": self.verdict.limits.to_dict(orient="records"),
+            "trials": self.trials.reset_index().to_dict(orient="records"),
+        }
+
+    def __repr__(self) -> str:
+        names = [*(each.metric for each in self.objectives), "keeps"]
+        table = self.verdict.table.set_index("name")[names]
+        shown = table.head(_LINES).round(4).to_string()
+        return "\n".join(filter(None, [self.sentence, "", shown, "", self.note]))
+
+    def _repr_html_(self) -> str:
+        names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
+        table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
+        said = "".join(f"<p>{html.escape(each)}</p>" for each in (self.sentence, self.note) if each)
+        return f"{said}{table}"
+
+
+def tune(
+    scenario: Scenario | Sequence[Scenario],
+    space: Mapping[str, Any] | None = None,
+    objectives: Sequence[str] = OBJECTIVES,
+    constraints: Sequence[str] = CONSTRAINTS,
+    trials: int = 100,
+    *,
+    replications: int = 20,
+    on: str | None = None,
+    sampler: str = "tpe",
+    workers: int | None = None,
+    client: Any = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Tuning:
+    """Find the settings that do best in several scenarios.
+
+    Every trial is played under the same seeds. After a few of these, trials are discarded that
+    surely break a constraint, or that an earlier one surely beats in every objective. The
+    recommended policy, the report's defaults and all presets are then played under fresh seeds.
+
+    Parameters
+    ----------
+    scenario : Scenario or sequence of Scenario
+        One scenario stands for the `ensemble` around it; a sequence is played as it is.
+    space : mapping, optional
+        What varies, by setting: a tuple of two numbers is a range, a list holds choices. By default
+        jitter, base, factor and cap of the backoff.
+    objectives : sequence of str
+        Columns of `summary`, each the mean over scenarios and seeds; less is better, or more where
+        everybody wants more. A time that never comes counts as twice the run.
+    constraints : sequence of str
+        Such as ``"peak_attempts_per_s <= 3 * server.accept_per_s"``. One holds if the 95 % interval
+        of the metric's mean keeps to it in every scenario. By default that all clients come back.
+    trials : int
+        How many settings are tried; more of them continue what a folder has.
+    replications : int
+        Seeds of each trial and scenario, and fresh ones at the end.
+    on : {"sim", "fleet"}, optional
+        The engine; by default the fleet, where it can play all scenarios.
+    sampler : {"tpe", "nsga2", "random"}
+        Optuna's sampler.
+    workers, client : optional
+        So many processes, by default one per processor; or a Dask scheduler's address, or a client
+        connected to one.
+    folder : path, optional
+        Where trials and runs are kept: a tuning that was killed goes on there.
+    progress : callable, optional
+        Called with the fraction done and a word; by default a bar, in a terminal and in a notebook.
+
+    Returns
+    -------
+    Tuning
+        All trials, the Pareto front, the recommended policy and how it stands among others.
+
+    Raises
+    ------
+    SettingsError
+        If the space, an objective or a constraint cannot be.
+
+    Examples
+    --------
+    >>> from simlib.core.faults import Fault
+    >>> storm = Scenario(clients=5, duration_s=20, faults=[Fault("outage", start_s=5, stop_s=8)])
+    >>> space = {"client.backoff.base_s": (0.2, 2.0)}
+    >>> found = tune([storm], space, trials=4, replications=2, on="sim", workers=1)
+    >>> list(found.recommended), len(found.trials)
+    (['client.backoff.base_s'], 4)
+    """
+    asked = _asked(scenario, space, objectives, constraints, on, replications)
+    if not 1 <= trials <= _MOST_TRIALS:
+        raise SettingsError("trials", trials, f"must be a whole number from 1 to {_MOST_TRIALS:,}")
+    place = None if folder is None else Path(folder)
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    with (
+        nullcontext(None) if place is None else kept(place / "cells.sqlite") as store,
+        working(workers, client) as outcomes,
+        shown(progress, "tuning") as move,
+        kept_trials(
+            None if place is None else place / "trials.sqlite",
+            asked.in_full,
+            asked.axes,
+            len(asked.objectives),
+            sampler,
+            asked.scenarios[0].seed,
+        ) as optuna_s,
+    ):
+        judge = asked.judge(outcomes, store)
+        move(0.0, "as given")
+        for given in judge.played([{}], judge.first_replications):
+            if isinstance(given, str):
+                raise SettingsError(
+                    "scenario", asked.scenarios[0].name, f"cannot be played: {given}"
+                )
+            judge.check_data(given)
+        tried = _searched(judge, optuna_s, trials, move)
+        found = _found(asked, judge, tried, move)
+    notes = [asked.note, "" if store is None else store.note]
+    tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
+    if place is not None:
+        tuning.save(place)
+    return tuning
+
+
+# --- the question ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """All that an answer depends on."""
+
+    scenarios: tuple[Scenario, ...]
+    axes: tuple[Axis, ...]
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Constraint, ...]
+    on: str
+    replications: int
+    note: str
+
+    @property
+    def in_full(self) -> str:
+        """The question as a text, the code included that plays it."""
+        said = [dump(each) for each in self.scenarios]
+        said += [repr(self.axes), repr(self.objectives), repr(self.bounds)]
+        return "\n".join([*said, self.on, str(self.replications), code_digest()])
+
+    def judge(self, outcomes: Outcomes, store: Kept | None) -> Judge:
+        """Return who plays the trials."""
+        return Judge(
+            self.scenarios,
+            self.objectives,
+            self.bounds,
+            self.on,
+            outcomes,
+            store,
+            replications=self.replications,
+        )
+
+
+def _asked(
+    scenario: Scenario | Sequence[Scenario],
+    space: Mapping[str, Any] | None,
+    wanted: Sequence[str],
+    constraints: Sequence[str],
+    on: str | None,
+    replications: int,
+) -> _Asked:
+    scenarios = ensemble(scenario) if isinstance(scenario, Scenario) else tuple(scenario)
+    if not scenarios:
+        raise SettingsError("scenario", [], "must be at least one")
+    if replications < _FEWEST:
+        rule = f"must be a whole number from {_FEWEST}"
+        raise SettingsError("replications", replications, rule)
+    if isinstance(constraints, str):
+        raise SettingsError("constraints", constraints, "must be a list of texts")
+    bounds = tuple(constraint(each, scenarios) for each in constraints)
+    sought = objectives_of(wanted)
+    metrics = [each.metric for each in sought] + [each.metric for each in bounds]
+    used, note = chosen(on, scenarios, metrics)
+    found = POLICY if space is None else space
+    for each in scenarios[1:]:
+        axes(each, found)
+    return _Asked(
+        scenarios,
+        axes(scenarios[0], found),
+        sought,
+        bounds,
+        used,
+        replications,
+        note,
+    )
+
+
+# --- the search --------------------------------------------------------------------------
+
+
+def _searched(judge: Judge, trials: Trials, count: int, move: Progress) -> list[Tried]:
+    """Return all trials: those that were over before, and the rest."""
+    tried = [_again(judge, each) for each in trials.told()[:count]]
+    while len(tried) < count:
+        move(_TRIALS_SHARE * len(tried) / count, f"trial {len(tried) + 1:,} of {count:,}")
+        # A generation that was begun before is finished first.
+        size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
+        asked = trials.ask(size)
+        scores = judge.scores(asked, _leading(judge, tried))
+        if judge.store is not None:
+            judge.store.flush()
+        for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
+            tried.append(_over(judge, settings, score))
+            if isinstance(score, str):
+                trials.refuse(place, score)
+                continue
+            losses = [score.loss(each) for each in judge.objectives]
+            excesses = {each.text: score.excess(each) for each in judge.bounds}
+            trials.tell(place, losses, excesses, score.replications)
+    return tried
+
+
+def _again(judge: Judge, told: Told) -> Tried:
+    """Return a trial that was over before; its runs are kept, and lost ones are played again."""
+    if told.refused:
+        return Tried(told.settings, told.refused, "refused")
+    (score,) = judge.played([told.settings], told.replications)
+    return _over(judge, told.settings, score)
+
+
+def _over(judge: Judge, settings: Mapping[str, Any], score: Score | str) -> Tried:
+    if isinstance(score, str):
+        return Tried(settings, score, "refused")
+    is_full = score.replications == judge.replications
+    return Tried(settings, score, "full" if is_full else "discarded")
+
+
+def _full(judge: Judge, tried: Sequence[Tried]) -> list[tuple[int, Score]]:
+    """Return the trials that were played under all seeds and keep the bounds, by their numbers."""
+    return [
+        (i, each.score)
+        for i, each in enumerate(tried)
+        if each.outcome == "full" and isinstance(each.score, Score)
+        if each.score.keeps(judge.bounds)
+    ]
+
+
+def _best(judge: Judge, tried: Sequence[Tried]) -> list[int]:
+    """Return the numbers of the trials on the Pareto front."""
+    full = _full(judge, tried)
+    if not full:
+        return []
+    losses = [[score.loss(each) for each in judge.objectives] for _, score in full]
+    return [full[i][0] for i in front(losses)]
+
+
+def _leading(judge: Judge, tried: Sequence[Tried]) -> list[Score]:
+    return [score for i in _best(judge, tried) if isinstance(score := tried[i].score, Score)]
+
+
+# --- the answer --------------------------------------------------------------------------
+
+
+def _found(asked: _Asked, judge: Judge, tried: Sequence[Tried], move: Progress) -> Tuning:
+    best = _best(judge, tried)
+    played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
+    if not played:
+        why = next(str(each.score) for each in tried)
+        raise SimlibError(f"none of {len(tried)} trials could be played, the first: {why}")
+    if best:
+        losses = [[played[i].loss(each) for each in judge.objectives] for i in best]
+        first = best[middle(losses)]
+        others = sorted(set(best) - {first}, key=lambda i: played[i].loss(judge.objectives[0]))
+    else:  # none keeps the bounds: the one that is nearest to it
+        first, others = min(played, key=lambda i: _excess(judge, played[i])), []
+    tuned = [tried[i].settings for i in (first, *_some(others))]
+    fresh = replace(judge, first=judge.replications)
+
+    def later(fraction: float, word: str) -> None:
+        move(_TRIALS_SHARE + (1.0 - _TRIALS_SHARE) * fraction, word)
+
+    said = verdict(fresh, tuned, later)
+    table = _table(judge, tried, set(best))
+    refused = int((table["outcome"] == "refused").sum())
+    notes = [f"{refused} trials could not be played."] if refused else []
+    notes += [
+        f"{axis.key} = {written(tuned[0][axis.key])} is near an end of its range, {axis.in_words}: "
+        "a wider one may do better."
+        for axis in asked.axes
+        if axis.is_near_an_end(tuned[0][axis.key])
+    ]
+    return Tuning(
+        asked.scenarios,
+        asked.axes,
+        asked.objectives,
+        asked.bounds,
+        asked.on,
+        table,
+        said,
+        " ".join(notes),
+    )
+
+
+def _some(numbers: Sequence[int]) -> list[int]:
+    """Return a few of the front, spread along it."""
+    step = -(-len(numbers) // _SHOWN) or 1
+    return list(numbers[::step])
+
+
+def _excess(judge: Judge, score: Score) -> float:
+    return max((score.excess(each) for each in judge.bounds), default=0.0)
+
+
+def _table(judge: Judge, tried: Sequence[Tried], best: set[int]) -> pd.DataFrame:
+    rows = []
+    for i, each in enumerate(tried):
+        row: dict[str, Any] = {"trial": i, **each.settings}
+        is_score = isinstance(each.score, Score)
+        for objective in judge.objectives:
+            name = objective.metric
+            row[name] = each.score.mean(name).value if isinstance(each.score, Score) else nan
+        row["excess"] = _excess(judge, each.score) if isinstance(each.score, Score) else nan
+        row["replications"] = each.score.replications if isinstance(each.score, Score) else 0
+        row |= {"outcome": each.outcome, "is_front": i in best}
+        row["why"] = "" if is_score else each.score
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("trial")

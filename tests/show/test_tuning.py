@@ -1,0 +1,94 @@
+"""The chart of a tuning says what it draws, and its words fit a terminal."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import simlib as sl
+from simlib.show.tuning import save_tuning_chart, tuning_in_words
+
+pytest.importorskip("numba")
+pytest.importorskip("optuna")
+
+STORM = sl.Scenario(
+    name="storm",
+    clients=50,
+    duration_s=30,
+    ramp_s=4,
+    warm_up_s=5,
+    server=sl.ServerSettings(accept_per_s=20),
+    workload=sl.Workload(rate_per_s=0),
+    faults=[sl.Fault("outage", start_s=5, stop_s=9)],
+)
+
+
+def tuned(*objectives, **changes):
+    settings = {"trials": 16, "replications": 3, "workers": 1} | changes
+    return sl.tune([STORM], objectives=objectives, **settings)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return tuned("time_to_recover_s_p99", "peak_attempts_per_s")
+
+
+def names_of(axes):
+    return [each for each in axes.texts if each.get_text().strip() != "never"]
+
+
+def test_trials_front_and_candidates_are_drawn_with_their_names(found):
+    [axes] = sl.tuning_chart(found)
+    assert "time to recover, 99 %, s" == axes.get_xlabel()
+    assert "peak attempts, 1/s" == axes.get_ylabel()
+    assert f"16 trials, {len(found.front)} on the front" == axes.get_title(loc="left")
+    assert "storm, 50 clients" == axes.get_title(loc="right")
+    words = [each.get_text() for each in names_of(axes)]
+    assert {"recommended", "as given", "report's defaults, no polling"} <= set(words)
+    drawn = sum(line.get_xdata().size for line in axes.lines[:3])
+    assert drawn == (found.trials["outcome"] != "refused").sum()
+
+
+def test_no_name_lies_over_another(found):
+    [axes] = sl.tuning_chart(found)
+    figure = axes.figure
+    figure.canvas.draw()
+    boxes = [each.get_window_extent() for each in names_of(axes)]
+    for i, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:i])
+        assert figure.bbox.contains(one.x0, one.y0)
+        assert figure.bbox.contains(one.x1, one.y1)
+
+
+def test_what_never_ends_stands_at_an_edge_that_says_so():
+    found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", constraints=())
+    [axes] = sl.tuning_chart(found)
+    shown = found.trials["time_to_recover_s_p99"]
+    assert np.isinf(shown).any() or np.isinf(found.verdict.table["time_to_recover_s_p99"]).any()
+    assert "never" in [each.get_text().strip() for each in axes.texts]
+
+
+def test_with_one_objective_trials_are_drawn_one_after_the_other():
+    found = tuned("amplification")
+    [axes] = sl.tuning_chart(found)
+    assert ("trial", "amplification") == (axes.get_xlabel(), axes.get_ylabel())
+    best = axes.lines[-1].get_ydata()
+    assert (np.diff(best[~np.isnan(best)]) <= 0.0).all()
+
+
+def test_with_three_objectives_there_are_two_panels(tmp_path):
+    found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", "amplification")
+    panels = sl.tuning_chart(found)
+    assert ["peak attempts, 1/s", "amplification"] == [each.get_ylabel() for each in panels]
+    assert save_tuning_chart(found, tmp_path).stat().st_size > 10_000
+
+
+def test_the_words_fit_eighty_columns_and_name_what_was_played(found):
+    said = io.StringIO()
+    Console(file=said, width=80).print(tuning_in_words(found))
+    lines = said.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "storm on fleet: 16 trials" in lines[0]
+    assert any(line.startswith("recommended") for line in lines)
+    assert "3 fresh seeds" in said.getvalue()
