@@ -53,18 +53,28 @@ def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
 @pytest.mark.parametrize(
     ("others", "said"),
     [
-        ([preset("a", 3, 60), preset("b", 5, 40)], ("2 of 2 presets keep the bounds; it is surely "
-         "better than each of them on at least one objective.")),
-        ([preset("a", 3, 40), preset("b", 5, 40)], ("2 of 2 presets keep the bounds; a beats it; "
-         "it is surely better than the others on at least one objective.")),
-        ([preset("a", 4, 50)], ("1 of 1 presets keeps the bounds; it is not surely better than a on "
-         "any objective.")),
+        (
+            [preset("a", 3, 60), preset("b", 5, 40)],
+            "2 of 2 presets keep the bounds; it is surely better than each of them on at least "
+            "one objective.",
+        ),
+        (
+            [preset("a", 3, 40), preset("b", 5, 40)],
+            "2 of 2 presets keep the bounds; a beats it; it is surely better than the others on "
+            "at least one objective.",
+        ),
+        (
+            [preset("a", 4, 50)],
+            "1 of 1 presets keeps the bounds; it is not surely better than a on any objective.",
+        ),
         ([preset("a", 1, 400)], "None of 1 presets keeps the bounds."),
-        ([preset("a", 3, 40, 9)], ("1 of 1 presets keeps the bounds; it is not surely better than a "
-         "on any objective.")),
+        (
+            [preset("a", 3, 40, 9)],
+            "1 of 1 presets keeps the bounds; it is not surely better than a on any objective.",
+        ),
     ],
     ids=["better on one", "beaten", "the same", "none keeps", "who leaves more outside"],
-)  # fmt: skip
+)
 def test_presets_are_counted_and_those_that_it_does_not_beat_are_named(others, said):
     assert said in review(standing(did(4, 50), *others), LIMITS)
 
