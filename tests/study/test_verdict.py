@@ -55,13 +55,11 @@ def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
     [
         (
             [preset("a", 3, 60), preset("b", 5, 40)],
-            "2 of 2 presets keep the bounds; it is surely better than each of them on at least "
-            "one objective.",
+            "2 of 2 presets keep the bounds; it is surely better than each of them on at least one",
         ),
         (
             [preset("a", 3, 40), preset("b", 5, 40)],
-            "2 of 2 presets keep the bounds; a beats it; it is surely better than the others on "
-            "at least one objective.",
+            "2 of 2 presets keep the bounds; a beats it; it is surely better than the others on",
         ),
         (
             [preset("a", 4, 50)],
