@@ -140,6 +140,8 @@ class _Panel:
         axes.set_ylabel(_words(self._up))
         axes.set_title(f"{len(trials):,} trials, {len(self._found.front)} on the front", loc="left")
         _subtitle(axes, self._found)
+        key = "filled: keeps the bounds     hollow: does not     small: discarded early"
+        axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
 
     def _mark_end(self, name: str) -> None:
         """Say what stands at an edge, if anything does."""
@@ -178,6 +180,9 @@ class _Panel:
                 *point, marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=6
             )
             x, y, align = _free(share, str(row["name"]), taken)
+            if abs(y - share[1]) > _LINE:  # it stands too far away to be taken for its name
+                across, up = [share[0], x], [share[1], y]
+                axes.plot(across, up, transform=axes.transAxes, color=_GREY, linewidth=0.6)
             axes.text(
                 x,
                 y,
