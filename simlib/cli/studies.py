@@ -25,6 +25,8 @@ from simlib.scenario import Scenario
 
 #: What is printed of a sweep unless somebody asks for something else.
 METRICS = ("time_to_recover_s_p95", "peak_attempts_per_s", "amplification")
+#: A chart shows so many settings.
+_DRAWN = 2
 
 
 @main.command(
@@ -88,6 +90,11 @@ def sweep(
         )
     means = found.means(*(metrics or METRICS))
     write(folder / "means.csv", means.to_csv(index=False))
+    if len(found.grid) <= _DRAWN:
+        from simlib.show.heat import save_heat
+
+        for metric in metrics or METRICS:
+            save_heat(found, metric, folder)
     if as_json:
         document = {"scenario": scenario.name, "runs": len(found.table), "means": plain_rows(means)}
         click.echo(json_text(document | {"failures": plain_rows(found.failures)}), nl=False)
@@ -97,7 +104,8 @@ def sweep(
         print_out(sweep_in_words(found, means))
     for sentence in filter(None, [found.note, _resumed(found.resumed)]):
         note(sentence)
-    note(f"All runs are in {folder / 'sweep.parquet'}, the means in means.csv beside it.")
+    charts = " and charts" if len(found.grid) <= _DRAWN else ""
+    note(f"All runs are in {folder / 'sweep.parquet'}, means.csv{charts} beside it.")
     if len(found.failures):
         note(
             f"{len(found.failures)} runs failed, the first with {found.failures['failure'].iloc[0]}"

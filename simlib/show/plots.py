@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from simlib.show.curves import draw_fractions
+from simlib.show.heat import heat  # noqa: F401 - one of the plots
 from simlib.show.marks import (
     Group,
     Name,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
 
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
+from simlib.show.terminal import in_words, plus_minus
 from simlib.study.sweep import Sweep
 
 
@@ -21,10 +21,10 @@ def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
     names = [str(name) for name in means.columns if name not in (*keys, "runs")]
     metrics = [name for name in names if not name.endswith((" low", " high"))]
     for metric in metrics:
-        shown.add_column(metric, justify="right", overflow="fold")
+        shown.add_column(in_words(metric), justify="right", max_width=18)
     for _, row in means.iterrows():
         cells = [_short(row[key]) for key in [*keys, "runs"]]
-        shown.add_row(*cells, *(_mean(row, metric) for metric in metrics))
+        shown.add_row(*cells, *(plus_minus(row, metric) for metric in metrics))
     return Group(repr(found), "", shown, "", "Means, with half of the 95 % interval of each.")
 
 
@@ -36,10 +36,3 @@ def _shortest(keys: Sequence[str]) -> list[str]:
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _mean(row: pd.Series, metric: str) -> str:
-    value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
-    if isnan(low) or isnan(high):
-        return f"{value:.4g}"
-    return f"{value:.4g} \N{PLUS-MINUS SIGN}{(high - low) / 2.0:.2g}"

@@ -70,6 +70,35 @@ def written(value: float) -> str:
     return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
 
 
+def in_words(metric: str) -> str:
+    """Return a metric's name with its quantile and its unit apart, as tables and axes have it.
+
+    Examples
+    --------
+    >>> in_words("time_to_recover_s_p99"), in_words("peak_attempts_per_s"), in_words("lost")
+    ('time to recover, 99 %, s', 'peak attempts, 1/s', 'lost')
+    """
+    name, is_quantile, quantile = metric.partition("_s_p")
+    if is_quantile:
+        percent, _, of = quantile.partition("_")
+        return f"{name.replace('_', ' ')}, {percent} %, s{', ' * bool(of)}{of}"
+    for suffix, unit in (("_per_s", ", 1/s"), ("_s", ", s"), ("_fraction", "")):
+        if metric.endswith(suffix):
+            return metric.removesuffix(suffix).replace("_", " ") + unit
+    return metric.replace("_", " ")
+
+
+def plus_minus(row: pd.Series, metric: str) -> str:
+    """Return a mean with half of its interval, of a row that has both ends beside it."""
+    value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
+    if not math.isfinite(low) or not math.isfinite(high):
+        return written(value)
+    half = (high - low) / 2.0
+    # What all runs agree on differs by rounding alone.
+    half = 0.0 if half < 1e-9 * abs(value) else half
+    return f"{written(value)} \N{PLUS-MINUS SIGN}{half:.2g}"
+
+
 def headline(scenario: Scenario, engine: str) -> Text:
     """Return what was played, and on what."""
     size = f"{scenario.clients:,} clients, {scenario.duration_s:g} s, seed {scenario.seed}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from rich.text import Text
 
 from simlib.files import replacing
 from simlib.show.marks import OTHER_COLOURS, new_axes, style
-from simlib.show.terminal import written
+from simlib.show.terminal import in_words, plus_minus
 from simlib.study.review import listed
 from simlib.study.tune import Tuning
 
@@ -136,8 +135,8 @@ class _Panel:
         for name in (self._across, self._up):
             self._mark_end(name)
         self._draw_named(kept)
-        axes.set_xlabel(_words(self._across))
-        axes.set_ylabel(_words(self._up))
+        axes.set_xlabel(in_words(self._across))
+        axes.set_ylabel(in_words(self._up))
         axes.set_title(f"{len(trials):,} trials, {len(self._found.front)} on the front", loc="left")
         _subtitle(axes, self._found)
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
@@ -241,7 +240,7 @@ def _draw_history(found: Tuning, axes: Axes) -> None:
     best = best.cummax() if objective.larger else best.cummin()
     axes.step(best.index, best.ffill(), where="post", color=_BEST, linewidth=1.2)
     axes.set_xlabel("trial")
-    axes.set_ylabel(_words(objective.metric))
+    axes.set_ylabel(in_words(objective.metric))
     axes.set_title(f"{len(trials):,} trials, the best so far", loc="left")
     _subtitle(axes, found)
 
@@ -251,17 +250,6 @@ def _subtitle(axes: Axes, found: Tuning) -> None:
     more = f" and {len(found.scenarios) - 1} more" if len(found.scenarios) > 1 else ""
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     axes.set_title(f"{first.name}{more}, {first.clients:,} clients", loc="right", **look)
-
-
-def _words(metric: str) -> str:
-    """Return a metric's name with its unit apart, as axes have it."""
-    for suffix, unit in (("_per_s", "1/s"), ("_s", "s"), ("_fraction", "")):
-        name, _, quantile = metric.partition("_s_p") if "_s_p" in metric else (metric, "", "")
-        if quantile:
-            return f"{name.replace('_', ' ')}, {quantile} %, s"
-        if metric.endswith(suffix):
-            return f"{metric.removesuffix(suffix).replace('_', ' ')}{', ' * bool(unit)}{unit}"
-    return metric.replace("_", " ")
 
 
 # --- on a terminal -----------------------------------------------------------------------
@@ -289,7 +277,7 @@ def _candidates(found: Tuning) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", expand=True)
     table.add_column("policy", ratio=1)
     for objective in found.objectives:
-        table.add_column(_words(objective.metric), justify="right", max_width=18)
+        table.add_column(in_words(objective.metric), justify="right", max_width=18)
     if found.bounds:
         table.add_column("bounds", no_wrap=True)
     shown = pd.concat([found.verdict.table.query("kind == 'tuned'"), _named(found).iloc[1:]])
@@ -297,18 +285,11 @@ def _candidates(found: Tuning) -> Table:
         cells: list[Any] = [
             Group(Text(str(row["name"])), Padding(Text(row["waits"], "dim"), (0, 0, 0, 2)))
         ]
-        cells += [_mean(row, each.metric) for each in found.objectives]
+        cells += [plus_minus(row, each.metric) for each in found.objectives]
         if found.bounds:
             cells.append(Text("kept", "green") if row["keeps"] else Text("broken", "red"))
         table.add_row(*cells)
     return table
-
-
-def _mean(row: pd.Series, metric: str) -> str:
-    value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
-    if not isfinite(low) or not isfinite(high):
-        return written(value)
-    return f"{written(value)} \N{PLUS-MINUS SIGN}{(high - low) / 2.0:.2g}"
 
 
 def _legend(found: Tuning) -> str:

@@ -1,0 +1,130 @@
+"""A sweep as a chart: a metric's mean over one setting, or over two as a map."""
+
+from __future__ import annotations
+
+import os
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from simlib.core.errors import SettingsError
+from simlib.files import replacing
+from simlib.show.marks import OTHER_COLOURS, new_axes, style
+from simlib.show.terminal import in_words, written
+from simlib.study.sweep import Sweep
+
+_GREY, _NEVER = "#555555", "#DDDDDD"
+#: Colours are by factors if the largest mean is so many times the least.
+_WIDE = 10.0
+#: Readable by the colour-blind, and in print.
+_COLOURS = "cividis"
+
+
+def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
+    """Draw the mean of a metric over the settings of a sweep.
+
+    Parameters
+    ----------
+    found : Sweep
+        A sweep of one or two settings.
+    metric : str
+        A column of `summary`.
+    axes : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        Of two settings a map: the first one up, the second across, each mean written in its cell;
+        grey where it is infinite. Of one a line with the means' 95 % intervals.
+
+    Raises
+    ------
+    SettingsError
+        If the sweep has more than two settings, or there is no such metric.
+
+    Examples
+    --------
+    >>> from simlib.scenario import Scenario
+    >>> from simlib.study.sweep import sweep
+    >>> found = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2, workers=1)
+    >>> heat(found, "attempts").get_xlabel()
+    'clients'
+    """
+    if len(found.grid) > 2:
+        rule = "has more than two settings: a map shows two, so fix the others"
+        raise SettingsError("grid", list(found.grid), rule)
+    means = found.means(metric)
+    with style():
+        axes = new_axes(4.0)[0] if axes is None else axes
+        draw = _map if len(found.grid) == 2 else _line
+        draw(axes, found, means, metric)
+        axes.set_title(in_words(metric), loc="left")
+        runs = f"{found.scenario.name}, {int(means['runs'].max())} runs each"
+        look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
+        axes.set_title(runs, loc="right", **look)
+    return axes
+
+
+def save_heat(found: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path:
+    """Write the chart as PNG; return the file."""
+    path = Path(folder) / f"{metric}.png"
+    with style():
+        figure = Figure()
+        heat(found, metric, figure.subplots())
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
+    (up, ups), (across, acrosses) = found.grid.items()
+    table = np.full((len(ups), len(acrosses)), np.nan)
+    for _, row in means.iterrows():
+        table[_place(ups, row[up]), _place(acrosses, row[across])] = row[metric]
+    finite = table[np.isfinite(table)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    by_factors = low > 0.0 and high > _WIDE * low
+    norm: Normalize = LogNorm(low, high) if by_factors else Normalize(low, high)
+    colours = colormaps[_COLOURS].with_extremes(bad=_NEVER)
+    axes.grid(visible=False)
+    shown = np.ma.masked_where(~np.isfinite(table), table)
+    axes.imshow(shown, cmap=colours, norm=norm, aspect="auto", origin="lower")
+    for (i, j), value in np.ndenumerate(table):
+        is_dark = isfinite(value) and norm(value) < 0.5
+        text = "never" if value == np.inf else written(float(value))
+        axes.text(j, i, text, ha="center", va="center", color="white" if is_dark else "black")
+    axes.set_xticks(range(len(acrosses)), [_short(each) for each in acrosses])
+    axes.set_yticks(range(len(ups)), [_short(each) for each in ups])
+    axes.tick_params(length=0)
+    axes.set(xlabel=across, ylabel=up)
+
+
+def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
+    ((key, values),) = found.grid.items()
+    means = means.replace([np.inf, -np.inf], np.nan)
+    places = np.array([_place(values, each) for each in means[key]], float)
+    numbers = all(isinstance(each, int | float) for each in values)
+    x = means[key].to_numpy(float) if numbers else places
+    low, high = (means[f"{metric}{end}"].fillna(means[metric]) for end in (" low", " high"))
+    errors = np.vstack([means[metric] - low, high - means[metric]])
+    axes.errorbar(x, means[metric], errors, marker="o", color=OTHER_COLOURS[0], capsize=3.0)
+    if not numbers:
+        axes.set_xticks(range(len(values)), [_short(each) for each in values])
+    axes.set(xlabel=key, ylabel=in_words(metric))
+    axes.set_ylim(bottom=0.0)
+
+
+def _place(values: list[Any], value: Any) -> int:
+    return next(i for i, each in enumerate(values) if each == value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

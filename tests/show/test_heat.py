@@ -1,0 +1,57 @@
+"""A sweep as a chart: every mean is written, and what never ends is said."""
+
+import pytest
+
+import simlib as sl
+from simlib.show.heat import save_heat
+
+BASE = sl.Scenario(
+    name="base", clients=4, duration_s=12, faults=[sl.Fault("outage", start_s=3, stop_s=5)]
+)
+TWO = {"client.backoff.jitter": ["none", "full"], "client.backoff.base_s": [0.5, 1.0, 12.0]}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return sl.sweep(BASE, TWO, 2, workers=1)
+
+
+def test_two_settings_make_a_map_with_every_mean_in_its_place(found):
+    axes = sl.plots.heat(found, "time_to_recover_s_p95")
+    assert ("client.backoff.base_s", "client.backoff.jitter") == (
+        axes.get_xlabel(),
+        axes.get_ylabel(),
+    )
+    assert ["0.5", "1", "12"] == [each.get_text() for each in axes.get_xticklabels()]
+    assert ["none", "full"] == [each.get_text() for each in axes.get_yticklabels()]
+    written = {each.get_position(): each.get_text() for each in axes.texts}
+    means = found.means("time_to_recover_s_p95").set_index(list(TWO))["time_to_recover_s_p95"]
+    assert f"{means['none', 1.0]:.3g}" == written[1, 0]
+    assert "never" == written[2, 0]
+    assert "base, 2 runs each" == axes.get_title(loc="right")
+
+
+def test_one_setting_makes_a_line_with_intervals(found):
+    one = sl.sweep(BASE, {"client.backoff.base_s": [0.5, 1.0]}, 3, workers=1)
+    axes = sl.plots.heat(one, "attempts")
+    assert [0.5, 1.0] == axes.lines[0].get_xdata().tolist()
+    assert one.means("attempts")["attempts"].tolist() == axes.lines[0].get_ydata().tolist()
+
+
+def test_words_stand_at_their_places_on_a_line():
+    one = sl.sweep(BASE, {"client.backoff.jitter": ["none", "full"]}, 2, workers=1)
+    axes = sl.plots.heat(one, "attempts")
+    assert ["none", "full"] == [each.get_text() for each in axes.get_xticklabels()]
+
+
+def test_three_settings_are_refused(found):
+    three = sl.sweep(BASE, {"clients": [1], "seed": [1], "ramp_s": [1]}, 1, workers=1)
+    with pytest.raises(sl.SettingsError, match="has more than two settings"):
+        sl.plots.heat(three, "attempts")
+    with pytest.raises(sl.SettingsError, match="is no metric"):
+        sl.plots.heat(found, "speed")
+
+
+def test_the_chart_is_written_whole(found, tmp_path):
+    assert "attempts.png" == save_heat(found, "attempts", tmp_path).name
+    assert ["attempts.png"] == [each.name for each in tmp_path.iterdir()]
