@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from simlib.show import plots as plots
     from simlib.show.capacity import capacity_chart as capacity_chart
     from simlib.show.inference import waits_chart as waits_chart
+    from simlib.show.sensitivity import sensitivity_chart as sensitivity_chart
     from simlib.show.tuning import tuning_chart as tuning_chart
     from simlib.show.widgets import explore as explore
     from simlib.study.capacity import capacity as capacity
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from simlib.study.metrics import summary as summary
     from simlib.study.replicate import paired as paired
     from simlib.study.replicate import replicate as replicate
+    from simlib.study.sensitivity import sensitivity as sensitivity
     from simlib.study.sweep import sweep as sweep
     from simlib.study.tune import tune as tune
     from simlib.trace import Trace as Trace
@@ -111,6 +113,8 @@ _WHERE = {
     "paired": "study.replicate",
     "presets": "policies",
     "replicate": "study.replicate",
+    "sensitivity": "study.sensitivity",
+    "sensitivity_chart": "show.sensitivity",
     "summary": "study.metrics",
     "sweep": "study.sweep",
     "tune": "study.tune",

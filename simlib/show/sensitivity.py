@@ -1,0 +1,168 @@
+"""Which setting matters as a chart, a panel for each metric, and as a table for a terminal."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Mapping, Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from simlib.files import replacing
+from simlib.show.marks import OTHER_COLOURS, empty, new_axes, style
+from simlib.show.terminal import headline
+from simlib.study.sensitivity import Sensitivity, as_share, in_percent
+
+_TOTAL, _FIRST, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
+_WIDTH_IN, _ROW_IN, _FRAME_IN = 8.0, 0.55, 0.9
+#: The total's bar, and the dot below it, so far from the middle of their row.
+_ABOVE, _BELOW = -0.1, 0.26
+_WORDS = 34
+#: The order of an index, and what a reader calls it.
+_CALLED = {"total": "in all, alone and with others", "first": "alone"}
+
+
+def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) -> list[Axes]:
+    """Draw which share of each metric's variance every setting explains, with its interval.
+
+    Parameters
+    ----------
+    found : Sensitivity
+        What `sensitivity` returned.
+    axes : sequence of Axes, optional
+        Where to draw, one for each metric; a new figure by default.
+
+    Returns
+    -------
+    list of Axes
+        A panel per metric, the setting that matters most on top: a bar for what it explains alone
+        or with others (its total order index), a dot for what it explains alone (first order),
+        both from 0 to 1 with 95 % intervals. Below its name are the values it had.
+
+    Examples
+    --------
+    >>> sl.sensitivity_chart(sl.sensitivity(scenario))  # doctest: +SKIP
+    """
+    with style():
+        count = len(found.metrics)
+        panels = new_axes(_height_in(found) * count, count) if axes is None else list(axes)
+        for metric, panel in zip(found.metrics, panels, strict=True):
+            _draw(found, metric, panel)
+    return panels
+
+
+def _height_in(found: Sensitivity) -> float:
+    return _FRAME_IN + _ROW_IN * len(found.axes)
+
+
+def _draw(found: Sensitivity, metric: str, axes: Axes) -> None:
+    axes.set_title(f"What decides {metric}?", loc="left")
+    scenario = found.scenario
+    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
+    axes.set_title(f"{scenario.name}, {scenario.clients:,} clients", loc="right", **look)
+    rows = found.of(metric).to_dict(orient="records")
+    if isnan(rows[0]["total"]):
+        empty(axes, "Nothing that was varied: it is the same all over the space.")
+        return
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    axes.xaxis.set_major_locator(MultipleLocator(0.2))
+    axes.set_xlabel(f"share of the variance of {metric}, with 95 % intervals")
+    axes.tick_params(axis="y", length=0)
+    values = {axis.key: axis.in_words for axis in found.axes}
+    names = [_named(row["key"], values[row["key"]]) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=8, linespacing=1.3)
+    for place, row in enumerate(rows):
+        _bar(axes, place + _ABOVE, row)
+        _dot(axes, place + _BELOW, row)
+        for order, shift, colour in (("total", _ABOVE, _TOTAL), ("first", _BELOW, _FIRST)):
+            _label(axes, place + shift, row, order, colour, is_top=place == 0)
+
+
+def _bar(axes: Axes, y: float, row: Mapping[Any, Any]) -> None:
+    axes.barh(y, _inside(row["total"]), height=0.36, color=_TOTAL, alpha=0.3, lw=0)
+    axes.plot(_interval(row, "total"), [y, y], color=_TOTAL, linewidth=1.6)
+
+
+def _dot(axes: Axes, y: float, row: Mapping[Any, Any]) -> None:
+    axes.plot(_interval(row, "first"), [y, y], color=_FIRST, linewidth=1.2)
+    look: dict[str, Any] = {"marker": "o", "markersize": 4.5, "clip_on": False, "zorder": 4}
+    axes.plot(_inside(row["first"]), y, color=_FIRST, **look)
+
+
+def _label(
+    axes: Axes, y: float, row: Mapping[Any, Any], order: str, colour: str, *, is_top: bool
+) -> None:
+    """Write an index right of its interval; what it is stands once, in the row on top."""
+    text = f"{as_share(row[order])} %"
+    if is_top:
+        text += f" {_CALLED[order]}"
+    end = max(_interval(row, order)[1], _inside(row[order]))
+    axes.annotate(
+        text,
+        (end, y),
+        (6, 0),
+        textcoords="offset points",
+        va="center",
+        color=colour,
+        fontsize=8,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+    )
+
+
+def _interval(row: Mapping[Any, Any], order: str) -> list[float]:
+    return [_inside(row[f"{order}_low"]), _inside(row[f"{order}_high"])]
+
+
+def _inside(share: float) -> float:
+    """Return a share of the axis: an estimate may be beyond it."""
+    return min(1.0, max(0.0, share))
+
+
+def _named(key: str, values: str) -> str:
+    return f"{key}\n{textwrap.shorten(values, _WORDS, placeholder=' ...')}"
+
+
+def save_sensitivity_chart(found: Sensitivity, folder: str | os.PathLike[str]) -> Path:
+    """Write the chart as PNG; return the file."""
+    path = Path(folder) / "sensitivity.png"
+    with style():
+        count = len(found.metrics)
+        figure = Figure(figsize=(_WIDTH_IN, _height_in(found) * count))
+        sensitivity_chart(found, list(figure.subplots(count, squeeze=False).flat))
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+def sensitivity_in_words(found: Sensitivity) -> Group:
+    """Return the findings for a terminal: what decides, a table per metric, what else to say."""
+    parts: list[Any] = [headline(found.scenario, found.on), found.size, "", found.headline]
+    for metric in found.metrics:
+        if found.of(metric)["total"].notna().all():
+            title = Text(f"Share of the variance of {metric}, alone and in all", "bold")
+            parts += ["", title, _table(found, metric)]
+    return Group(*parts, *(["", found.note] if found.note else []))
+
+
+def _table(found: Sensitivity, metric: str) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("values", overflow="fold")
+    for name in ("alone", "in all"):
+        table.add_column(name, justify="right", no_wrap=True)
+    values = {axis.key: axis.in_words for axis in found.axes}
+    for row in found.of(metric).to_dict(orient="records"):
+        said = [in_percent(row, order) for order in ("first", "total")]
+        table.add_row(row["key"], values[row["key"]], *said)
+    return table
