@@ -1,16 +1,17 @@
-"""Commands that play a scenario many times: sweep."""
+"""Commands that play a scenario many times: sweep, sensitivity."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.cli.given import toml_value
+from simlib.cli.given import space_of, toml_value
 from simlib.cli.group import examples, main, plays, with_engine, with_json, with_out
 from simlib.cli.results import (
+    check_place,
     check_writable,
     default_out,
     json_text,
@@ -22,6 +23,9 @@ from simlib.cli.results import (
 from simlib.core.errors import SettingsError
 from simlib.progress import progress_bar
 from simlib.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What is printed of a sweep unless somebody asks for something else.
 METRICS = ("time_to_recover_s_p95", "peak_attempts_per_s", "amplification")
@@ -73,8 +77,7 @@ def sweep(
     for metric in metrics:
         if metric not in MEANING:
             raise SettingsError("--metric", metric, "is no metric: simlib run prints all of them")
-    if workers is not None and dask is not None:
-        raise SettingsError("--workers", workers, "is for this machine: leave it out with --dask")
+    check_place(workers, dask)
     folder = out or default_out(scenario) / "sweep"
     check_writable(folder)
     with progress_bar("playing") as progress:
@@ -106,10 +109,108 @@ def sweep(
         note(sentence)
     charts = " and charts" if len(found.grid) <= _DRAWN else ""
     note(f"All runs are in {folder / 'sweep.parquet'}, means.csv{charts} beside it.")
-    if len(found.failures):
-        note(
-            f"{len(found.failures)} runs failed, the first with {found.failures['failure'].iloc[0]}"
+    _end(found.failures)
+
+
+@main.command(
+    epilog=examples(
+        "sensitivity fleet_storm",
+        "sensitivity fleet_storm --space client.backoff.base_s=0.1..5 "
+        "--space client.backoff.jitter=none,full",
+        "sensitivity reconnect_storm --metric delivered_fraction --samples 128 --workers 2",
+    ),
+)
+@plays
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help="A setting and its range, or its choices as KEY=A,B; may be given again. By default "
+    "jitter, base, factor and cap of the backoff.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="What is to be decided; may be given again. By default time_to_recover_s_p99 and "
+    "peak_attempts_per_s.",
+)
+@click.option(
+    "--samples",
+    default=64,
+    show_default=True,
+    help="A power of two; each makes a point per setting, and two more. So 64 samples of 4 "
+    "settings under 3 seeds are 64 x 6 x 3 = 1,152 runs.",
+)
+@click.option("--replications", default=3, show_default=True, help="Seeds of each point.")
+@click.option(
+    "--on",
+    metavar="[sim|fleet]",
+    help="The engine; by default the fleet where it can play all of it, else sim.",
+)
+@click.option("--workers", type=int, help="Processes; by default one per processor.")
+@click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler.")
+@with_out
+@with_json
+def sensitivity(
+    scenario: Scenario,
+    spaces: Sequence[str],
+    metrics: Sequence[str],
+    samples: int,
+    replications: int,
+    on: str | None,
+    workers: int | None,
+    dask: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell which settings of SCENARIO decide a metric: alone, and with others.
+
+    As Sobol's indices: of the metric's variance over the space, the share that each setting
+    explains. Runs that are finished are kept in the folder: what was interrupted goes on there.
+    Exits with 1 if some runs failed.
+    """
+    from simlib.study.goals import OBJECTIVES
+    from simlib.study.sensitivity import sensitivity as play_all
+
+    check_place(workers, dask)
+    folder = out or default_out(scenario) / "sensitivity"
+    check_writable(folder)
+    with progress_bar("playing") as progress:
+        found = play_all(
+            scenario,
+            space_of(spaces) or None,
+            metrics or OBJECTIVES,
+            samples=samples,
+            replications=replications,
+            on=on,
+            workers=workers,
+            client=dask,
+            folder=folder,
+            progress=progress,
         )
+    from simlib.show.sensitivity import save_sensitivity_chart, sensitivity_in_words
+
+    write(folder / "sensitivity.csv", found.table.to_csv(index=False))
+    save_sensitivity_chart(found, folder)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        print_out(sensitivity_in_words(found))
+    if resumed := _resumed(found.resumed):
+        note(resumed)
+    note(
+        f"All points are in {folder / 'points.parquet'}; sensitivity.csv and sensitivity.png are "
+        "beside it."
+    )
+    _end(found.failures)
+
+
+def _end(failures: pd.DataFrame) -> None:
+    """End with status 1 if runs failed, and say why the first did."""
+    if len(failures):
+        note(f"{len(failures)} runs failed, the first with {failures['failure'].iloc[0]}")
         raise SystemExit(1)
 
 

@@ -10,6 +10,7 @@ import click
 from simlib.cli.given import file_of, space_of
 from simlib.cli.group import examples, main, plays, with_json, with_out
 from simlib.cli.results import (
+    check_place,
     check_writable,
     default_out,
     finite,
@@ -21,7 +22,6 @@ from simlib.cli.results import (
 from simlib.core.errors import SettingsError
 from simlib.progress import progress_bar
 from simlib.scenario import Scenario
-from simlib.study.goals import CONSTRAINTS, OBJECTIVES
 
 
 @main.command(
@@ -53,15 +53,16 @@ from simlib.study.goals import CONSTRAINTS, OBJECTIVES
     "objectives",
     multiple=True,
     metavar="METRIC",
-    help=f"What is sought; may be given again. By default {' and '.join(OBJECTIVES)}.",
+    help="What is sought; may be given again. By default time_to_recover_s_p99 and "
+    "peak_attempts_per_s.",
 )
 @click.option(
     "--constraint",
     "constraints",
     multiple=True,
     metavar="BOUND",
-    help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. '
-    f"By default {CONSTRAINTS[0]}.",
+    help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. By default '
+    "never_recovered <= 0.",
 )
 @click.option("--trials", default=100, show_default=True, help="Settings that are tried.")
 @click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
@@ -98,10 +99,10 @@ def tune(
     from simlib.scenario import load
     from simlib.study.engine import chosen
     from simlib.study.ensemble import ensemble
+    from simlib.study.goals import CONSTRAINTS, OBJECTIVES
     from simlib.study.tune import tune as seek
 
-    if workers is not None and dask is not None:
-        raise SettingsError("--workers", workers, "is for this machine: leave it out with --dask")
+    check_place(workers, dask)
     if alone and others:
         raise SettingsError("--also", others[0], "is not for --alone: leave one of them out")
     several = [scenario, *(load(file_of(each)) for each in others)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,15 @@ from rich.text import Text
 from simlib.files import replacing
 from simlib.show.marks import OTHER_COLOURS, empty, new_axes, style
 from simlib.show.terminal import headline
-from simlib.study.sensitivity import Sensitivity, as_share, in_percent
+from simlib.study.sensitivity import Sensitivity, as_share, with_interval
 
-_TOTAL, _FIRST, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
+_TOTAL, _FIRST = OTHER_COLOURS[0], "#D55E00"
 _WIDTH_IN, _ROW_IN, _FRAME_IN = 8.0, 0.55, 0.9
 #: The total's bar, and the dot below it, so far from the middle of their row.
 _ABOVE, _BELOW = -0.1, 0.26
-_WORDS = 34
+_WORDS = 36
 #: The order of an index, and what a reader calls it.
-_CALLED = {"total": "in all, alone and with others", "first": "alone"}
+_CALLED = {"first": "alone", "total": "with others"}
 
 
 def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) -> list[Axes]:
@@ -43,8 +42,8 @@ def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) ->
     Returns
     -------
     list of Axes
-        A panel per metric, the setting that matters most on top: a bar for what it explains alone
-        or with others (its total order index), a dot for what it explains alone (first order),
+        A panel per metric, the setting that matters most on top: a bar for what it explains with
+        others, or alone (its total order index), a dot for what it explains alone (first order),
         both from 0 to 1 with 95 % intervals. Below its name are the values it had.
 
     Examples
@@ -52,32 +51,47 @@ def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) ->
     >>> sl.sensitivity_chart(sl.sensitivity(scenario))  # doctest: +SKIP
     """
     with style():
-        count = len(found.metrics)
-        panels = new_axes(_height_in(found) * count, count) if axes is None else list(axes)
+        if axes is None:
+            heights_in = _heights_in(found)
+            axes = new_axes(sum(heights_in), len(heights_in))
+            _apportion(axes, heights_in)
+        panels = list(axes)
         for metric, panel in zip(found.metrics, panels, strict=True):
             _draw(found, metric, panel)
     return panels
 
 
-def _height_in(found: Sensitivity) -> float:
-    return _FRAME_IN + _ROW_IN * len(found.axes)
+def _heights_in(found: Sensitivity) -> list[float]:
+    """Return the height of each metric's panel: a row per setting, or one for a sentence."""
+    return [
+        _FRAME_IN + _ROW_IN * (len(found.axes) if _varies(found, metric) else 1)
+        for metric in found.metrics
+    ]
+
+
+def _apportion(panels: Sequence[Axes], heights_in: Sequence[float]) -> None:
+    grid = panels[0].get_gridspec()
+    if grid is not None:
+        grid.set_height_ratios(heights_in)
+
+
+def _varies(found: Sensitivity, metric: str) -> bool:
+    return bool(found.of(metric)["total"].notna().all())
 
 
 def _draw(found: Sensitivity, metric: str, axes: Axes) -> None:
     axes.set_title(f"What decides {metric}?", loc="left")
-    scenario = found.scenario
-    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-    axes.set_title(f"{scenario.name}, {scenario.clients:,} clients", loc="right", **look)
     rows = found.of(metric).to_dict(orient="records")
-    if isnan(rows[0]["total"]):
-        empty(axes, "Nothing that was varied: it is the same all over the space.")
+    if not _varies(found, metric):
+        empty(axes, "Nothing: the same all over the space.")
         return
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     axes.xaxis.set_major_locator(MultipleLocator(0.2))
-    axes.set_xlabel(f"share of the variance of {metric}, with 95 % intervals")
+    played = f"{found.scenario.name} ({found.scenario.clients:,} clients)"
+    axes.set_xlabel(f"share of its variance in {played}, with 95 % intervals")
     axes.tick_params(axis="y", length=0)
     values = {axis.key: axis.in_words for axis in found.axes}
     names = [_named(row["key"], values[row["key"]]) for row in rows]
@@ -130,16 +144,19 @@ def _inside(share: float) -> float:
 
 
 def _named(key: str, values: str) -> str:
-    return f"{key}\n{textwrap.shorten(values, _WORDS, placeholder=' ...')}"
+    lines = textwrap.wrap(values, _WORDS, max_lines=2, placeholder=" ...")
+    return "\n".join([key, *lines])
 
 
 def save_sensitivity_chart(found: Sensitivity, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "sensitivity.png"
     with style():
-        count = len(found.metrics)
-        figure = Figure(figsize=(_WIDTH_IN, _height_in(found) * count))
-        sensitivity_chart(found, list(figure.subplots(count, squeeze=False).flat))
+        heights_in = _heights_in(found)
+        figure = Figure(figsize=(_WIDTH_IN, sum(heights_in)))
+        panels = list(figure.subplots(len(heights_in), squeeze=False).flat)
+        _apportion(panels, heights_in)
+        sensitivity_chart(found, panels)
         with replacing(path) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
     return path
@@ -149,8 +166,8 @@ def sensitivity_in_words(found: Sensitivity) -> Group:
     """Return the findings for a terminal: what decides, a table per metric, what else to say."""
     parts: list[Any] = [headline(found.scenario, found.on), found.size, "", found.headline]
     for metric in found.metrics:
-        if found.of(metric)["total"].notna().all():
-            title = Text(f"Share of the variance of {metric}, alone and in all", "bold")
+        if _varies(found, metric):
+            title = Text(f"Share of the variance of {metric}, alone and with others", "bold")
             parts += ["", title, _table(found, metric)]
     return Group(*parts, *(["", found.note] if found.note else []))
 
@@ -159,10 +176,10 @@ def _table(found: Sensitivity, metric: str) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("setting", no_wrap=True)
     table.add_column("values", overflow="fold")
-    for name in ("alone", "in all"):
+    for name in _CALLED.values():
         table.add_column(name, justify="right", no_wrap=True)
     values = {axis.key: axis.in_words for axis in found.axes}
     for row in found.of(metric).to_dict(orient="records"):
-        said = [in_percent(row, order) for order in ("first", "total")]
+        said = [with_interval(row, order) for order in _CALLED]
         table.add_row(row["key"], values[row["key"]], *said)
     return table

@@ -80,8 +80,8 @@ def in_words(metric: str) -> str:
     """
     name, is_quantile, quantile = metric.partition("_s_p")
     if is_quantile:
-        percent, _, of = quantile.partition("_")
-        return f"{name.replace('_', ' ')}, {percent} %, s{', ' * bool(of)}{of}"
+        share, _, of = quantile.partition("_")
+        return f"{name.replace('_', ' ')}, {share} %, s{', ' * bool(of)}{of}"
     for suffix, unit in (("_per_s", ", 1/s"), ("_s", ", s"), ("_fraction", "")):
         if metric.endswith(suffix):
             return metric.removesuffix(suffix).replace("_", " ") + unit

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import combinations, product
 from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
@@ -18,20 +18,19 @@ from simlib.core.rules import nearest
 from simlib.files import replacing
 from simlib.interruptions import interrupting
 from simlib.progress import Progress, shown
-from simlib.scenario import Scenario, changed
+from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, kept, play_cells
 from simlib.study.engine import chosen
 from simlib.study.estimates import Floats
 from simlib.study.goals import OBJECTIVES
 from simlib.study.metrics import MEANING
+from simlib.study.points import Points, check_corners, points
 from simlib.study.replicate import seeds
-from simlib.study.sobol import check_samples, indices, shares, varies
+from simlib.study.sobol import check_samples, indices, varies
 from simlib.study.space import POLICY, Axis, axes
 from simlib.study.sweep import MOST_CELLS
 from simlib.study.workers import Outcomes, working
 
-#: Where an axis begins and where it ends.
-_ENDS = (0.0, float(np.nextafter(1.0, 0.0)))
 #: Less luck than this share of a variance is not worth a word.
 _LITTLE = 0.05
 
@@ -213,7 +212,7 @@ def sensitivity(
     """
     varied = _checked(scenario, POLICY if space is None else space)
     _check_numbers(metrics, samples, replications, len(varied))
-    design = _design(scenario, varied, samples)
+    design = points(scenario, varied, samples)
     engine, why = chosen(on, design.scenarios, metrics)
     luck = seeds(scenario, replications)
     cells = [Cell(one.replace(seed=seed), engine) for one in design.scenarios for seed in luck]
@@ -257,12 +256,7 @@ def _checked(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
         if len(axis.choices) == 1:
             rule = "must have another choice: what never varies decides nothing"
             raise SettingsError(f"space {axis.key}", list(axis.choices), rule)
-    # The corners of the space, two axes at a time: no sample need come near one of them.
-    middle = {axis.key: axis.at(0.5) for axis in varied}
-    for pair in combinations(varied, 2):
-        for ends in product(_ENDS, repeat=2):
-            corner = {axis.key: axis.at(end) for axis, end in zip(pair, ends, strict=True)}
-            _at(scenario, varied, middle | corner)
+    check_corners(scenario, varied)
     return varied
 
 
@@ -282,58 +276,7 @@ def _check_numbers(metrics: Sequence[str], samples: int, replications: int, coun
         raise SettingsError("samples", samples, f"makes {runs:,} runs, more than {MOST_CELLS:,}")
 
 
-def _at(scenario: Scenario, varied: Sequence[Axis], values: Mapping[str, Any]) -> Scenario:
-    """Return the scenario at a point, or say which axes do not go together."""
-    try:
-        return changed(scenario, values)
-    except SettingsError as error:
-        left = dict(values)
-        for key in values:
-            fewer = {name: value for name, value in left.items() if name != key}
-            left = left if _can_be(scenario, fewer) else fewer
-        words = [f"{axis.key} ({axis.in_words})" for axis in varied if axis.key in left]
-        others = " and ".join(words[1:]) or "the scenario's other settings"
-        rule = (
-            f"cannot be: {error.key} {error.rule}; every value of {words[0]} must go with every "
-            f"value of {others}, since the indices are of settings that vary independently"
-        )
-        raise SettingsError("space", left, rule) from error
-
-
-def _can_be(scenario: Scenario, values: Mapping[str, Any]) -> bool:
-    try:
-        changed(scenario, values)
-    except SettingsError:
-        return False
-    return True
-
-
 # --- runs --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Design:
-    """The points, in SALib's order, and the scenarios that they come to: each is played once."""
-
-    keys: list[str]
-    values: list[dict[str, Any]]
-    #: The number of each point's scenario: choices and whole numbers come to the same ones.
-    which: list[int]
-    scenarios: list[Scenario]
-
-
-def _design(scenario: Scenario, varied: Sequence[Axis], samples: int) -> _Design:
-    keys = [axis.key for axis in varied]
-    rows = shares(keys, samples, scenario.seed).tolist()
-    values = [
-        {axis.key: axis.at(share) for axis, share in zip(varied, row, strict=True)} for row in rows
-    ]
-    # By their words: a choice may be a list or a table.
-    said = [repr(each) for each in values]
-    different = dict(zip(said, values, strict=True))
-    number = {word: i for i, word in enumerate(different)}
-    scenarios = [_at(scenario, varied, each) for each in different.values()]
-    return _Design(keys, values, [number[word] for word in said], scenarios)
 
 
 def _played(
@@ -380,7 +323,7 @@ def _numbers(
     return found.reshape(len(names), -1, len(luck))
 
 
-def _failure(design: _Design, cells: Sequence[Cell], i: int, why: str) -> dict[str, Any]:
+def _failure(design: Points, cells: Sequence[Cell], i: int, why: str) -> dict[str, Any]:
     point = design.which.index(i * len(design.scenarios) // len(cells))
     return {**design.values[point], "seed": cells[i].scenario.seed, "failure": why}
 
@@ -391,7 +334,7 @@ def _failure(design: _Design, cells: Sequence[Cell], i: int, why: str) -> dict[s
 class _Known:
     """What was found at the points, and what it comes to."""
 
-    def __init__(self, design: _Design, metrics: tuple[str, ...], numbers: Floats) -> None:
+    def __init__(self, design: Points, metrics: tuple[str, ...], numbers: Floats) -> None:
         self._design, self.metrics = design, metrics
         least_s = np.array([_went_on_s(scenario) for scenario in design.scenarios])
         endless = numbers == inf
@@ -435,21 +378,29 @@ class _Known:
         for metric, numbers, endless in zip(
             self.metrics, self._numbers, self._endless, strict=True
         ):
-            never = int(endless.any(axis=1).sum())
-            if never:
-                said.append(
-                    f"{metric} never came in some run of {never:,} of {endless.shape[0]:,} points:"
-                    " it counts there as the run's time after its last fault, the least it can be."
-                )
-            luck = _luck(numbers[self._used])
-            if varies(numbers.mean(axis=1)[self._used], len(self._design.keys)) and luck > _LITTLE:
-                said.append(
-                    f"About {100 * luck:.0f} % of {metric}'s variance is the luck of the seeds,"
-                    " which makes totals larger: more replications take it away."
-                )
+            said += [self._of_endless(metric, endless), self._of_luck(metric, numbers)]
         if self._numbers.shape[2] == 1:
             said.append("One seed does not tell how much of the variance is luck.")
         return said
+
+    def _of_endless(self, metric: str, endless: npt.NDArray[np.bool_]) -> str:
+        never = int(endless.any(axis=1).sum())
+        if not never:
+            return ""
+        return (
+            f"{metric} never came in some run of {never:,} of {endless.shape[0]:,} points: it "
+            "counts there as the run's time after its last fault, the least it can be."
+        )
+
+    def _of_luck(self, metric: str, numbers: Floats) -> str:
+        used = numbers[self._used]
+        luck = _luck(used)
+        if luck <= _LITTLE or not varies(used.mean(axis=1), len(self._design.keys)):
+            return ""
+        return (
+            f"About {100 * luck:.0f} % of the variance of {metric} is the luck of the seeds, which "
+            "makes totals larger: more replications take it away."
+        )
 
 
 def _went_on_s(scenario: Scenario) -> float:
@@ -483,7 +434,7 @@ def _sentence(rows: pd.DataFrame) -> str:
     if isnan(top["total"]):
         return f"{metric} is the same all over the space."
     said = (
-        f"Of {metric}'s variance, {top['key']} explains {in_percent(top, 'total')}, "
+        f"Of the variance of {metric}, {top['key']} explains {with_interval(top, 'total')}, "
         f"alone {as_share(top['first'])} %"
     )
     close = [row for _, row in rows.iloc[1:].iterrows() if row["total_high"] >= top["total_low"]]
@@ -493,12 +444,12 @@ def _sentence(rows: pd.DataFrame) -> str:
     return f"{said}."
 
 
-def in_percent(row: Any, order: str) -> str:
+def with_interval(row: Any, order: str) -> str:
     """Return an index in a row of the table, ``first`` or ``total``, with its interval.
 
     Examples
     --------
-    >>> in_percent({"first": 0.604, "first_low": -0.02, "first_high": 1.1}, "first")
+    >>> with_interval({"first": 0.604, "first_low": -0.02, "first_high": 1.1}, "first")
     '60 % (0 to 100)'
     """
     value, low, high = (as_share(row[f"{order}{end}"]) for end in ("", "_low", "_high"))
