@@ -91,6 +91,8 @@ def in_words(metric: str) -> str:
 def plus_minus(row: pd.Series, metric: str) -> str:
     """Return a mean with half of its interval, of a row that has both ends beside it."""
     value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
+    if value == math.inf:
+        return "never"
     if not math.isfinite(low) or not math.isfinite(high):
         return written(value)
     half = (high - low) / 2.0

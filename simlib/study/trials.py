@@ -152,8 +152,9 @@ def kept_trials(
         storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
         yield Trials(storage, name, axes, objectives, sampler, seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        said = f"{file} cannot be used for trials: {str(error).splitlines()[0]}"
-        raise SimlibError(f"{said}; move it away to begin anew") from error
+        why = str(getattr(error.__cause__ or error, "orig", None) or error).splitlines()[0]
+        remedy = "make room" if "full" in why else "move it away to begin anew"
+        raise SimlibError(f"{file} cannot be used for trials: {why}; {remedy}") from error
     finally:
         if storage is not None:
             storage.remove_session()

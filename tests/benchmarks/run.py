@@ -37,6 +37,7 @@ BENCHMARKS = (
     fleet.nothing_compiled,
     inference.inference,
     studies.efficiency,
+    studies.tuning,
     live.crowd,
     live.beside_bare,
 )
