@@ -14,21 +14,13 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from tests.study.small import STORM
 
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
 
 ROOT = Path(__file__).parents[1]
 LIMIT_S = 60.0
-STORM = sl.Scenario(
-    name="storm",
-    clients=60,
-    duration_s=30,
-    ramp_s=4,
-    server=sl.ServerSettings(accept_per_s=20),
-    workload=sl.Workload(rate_per_s=0),
-    faults=[sl.Fault("outage", start_s=5, stop_s=9)],
-)
 TUNE = ("tune", "storm.toml", "--replications", "2", "--workers", "1")
 
 

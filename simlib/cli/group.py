@@ -12,7 +12,7 @@ import click
 
 from simlib import __version__
 from simlib.cli.given import scenario_of
-from simlib.core.errors import SimlibError
+from simlib.core.errors import SettingsError, SimlibError
 
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -81,6 +81,33 @@ with_engine = click.option(
     show_default=True,
     metavar="[sim|live|fleet]",
     help="The engine that plays; fleet: connections alone, a million of them.",
+)
+with_quick_engine = click.option(
+    "--on",
+    metavar="[sim|fleet]",
+    help="The engine; by default the fleet if it can play all of it, else sim.",
+)
+
+
+def with_workers(command: Callable[..., None]) -> Any:
+    """Add the options that say where runs are played, and give the command workers or a client."""
+
+    @wraps(command)
+    def with_place(*given: Any, workers: int | None, dask: str | None, **others: Any) -> None:
+        if workers is not None and dask is not None:
+            rule = "is for this machine: leave it out with --dask"
+            raise SettingsError("--workers", workers, rule)
+        command(*given, workers=workers, client=dask, **others)
+
+    decorated: Any = with_place
+    for option in reversed(_WHERE_TO_PLAY):
+        decorated = option(decorated)
+    return decorated
+
+
+_WHERE_TO_PLAY = (
+    click.option("--workers", type=int, help="Processes; by default one per processor."),
+    click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler."),
 )
 with_out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -56,12 +56,6 @@ def default_out(scenario: Scenario) -> Path:
     return Path("out") / scenario.name
 
 
-def check_place(workers: int | None, dask: str | None) -> None:
-    """Refuse two places to play at."""
-    if workers is not None and dask is not None:
-        raise SettingsError("--workers", workers, "is for this machine: leave it out with --dask")
-
-
 def check_writable(folder: Path) -> None:
     """Fail before the run, not after it."""
     try:

@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.cli.given import space_of, toml_value
-from simlib.cli.group import examples, main, plays, with_engine, with_json, with_out
+from simlib.cli.group import (
+    examples,
+    main,
+    plays,
+    with_engine,
+    with_json,
+    with_out,
+    with_quick_engine,
+    with_workers,
+)
 from simlib.cli.results import (
-    check_place,
     check_writable,
     default_out,
     json_text,
@@ -50,8 +58,7 @@ _DRAWN = 2
 )
 @click.option("--replications", default=10, show_default=True, help="Seeds of each combination.")
 @with_engine
-@click.option("--workers", type=int, help="Processes; by default one per processor.")
-@click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler.")
+@with_workers
 @click.option("--metric", "metrics", multiple=True, help="What is printed; may be given again.")
 @with_out
 @with_json
@@ -61,7 +68,7 @@ def sweep(
     replications: int,
     on: str,
     workers: int | None,
-    dask: str | None,
+    client: str | None,
     metrics: Sequence[str],
     out: Path | None,
     as_json: bool,
@@ -77,7 +84,6 @@ def sweep(
     for metric in metrics:
         if metric not in MEANING:
             raise SettingsError("--metric", metric, "is no metric: simlib run prints all of them")
-    check_place(workers, dask)
     folder = out or default_out(scenario) / "sweep"
     check_writable(folder)
     with progress_bar("playing") as progress:
@@ -87,7 +93,7 @@ def sweep(
             replications,
             on=on,
             workers=workers,
-            client=dask,
+            client=client,
             folder=folder,
             progress=progress,
         )
@@ -144,13 +150,8 @@ def sweep(
     "settings under 3 seeds are 64 x 6 x 3 = 1,152 runs.",
 )
 @click.option("--replications", default=3, show_default=True, help="Seeds of each point.")
-@click.option(
-    "--on",
-    metavar="[sim|fleet]",
-    help="The engine; by default the fleet where it can play all of it, else sim.",
-)
-@click.option("--workers", type=int, help="Processes; by default one per processor.")
-@click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler.")
+@with_quick_engine
+@with_workers
 @with_out
 @with_json
 def sensitivity(
@@ -161,7 +162,7 @@ def sensitivity(
     replications: int,
     on: str | None,
     workers: int | None,
-    dask: str | None,
+    client: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -174,7 +175,6 @@ def sensitivity(
     from simlib.study.goals import OBJECTIVES
     from simlib.study.sensitivity import sensitivity as play_all
 
-    check_place(workers, dask)
     folder = out or default_out(scenario) / "sensitivity"
     check_writable(folder)
     with progress_bar("playing") as progress:
@@ -186,7 +186,7 @@ def sensitivity(
             replications=replications,
             on=on,
             workers=workers,
-            client=dask,
+            client=client,
             folder=folder,
             progress=progress,
         )

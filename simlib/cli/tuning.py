@@ -8,9 +8,16 @@ from pathlib import Path
 import click
 
 from simlib.cli.given import file_of, space_of
-from simlib.cli.group import examples, main, plays, with_json, with_out
+from simlib.cli.group import (
+    examples,
+    main,
+    plays,
+    with_json,
+    with_out,
+    with_quick_engine,
+    with_workers,
+)
 from simlib.cli.results import (
-    check_place,
     check_writable,
     default_out,
     finite,
@@ -67,11 +74,8 @@ from simlib.scenario import Scenario
 @click.option("--trials", default=100, show_default=True, help="Settings that are tried.")
 @click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
 @click.option("--sampler", default="tpe", show_default=True, metavar="[tpe|nsga2|random]")
-@click.option(
-    "--on", metavar="[sim|fleet]", help="The engine; by default the fleet, if it can play all."
-)
-@click.option("--workers", type=int, help="Processes; by default one per processor.")
-@click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler.")
+@with_quick_engine
+@with_workers
 @with_out
 @with_json
 def tune(
@@ -86,7 +90,7 @@ def tune(
     sampler: str,
     on: str | None,
     workers: int | None,
-    dask: str | None,
+    client: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -102,7 +106,6 @@ def tune(
     from simlib.study.goals import CONSTRAINTS, OBJECTIVES
     from simlib.study.tune import tune as seek
 
-    check_place(workers, dask)
     if alone and others:
         raise SettingsError("--also", others[0], "is not for --alone: leave one of them out")
     several = [scenario, *(load(file_of(each)) for each in others)]
@@ -122,7 +125,7 @@ def tune(
             on=on,
             sampler=sampler,
             workers=workers,
-            client=dask,
+            client=client,
             folder=folder,
             progress=progress,
         )

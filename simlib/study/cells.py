@@ -167,9 +167,16 @@ class Kept:
 
 
 @contextmanager
-def kept(file: Path) -> Iterator[Kept]:
-    """Give the finished cells of a file, and write what waits at the end, whatever happens."""
-    cells = Kept(file)
+def keeping(folder: str | Path | None) -> Iterator[Kept | None]:
+    """Give the finished cells of a folder, which is made if need be; None: nothing is kept.
+
+    What waits is written at the end, whatever happens.
+    """
+    if folder is None:
+        yield None
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    cells = Kept(Path(folder) / "cells.sqlite")
     try:
         yield cells
     finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf, isnan
 from pathlib import Path
@@ -19,7 +18,7 @@ from simlib.files import replacing
 from simlib.interruptions import interrupting
 from simlib.progress import Progress, shown
 from simlib.scenario import Scenario
-from simlib.study.cells import Cell, Kept, kept, play_cells
+from simlib.study.cells import Cell, Kept, keeping, play_cells
 from simlib.study.engine import chosen
 from simlib.study.estimates import Floats
 from simlib.study.goals import OBJECTIVES
@@ -216,12 +215,8 @@ def sensitivity(
     engine, why = chosen(on, design.scenarios, metrics)
     luck = seeds(scenario, replications)
     cells = [Cell(one.replace(seed=seed), engine) for one in design.scenarios for seed in luck]
-    place = None if folder is None else Path(folder)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
-    keeping = nullcontext(None) if place is None else kept(place / "cells.sqlite")
     with (
-        keeping as store,
+        keeping(folder) as store,
         working(workers, client) as outcomes,
         shown(progress, "playing") as moved,
     ):
@@ -242,8 +237,8 @@ def sensitivity(
         resumed,
         " ".join(filter(None, [why, *known.notes(), kept_note])),
     )
-    if place is not None:
-        found.save(place)
+    if folder is not None:
+        found.save(folder)
     return found
 
 

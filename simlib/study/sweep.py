@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -17,7 +16,7 @@ from simlib.files import replacing
 from simlib.progress import Progress, shown
 from simlib.run import engine
 from simlib.scenario import Scenario, changed
-from simlib.study.cells import Cell, kept, play_cells
+from simlib.study.cells import Cell, keeping, play_cells
 from simlib.study.replicate import seeds, t_interval
 from simlib.study.workers import working
 
@@ -135,12 +134,8 @@ def sweep(
     """
     engine(on)
     combinations, cells = _cells(scenario, grid, replications, on)
-    place = None if folder is None else Path(folder)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
-    keeping = nullcontext(None) if place is None else kept(place / "cells.sqlite")
     with (
-        keeping as store,
+        keeping(folder) as store,
         working(workers, client) as outcomes,
         shown(progress, "playing") as moved,
     ):
@@ -158,8 +153,8 @@ def sweep(
         resumed,
         note,
     )
-    if place is not None:
-        found.save(place / "sweep.parquet")
+    if folder is not None:
+        found.save(Path(folder) / "sweep.parquet")
     return found
 
 

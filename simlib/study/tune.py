@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -22,7 +21,7 @@ from simlib.core.errors import SettingsError, SimlibError
 from simlib.files import code_digest, replacing
 from simlib.progress import Progress, shown
 from simlib.scenario import Scenario, changed, dump
-from simlib.study.cells import Kept, kept
+from simlib.study.cells import Kept, keeping
 from simlib.study.engine import chosen
 from simlib.study.ensemble import ensemble
 from simlib.study.goals import CONSTRAINTS, OBJECTIVES, Constraint, Objective, constraint
@@ -222,15 +221,12 @@ def tune(
     asked = _asked(scenario, space, objectives, constraints, on, replications)
     if not 1 <= trials <= _MOST_TRIALS:
         raise SettingsError("trials", trials, f"must be a whole number from 1 to {_MOST_TRIALS:,}")
-    place = None if folder is None else Path(folder)
-    if place is not None:
-        place.mkdir(parents=True, exist_ok=True)
     with (
-        nullcontext(None) if place is None else kept(place / "cells.sqlite") as store,
+        keeping(folder) as store,
         working(workers, client) as outcomes,
         shown(progress, "tuning") as move,
         kept_trials(
-            None if place is None else place / "trials.sqlite",
+            None if folder is None else Path(folder) / "trials.sqlite",
             asked.in_full,
             asked.axes,
             len(asked.objectives),
@@ -250,8 +246,8 @@ def tune(
         found = _found(asked, judge, tried, move)
     notes = [asked.note, "" if store is None else store.note]
     tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
-    if place is not None:
-        tuning.save(place)
+    if folder is not None:
+        tuning.save(folder)
     return tuning
 
 

@@ -8,20 +8,10 @@ from rich.console import Console
 
 import simlib as sl
 from simlib.show.tuning import save_tuning_chart, tuning_in_words
+from tests.study.small import STORM
 
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
-
-STORM = sl.Scenario(
-    name="storm",
-    clients=50,
-    duration_s=30,
-    ramp_s=4,
-    warm_up_s=5,
-    server=sl.ServerSettings(accept_per_s=20),
-    workload=sl.Workload(rate_per_s=0),
-    faults=[sl.Fault("outage", start_s=5, stop_s=9)],
-)
 
 
 def tuned(*objectives, **changes):
@@ -44,7 +34,7 @@ def test_trials_front_and_candidates_are_drawn_with_their_names(found):
     assert "time to recover, 99 %, s" == axes.get_xlabel()
     assert "peak attempts, 1/s" == axes.get_ylabel()
     assert f"16 trials, {len(found.front)} on the front" == axes.get_title(loc="left")
-    assert "storm, 50 clients" == axes.get_title(loc="right")
+    assert "storm, 60 clients" == axes.get_title(loc="right")
     words = [each.get_text() for each in names_of(axes)]
     assert {"recommended", "as given", "report's defaults, no polling"} <= set(words)
     drawn = sum(line.get_xdata().size for line in axes.lines[:3])

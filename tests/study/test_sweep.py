@@ -115,19 +115,19 @@ def test_a_run_too_big_for_the_memory_is_reported_and_the_others_are_done(monkey
 def test_a_full_disk_is_said_and_what_was_finished_is_kept(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with cells.kept(tmp_path / "cells.sqlite") as store:
+    with cells.keeping(tmp_path) as store:
         store.keep("before", {"a": 1.0})
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
         with (
             pytest.raises(sl.SimlibError, match=r"cannot be written.*the cells before are kept"),
-            cells.kept(tmp_path / "cells.sqlite") as store,
+            cells.keeping(tmp_path) as store,
         ):
             store.keep("after", {"a": "x" * 50_000})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
-    with cells.kept(tmp_path / "cells.sqlite") as store:
+    with cells.keeping(tmp_path) as store:
         assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
 
 

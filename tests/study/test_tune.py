@@ -6,20 +6,11 @@ import pytest
 import simlib as sl
 from simlib.study import judge, tune
 from simlib.study.workers import working
+from tests.study.small import STORM
 
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
 
-STORM = sl.Scenario(
-    name="storm",
-    clients=60,
-    duration_s=30,
-    ramp_s=4,
-    warm_up_s=5,
-    server=sl.ServerSettings(accept_per_s=20),
-    workload=sl.Workload(rate_per_s=0),
-    faults=[sl.Fault("outage", start_s=5, stop_s=9)],
-)
 SPACE = {
     "client.backoff.jitter": ["none", "full"],
     "client.backoff.base_s": (0.1, 5.0),
