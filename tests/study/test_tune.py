@@ -6,6 +6,7 @@ import pytest
 import simlib as sl
 from simlib.study import judge, tune
 from simlib.study.workers import working
+from tests.study.by_hand import ByHand
 from tests.study.small import STORM
 
 pytest.importorskip("numba")
@@ -74,6 +75,19 @@ def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(found):
     pd.testing.assert_frame_equal(found.trials, other.trials, check_exact=True)
     pd.testing.assert_frame_equal(found.verdict.table, other.verdict.table, check_exact=True)
     assert found.sentence == other.sentence
+
+
+def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(tmp_path):
+    pytest.importorskip("distributed")
+    cluster = ByHand(tmp_path)
+    try:
+        cluster.worker()
+        found = tuned(trials=8, replications=2, workers=None, client=cluster.address)
+    finally:
+        cluster.end()
+    alone = tuned(trials=8, replications=2)
+    pd.testing.assert_frame_equal(alone.trials, found.trials, check_exact=True)
+    pd.testing.assert_frame_equal(alone.verdict.table, found.verdict.table, check_exact=True)
 
 
 class Interrupting:
