@@ -21,7 +21,7 @@ from simlib.files import replacing
 from simlib.show.marks import OTHER_COLOURS, new_axes, style
 from simlib.show.terminal import in_words, plus_minus
 from simlib.study.review import listed
-from simlib.study.tune import Tuning
+from simlib.study.tuning import Tuning
 
 _TRIAL, _BEST, _GREY, _RIVAL = OTHER_COLOURS[0], "#D55E00", "#888888", "#333333"
 _WIDTH_IN, _PANEL_IN = 8.0, 4.4

@@ -7,7 +7,6 @@ ever had.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
@@ -16,11 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.files import code_digest, replacing
+from simlib.files import code_digest
 from simlib.progress import Progress, shown
-from simlib.scenario import Scenario, changed, dump
+from simlib.scenario import Scenario, dump
 from simlib.study.cells import Kept, keeping
 from simlib.study.engine import chosen
 from simlib.study.ensemble import ensemble
@@ -30,7 +28,8 @@ from simlib.study.judge import Judge, Score, front, middle
 from simlib.study.review import written
 from simlib.study.space import POLICY, Axis, axes
 from simlib.study.trials import Told, Trials, kept_trials
-from simlib.study.verdict import Verdict, verdict
+from simlib.study.tuning import Tuning
+from simlib.study.verdict import verdict
 from simlib.study.workers import Outcomes, working
 
 #: So many trials are asked for at a time, however many workers there are: the same trials anywhere.
@@ -38,8 +37,6 @@ GENERATION = 8
 _MOST_TRIALS, _FEWEST = 100_000, 2
 #: So many of the Pareto front are judged beside the recommended one.
 _SHOWN = 6
-#: Rows of a table that prints itself.
-_LINES = 12
 #: Shares of the work: the trials; the rest is the judgement on fresh seeds.
 _TRIALS_SHARE = 0.75
 
@@ -52,101 +49,6 @@ class Tried:
     score: Score | str
     #: full: played under all seeds; discarded: under the first; refused: not at all.
     outcome: str
-
-
-@dataclass(frozen=True, repr=False)
-class Tuning:
-    """What tuning found; prints itself as the sentence and the table of a design review.
-
-    Attributes
-    ----------
-    scenarios : tuple of Scenario
-        Where the policies were played.
-    axes, objectives, bounds
-        What varied, what was sought, what had to hold.
-    on : str
-        The engine.
-    trials : DataFrame
-        A row per trial: the settings, each objective's mean over scenarios and seeds, ``excess``
-        (by which share of its bound the worst one is exceeded; 0 or less: all hold),
-        ``replications``, ``outcome`` (full, discarded, refused) and ``is_front``.
-    verdict : Verdict
-        What fresh seeds say of the recommended policy and of the others.
-    note : str
-        What else there is to say.
-    """
-
-    scenarios: tuple[Scenario, ...]
-    axes: tuple[Axis, ...]
-    objectives: tuple[Objective, ...]
-    bounds: tuple[Constraint, ...]
-    on: str
-    trials: pd.DataFrame
-    verdict: Verdict
-    note: str = ""
-
-    @property
-    def front(self) -> pd.DataFrame:
-        """The trials that keep the bounds and that none beats in everything, on tuning seeds."""
-        found = self.trials[self.trials["is_front"]]
-        return found.sort_values(self.objectives[0].metric, kind="stable")
-
-    @property
-    def recommended(self) -> dict[str, Any]:
-        """The settings that are recommended, by their keys."""
-        return dict(self.verdict.recommended.settings)
-
-    @property
-    def client(self) -> Settings:
-        """The recommended policy as the settings of a client."""
-        return changed(self.scenarios[0], self.recommended).client
-
-    @property
-    def sentence(self) -> str:
-        """What a design review wants: what it buys, what it costs, where it stops being best."""
-        return self.verdict.sentence
-
-    def policy_toml(self) -> str:
-        """Return the first scenario with the recommended policy, as TOML."""
-        return dump(changed(self.scenarios[0], self.recommended))
-
-    def save(self, folder: str | Path) -> None:
-        """Write trials and candidates as Parquet, and the policy as a scenario."""
-        place = Path(folder)
-        tables = {"trials": self.trials, "candidates": self.verdict.table}
-        for name, table in tables.items():
-            with replacing(place / f"{name}.parquet") as temporary:
-                table.to_parquet(temporary)
-        with replacing(place / "policy.toml") as temporary:
-            temporary.write_text(self.policy_toml(), encoding="utf-8")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what was found as plain values."""
-        return {
-            "scenarios": [each.name for each in self.scenarios],
-            "engine": self.on,
-            "objectives": [each.metric for each in self.objectives],
-            "constraints": [each.text for each in self.bounds],
-            "recommended": self.recommended,
-            "keeps": self.verdict.keeps,
-            "sentence": self.sentence,
-            "note": self.note,
-            "candidates": self.verdict.table.to_dict(orient="records"),
-            "limits": self.verdict.limits.to_dict(orient="records"),
-            "trials": self.trials.reset_index().to_dict(orient="records"),
-        }
-
-    def __repr__(self) -> str:
-        names = [*(each.metric for each in self.objectives), "keeps"]
-        table = self.verdict.table.set_index("name")[names]
-        shown = table.head(_LINES).round(4).to_string()
-        return "\n".join(filter(None, [self.sentence, "", shown, "", self.note]))
-
-    def _repr_html_(self) -> str:
-        names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
-        table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
-        said = "".join(f"<p>{html.escape(each)}</p>" for each in (self.sentence, self.note) if each)
-        return f"{said}{table}"
 
 
 def tune(

@@ -21,7 +21,8 @@ from simlib.study.standing import Standing
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 #: So many rivals are taken along there.
 _CONTENDERS = 3
-#: And so many are played at a time, so that all workers have something to do.
+_KINDS = ("tuned", "given", "report", "preset")
+#: So many candidates are played at a time, so that all workers have something to do.
 _AT_A_TIME = 8
 #: Shares of the work that are done by then.
 _TUNED, _RIVALS = 0.1, 0.7
@@ -105,17 +106,15 @@ def verdict(judge: Judge, tuned: Sequence[Mapping[str, Any]], move: Progress) ->
 
 
 def _table(standing: Standing) -> pd.DataFrame:
-    rows = [_row(standing, each) for each in standing.scores]
-    table = pd.DataFrame(rows)
-    order = {"tuned": 0, "given": 1, "report": 2, "preset": 3}
-    ranks = table["kind"].map(order)
-    metric = standing.judge.objectives[0].metric
-    keys = table.assign(rank=ranks, loss=standing.judge.objectives[0].loss(1.0) * table[metric])
-    keys["broken"] = ~table["keeps"]
-    keys.loc[keys.index[0], "rank"] = -1  # the recommended one stays first
-    return table.loc[keys.sort_values(["rank", "broken", "loss"], kind="stable").index].reset_index(
-        drop=True
-    )
+    """Return a row per candidate: by kind, who keeps the bounds first, the best first."""
+    objective = standing.judge.objectives[0]
+
+    def rank(each: Candidate) -> tuple[bool, int, bool, float]:
+        score = standing.scores[each]
+        is_other = each is not standing.recommended
+        return is_other, _KINDS.index(each.kind), not standing.keeps(each), score.loss(objective)
+
+    return pd.DataFrame([_row(standing, each) for each in sorted(standing.scores, key=rank)])
 
 
 def _row(standing: Standing, each: Candidate) -> dict[str, Any]:
@@ -146,10 +145,7 @@ def _limits(standing: Standing, move: Progress) -> pd.DataFrame:
         move(_RIVALS + (1.0 - _RIVALS) * i / len(steps), f"{axis} x {factor:g}")
         few = standing.judge.first_replications
         judge = replace(standing.judge, scenarios=scenarios, replications=few)
-        try:
-            scores = judge.played([each.settings for each in candidates], few)
-        except SettingsError:  # a bound has no number there
-            continue
+        scores = judge.played([each.settings for each in candidates], few)
         known = {
             each: score
             for each, score in zip(candidates, scores, strict=True)
