@@ -1,4 +1,4 @@
-"""Measure speed and memory: prints one table and writes out/bench.json. About five minutes.
+"""Measure speed and memory: prints one table and writes out/bench.json. About eight minutes.
 
 python tests/benchmarks/run.py [fleet|inference|live|simulated|starting|studies ...] measures these.
 """
