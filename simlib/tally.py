@@ -85,18 +85,20 @@ class Tally:
 
     @classmethod
     def merged(cls, parts: Sequence[Tally]) -> Tally:
-        """Return the counts of several parts of the clients together."""
+        """Return the counts of several parts of the clients together, some cut short perhaps."""
         import numpy as np
 
         first, *others = parts
         if not others:
             return first
-        sums = ("bins", "early", "waits", "there_s", "open_s", "breaker_open_s")
+        by_second = ("bins", "early")
+        sums = ("waits", "there_s", "open_s", "breaker_open_s")
         times = ("recovery_s", "detection_s")
         # Added up one after the other, in the order given: the same bits wherever they come from.
         summed: dict[str, Any] = {
             name: reduce(add, (getattr(part, name) for part in parts)) for name in sums
         }
+        summed |= {name: _stacked([getattr(part, name) for part in parts]) for name in by_second}
         joined: dict[str, Any] = {
             name: np.sort(np.concatenate([getattr(part, name) for part in parts])) for name in times
         }
@@ -120,3 +122,13 @@ class Tally:
         for name in ("there_s", "open_s", "breaker_open_s"):
             values[name] = float(values[name])
         return cls(**values | {"columns": tuple(values["columns"].tolist())})
+
+
+def _stacked(counts: Sequence[Any]) -> Any:
+    """Return counts by second added up; those of a part that was cut short end sooner."""
+    import numpy as np
+
+    total = np.zeros_like(max(counts, key=len))
+    for each in counts:
+        total[: len(each)] += each
+    return total

@@ -51,21 +51,23 @@ def play(
     watched.check(scenario, watch)
     trace = Trace("fleet", scenario, label, watched=tuple(watch))
     gateways = _gateways(scenario)
-    parts, logs = [], []
+    tallies, ends_s, logs = [], [], []
     for gateway in range(gateways):
         part = Part(scenario, gateway, watch)
         try:
             part.play(_shared(progress, gateway, gateways))
         except KeyboardInterrupt:
             trace.partial = True
-        parts.append(part.tally())
+        tallies.append(part.tally())
+        ends_s.append(part.end_s)
         logs.append(part.log())
         if trace.partial:
+            # Gateways before it were played to the end, and those after it not at all.
             break
-    trace.end_s = part.end_s
-    trace.tally = Tally.merged(parts)
+    trace.end_s = max(ends_s)
+    trace.tally = Tally.merged(tallies)
     if watch:
-        watched.write_rows(trace, logs)
+        watched.write_rows(trace, logs, ends_s)
     if trace.partial:
         raise Interrupted(trace)
     return trace
@@ -131,7 +133,8 @@ class Part:
             status = advance(self._fleet, _STRIDE)
             if status == loop.GROW:
                 self._fleet = arrays.grown(self._fleet)
-            self.end_s = min(self._duration_s, arrays.now_s(self._fleet))
+            now_s = self._duration_s if status == loop.DONE else arrays.now_s(self._fleet)
+            self.end_s = min(self._duration_s, now_s)
             standing = standing + 1 if self.end_s == began_s else 0
             if standing * _STRIDE > _STILL * self._fleet.clients.size + _STILL * _STRIDE:
                 raise EngineError(
@@ -140,7 +143,6 @@ class Part:
                 )
             if progress is not None:
                 progress(self.end_s / self._duration_s)
-        self.end_s = self._duration_s
 
     def log(self) -> Any:
         """Return what watched clients were told, and what their server did for them."""

@@ -49,18 +49,23 @@ def check(scenario: Scenario, watch: Sequence[int]) -> None:
         raise SettingsError("workload.rate_per_s", scenario.workload.rate_per_s, rule)
 
 
-def write_rows(trace: Trace, logs: Sequence[Any]) -> None:
-    """Write the rows of watched clients into a trace, out of what was logged of each gateway."""
+def write_rows(trace: Trace, logs: Sequence[Any], ends_s: Sequence[float]) -> None:
+    """Write the rows of watched clients into a trace, out of what was logged of each gateway.
+
+    ``ends_s``: up to when each gateway was played.
+    """
     scenario, clock = trace.scenario, SimClock()
     timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
     for time_s, index, starts in timeline.edges():
         clock.at(time_s, _write_edge, trace, timeline, time_s, index, starts)
     drivers: dict[int, Driver] = {}
-    for log in logs:
+    for log, end_s in zip(logs, ends_s, strict=True):
         for time_s, *entry in sorted(log.tolist(), key=lambda row: row[0]):
             client = entry[1]
             if client not in drivers:
                 drivers[client] = _driver(trace, clock, client)
+                # It acts no more by its own timers.
+                clock.at(end_s, drivers[client].sleep)
             clock.at(time_s, _happen, clock, drivers[client], trace, *entry)
     clock.run(until=trace.end_s)
 

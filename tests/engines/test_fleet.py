@@ -357,6 +357,41 @@ def test_an_interrupt_ends_it_and_keeps_what_was_counted():
     assert len(trace.tally.bins) == np.ceil(trace.end_s)
 
 
+@pytest.mark.parametrize("warm_up_s", [0.0, 5.5, 20.5])
+def test_an_interrupt_after_the_first_gateway_keeps_what_was_counted(monkeypatch, warm_up_s):
+    scenario = storm(gateways=3, warm_up_s=warm_up_s)
+    monkeypatch.setattr(fleet, "_STRIDE", 100)
+
+    def interrupt(fraction):
+        # The second gateway is about to come back from its outage.
+        if fraction > (1 + 20 / 60) / 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted) as stopped:
+        sl.run(scenario, on="fleet", progress=interrupt, watch=[0, 1, 2])
+    trace, whole = stopped.value.trace, sl.run(scenario, on="fleet", watch=[0, 1, 2])
+    first, second = (played(scenario, gateway) for gateway in (0, 1))
+    assert trace.partial
+    assert len(trace.tally.bins) == trace.end_s == 60
+    assert np.array_equal(first.bins[:20] + second.bins[:20], trace.tally.bins[:20])
+    assert np.array_equal(first.bins[30:], trace.tally.bins[30:])
+    assert first.bins[30:].any()
+    assert first.there_s <= trace.tally.there_s < first.there_s + second.there_s
+    assert 0 <= summary(trace)["attempts"].iloc[0] < summary(whole)["attempts"].iloc[0]
+    assert trace.story(0) == whole.story(0)
+    # Its watched client stops where it does, and does nothing more by its own timers.
+    cut, all_of_it = (each.frame().query("client == 1") for each in (trace, whole))
+    assert 0 < cut["time_s"].iloc[-1] < 30 < all_of_it["time_s"].iloc[len(cut)]
+    assert cut["time_s"].tolist() == all_of_it["time_s"].tolist()[: len(cut)]
+    assert trace.frame().query("client == 2").empty
+
+
+def played(scenario, gateway):
+    part = fleet.Part(scenario, gateway)
+    part.play()
+    return part.tally()
+
+
 def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, tmp_path):
     made = []
     monkeypatch.setattr(fleet, "twin", lambda function, kept: made.append((function, kept)))
