@@ -30,6 +30,11 @@ IMPATIENT = sl.Backoff(base_s=0.2, cap_s=0.5)
 LOCKSTEP = sl.Backoff(jitter="none", base_s=0.5, cap_s=8)
 
 
+def unfelt(start_s):
+    """A fault that hits nobody: but the fleet's loop pauses at it."""
+    return sl.Fault("reset", start_s=start_s, clients_fraction=0)
+
+
 def storm(**changes):
     settings = {
         "clients": 300, "duration_s": 60, "seed": 3, "ramp_s": 2, "faults": [OUTAGE],
@@ -212,6 +217,68 @@ SCENARIOS = {
     "an outage that outlives the run": storm(faults=[sl.Fault("outage", start_s=10)]),
     "one client": storm(clients=1),
 }
+
+
+# Clients come to a moment together, to the bit, and the server tells in which order.
+START = {"ramp_s": 5, "duration_s": 15}
+VAIN = sl.HeartbeatRules(interval_s=0.2, timeout_s=0.04)
+UNSPREAD = sl.Latency(distribution="uniform", mean_s=0.02, floor_s=0.02)
+TOGETHER = {
+    **{
+        f"ends of first attempts and first handshakes, a pause at {start_s} s": SCENARIOS[
+            "abandoned handshakes take connections"
+        ].replace(faults=[OUTAGE, unfelt(start_s)], duration_s=20)
+        for start_s in (0.5, 1.03, 1.4, 1.7, 1.9)
+    },
+    "ends of those that waited behind first handshakes, and first handshakes": storm(
+        **START,
+        clients=100,
+        client=client(
+            sl.Backoff(jitter="equal", base_s=0.1, cap_s=1), heartbeat=VAIN, connect_timeout_s=1
+        ),
+        server=server(handshake_service_s=0.01, max_connections=20, retry_after_s=1),
+        faults=[sl.Fault("latency", start_s=0.5, stop_s=2, amount_s=0.1, clients_fraction=0.5)],
+    ),
+    "handshakes that were lost on their way, and others": storm(
+        **START,
+        client=client(IMPATIENT, connect_timeout_s=1),
+        server=server(accept_per_s=40),
+        path=sl.Path(loss_fraction=0.2),
+        faults=[unfelt(1.5)],
+    ),
+    "handshakes that were slow on their way, and others": storm(
+        **START | {"ramp_s": 6},
+        client=client(IMPATIENT, connect_timeout_s=1),
+        server=server(handshake_service_s=0.01, max_connections=150),
+        faults=[
+            sl.Fault("latency", start_s=1, stop_s=4, amount_s=0.3, clients_fraction=0.5),
+            unfelt(1.3),
+        ],
+    ),
+    "handshakes that a black hole held": storm(
+        client=client(IMPATIENT, connect_timeout_s=1),
+        server=server(accept_per_s=60),
+        duration_s=15,
+        faults=[
+            sl.Fault("outage", start_s=2.5, stop_s=3.5),
+            sl.Fault("black_hole", start_s=3, stop_s=5),
+        ],
+    ),
+    "lockstep on a path that is random in name only": storm(
+        client=client(LOCKSTEP),
+        server=server(accept_per_s=40, retry_after_s=1),
+        path=sl.Path(latency=UNSPREAD),
+        duration_s=20,
+        faults=[sl.Fault("outage", start_s=4, stop_s=7)],
+    ),
+    "lockstep on a path most of whose latencies are the same": storm(
+        client=client(LOCKSTEP, connect_timeout_s=1),
+        server=server(handshake_service_s=0.02, max_connections=200),
+        path=sl.Path(latency=sl.Latency(distribution="table", table_s=[0.02, 0.02, 0.02, 0.05])),
+        duration_s=20,
+    ),
+}
+SCENARIOS |= TOGETHER
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())

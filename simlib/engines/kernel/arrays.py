@@ -140,6 +140,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
         "all_clients": scenario.clients, "duration_s": scenario.duration_s,
         "ramp_s": scenario.ramp_s, "warm_up_s": scenario.warm_up_s,
         "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
+        "even_s": needs.even_until_s(scenario),
         "cut_by": -1, "workers": server.workers,
         "leaves": stays, "stay_s": scenario.stay_s if stays else 0.0,
         "has_extras": meets or needs.needs_extras(scenario), "is_ordered": meets,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf
 
 from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.client import Settings
-from simlib.core.faults import ON_THE_WAY, FaultKind
-from simlib.core.path import Distribution
+from simlib.core.faults import ON_THE_WAY, FaultKind, Route
+from simlib.core.path import Distribution, Latency
+from simlib.engines.sizes import HANDSHAKE_UP_BYTES
 from simlib.scenario import Scenario
 from simlib.workload import Arrivals
 
@@ -99,10 +101,51 @@ def queues(scenario: Scenario) -> bool:
 
 def meets(scenario: Scenario) -> bool:
     """Whether clients can act at the same moment, in an order that the server can tell."""
-    if not tells(scenario) or scenario.path.latency.distribution != Distribution.CONSTANT:
+    if not tells(scenario) or _scatters(scenario.path.latency):
         return False
     spread = all(is_scattered(client.backoff) for client in scenario.policies)
-    return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0
+    return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0 or _holds(scenario)
+
+
+def even_until_s(scenario: Scenario) -> float:
+    """Return until when clients that start can act at the same moment; 0: the server cannot tell.
+
+    Starts are evenly spaced: the end of what one gives up can meet the handshake of another.
+    """
+    limited = scenario.server.max_connections < inf
+    if not tells(scenario) or _scatters(scenario.path.latency):
+        return 0.0
+    if is_plain(scenario) and not limited:
+        # Handshakes meet nothing but handshakes, all at the same distance from their starts.
+        return 0.0
+    return scenario.ramp_s + 3.0 * _slowest_s(scenario)
+
+
+def _slowest_s(scenario: Scenario) -> float:
+    """Return how long a handshake is on its way at most; inf: it may get lost again and again."""
+    path, faults = scenario.path, scenario.faults
+    losses = (path.loss_fraction, *(fault.loss_fraction for fault in faults))
+    if max(losses) > 0.0 or path.blackout_every_s < inf:
+        return inf
+    rates = (path.bandwidth_bytes_per_s, *(fault.bandwidth_bytes_per_s for fault in faults))
+    latencies_s = (path.latency.mean_s, *path.latency.table_s)
+    added_s = sum(fault.amount_s for fault in faults)
+    return max(latencies_s) + added_s + HANDSHAKE_UP_BYTES / min(rates)
+
+
+def _scatters(latency: Latency) -> bool:
+    """Whether no two frames take equally long, but by a chance that is none in practice."""
+    if latency.distribution == Distribution.TABLE:
+        return all(low < high for low, high in pairwise(latency.table_s))
+    return latency.distribution != Distribution.CONSTANT and latency.floor_s < latency.mean_s
+
+
+def _holds(scenario: Scenario) -> bool:
+    """Whether what was sent at different moments gets on its way at the same one."""
+    return any(
+        fault.kind == FaultKind.BLACK_HOLE and fault.route != Route.HTTP
+        for fault in scenario.faults
+    )
 
 
 def fuses(scenario: Scenario) -> bool:

@@ -91,8 +91,9 @@ GHOST_TYPE = [
 RUN = [
     ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
     ("duration_s", "f8"), ("ramp_s", "f8"), ("warm_up_s", "f8"), ("latency_s", "f8"),
-    ("stay_s", "f8"), ("limit_s", "f8"), ("accept_arrival_s", "f8"), ("slowness", "f8"),
-    ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("ready_s", "f8"), ("left_s", "f8"),
+    ("stay_s", "f8"), ("limit_s", "f8"), ("even_s", "f8"), ("accept_arrival_s", "f8"),
+    ("slowness", "f8"), ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("ready_s", "f8"),
+    ("left_s", "f8"),
     ("workers", "i8"), ("steps", "i8"), ("left", "i8"), ("leaves", "i8"),
     ("started", "i8"), ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
     ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),

@@ -3,7 +3,8 @@
 What is restated here, and only here, is the order in which sim tells clients and server what
 happens. What concerns a client alone and comes before the next start or stop of a fault is played
 at once (``run.fuses``): nothing can come between. Where the server tells clients apart
-(``run.tells``), a handshake's arrival is not: it meets others.
+(``run.tells``), a handshake's arrival is not: it meets others. Nor is what may come together with
+what others do (`_meets`).
 """
 
 from __future__ import annotations
@@ -108,12 +109,28 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             break
         alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
         alone = alone and w.clients[i].is_watched == 0 and turns < _LONGEST
+        alone = alone and not _meets(w, link, now)
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
             put(w.wheel, now, event(i, link.draws, kind))
             break
-    if run.is_ordered:
-        _set_timeout(w, i, link, was)
+    _set_timeout(w, i, link, was)
     _keep(w, i, link)
+
+
+def _meets(w: Fleet, link: Link, time_s: float) -> bool:
+    """Whether a client may come to a moment with others, in an order that the server tells.
+
+    While clients start that may be so of those that have drawn no wait yet, and of those that are
+    open: they may have waited behind such a one, and the server learns when they end.
+    """
+    run = w.run[0]
+    if run.is_ordered:
+        return True
+    if time_s >= run.even_s:
+        return False
+    if link.state == _CONNECTING:
+        return link.draws == 0
+    return link.state == _OPEN and run.tracks > 0
 
 
 def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
@@ -122,8 +139,9 @@ def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
     It is the order in which they began. Elsewhere a timeout is an event only if it will come.
     """
     if link.state == _CONNECTING and kind in (START, WAKE):
-        put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
-    elif link.state == _OPEN and kind == PING:
+        if _meets(w, link, link.deadline_s):
+            put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
+    elif link.state == _OPEN and kind == PING and _meets(w, link, w.lanes[i].timeout_s):
         put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
 
 
@@ -148,8 +166,8 @@ def wakes_instead(w: Fleet, i: int, now: float) -> bool:
     return bool(c.lost_s == inf or c.lost_s + w.rules[c.herd].connect_timeout_s < now)
 
 
-def _at_timeout(w: Fleet, timeout_s: float, kind: int) -> tuple[float, int]:
-    return (inf, NOTHING) if w.run[0].is_ordered else (timeout_s, kind)
+def _at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[float, int]:
+    return (inf, NOTHING) if _meets(w, link, timeout_s) else (timeout_s, kind)
 
 
 def is_short(w: Fleet, more: int) -> bool:
@@ -222,7 +240,7 @@ def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
         run.ranks += 1
     there_s = connected_s(w, i, now)
     if there_s > link.deadline_s:
-        return _at_timeout(w, link.deadline_s, GIVE_UP)
+        return _at_timeout(w, link, link.deadline_s, GIVE_UP)
     # A round trip, whether it is refused or not.
     refused = run.crashes > 0 or (run.outages > 0 and strikes(w, _OUTAGE, i, now) >= 0)
     return there_s, REFUSED if refused else CONNECTED
@@ -238,12 +256,12 @@ def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
             return arrival_s, ARRIVE
         if arrival_s < inf:
             send_ghost(w, i, link.draws + 1, arrival_s)
-        return _at_timeout(w, timeout_s, GIVE_UP)
+        return _at_timeout(w, link, timeout_s, GIVE_UP)
     if kind == ARRIVE:
         return _arrive(w, i, link, now)
     if kind == ADMIT:
         return _admit(w, i, link, now)
-    return _beat(w, i, kind, now)
+    return _beat(w, i, link, kind, now)
 
 
 def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
@@ -254,7 +272,7 @@ def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
         run.ranks += 1
     open_s, kind = down_s(w, i, now, HANDSHAKE_DOWN_BYTES), OPENED
     if open_s >= link.deadline_s:
-        open_s, kind = _at_timeout(w, link.deadline_s, GIVE_UP)
+        open_s, kind = _at_timeout(w, link, link.deadline_s, GIVE_UP)
     if run.tracks > 1 and kind != NOTHING:
         # What says that it ends follows what says that it is open.
         put(w.wheel, open_s, event(i, link.draws, kind))
@@ -273,15 +291,17 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
             c.stage = TAKEN
             if run.has_lanes:
                 w.lanes[i].done_s = done_s
-            return (done_s, ADMIT) if done_s < timeout_s else _at_timeout(w, timeout_s, GIVE_UP)
+            if done_s < timeout_s:
+                return done_s, ADMIT
+            return _at_timeout(w, link, timeout_s, GIVE_UP)
     c.stage = DISMISSED
     answered_s = down_s(w, i, now, ANSWER_BYTES)
     if answered_s >= timeout_s:
-        return _at_timeout(w, timeout_s, GIVE_UP)
+        return _at_timeout(w, link, timeout_s, GIVE_UP)
     return answered_s, UNAVAILABLE if fault < 0 else BY_FAULT + fault
 
 
-def _beat(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
+def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Ping, or carry a ping or its answer."""
     lane, heartbeat = w.lanes[i], w.rules[w.clients[i].herd].heartbeat
     if kind == PING:
@@ -289,13 +309,13 @@ def _beat(w: Fleet, i: int, kind: int, now: float) -> tuple[float, int]:
         arrival_s = up_s(w, i, now, PING_BYTES)
         if arrival_s <= lane.timeout_s:
             return arrival_s, PINGED
-        return _at_timeout(w, lane.timeout_s, SILENT)
+        return _at_timeout(w, link, lane.timeout_s, SILENT)
     if kind == PINGED:
         answer_s = down_s(w, i, now, PONG_BYTES)
         if answer_s < lane.timeout_s:
             return answer_s, PONGED
-        return _at_timeout(w, lane.timeout_s, SILENT)
-    write_down(w, i, w.clients[i].draws + 1, wide(TOLD_PONG), wide(0), 0.0, now)
+        return _at_timeout(w, link, lane.timeout_s, SILENT)
+    write_down(w, i, link.draws + 1, wide(TOLD_PONG), wide(0), 0.0, now)
     ping_s = next_ping_s(now, lane.timeout_s, heartbeat)
     lane.timeout_s = inf
     return ping_s, PING
