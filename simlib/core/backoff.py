@@ -210,6 +210,7 @@ def is_scattered(rules: Backoff) -> bool:
         and not rules.compounding
         and rules.first_s == inf
         and rules.after_loss_s == inf
+        and (rules.spread_fraction > 0.0 or not rules.heeds_hint)
         and min(rules.steps_s, default=inf) > 0.0
     )
 

@@ -264,6 +264,12 @@ TOGETHER = {
             sl.Fault("black_hole", start_s=3, stop_s=5),
         ],
     ),
+    "attempts at the end of a hint that is not spread": storm(
+        client=client(sl.Backoff(spread_fraction=0, base_s=0.2, cap_s=0.5)),
+        server=server(accept_per_s=20, retry_after_s=1, max_connections=200),
+        duration_s=20,
+        faults=[sl.Fault("outage", start_s=3, stop_s=5)],
+    ),
     "lockstep on a path that is random in name only": storm(
         client=client(LOCKSTEP),
         server=server(accept_per_s=40, retry_after_s=1),
