@@ -283,6 +283,17 @@ TOGETHER = {
         path=sl.Path(latency=sl.Latency(distribution="table", table_s=[0.02, 0.02, 0.02, 0.05])),
         duration_s=20,
     ),
+    "lockstep, answered at once": storm(
+        client=client(
+            sl.Backoff(jitter="none", base_s=0.2, cap_s=4),
+            heartbeat=sl.HeartbeatRules(interval_s=0.2, timeout_s=0.02),
+        ),
+        server=server(max_connections=180),
+        path=sl.Path(latency=sl.Latency(mean_s=0.01)),
+        ramp_s=0,
+        duration_s=15,
+        faults=[sl.Fault("outage", start_s=1, stop_s=6)],
+    ),
 }
 SCENARIOS |= TOGETHER
 

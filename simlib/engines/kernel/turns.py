@@ -291,6 +291,9 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
             c.stage = TAKEN
             if run.has_lanes:
                 w.lanes[i].done_s = done_s
+            if done_s <= now:
+                # The server answers at once, before it hears of anybody else.
+                return _admit(w, i, link, now)
             if done_s < timeout_s:
                 return done_s, ADMIT
             return _at_timeout(w, link, timeout_s, GIVE_UP)
