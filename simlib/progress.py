@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+from typing import Any
 
 #: Called with the fraction done, and by some with a word for what is being done.
 Progress = Callable[..., None]
+
+#: In a notebook: what is over sooner shows no bar, and a bar is drawn anew so often.
+_PATIENCE_S, _EVERY_S = 0.5, 0.1
+_CELLS = 40
 
 
 @contextmanager
@@ -19,14 +25,56 @@ def progress_bar(word: str) -> Iterator[Callable[..., None]]:
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    with Bar(console=console, transient=True, disable=not seen) as bar:
+    if console.is_jupyter:
+        output = _Output(word)
+        try:
+            yield output.move
+        finally:
+            output.clear()
+        return
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(word, total=1.0)
 
         def move(fraction: float, word: str = word) -> None:
             bar.update(task, completed=fraction, description=word)
 
         yield move
+
+
+class _Output:
+    """A bar below a notebook's cell: a line of text, and empty once the work is over.
+
+    Not Rich's own, which is a widget: when that is closed, a notebook keeps its place with
+    ``Output()``, or an error where nobody knows the widget any more.
+    """
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+        self._next_s = monotonic() + _PATIENCE_S
+        self._handle: Any = None
+
+    def move(self, fraction: float, word: str = "") -> None:
+        now_s = monotonic()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + _EVERY_S
+        done = round(_CELLS * min(1.0, max(0.0, fraction)))
+        line = "\u2588" * done + "\u2591" * (_CELLS - done)
+        self._show(f"{line} {100 * fraction:3.0f} %  {word or self._word}")
+
+    def clear(self) -> None:
+        if self._handle is not None:
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(  # type: ignore[no-untyped-call]
+                {"text/plain": text}, raw=True, display_id=True
+            )
+        else:
+            self._handle.update({"text/plain": text}, raw=True)
 
 
 @contextmanager
