@@ -25,6 +25,8 @@ from simlib.study.estimates import CONFIDENCE, Estimate, Floats, quantile
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
 LEAST = 2
+#: Below this, a variance's gain from pairing may as well be luck.
+_LITTLE_GAIN = 1.2
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,9 +119,18 @@ class Paired:
         names = f"{other} minus {one}" if one != other else "the second minus the first"
         return (
             f"{self.metric}, {names}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}) "
-            f"from {found.observations} pairs\n"
-            f"common random numbers: variance {self.variance_gain:.3g} times less than unpaired"
+            f"from {found.observations} pairs\ncommon random numbers: {self._gain}"
         )
+
+    @property
+    def _gain(self) -> str:
+        """Say what pairing gained, as little as that may be."""
+        gain = self.variance_gain
+        if gain == inf:
+            return "no variance at all, the difference is the same in every pair"
+        if gain < _LITTLE_GAIN:
+            return f"little gain here, variance {1.0 / gain:.3g} times the unpaired one"
+        return f"variance {gain:.3g} times less than unpaired"
 
 
 def t_interval(values: Floats) -> Estimate:

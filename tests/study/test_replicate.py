@@ -1,11 +1,12 @@
 """Replications: seeds, sequential stopping, intervals, and pairs under the same luck."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import simlib as sl
 from simlib.study.estimates import quantile
-from simlib.study.replicate import t_interval
+from simlib.study.replicate import Paired, Replications, t_interval
 
 STORM = sl.Scenario(
     name="storm",
@@ -63,6 +64,14 @@ def test_pairs_share_their_luck_and_so_the_difference_is_known_better():
     assert "common random numbers: variance" in repr(found)
     same = sl.paired(STORM, STORM, 3, metric="attempts")
     assert (0.0, np.inf) == (same.difference.value, same.variance_gain)
+    assert "no variance at all, the difference is the same in every pair" in repr(same)
+
+
+def test_pairs_that_gain_nothing_say_so():
+    one = pd.DataFrame({"attempts": [1.0, 2.0, 3.0]})
+    other = pd.DataFrame({"attempts": [3.0, 2.0, 1.0]})
+    found = Paired("attempts", *(Replications(STORM, "sim", each) for each in (one, other)))
+    assert repr(found).endswith("little gain here, variance 2 times the unpaired one")
 
 
 def test_pairs_that_never_end_have_no_difference_and_say_so():
