@@ -218,6 +218,8 @@ def _ceilings(rules: Backoff) -> str:
         shown = f"{', '.join(first[:3])} ..." if len(first) > 3 else f"{', '.join(first)},"
         return f"{shown} {_s(rules.steps_s[-1])}"
     end = "" if rules.cap_s >= NO_CAP_S else f" to {_s(rules.cap_s)}"
+    if rules.jitter == Jitter.DECORRELATED:  # three times the wait before: nothing else grows
+        return f"{_s(rules.base_s)}{end or ' and more'}"
     if rules.growth == Growth.LINEAR:
         return f"{_s(rules.base_s)} + {_s(rules.rise_s)}{end}"
     if rules.factor == 1.0 or rules.cap_s == rules.base_s:

@@ -118,6 +118,7 @@ def test_only_a_jitter_drawn_once_is_the_same_for_life():
         ("signalr", "0, 2, 10, 30 s, no jitter, 4 attempts"),
         ("tenacity", "0 s always, no jitter"),
         ("okhttp", "never reconnects"),
+        ("aws-decorrelated", "1 s to 20 s, decorrelated jitter"),
         ("graphql-ws", "1 s x 2, +0.3 to +3 s, 5 attempts"),
     ],
 )
