@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, delay
+from simlib.core.backoff import Backoff, Jitter, delay
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
@@ -267,13 +267,16 @@ def jitter_dies_at_cap(case: Case) -> Finding | None:
         return None
     last = int(np.flatnonzero(spans_s > 0.0)[-1])
     after_s = float(case.waits[2, : last + 1].sum())
+    # What is added to a ceiling at the cap is cut off again inside.
+    is_added = case.rules.jitter == Jitter.ADDITIVE
+    places = "after_cap" if is_added else "inside or after_cap"
     return case.finding(
         "warning",
         f"Jitter comes before the cap and dies there: from attempt {last + 2}, {after_s:.3g} s "
         f"into an outage, most waits are {case.waits[2, -1]:.3g} s exactly.",
         after_s,
         "s",
-        "put jitter after the cap: jitter_place = inside or after_cap",
+        f"put jitter after the cap: jitter_place = {places}",
     )
 
 

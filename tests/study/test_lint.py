@@ -113,6 +113,14 @@ def test_a_rule_finds_what_it_looks_for_and_lets_pass_what_is_beside_it(rule):
     assert found.remedy
 
 
+def test_what_is_added_inside_the_cap_is_told_to_come_after_it():
+    added = backoff(jitter="additive", cap_s=4)
+    [found] = [each for each in lint(added) if each.rule == "jitter-dies-at-cap"]
+    assert found.remedy.endswith("jitter_place = after_cap")
+    after = added.replace("client.backoff.jitter_place", "after_cap")
+    assert "jitter-dies-at-cap" not in {each.rule for each in lint(after)}
+
+
 def test_nothing_is_found_in_a_sound_policy():
     assert [] == lint(scenario())
     assert "clean" == worst([])
