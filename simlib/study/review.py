@@ -95,8 +95,8 @@ def _presets(standing: Standing) -> str:
 
 
 def _beyond(limits: pd.DataFrame) -> str:
-    """Say where it stops being best, on either side of both axes."""
-    ends, holds = [], []
+    """Say where it stops being best, on either side of both axes, and where nobody does well."""
+    ends, holds, nobody = [], [], []
     for axis, steps in limits.groupby("axis", sort=False):
         words = _STEPS[str(axis)]
         lost = steps[~steps["is_best"]]
@@ -106,9 +106,13 @@ def _beyond(limits: pd.DataFrame) -> str:
         if not len(lost):
             low, high = steps["factor"].min(), steps["factor"].max()
             holds.append(words.format(f"{low:g} to {high:g}"))
+        broken = steps[steps["is_best"] & ~steps["keeps"]]
+        nobody += [words.format(written(each)) for each in broken["factor"]]
     parts = [f"It stops being best {'; '.join(ends)}."] if ends else []
     if holds:
         parts.append(f"It stays best {' and '.join(holds)}.")
+    if nobody:
+        parts.append(f"Bounds are broken by all {listed(nobody)}.")
     return " ".join(parts)
 
 

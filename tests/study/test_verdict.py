@@ -115,3 +115,12 @@ def test_where_it_stops_being_best_is_the_nearest_step_on_each_side():
     )
     calm = review(standing(did(4, 50)), limits[limits["axis"] == "clients"].head(2))
     assert calm.endswith("It stays best with 0.25 to 0.5 times the clients.")
+
+
+def test_best_where_all_break_the_bounds_is_not_the_whole_truth_and_said():
+    nobody = {**step("clients", 4.0), "keeps": False, "why": "nobody keeps the bounds"}
+    said = review(standing(did(4, 50)), pd.DataFrame([step("clients", 2.0), nobody]))
+    assert said.endswith(
+        "It stays best with 2 to 4 times the clients. "
+        "Bounds are broken by all with 4 times the clients."
+    )
