@@ -236,7 +236,7 @@ def _jitter(rules: Backoff) -> str:
         Jitter.DECORRELATED: "decorrelated jitter",
         Jitter.PROPORTIONAL: f"+-{spread}",
         Jitter.BELOW: f"up to {spread} less",
-        Jitter.ADDITIVE: f"{rules.add_least_s:+g} to {rules.add_most_s:+g} s",
+        Jitter.ADDITIVE: f"{rules.add_least_s:+.3g} to {rules.add_most_s:+.3g} s",
     }[rules.jitter]
     if rules.jitter == Jitter.NONE:
         return words

@@ -126,6 +126,11 @@ def test_a_policy_in_words(name, words):
     assert words == in_words(sl.presets[name].client.backoff)
 
 
+def test_what_is_added_has_three_digits_as_all_numbers_have():
+    tuned = sl.Backoff(jitter="additive", base_s=2.5592, factor=1, add_most_s=12.567948)
+    assert "2.56 s always, +0 to +12.6 s" == in_words(tuned)
+
+
 # --- in scenarios ------------------------------------------------------------------------
 
 LISTED = "simlib presets lists them"
