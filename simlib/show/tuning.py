@@ -29,6 +29,8 @@ _WIDTH_IN, _PANEL_IN = 8.0, 4.4
 _NAMED = 5
 #: A name is about so high, and a letter so wide, as a share of the axes.
 _LINE, _LETTER = 0.045, 0.0115
+#: What marks mean stands in the lower left corner; so much room is left for it below the points.
+_KEY, _ROOM = (0.0, 0.0, 0.5, 0.04), 0.1
 #: Axes are by factors if the largest is so many times the least.
 _WIDE = 5.0
 
@@ -94,18 +96,19 @@ class _Panel:
         """Set a scale, and return where values stand that have no end."""
         low, high = (values.min(), values.max()) if values.size else (0.0, 1.0)
         is_x = name == self._across
+        below = 0.06 if is_x else _ROOM
         if low > 0.0 and high > _WIDE * low:
             (self._axes.set_xscale if is_x else self._axes.set_yscale)("log")
             axis = self._axes.xaxis if is_x else self._axes.yaxis
             axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axis.set_minor_formatter(NullFormatter())
             end = high * (high / low) ** 0.12
-            limits = (low / (high / low) ** 0.06, end * (high / low) ** 0.05)
+            limits = (low / (high / low) ** below, end * (high / low) ** 0.05)
         else:
             span = high - low or abs(high) or 1.0
             axis = self._axes.xaxis if is_x else self._axes.yaxis
             end = high + 0.12 * span
-            limits = (low - 0.06 * span, end + 0.05 * span)
+            limits = (low - below * span, end + 0.05 * span)
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         (self._axes.set_xlim if is_x else self._axes.set_ylim)(*limits)
         return float(end)
@@ -169,6 +172,7 @@ class _Panel:
             (x - 0.01, y - 0.015, x + 0.01, y + 0.015)
             for x, y in [*shares, *to_share.transform(np.column_stack(self._points(kept)))]
         ]
+        taken.append(_KEY)
         for (_, row), point, share in zip(self._named.iterrows(), points, shares, strict=True):
             is_best = row["name"] == "recommended"
             colour = _BEST if is_best else _RIVAL
