@@ -46,6 +46,16 @@ CLIENT_SOLUTIONS = {
 }
 
 
+REVIEW_SOLUTIONS = {
+    "spread_s = None": "spread_s = 2_400 / 180",
+    "w_s = None": "w_s = np.e * 600 / 180",
+    "doubled = shipped.replace(clients=1_200)": (
+        "doubled = shipped.replace(clients=1_200)"
+        '.replace("client.backoff.base_s", 4).replace("client.backoff.add_most_s", 12)'
+    ),
+}
+
+
 def read(file):
     return nbformat.read(file, as_version=4)
 
@@ -76,7 +86,7 @@ def code_cells(notebook):
 
 def test_the_notebooks_are_there():
     names = ["start_here", "first_outage", "are_the_claims_true", "how_do_a_million_come_back"]
-    names.append("what_does_my_client_really_do")
+    names += ["what_does_my_client_really_do", "which_backoff_should_we_ship"]
     assert [f"{i:02}_{name}" for i, name in enumerate(names)] == [file.stem for file in FILES]
 
 
@@ -146,3 +156,10 @@ def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
 def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[4]), CLIENT_SOLUTIONS)
+
+
+@pytest.mark.slow
+def test_the_sixth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+    for name in ("numba", "optuna", "SALib"):
+        pytest.importorskip(name)
+    check_exercises(read(FILES[5]), REVIEW_SOLUTIONS)
