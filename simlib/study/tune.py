@@ -114,11 +114,11 @@ def tune(
     Examples
     --------
     >>> from simlib.core.faults import Fault
-    >>> storm = Scenario(clients=5, duration_s=20, faults=[Fault("outage", start_s=5, stop_s=8)])
+    >>> storm = Scenario(clients=2, duration_s=9, faults=[Fault("outage", start_s=3, stop_s=5)])
     >>> space = {"client.backoff.base_s": (0.2, 2.0)}
-    >>> found = tune([storm], space, trials=4, replications=2, on="sim", workers=1)
+    >>> found = tune([storm], space, trials=2, replications=2, on="sim", workers=1)
     >>> list(found.recommended), len(found.trials)
-    (['client.backoff.base_s'], 4)
+    (['client.backoff.base_s'], 2)
     """
     asked = _asked(scenario, space, objectives, constraints, on, replications)
     if not 1 <= trials <= _MOST_TRIALS:
