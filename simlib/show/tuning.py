@@ -115,10 +115,11 @@ class _Panel:
 
     def _points(self, table: pd.DataFrame) -> tuple[Any, Any]:
         """Return where rows are drawn: what has no end stands at the edge."""
-        return tuple(
-            np.where(np.isfinite(table[name]), table[name], self._ends[name])
-            for name in (self._across, self._up)
-        )  # type: ignore[return-value]
+
+        def places(name: str) -> Any:
+            return np.where(np.isfinite(table[name]), table[name], self._ends[name])
+
+        return places(self._across), places(self._up)
 
     def draw(self) -> None:
         axes, trials = self._axes, self._found.trials
