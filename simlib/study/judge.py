@@ -27,6 +27,8 @@ from simlib.study.workers import Outcomes
 _NEVER = 2.0
 #: Seeds that a candidate is played under first: a share of all, and at least so many.
 _FIRST_SHARE, _FIRST_LEAST = 0.2, 4
+#: Numbers that depend on settings even if nothing that happens does: waits over their ceilings.
+_OF_SETTINGS = ("mean_wait_fraction",)
 _METRICS = tuple(name for name in MEANING if name != "engine")
 
 
@@ -66,6 +68,14 @@ class Score:
     def keeps(self, bounds: Sequence[Constraint]) -> bool:
         """Whether every bound holds in every scenario, with the interval of its mean."""
         return all(self.excess(bound) <= 0.0 for bound in bounds)
+
+    def is_same(self, other: object) -> bool:
+        """Whether all that happened is the same, by every number of every run."""
+        return isinstance(other, Score) and all(
+            np.array_equal(mine[:, : other.replications], other.values[metric], equal_nan=True)
+            for metric, mine in self.values.items()
+            if metric not in _OF_SETTINGS
+        )
 
     def worse_than(self, other: Score, objective: Objective) -> Estimate:
         """Return by how much an objective is worse than another's, under the seeds both have."""

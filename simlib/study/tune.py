@@ -25,7 +25,7 @@ from simlib.study.ensemble import ensemble
 from simlib.study.goals import CONSTRAINTS, OBJECTIVES, Constraint, Objective, constraint
 from simlib.study.goals import objectives as objectives_of
 from simlib.study.judge import Judge, Score, front, middle
-from simlib.study.review import written
+from simlib.study.review import listed, written
 from simlib.study.space import POLICY, Axis, axes
 from simlib.study.trials import Told, Trials, kept_trials
 from simlib.study.tuning import Tuning
@@ -308,14 +308,7 @@ def _found(asked: _Asked, judge: Judge, tried: Sequence[Tried], move: Progress) 
 
     said = verdict(fresh, tuned, later)
     table = _table(judge, tried, set(best))
-    refused = int((table["outcome"] == "refused").sum())
-    notes = [f"{refused} trials could not be played."] if refused else []
-    notes += [
-        f"{axis.key} = {written(tuned[0][axis.key])} is near an end of its range, {axis.in_words}: "
-        "a wider one may do better."
-        for axis in asked.axes
-        if axis.is_near_an_end(tuned[0][axis.key])
-    ]
+    notes = _notes(asked, judge, tuned[0], int((table["outcome"] == "refused").sum()))
     return Tuning(
         asked.scenarios,
         asked.axes,
@@ -326,6 +319,30 @@ def _found(asked: _Asked, judge: Judge, tried: Sequence[Tried], move: Progress) 
         said,
         " ".join(notes),
     )
+
+
+def _notes(asked: _Asked, judge: Judge, recommended: Mapping[str, Any], refused: int) -> list[str]:
+    """Return what else there is to say, a sentence each."""
+    notes = [f"{refused} trials could not be played."] if refused else []
+    idle = _idle(asked, judge, recommended)
+    if idle:
+        verb = "make" if len(idle) > 1 else "makes"
+        notes.append(f"{listed(idle)} {verb} no difference, the others being as recommended.")
+    for axis in asked.axes:
+        value = recommended[axis.key]
+        if axis.key not in idle and axis.is_near_an_end(value):
+            said = f"{axis.key} = {written(value)} is near an end of its range, {axis.in_words}"
+            notes.append(f"{said}: a wider one may do better.")
+    return notes
+
+
+def _idle(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[str]:
+    """Return the ranges of which both ends give the same runs as what is recommended."""
+    ranges = [axis for axis in asked.axes if not axis.choices]
+    ends = [{**recommended, axis.key: axis.at(end)} for axis in ranges for end in (0.0, 1.0)]
+    mine, *others = judge.played([recommended, *ends], judge.first_replications)
+    same = [isinstance(each, Score) and each.is_same(mine) for each in others]
+    return [axis.key for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
 
 
 def _some(numbers: Sequence[int]) -> list[int]:

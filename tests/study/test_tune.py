@@ -183,6 +183,18 @@ def test_a_known_best_is_found_and_a_narrow_range_is_told():
     assert "is near an end of its range, 0.1 to 5" in found.note
 
 
+def test_a_setting_that_makes_no_difference_is_told():
+    space = {
+        "client.backoff.jitter": ["decorrelated"],
+        "client.backoff.factor": (1.1, 4.0),
+        "client.backoff.base_s": (0.5, 3.0),
+    }
+    found = tuned(space=space, trials=8, replications=2, constraints=())
+    said = "client.backoff.factor makes no difference, the others being as recommended."
+    assert said in found.note
+    assert "client.backoff.base_s makes" not in found.note
+
+
 @pytest.mark.parametrize("sampler", ["random", "nsga2"])
 def test_other_samplers_of_optuna_s_search_too(sampler):
     found = tuned(sampler=sampler, trials=8, replications=2)
