@@ -115,7 +115,7 @@ def told(file):
         (("--space", "client.backoff.cap_s"), "must be KEY=LOW..HIGH"),
         (("--objective", "speed"), '"speed": is no metric'),
         (("--constraint", "peak"), "must be as"),
-        (("--trials", "0"), "trials = 0: must be a whole number from 1"),
+        (("--trials", "0"), "trials = 0: must be a whole number, from 1"),
         (("--alone", "--also", "storm.toml"), "is not for --alone"),
         (("--workers", "1", "--dask", "x"), "leave it out with --dask"),
         (("--on", "live"), 'on = "live": must be sim or fleet'),

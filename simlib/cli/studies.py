@@ -78,12 +78,11 @@ def sweep(
     Runs that are finished are kept in the folder: a sweep that was interrupted goes on there. Exits
     with 1 if some runs failed.
     """
-    from simlib.study.metrics import MEANING
+    from simlib.study.metrics import check_metric
     from simlib.study.sweep import sweep as play_all
 
     for metric in metrics:
-        if metric not in MEANING:
-            raise SettingsError("--metric", metric, "is no metric: simlib run prints all of them")
+        check_metric("--metric", metric)
     folder = out or default_out(scenario) / "sweep"
     check_writable(folder)
     with progress_bar("playing") as progress:

@@ -43,7 +43,8 @@ def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
     -------
     Axes
         Of two settings a map: the first one up, the second across, each mean written in its cell;
-        grey where it is infinite. Of one a line with the means' 95 % intervals.
+        grey where it is infinite. Of one a line with the means' 95 % intervals, and a cross at the
+        top where it is infinite.
 
     Raises
     ------
@@ -109,6 +110,7 @@ def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
 
 def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     ((key, values),) = found.grid.items()
+    never = np.isinf(means[metric].to_numpy(float))
     means = means.replace([np.inf, -np.inf], np.nan)
     places = np.array([_place(values, each) for each in means[key]], float)
     numbers = all(isinstance(each, int | float) for each in values)
@@ -120,6 +122,11 @@ def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
         axes.set_xticks(range(len(values)), [_short(each) for each in values])
     axes.set(xlabel=key, ylabel=in_words(metric))
     axes.set_ylim(bottom=0.0)
+    # At the top edge: they have no height.
+    for place in x[never]:
+        top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": _GREY}
+        axes.plot(place, 0.97, marker="x", **top)
+        axes.text(place, 0.93, "never", ha="center", va="top", **top)
 
 
 def _place(values: list[Any], value: Any) -> int:

@@ -6,13 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
 from simlib.scenario import Scenario, setting
 from simlib.study.estimates import Estimate
-from simlib.study.metrics import MEANING
+from simlib.study.metrics import check_metric
 
 #: Of these metrics more is better; of those less.
 _MORE = ("availability_fraction", "delivered_fraction", "goodput_per_s")
@@ -76,7 +74,7 @@ def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     if isinstance(names, str) or not names:
         raise SettingsError("objectives", names, "must be a list of at least one metric")
     for name in names:
-        _check_metric("objectives", name)
+        check_metric("objectives", name)
         if name not in _MORE and not name.startswith(_LESS):
             rule = "has no better side: neither less of it nor more is what anybody wants"
             raise SettingsError("objectives", name, rule)
@@ -116,7 +114,7 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
     if match is None or not (match["factor"] or match["key"]):
         rule = 'must be as "peak_attempts_per_s <= 3 * server.accept_per_s" or "lost <= 0" is'
         raise SettingsError("constraint", text, rule)
-    _check_metric("constraint", match["metric"])
+    check_metric("constraint", match["metric"])
     found = Constraint(
         text=" ".join(text.split()),
         metric=match["metric"],
@@ -140,10 +138,3 @@ def _check_bound(found: Constraint, scenario: Scenario) -> None:
     if not isfinite(bound):
         rule = f"{found.key} has no limit in {scenario.name}, so it bounds nothing: set it"
         raise SettingsError("constraint", found.text, rule)
-
-
-def _check_metric(where: str, name: Any) -> None:
-    names = [each for each in MEANING if each != "engine"]
-    if name not in names:
-        rule = f"is no metric{nearest(name, names)}; simlib run prints all of them"
-        raise SettingsError(where, name, rule)

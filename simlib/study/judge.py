@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -232,8 +231,3 @@ def middle(losses: Sequence[Sequence[float]]) -> int:
         scaled.append((each - each.min()) / span if span > 0.0 else np.zeros_like(each))
     distances = np.hypot.reduce(np.array(scaled), axis=0)
     return int(distances.argmin())
-
-
-def is_finite(estimate: Estimate) -> bool:
-    """Whether a mean has an interval."""
-    return isfinite(estimate.low) and isfinite(estimate.high) and estimate.value < inf

@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.core.backoff import Backoff, ceiling
+from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
+from simlib.core.rules import nearest
 from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
 from simlib.tally import Tally
@@ -103,6 +105,20 @@ def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
 
     labels = pd.Index([trace.label for trace in runs], name="label", dtype=object)
     return pd.DataFrame([row(trace) for trace in runs], index=labels, columns=list(MEANING))
+
+
+def check_metric(where: str, name: Any) -> None:
+    """Refuse what is no number of `summary`.
+
+    Raises
+    ------
+    SettingsError
+        Naming where it was asked for, and the metric that may have been meant.
+    """
+    names = [each for each in MEANING if each != "engine"]
+    if name not in names:
+        rule = f"is no metric{nearest(name, names)}; simlib run prints all of them"
+        raise SettingsError(where, name, rule)
 
 
 def attempt_times_s(trace: Trace) -> Floats:

@@ -6,7 +6,6 @@ scenarios the same luck: then their difference is known much better than either 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite, nan, sqrt
@@ -16,11 +15,11 @@ import pandas as pd
 
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
 from simlib.progress import Progress, shown
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, played
 from simlib.study.estimates import CONFIDENCE, Estimate, Floats, quantile
+from simlib.study.metrics import check_metric
 
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
@@ -275,10 +274,7 @@ def _played(
 
 
 def _numbers(table: pd.DataFrame, metric: str) -> Floats:
-    names: Sequence[str] = [name for name in table.columns if name != "engine"]
-    if metric not in names:
-        rule = f"is no metric{nearest(metric, list(names))}; simlib.study.metrics.MEANING has all"
-        raise SettingsError("metric", metric, rule)
+    check_metric("metric", metric)
     return table[metric].to_numpy(np.float64)
 
 

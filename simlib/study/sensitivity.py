@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.rules import nearest
 from simlib.files import replacing
 from simlib.interruptions import interrupting
 from simlib.progress import Progress, shown
@@ -22,7 +21,7 @@ from simlib.study.cells import Cell, Kept, keeping, play_cells
 from simlib.study.engine import chosen
 from simlib.study.estimates import Floats
 from simlib.study.goals import OBJECTIVES
-from simlib.study.metrics import MEANING
+from simlib.study.metrics import check_metric
 from simlib.study.points import Points, check_corners, points
 from simlib.study.replicate import seeds
 from simlib.study.sobol import check_samples, indices, varies
@@ -256,13 +255,10 @@ def _checked(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
 
 
 def _check_numbers(metrics: Sequence[str], samples: int, replications: int, count: int) -> None:
-    names = [name for name in MEANING if name != "engine"]
     if isinstance(metrics, str) or not metrics:
         raise SettingsError("metrics", metrics, "must be a list of at least one metric")
     for metric in metrics:
-        if metric not in names:
-            rule = f"is no metric{nearest(metric, names)}; simlib run prints all of them"
-            raise SettingsError("metrics", metric, rule)
+        check_metric("metrics", metric)
     check_samples(samples)
     if isinstance(replications, bool) or not isinstance(replications, int) or replications < 1:
         raise SettingsError("replications", replications, "must be a whole number from 1")

@@ -17,6 +17,7 @@ from simlib.progress import Progress, shown
 from simlib.run import engine
 from simlib.scenario import Scenario, changed
 from simlib.study.cells import Cell, keeping, play_cells
+from simlib.study.metrics import check_metric
 from simlib.study.replicate import seeds, t_interval
 from simlib.study.workers import working
 
@@ -48,12 +49,14 @@ class Sweep:
         >>> found.means("attempts")["attempts"].tolist()
         [1.0, 3.0]
         """
+        for metric in metrics:
+            check_metric("metric", metric)
         rows = []
         for values, runs in self.table.groupby(list(self.grid), sort=False, dropna=False):
             row: dict[str, Any] = dict(zip(self.grid, values, strict=True))
             row["runs"] = len(runs)
             for metric in metrics:
-                found = t_interval(runs[_known(self.table, metric)].to_numpy(np.float64))
+                found = t_interval(runs[metric].to_numpy(np.float64))
                 row |= {
                     metric: found.value,
                     f"{metric} low": found.low,
@@ -72,13 +75,6 @@ class Sweep:
         head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {len(self.table)} runs"
         failed = f"{len(self.failures)} failed" if len(self.failures) else ""
         return "\n".join(filter(None, [head, failed, self.note]))
-
-
-def _known(table: pd.DataFrame, metric: str) -> str:
-    if metric not in table.columns:
-        rule = "is no metric: simlib.study.metrics.MEANING has all"
-        raise SettingsError("metric", metric, rule)
-    return metric
 
 
 def sweep(

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.rules import Rule
 from simlib.files import code_digest
 from simlib.progress import Progress, shown
 from simlib.scenario import Scenario, dump
@@ -34,7 +35,8 @@ from simlib.study.workers import Outcomes, working
 
 #: So many trials are asked for at a time, however many workers there are: the same trials anywhere.
 GENERATION = 8
-_MOST_TRIALS, _FEWEST = 100_000, 2
+_TRIALS = Rule("", low=1, high=100_000, whole=True)
+_REPLICATIONS = Rule("", low=2, high=100_000, whole=True)
 #: So many of the Pareto front are judged beside the recommended one.
 _SHOWN = 6
 #: Shares of the work: the trials; the rest is the judgement on fresh seeds.
@@ -121,8 +123,7 @@ def tune(
     (['client.backoff.base_s'], 2)
     """
     asked = _asked(scenario, space, objectives, constraints, on, replications)
-    if not 1 <= trials <= _MOST_TRIALS:
-        raise SettingsError("trials", trials, f"must be a whole number from 1 to {_MOST_TRIALS:,}")
+    _TRIALS.checked("trials", trials)
     with (
         keeping(folder) as store,
         working(workers, client) as outcomes,
@@ -199,9 +200,7 @@ def _asked(
     scenarios = ensemble(scenario) if isinstance(scenario, Scenario) else tuple(scenario)
     if not scenarios:
         raise SettingsError("scenario", [], "must be at least one")
-    if replications < _FEWEST:
-        rule = f"must be a whole number from {_FEWEST}"
-        raise SettingsError("replications", replications, rule)
+    _REPLICATIONS.checked("replications", replications)
     if isinstance(constraints, str):
         raise SettingsError("constraints", constraints, "must be a list of texts")
     bounds = tuple(constraint(each, scenarios) for each in constraints)

@@ -1,5 +1,6 @@
 """A sweep as a chart: every mean is written, and what never ends is said."""
 
+import numpy as np
 import pytest
 
 import simlib as sl
@@ -36,6 +37,16 @@ def test_one_setting_makes_a_line_with_intervals(found):
     axes = sl.plots.heat(one, "attempts")
     assert [0.5, 1.0] == axes.lines[0].get_xdata().tolist()
     assert one.means("attempts")["attempts"].tolist() == axes.lines[0].get_ydata().tolist()
+
+
+def test_what_never_ends_stands_at_the_top_of_a_line():
+    jitterless = BASE.replace("client.backoff.jitter", "none")
+    one = sl.sweep(jitterless, {"client.backoff.base_s": [0.5, 12.0]}, 2, workers=1)
+    axes = sl.plots.heat(one, "time_to_recover_s_p95")
+    [never] = axes.texts
+    assert ("never", 12.0) == (never.get_text(), never.get_position()[0])
+    x, y = (np.asarray(each, float) for each in axes.lines[0].get_data())
+    assert [0.5] == x[np.isfinite(y)].tolist()
 
 
 def test_words_stand_at_their_places_on_a_line():

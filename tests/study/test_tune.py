@@ -220,8 +220,8 @@ def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"trials": 0}, "trials = 0: must be a whole number from 1"),
-        ({"replications": 1}, "replications = 1: must be a whole number from 2"),
+        ({"trials": 0}, "trials = 0: must be a whole number, from 1"),
+        ({"replications": 1}, "replications = 1: must be a whole number, from 2"),
         ({"sampler": "tpee"}, 'sampler = "tpee": must be one of .*did you mean'),
         ({"space": {"client.backoff.cap_s": (9, 3)}}, "must begin below its end"),
         ({"constraints": "lost <= 0"}, "must be a list of texts"),
