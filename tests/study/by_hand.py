@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +18,29 @@ class ByHand:
 
     def __init__(self, folder):
         self._folder, self._started = folder, []
-        place = folder / "scheduler.json"
+
+    def __enter__(self):
+        try:
+            self._begin()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._end()
+
+    def _begin(self):
+        place = self._folder / "scheduler.json"
         self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", place)
         until_s = time.monotonic() + LIMIT_S
-        while not place.exists():
+        self.address = None
+        while self.address is None:
             assert time.monotonic() < until_s
             time.sleep(0.02)
-        self.address = json.loads(place.read_text())["address"]
+            # The file is there before all of it is written.
+            with suppress(FileNotFoundError, json.JSONDecodeError):
+                self.address = json.loads(place.read_text())["address"]
 
     def worker(self, sources=ROOT):
         options = ("--nthreads", "1", "--no-nanny", "--local-directory", self._folder)
@@ -42,7 +59,7 @@ class ByHand:
         self._started.append(process)
         return process
 
-    def end(self):
+    def _end(self):
         for process in self._started:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()

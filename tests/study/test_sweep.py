@@ -156,9 +156,8 @@ def test_a_grid_that_cannot_be_is_refused_before_anything_is_played(grid, replic
 @pytest.fixture
 def cluster(tmp_path):
     pytest.importorskip("distributed")
-    by_hand = ByHand(tmp_path)
-    yield by_hand
-    by_hand.end()
+    with ByHand(tmp_path) as by_hand:
+        yield by_hand
 
 
 def test_a_cluster_gives_the_same_table_though_a_worker_is_killed_in_the_middle(cluster):

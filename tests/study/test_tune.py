@@ -79,12 +79,9 @@ def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(found):
 
 def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(tmp_path):
     pytest.importorskip("distributed")
-    cluster = ByHand(tmp_path)
-    try:
+    with ByHand(tmp_path) as cluster:
         cluster.worker()
         found = tuned(trials=8, replications=2, workers=None, client=cluster.address)
-    finally:
-        cluster.end()
     alone = tuned(trials=8, replications=2)
     pd.testing.assert_frame_equal(alone.trials, found.trials, check_exact=True)
     pd.testing.assert_frame_equal(alone.verdict.table, found.verdict.table, check_exact=True)
