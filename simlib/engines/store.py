@@ -10,15 +10,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from simlib.core.errors import EngineError
 from simlib.core.events import Message, Priority
+from simlib.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
 
-SCHEMA = 1
-_MARKED = 0x73696D6C  # "siml": says that a file is one of ours
 _TABLES = """
 CREATE TABLE message (
     client INTEGER, id INTEGER, priority INTEGER, size_bytes INTEGER, created_unix_s REAL,
@@ -81,59 +78,24 @@ class SqliteStore:
 
     Raises
     ------
-    EngineError
-        If the file is no store, is damaged (it is moved aside first, so that the next start is a
-        decision and not an accident), is of a newer schema, or is in use.
+    UnusableDatabase
+        If the file cannot be used. One that is damaged is moved aside first, so that to begin
+        anew is a decision and not an accident.
     """
 
     def __init__(self, path: Path, zero_unix_s: float | None = None) -> None:
         self._zero_unix_s = time.time() if zero_unix_s is None else zero_unix_s
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         try:
-            self._open()
-        except sqlite3.OperationalError as error:
-            self._database.close()
-            if "locked" in str(error):
-                raise EngineError(
-                    f"{path}: the store is in use by another process; only one may write"
-                ) from error
-            raise EngineError(f"{path}: the store cannot be opened: {error}") from error
-        except (sqlite3.DatabaseError, _Damaged) as error:
-            self._database.close()
-            aside = _move_aside(path)
-            raise EngineError(
-                f"{path}: the store is damaged ({error}) and was moved to {aside.name}; messages "
-                "saved in it were not restored. Start again to begin with an empty store"
-            ) from error
-
-    def _open(self) -> None:
-        database = self._database
-        database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        database.execute("BEGIN IMMEDIATE")
-        (mark,) = database.execute("PRAGMA application_id").fetchone()
-        (schema,) = database.execute("PRAGMA user_version").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not mark and not tables:
-            for statement in _TABLES.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {_MARKED}")
-            database.execute(f"PRAGMA user_version = {SCHEMA}")
-        elif mark != _MARKED:
-            database.execute("ROLLBACK")
-            raise sqlite3.OperationalError("it is a database of something else")
-        elif schema > SCHEMA:
-            database.execute("ROLLBACK")
-            raise sqlite3.OperationalError(
-                f"its schema is {schema}, and this simlib knows {SCHEMA}: use a newer simlib"
+            self._database = _opened(path)
+        except UnusableDatabase as error:
+            if error.trouble is not Trouble.DAMAGED:
+                raise
+            said = (
+                f"it is now {move_aside(path).name}, and messages saved in it were not restored. "
+                "Start again to begin with an empty store"
             )
-        database.execute("COMMIT")
-        (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise _Damaged(verdict.splitlines()[-1])
+            raise UnusableDatabase(path, error.trouble, error.why, said) from error
 
     def save(self, client: int, message: Message) -> None:
         """Keep a message; on return it survives the death of the process."""
@@ -178,21 +140,16 @@ class SqliteStore:
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise EngineError(f"{self._path}: the store failed: {error}") from error
+            raise explained(self._path, error, "what was saved before is kept") from error
 
 
-class _Damaged(Exception):
-    pass
-
-
-def _move_aside(path: Path) -> Path:
-    """Rename a damaged store, and the files that belong to it; return its new name."""
-    for number in count(1):
-        aside = path.with_name(f"{path.name}.damaged-{number}")
-        if not aside.exists():
-            break
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    path.rename(aside)
-    return aside
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a store that no other process has, and read all of it once."""
+    database = open_database(path, _TABLES, alone=True, thorough=True)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error as error:
+        database.close()
+        raise explained(path, error) from error
+    return database

@@ -16,7 +16,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
-from simlib.core.errors import SimlibError
+from simlib.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
 from simlib.files import code_digest
 from simlib.progress import Progress
 from simlib.run import run
@@ -24,7 +24,7 @@ from simlib.scenario import Scenario, dump
 from simlib.study.metrics import MEANING, row
 from simlib.study.workers import Outcomes
 
-_TABLE = "CREATE TABLE IF NOT EXISTS cells (key TEXT PRIMARY KEY, row TEXT, check_sum TEXT)"
+_TABLE = "CREATE TABLE cells (key TEXT PRIMARY KEY, row TEXT, check_sum TEXT);"
 #: Rows are written so many at a time, as a commit waits for the disk, and asked for so many.
 _AT_A_TIME, _ASKED = 50, 500
 
@@ -96,7 +96,13 @@ def play_cells(
 
 
 class Kept:
-    """The finished cells of a folder; what cannot be read counts as not there."""
+    """The finished cells of a folder; what is damaged counts as not there.
+
+    Raises
+    ------
+    UnusableDatabase
+        If the file is locked, forbidden, of another program, or on a full disk.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -106,23 +112,13 @@ class Kept:
 
     def _opened(self) -> sqlite3.Connection:
         try:
-            return self._checked()
-        except sqlite3.DatabaseError:
-            aside = self._file.with_suffix(".damaged")
-            self._file.replace(aside)
+            return open_database(self._file, _TABLE)
+        except UnusableDatabase as error:
+            if error.trouble is not Trouble.DAMAGED:
+                raise
+            aside = move_aside(self._file)
             self.note = f"{self._file} was damaged and is now {aside.name}: its cells are run again"
-            return self._checked()
-
-    def _checked(self) -> sqlite3.Connection:
-        base = sqlite3.connect(self._file)
-        try:
-            base.execute(_TABLE)
-            base.execute("SELECT count(*) FROM cells").fetchone()
-            base.commit()
-        except sqlite3.DatabaseError:
-            base.close()
-            raise
-        return base
+            return open_database(self._file, _TABLE)
 
     def rows(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the rows of some cells, those that are there and whole, by their keys."""
@@ -134,31 +130,44 @@ class Kept:
                 for key, row, check_sum in self._base.execute(asked, part):
                     if _check_sum(key, row) == check_sum:
                         found[key] = json.loads(row)
-        except sqlite3.DatabaseError:
+        except sqlite3.Error as error:
+            told = explained(self._file, error)
+            if told.trouble is not Trouble.DAMAGED:
+                raise told from error
             self.note = f"{self._file} was damaged: the cells that could not be read are run again"
         return found
 
     def keep(self, key: str, row: Mapping[str, Any]) -> None:
         """Keep a row; it is on the disk soon, or after `flush`."""
         self._waiting[key] = json.dumps(row)
-        if len(self._waiting) >= _AT_A_TIME:
+        if len(self._waiting) % _AT_A_TIME:
+            return
+        try:
             self.flush()
+        except UnusableDatabase as error:
+            # Rows wait as well here as there, and whoever has the lock may soon be done.
+            if error.trouble is not Trouble.BUSY:
+                raise
 
     def flush(self) -> None:
         """Write what waits.
 
         Raises
         ------
-        SimlibError
-            If the disk is full; what was written before stays.
+        UnusableDatabase
+            If the file cannot be written; what was written before stays.
         """
         rows = [(key, row, _check_sum(key, row)) for key, row in self._waiting.items()]
+        if not rows:
+            return
         try:
-            with self._base:
-                self._base.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", rows)
-        except sqlite3.DatabaseError as error:
-            said = f"{self._file} cannot be written: {error}; the cells before are kept"
-            raise SimlibError(said) from error
+            self._base.execute("BEGIN IMMEDIATE")
+            self._base.executemany("INSERT OR REPLACE INTO cells VALUES (?, ?, ?)", rows)
+            self._base.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._base.rollback()
+            said = "the cells before are kept, and another run plays the others"
+            raise explained(self._file, error, said) from error
         self._waiting.clear()
 
     def close(self) -> None:
@@ -175,7 +184,6 @@ def keeping(folder: str | Path | None) -> Iterator[Kept | None]:
     if folder is None:
         yield None
         return
-    Path(folder).mkdir(parents=True, exist_ok=True)
     cells = Kept(Path(folder) / "cells.sqlite")
     try:
         yield cells

@@ -16,6 +16,7 @@ from typing import Any
 
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import nearest
+from simlib.databases import Trouble, UnusableDatabase, explained, tables_of
 from simlib.study.space import Axis
 
 _MISSING = (
@@ -149,16 +150,25 @@ def kept_trials(
 
     storage = None
     try:
-        storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+        storage = _storage(optuna, file)
         yield Trials(storage, name, axes, objectives, sampler, seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        why = str(getattr(error.__cause__ or error, "orig", None) or error).splitlines()[0]
-        remedy = "make room" if "full" in why else "move it away to begin anew"
-        raise SimlibError(f"{file} cannot be used for trials: {why}; {remedy}") from error
+        raise explained(file, error, "the trials before are kept") from error
     finally:
         if storage is not None:
             storage.remove_session()
             storage.engine.dispose()
+
+
+def _storage(optuna: Any, file: Path) -> Any:
+    # Optuna would add its tables to another program's, and wraps what SQLite says of a bad file.
+    tables = tables_of(file)
+    if tables and not tables >= {"studies", "trials"}:
+        raise UnusableDatabase(file, Trouble.FOREIGN, f"its tables are {', '.join(sorted(tables))}")
+    try:
+        return optuna.storages.RDBStorage(f"sqlite:///{file}")
+    except RuntimeError as error:  # of another version of Optuna
+        raise UnusableDatabase(file, Trouble.NEWER, str(error).splitlines()[0]) from error
 
 
 def _optuna() -> Any:

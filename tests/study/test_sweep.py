@@ -81,7 +81,8 @@ def test_damaged_cells_are_played_again_and_the_others_are_not(tmp_path):
 def test_a_file_that_is_no_database_is_put_aside(tmp_path):
     (tmp_path / "cells.sqlite").write_bytes(b"nonsense" * 1000)
     found = sl.sweep(BASE, GRID, 1, workers=1, folder=tmp_path)
-    assert (4, True) == (len(found.table), "was damaged and is now cells.damaged" in found.note)
+    assert 4 == len(found.table)
+    assert "was damaged and is now cells.sqlite.damaged-1" in found.note
     assert 4 == sl.sweep(BASE, GRID, 1, workers=1, folder=tmp_path).resumed
 
 
@@ -113,7 +114,7 @@ def test_a_run_too_big_for_the_memory_is_reported_and_the_others_are_done(monkey
     assert "and there are 0.0 GiB" in why
 
 
-def test_a_full_disk_is_said_and_what_was_finished_is_kept(tmp_path):
+def test_a_disk_that_takes_no_more_is_said_and_what_was_finished_is_kept(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with cells.keeping(tmp_path) as store:
@@ -121,7 +122,7 @@ def test_a_full_disk_is_said_and_what_was_finished_is_kept(tmp_path):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
         with (
-            pytest.raises(sl.SimlibError, match=r"cannot be written.*the cells before are kept"),
+            pytest.raises(sl.SimlibError, match=r"cannot be used.*the cells before are kept"),
             cells.keeping(tmp_path) as store,
         ):
             store.keep("after", {"a": "x" * 50_000})

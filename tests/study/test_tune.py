@@ -239,7 +239,7 @@ def test_no_scenario_is_refused():
 def test_a_file_that_is_no_database_is_said_and_stays(tmp_path):
     file = tmp_path / "trials.sqlite"
     file.write_bytes(b"nonsense" * 1000)
-    with pytest.raises(sl.SimlibError, match=r"trials.sqlite cannot be used .*move it away"):
+    with pytest.raises(sl.SimlibError, match=r"trials.sqlite is damaged.*move it away"):
         tuned(folder=tmp_path, trials=8)
     assert file.read_bytes() == b"nonsense" * 1000
 
