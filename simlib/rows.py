@@ -13,6 +13,7 @@ from simlib.core.breaker import BreakerState
 from simlib.core.client import Client
 from simlib.core.events import NONE, Message, Priority, Reason
 from simlib.core.fallback import Transport
+from simlib.core.faults import Fault
 from simlib.core.link import State
 from simlib.core.quality import Quality
 
@@ -294,12 +295,22 @@ def event_of(row: dict[str, Any]) -> Any:
     return ev.Pushed(connection, key, version, reason)
 
 
+def is_of_all(row: dict[str, Any]) -> bool:
+    """Whether a row is the start or the end of a fault, which no client is told as such."""
+    return bool(row["kind"] == Kind.FAULT and row["client"] == NONE)
+
+
+def fault_in_words(row: dict[str, Any], fault: Fault) -> str:
+    """Return the start or the end of a fault in words; what takes but a moment has no end."""
+    kind = fault.kind.name.lower().replace("_", " ")
+    if fault.end_s == fault.start_s:
+        return f"-- {kind} --"
+    return f"-- {kind} {'begins' if row['name'] == Name.FAULT_START else 'ends'} --"
+
+
 def told_in_words(row: dict[str, Any]) -> str:
-    """Return what a client was told, or a fault, in words."""
-    name = Name(row["name"]).name.lower().replace("_", " ")
-    if row["kind"] == Kind.FAULT and row["client"] == NONE:
-        return f"-- {name}: fault {row['message']} --"
-    text = name
+    """Return what a client was told in words."""
+    text = Name(row["name"]).name.lower().replace("_", " ")
     if row["message"] != NONE:
         text += f" {row['message']}"
     if row["key"] != NONE:
@@ -339,11 +350,11 @@ _CHANGES = (
 )
 
 
-def asked_in_words(row: dict[str, Any]) -> str:
-    """Return what a client asked for in words."""
+def asked_in_words(row: dict[str, Any], number: int) -> str:
+    """Return what a client asked for in words; WebSockets have a number, requests by HTTP none."""
     text = Name(row["name"]).name.lower().replace("_", " ")
-    if row["name"] in (Name.OPEN, Name.CLOSE, Name.POLL, Name.POST, Name.SIGN_IN):
-        text += f" #{row['connection']}"
+    if row["name"] in (Name.OPEN, Name.CLOSE):
+        text += f" #{number}" if number != NONE else " request"
     if row["key"] != NONE:
         text += f" [{row['key']}]"
     if row["message"] != NONE:

@@ -29,6 +29,8 @@ from simlib.rows import (
     asked_in_words,
     command_cells,
     event_of,
+    fault_in_words,
+    is_of_all,
     state_cells,
     told_in_words,
 )
@@ -161,12 +163,21 @@ class Trace:
         if self.tally is not None and client not in self.watched:
             raise SimlibError(f"client {client} was not watched: play again with watch=[{client}]")
         lines: list[str] = []
+        # Polls and posts share the connections' numbers; a reader counts WebSockets alone.
+        numbers: dict[int, int] = {}
         for row in self._rows(client):
             if row["kind"] in (Kind.EVENT, Kind.FAULT):
-                lines.append(f"{row['time_s']:8.3f} s  {told_in_words(row)}")
+                lines.append(f"{row['time_s']:8.3f} s  {self._told(row)}")
             elif row["kind"] == Kind.COMMAND:
-                lines[-1] += f"; {asked_in_words(row)}"
+                if row["name"] == Name.OPEN:
+                    numbers[row["connection"]] = len(numbers) + 1
+                lines[-1] += f"; {asked_in_words(row, numbers.get(row['connection'], NONE))}"
         return lines
+
+    def _told(self, row: dict[str, Any]) -> str:
+        if is_of_all(row):
+            return fault_in_words(row, self.scenario.faults[row["message"]])
+        return told_in_words(row)
 
     def replay(self, client: int) -> Iterator[tuple[dict[str, Any], list[tuple[Any, ...]]]]:
         """Feed one client's recorded events to a fresh client.

@@ -157,7 +157,7 @@ def test_a_story_in_words():
         "   0.080 s  opened -> open",
         "   2.062 s  send 0 (normal); transmit 0",
         "   2.102 s  received 0: accepted",
-        "   5.000 s  -- fault start: fault 0 --",
+        "   5.000 s  -- outage begins --",
         "   5.000 s  lost: reset -> waiting 1.000 s (attempt 1)",
     ] == trace.story(0)[:6]
 

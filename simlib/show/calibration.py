@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.figures import new_panels
+from simlib.show.marks import style
 from simlib.show.terminal import written
 from simlib.study.calibrate import Calibration, quantile_pairs
 
@@ -59,7 +61,7 @@ def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
         One-way delays in s, on logarithmic axes.
     """
     with style():
-        canvas = Figure(figsize=(6.0, 6.0)).subplots() if axes is None else axes
+        canvas = new_panels(6.0, 6.0)[0] if axes is None else axes
         low, high = (max(1e-5, float(v)) for v in (found.one_way_s[0], found.one_way_s[-1]))
         canvas.plot([low, high], [low, high], color="#555555", linewidth=1.0, linestyle="--")
         for fit, colour in zip(found.fits[:3], OTHER_COLOURS, strict=False):

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, logarithmic, new_axes, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import logarithmic, new_axes, style
 from simlib.show.terminal import headline, written
 from simlib.study.capacity import Capacity
 from simlib.study.knobs import Knob

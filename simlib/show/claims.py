@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import new_axes, style
 from simlib.show.terminal import written
 from simlib.study.claims import Finding
 from simlib.study.estimates import CONFIDENCE
@@ -41,7 +42,7 @@ def claim_chart(finding: Finding, axes: Axes | None = None) -> Axes:
         The estimate, with its interval as a band.
     """
     with style():
-        canvas = Figure(figsize=(8.0, 4.0)).subplots() if axes is None else axes
+        canvas = new_axes(4.0)[0] if axes is None else axes
         _draw(finding, canvas)
     return canvas
 

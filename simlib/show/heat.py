@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from simlib.core.errors import SettingsError
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, new_axes, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import new_axes, style
 from simlib.show.terminal import in_words, written
 from simlib.study.sweep import Sweep
 

@@ -20,7 +20,8 @@ from simlib.lab.fit import Fit
 from simlib.lab.infer import Inference
 from simlib.lab.law import Waits, spans
 from simlib.lab.phases import Finding
-from simlib.show.marks import OTHER_COLOURS, new_axes, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import new_axes, style
 
 _COLOUR, _DOT, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
 _SIZE_IN = (8.0, 4.0)

@@ -11,11 +11,8 @@ from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.registry import BackendFilter, backend_registry
-from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.ticker import (
     FuncFormatter,
@@ -27,12 +24,11 @@ from matplotlib.ticker import (
 
 from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
+from simlib.show.colours import LIVE_COLOURS, colours_of
+from simlib.show.figures import Panels, new_panels
 from simlib.study.metrics import Floats
 from simlib.trace import Trace
 
-#: Okabe and Ito's colours: live stands out, whatever it is drawn over.
-LIVE_COLOURS = ("#D55E00", "#E69F00", "#000000")
-OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
 #: Samples in a key.
 AREA, LINE = "\u25a0", "\u2501"
 #: No line has many more points.
@@ -93,14 +89,9 @@ def drawing(
         _title(axes, title, groups)
 
 
-def new_axes(height_in: float, panels: int = 1) -> list[Axes]:
-    """Return the axes of a new figure, one below the other."""
-    size = (_WIDTH_IN, height_in)
-    silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
-    # Nobody would ever be shown it; pyplot would only keep it alive.
-    quiet = plt.get_backend().lower() in silent
-    figure = Figure(figsize=size) if quiet else plt.figure(figsize=size)
-    return list(figure.subplots(panels, squeeze=False).flat)
+def new_axes(height_in: float, panels: int = 1) -> Panels:
+    """Return the axes of a new chart, one below the other."""
+    return new_panels(_WIDTH_IN, height_in, panels)
 
 
 def grouped(traces: Trace | Sequence[Trace]) -> list[Group]:
@@ -111,11 +102,14 @@ def grouped(traces: Trace | Sequence[Trace]) -> list[Group]:
         key = (trace.engine, trace.label, trace.scenario.replace(seed=0))
         found.setdefault(key, []).append(trace)
     keys = sorted(found, key=lambda key: key[0] == "live")
-    live, others = iter(LIVE_COLOURS * len(keys)), iter(OTHER_COLOURS * len(keys))
-    colours = [next(live if engine == "live" else others) for engine, _, _ in keys]
+    # A run without a label of its own has its scenario's name.
+    labels = [
+        label if label != each.name else "" for engine, label, each in keys if engine != "live"
+    ]
+    colours = [*colours_of(labels), *(LIVE_COLOURS * len(keys))]
     return [
         Group(name, colour, found[key])
-        for name, colour, key in zip(_names(keys), colours, keys, strict=True)
+        for name, colour, key in zip(_names(keys), colours, keys, strict=False)
     ]
 
 

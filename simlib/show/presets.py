@@ -21,7 +21,9 @@ from simlib.core.backoff import Backoff
 from simlib.files import replacing
 from simlib.policies import Preset, in_words
 from simlib.scenario import Scenario
-from simlib.show.marks import OTHER_COLOURS, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.figures import Panels, new_panels
+from simlib.show.marks import style
 from simlib.show.terminal import written
 from simlib.study.storms import COLUMNS, waits_s
 
@@ -63,11 +65,11 @@ def policies_chart(known: Mapping[str, Backoff], axes: list[Axes] | None = None)
     return panels
 
 
-def _grid(count: int) -> list[Axes]:
+def _grid(count: int) -> Panels:
     columns = min(count, 4)
     rows = ceil(count / columns)
-    figure = Figure(figsize=(max(4.5, _WIDTH_IN * columns / 4), 0.6 + _PANEL_IN * rows))
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
+    size_in = (max(4.5, _WIDTH_IN * columns / 4), 0.6 + _PANEL_IN * rows)
+    panels = new_panels(*size_in, rows, columns, sharex=True, sharey=True)
     for empty in panels[count:]:
         empty.set_axis_off()
     for i, panel in enumerate(panels[:count]):
@@ -76,7 +78,7 @@ def _grid(count: int) -> list[Axes]:
             panel.tick_params(labelbottom=True)
         if i % columns == 0:
             panel.set_ylabel("wait, s")
-    return panels[:count]
+    return Panels(panels[:count])
 
 
 def _draw(axes: Axes, name: str, rules: Backoff, waits: Any, longest_s: float) -> None:

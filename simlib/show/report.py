@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from simlib.files import replacing
 from simlib.show import plots
+from simlib.show.colours import forgotten
 from simlib.show.marks import style
 from simlib.trace import Trace
 
@@ -60,7 +61,7 @@ def save_charts(comparison: Compared, folder: str | os.PathLike[str]) -> list[Pa
     """
     written = []
     for name, (draw, height_in) in CHARTS.items():
-        with style():
+        with style(), forgotten():
             figure = Figure(figsize=(8.0, height_in))
             draw([*comparison.simulated, comparison.live], axes=figure.subplots())
             for kind, metadata in _SILENT.items():

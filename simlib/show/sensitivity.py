@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, empty, new_axes, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import empty, new_axes, style
 from simlib.show.terminal import headline
 from simlib.study.sensitivity import Sensitivity, as_share, with_interval
 
@@ -51,11 +52,10 @@ def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) ->
     >>> sl.sensitivity_chart(sl.sensitivity(scenario))  # doctest: +SKIP
     """
     with style():
+        heights_in = _heights_in(found)
+        panels = new_axes(sum(heights_in), len(heights_in)) if axes is None else list(axes)
         if axes is None:
-            heights_in = _heights_in(found)
-            axes = new_axes(sum(heights_in), len(heights_in))
-            _apportion(axes, heights_in)
-        panels = list(axes)
+            _apportion(panels, heights_in)
         for metric, panel in zip(found.metrics, panels, strict=True):
             _draw(found, metric, panel)
     return panels

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.files import replacing
-from simlib.show.marks import OTHER_COLOURS, new_axes, style
+from simlib.show.colours import OTHER_COLOURS
+from simlib.show.marks import new_axes, style
 from simlib.show.terminal import in_words, plus_minus
 from simlib.study.review import listed
 from simlib.study.tuning import Tuning

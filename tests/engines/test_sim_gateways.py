@@ -51,11 +51,11 @@ def test_a_gateway_that_crashes_takes_its_own_clients_with_it():
     assert [
         "   0.000 s  start -> connecting; open #1",
         "   0.200 s  opened -> open",
-        "   2.000 s  -- fault start: fault 0 --",
+        "   2.000 s  -- server crash begins --",
         "   2.000 s  lost: reset -> waiting 1.000 s (attempt 1)",
         "   3.000 s  wake -> connecting; open #2",
         "   3.100 s  failed: refused -> waiting 2.000 s (attempt 2)",
-        "   4.000 s  -- fault stop: fault 0 --",
+        "   4.000 s  -- server crash ends --",
         "   5.100 s  wake -> connecting; open #3",
         "   5.300 s  opened -> open",
     ] == trace.story(3)
@@ -160,7 +160,7 @@ def test_a_client_that_leaves_closes_its_connection_and_comes_no_more():
         "   0.000 s  start -> connecting; open #1",
         "   0.200 s  opened -> open",
         "   1.000 s  stop -> stopped; close #1",
-        "   2.000 s  -- fault start: fault 0 --",
+        "   2.000 s  -- reset --",
     ] == trace.story(0)
 
 

@@ -1,5 +1,6 @@
 """Notebooks run, are clean as committed, have more words than code, and check exercises."""
 
+import re
 from pathlib import Path
 from statistics import median
 
@@ -66,10 +67,25 @@ def notebook_display(monkeypatch):
     monkeypatch.delenv("MPLBACKEND", raising=False)
 
 
+#: What draws: each cell that has one shows a picture, and no other cell does.
+CHARTS = re.compile(r"\bplots\.\w+\(|\w+_chart\(")
+
+
 def executed(notebook):
+    """Run a notebook, and see that its cells show the charts that they draw, each once."""
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
     NotebookClient(notebook, timeout=90, kernel_name="python3", resources=resources).execute()
+    cells = code_cells(notebook)
+    drawn = [len(CHARTS.findall(cell.source)) for cell in cells]
+    assert drawn == [len(pictures(cell)) for cell in cells]
     return notebook
+
+
+def pictures(cell):
+    """Return the pictures below a cell, each as a page with its description."""
+    shown = [output["data"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    assert all('alt="' in data["text/html"] for data in shown)
+    return [data["text/html"] for data in shown]
 
 
 def printed(notebook):
@@ -115,10 +131,22 @@ def test_no_function_lives_in_two_notebooks():
 def test_the_first_notebook_runs():
     notebook = executed(read(FILES[0]))
     assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
-    charts = [
-        o for c in code_cells(notebook) for o in c.outputs if "image/png" in o.get("data", {})
+    [chart] = [picture for cell in code_cells(notebook) for picture in pictures(cell)]
+    assert "no jitter: highest 200 at " in chart
+
+
+@pytest.mark.parametrize("backend", [None, "agg"], ids=["inline", "agg"])
+def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatch, backend):
+    if backend is not None:
+        monkeypatch.setenv("MPLBACKEND", backend)
+    cells = [
+        "import simlib as sl\nrun = sl.run(sl.Scenario(clients=3, duration_s=9))",
+        "sl.plots.attempts(run)",
+        "axes = sl.plots.states(run)\naxes.figure",
+        "from simlib.show.presets import policies_chart\npolicies_chart({'a': sl.Backoff()})",
     ]
-    assert len(charts) == 1
+    cells = [nbformat.v4.new_code_cell(each) for each in cells]
+    executed(nbformat.v4.new_notebook(cells=cells))
 
 
 def check_exercises(notebook, solutions):

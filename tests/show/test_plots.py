@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import simlib as sl
 from simlib.core.errors import SimlibError
 from simlib.core.link import State
-from simlib.show import marks, plots, rows, stacks
+from simlib.show import colours, marks, plots, rows, stacks
 from simlib.tally import Tally
 from simlib.trace import Trace
 
@@ -129,7 +129,7 @@ def test_several_runs_are_a_band_with_live_over_it():
     assert words(axes) == ["outage", "sim (median and range of 3 runs)", "live"]
     counts = np.array([np.histogram(_attempts(sim), np.arange(31))[0] for sim in sims])
     assert np.median(counts, axis=0).tolist() == line(axes, 0).get_ydata()[:-1].tolist()
-    assert line(axes, 1).get_color() == marks.LIVE_COLOURS[0]
+    assert line(axes, 1).get_color() == colours.LIVE_COLOURS[0]
     [band] = axes.collections
     assert band.get_paths()[0].vertices[:, 1].max() == counts.max()
 

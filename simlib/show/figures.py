@@ -1,0 +1,148 @@
+"""Figures that show themselves in a notebook, with a text for those who cannot see them."""
+
+from __future__ import annotations
+
+import html
+from base64 import b64encode
+from collections.abc import Iterable
+from io import BytesIO
+from struct import unpack
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.registry import BackendFilter, backend_registry
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+#: A notebook shows this many pixels per inch, drawn at twice that so that it stays sharp.
+_SHOWN_DPI, _DRAWN_DPI = 100, 200
+#: A description names no more of a chart's texts: a map has one in each cell.
+_MOST_TEXTS = 12
+
+
+class Chart(Figure):
+    """A figure that a notebook shows as a picture with a description.
+
+    The methods that IPython looks for are the figure's own, so a picture needs neither pyplot nor
+    its inline backend.
+    """
+
+    def _repr_png_(self) -> bytes:
+        picture = BytesIO()
+        self.savefig(picture, format="png", dpi=_DRAWN_DPI, bbox_inches="tight")
+        return picture.getvalue()
+
+    def _repr_html_(self) -> str:
+        picture = self._repr_png_()
+        if "inline" in plt.get_backend():
+            plt.close(self)  # or the inline backend would show it a second time
+        width = round(_pixels_across(picture) * _SHOWN_DPI / _DRAWN_DPI)
+        source = f"data:image/png;base64,{b64encode(picture).decode()}"
+        alt = html.escape(describe(self), quote=True)
+        look = "max-width: 100%; height: auto"
+        return f'<img src="{source}" alt="{alt}" width="{width}" style="{look}">'
+
+    def __repr__(self) -> str:
+        return f"<Chart: {describe(self)}>"
+
+
+class ChartAxes(Axes):
+    """Axes of a chart: as the last value of a notebook's cell they show their figure."""
+
+    def _repr_png_(self) -> bytes | None:
+        return _shown(self)._repr_png_()
+
+    def _repr_html_(self) -> str | None:
+        return _shown(self)._repr_html_()
+
+
+class Panels(list[Axes]):
+    """The axes of a chart of several panels: in a notebook they show their figure."""
+
+    def _repr_png_(self) -> bytes | None:
+        return _shown(self[0])._repr_png_() if self else None
+
+    def _repr_html_(self) -> str | None:
+        return _shown(self[0])._repr_html_() if self else None
+
+
+def _shown(axes: Axes) -> Chart:
+    chart = axes.get_figure(root=True)
+    assert isinstance(chart, Chart)
+    return chart
+
+
+def new_panels(
+    width_in: float, height_in: float, rows: int = 1, columns: int = 1, **shared: Any
+) -> Panels:
+    """Return the axes of a new chart, row by row.
+
+    Where figures have windows, or a notebook shows them after the cell, pyplot keeps the figure.
+    """
+    size = (width_in, height_in)
+    silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
+    # Nobody would ever be shown it; pyplot would only keep it alive.
+    quiet = plt.get_backend().lower() in silent
+    figure = Chart(figsize=size) if quiet else plt.figure(figsize=size, FigureClass=Chart)
+    kind: dict[str, Any] = {"axes_class": ChartAxes}
+    return Panels(figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **shared).flat)
+
+
+def describe(figure: Figure) -> str:
+    """Return what a figure shows in words: each panel's title, axes, curves and other texts.
+
+    Examples
+    --------
+    >>> panel = new_panels(8.0, 4.0)[0]
+    >>> _ = panel.set(title="Attempts per second", xlabel="time, s", ylabel="attempts")
+    >>> _ = panel.plot([0, 1, 2], [0, 20, 5], label="full jitter")
+    >>> describe(panel.figure)
+    'Attempts per second. Across: time, s; up: attempts. full jitter: highest 20 at 1.'
+    """
+    seen = [each for each in figure.axes if each.axison]
+    return " ".join(part for axes in seen for part in _sentences(axes))
+
+
+def _sentences(axes: Axes) -> list[str]:
+    titles = _listed((axes.get_title(loc=where) for where in ("left", "center", "right")), ", ")
+    across, up = axes.get_xlabel(), axes.get_ylabel()
+    names = _listed([f"Across: {across}" * bool(across), f"up: {up}" * bool(up)], "; ")
+    peaks = _listed((_peak(line) for line in axes.get_lines() if _is_curve(line)), "; ")
+    words = _listed(_words(axes, said=peaks), "; ")
+    return [f"{part}." for part in (titles, names, peaks, words) if part]
+
+
+def _listed(words: Iterable[str], by: str) -> str:
+    return by.join(" ".join(each.split()) for each in words if each.strip())
+
+
+def _is_curve(line: Line2D) -> bool:
+    """Tell data from the rules across the axes, which have two points and no name."""
+    return np.size(line.get_xdata()) > 2 or not str(line.get_label()).startswith("_")
+
+
+def _peak(line: Line2D) -> str:
+    """Return a curve's name, and where it is highest."""
+    label = str(line.get_label())
+    name = "" if label.startswith("_") else f"{label}: "
+    x, y = (np.asarray(values, float) for values in line.get_data())
+    finite = np.isfinite(y)
+    if not finite.any():
+        return ""
+    top = int(np.argmax(np.where(finite, y, -np.inf)))
+    return f"{name}highest {y[top]:,.4g} at {x[top]:,.4g}"
+
+
+def _words(axes: Axes, said: str) -> list[str]:
+    """Return the texts drawn on the axes, each once, without marks and what has been said."""
+    texts = dict.fromkeys(" ".join(each.get_text().split()) for each in axes.texts)
+    words = [text for text in texts if len(text) > 1 and text not in said]
+    return [*words[:_MOST_TEXTS], *["..."] * (len(words) > _MOST_TEXTS)]
+
+
+def _pixels_across(png: bytes) -> int:
+    """Return a PNG's width: it stands after the signature and the name of the first chunk."""
+    (width,) = unpack(">I", png[16:20])
+    return int(width)
