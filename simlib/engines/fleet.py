@@ -14,7 +14,7 @@ from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.engines import watched
 from simlib.engines.kernel import arrays, loop, needs, state
-from simlib.engines.twins import kept_in, twin
+from simlib.engines.twins import one_compiles, twin
 from simlib.scenario import Scenario, setting
 from simlib.tally import Tally
 from simlib.trace import Interrupted, Trace
@@ -29,6 +29,8 @@ LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_
 _STRIDE = 100_000
 #: Events of each client at one moment, and strides, after which no other moment will come.
 _STILL = 10
+#: What the compiled loop is called with first; any scenario has the same types.
+_SMALLEST = Scenario(clients=1, duration_s=1.0, ramp_s=0.0)
 
 
 def play(
@@ -88,7 +90,7 @@ def play_many(
     from simlib.engines.cluster import play_parts
 
     # Compiled once, here: the workers read what is kept.
-    Part(Scenario(clients=1, duration_s=1.0, ramp_s=0.0), 0).play()
+    _kernel()
     parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
     tallies = iter(play_parts(parts, cluster, progress))
     traces = []
@@ -217,9 +219,12 @@ def _check_memory(scenario: Scenario) -> None:
 
 @cache
 def _kernel() -> Any:
-    is_first = not kept_in().exists()
+    """Return the compiled loop; processes that need it at once wait for the first to compile it."""
     kernel = twin(loop.advance, kept=True)
-    if is_first:
-        # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
-        logging.getLogger("simlib").warning("Compiling the fleet engine, once: half a minute.")
+    with one_compiles() as is_first:
+        if is_first:
+            # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
+            logging.getLogger("simlib").warning("Compiling the fleet engine, once: half a minute.")
+        # The first call compiles, or reads what was kept.
+        kernel(arrays.prepared(_SMALLEST, 0, ()), 1)
     return kernel

@@ -7,7 +7,8 @@ globals; so there is no second copy of a formula, and the core never imports num
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -57,6 +58,27 @@ def kept_in() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("simlib") / f"kernels-{_DIGEST[:16]}"
+
+
+@contextmanager
+def one_compiles() -> Iterator[bool]:
+    """Yield whether this process must compile; any other waits until the code is kept.
+
+    To compile takes a minute, and a sweep has a process for each processor, so without a lock all
+    of them would compile the same.
+    """
+    from filelock import FileLock
+
+    folder = kept_in()
+    is_kept = folder / "is_kept"
+    if is_kept.exists():
+        yield False
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        is_first = not is_kept.exists()
+        yield is_first
+        is_kept.touch()
 
 
 def _digest() -> str:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from math import inf
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -478,13 +480,39 @@ def played(scenario, gateway):
 
 def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, tmp_path):
     made = []
-    monkeypatch.setattr(fleet, "twin", lambda function, kept: made.append((function, kept)))
-    for folder, told in ((tmp_path / "new", ["Compiling the fleet engine, once"]), (tmp_path, [])):
+
+    def twin(function, kept):
+        made.append((function, kept))
+        return lambda arrays, events: None
+
+    monkeypatch.setattr(fleet, "twin", twin)
+    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    for told in (["Compiling the fleet engine, once"], []):
         caplog.clear()
-        monkeypatch.setattr(fleet, "kept_in", lambda folder=folder: folder)
         fleet._kernel.__wrapped__()
         assert told == [record.message.partition(":")[0] for record in caplog.records]
     assert [(loop.advance, True)] * 2 == made
+
+
+def test_of_many_that_need_compiled_code_at_once_one_compiles(monkeypatch, tmp_path):
+    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    at_once = Barrier(3)
+
+    def need(_):
+        at_once.wait(10)
+        with twins.one_compiles() as is_first:
+            return is_first
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [False, False, True] == sorted(pool.map(need, range(3)))
+
+
+def test_whoever_fails_to_compile_leaves_it_to_the_next(monkeypatch, tmp_path):
+    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    with pytest.raises(KeyboardInterrupt), twins.one_compiles():
+        raise KeyboardInterrupt
+    with twins.one_compiles() as is_first:
+        assert is_first
 
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):
