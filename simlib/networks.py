@@ -9,8 +9,8 @@ from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
 
-from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.path import Distribution, Latency
+from simlib.core.errors import FileError, SettingsError, SimlibError
+from simlib.core.path import Distribution, Latency, Path
 from simlib.core.rules import nearest
 
 NETWORKS = FilePath(__file__).parents[1] / "data" / "networks.toml"
@@ -40,29 +40,63 @@ def networks() -> dict[str, dict[str, Any]]:
     return tomllib.loads(NETWORKS.read_text(encoding="utf-8"))
 
 
-def network(name: str) -> dict[str, Any]:
+def network(name: str, folder: FilePath = FilePath()) -> dict[str, Any]:
     """Return the path settings of a shipped network, or of one in a TOML file.
+
+    Parameters
+    ----------
+    name : str
+        The network's name, or a file of one network such as ``simlib calibrate`` writes.
+    folder : path
+        Where the file is sought first; then in the working directory.
 
     Raises
     ------
     SettingsError
-        If there is no such network.
+        If there is no such network, or the file holds none.
 
     Examples
     --------
     >>> network("chrome_slow_4g")["latency"]
     {'distribution': 'constant', 'mean_s': 0.075}
     """
-    file = FilePath(str(name))
-    if file.suffix == ".toml" and file.is_file():
-        known = tomllib.loads(file.read_text(encoding="utf-8"))
-        found: dict[str, Any] = next(iter(known.values()), {})
-    else:
-        known = networks()
-        if name not in known:
-            rule = f"is no shipped network{nearest(name, list(known))}; data/networks.toml has them"
-            raise SettingsError("network", name, rule)
-        found = known[name]
+    if not isinstance(name, str):
+        raise SettingsError("network", name, "must be a network's name, or a TOML file")
+    if name.endswith(".toml"):
+        beside = folder / name
+        return _network_file(beside if beside.is_file() else FilePath(name))
+    known = networks()
+    if name not in known:
+        rule = f"is no shipped network{nearest(name, list(known))}; data/networks.toml has them"
+        raise SettingsError("network", name, rule)
+    return _settings(known[name])
+
+
+def _network_file(file: FilePath) -> dict[str, Any]:
+    """Return the path settings in a file of one network, checked, so that errors name the file."""
+    try:
+        known = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise FileError(file, f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(file, f"is not TOML: {error}") from error
+    tables = {name: each for name, each in known.items() if isinstance(each, dict)}
+    if len(known) != 1 or len(tables) != 1:
+        said = ", ".join(known) or "nothing"
+        rule = "must hold one network, a table [NAME] with the settings of a path"
+        raise FileError(file, f"{rule}; it holds {said}")
+    [(name, found)] = tables.items()
+    from simlib.scenario import build
+
+    settings = path_table(_settings(found), file.parent)
+    try:
+        build(Path, settings)
+    except SettingsError as error:
+        raise FileError(file, error.rule, where=f"{name}.{error.key}", value=error.value) from error
+    return settings
+
+
+def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in _WORDS}
 
 
@@ -145,24 +179,44 @@ def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     recorded messages of that file.
     """
     tables = dict(data)
-    work = tables.get("workload")
-    if isinstance(work, dict) and "csv" in work:
-        others = {key: value for key, value in work.items() if key != "csv"}
-        recorded = read_messages(folder / str(work["csv"]))
-        tables["workload"] = others | {"arrivals": "recorded", "recorded": recorded}
+    if isinstance(tables.get("workload"), dict):
+        tables["workload"] = workload_table(tables["workload"], folder)
     name = tables.pop("network", None)
     own = tables.get("path", {})
-    if name is None and not (isinstance(own, dict) and isinstance(own.get("latency"), dict)):
+    if not isinstance(own, dict):
         return tables
-    path = (network(name) if name is not None else {}) | dict(own)
+    said = network(name, folder) if name is not None else {}
+    if said or own:
+        tables["path"] = path_table(said | own, folder)
+    return tables
+
+
+def path_table(path: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
+    """Return a path's table with the measured latency that it names."""
     latency = path.get("latency")
-    if isinstance(latency, dict) and "csv" in latency:
-        if len(latency) > 1:
-            rule = "is a distribution of its own: no other key of latency goes with it"
-            raise SettingsError("path.latency.csv", latency["csv"], rule)
-        measured = read_latency(folder / str(latency["csv"]))
-        path["latency"] = {"distribution": "table", "table_s": list(measured.table_s)}
-    return tables | {"path": path}
+    if not isinstance(latency, dict):
+        return dict(path)
+    return dict(path) | {"latency": latency_table(latency, folder)}
+
+
+def latency_table(latency: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
+    """Return a latency's table, of quantiles where it names a file of round trips."""
+    if "csv" not in latency:
+        return dict(latency)
+    if len(latency) > 1:
+        rule = "is a distribution of its own: no other key of latency goes with it"
+        raise SettingsError("path.latency.csv", latency["csv"], rule)
+    measured = read_latency(folder / str(latency["csv"]))
+    return {"distribution": "table", "table_s": list(measured.table_s)}
+
+
+def workload_table(work: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
+    """Return a workload's table with the recorded messages of the file that it names."""
+    if "csv" not in work:
+        return dict(work)
+    others = {key: value for key, value in work.items() if key != "csv"}
+    recorded = read_messages(folder / str(work["csv"]))
+    return others | {"arrivals": "recorded", "recorded": recorded}
 
 
 def _rows(path: str | FilePath) -> Iterator[tuple[int, list[str]]]:

@@ -140,11 +140,11 @@ def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     tables = dict(data)
     if "client" in tables:
-        tables["client"] = _client("client", tables["client"])
+        tables["client"] = client_table("client", tables["client"])
     herds = tables.get("herds")
     if isinstance(herds, list):
         tables["herds"] = [
-            herd | {"client": _client(f"herds[{i}].client", herd["client"])}
+            herd | {"client": client_table(f"herds[{i}].client", herd["client"])}
             if isinstance(herd, dict) and "client" in herd
             else herd
             for i, herd in enumerate(herds)
@@ -152,7 +152,7 @@ def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def _client(where: str, given: Any) -> Any:
+def client_table(where: str, given: Any) -> Any:
     """Return the table of settings that a client's table or text stands for."""
     if isinstance(given, str):
         if not given.startswith(PREFIX):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf, isinf
@@ -17,11 +17,11 @@ from simlib.core.errors import SettingsError
 from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
 from simlib.core.herds import Herd, ends, herd_at
-from simlib.core.path import Path
+from simlib.core.path import Distribution, Latency, Path
 from simlib.core.rules import Rule, Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
-from simlib.networks import resolved
-from simlib.policies import with_presets
+from simlib.networks import latency_table, network, path_table, resolved, workload_table
+from simlib.policies import client_table, presets, with_presets
 from simlib.workload import Hint, Workload
 
 T = TypeVar("T", bound=Ruled)
@@ -147,69 +147,49 @@ class Scenario(Ruled):
         u = uniform(self.seed, client, Stream.STAY, 0)
         return self.starts_s(client) - self.stay_s * log(1.0 - u)
 
-    def replace(self, key: str | None = None, value: Any = None, /, **changes: Any) -> Scenario:
-        """Return a copy with one field, named by its path, or several top fields replaced.
+    def replace(
+        self, key: str | Mapping[str, Any] | None = None, value: Any = None, /, **changes: Any
+    ) -> Scenario:
+        """Return a copy with one setting, or several at once, replaced by their paths.
+
+        A network, a preset and a table mean what they mean in a file, but replace all that the
+        scenario has in their place. What is set within them goes over them, in whatever order.
 
         Parameters
         ----------
-        key : str, optional
-            A dotted path such as ``client.backoff.cap_s`` or ``faults.0.stop_s``.
+        key : str or mapping, optional
+            A dotted path such as ``client.backoff.cap_s`` or ``faults.0.stop_s``; or values by
+            path, which are checked together: a new cap may be below the old base.
         value : object, optional
-            The new value of that field.
+            The new value, where one path is given.
         **changes
             Fields of the scenario itself, such as ``clients=20``.
 
         Raises
         ------
         SettingsError
-            If the path does not exist or the value breaks the field's rule.
+            If a path does not exist or a value breaks a rule.
+
+        Examples
+        --------
+        >>> both = {"client.backoff.base_s": 40, "client.backoff.cap_s": 60}
+        >>> Scenario().replace(both).client.backoff.cap_s
+        60.0
+        >>> Scenario().replace("client", "preset:phoenix").client.backoff.steps_s[:2]
+        (0.01, 0.05)
         """
-        changed = dataclasses.replace(self, **changes) if changes else self
-        if key is None:
-            return changed
-        replaced: Scenario = _replaced(changed, key.split("."), value, "")
-        return replaced
-
-
-def changed(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
-    """Return a scenario with several settings changed at once, as a file would say them.
-
-    At once, since a new cap may be below the old base; and as a file, so that names of networks
-    and presets mean what they mean there.
-
-    Raises
-    ------
-    SettingsError
-        If a path does not exist or a value breaks a rule.
-
-    Examples
-    --------
-    >>> both = {"client.backoff.base_s": 40, "client.backoff.cap_s": 60}
-    >>> changed(Scenario(), both).client.backoff.cap_s
-    60.0
-    """
-    data: Any = tomllib.loads(dump(scenario))
-    for key, value in settings.items():
-        try:
-            # At once: a later setting may change a part of a preset.
-            data = with_presets(_with(data, key.split("."), value))
-        except LookupError:
-            raise SettingsError(key, value, "is not a setting of this scenario") from None
-    return build(Scenario, resolved(data, FilePath()))
-
-
-def _with(place: Any, names: Sequence[str], value: Any) -> Any:
-    """Return tables with a value set deep inside; in a list, a number says where."""
-    if not names:
-        return value
-    name, *rest = names
-    if isinstance(place, dict):
-        return place | {name: _with(place.get(name, {}), rest, value)}
-    if isinstance(place, list) and name.isdecimal():
-        changed = place.copy()
-        changed[int(name)] = _with(place[int(name)], rest, value)
+        settings = changes
+        if isinstance(key, Mapping):
+            if value is not None:
+                raise SettingsError("value", value, "goes with one path, not with a mapping")
+            settings = changes | dict(key)
+        elif key is not None:
+            settings = changes | {key: value}
+        for path in settings:
+            if not isinstance(path, str):
+                raise SettingsError("key", path, "must be a path such as client.backoff.cap_s")
+        changed: Scenario = _set(self, settings) if settings else self
         return changed
-    raise LookupError(name)
 
 
 def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
@@ -253,7 +233,7 @@ def load(path: str | FilePath) -> Scenario:
     try:
         return build(Scenario, resolved(with_presets(data), file.parent))
     except SettingsError as error:
-        raise SettingsError(f"{path}: {error.key}", error.value, error.rule) from error
+        raise error.after(f"{path}:") from error
 
 
 def dump(scenario: Scenario) -> str:
@@ -266,7 +246,7 @@ def dump(scenario: Scenario) -> str:
 def build(kind: type[T], data: Any) -> T:
     """Return a settings object from nested dictionaries, as TOML gives them."""
     if not isinstance(data, dict):
-        raise SettingsError("value", data, "must be a table of settings")
+        raise SettingsError(kind.__name__, data, _TABLE_RULE)
     known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
     for key, value in data.items():
         if key not in known:
@@ -277,6 +257,7 @@ def build(kind: type[T], data: Any) -> T:
 
 #: Fields of a scenario that are lists of tables, and of what.
 _LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
+_TABLE_RULE = "must be a table of settings"
 #: Shares that are added up may be wrong by this much.
 _ROUNDING = 1e-9
 
@@ -291,28 +272,94 @@ def _value(item: Any, value: Any) -> Any:
 
 
 def _inside(where: str, kind: Any, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise SettingsError(where, value, _TABLE_RULE)
     try:
         return build(kind, value)
     except SettingsError as error:
-        if error.key == "value":
-            raise SettingsError(where, error.value, error.rule) from error
         raise error.inside(where) from error
 
 
-def _replaced(owner: Any, keys: list[str], value: Any, where: str) -> Any:
-    key, *rest = keys
-    where = f"{where}.{key}" if where else key
-    _check_known(owner, key, where, value)
+def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
+    """Return settings, or a list of them, with several values set inside, all at once."""
+    whole: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        name, dot, rest = key.partition(".")
+        if dot:
+            inside.setdefault(name, {})[rest] = value
+        else:
+            whole[name] = value
+    owner = _started(owner, whole)
+    new = {name: _part(owner, name, value, value) for name, value in whole.items()}
+    for name, parts in inside.items():
+        part = new[name] if name in new else _part(owner, name, ..., next(iter(parts.values())))
+        try:
+            new[name] = _set(part, parts)
+        except SettingsError as error:
+            raise error.inside(name) from error
     if isinstance(owner, tuple):
-        new = _replaced(owner[int(key)], rest, value, where) if rest else value
-        return (*owner[: int(key)], new, *owner[int(key) + 1 :])
-    new = _replaced(getattr(owner, key), rest, value, where) if rest else value
-    try:
-        return dataclasses.replace(owner, **{key: new})
-    except SettingsError as error:
-        # An error of a part further down has named its own way already.
-        prefix = where.rpartition(".")[0]
-        raise (error.inside(prefix) if prefix and not rest else error) from error
+        return tuple(new.get(str(i), each) for i, each in enumerate(owner))
+    changed = dataclasses.replace(owner, **new)
+    _check_effect(changed, new)
+    return changed
+
+
+def _started(owner: Any, whole: dict[str, Any]) -> Any:
+    """Return what settings change, once what stands for all of it is taken out of them."""
+    if isinstance(owner, Settings) and "preset" in whole:
+        return presets[whole.pop("preset")].client
+    if isinstance(owner, Latency) and "csv" in whole:
+        return build(Latency, latency_table({"csv": whole.pop("csv")}, FilePath()))
+    if isinstance(owner, Workload) and "csv" in whole:
+        whole |= workload_table({"csv": whole.pop("csv")}, FilePath())
+    if isinstance(owner, Scenario) and "network" in whole:
+        name, own = whole.pop("network"), whole.get("path", {})
+        if not isinstance(own, dict):
+            raise SettingsError("path", own, "is a whole path: leave out network")
+        whole["path"] = path_table(network(name) | own, FilePath())
+    return owner
+
+
+def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
+    """Return a part of settings, or what a value makes of it: tables become settings."""
+    _check_known(owner, name, name, shown)
+    part = owner[int(name)] if isinstance(owner, tuple) else getattr(owner, name)
+    if value is ...:
+        return part
+    if isinstance(owner, Scenario) and name in _LISTS and isinstance(value, list):
+        kind = _LISTS[name]
+        return [_made(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
+    return _made(name, type(part), value) if is_dataclass(part) else value
+
+
+def _made(name: str, kind: Any, value: Any) -> Any:
+    """Return the settings that a table, or a preset's name, stands for; others as they are."""
+    if kind is Settings and isinstance(value, (str, dict)):
+        value = client_table(name, value)
+    if not isinstance(value, dict):
+        return value
+    if kind is Herd and "client" in value:
+        value = value | {"client": client_table(f"{name}.client", value["client"])}
+    elif kind in _WITH_FILES:
+        value = _WITH_FILES[kind](value, FilePath())
+    return _inside(name, kind, value)
+
+
+#: Tables that may name a file of measurements.
+_WITH_FILES: dict[Any, Callable[..., dict[str, Any]]] = {
+    Path: path_table,
+    Latency: latency_table,
+    Workload: workload_table,
+}
+
+
+def _check_effect(changed: Any, new: Mapping[str, Any]) -> None:
+    """Refuse a value that what it is set in does not use."""
+    if isinstance(changed, Latency) and changed.distribution == Distribution.TABLE:
+        for key in {"mean_s", "shape"} & new.keys():
+            rule = "is not for a table of quantiles: set latency as a whole, as {mean_s = 0.1}"
+            raise SettingsError(key, new[key], rule)
 
 
 def _check_known(owner: Any, key: str, where: str, value: Any) -> None:

@@ -73,8 +73,6 @@ def shipped_scenarios() -> dict[str, Path]:
 
 
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
-    from simlib.scenario import changed
-
     values: dict[str, Any] = {}
     for setting in settings:
         key, _, text = (part.strip() for part in setting.partition("="))
@@ -83,9 +81,9 @@ def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
         values.pop(key, None)  # the last one counts, in its place
         values[key] = toml_value(text)
     try:
-        return changed(scenario, values)
+        return scenario.replace(values)
     except SettingsError as error:
-        raise SettingsError(f"--set {error.key}", error.value, error.rule) from error
+        raise error.after("--set") from error
 
 
 def toml_value(text: str) -> Any:

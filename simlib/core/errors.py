@@ -12,9 +12,41 @@ class SettingsError(SimlibError, ValueError):
         self.key, self.value, self.rule = key, value, rule
         super().__init__(f"{key} = {_shown(value)}: {rule}")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is copied to another process by its arguments, which are not its message.
+        return SettingsError, (self.key, self.value, self.rule)
+
     def inside(self, where: str) -> "SettingsError":
         """Return the same error with ``where`` put before its key."""
         return SettingsError(f"{where}.{self.key}", self.value, self.rule)
+
+    def after(self, words: str) -> "SettingsError":
+        """Return the same error with words put before its key, such as ``--set``."""
+        return SettingsError(f"{words} {self.key}", self.value, self.rule)
+
+
+class FileError(SettingsError):
+    """A file cannot be used: names the file, what in it is to blame, and the rule.
+
+    It stays as it is wherever the file is named: the reader is to look into the file.
+    """
+
+    def __init__(self, file: object, rule: str, where: str = "", value: object = ...) -> None:
+        self.file, self.where = str(file), where
+        super().__init__(f"{file}: {where}" if where else str(file), value, rule)
+        if value is ...:
+            self.args = (f"{self.key}: {rule}",)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return FileError, (self.file, self.rule, self.where, self.value)
+
+    def inside(self, where: str) -> "FileError":
+        """Return this error: it names its file."""
+        return self
+
+    def after(self, words: str) -> "FileError":
+        """Return this error: it names its file."""
+        return self
 
 
 class MisuseError(SimlibError):

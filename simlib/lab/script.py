@@ -165,7 +165,7 @@ def script(given: str | Path | Script) -> Script:
     try:
         return parse(text, Path(given).stem)
     except SettingsError as error:
-        raise SettingsError(f"{given}: {error.key}", error.value, error.rule) from error
+        raise error.after(f"{given}:") from error
 
 
 def parse(text: str, name: str = "script") -> Script:

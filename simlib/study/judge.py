@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from simlib.core.errors import SettingsError
-from simlib.scenario import Scenario, changed
+from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, play_cells
 from simlib.study.estimates import Estimate, Floats
 from simlib.study.goals import Constraint, Objective
@@ -163,7 +163,7 @@ class Judge:
     def _cells(self, settings: Mapping[str, Any], replications: int) -> list[Cell]:
         return [
             Cell(one.replace(seed=seed), self.on)
-            for one in (changed(each, settings) for each in self.scenarios)
+            for one in (each.replace(settings) for each in self.scenarios)
             for seed in seeds(one, replications, self.first)
         ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from simlib.core.errors import SettingsError
-from simlib.scenario import Scenario, changed
+from simlib.scenario import Scenario
 from simlib.study.sobol import shares
 from simlib.study.space import Axis
 
@@ -71,7 +71,7 @@ def check_corners(scenario: Scenario, varied: Sequence[Axis]) -> None:
 def _at(scenario: Scenario, varied: Sequence[Axis], values: Mapping[str, Any]) -> Scenario:
     """Return the scenario at a point, or say which axes do not go together."""
     try:
-        return changed(scenario, values)
+        return scenario.replace(values)
     except SettingsError as error:
         left = dict(values)
         for key in values:
@@ -88,7 +88,7 @@ def _at(scenario: Scenario, varied: Sequence[Axis], values: Mapping[str, Any]) -
 
 def _can_be(scenario: Scenario, values: Mapping[str, Any]) -> bool:
     try:
-        changed(scenario, values)
+        scenario.replace(values)
     except SettingsError:
         return False
     return True

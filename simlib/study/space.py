@@ -8,7 +8,7 @@ from math import inf, isfinite
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.scenario import Scenario, changed, setting
+from simlib.scenario import Scenario, setting
 
 #: A range whose end is so many times its beginning is searched by factors, not by differences.
 _WIDE = 10.0
@@ -118,9 +118,9 @@ def _axis(scenario: Scenario, key: str, values: Any) -> Axis:
         raise SettingsError(f"space {key}", values, rule)
     for value in values:
         try:
-            changed(scenario, {key: value})
+            scenario.replace({key: value})
         except SettingsError as error:
-            raise SettingsError(f"space {error.key}", error.value, error.rule) from error
+            raise error.after("space") from error
     return Axis(key, choices=tuple(values))
 
 

@@ -15,7 +15,7 @@ from simlib.core.errors import SettingsError, SimlibError
 from simlib.files import replacing
 from simlib.progress import Progress, shown
 from simlib.run import engine
-from simlib.scenario import Scenario, changed
+from simlib.scenario import Scenario
 from simlib.study.cells import Cell, keeping, play_cells
 from simlib.study.metrics import check_metric
 from simlib.study.replicate import seeds, t_interval
@@ -172,9 +172,9 @@ def _cells(
     cells = []
     for combination in combinations:
         try:
-            one = changed(scenario, combination)
+            one = scenario.replace(combination)
         except SettingsError as error:
-            raise SettingsError(f"grid {error.key}", error.value, error.rule) from error
+            raise error.after("grid") from error
         cells += [Cell(one.replace(seed=seed), on) for seed in seeds(one, replications)]
     return combinations, cells
 

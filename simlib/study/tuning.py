@@ -11,7 +11,7 @@ import pandas as pd
 
 from simlib.core.client import Settings
 from simlib.files import replacing
-from simlib.scenario import Scenario, changed, dump
+from simlib.scenario import Scenario, dump
 from simlib.study.goals import Constraint, Objective
 from simlib.study.space import Axis
 from simlib.study.verdict import Verdict
@@ -65,7 +65,7 @@ class Tuning:
     @property
     def client(self) -> Settings:
         """The recommended policy as the settings of a client."""
-        return changed(self.scenarios[0], self.recommended).client
+        return self.scenarios[0].replace(self.recommended).client
 
     @property
     def sentence(self) -> str:
@@ -74,7 +74,7 @@ class Tuning:
 
     def policy_toml(self) -> str:
         """Return the first scenario with the recommended policy, as TOML."""
-        return dump(changed(self.scenarios[0], self.recommended))
+        return dump(self.scenarios[0].replace(self.recommended))
 
     def save(self, folder: str | Path) -> None:
         """Write trials and candidates as Parquet, and the policy as a scenario."""

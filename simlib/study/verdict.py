@@ -11,7 +11,7 @@ import pandas as pd
 from simlib.core.errors import SettingsError
 from simlib.policies import in_words
 from simlib.progress import Progress
-from simlib.scenario import Scenario, changed
+from simlib.scenario import Scenario
 from simlib.study.ensemble import Candidate, rivals, stretched
 from simlib.study.judge import Judge, Score, front
 from simlib.study.review import BESIDES, review
@@ -120,7 +120,7 @@ def _table(standing: Standing) -> pd.DataFrame:
 def _row(standing: Standing, each: Candidate) -> dict[str, Any]:
     score, judge = standing.scores[each], standing.judge
     row: dict[str, Any] = {"name": each.name, "kind": each.kind}
-    row["waits"] = in_words(changed(judge.scenarios[0], each.settings).client.backoff)
+    row["waits"] = in_words(judge.scenarios[0].replace(each.settings).client.backoff)
     for objective in judge.objectives:
         found = score.mean(objective.metric)
         row[objective.metric] = found.value

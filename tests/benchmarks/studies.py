@@ -10,7 +10,6 @@ import distributed
 from figure import Figure
 
 import simlib as sl
-from simlib.scenario import changed
 from simlib.study.cells import Cell, played
 from simlib.study.workers import Outcomes, working
 
@@ -71,7 +70,7 @@ TRIALS, SEEDS = 200, 20
 def tuning() -> list[Figure]:
     """The goals: under three minutes, and no rival is unbeaten that keeps the bounds."""
     file = Path(__file__).parents[2] / "data" / "scenarios" / "reconnect_storm.toml"
-    storm = changed(sl.load(file), STORM).replace(clients=10_000, warm_up_s=10)
+    storm = sl.load(file).replace(STORM).replace(clients=10_000, warm_up_s=10)
     began_s = time.perf_counter()
     found = sl.tune([storm], None, constraints=BOUNDS, trials=TRIALS, replications=SEEDS)
     took_s = time.perf_counter() - began_s
