@@ -413,14 +413,14 @@ BAD_ARGUMENTS = {
         "duration_s",
     ): '--set = "duration_s": must be KEY=VALUE, as',
     ("--set", "duration_s=-1"): f"--set duration_s = -1: {SECONDS}",
-    ("--set", "client.backof.cap_s=1"): "--set client.backof = {'cap_s': 1}: is not a setting (did",
+    ("--set", "client.backof.cap_s=1"): "--set client.backof = 1: is not a setting (did",
     ("--set", "client.backoff.jitter=[1"): '--set client.backoff.jitter = "[1": must be one of',
-    ("--set", "faults.0.stop_s=1"): "--set faults[0].stop_s = 1.0: must be after start_s (2)",
+    ("--set", "faults.0.stop_s=1"): "--set faults.0.stop_s = 1.0: must be after start_s (2)",
     (
         "--set",
         "faults.7.stop_s=1",
-    ): "--set faults.7.stop_s = 1: is not a setting of this",
-    ("--set", "clients.x=1"): "--set clients.x = 1: is not a setting of this scenario",
+    ): "--set faults.7 = 1: must name one of 1 by its",
+    ("--set", "clients.x=1"): "--set clients.x = 1: is not a setting",
     ("--out", "small.toml/x"): '--out = "small.toml/x": cannot be written: Not a directory',
 }
 

@@ -140,7 +140,7 @@ def test_a_disk_that_takes_no_more_is_said_and_what_was_finished_is_kept(tmp_pat
         ({"clients": []}, 1, r"grid clients = \[\]: must be a list of at least one value"),
         ({"clients": "12"}, 1, "must be a list"),
         ({"client.backof.cap_s": [1]}, 1, "grid client.backof .*did you mean"),
-        ({"faults.7.stop_s": [1]}, 1, "grid faults.7.stop_s = 1: is not a setting"),
+        ({"faults.7.stop_s": [1]}, 1, "grid faults.7 = 1: must name one of"),
         ({"clients": [0]}, 1, "grid clients = 0: must be"),
         ({"clients": [1]}, 0, "replications = 0: must be a whole number from 1"),
         ({"clients": [1]}, 2_000_000, "makes 2,000,000 runs, more than 1,000,000"),
