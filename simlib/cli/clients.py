@@ -196,25 +196,26 @@ def infer(observation: Path, out: Path | None, as_json: bool) -> None:
     """Tell a client's reconnect policy from OBSERVATION, as simlib observe writes it.
 
     Says the family of its waits and their numbers with intervals, what each phase shows beside
-    them, and what could not be told. Writes the policy as a scenario that simlib run takes, where
-    there is one: that none of the families agrees is a finding, and the status is 0.
+    them, and what could not be told. Writes chart and numbers, by default to out/ and the name of
+    OBSERVATION, and the policy as a scenario that simlib run takes, where there is one: that none
+    of the families agrees is a finding, and the status is 0.
     """
     from simlib.lab.infer import infer as tell
 
     if out is not None:
         check_writable(out)
     found = tell(observation)
-    if out is not None:
-        save_inference(found, out)
+    folder = out or Path("out") / observation.stem
+    check_writable(folder)
+    save_inference(found, folder)
     if as_json:
         click.echo(json_text(found.to_json()), nl=False)
     else:
         from simlib.show.inference import inference_in_words
 
         print_out(inference_in_words(found))
-    if out is not None:
-        use = f": simlib run {out / 'policy.toml'}" if found.policy is not None else "."
-        note(f"What was told is in {out}{use}")
+    use = f": simlib run {folder / 'policy.toml'}" if found.policy is not None else "."
+    note(f"Chart and numbers are in {folder}{use}")
 
 
 @main.command(

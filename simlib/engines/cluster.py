@@ -19,7 +19,7 @@ from simlib.tally import Tally
 
 _MISSING = (
     "parts are played by Dask, which is not installed or does not work here ({why}): "
-    'install it with pip install "simlib[cluster]"'
+    'install it with pip install -e ".[cluster]" in simlib\'s folder'
 )
 #: A scheduler that does not answer for this long is not there, nor are workers.
 _PATIENCE_S = 5.0

@@ -224,7 +224,8 @@ def _kernel() -> Any:
     with one_compiles() as is_first:
         if is_first:
             # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
-            logging.getLogger("simlib").warning("Compiling the fleet engine, once: half a minute.")
+            said = "Compiling the fleet engine, once: half a minute, up to two on a busy machine."
+            logging.getLogger("simlib").warning(said)
         # The first call compiles, or reads what was kept.
         kernel(arrays.prepared(_SMALLEST, 0, ()), 1)
     return kernel

@@ -21,12 +21,13 @@ import httpx
 
 from simlib.core import events as ev
 from simlib.core.crossing import Crossing
-from simlib.core.errors import EngineError, MisuseError, SettingsError, SimlibError
+from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
 from simlib.engines import codec, garbage, reasons
 from simlib.engines.driver import Driver
+from simlib.engines.loops import run_to_end
 from simlib.engines.orders import order
 from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
@@ -448,25 +449,12 @@ def play(
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
 ) -> Trace:
-    """Play a scenario on real WebSockets in an event loop of its own; see `simlib.run`."""
+    """Play a scenario on real WebSockets and return when all is over; see `simlib.run`."""
     trace = Trace("live", scenario, label)
-    if _in_a_loop():
-        raise MisuseError(
-            "an event loop is running already, as in a notebook: "
-            "use await sl.run_live(...) or await sl.compare_live(...)"
-        )
     try:
-        return asyncio.run(play_async(scenario, label, processes, progress, trace, target))
+        return run_to_end(play_async(scenario, label, processes, progress, trace, target))
     except KeyboardInterrupt:
         raise Interrupted(trace) from None
-
-
-def _in_a_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _allow_sockets(clients: int) -> None:

@@ -22,7 +22,8 @@ _COMPILED = (
 )  # fmt: skip
 _MISSING = (
     "the fleet engine needs numba, which is not installed or does not work here ({why}): "
-    'install it with pip install "simlib[fleet]"; the engine sim plays the same without it'
+    'install it with pip install -e ".[fleet]" in simlib\'s folder; '
+    "the engine sim plays the same without it"
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SettingsError
+from simlib.engines.loops import run_to_end
 from simlib.lab.commands import Command
 from simlib.lab.endpoint import Connection, Order
 from simlib.lab.greetings import greeting as greeting_of
@@ -433,7 +434,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     """
     stage = Stage(script, **options)
     try:
-        asyncio.run(_with_signals(stage))
+        run_to_end(_with_signals(stage))
     except KeyboardInterrupt:
         raise Interrupted(stage.observation(partial=True)) from None
     return stage.observation()

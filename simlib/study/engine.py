@@ -61,7 +61,7 @@ def chosen(
     if keys:
         return "sim", f"Played on sim: the fleet leaves out {', '.join(keys)}."
     if not _compiles():
-        return "sim", 'Played on sim: the fleet needs numba, pip install "simlib[fleet]".'
+        return "sim", 'Played on sim: the fleet needs numba, pip install -e ".[fleet]".'
     return "fleet", ""
 
 

@@ -13,7 +13,7 @@ from simlib.study.estimates import CONFIDENCE, Floats
 
 _MISSING = (
     "sensitivity needs SALib, which is not installed or does not work here ({why}): "
-    'install it with pip install "simlib[study]"'
+    'install it with pip install -e ".[study]" in simlib\'s folder'
 )
 #: Samples are taken again so many times for the intervals.
 _RESAMPLES = 1000

@@ -21,7 +21,7 @@ from simlib.study.space import Axis
 
 _MISSING = (
     "Optuna proposes what to try, and is not installed or does not work here ({why}): "
-    'install it with pip install "simlib[study]"'
+    'install it with pip install -e ".[study]" in simlib\'s folder'
 )
 #: Optuna's samplers, by the names they have here.
 SAMPLERS = ("tpe", "nsga2", "random")

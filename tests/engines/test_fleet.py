@@ -517,7 +517,7 @@ def test_whoever_fails_to_compile_leaves_it_to_the_next(monkeypatch, tmp_path):
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "numba", None)
-    with pytest.raises(EngineError, match=r'pip install "simlib\[fleet\]"'):
+    with pytest.raises(EngineError, match=r'pip install -e "\.\[fleet\]"'):
         twins.twin(attempts_per_s)
 
 

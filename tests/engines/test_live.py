@@ -350,6 +350,7 @@ def test_more_clients_than_the_machine_has_sockets_for(monkeypatch: pytest.Monke
         sl.run(scenario(), on="live")
 
 
-async def test_where_a_loop_runs_the_error_names_the_way_out() -> None:
-    with pytest.raises(sl.MisuseError, match=r"use await sl\.run_live"):
-        sl.run(scenario(), on="live")
+async def test_where_a_loop_runs_as_in_a_notebook_it_is_played_all_the_same() -> None:
+    trace = sl.run(scenario(duration_s=0.5, ramp_s=0.0), on="live")
+    assert not trace.partial
+    assert 4 == int(trace.counts()["opened"])

@@ -283,6 +283,10 @@ def test_infer_prints_and_keeps_what_it_told_and_run_takes_the_policy(file):
     assert json.loads(again.stdout) == json.loads(Path("mine/inference.json").read_text())
     short = ("--clients", "2", "--set", "duration_s=2")
     assert 0 == simlib("run", "mine/policy.toml", *short).exit_code
+    # Nobody named a folder the second time.
+    assert kept == sorted(each.name for each in Path("out/seen").iterdir())
+    assert Path("mine/policy.toml").read_bytes() == Path("out/seen/policy.toml").read_bytes()
+    assert "simlib run out/seen/policy.toml" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -292,11 +296,13 @@ def test_infer_prints_and_keeps_what_it_told_and_run_takes_the_policy(file):
         (Played(Backoff()).play().iloc[:0], "has no attempt: the client never connected"),
     ],
 )
-def test_a_table_that_is_no_observation_is_refused(content, said, tmp_path):
+def test_a_table_that_is_no_observation_is_refused(content, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     content.to_parquet(tmp_path / "bad.parquet")
     result = simlib("infer", str(tmp_path / "bad.parquet"))
     assert (2, "") == (result.exit_code, result.stdout)
     assert said in result.stderr
+    assert not Path("out").exists()
 
 
 def test_the_words_fit_the_width_and_name_what_was_not_told(told):

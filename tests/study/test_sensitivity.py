@@ -252,7 +252,7 @@ def test_a_metric_without_data_is_refused_after_one_run(monkeypatch):
 
 def test_without_salib_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "SALib.sample.sobol", None)
-    with pytest.raises(sl.SimlibError, match=r'pip install "simlib\[study\]"'):
+    with pytest.raises(sl.SimlibError, match=r'pip install -e "\.\[study\]"'):
         small(workers=1)
 
 

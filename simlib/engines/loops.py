@@ -1,0 +1,50 @@
+"""Plays a coroutine to its end, whether or not the caller's thread has an event loop already."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def run_to_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what a coroutine returns; Ctrl-C cancels it, and is raised when it has ended.
+
+    Examples
+    --------
+    >>> async def answer() -> int:
+    ...     return 42
+    >>> run_to_end(answer())
+    42
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    return _run_in_thread(work)
+
+
+def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run in a thread with a loop of its own: a thread that runs a loop can run no second one.
+
+    The caller's loop stands still meanwhile, as it does for any call that takes time.
+    """
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+
+    async def noted() -> _T:
+        begun.append((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work
+
+    with ThreadPoolExecutor(1, "simlib-loop") as pool:
+        future = pool.submit(asyncio.run, noted())
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # Python tells the main thread alone. Leaving the pool waits until all is cleared away.
+            for loop, task in begun:
+                if task is not None:
+                    loop.call_soon_threadsafe(task.cancel)
+            raise
