@@ -54,7 +54,7 @@ def play_parts(
     Raises
     ------
     EngineError
-        If Dask is not installed, or no scheduler answers.
+        If Dask is not installed, no scheduler answers, or a part kills its workers.
     """
     with connected(cluster, len(parts)) as client:
         futures = [client.submit(play_part, *part, pure=False) for part in parts]
@@ -68,7 +68,13 @@ def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> l
     for done, _ in enumerate(distributed().as_completed(futures), 1):
         if progress is not None:
             progress(done / len(futures))
-    return [future.result() for future in futures]
+    try:
+        return [future.result() for future in futures]
+    except distributed().scheduler.KilledWorker as error:
+        raise EngineError(
+            "a part was given up, since its workers were killed each time, perhaps for want of "
+            "memory: play fewer clients, more gateways, or give the workers more memory"
+        ) from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +21,105 @@ def killed_by_seven(task):
     if task == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     return task * task
+
+
+def begun(task):
+    """Note that a task was begun, by a file; kill the worker if the task is to."""
+    number, folder, kills = task
+    times = len(list(Path(folder).glob(f"{number}-*")))
+    (Path(folder) / f"{number}-{times}").touch()
+    if times < kills:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def times_begun(folder, number):
+    return len(list(folder.glob(f"{number}-*")))
+
+
+@pytest.mark.parametrize("count", [12, 64], ids=["one by one", "in batches"])
+def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
+    with working(2) as outcomes:
+        tasks = [(i, tmp_path, 1 if i == 5 else 0) for i in range(count)]
+        found = [each.value for each in outcomes(begun, tasks)]
+    assert list(range(count)) == sorted(found)
+    again = [i for i in range(count) if times_begun(tmp_path, i) > 1]
+    assert 5 in again
+    assert len(again) <= count // 16 + 1  # a batch: two workers have eight of them each
+
+
+def test_a_task_whose_first_worker_was_killed_is_done_by_another(tmp_path):
+    with working(2) as outcomes:
+        [found] = outcomes(begun, [(0, tmp_path, 1)])
+    assert (0, "") == (found.value, found.failure)
+
+
+def test_several_deaths_cost_their_own_tasks(tmp_path):
+    fatal = {3, 17, 18, 40}
+    with working(3) as outcomes:
+        tasks = [(i, tmp_path, 99 if i in fatal else 0) for i in range(48)]
+        found = {each.index: each for each in outcomes(begun, tasks)}
+    assert fatal == {i for i, each in found.items() if "killed each time" in each.failure}
+    assert set(range(48)) - fatal == {each.value for each in found.values()} - {None}
+    assert all(times_begun(tmp_path, i) <= 3 for i in range(48))
+
+
+def meeting(task):
+    """Wait until the other of the last two has begun; the first kills its worker."""
+    number, folder = task
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    (Path(folder) / str(number)).touch()
+    if number >= 10:
+        wait_until(lambda: all((Path(folder) / name).exists() for name in ("10", "11")))
+    return number
+
+
+def test_after_a_death_tasks_run_at_once_as_before(tmp_path):
+    with working(2) as outcomes:
+        found = [each.value for each in outcomes(meeting, [(i, tmp_path) for i in range(12)])]
+    assert [*range(1, 12)] == sorted(each for each in found if each is not None)
+
+
+def test_a_worker_that_dies_between_rounds_is_replaced():
+    with working(2) as outcomes:
+        for _ in range(2):
+            processes = {each.value for each in outcomes(process_of, range(40))}
+            for process in processes:
+                os.kill(process, signal.SIGKILL)
+            wait_until(lambda gone=processes: not any(map(is_running, gone)))
+        assert [1, 4] == sorted(each.value for each in outcomes(killed_by_seven, [1, 2]))
+
+
+def test_a_result_that_cannot_be_sent_is_a_failure_of_its_task():
+    with working(2) as outcomes:
+        found = {each.index: each for each in outcomes(threads_of, range(64))}
+    assert 64 == len(found)
+    assert [1] == [i for i, each in found.items() if each.failure]
+
+
+def threads_of(task):
+    return threading.Lock() if task == 1 else task
+
+
+@pytest.mark.parametrize("kills", [1, 99], ids=["once", "always"])
+def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
+    dask = pytest.importorskip("distributed")
+    settings = pytest.importorskip("dask")
+    # Dask itself gives up at the first death, so that all a worker had is suspected.
+    with (
+        settings.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
+        ) as local,
+        dask.Client(local) as client,
+        working(cluster=client) as outcomes,
+    ):
+        tasks = [(i, tmp_path, kills if i == 20 else 0) for i in range(48)]
+        found = {each.index: each for each in outcomes(begun, tasks)}
+    assert list(range(48)) == sorted(found)
+    failed = {i: each.failure for i, each in found.items() if each.failure}
+    assert ([20] if kills > 1 else []) == list(failed)
 
 
 def process_of(_):
