@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from simlib.core.quality import QualityRules as QualityRules
     from simlib.core.server import ServerSettings as ServerSettings
     from simlib.core.session import SessionRules as SessionRules
+    from simlib.core.stops import Stops as Stops
     from simlib.lab.infer import infer as infer
     from simlib.lab.observation import Observation as Observation
     from simlib.lab.observe import observe as observe
@@ -94,6 +95,7 @@ _WHERE = {
     "Settings": "core.client",
     "SettingsError": "core.errors",
     "SimlibError": "core.errors",
+    "Stops": "core.stops",
     "Trace": "trace",
     "Workload": "workload",
     "capacity": "study.capacity",

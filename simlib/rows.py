@@ -91,6 +91,7 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("message", "i", None),
     ("reason", "b", Reason),
     ("hint_s", "d", None),
+    ("code", "h", None),
     ("priority", "b", Priority),
     ("size_bytes", "i", None),
     ("expires_s", "d", None),
@@ -124,7 +125,7 @@ def command_cells(command: ev.Command) -> tuple[Any, ...]:
 def command_row_cells(command: ev.Command) -> tuple[Any, ...]:
     """Return a command's cells as they stand in a row, from name to version."""
     name, connection, message, reason, key, version = _COMMAND_CELLS[type(command)](command)
-    return (name, connection, message, reason, 0.0, *_NO_MESSAGE, key, version)
+    return (name, connection, message, reason, 0.0, 0, *_NO_MESSAGE, key, version)
 
 
 def state_cells(client: Client, now: float) -> tuple[Any, ...]:
@@ -155,47 +156,57 @@ _NO_KEY = (NONE, NONE)
 
 
 def _bare(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    cells = (name, 0, NONE, Reason.NONE, 0.0, *_NO_MESSAGE, *_NO_KEY)
+    cells = (name, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY)
     return lambda _: cells
 
 
 def _of_connection(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    rest = (NONE, Reason.NONE, 0.0, *_NO_MESSAGE, *_NO_KEY)
+    rest = (NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY)
     return lambda e: (name, e.connection, *rest)
 
 
 def _of_end(name: Name) -> Callable[[Any], tuple[Any, ...]]:
     rest = (*_NO_MESSAGE, *_NO_KEY)
-    return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, *rest)
+    return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, e.code, *rest)
+
+
+def _of_sign_in(e: ev.SignedIn) -> tuple[Any, ...]:
+    rest = (0, *_NO_MESSAGE, *_NO_KEY)
+    return (Name.SIGNED_IN, e.connection, NONE, e.reason, e.hint_s, *rest)
 
 
 def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
     rest = (*_NO_MESSAGE, NONE)
-    return lambda e: (name, e.connection, e.message, e.reason, e.hint_s, *rest, e.version)
+
+    def cells(e: Any) -> tuple[Any, ...]:
+        code = getattr(e, "code", 0)
+        return (name, e.connection, e.message, e.reason, e.hint_s, code, *rest, e.version)
+
+    return cells
 
 
 def _of_message(name: Name) -> Callable[[Any], tuple[Any, ...]]:
     def cells(event: Any) -> tuple[Any, ...]:
         m = event.message
         about = (m.priority, m.size_bytes, m.expires_s, m.key, m.base)
-        return (name, 0, m.id, Reason.NONE, m.created_s, *about)
+        return (name, 0, m.id, Reason.NONE, m.created_s, 0, *about)
 
     return cells
 
 
 def _of_hint(event: ev.Hinted) -> tuple[Any, ...]:
     downlink, saves = event.downlink_bytes_per_s, int(event.save_data)
-    return (Name.HINTED, 0, NONE, Reason.NONE, event.rtt_s, NONE, downlink, inf, NONE, saves)
+    return (Name.HINTED, 0, NONE, Reason.NONE, event.rtt_s, 0, NONE, downlink, inf, NONE, saves)
 
 
 def _of_follow(event: ev.Follow) -> tuple[Any, ...]:
     about = (*_NO_MESSAGE, event.channel, event.version)
-    return (Name.FOLLOW, 0, NONE, Reason.NONE, 0.0, *about)
+    return (Name.FOLLOW, 0, NONE, Reason.NONE, 0.0, 0, *about)
 
 
 def _of_push(event: ev.Pushed) -> tuple[Any, ...]:
     about = (*_NO_MESSAGE, event.channel, event.version)
-    return (Name.PUSHED, event.connection, NONE, event.reason, 0.0, *about)
+    return (Name.PUSHED, event.connection, NONE, event.reason, 0.0, 0, *about)
 
 
 _EVENT_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
@@ -216,7 +227,7 @@ _EVENT_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     ev.Failed: _of_end(Name.FAILED),
     ev.Lost: _of_end(Name.LOST),
     ev.Polled: _of_end(Name.POLLED),
-    ev.SignedIn: _of_end(Name.SIGNED_IN),
+    ev.SignedIn: _of_sign_in,
     ev.Received: _of_answer(Name.RECEIVED),
     ev.Posted: _of_answer(Name.POSTED),
 }
@@ -264,10 +275,8 @@ _ENDED = {
     Name.FAILED: ev.Failed,
     Name.LOST: ev.Lost,
     Name.POLLED: ev.Polled,
-    Name.SIGNED_IN: ev.SignedIn,
 }
 _SENT = {Name.SEND: ev.Send, Name.EDIT: ev.Edit, Name.RESTORED: ev.Restored}
-_ANSWERED = {Name.RECEIVED: ev.Received, Name.POSTED: ev.Posted}
 
 
 def event_of(row: dict[str, Any]) -> Any:
@@ -279,9 +288,13 @@ def event_of(row: dict[str, Any]) -> Any:
     if name in _CONNECTED:
         return _CONNECTED[name](connection)
     if name in _ENDED:
-        return _ENDED[name](connection, reason, row["hint_s"])
-    if name in _ANSWERED:
-        return _ANSWERED[name](connection, row["message"], reason, row["hint_s"], version)
+        return _ENDED[name](connection, reason, row["hint_s"], row["code"])
+    if name == Name.SIGNED_IN:
+        return ev.SignedIn(connection, reason, row["hint_s"])
+    if name == Name.RECEIVED:
+        return ev.Received(connection, row["message"], reason, row["hint_s"], version)
+    if name == Name.POSTED:
+        return ev.Posted(connection, row["message"], reason, row["hint_s"], version, row["code"])
     if name in _SENT:
         size_bytes, expires_s = row["size_bytes"], row["expires_s"]
         priority, created_s = Priority(row["priority"]), row["hint_s"]
@@ -319,9 +332,12 @@ def told_in_words(row: dict[str, Any]) -> str:
         text += f" ({Priority(row['priority']).name.lower()})"
     if row["reason"] != Reason.NONE:
         text += f": {Reason(row['reason']).name.lower().replace('_', ' ')}"
+    if row["code"]:
+        text += f" {row['code']}"
     if row["hint_s"] > 0.0 and row["name"] in _HINTED:
         text += f", {_HINTED[row['name']]} {row['hint_s']:g} s"
-    if row["name"] in _CHANGES:
+    stops = row["name"] in _STOPPING and row["code"] and row["state"] in _AT_REST
+    if row["name"] in _CHANGES or stops:
         text += f" -> {State(row['state']).name.lower()}"
         if row["state"] == State.WAITING:
             text += f" {row['wait_s']:.3f} s (attempt {row['attempt']})"
@@ -348,6 +364,8 @@ _CHANGES = (
     Name.OFFLINE,
     Name.SIGNED_IN,
 )
+#: What may stop a client, and says so only if it does.
+_STOPPING, _AT_REST = (Name.POLLED, Name.POSTED), (State.STOPPED, State.SUSPENDED)
 
 
 def asked_in_words(row: dict[str, Any], number: int) -> str:

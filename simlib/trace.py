@@ -1,7 +1,7 @@
 """What happened: columns and units; frame, story, counts; save, load, replay.
 
 A row is written after each event and each command, and carries the client's state *after*
-the step. Rows are packed numbers, 67 bytes each, read back as columns.
+the step. Rows are packed numbers, 69 bytes each, read back as columns.
 """
 
 from __future__ import annotations
@@ -270,7 +270,8 @@ class Trace:
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:
-            rows[name] = table[name].to_numpy()
+            # A trace of before there were codes has none.
+            rows[name] = table[name].to_numpy() if name in table.column_names else 0
         trace._packed += rows.tobytes()
         return trace
 

@@ -72,6 +72,22 @@ def test_run_prints_a_metric_a_line(here):
     assert ["small.toml"] == names()
 
 
+def test_what_stops_clients_is_set_on_the_command_line_and_their_story_says_why(here):
+    reject = '{kind = "reject", start_s = 1, stop_s = 2, status = 401}'
+    more = ("--set", f'faults=[{{kind = "reset", start_s = 1}}, {reject}]')
+    assert (
+        "failed: unauthorized 401 -> suspended"
+        in simlib("story", "small.toml", "--client", "1", *more).stdout
+    )
+    more += ("--set", "client.stops={ends_on = [401], suspends_on = []}")
+    assert (
+        "failed: unauthorized 401 -> stopped"
+        in simlib("story", "small.toml", "--client", "1", *more).stdout
+    )
+    gave_up = json.loads(simlib("run", "small.toml", *more, "--json").stdout)["summary"]["gave_up"]
+    assert 2 == gave_up
+
+
 def test_a_warm_up_is_told_beside_the_metrics_that_leave_it_out(here):
     result = simlib("run", "small.toml", "--set", "warm_up_s=1.5")
     (attempts,) = (line.split() for line in result.stdout.splitlines() if "attempts  " in line)

@@ -48,6 +48,11 @@ BACKOFF = st.builds(
     max_attempts=COUNT | st.just(0),
     stable_after_s=TIME_S,
 )
+STOPS = st.builds(
+    sl.Stops,
+    ends_on=st.lists(st.sampled_from([410, 1008, "404-409", "4400-4499"]), unique=True),
+    suspends_on=st.lists(st.sampled_from([401, 403, 3000, "4000-4099"]), unique=True),
+)
 SETTINGS = st.builds(
     sl.Settings,
     backoff=BACKOFF,
@@ -106,6 +111,7 @@ SETTINGS = st.builds(
         renew_before_s=st.just(inf) | TIME_S,
         again_after_s=ABOVE_S,
     ),
+    stops=STOPS,
     connect_timeout_s=ABOVE_S,
 )
 SCALING = st.builds(
@@ -256,6 +262,7 @@ def test_the_round_trip_tries_every_field():
     tried = {
         sl.Backoff: BACKOFF,
         sl.Settings: SETTINGS,
+        sl.Stops: STOPS,
         sl.ServerSettings: SERVERS,
         sl.Path: PATHS,
         sl.Workload: WORKLOADS,
@@ -469,6 +476,18 @@ def test_a_file_gives_its_name_to_a_scenario_without_one(tmp_path):
             "faults[1].stop_s = 0.0: must be after start_s (0)",
         ),
         ("[[herds]]\n[herds.client.backof]", "herds[0].client.backof = {}: is not a setting ("),
+        (
+            "[client.stops]\nends_on = [600]",
+            "client.stops.ends_on[0] = 600: must be an HTTP status from 400 to 599, a close code",
+        ),
+        (
+            "[client.stops]\nends_on = [1008, 401]",
+            "client.stops.suspends_on[0] = 401: is in ends_on too (401): a code has one meaning",
+        ),
+        (
+            "[[herds]]\n[herds.client.stops]\nend_on = []",
+            'herds[0].client.stops.end_on = []: is not a setting (did you mean "ends_on"?)',
+        ),
         ('[path.latency]\nmean_s = "20 ms"', 'path.latency.mean_s = "20 ms": must be a number'),
     ],
 )

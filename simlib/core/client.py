@@ -30,6 +30,7 @@ from simlib.core.polling import Polling
 from simlib.core.quality import Monitor, Quality, QualityRules
 from simlib.core.rules import Ruled, seconds
 from simlib.core.session import Session, SessionRules
+from simlib.core.stops import Effect, Stops, effect
 
 # Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
 _CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
@@ -52,6 +53,7 @@ class Settings(Ruled):
     quality: QualityRules = field(default_factory=QualityRules)
     fallback: Fallback = field(default_factory=Fallback)
     session: SessionRules = field(default_factory=SessionRules)
+    stops: Stops = field(default_factory=Stops)
     #: An attempt, a poll or a sign-in without an answer for this long has failed.
     connect_timeout_s: float = seconds(10.0, above=True)
 
@@ -158,9 +160,7 @@ class Client:
             commands.append(ev.Close(self.connection))
         self.delivery.abandon_posts(commands)
         self._tell_link(Input.STOP, now, commands)
-        if self.session.connection:
-            commands.append(ev.Close(self.session.connection))
-        self.session.end()
+        self._end_session(commands)
 
     def _send(self, event: ev.Send, now: float, commands: list[Command]) -> None:
         self.delivery.send(event.message, commands)
@@ -231,22 +231,46 @@ class Client:
     def _failed(self, event: ev.Failed, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
             self.monitor.failed(now)
-            self._end(Input.FAILED, event.reason, event.hint_s, now, commands)
+            self._end(Input.FAILED, event, now, commands)
 
     def _lost(self, event: ev.Lost, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
-            self._end(Input.LOST, event.reason, event.hint_s, now, commands)
+            self._end(Input.LOST, event, now, commands)
 
     def _end(
-        self, told: Input, reason: Reason, hint_s: float, now: float, commands: list[Command]
+        self, told: Input, event: ev.Failed | ev.Lost, now: float, commands: list[Command]
     ) -> None:
-        """Make the end of an attempt or a connection known."""
-        if reason == Reason.UNAUTHORIZED:
-            self._session_over(now, commands, closed=True)
-        elif self._held(now):
+        """Take in the end of an attempt or a connection: its code may stop the client."""
+        if event.code and self._stopped_by(event.code, now, commands, closed=True):
+            return
+        if self._held(now):
             self._suspend(now, commands, closed=True)
         else:
-            self._tell_link(told, now, commands, hint_s)
+            self._tell_link(told, now, commands, event.hint_s)
+
+    def _stopped_by(
+        self, code: int, now: float, commands: list[Command], closed: bool = False
+    ) -> bool:
+        """End or suspend the client if a code does so; ``closed``: its connection has ended."""
+        what = effect(self.settings.stops, code)
+        if what == Effect.ENDS:
+            self._end_for_good(now, commands, closed)
+        elif what == Effect.SUSPENDS:
+            self._session_over(now, commands, closed)
+        return what != Effect.GOES_ON
+
+    def _end_for_good(self, now: float, commands: list[Command], closed: bool) -> None:
+        if self._busy and not closed:
+            commands.append(ev.Close(self.connection))
+        self.delivery.abandon_posts(commands)
+        self._end_polling(commands)
+        self._end_session(commands)
+        self._tell_link(Input.END, now, commands)
+
+    def _end_session(self, commands: list[Command]) -> None:
+        if self.session.connection:
+            commands.append(ev.Close(self.session.connection))
+        self.session.end()
 
     def _received(self, event: ev.Received, now: float, commands: list[Command]) -> None:
         if self._is_current(event.connection):
@@ -272,14 +296,14 @@ class Client:
     def _posted(self, event: ev.Posted, now: float, commands: list[Command]) -> None:
         if self.delivery.posts.pop(event.connection, None) is not None:
             self._answered(event, now, commands)
-            if event.reason == Reason.UNAUTHORIZED:
-                self._session_over(now, commands)
+            if event.code:
+                self._stopped_by(event.code, now, commands)
 
     def _polled(self, event: ev.Polled, now: float, commands: list[Command]) -> None:
         if event.connection == self.polling.connection:
             self.polling.answered(now, event.reason == Reason.ACCEPTED, event.hint_s)
-            if event.reason == Reason.UNAUTHORIZED:
-                self._session_over(now, commands)
+            if event.code:
+                self._stopped_by(event.code, now, commands)
 
     def _wake(self, _: ev.Wake, now: float, commands: list[Command]) -> None:
         if self.link.state == _OPEN:
@@ -316,7 +340,11 @@ class Client:
             commands.append(ev.Open(self.connection))
         if after.carrier.transport != before.carrier.transport:
             self._change_transport(now, commands)
-        if told != Input.STOP:
+        if told == Input.END:
+            # That nothing polls any more is no return to WebSocket.
+            if before.state != State.STOPPED:
+                commands.append(ev.Notify(Reason.GAVE_UP))
+        elif told != Input.STOP:
             commands.extend(map(ev.Notify, _notices(before, after)))
 
     def _change_transport(self, now: float, commands: list[Command]) -> None:

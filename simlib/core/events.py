@@ -178,20 +178,22 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed; ``hint_s`` is the server's Retry-After, or 0."""
+    """The attempt failed; ``hint_s`` is the server's Retry-After, ``code`` its status, or 0."""
 
     connection: int
     reason: Reason
     hint_s: float = 0.0
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The open connection ended."""
+    """The open connection ended; ``code`` is the server's close code, or 0."""
 
     connection: int
     reason: Reason
     hint_s: float = 0.0
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,22 +216,24 @@ class Ponged:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A post was answered as over a connection, or failed for a network reason."""
+    """A post was answered as over a connection, or refused with a status, or got no answer."""
 
     connection: int
     message: int
     reason: Reason
     hint_s: float = 0.0
     version: int = NONE
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """A poll was answered (accepted) or failed for a network reason."""
+    """A poll was answered (accepted), or refused with a status, or got no answer."""
 
     connection: int
     reason: Reason
     hint_s: float = 0.0
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)

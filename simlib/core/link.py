@@ -7,7 +7,8 @@ Rules of the table:
 - A failure is an attempt that failed, or a connection lost before it was stable.
 - After the loss of a stable connection a client may have a wait of its own, which is no attempt's.
 - The breaker does not fight the backoff: it only moves the next attempt, and calls it a probe.
-- After giving up, attempts end; the polling fallback goes on.
+- After giving up, attempts end; the polling fallback goes on. A code that ends the client for good
+  (`stops`) ends polling too.
 - Suspended (offline, or without a session) there are no attempts and nothing counts as failure;
   a resumption attempts soon, jittered, and shortens a wait that is longer.
 
@@ -70,6 +71,7 @@ class Input(IntEnum):
     RESUME = 7
     POOR = 8
     GOOD = 9
+    END = 10
 
 
 class Move(IntEnum):
@@ -95,13 +97,13 @@ _P, _N, _F, _B = Move.PARK, Move.HASTEN, Move.FALL, Move.MEND
 
 #: TABLE[state][input]: every cell is defined. A wake acts only when the deadline has come.
 TABLE: tuple[tuple[Move, ...], ...] = (
-    # START OPENED FAILED LOST WAKE STOP SUSPEND RESUME POOR GOOD
-    (_C, _M, _M, _M, _I, _H, _P, _I, _I, _I),  # IDLE
-    (_M, _E, _R, _R, _R, _H, _P, _I, _I, _I),  # CONNECTING: a wake is the connect timeout
-    (_M, _M, _M, _L, _S, _H, _P, _I, _F, _B),  # OPEN: a wake says stable, or good for long enough
-    (_M, _M, _M, _M, _C, _H, _P, _N, _I, _I),  # WAITING
-    (_C, _M, _M, _M, _F, _H, _I, _I, _I, _I),  # STOPPED: a wake ends the dwell time, so it polls
-    (_M, _M, _M, _M, _I, _H, _I, _N, _I, _I),  # SUSPENDED
+    # START OPENED FAILED LOST WAKE STOP SUSPEND RESUME POOR GOOD END
+    (_C, _M, _M, _M, _I, _H, _P, _I, _I, _I, _M),  # IDLE
+    (_M, _E, _R, _R, _R, _H, _P, _I, _I, _I, _H),  # CONNECTING: a wake is the connect timeout
+    (_M, _M, _M, _L, _S, _H, _P, _I, _F, _B, _H),  # OPEN: a wake: stable, or good for long enough
+    (_M, _M, _M, _M, _C, _H, _P, _N, _I, _I, _H),  # WAITING
+    (_C, _M, _M, _M, _F, _H, _I, _I, _I, _I, _H),  # STOPPED: a wake ends the dwell time: it polls
+    (_M, _M, _M, _M, _I, _H, _I, _N, _I, _I, _H),  # SUSPENDED
 )
 
 

@@ -2,9 +2,10 @@
 
 Rules of the session:
 - A client that signs in does so at its start, and attempts nothing before it has a session.
-- A session is over when its time has passed or the server says so; then attempts are suspended,
-  the user is told once, and after `sign_in_after_s` somebody signs in again.
-- A client that does not sign in is suspended for good by a server that wants a session.
+- A session is over when its time has passed or the server says so (with a code of
+  `stops.suspends_on`); then attempts are suspended, the user is told once, and after
+  `sign_in_after_s` somebody signs in again.
+- A client that does not sign in is suspended for good by such a code.
 """
 
 from __future__ import annotations

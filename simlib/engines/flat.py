@@ -33,6 +33,8 @@ def _type_of(settings: Sequence[Any]) -> np.dtype[Any]:
         values = [getattr(each, item.name) for each in settings]
         if is_dataclass(values[0]):
             parts.append((item.name, _type_of(values)))
+        elif item.name in _WORDED:
+            continue  # said again in numbers, beside
         elif isinstance(values[0], tuple):
             longest = max(map(len, values))
             room = _ROOM
@@ -46,6 +48,8 @@ def _type_of(settings: Sequence[Any]) -> np.dtype[Any]:
 
 
 _FLOATS = ("float", "Count")
+#: Lists with texts in them.
+_WORDED = ("ends_on", "suspends_on")
 
 
 def _fill(record: Any, settings: Any) -> None:

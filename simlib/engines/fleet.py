@@ -10,7 +10,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import EngineError, SettingsError
-from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.engines import watched
 from simlib.engines.kernel import arrays, loop, needs, state
@@ -174,7 +173,7 @@ def left_out(scenario: Scenario) -> list[str]:
     server = scenario.server
     used = {
         "hints": bool(scenario.hints),
-        **_fallbacks(scenario),
+        **_parts_of_clients(scenario),
         "server.session_lifetime_s": server.session_lifetime_s < inf,
         "server.silence_timeout_s": server.silence_timeout_s < inf,
         "workload.rate_per_s": needs.sends(scenario) and not needs.is_plain(scenario),
@@ -185,18 +184,17 @@ def left_out(scenario: Scenario) -> list[str]:
             keys.append(f"faults.{i}.kind")
         elif fault.announced:
             keys.append(f"faults.{i}.announced")
-        elif arrays.told_by(fault) == Reason.UNAUTHORIZED:
-            keys.append(f"faults.{i}.{'status' if fault.kind == FaultKind.REJECT else 'code'}")
     return keys
 
 
-def _fallbacks(scenario: Scenario) -> dict[str, bool]:
+def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
     places = {"client": scenario.client}
     places |= {f"herds.{i}.client": herd.client for i, herd in enumerate(scenario.herds)}
     used = {}
     for place, client in places.items():
         used[f"{place}.fallback.after_attempts"] = client.fallback.after_attempts < inf
         used[f"{place}.fallback.when_quality"] = client.fallback.when_quality > 0
+        used[f"{place}.session.sign_in_after_s"] = client.session.sign_in_after_s < inf
     return used
 
 

@@ -61,11 +61,11 @@ class _Attempt:
     def opened(self) -> None:
         self._host.tell(self._driver, ev.Opened(self._connection))
 
-    def failed(self, reason: Reason, hint_s: float) -> None:
-        self._host.tell(self._driver, ev.Failed(self._connection, reason, hint_s))
+    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+        self._host.tell(self._driver, ev.Failed(self._connection, reason, hint_s, status))
 
-    def lost(self, reason: Reason, hint_s: float) -> None:
-        self._host.tell(self._driver, ev.Lost(self._connection, reason, hint_s))
+    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+        self._host.tell(self._driver, ev.Lost(self._connection, reason, hint_s, code))
 
     def text(self, data: bytes) -> None:
         try:
@@ -225,7 +225,7 @@ class LiveHost:
             await loop.create_connection(lambda: connection, sock=await self._reach_proxy(where))
         except OSError:
             self._forget(where)
-            attempt.failed(Reason.REFUSED, 0.0)
+            attempt.failed(Reason.REFUSED, 0.0, 0)
         except asyncio.CancelledError:
             self._forget(where)
             raise
@@ -247,31 +247,31 @@ class LiveHost:
 
     async def _poll(self, driver: Driver, where: _Where, command: ev.Poll) -> None:
         response = await self._request("GET", "poll", where, channels=command.channels)
-        reason, hint_s, updates = _outcome(response), _hint_s(response), []
-        if reason == Reason.ACCEPTED:
+        (reason, code), hint_s, updates = _outcome(response), _hint_s(response), []
+        if response is not None and reason == Reason.ACCEPTED:
             try:
                 updates = codec.updates_of(response.content, where[1])
             except EngineError:
                 reason = Reason.PROTOCOL
         for update in updates:
             self.tell(driver, update)
-        self.tell(driver, ev.Polled(where[1], reason, hint_s))
+        self.tell(driver, ev.Polled(where[1], reason, hint_s, code))
 
     async def _post(self, driver: Driver, where: _Where, command: ev.Post) -> None:
         text = codec.message_text(command.message)
         response = await self._request("POST", "messages", where, text)
-        reason, hint_s, version = _outcome(response), _hint_s(response), NONE
-        if reason in (Reason.ACCEPTED, Reason.LIMITED):
+        (reason, code), hint_s, version = _outcome(response), _hint_s(response), NONE
+        if response is not None and reason in (Reason.ACCEPTED, Reason.LIMITED):
             try:
                 _, reason, hint_s, version = codec.answer_of(response.content)
             except EngineError:
                 reason = Reason.PROTOCOL
-        self.tell(driver, ev.Posted(where[1], command.message.id, reason, hint_s, version))
+        self.tell(driver, ev.Posted(where[1], command.message.id, reason, hint_s, version, code))
 
     async def _sign_in(self, driver: Driver, where: _Where, _: ev.SignIn) -> None:
         response = await self._request("POST", "login", where, self._processes.password)
-        reason = _outcome(response)
-        if reason != Reason.ACCEPTED:
+        reason = _outcome(response)[0]
+        if response is None or reason != Reason.ACCEPTED:
             self.tell(driver, ev.SignedIn(where[1], reason))
             return
         lifetime_s = response.json()["lifetime_s"]
@@ -287,8 +287,8 @@ class LiveHost:
         where: _Where,
         text: str | None = None,
         channels: tuple[tuple[int, int], ...] = (),
-    ) -> httpx.Response:
-        """Return the response; of a request that failed on its way, one of status 0."""
+    ) -> httpx.Response | None:
+        """Return the response; None if the request failed on its way."""
         url = self._url("http", path, where)
         if channels:
             url += f"&channels={codec.channels_text(channels)}"
@@ -296,7 +296,7 @@ class LiveHost:
         try:
             return await self._http.request(method, url, content=text, headers=headers)
         except httpx.TransportError:
-            return httpx.Response(_NO_STATUS)
+            return None
 
     def _url(self, scheme: str, path: str, where: _Where) -> str:
         client, connection = where
@@ -347,8 +347,6 @@ _WORK: dict[type, _Work] = {
     ev.Post: LiveHost._post,
     ev.SignIn: LiveHost._sign_in,
 }
-#: Stands for the status of a request that got no answer.
-_NO_STATUS = 599
 
 
 async def _check_reachable(host: str, port: int) -> None:
@@ -375,19 +373,20 @@ def _store(scenario: Scenario, path: Path) -> Store:
     return SqliteStore(path)
 
 
-def _outcome(response: httpx.Response) -> Reason:
+def _outcome(response: httpx.Response | None) -> tuple[Reason, int]:
+    """Return what came of a request, and the status that refused it, or 0."""
+    if response is None:
+        return Reason.REFUSED, 0
     if response.status_code == 200:
-        return Reason.ACCEPTED
-    if response.status_code == _NO_STATUS:
-        return Reason.REFUSED
+        return Reason.ACCEPTED, 0
     is_answer = response.headers.get("content-type") == "application/json"
     if response.status_code == 429 and is_answer:
-        return Reason.LIMITED
-    return reasons.of_status(response.status_code)
+        return Reason.LIMITED, 0
+    return reasons.of_status(response.status_code), response.status_code
 
 
-def _hint_s(response: httpx.Response) -> float:
-    return retry_after_s(response.headers.get("Retry-After"))
+def _hint_s(response: httpx.Response | None) -> float:
+    return 0.0 if response is None else retry_after_s(response.headers.get("Retry-After"))
 
 
 async def play_async(

@@ -1,4 +1,7 @@
-"""What HTTP statuses and WebSocket close codes mean to a client: the only table of it."""
+"""The word that an HTTP status or a WebSocket close code has in a trace: the only table of it.
+
+What a code does to a client is a setting of the client: `simlib.core.stops`.
+"""
 
 from __future__ import annotations
 

@@ -226,9 +226,9 @@ class SimHost:
             self._fail(line, Reason.REFUSED)
         self._ended(line)
 
-    def _fail(self, line: _Line, reason: Reason, hint_s: float = 0.0) -> None:
+    def _fail(self, line: _Line, reason: Reason, hint_s: float = 0.0, status: int = 0) -> None:
         del self._lines[line.client, line.connection]
-        line.driver.feed(_failure(line, reason, hint_s))
+        line.driver.feed(_failure(line, reason, hint_s, status))
 
     # --- the servers ---------------------------------------------------------------------
 
@@ -246,7 +246,7 @@ class SimHost:
         signed_in_s = self._cookies_s.get(client, -inf)
         if fault is not None:
             reason, hint_s = reasons.of_status(fault.status), float(fault.retry_after_s)
-            self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s)
+            self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s, fault.status)
         elif isinstance(asked, ev.Open):
             self.tell_server(line.gateway, ev.Arrived(client, connection, signed_in_s))
         elif isinstance(asked, ev.Post):
@@ -299,7 +299,8 @@ class SimHost:
 
     def _refuse(self, line: _Line, command: ev.Refuse) -> None:
         reason = reasons.of_status(command.status)
-        self._down(line, ANSWER_BYTES, self._fail, line, reason, command.hint_s)
+        hint_s, status = command.hint_s, command.status
+        self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s, status)
 
     def _answer(self, line: _Line, a: ev.Answer) -> None:
         line_open = line.route == Route.WEBSOCKET
@@ -345,7 +346,7 @@ class SimHost:
     def _lost(self, line: _Line, command: ev.Shut) -> None:
         del self._lines[line.client, line.connection]
         reason = reasons.of_code(command.code)
-        line.driver.feed(ev.Lost(line.connection, reason, command.hint_s))
+        line.driver.feed(ev.Lost(line.connection, reason, command.hint_s, command.code))
 
     # --- faults --------------------------------------------------------------------------
 
@@ -416,15 +417,15 @@ def _framed(client: int, connection: int, message: ev.Message) -> ev.Framed:
     return ev.Framed(client, connection, message.id, message.key, message.base)
 
 
-def _failure(line: _Line, reason: Reason, hint_s: float) -> ev.Event:
+def _failure(line: _Line, reason: Reason, hint_s: float, status: int) -> ev.Event:
     asked = line.asked
     if isinstance(asked, ev.Open):
-        return ev.Failed(line.connection, reason, hint_s)
+        return ev.Failed(line.connection, reason, hint_s, status)
     if isinstance(asked, ev.Post):
-        return ev.Posted(line.connection, asked.message.id, reason, hint_s)
+        return ev.Posted(line.connection, asked.message.id, reason, hint_s, code=status)
     if isinstance(asked, ev.SignIn):
         return ev.SignedIn(line.connection, reason)
-    return ev.Polled(line.connection, reason, hint_s)
+    return ev.Polled(line.connection, reason, hint_s, status)
 
 
 def play(

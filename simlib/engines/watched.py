@@ -22,7 +22,7 @@ from simlib.rows import Kind, Name
 from simlib.scenario import Scenario
 from simlib.trace import Trace
 
-_EVENTS: dict[int, Callable[[int, Reason, float], ev.Event]] = {
+_EVENTS: dict[int, Callable[[int, Reason, float, int], ev.Event]] = {
     Input.START: lambda *_: ev.Start(),
     Input.OPENED: lambda connection, *_: ev.Opened(connection),
     Input.FAILED: ev.Failed,
@@ -99,13 +99,14 @@ def _happen(
     connection: int,
     reason: int,
     hint_s: float,
+    code: int,
 ) -> None:
     now = clock.now_s
     if driver.client.deadline <= now:
         # A wake that is due at this very moment comes first: its alarm was set before.
-        clock.at(now, _happen, clock, driver, trace, what, client, connection, reason, hint_s)
+        clock.at(now, _happen, clock, driver, trace, what, client, connection, reason, hint_s, code)
     elif what in _NAMES:
         why = Reason(reason)
         trace.append(note(now, client, Kind.SERVER, _NAMES[what], connection, NONE, why))
     else:
-        driver.feed(_EVENTS[what](connection, Reason(reason), hint_s))
+        driver.feed(_EVENTS[what](connection, Reason(reason), hint_s, code))

@@ -372,7 +372,7 @@ def note(
 
 
 #: From the hint to the quality: nothing, and a client that is idle.
-_NOTHING = (0.0, NONE, 0, inf, NONE, NONE, 0, 0, 0, 0, 0, 0.0, 0)
+_NOTHING = (0.0, 0, NONE, 0, inf, NONE, NONE, 0, 0, 0, 0, 0, 0.0, 0)
 _SERVER_NAMES: dict[type, Name] = {
     Admit: Name.ADMIT,
     Refuse: Name.REFUSE,

@@ -32,11 +32,11 @@ class Listener(Protocol):
     def opened(self) -> None:
         """Hear that the connection is open."""
 
-    def failed(self, reason: Reason, hint_s: float) -> None:
-        """Hear that the attempt failed."""
+    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+        """Hear that the attempt failed, with the answer's status, or 0."""
 
-    def lost(self, reason: Reason, hint_s: float) -> None:
-        """Hear that the open connection ended."""
+    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+        """Hear that the open connection ended, with the close code that came, or 0."""
 
     def text(self, data: bytes) -> None:
         """Hear a text frame."""
@@ -92,7 +92,7 @@ class WebSocketConnection(asyncio.Protocol):
             if self._opened:
                 self._listener.lost(*self._why_lost())
             else:
-                self._listener.failed(Reason.REFUSED, 0.0)
+                self._listener.failed(Reason.REFUSED, 0.0, 0)
         self._gone()
 
     _opened = False
@@ -109,12 +109,13 @@ class WebSocketConnection(asyncio.Protocol):
             self._protocol.send_ping(b"")
             self._write()
 
-    def _why_lost(self) -> tuple[Reason, float]:
+    def _why_lost(self) -> tuple[Reason, float, int]:
         received, sent = self._protocol.close_rcvd, self._protocol.close_sent
         if received is not None:
-            return reasons.of_code(received.code), codec.close_hint_s(received.reason)
+            hint_s = codec.close_hint_s(received.reason)
+            return reasons.of_code(received.code), hint_s, int(received.code)
         # The library itself closed, for what it heard was no WebSocket.
-        return (Reason.PROTOCOL if sent is not None else Reason.RESET), 0.0
+        return (Reason.PROTOCOL if sent is not None else Reason.RESET), 0.0, 0
 
     def reject(self) -> None:
         """End the connection since the other side says what it should not."""
@@ -122,7 +123,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._protocol.send_close(_UNSUPPORTED)
         self._write()
         self.close()
-        self._listener.lost(Reason.PROTOCOL, 0.0)
+        self._listener.lost(Reason.PROTOCOL, 0.0, 0)
 
     def close(self) -> None:
         """Give the connection up; nothing more is heard of it."""
@@ -158,12 +159,13 @@ class WebSocketConnection(asyncio.Protocol):
             self._opened = True
             self._listener.opened()
             return
-        reason, hint_s = Reason.PROTOCOL, 0.0
+        reason, hint_s, status = Reason.PROTOCOL, 0.0, 0
         if isinstance(error, InvalidStatus):
-            reason = reasons.of_status(error.response.status_code)
+            status = error.response.status_code
+            reason = reasons.of_status(status)
             hint_s = retry_after_s(error.response.headers.get("Retry-After"))
         self.close()
-        self._listener.failed(reason, hint_s)
+        self._listener.failed(reason, hint_s, status)
 
     def _write(self) -> None:
         assert self._transport is not None

@@ -49,7 +49,7 @@ MEANING = {
     "amplification": "attempts per attempt that was needed, that is, per connection opened",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
     "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint",
-    "gave_up": "clients that gave up at least once",
+    "gave_up": "clients that gave up, or that a code ended for good, at least once",
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",
     "sent": "messages that the application gave to its clients",

@@ -73,7 +73,7 @@ def test_a_session_that_is_over_suspends_asks_once_and_resumes_with_everything()
     one = client(session=USER)
     told(one, (Start(), 0.0), (SignedIn(1, Reason.ACCEPTED, 60.0), 0.0), (Wake(), 0.0))
     told(one, (Opened(2), 0.0), (Send(A), 1.0))
-    assert [Notify(Reason.SIGN_IN)] == told(one, (Lost(2, Reason.UNAUTHORIZED), 5.0))
+    assert [Notify(Reason.SIGN_IN)] == told(one, (Lost(2, Reason.UNAUTHORIZED, 0.0, 4401), 5.0))
     assert (State.SUSPENDED, 7.0) == (one.link.state, one.deadline)
     told(one, (Send(B), 6.0))
     assert [SignIn(3)] == told(one, (Wake(), 7.0))
@@ -103,7 +103,8 @@ def test_a_sign_in_without_an_answer_or_with_a_bad_one_is_tried_again():
 
 
 @pytest.mark.parametrize(
-    "refused", [Posted(3, 0, Reason.UNAUTHORIZED), Polled(4, Reason.UNAUTHORIZED)]
+    "refused",
+    [Posted(3, 0, Reason.UNAUTHORIZED, code=401), Polled(4, Reason.UNAUTHORIZED, code=403)],
 )
 def test_a_refused_poll_or_post_ends_the_session_too(refused):
     one = client(fallback=Fallback(after_attempts=1, poll_interval_s=0.8))

@@ -47,20 +47,37 @@ WAYS = {
 }
 #: Where each input leads from each state; None: the state does not allow it.
 LEADS = {
-    State.IDLE: ("CONNECTING", None, None, None, "IDLE", "STOPPED", "SUSPENDED", *["IDLE"] * 3),
+    State.IDLE: (
+        "CONNECTING",
+        None,
+        None,
+        None,
+        "IDLE",
+        "STOPPED",
+        "SUSPENDED",
+        *["IDLE"] * 3,
+        None,
+    ),
     State.CONNECTING: (
         *(None, "OPEN", "WAITING", "WAITING", "WAITING", "STOPPED", "SUSPENDED"),
         *["CONNECTING"] * 3,
+        "STOPPED",
     ),
-    State.OPEN: (None, None, None, "WAITING", "OPEN", "STOPPED", "SUSPENDED", *["OPEN"] * 3),
+    State.OPEN: (
+        *(None, None, None, "WAITING", "OPEN", "STOPPED", "SUSPENDED"),
+        *["OPEN"] * 3,
+        "STOPPED",
+    ),
     State.WAITING: (
         *(None, None, None, None, "CONNECTING", "STOPPED", "SUSPENDED"),
         *["WAITING"] * 3,
+        "STOPPED",
     ),
-    State.STOPPED: ("CONNECTING", None, None, None, "STOPPED", "STOPPED", *["STOPPED"] * 4),
+    State.STOPPED: ("CONNECTING", None, None, None, "STOPPED", "STOPPED", *["STOPPED"] * 5),
     State.SUSPENDED: (
         *(None, None, None, None, "SUSPENDED", "STOPPED", "SUSPENDED", "WAITING"),
         *["SUSPENDED"] * 2,
+        "STOPPED",
     ),
 }
 CELLS = [(state, word) for state in State for word in Input]

@@ -184,6 +184,42 @@ SCENARIOS = {
         duration_s=20,
         ramp_s=0,
     ),
+    "a status of the server's own that ends them": storm(
+        client=client(stops=sl.Stops(ends_on=[503])), server=server(accept_per_s=15)
+    ),
+    "codes that end or suspend some and not others": storm(
+        clients=200,
+        stay_s=50,
+        herds=[
+            sl.Herd(
+                name="goes on",
+                clients_fraction=0.3,
+                client=client(
+                    stops=sl.Stops(suspends_on=[]),
+                    heartbeat=sl.HeartbeatRules(interval_s=3, timeout_s=1),
+                ),
+            ),
+            sl.Herd(
+                name="ends",
+                clients_fraction=0.3,
+                client=client(
+                    LOCKSTEP,
+                    stops=sl.Stops(ends_on=[1012, "4400-4499", "400-410"], suspends_on=[]),
+                ),
+            ),
+        ],
+        server=server(handshake_service_s=0.005, max_connections=180),
+        faults=[
+            sl.Fault("reject", start_s=5, stop_s=9, status=401, clients_fraction=0.5),
+            sl.Fault("reset", start_s=5.5, clients_fraction=0.7),
+            sl.Fault("close", start_s=12, code=4401, clients_fraction=0.2),
+            sl.Fault("deploy", start_s=20, stop_s=30),
+            sl.Fault("close", start_s=35, stop_s=37, code=4410, clients_fraction=0.3),
+            sl.Fault("reject", start_s=40, stop_s=44, status=410),
+            sl.Fault("reset", start_s=41, clients_fraction=0.5),
+            sl.Fault("outage", start_s=50, stop_s=52),
+        ],
+    ),
     "four gateways, a rolling deploy, two herds, clients that leave": storm(
         clients=200,
         gateways=4,
@@ -394,6 +430,8 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
     )
     expected = ["client.fallback.after_attempts", "workload.rate_per_s", "faults.1.kind"]
     assert expected == fleet.left_out(scenario)
+    signs_in = storm(client=client(session=sl.SessionRules(sign_in_after_s=2)))
+    assert ["client.session.sign_in_after_s"] == fleet.left_out(signs_in)
     with pytest.raises(SettingsError, match=r"after_attempts = 3\.0.*rate_per_s, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
 
@@ -542,6 +580,7 @@ WATCHED = {
         "breaker by failures in a row",
         "faults that nobody is told of, found by the heartbeat",
         "a server that ends connections",
+        "codes that end or suspend some and not others",
         "four gateways, a rolling deploy, two herds, clients that leave",
     )
 }

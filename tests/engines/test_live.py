@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import os
 import signal
@@ -143,6 +144,57 @@ def test_a_rejection_carries_its_retry_after_as_a_lower_bound() -> None:
     assert failed["reason"].astype(str).tolist() == ["rejected"] * 4
     assert failed["hint_s"].tolist() == [1.0] * 4
     assert (failed["wait_s"] >= 1.0).all()
+
+
+def stopped_by(trace: Trace) -> list[tuple[str, int, str]]:
+    """Return what stopped clients: what they were told, its code, and how they then stood."""
+    told = trace.frame().query("kind == 'event' and state in ('stopped', 'suspended') and code > 0")
+    return sorted(
+        told[["name", "code", "state"]]
+        .astype({"name": str, "state": str})
+        .itertuples(index=False, name=None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("stops", "expected"),
+    [
+        (sl.Stops(ends_on=[401], suspends_on=[]), [("failed", 401, "stopped")] * 4),
+        (sl.Stops(), [("failed", 401, "suspended")] * 4),
+        (sl.Stops(suspends_on=[]), []),
+    ],
+)
+def test_a_status_stops_real_clients_as_their_settings_say(
+    stops: sl.Stops, expected: list[tuple[str, int, str]]
+) -> None:
+    reject = sl.Fault("reject", start_s=0.0, stop_s=0.8, status=401)
+    client = dataclasses.replace(QUICK, stops=stops)
+    trace = sl.run(scenario(client=client, faults=[reject], ramp_s=0.0), on="live")
+    assert expected == stopped_by(trace)
+    assert (0 if expected else 4) == trace.counts().get("opened", 0)
+
+
+def test_a_close_code_stops_real_clients_as_their_settings_say() -> None:
+    closing = sl.Fault("close", start_s=1.0, code=4410)
+    client = dataclasses.replace(QUICK, stops=sl.Stops(ends_on=["4400-4499"], suspends_on=[]))
+    trace = sl.run(scenario(client=client, faults=[closing]), on="live")
+    assert [("lost", 4410, "stopped")] * 4 == stopped_by(trace)
+    assert 4 == trace.counts()["opened"]
+
+
+def test_a_poll_s_status_stops_real_clients() -> None:
+    client = dataclasses.replace(
+        QUICK,
+        stops=sl.Stops(ends_on=[599]),
+        fallback=sl.Fallback(after_attempts=1, poll_interval_s=0.3),
+    )
+    faults = [
+        sl.Fault("outage", start_s=0.0, stop_s=2.5, route="websocket"),
+        sl.Fault("reject", start_s=1.0, stop_s=2.5, route="http", status=599),
+    ]
+    trace = sl.run(scenario(client=client, faults=faults), on="live")
+    assert {("polled", 599, "stopped"), ("posted", 599, "stopped")} >= set(stopped_by(trace))
+    assert 4 == len(stopped_by(trace))
 
 
 def test_the_server_sheds_handshakes_over_its_limit() -> None:

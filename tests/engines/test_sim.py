@@ -210,7 +210,7 @@ def test_a_rejection_s_retry_after_is_a_lower_bound_of_the_wait():
         "   2.000 s  lost: reset -> waiting 1.000 s (attempt 1)",
         "   2.500 s  -- reject begins --",
         "   3.000 s  wake -> connecting; open #2",
-        "   3.200 s  failed: rejected, retry after 4 s -> waiting 4.000 s (attempt 2)",
+        "   3.200 s  failed: rejected 503, retry after 4 s -> waiting 4.000 s (attempt 2)",
         "   6.000 s  -- reject ends --",
         "   7.200 s  wake -> connecting; open #3",
         "   7.400 s  opened -> open",
@@ -264,11 +264,56 @@ def test_a_rejected_poll_proves_no_route():
     lines = story(quiet(6, *faults, **FALLS_BACK), 1.5)
     assert [line for line in lines if "poll" in line or "post" in line] == [
         "   2.100 s  failed: refused -> waiting 2.000 s (attempt 2); notify (fell back); poll",
-        "   2.300 s  polled: rejected, retry after 3 s",
+        "   2.300 s  polled: rejected 503, retry after 3 s",
         "   5.300 s  wake -> waiting 2.900 s (attempt 3); poll",
         "   5.500 s  polled: accepted; post 0",
         "   5.700 s  posted 0: accepted",
     ]
+
+
+# --- codes that stop a client --------------------------------------------------------------
+
+REJECTED = sl.Fault("reset", 2), sl.Fault("reject", 2.5, 6, status=401)
+
+
+def test_a_status_that_suspends_it_is_said_and_nothing_is_attempted_any_more():
+    assert [
+        "   3.000 s  wake -> connecting; open #2",
+        "   3.200 s  failed: unauthorized 401 -> suspended; notify (sign in)",
+        "   6.000 s  -- reject ends --",
+    ] == story(quiet(30, *REJECTED))[5:]
+
+
+def test_a_client_that_goes_on_after_a_401_is_back_when_that_ends():
+    assert [
+        "   3.000 s  wake -> connecting; open #2",
+        "   3.200 s  failed: unauthorized 401 -> waiting 2.000 s (attempt 2)",
+        "   5.200 s  wake -> connecting; open #3",
+        "   5.400 s  failed: unauthorized 401 -> waiting 4.000 s (attempt 3)",
+        "   6.000 s  -- reject ends --",
+        "   9.400 s  wake -> connecting; open #4",
+        "   9.600 s  opened -> open",
+    ] == story(quiet(30, *REJECTED, stops=sl.Stops(suspends_on=[])))[5:]
+
+
+def test_a_close_code_that_ends_it_ends_it_for_good():
+    closing = quiet(
+        30, sl.Fault("close", 2, code=4410), stops=sl.Stops(ends_on=["4400-4499"], suspends_on=[])
+    )
+    assert [
+        "   2.000 s  -- close --",
+        "   2.050 s  lost: closed 4410 -> stopped; notify (gave up)",
+    ] == story(closing)[2:]
+
+
+def test_a_poll_s_status_ends_a_client_that_is_polling():
+    faults = (
+        sl.Fault("outage", 1, route="websocket"),
+        sl.Fault("reject", 4, 9, route="http", status=410),
+    )
+    lines = story(quiet(12, *faults, **FALLS_BACK, stops=sl.Stops(ends_on=[410])))
+    assert "   4.300 s  polled: rejected 410 -> stopped; notify (gave up)" == lines[-2]
+    assert "   9.000 s  -- reject ends --" == lines[-1]
 
 
 def test_only_the_share_of_clients_that_a_fault_hits_is_hit():
@@ -426,11 +471,11 @@ PARETO = BUSY.replace("path.latency.shape", 2.5).replace("path.latency.distribut
 #: Of machine, operating system and Python version a digest knows nothing; of the model, all.
 #: Change one only together with the behaviour that it stands for.
 DIGESTS = {
-    "busy": (BUSY, "29f56f75ebc75c57c04f035f2a24e7960377cbe89149ba7275e021e78e3eaa2c"),
-    "busy on pareto": (PARETO, "a9457d0773a7cf491c9386eafff61b63968b2f8bb443e4a8f39d1e0e30dd3ccc"),
+    "busy": (BUSY, "f85478c5d015cf39b90c2bf1e66ee84e394dbba0f323f96069f8386cc82c33bb"),
+    "busy on pareto": (PARETO, "38a257adfd384ca5f92747e92b8282853408eb31dd31c2910fcbabc0ab0fc006"),
     "storm": (
         sl.Scenario(clients=300, duration_s=30, faults=[sl.Fault("outage", 5, 15)]),
-        "e86cd26768d52ff600e0883ce1b253bd25d7e95f43e259c62128c84adebc3fe2",
+        "9816cfca6bf15f3188a247f453bee2595290e39583736c61dfc281187e85d83f",
     ),
 }
 

@@ -52,13 +52,13 @@ def _size(record: Any) -> int:
     return int(np.dtype(record).itemsize)
 
 
-def told_by(fault: Fault) -> Reason:
-    """Return why a fault's clients fail or lose their connections, as they are told."""
+def _told_by(fault: Fault) -> tuple[int, int]:
+    """Return why a fault's clients fail or lose their connections, and with which code."""
     if fault.kind == FaultKind.CLOSE:
-        return reasons.of_code(fault.code)
+        return reasons.of_code(fault.code).value, fault.code
     if fault.kind == FaultKind.DEPLOY:
-        return reasons.of_code(RESTART)
-    return reasons.of_status(fault.status)
+        return reasons.of_code(RESTART).value, RESTART
+    return reasons.of_status(fault.status).value, fault.status
 
 
 def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> state.Fleet:
@@ -87,7 +87,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
     rooms = clients + _GHOSTS if run["is_ordered"][0] or needs.orders(scenario) else 1
-    marks = [(timeline.origins[i], int(told_by(timeline.faults[i])), 0) for i in acting]
+    marks = [(timeline.origins[i], *_told_by(timeline.faults[i]), 0) for i in acting]
     return state.Fleet(
         run=run,
         clients=own,
@@ -103,7 +103,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
         ghosts=_ghosts(0, _GHOSTS),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
-        marks=np.array(marks or [(0, 0, 0)], state.MARK),
+        marks=np.array(marks or [(0, 0, 0, 0)], state.MARK),
         ways=flat([timeline.faults[i] for i in ways] or [Fault()])[: len(ways)],
         way_origins=np.array([timeline.origins[i] for i in ways], np.int64),
         edges=np.array([(time_s, place[i], starts) for time_s, i, starts in edges], state.EDGE),

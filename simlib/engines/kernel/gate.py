@@ -51,7 +51,7 @@ _REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
 def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     """Return when a handshake that arrives now will be done; -1: it is refused."""
     run, rules, number = w.run[0], w.server[0], number_of(w, i)
-    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, now)
+    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
     if run.tells == 0:
         return now
     while run.queued > 0 and w.queue_s[0] <= now:
@@ -64,7 +64,7 @@ def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     if not may_enter(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now) or (
         begin_s > now and run.queued >= rules.backlog
     ):
-        write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, now)
+        write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, wide(0), now)
         return -1.0
     done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
     occupy(w.free_s, done_s + resync_s(rules, run.slowness))
@@ -123,7 +123,7 @@ def shut(w: Fleet, i: int, fault: int, now: float) -> None:
     c = w.clients[i]
     c.stage = DISMISSED
     w.run[0].taken -= 1
-    write_down(w, i, c.draws + 1, wide(DID_SHUT), wide(0), 0.0, now)
+    write_down(w, i, c.draws + 1, wide(DID_SHUT), wide(0), 0.0, wide(0), now)
     arrival_s = down_s(w, i, now, CLOSE_BYTES)
     put(w.wheel, arrival_s, event(i, c.draws, BY_FAULT + fault))
 
@@ -272,7 +272,7 @@ def open_ghost(w: Fleet, place: int, now: float) -> None:
     ghost = w.ghosts[place]
     if ghost.generation != w.run[0].generation:
         return
-    write_down(w, ghost.client, ghost.connection, wide(DID_ADMIT), wide(0), 0.0, now)
+    write_down(w, ghost.client, ghost.connection, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
     if _shunned_by(w, ghost.client, now) >= 0:
         shut_ghost(w, place, now)
 
@@ -281,7 +281,7 @@ def shut_ghost(w: Fleet, place: int, now: float) -> None:
     """End a connection whose client has gone, as any other."""
     ghost = w.ghosts[place]
     if ghost.generation == w.run[0].generation:
-        write_down(w, ghost.client, ghost.connection, wide(DID_SHUT), wide(0), 0.0, now)
+        write_down(w, ghost.client, ghost.connection, wide(DID_SHUT), wide(0), 0.0, wide(0), now)
     end_ghost(w, place)
 
 

@@ -40,7 +40,7 @@ from simlib.engines.kernel.wheel import next_s, pop, put
 
 #: What `advance` says of how it stopped.
 DONE, MORE, GROW = range(3)
-_STOPPED = State.STOPPED.value
+_STOPPED, _SUSPENDED = State.STOPPED.value, State.SUSPENDED.value
 _DEPLOY, _CLOSE = FaultKind.DEPLOY.value, FaultKind.CLOSE.value
 _HERD, _STAY = Stream.HERD.value, Stream.STAY.value
 
@@ -141,7 +141,7 @@ def _still(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int
         if kind == GIVE_UP and is_due(c.draws - 1, what) and wakes_instead(w, i, now):
             return i, WAKE
         return NOBODY, kind
-    if c.state == _STOPPED:
+    if c.state in (_STOPPED, _SUSPENDED):
         if kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].ghost >= 0:
             # It left meanwhile. Who gave up as its line was cut has nothing on its way.
             haunt(w, w.lanes[i].ghost, now)

@@ -103,9 +103,10 @@ RUN = [
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
     ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"),
 ]  # fmt: skip
-#: Of each fault: which of the scenario it belongs to, what those are told that it hits, and which
-#: server ends all connections because of it (by its generation, from 1).
-MARK = [("origin", "i8"), ("reason", "i8"), ("shunned_by", "i8")]
+#: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
+#: status or close code, and which server ends all connections because of it (by its generation,
+#: from 1).
+MARK = [("origin", "i8"), ("reason", "i8"), ("code", "i8"), ("shunned_by", "i8")]
 #: When a fault starts or stops.
 EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
 #: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
@@ -113,7 +114,7 @@ INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended
 #: What a watched client was told, or what its server did for it: an `Input`, or one of these.
 LOG = [
     ("time_s", "f8"), ("what", "i8"), ("client", "i8"), ("connection", "i8"), ("reason", "i8"),
-    ("hint_s", "f8"),
+    ("hint_s", "f8"), ("code", "i8"),
 ]  # fmt: skip
 TOLD_PONG, DID_ARRIVE, DID_ADMIT, DID_REFUSE, DID_SHUT = range(16, 21)
 
@@ -174,14 +175,21 @@ def number_of(w: Fleet, i: int) -> int:
 
 
 def write_down(
-    w: Fleet, i: int, connection: int, what: int, reason: int, hint_s: float, now: float
+    w: Fleet,
+    i: int,
+    connection: int,
+    what: int,
+    reason: int,
+    hint_s: float,
+    code: int,
+    now: float,
 ) -> None:
     """Write down what happens to a watched client."""
     run = w.run[0]
     if w.clients[i].is_watched:
         row = w.log[run.logged]
         row.time_s, row.what, row.client = now, what, number_of(w, i)
-        row.connection, row.reason, row.hint_s = connection, reason, hint_s
+        row.connection, row.reason, row.hint_s, row.code = connection, reason, hint_s, code
         run.logged += 1
 
 

@@ -17,6 +17,8 @@ from simlib.core.fallback import Carrier
 from simlib.core.faults import FaultKind
 from simlib.core.heartbeat import next_ping_s
 from simlib.core.link import Budget, Input, Link, State, step
+from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
+from simlib.core.stops import Effect, Stops, effect
 from simlib.engines.kernel.gate import abandon, enter, send_ghost, shun
 from simlib.engines.kernel.network import connected_s, down_s, up_s
 from simlib.engines.kernel.state import (
@@ -79,6 +81,8 @@ _TOLD_START, _TOLD_OPENED, _TOLD_FAILED = (
     Input.FAILED.value,
 )
 _TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.STOP.value
+_TOLD_END, _TOLD_SUSPEND = Input.END.value, Input.SUSPEND.value
+_ENDS, _SUSPENDS = Effect.ENDS.value, Effect.SUSPENDS.value
 _CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
 _REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
 _TRIPPED = BreakerState.OPEN.value
@@ -97,9 +101,11 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     for turns in range(1, _LONGEST + 1):
         if kind < CONNECTED or kind >= BY_FAULT:
             before = link
-            told, reason, hint_s = _told(w, i, before, kind, now)
+            told, reason, hint_s, code = _told(w, i, before, kind, now)
             if told != _TOLD_WAKE and kind != SILENT:
-                write_down(w, i, link.draws + 1, wide(told), reason, hint_s, now)
+                write_down(w, i, link.draws + 1, wide(told), reason, hint_s, wide(code), now)
+            if code > 0:
+                told = _stopped_by(rules.stops, code, told)
             link = step(before, told, now, rules, run.seed, number, hint_s)
             _note(w, i, before, link, told, reason, hint_s, now)
             now, kind = _next(w, i, link, now)
@@ -188,36 +194,46 @@ def is_short(w: Fleet, more: int) -> bool:
     )
 
 
-def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float]:
-    """Return what a link is told, why, and the server's hint."""
+def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
+    """Return what happens to a link, why, the server's hint, and its status or close code."""
     if kind == WAKE:
-        return _TOLD_WAKE, 0, 0.0
+        return _TOLD_WAKE, 0, 0.0, 0
     if kind == OPENED:
-        return _TOLD_OPENED, 0, 0.0
+        return _TOLD_OPENED, 0, 0.0, 0
     if kind == REFUSED:
-        return _TOLD_FAILED, _REFUSED, 0.0
+        return _TOLD_FAILED, _REFUSED, 0.0, 0
     if kind == UNAVAILABLE:
-        return _TOLD_FAILED, _REJECTED, float(w.server[0].retry_after_s)
+        return _TOLD_FAILED, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
     if kind >= BY_FAULT:
         told = _TOLD_FAILED if link.state == _CONNECTING else _TOLD_LOST
-        fault = kind - BY_FAULT
-        return told, int(w.marks[fault].reason), float(w.faults[fault].retry_after_s)
+        mark, fault = w.marks[kind - BY_FAULT], w.faults[kind - BY_FAULT]
+        return told, int(mark.reason), float(fault.retry_after_s), int(mark.code)
     if kind == CUT:
-        return (_TOLD_LOST, _CUT, 0.0) if link.state == _OPEN else (_TOLD_FAILED, _REFUSED, 0.0)
+        if link.state == _OPEN:
+            return _TOLD_LOST, _CUT, 0.0, 0
+        return _TOLD_FAILED, _REFUSED, 0.0, 0
     if kind == START:
-        return _TOLD_START, 0, 0.0
+        return _TOLD_START, 0, 0.0, 0
     return _closed(w, i, link, kind, now)
 
 
-def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float]:
+def _stopped_by(rules: Stops, code: int, told: int) -> int:
+    """Return what a link is told of an end with a code: that it ended, or what the code asks."""
+    what = effect(rules, code)
+    if what == _ENDS:
+        return _TOLD_END
+    return _TOLD_SUSPEND if what == _SUSPENDS else told
+
+
+def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
     """Let a client close what it has, and return what its link is told."""
     if link.state == _CONNECTING or link.state == _OPEN:
         abandon(w, i, link.draws + 1, kind == LEAVE, now)
     if kind == GIVE_UP:
-        return _TOLD_WAKE, _TIMEOUT, 0.0
+        return _TOLD_WAKE, _TIMEOUT, 0.0, 0
     if kind == SILENT:
-        return _TOLD_LOST, _SILENT, 0.0
-    return _TOLD_STOP, 0, 0.0
+        return _TOLD_LOST, _SILENT, 0.0, 0
+    return _TOLD_STOP, 0, 0.0, 0
 
 
 def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
@@ -266,7 +282,7 @@ def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
 
 def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run = w.run[0]
-    write_down(w, i, link.draws + 1, wide(DID_ADMIT), wide(0), 0.0, now)
+    write_down(w, i, link.draws + 1, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
     if run.has_lanes:
         w.lanes[i].rank = run.ranks
         run.ranks += 1
@@ -318,7 +334,7 @@ def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
         if answer_s < lane.timeout_s:
             return answer_s, PONGED
         return _at_timeout(w, link, lane.timeout_s, SILENT)
-    write_down(w, i, link.draws + 1, wide(TOLD_PONG), wide(0), 0.0, now)
+    write_down(w, i, link.draws + 1, wide(TOLD_PONG), wide(0), 0.0, wide(0), now)
     ping_s = next_ping_s(now, lane.timeout_s, heartbeat)
     lane.timeout_s = inf
     return ping_s, PING
