@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.core.client import Client
 from simlib.core.errors import SimlibError
@@ -51,6 +51,15 @@ class Interrupted(KeyboardInterrupt):
         super().__init__("the run was interrupted")
 
 
+class Standstill(NamedTuple):
+    """A time in which a process of a live run could not act."""
+
+    #: "client", which is also the fault proxy's, or "server".
+    process: str
+    start_s: float
+    length_s: float
+
+
 @dataclass
 class Trace:
     """What happened in one run.
@@ -67,6 +76,8 @@ class Trace:
         Whether the run was cut short.
     late_s : array of float
         live only: how late each step of the clock was, seconds.
+    standstills : list of Standstill
+        live only: when the clients' process or the server's could not act, and how long.
     work_s : float
         live only: processor time that this process spent on the run, seconds.
     tally : Tally
@@ -81,6 +92,7 @@ class Trace:
     partial: bool = False
     end_s: float = 0.0
     late_s: array[float] = field(default_factory=lambda: array("d"))
+    standstills: list[Standstill] = field(default_factory=list)
     work_s: float = 0.0
     tally: Tally | None = None
     watched: tuple[int, ...] = ()
@@ -224,6 +236,7 @@ class Trace:
             "partial": self.partial,
             "end_s": self.end_s,
             "late_s": list(self.late_s),
+            "standstills": self.standstills,
             "work_s": self.work_s,
             "scenario": dump(self.scenario),
             "tally": None if self.tally is None else self.tally.to_text(),
@@ -264,6 +277,7 @@ class Trace:
             partial=meta["partial"],
             end_s=meta["end_s"],
             late_s=array("d", meta["late_s"]),
+            standstills=[Standstill(*each) for each in meta.get("standstills", ())],
             work_s=meta["work_s"],
             tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
             watched=tuple(meta.get("watched", ())),

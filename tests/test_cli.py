@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from array import array
 from pathlib import Path
 
 import pandas as pd
@@ -238,7 +239,7 @@ def test_help_shows_how_to_call_it(command):
 def compared(here, monkeypatch):
     """Have compare see a simulated run, perhaps doctored, in place of the live one."""
 
-    def compare_with(doctored: dict[str, object]) -> None:
+    def compare_with(doctored: dict[str, object], late_s: float = 0.0) -> None:
         def fake(scenario, replications, progress):
             progress(0.5, "simulating")
             simulated = [sl.run(scenario.replace(seed=i)) for i in range(replications)]
@@ -247,6 +248,7 @@ def compared(here, monkeypatch):
                 live = live.replace(key, value)
             trace = sl.run(live)
             trace.engine, trace.scenario = "live", scenario
+            trace.late_s = array("d", [late_s] * 100)
             return compare_traces(simulated, trace)
 
         monkeypatch.setattr("simlib.study.compare.compare", fake)
@@ -294,6 +296,25 @@ def test_compare_says_no_with_status_1_and_names_the_metrics(compared):
     words = " ".join(simlib(*arguments).stdout.split())
     assert f"Simulation and live run disagree on {', '.join(differ)}" in words
     assert "First that differs: client " in words
+
+
+def test_compare_on_a_busy_machine_says_why_it_cannot_judge_with_status_0(compared):
+    # Twenty times the latency is a fault of one side, or of a machine that is late.
+    compared({"path.latency.mean_s": 0.4}, late_s=0.064)
+    result = simlib("compare", "small.toml", "--replications", "5")
+    assert 0 == result.exit_code
+    words = " ".join(result.stdout.split())
+    sentence = "Whether simulation and live run agree could not be judged: timers were 64 ms late."
+    assert sentence in words
+    assert "disagree" not in words
+    document = json.loads(Path("out/small/agreement.json").read_text())
+    assert ("could not be judged", False) == (document["verdict"], document["agreed"])
+    assert "time_to_recover_s_p95" in document["not_judged"]
+    assert 0.064 == document["timers_late_s"]["p99"]
+    for name in CHARTS:
+        assert "live: timers were 64 ms late" in Path(f"out/small/{name}.svg").read_text()
+    compared({"path.latency.mean_s": 0.4})
+    assert 1 == simlib("compare", "small.toml", "--replications", "5").exit_code
 
 
 # --- presets -----------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Message, Priority, Reason
 from simlib.rows import COLUMNS, Kind, Name, command_cells, event_cells, event_of
-from simlib.trace import Trace
+from simlib.trace import Standstill, Trace
 
 SCENARIOS = sorted((Path(__file__).parents[1] / "data" / "scenarios").glob("*.toml"))
 SMALL = sl.Scenario(
@@ -115,6 +115,7 @@ def test_a_digest_depends_on_every_column(small):
 def test_a_trace_survives_a_file(small, tmp_path):
     small.label, small.partial = "mine", True
     small.late_s = array("d", [0.001, 0.002])
+    small.standstills = [Standstill("server", 1.5, 0.03)]
     file = tmp_path / "deep" / "trace.parquet"
     small.save(file)
     again = Trace.load(file)
@@ -122,6 +123,7 @@ def test_a_trace_survives_a_file(small, tmp_path):
     assert (small.scenario, small.story(3)) == (again.scenario, again.story(3))
     assert ("sim", "mine", True, 20.0) == (again.engine, again.label, again.partial, again.end_s)
     assert small.late_s == again.late_s
+    assert small.standstills == again.standstills
     pd.testing.assert_frame_equal(small.frame(), again.frame())
     assert [file] == list(file.parent.iterdir())
 

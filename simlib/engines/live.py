@@ -33,12 +33,12 @@ from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
 from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.target import Target
-from simlib.engines.wallclock import WallClock
+from simlib.engines.wallclock import WallClock, noting_standstills
 from simlib.engines.world import ANSWER_NAMES, Process, World, note
 from simlib.engines.wsclient import WebSocketConnection, retry_after_s
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario, dump
-from simlib.trace import Interrupted, Trace
+from simlib.trace import Interrupted, Standstill, Trace
 
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6
@@ -163,6 +163,14 @@ class LiveHost:
         """Return what the server processes logged as rows of the trace."""
         lines = self._processes.log_lines()
         return sorted(_logged_row(line[0] - self.clock.began_s, *line[1:]) for line in lines)
+
+    def server_standstills(self) -> list[Standstill]:
+        """Return when the server processes could not act, since the run began."""
+        began_s = self.clock.began_s
+        found = [
+            (start_s - began_s, length_s) for start_s, length_s in self._processes.standstills()
+        ]
+        return [Standstill("server", *each) for each in found if each[0] >= 0.0]
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends."""
@@ -410,7 +418,7 @@ async def play_async(
         try:
             await host.begin()
             worked_s = time.process_time()
-            with garbage.settled():
+            with garbage.settled(), noting_standstills(loop, _noting(trace, clock)):
                 await _play(host, scenario.duration_s, processes, progress)
             trace.work_s = time.process_time() - worked_s
             trace.partial = False
@@ -421,7 +429,18 @@ async def play_async(
             await host.end()
             for row in host.server_rows():
                 trace.append(row)
+            trace.standstills += host.server_standstills()
     return trace
+
+
+def _noting(trace: Trace, clock: WallClock) -> Callable[[float, float], None]:
+    """Return what notes the standstills of this process."""
+
+    def note_standstill(start_s: float, length_s: float) -> None:
+        if start_s >= clock.began_s:
+            trace.standstills.append(Standstill("client", start_s - clock.began_s, length_s))
+
+    return note_standstill
 
 
 async def _play(

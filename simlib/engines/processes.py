@@ -20,6 +20,8 @@ from simlib.core.events import ServerEvent
 from simlib.engines import orders
 
 START_TIMEOUT_S = 30.0
+#: Names the lines of a log that are no decisions.
+STANDSTILL = "standstill"
 
 
 class ServiceProcess:
@@ -149,6 +151,13 @@ class Processes:
 
     def log_lines(self) -> list[list[Any]]:
         """Return what the processes decided: loop time, name, client, connection and the rest."""
+        return [line for line in self._all_lines() if line[1] != STANDSTILL]
+
+    def standstills(self) -> list[tuple[float, float]]:
+        """Return when the processes could not act, in loop time, and how long."""
+        return [(line[0], line[2]) for line in self._all_lines() if line[1] == STANDSTILL]
+
+    def _all_lines(self) -> list[list[Any]]:
         lines: list[list[Any]] = []
         for service in self._all:
             if service.log.exists():

@@ -36,7 +36,8 @@ from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.server import Server, ServerSettings
 from simlib.engines import codec, orders, reasons
 from simlib.engines.driver import Alarm
-from simlib.engines.wallclock import LoopClock
+from simlib.engines.processes import STANDSTILL
+from simlib.engines.wallclock import LoopClock, noting_standstills
 from simlib.scenario import build
 
 #: Nothing that this project's client sends is larger.
@@ -214,12 +215,19 @@ class Service:
         self._alarm.set(self._server.deadline)
         return commands
 
+    def note_standstill(self, start_s: float, length_s: float) -> None:
+        """Log a time in which this process could not act."""
+        self._write_line([start_s, STANDSTILL, length_s])
+
     def _write(self, now: float, what: Any, name: str) -> None:
         line = [now, name, what.client, what.connection]
         if isinstance(what, ev.Answer):
             line += [what.message, what.reason]
         elif isinstance(what, ev.Refuse):
             line += [NONE, reasons.of_status(what.status)]
+        self._write_line(line)
+
+    def _write_line(self, line: list[Any]) -> None:
         os.write(self._log, (json.dumps(line) + "\n").encode())
 
     def _carry_out(self, commands: list[ServerCommand]) -> None:
@@ -332,7 +340,8 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     print(listener.getsockname()[1], flush=True)
     hearing = asyncio.ensure_future(asyncio.to_thread(_hear_orders, loop, service))
-    await asyncio.wait({serving, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    with noting_standstills(loop, service.note_standstill):
+        await asyncio.wait({serving, hearing}, return_when=asyncio.FIRST_COMPLETED)
     os._exit(0)
 
 

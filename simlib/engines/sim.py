@@ -83,8 +83,8 @@ class _Gateway:
 class SimHost:
     """The network and the servers of one run, modelled."""
 
-    def __init__(self, scenario: Scenario, trace: Trace) -> None:
-        self._clock = SimClock()
+    def __init__(self, scenario: Scenario, trace: Trace, clock: SimClock | None = None) -> None:
+        self._clock = SimClock() if clock is None else clock
         self._trace = trace
         self._scenario = scenario
         self.world = World(scenario, self._clock, self, trace, MemoryStore())
@@ -433,10 +433,11 @@ def play(
     label: str = "",
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
+    clock: SimClock | None = None,
 ) -> Trace:
     """Play a scenario in virtual time; see `simlib.run`."""
     trace = Trace("sim", scenario, label)
-    host = SimHost(scenario, trace)
+    host = SimHost(scenario, trace, clock)
     host.world.begin(processes)
     try:
         with garbage.settled():

@@ -1,10 +1,15 @@
-"""The wall clock: a SimPy environment on the asyncio loop, and the same for a bare server."""
+"""The wall clock: a SimPy environment on the asyncio loop, the same for a bare server, standstills.
+
+A standstill is a time in which a process could not act: its event loop was busy, or the machine
+ran another process. A ticking timer measures it, since it delays timers and sockets alike.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import inf
 from typing import Any
 
@@ -12,6 +17,11 @@ import simpy
 from simpy.events import NORMAL, EventPriority
 
 from simlib.engines.world import SimClock
+
+#: Time between two ticks.
+TICK_S = 0.02
+#: What is shorter is noise.
+_SHORTEST_STANDSTILL_S = 0.001
 
 
 class WallClock(SimClock):
@@ -100,3 +110,26 @@ class LoopClock:
         """Call a function at a moment; as soon as possible if it has passed."""
         if time_s < inf:
             self._loop.call_at(time_s, function, *arguments)
+
+
+@contextmanager
+def noting_standstills(
+    loop: asyncio.AbstractEventLoop, note: Callable[[float, float], None]
+) -> Iterator[None]:
+    """Note the standstills of a loop: when each began, on the loop's clock, and how long it was."""
+    due_s, handle = loop.time(), None
+
+    def tick() -> None:
+        nonlocal due_s, handle
+        late_s = loop.time() - due_s
+        if late_s > _SHORTEST_STANDSTILL_S:
+            note(due_s, late_s)
+        due_s += TICK_S * (1 + late_s // TICK_S)
+        handle = loop.call_at(due_s, tick)
+
+    tick()
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.cancel()

@@ -26,6 +26,7 @@ from simlib.core.faults import Fault, Route
 from simlib.scenario import Scenario
 from simlib.show.colours import LIVE_COLOURS, colours_of
 from simlib.show.figures import Panels, new_panels
+from simlib.study import lateness
 from simlib.study.metrics import Floats
 from simlib.trace import Trace
 
@@ -87,6 +88,7 @@ def drawing(
         yield axes, groups
         # Last: it stands above the names of the faults.
         _title(axes, title, groups)
+        _note_lateness(axes, groups)
 
 
 def new_axes(height_in: float, panels: int = 1) -> Panels:
@@ -167,6 +169,15 @@ def _title(axes: Axes, title: str, groups: Sequence[Group]) -> None:
     axes.set_title(title, pad=pad)
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     axes.set_title(", ".join(words), loc="right", pad=pad, **look)
+
+
+def _note_lateness(axes: Axes, groups: Sequence[Group]) -> None:
+    """Say under the axes that a machine was too busy to keep time, so nobody blames the model."""
+    late = [lateness.excuse(run) for group in groups for run in group.runs]
+    if any(late):
+        text = f"live: {next(filter(None, late))}, the machine was too busy"
+        look: dict[str, Any] = {"color": LIVE_COLOURS[0], "ha": "right", "va": "top", "fontsize": 9}
+        axes.annotate(text, (1.0, 0.0), (0, -36), "axes fraction", "offset points", **look)
 
 
 def empty(axes: Axes, message: str) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.scenario import Scenario
+from simlib.study.compare import COLUMNS_MEAN, NOT_JUDGED
 from simlib.study.metrics import MEANING, row
 from simlib.trace import Trace
 
@@ -37,24 +38,36 @@ def run_in_words(trace: Trace) -> Group:
 def comparison_in_words(comparison: Comparison) -> Group:
     """Return a comparison for 80 columns and more: table, reasons, verdict and replay."""
     rows, replay = comparison.table, comparison.replay
-    differ = [str(metric) for metric in rows.loc[rows["verdict"] == "disagree", "metric"]]
-    scarce = int((rows["verdict"] == "too little data").sum())
-    verdict = f"disagree on {', '.join(differ)}" if differ else "agree on every metric"
-    left_out = f" ({scarce} with too little data)" if scarce else ""
     parts: list[RenderableType] = [
         headline(comparison.live.scenario, comparison.live.engine),
         f"against {len(comparison.simulated)} simulated runs",
         "",
         _agreement(rows),
         "",
+        COLUMNS_MEAN,
+        "",
         _reasons(rows),
         "",
-        Text(f"Simulation and live run {verdict}{left_out}.", "bold"),
+        Text(_verdict_in_words(comparison), "bold"),
         f"Decision replay: {replay}.",
     ]
     if replay.first:
         parts.append(f"First that differs: {replay.first}")
     return Group(*parts)
+
+
+def _verdict_in_words(comparison: Comparison) -> str:
+    """Return the headline of a comparison, and for how many metrics it does not hold."""
+    verdicts = comparison.table["verdict"]
+    agree, scarce = (int((verdicts == word).sum()) for word in ("agree", "too little data"))
+    if comparison.verdict == NOT_JUDGED:
+        return (
+            f"{comparison.headline} {agree} metrics agree, {scarce} have too little data. Play it "
+            "again when the machine is less busy, or with fewer clients."
+        )
+    left_out = f" ({scarce} with too little data)" if scarce else ""
+    words = comparison.headline.removesuffix(".")
+    return words + " on every metric" * comparison.agreed + left_out + "."
 
 
 def written(value: float) -> str:
@@ -112,24 +125,24 @@ def headline(scenario: Scenario, engine: str) -> Text:
 def _agreement(rows: pd.DataFrame) -> Table:
     table = _table()
     table.add_column("metric", no_wrap=True)
-    for name in ("simulated", "live", "difference", "tolerance"):
+    for name in ("simulated", "live", "outside", "allowed"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("verdict", no_wrap=True)
     for line in rows.to_dict(orient="records"):
         low, high = written(line["sim_low"]), written(line["sim_high"])
         table.add_row(
             line["metric"],
             low if low == high else f"{low} .. {high}",
-            *(written(line[name]) for name in ("live", "difference", "tolerance")),
+            *(written(line[name]) for name in ("live", "outside", "tolerance")),
             Text(line["verdict"], _VERDICT_STYLES[line["verdict"]]),
         )
     return table
 
 
 def _reasons(rows: pd.DataFrame) -> Table:
-    """Return why the tolerances are what they are: the metrics by reason."""
+    """Return why as much is allowed: the metrics by reason."""
     table = _table()
-    table.add_column("why this tolerance", ratio=1)
+    table.add_column("why so much is allowed", ratio=1)
     table.add_column("metrics", ratio=1)
     for why, group in rows.groupby("why", sort=False):
         table.add_row(str(why), ", ".join(group["metric"]))

@@ -1,9 +1,13 @@
 """One scenario in simulation and on real WebSockets: do they agree, metric by metric?
 
 The simulated interval is a prediction interval for one more run: t-based over replications, and
-so wide that all intervals together hold 99 % of the time if both worlds are the same. Beyond it
-the live value may lie by a tolerance that stands for what the simulation leaves out: timers that
-ring late, which is measured in the live run itself, and the work of real programs.
+so wide that all intervals together hold 99 % of the time if both worlds are the same. The live
+value may lie outside it by a tolerance, for what the simulation leaves out: late timers, which
+are measured in the live run itself, and the work of real programs.
+
+A row that would disagree is judged a second time, beside simulated runs whose timers are as late
+as the live ones were: so lateness is allowed for in every metric, in the way that it acts on it.
+If the machine was so busy that even this may not be enough, the row has too little data.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from simlib.core.errors import Disagreement, SettingsError
 from simlib.engines.target import Target
 from simlib.run import run, run_live
 from simlib.scenario import Scenario
+from simlib.study.lateness import Lateness, play_as_late
 from simlib.study.metrics import summary
 from simlib.study.replay import Replay, replay
 from simlib.trace import Trace
@@ -35,32 +40,18 @@ Progress = Callable[[float, str], None]
 
 #: All intervals together hold with this probability.
 CONFIDENCE = 0.99
-#: Beyond this, a machine's timers are too late to judge times.
-TOO_LATE_S = 0.05
 #: Work of real programs on one message's way that the simulation gives no time: measured as the
 #: round trip through proxy and server with no modelled network, and doubled.
 WORK_S = 0.005
+#: The verdict on a live run of a machine that was too busy.
+NOT_JUDGED = "could not be judged"
+#: What two columns of the table mean.
+COLUMNS_MEAN = (
+    "A metric agrees if the live value lies outside the simulated interval by no more than allowed."
+)
+_SHOWN = ["metric", "unit", "sim_low", "sim_high", "live", "outside", "tolerance", "verdict"]
+_SHOWN_AS = {"tolerance": "allowed"}
 _FEWEST_REPLICATIONS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """How exact a live run's times are: measured in the run itself."""
-
-    #: How late timers rang, in the middle and in the tail.
-    late_p50_s: float
-    late_p99_s: float
-    #: When all clients act at the same moment, the last is served this much later than the first.
-    turn_s: float
-
-    @classmethod
-    def of(cls, trace: Trace) -> Instrument:
-        """Measure a trace; in virtual time nothing is late."""
-        late_s = np.array(trace.late_s) if len(trace.late_s) else np.zeros(1)
-        events = int((trace.frame()["kind"] == "event").sum())
-        turn_s = trace.scenario.clients * trace.work_s / max(1, events)
-        late_p50_s, late_p99_s = (float(q) for q in np.quantile(late_s, [0.5, 0.99]))
-        return cls(late_p50_s, late_p99_s, turn_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +70,8 @@ class Metric:
     relative: float = 0.0
     #: The column whose number one more or one less is allowed for, of a share of it.
     share_of: str = ""
+    #: What it cannot be above.
+    highest: float = math.inf
     why: str = ""
 
     @property
@@ -89,21 +82,23 @@ class Metric:
                 return unit
         return ""
 
-    def tolerance(self, instrument: Instrument, value: float, numbers: pd.Series) -> float:
+    def tolerance(self, lateness: Lateness, value: float, numbers: pd.Series) -> float:
         """Return the tolerance beside a simulated value, given the live run and its numbers."""
         if self.hops:
-            late_s = instrument.late_p99_s if self.tail else instrument.late_p50_s
-            return WORK_S + self.hops * late_s + self.turns * instrument.turn_s
+            late_s = lateness.p99_s if self.tail else lateness.p50_s
+            return WORK_S + self.hops * late_s + self.turns * lateness.turn_s
         one = 1.0 / max(1.0, float(numbers[self.share_of])) if self.share_of else 0.0
         return self.absolute + self.relative * abs(value) + one
 
 
 _UNITS = (("_per_s", "1/s"), ("_fraction", "share"), ("_s_", "s"), ("_s", "s"))
-_TIMERS = "timers ring late at each hop (measured), and programs take time"
-_TURNS = "timers ring late, and one process serves all clients in turn (both measured)"
+_TIMERS = "timers are late at each hop (measured), and programs take time"
+_TURNS = "timers are late, and one process serves all clients in turn (both measured)"
 _EDGE = "an attempt at the very edge of a fault falls on either side"
 _SHARE = "every transition is a few milliseconds late"
 _END = "a message at the end of the run is just in time or not"
+
+_AS_LATE = "simulated again, with timers as late as the live ones were at the same moments"
 
 #: What is compared. On its way back a client makes two attempts or so, each a wake and an answer.
 METRICS = (
@@ -122,22 +117,24 @@ METRICS = (
     Metric("time_to_recover_s_p95", hops=6, turns=4, tail=True, why=_TURNS),
     Metric("never_recovered", absolute=1.0, why=_EDGE),
     Metric("gave_up", absolute=1.0, why=_EDGE),
-    Metric("availability_fraction", absolute=0.01, why=_SHARE),
-    Metric("polling_fraction", absolute=0.01, why=_SHARE),
-    Metric("breaker_open_fraction", absolute=0.01, why=_SHARE),
+    Metric("availability_fraction", absolute=0.01, highest=1.0, why=_SHARE),
+    Metric("polling_fraction", absolute=0.01, highest=1.0, why=_SHARE),
+    Metric("breaker_open_fraction", absolute=0.01, highest=1.0, why=_SHARE),
     Metric("round_trip_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p95", hops=6, turns=4, tail=True, why=_TURNS),
-    Metric("delivered_fraction", absolute=0.005, share_of="sent", why=_END),
+    Metric("delivered_fraction", absolute=0.005, share_of="sent", highest=1.0, why=_END),
     Metric("lost", absolute=1.0, relative=0.02, why="a message just meets a full outbox or not"),
     Metric(
         "duplicate_fraction",
         absolute=0.005,
         share_of="sent",
+        highest=1.0,
         why="an acknowledgement is just lost or not",
     ),
     Metric("goodput_per_s", absolute=0.1, relative=0.01, why=_END),
 )
+_BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
@@ -147,34 +144,74 @@ class Comparison:
     Attributes
     ----------
     table : DataFrame
-        A row per metric: simulated interval and median, live value, difference, tolerance and
-        why it is that, verdict (agree, disagree, too little data).
+        A row per metric: ends and median of the simulated interval, live value, its difference
+        from the median, how far it lies outside the interval, how far it may (the tolerance)
+        and why that far; and the verdict: agree, disagree or too little data.
     replay : Replay
         The decision replay of the live run.
     simulated : list of Trace
         The replications; the first has the live run's seed.
     live : Trace
         The live run.
+    lateness : Lateness
+        How late the live run was.
     """
 
     table: pd.DataFrame
     replay: Replay
     simulated: list[Trace]
     live: Trace
+    lateness: Lateness
+
+    @property
+    def verdict(self) -> str:
+        """One word for all: agree, disagree, or could not be judged."""
+        if self.disagreements or not self.replay.agreed:
+            return "disagree"
+        return NOT_JUDGED if self.not_judged else "agree"
 
     @property
     def agreed(self) -> bool:
-        """Whether no metric disagrees and every decision was the same."""
-        return self.replay.agreed and not self.disagreements
+        """Whether every metric that has data agrees and every decision was the same."""
+        return self.verdict == "agree"
+
+    @property
+    def disagreed(self) -> bool:
+        """Whether a metric disagrees or a decision was another; of a busy machine, not judged."""
+        return self.verdict == "disagree"
 
     @property
     def disagreements(self) -> list[str]:
         """The metrics that disagree."""
         return list(self.table.loc[self.table["verdict"] == "disagree", "metric"])
 
+    @property
+    def not_judged(self) -> list[str]:
+        """The metrics that have data, but of a machine that was too busy."""
+        table = self.table
+        has_data = table["live"].notna() & table["sim_low"].notna()
+        return list(table.loc[has_data & (table["verdict"] == "too little data"), "metric"])
+
+    @property
+    def headline(self) -> str:
+        """The verdict as a sentence, with the metrics or the reason."""
+        if self.verdict == NOT_JUDGED:
+            return f"Whether simulation and live run agree {NOT_JUDGED}: {self.lateness.in_words}."
+        if self.disagreements:
+            return f"Simulation and live run disagree on {', '.join(self.disagreements)}."
+        if self.disagreed:
+            return (
+                "Simulation and live run disagree: fed the same events, a client decided otherwise."
+            )
+        return "Simulation and live run agree."
+
     def require_agreement(self) -> None:
-        """Raise `Disagreement`, naming the metrics, unless both worlds agree."""
-        if not self.agreed:
+        """Raise `Disagreement`, naming the metrics, if simulation and live run disagree.
+
+        A run that could not be judged passes: its machine was too busy, which is no fault of
+        either side. Ask for ``agreed`` where that is not enough.
+        """
+        if self.disagreed:
             named = ", ".join(self.disagreements) or self.replay.first
             raise Disagreement(f"simulation and live run disagree on {named}")
 
@@ -183,7 +220,14 @@ class Comparison:
         rows = self.table.to_dict(orient="records")
         return {
             "scenario": self.live.scenario.name,
+            "verdict": self.verdict,
             "agreed": self.agreed,
+            "not_judged": self.not_judged,
+            "timers_late_s": {
+                "p50": self.lateness.p50_s,
+                "p99": self.lateness.p99_s,
+                "longest": self.lateness.longest_s,
+            },
             "replications": len(self.simulated),
             "replay": {
                 "matched": self.replay.matched,
@@ -194,25 +238,27 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        word = "agree" if self.agreed else "disagree"
-        shown = self.table.drop(columns="why").to_string(index=False, float_format="{:.4g}".format)
-        return f"Simulation and live run {word}.\n{shown}\nReplay: {self.replay}"
+        shown = self.table[_SHOWN].to_string(index=False, float_format="{:.4g}".format)
+        return f"{self.headline}\n{shown}\n{COLUMNS_MEAN}\nReplay: {self.replay}"
 
     def _repr_html_(self) -> str:
         colours = {"agree": "#0072b2", "disagree": "#d55e00", "too little data": "#777777"}
         styled = (
-            self.table.drop(columns=["sim_median", "why"])
+            self.table[_SHOWN]
+            .rename(columns=_SHOWN_AS)
             .style.hide(axis="index")
-            .format("{:.3g}", subset=["sim_low", "sim_high", "live", "difference", "tolerance"])
+            .format("{:.3g}", subset=["sim_low", "sim_high", "live", "outside", "allowed"])
             .map(lambda word: f"color: {colours[word]}; font-weight: bold", subset=["verdict"])
         )
-        word = "agree" if self.agreed else "disagree"
-        headline = f"<b>Simulation and live run {word}.</b> Replay: {self.replay}."
+        headline = f"<b>{self.headline}</b> Replay: {self.replay}."
         reasons = "".join(
             f"<li>{why}: {', '.join(group['metric'])}</li>"
             for why, group in self.table.groupby("why", sort=False)
         )
-        return f"<p>{headline}</p>{styled.to_html()}<p>Why these tolerances:</p><ul>{reasons}</ul>"
+        return (
+            f"<p>{headline}</p>{styled.to_html()}<p>{COLUMNS_MEAN} Why so much is allowed:</p>"
+            f"<ul>{reasons}</ul>"
+        )
 
 
 def compare(
@@ -250,7 +296,7 @@ def compare(
     tell = progress or _silent
     simulated = _replicate(scenario, replications, processes, tell)
     live = run(scenario, "live", processes=processes, progress=_live_part(tell))
-    return compare_traces(simulated, live)
+    return compare_traces(simulated, live, processes)
 
 
 async def compare_live(
@@ -269,11 +315,13 @@ async def compare_live(
     tell = progress or _silent
     simulated = await asyncio.to_thread(_replicate, scenario, replications, processes, tell)
     live = await run_live(scenario, processes=processes, progress=_live_part(tell))
-    return compare_traces(simulated, live)
+    return await asyncio.to_thread(compare_traces, simulated, live, processes)
 
 
-def compare_traces(simulated: Sequence[Trace], live: Trace) -> Comparison:
-    """Compare simulated replications with one live run.
+def compare_traces(
+    simulated: Sequence[Trace], live: Trace, processes: Sequence[Process] = ()
+) -> Comparison:
+    """Compare simulated replications with one live run, both played with the same processes.
 
     Examples
     --------
@@ -283,13 +331,18 @@ def compare_traces(simulated: Sequence[Trace], live: Trace) -> Comparison:
     >>> compare_traces(runs[:5], runs[5]).disagreements
     []
     """
-    instrument = Instrument.of(live)
+    lateness = Lateness.of(live)
     # Both are judged by what was simulated: by its ceilings, its faults.
     judged = copy.copy(live)
     judged.scenario = simulated[0].scenario
     sims, numbers = summary(list(simulated)), summary(judged).iloc[0]
-    rows = [_row(metric, sims[metric.name], numbers, instrument) for metric in METRICS]
-    return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live)
+    rows = [_row(metric, sims, numbers, lateness) for metric in METRICS]
+    if lateness.longest_s and any(row["verdict"] == "disagree" for row in rows):
+        late = None
+        if not lateness.is_too_late:
+            late = summary(play_as_late(simulated, live, processes))
+        rows = [_judged_again(row, late, lateness) for row in rows]
+    return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live, lateness)
 
 
 def _replicate(
@@ -317,20 +370,13 @@ def _silent(fraction: float, word: str) -> None:
 
 
 def _row(
-    metric: Metric, sims: pd.Series, numbers: pd.Series, instrument: Instrument
+    metric: Metric, sims: pd.DataFrame, numbers: pd.Series, lateness: Lateness
 ) -> dict[str, Any]:
-    low, high = _interval(sims, metric)
-    live, median = float(numbers[metric.name]), float(sims.median())
-    tolerance = metric.tolerance(instrument, median, numbers)
-    verdict, why = "agree", metric.why
-    if math.isnan(live) or math.isnan(low):
-        verdict = "too little data"
-    elif metric.hops and instrument.late_p99_s > TOO_LATE_S:
-        verdict = "too little data"
-        why = f"timers rang {instrument.late_p99_s:.3f} s late: the machine was too busy"
-    elif not low - tolerance <= live <= high + tolerance:
-        verdict = "disagree"
-    return {
+    low, high = _interval(sims[metric.name], metric)
+    live, median = float(numbers[metric.name]), float(sims[metric.name].median())
+    outside = max(0.0, low - live, live - high)
+    tolerance = metric.tolerance(lateness, median, numbers)
+    row = {
         "metric": metric.name,
         "unit": metric.unit,
         "sim_low": low,
@@ -338,10 +384,41 @@ def _row(
         "sim_high": high,
         "live": live,
         "difference": live - median,
+        "outside": outside,
         "tolerance": tolerance,
-        "why": why,
-        "verdict": verdict,
+        "why": metric.why,
     }
+    if math.isnan(live) or math.isnan(low):
+        return row | {"outside": math.nan, "verdict": "too little data"}
+    if metric.hops and lateness.hides_times:
+        return row | _not_judged(lateness)
+    return row | {"verdict": "agree" if outside <= tolerance else "disagree"}
+
+
+def _judged_again(
+    row: dict[str, Any], late: pd.DataFrame | None, lateness: Lateness
+) -> dict[str, Any]:
+    """Judge a row that would disagree beside simulated runs that are as late as the live one.
+
+    Without them, or if they have no interval, the lateness may have done anything.
+    """
+    if row["verdict"] != "disagree":
+        return row
+    low = high = math.nan
+    if late is not None:
+        low, high = _interval(late[row["metric"]], _BY_NAME[row["metric"]])
+    if math.isnan(low):
+        return row | _not_judged(lateness)
+    moved = row["sim_low"] - low if row["live"] < row["sim_low"] else high - row["sim_high"]
+    tolerance = row["tolerance"] + max(0.0, moved)
+    agrees = row["outside"] <= tolerance
+    verdict = {"verdict": "agree", "why": _AS_LATE} if agrees else {}
+    return row | {"tolerance": tolerance} | verdict
+
+
+def _not_judged(lateness: Lateness) -> dict[str, Any]:
+    why = f"{lateness.in_words}: the machine was too busy"
+    return {"why": why, "verdict": "too little data"}
 
 
 def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
@@ -354,8 +431,7 @@ def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
         return math.nan, math.nan
     quantile = stats.t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)), n - 1)
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))
-    highest = 1.0 if metric.name.endswith("_fraction") else math.inf
-    return max(0.0, values.mean() - half), min(highest, values.mean() + half)
+    return max(0.0, values.mean() - half), min(metric.highest, values.mean() + half)
 
 
 def _plain(value: Any) -> Any:

@@ -48,7 +48,9 @@ MEANING = {
     "peak_attempts_per_s": "most attempts between one whole second and the next",
     "amplification": "attempts per attempt that was needed, that is, per connection opened",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
-    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint",
+    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint; "
+    "above 1 where jitter may pass the ceiling (of decorrelated jitter, which has none: the "
+    "ceiling of its growth without jitter)",
     "gave_up": "clients that gave up, or that a code ended for good, at least once",
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",

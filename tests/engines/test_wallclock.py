@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from simlib.engines.wallclock import WallClock
+from simlib.engines.wallclock import WallClock, noting_standstills
 
 pytestmark = pytest.mark.live
 
@@ -62,3 +63,22 @@ async def test_nothing_rings_after_the_stop() -> None:
     clock.stop()
     await asyncio.sleep(0.03)  # longer than the call was away
     assert log == []
+
+
+async def test_a_standstill_of_the_loop_is_noted_from_its_beginning_to_its_end() -> None:
+    loop, noted = asyncio.get_running_loop(), []
+    with noting_standstills(loop, lambda *standstill: noted.append(standstill)):
+        await asyncio.sleep(0.05)
+        began_s = loop.time()
+        time.sleep(0.2)  # noqa: ASYNC251 - what is measured
+        ended_s = loop.time()
+        # The tick that waited is due before this timer.
+        await asyncio.sleep(0.05)
+    start_s, length_s = max(noted, key=lambda standstill: standstill[1])
+    assert length_s >= 0.15
+    assert start_s <= ended_s - 0.15
+    assert start_s + length_s >= began_s + 0.2
+    ticks = len(noted)
+    time.sleep(0.03)  # noqa: ASYNC251 - a tick would be late by this
+    await asyncio.sleep(0.05)
+    assert len(noted) == ticks
