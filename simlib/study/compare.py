@@ -256,7 +256,7 @@ class Comparison:
             for why, group in self.table.groupby("why", sort=False)
         )
         return (
-            f"<p>{headline}</p>{styled.to_html()}<p>{COLUMNS_MEAN} Why so much is allowed:</p>"
+            f"<p>{headline}</p>{styled.to_html()}<p>{COLUMNS_MEAN} The reasons:</p>"
             f"<ul>{reasons}</ul>"
         )
 
