@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import tomllib
-from collections.abc import Iterator, Mapping
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import FileError, SettingsError, SimlibError
-from simlib.core.path import Distribution, Latency, Path
+from simlib.core.path import Latency, Path
 from simlib.core.rules import nearest
+from simlib.measured import RoundTrips, read_messages, read_round_trips
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 NETWORKS = FilePath(__file__).parents[1] / "data" / "networks.toml"
-#: Fewer round trips say nothing of a tail.
-FEWEST_ROWS = 20
 #: Quantiles that are kept of a measurement.
 MOST_QUANTILES = 201
-#: A median above this many seconds is most likely in milliseconds.
-_LIKELY_MILLISECONDS = 5.0
 #: What a profile says beside the path's own settings.
 _WORDS = ("source", "note")
 
@@ -100,67 +99,29 @@ def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in _WORDS}
 
 
-def read_latency(path: str | FilePath) -> Latency:
+def read_latency(path: str | FilePath, unit: str | None = None) -> Latency:
     """Return the one-way latency of measured round trips: half of each, as a table of quantiles.
 
     Parameters
     ----------
     path : str or path
-        A CSV file of one column: round trips in seconds, at least 20; a header is skipped.
+        Round trips, at least 20: a column of a table, or what ``ping`` printed.
+    unit : {"s", "ms", "us"}, optional
+        The unit of numbers that have none beside them or in their heading; by default seconds.
 
     Raises
     ------
     SettingsError
         Naming file, row, value and rule.
     """
-    return Latency(
-        distribution=Distribution.TABLE,
-        table_s=quantiles([rtt_s / 2.0 for rtt_s in read_round_trips_s(path)]),
-    )
+    return Latency(**_quantile_table(read_round_trips(path, unit)))
 
 
-def read_round_trips_s(path: str | FilePath) -> list[float]:
-    """Return the round trips in a CSV file, ascending."""
-    values = []
-    for number, row in _rows(path):
-        if len(row) > 1:
-            rule = "must have one column: round trips in seconds"
-            raise SettingsError(f"{path}: row {number}", ",".join(row), rule)
-        values.append(_round_trip_s(f"{path}: row {number}", row[0]))
-    if len(values) < FEWEST_ROWS:
-        rule = f"must have at least {FEWEST_ROWS} round trips: fewer say nothing of a tail"
-        raise SettingsError(str(path), len(values), rule)
-    values.sort()
-    median_s = values[len(values) // 2]
-    if median_s > _LIKELY_MILLISECONDS:
-        rule = "is a median of more than 5 s: are these milliseconds? They must be seconds"
-        raise SettingsError(str(path), median_s, rule)
-    return values
+def _quantile_table(measured: RoundTrips) -> dict[str, Any]:
+    return {"distribution": "table", "table_s": list(quantiles(measured.values_s / 2.0))}
 
 
-def read_messages(path: str | FilePath) -> list[list[Any]]:
-    """Return recorded messages: time in seconds, priority and size in bytes of each.
-
-    Parameters
-    ----------
-    path : str or path
-        A CSV file of three columns: time_s, priority (as high) and size_bytes; a header is skipped.
-
-    Raises
-    ------
-    SettingsError
-        Naming file, row, value and rule.
-    """
-    messages = []
-    for number, row in _rows(path):
-        if len(row) != 3 or not _is_number(row[0]) or not row[2].strip().isdecimal():
-            rule = "must be time_s, priority, size_bytes, as 0.5,high,200"
-            raise SettingsError(f"{path}: row {number}", ",".join(row), rule)
-        messages.append([float(row[0]), row[1].strip(), int(row[2])])
-    return messages
-
-
-def quantiles(ascending: list[float]) -> tuple[float, ...]:
+def quantiles(ascending: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, ...]:
     """Return at most 201 quantiles at equal steps of probability, the extremes included.
 
     Examples
@@ -169,7 +130,10 @@ def quantiles(ascending: list[float]) -> tuple[float, ...]:
     (1.0, 2.0, 4.0)
     """
     count, last = min(MOST_QUANTILES, len(ascending)), len(ascending) - 1
-    return tuple(ascending[round(i * last / (count - 1))] for i in range(count))
+    if count < 1:
+        raise SettingsError("quantiles", list(ascending), "must be of one value at least")
+    steps = max(1, count - 1)
+    return tuple(float(ascending[round(i * last / steps)]) for i in range(count))
 
 
 def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
@@ -192,22 +156,25 @@ def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
 
 
 def path_table(path: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
-    """Return a path's table with the measured latency that it names."""
+    """Return a path's table with the measured latency that it names, and the measured loss."""
     latency = path.get("latency")
-    if not isinstance(latency, dict):
+    if not isinstance(latency, dict) or "csv" not in latency:
         return dict(path)
-    return dict(path) | {"latency": latency_table(latency, folder)}
+    measured = _measured(latency, folder)
+    loss = {"loss_fraction": measured.loss_fraction} if measured.lost else {}
+    return loss | dict(path) | {"latency": _quantile_table(measured)}
 
 
 def latency_table(latency: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     """Return a latency's table, of quantiles where it names a file of round trips."""
-    if "csv" not in latency:
-        return dict(latency)
-    if len(latency) > 1:
-        rule = "is a distribution of its own: no other key of latency goes with it"
+    return _quantile_table(_measured(latency, folder)) if "csv" in latency else dict(latency)
+
+
+def _measured(latency: Mapping[str, Any], folder: FilePath) -> RoundTrips:
+    if not latency.keys() <= {"csv", "unit"}:
+        rule = "is a distribution of its own: no other key of latency goes with it, but unit"
         raise SettingsError("path.latency.csv", latency["csv"], rule)
-    measured = read_latency(folder / str(latency["csv"]))
-    return {"distribution": "table", "table_s": list(measured.table_s)}
+    return read_round_trips(folder / str(latency["csv"]), latency.get("unit"))
 
 
 def workload_table(work: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
@@ -215,34 +182,8 @@ def workload_table(work: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     if "csv" not in work:
         return dict(work)
     others = {key: value for key, value in work.items() if key != "csv"}
+    if "recorded" in others or others.get("arrivals", "recorded") != "recorded":
+        rule = 'holds recorded messages: no other ones, and no arrivals but "recorded", go with it'
+        raise SettingsError("workload.csv", work["csv"], rule)
     recorded = read_messages(folder / str(work["csv"]))
     return others | {"arrivals": "recorded", "recorded": recorded}
-
-
-def _rows(path: str | FilePath) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows of a CSV file with their numbers, without a header and empty ones."""
-    try:
-        text = FilePath(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError("csv", str(path), f"cannot be read: {why}") from error
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
-        if row and (number > 1 or _is_number(row[0])):
-            yield number, row
-
-
-def _round_trip_s(where: str, text: str) -> float:
-    if not _is_number(text):
-        raise SettingsError(where, text, "must be a number of seconds")
-    value = float(text)
-    if not isfinite(value) or value < 0.0:
-        raise SettingsError(where, text, "must be a finite number of seconds, 0 or more")
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

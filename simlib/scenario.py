@@ -79,6 +79,7 @@ class Scenario(Ruled):
             self._check_list(name, kind)
         self._check_faults()
         self._check_herds()
+        self._check_recorded()
         for name in ("ramp_s", "warm_up_s"):
             if getattr(self, name) >= self.duration_s:
                 raise SettingsError(name, getattr(self, name), "must be shorter than duration_s")
@@ -117,6 +118,28 @@ class Scenario(Ruled):
             if end > 1.0 + _ROUNDING:
                 rule = f"the shares of the herds add up to {end:g}, above 1"
                 raise SettingsError(f"herds[{i}].clients_fraction", herd.clients_fraction, rule)
+
+    def _check_recorded(self) -> None:
+        times_s = self.recorded_s
+        if times_s and not self.recorded_count:
+            first_s, end_s = min(times_s), min(self.duration_s, self.workload.stop_s)
+            rule = (
+                f"no recorded message lies within the run, which is over at {end_s:g} s: the first "
+                f'comes at {first_s:.10g} s; time_origin = "first" has that one come at the start'
+            )
+            raise SettingsError("workload.time_origin", "run", rule)
+
+    @property
+    def recorded_s(self) -> tuple[float, ...]:
+        """When each client's recorded messages are due, those after the run included."""
+        start_s = self.workload.start_s
+        return tuple(start_s + time_s for time_s, _, _ in self.workload.recorded)
+
+    @property
+    def recorded_count(self) -> int:
+        """How many recorded messages of a client lie within the run."""
+        end_s = min(self.duration_s, self.workload.stop_s)
+        return sum(time_s < end_s for time_s in self.recorded_s)
 
     @property
     def policies(self) -> tuple[Settings, ...]:
@@ -290,9 +313,11 @@ def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
             inside.setdefault(name, {})[rest] = value
         else:
             whole[name] = value
-    owner = _started(owner, whole)
+    owner = _started(owner, whole, inside)
     new = {name: _part(owner, name, value, value) for name, value in whole.items()}
     for name, parts in inside.items():
+        if not parts:
+            continue
         part = new[name] if name in new else _part(owner, name, ..., next(iter(parts.values())))
         try:
             new[name] = _set(part, parts)
@@ -305,12 +330,14 @@ def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
     return changed
 
 
-def _started(owner: Any, whole: dict[str, Any]) -> Any:
+def _started(owner: Any, whole: dict[str, Any], inside: dict[str, dict[str, Any]]) -> Any:
     """Return what settings change, once what stands for all of it is taken out of them."""
     if isinstance(owner, Settings) and "preset" in whole:
         return presets[whole.pop("preset")].client
-    if isinstance(owner, Latency) and "csv" in whole:
-        return build(Latency, latency_table({"csv": whole.pop("csv")}, FilePath()))
+    if isinstance(owner, Path) and "csv" in inside.get("latency", {}):
+        latency = inside["latency"]
+        file = {key: latency.pop(key) for key in ("csv", "unit") if key in latency}
+        whole |= path_table({"latency": file}, FilePath()) | whole
     if isinstance(owner, Workload) and "csv" in whole:
         whole |= workload_table({"csv": whole.pop("csv")}, FilePath())
     if isinstance(owner, Scenario) and "network" in whole:

@@ -22,6 +22,15 @@ class Arrivals(IntEnum):
     RECORDED = 4
 
 
+class TimeOrigin(IntEnum):
+    """What the times of recorded messages are counted from."""
+
+    #: From the start of the run.
+    RUN = 0
+    #: From the first message, as times since 1970 are.
+    FIRST = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workload(Ruled):
     """What the application of each client sends."""
@@ -51,6 +60,9 @@ class Workload(Ruled):
     keys: int = count(0, low=0)
     #: recorded: a list of (time_s, priority, size_bytes), played by each client.
     recorded: tuple[tuple[float, Priority, int], ...] = ()
+    #: recorded: its times are counted from the run's start (run), or from its first message
+    #: (first), as they must be if they are times since 1970.
+    time_origin: TimeOrigin = choice(TimeOrigin.RUN)
 
     def check(self) -> None:
         """Raise `SettingsError` where parts contradict each other."""
@@ -63,7 +75,11 @@ class Workload(Ruled):
             )
         if self.stop_s <= self.start_s:
             raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
-        object.__setattr__(self, "recorded", tuple(map(_recorded, enumerate(self.recorded))))
+        recorded = tuple(map(_recorded, enumerate(self.recorded)))
+        if recorded and self.time_origin == TimeOrigin.FIRST:
+            first_s = min(time_s for time_s, _, _ in recorded)
+            recorded = tuple((time_s - first_s, word, size) for time_s, word, size in recorded)
+        object.__setattr__(self, "recorded", recorded)
         if bool(self.recorded) != (self.arrivals == Arrivals.RECORDED):
             rule = 'goes with arrivals = "recorded", and that with it'
             raise SettingsError("recorded", self.recorded, rule)

@@ -642,7 +642,29 @@ def test_calibrate_writes_a_network_that_run_takes(here):
     document = json.loads(simlib("calibrate", "pings.csv", "--json").stdout)
     assert ("uniform", 400) == (document["recommended"], document["round_trips"])
     network = "network=out/office/office.toml"
-    assert 0 == simlib("run", "first_outage", "--set", network, "--clients", "2").exit_code
+    ran = simlib("run", "first_outage", "--set", network, "--clients", "2", "--json")
+    # Round trips of 20 to 59 ms, where the scenario's own are of 30 ms and never below.
+    assert 0.035 < json.loads(ran.stdout)["summary"]["round_trip_s_p50"] < 0.05
+
+
+def test_calibrate_says_units_and_lost_pings(here):
+    Path("pings.csv").write_text("timeout\n" * 19 + "\n".join(str(20 + i % 40) for i in range(81)))
+    assert "names no unit: are these milliseconds?" in refusal("calibrate", "pings.csv")
+    told = simlib("calibrate", "pings.csv", "--unit", "ms", "--json")
+    document = json.loads(told.stdout)
+    assert (81, 19) == (document["round_trips"], document["lost"])
+    assert 0.1 == pytest.approx(document["loss_fraction"])
+    assert 0.01975 == pytest.approx(document["fits"][0]["mean_s"], rel=0.05)
+    assert 'unit = "min": must be one of s, ms, us' in refusal(
+        "calibrate", "pings.csv", "--unit", "min"
+    )
+
+
+def test_recorded_messages_after_the_run_are_told(here):
+    Path("work.csv").write_text("time_s,priority,size_bytes\n1,high,30\n3,low,30\n9,low,30\n")
+    ran = simlib("run", "small.toml", "--set", "workload.csv=work.csv", "--json")
+    assert 4 == json.loads(ran.stdout)["summary"]["sent"]
+    assert "1 of 3 recorded messages come after the run, and are not sent." in ran.stderr
 
 
 def test_a_bad_measurement_is_refused_by_its_row(here):

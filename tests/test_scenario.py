@@ -15,7 +15,7 @@ from simlib.core.path import Distribution
 from simlib.core.quality import Quality
 from simlib.core.server import Service
 from simlib.scenario import build
-from simlib.workload import Arrivals
+from simlib.workload import Arrivals, TimeOrigin
 
 # --- any scenario ------------------------------------------------------------------------
 
@@ -176,12 +176,16 @@ WORKLOADS = st.builds(
     pause_s=TIME_S,
     keys=st.integers(0, 100),
     recorded=st.just(()),
+    time_origin=st.sampled_from(TimeOrigin),
 ) | st.builds(
     sl.Workload,
     arrivals=st.just("recorded"),
     recorded=st.lists(
-        st.tuples(TIME_S, st.sampled_from(Priority), st.integers(1, 1000)), min_size=1, max_size=3
+        st.tuples(st.floats(0.0, 49.0), st.sampled_from(Priority), st.integers(1, 1000)),
+        min_size=1,
+        max_size=3,
     ),
+    time_origin=st.sampled_from(TimeOrigin),
 )
 
 

@@ -125,22 +125,32 @@ def capacity(
 
 
 @main.command(
-    epilog=examples("calibrate pings.csv", "calibrate pings.csv --name office --out out/office")
+    epilog=examples(
+        "calibrate pings.csv",
+        "calibrate pings.csv --unit ms --name office --out out/office",
+    )
 )
 @click.argument("pings", type=click.Path(path_type=Path))
 @click.option("--name", default="measured", show_default=True, help="What the network is called.")
+@click.option(
+    "--unit",
+    metavar="[s|ms|us]",
+    help="The unit of numbers whose heading names none; by default seconds.",
+)
 @with_out
 @with_json
-def calibrate(pings: Path, name: str, out: Path | None, as_json: bool) -> None:
-    """Fit the named latencies to PINGS, a CSV column of round trips in seconds.
+def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_json: bool) -> None:
+    """Fit the named latencies to the round trips in PINGS.
 
-    Writes a network profile, which a scenario takes as network = "FILE".
+    PINGS is a table with one column of round trips, its unit in the heading (as rtt_ms), or the
+    output of ping. Writes a network profile, which a scenario takes as network = "FILE".
     """
     from simlib.study.calibrate import calibrate as fit
 
     folder = out or Path("out") / name
     check_writable(folder)
-    found = fit(pings)
+    with progress_bar("fitting") as progress:
+        found = fit(pings, unit, progress=progress)
     from simlib.show.calibration import calibration_in_words, save_quantile_chart
 
     profile = folder / f"{name}.toml"

@@ -12,6 +12,7 @@ import click
 
 from simlib import __version__
 from simlib.cli.given import scenario_of
+from simlib.cli.results import note
 from simlib.core.errors import SettingsError, SimlibError
 
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -55,7 +56,11 @@ def plays(command: Callable[..., None]) -> Any:
         clients: int | None,
         **others: Any,
     ) -> None:
-        command(scenario_of(scenario, settings, seed, clients), **others)
+        played = scenario_of(scenario, settings, seed, clients)
+        if late := len(played.recorded_s) - played.recorded_count:
+            count = len(played.recorded_s)
+            note(f"{late:,} of {count:,} recorded messages come after the run, and are not sent.")
+        command(played, **others)
 
     decorated: Any = with_scenario
     for option in reversed(_WHAT_TO_PLAY):

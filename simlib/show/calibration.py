@@ -32,6 +32,8 @@ def calibration_in_words(found: Calibration) -> Group:
         table.add_row(row["distribution"], *numbers, f"{row['distance']:.3f}")
     parts: list[RenderableType] = [
         Text.assemble((found.source, "bold"), f": {len(found.one_way_s):,} round trips, halved"),
+        *([_loss_in_words(found)] if found.lost else []),
+        *found.notes,
         "",
         table,
         "",
@@ -43,6 +45,14 @@ def calibration_in_words(found: Calibration) -> Group:
     else:
         parts.append(f"{found.best.name} fits best, and well enough to be used.")
     return Group(*parts)
+
+
+def _loss_in_words(found: Calibration) -> str:
+    sent = found.lost + len(found.one_way_s)
+    return (
+        f"{found.lost:,} of {sent:,} pings were lost ({found.lost / sent:.2%}): loss_fraction "
+        f"{found.loss_fraction:.3g}, since a ping is lost if either of its two packets is."
+    )
 
 
 def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:

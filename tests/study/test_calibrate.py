@@ -1,5 +1,6 @@
 """Known distributions are found again in samples of them."""
 
+import json
 import tomllib
 
 import numpy as np
@@ -9,6 +10,7 @@ import simlib as sl
 from simlib.core.draws import uniform
 from simlib.core.path import Latency, latency_s
 from simlib.show.calibration import calibration_in_words, quantile_chart
+from simlib.study import calibrate as calibration_module
 from simlib.study.calibrate import calibrate
 
 KNOWN = {
@@ -74,3 +76,76 @@ def test_the_chart_and_the_words_show_the_best(tmp_path):
     low, high = axes.lines[0].get_xdata()
     np.testing.assert_allclose((low, high), (found.one_way_s[0], found.one_way_s[-1]))
     assert calibration_in_words(found).renderables
+
+
+# --- what others measure -----------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("zeros", [1, 5, 39])
+def test_round_trips_of_zero_are_fitted_with_a_floor_that_is_said(tmp_path, zeros):
+    file = tmp_path / "pings.csv"
+    rows = ["0"] * zeros + [str(0.011 + 0.001 * i) for i in range(40)]
+    file.write_text("\n".join(rows))
+    found = calibrate(file)
+    assert f"{zeros} round trips of 0 are below the step of the clock" in found.notes[-1]
+    assert "0.0055 s for each, half of the smallest other one" in found.notes[-1]
+    for fit in found.fits:
+        numbers = (fit.latency.mean_s, fit.latency.floor_s, fit.latency.shape, fit.aic)
+        assert all(np.isfinite(numbers)), fit
+    assert {"lognormal", "gamma", "exponential", "uniform"} <= {fit.name for fit in found.fits}
+    assert 0.0 == found.one_way_s[0]
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_but_zeros_is_a_constant_of_zero(tmp_path):
+    file = tmp_path / "pings.csv"
+    file.write_text("0\n" * 30)
+    assert ["constant"] == [fit.name for fit in calibrate(file).fits]
+    assert 0.0 == calibrate(file).recommended.mean_s
+
+
+def test_lost_pings_are_told_and_become_the_loss_each_way(tmp_path):
+    file = tmp_path / "pings.csv"
+    file.write_text("timeout\n" * 19 + "\n".join(str(0.05 + 0.001 * (i % 9)) for i in range(81)))
+    found = calibrate(file)
+    assert (19, 0.1) == (found.lost, pytest.approx(found.loss_fraction))
+    (profile,) = tomllib.loads(found.profile_toml("office")).values()
+    assert 0.1 == pytest.approx(profile["loss_fraction"])
+    assert (19, 81) == (found.to_json()["lost"], found.to_json()["round_trips"])
+    said = [str(each) for each in calibration_in_words(found).renderables]
+    assert any("19 of 100 pings were lost (19.00%): loss_fraction 0.1" in each for each in said)
+
+
+def test_a_day_of_pings_is_fitted_to_a_bounded_number_of_quantiles(tmp_path, monkeypatch):
+    fitted = []
+
+    def counted(values, *more):
+        fitted.append(len(values))
+        return real(values, *more)
+
+    real = calibration_module._fit
+    monkeypatch.setattr(calibration_module, "_fit", counted)
+    file = pings(tmp_path, KNOWN["lognormal"], 2000)
+    file.write_text((file.read_text() + "\n") * 43)  # 86,000 rows
+    moved = []
+    found = calibrate(file, progress=lambda fraction, word="": moved.append(fraction))
+    assert {2000} == set(fitted)
+    assert 86_000 == len(found.one_way_s)
+    assert "lognormal" == found.best.name
+    assert 0.05 == pytest.approx(found.best.latency.mean_s, rel=0.06)
+    assert (0.0, 1.0) == (moved[0], moved[-1])
+    assert moved == sorted(moved)
+    assert len(moved) > 10
+
+
+def test_criteria_are_those_of_all_values(tmp_path):
+    once = calibrate(pings(tmp_path, KNOWN["gamma"], 2000))
+    file = tmp_path / "pings.csv"
+    file.write_text((file.read_text() + "\n") * 5)
+    # Five times as much was measured, so likelihoods are five times as far apart.
+    spread = {fit.name: fit.aic for fit in once.fits}
+    more = {fit.name: fit.aic for fit in calibrate(file).fits}
+    apart = spread["uniform"] - spread["gamma"]
+    assert 5.0 == pytest.approx((more["uniform"] - more["gamma"]) / apart, rel=0.05)

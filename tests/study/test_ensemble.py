@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.scenario import build, changed
+from simlib.scenario import build
 from simlib.study.ensemble import REPORT, rivals, stretched
 
 SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
@@ -57,4 +57,4 @@ def test_rivals_are_the_given_the_report_s_and_all_presets():
     assert ["given", "report"] + ["preset"] * len(sl.presets) == kinds
     _, report, *_ = rivals("fleet")
     assert "report's defaults, no polling" == report.name
-    assert float("inf") == changed(STORM, report.settings).client.fallback.after_attempts
+    assert float("inf") == STORM.replace(report.settings).client.fallback.after_attempts
