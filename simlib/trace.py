@@ -84,6 +84,8 @@ class Trace:
         fleet only: the counts of all clients; else None.
     watched : tuple of int
         fleet only: the clients that have rows.
+    notes : list of str
+        live only: what a server said and was ignored, a sentence each.
     """
 
     engine: str
@@ -96,6 +98,7 @@ class Trace:
     work_s: float = 0.0
     tally: Tally | None = None
     watched: tuple[int, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
@@ -241,6 +244,7 @@ class Trace:
             "scenario": dump(self.scenario),
             "tally": None if self.tally is None else self.tally.to_text(),
             "watched": list(self.watched),
+            "notes": self.notes,
         }
         table = pa.table(self.columns())
         table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
@@ -281,6 +285,7 @@ class Trace:
             work_s=meta["work_s"],
             tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
             watched=tuple(meta.get("watched", ())),
+            notes=list(meta.get("notes", ())),
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:

@@ -134,6 +134,8 @@ def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bo
     with saving_if_interrupted(folder), progress_bar("simulating") as progress:
         comparison = compare_engines(scenario, replications, progress=progress)
     save_comparison(comparison, folder)
+    for sentence in comparison.live.notes:
+        note(sentence)
     if as_json:
         click.echo(json_text(comparison.to_json()), nl=False)
     else:

@@ -32,7 +32,10 @@ def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
 
     kept = default_out(scenario) if out is None and on == "live" else out
     with saving_if_interrupted(kept), progress_bar(f"playing {scenario.name} on {on}") as progress:
-        return run(scenario, on, progress=progress, **more)
+        trace = run(scenario, on, progress=progress, **more)
+    for sentence in trace.notes:
+        note(sentence)
+    return trace
 
 
 @contextmanager

@@ -150,14 +150,25 @@ def _pushed(data: dict[str, Any], connection: int) -> ev.Pushed:
 
 
 def close_reason(hint_s: float) -> str:
-    """Return the text of a close frame: when to come back."""
-    return f"retry_after_s={hint_s:g}" if hint_s > 0.0 else ""
+    """Return the text of a close frame: when to come back.
+
+    Examples
+    --------
+    >>> close_reason(5.0), close_reason(2e6), close_reason(0.0)
+    ('retry_after_s=5', 'retry_after_s=2000000', '')
+    """
+    # Seventeen digits give every float back, and write no exponent below 1e17.
+    return f"retry_after_s={hint_s:.17g}" if hint_s > 0.0 else ""
 
 
 def close_hint_s(reason: str) -> float:
     """Return the hint in a close frame's text; 0 if there is none."""
     name, _, number = reason.partition("=")
-    return float(number) if name == "retry_after_s" and number.isdecimal() else 0.0
+    try:
+        hint_s = float(number) if name == "retry_after_s" else 0.0
+    except ValueError:
+        return 0.0
+    return min(hint_s, float(NUMBER_LIMIT)) if hint_s >= 0.0 else 0.0
 
 
 def _number(data: dict[str, Any], name: str, default: int | None = None) -> int:

@@ -25,7 +25,7 @@ from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
-from simlib.engines import codec, garbage, reasons
+from simlib.engines import codec, garbage, hints, reasons
 from simlib.engines.driver import Driver
 from simlib.engines.loops import run_to_end
 from simlib.engines.orders import order
@@ -35,7 +35,7 @@ from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.target import Target
 from simlib.engines.wallclock import WallClock, noting_standstills
 from simlib.engines.world import ANSWER_NAMES, Process, World, note
-from simlib.engines.wsclient import WebSocketConnection, retry_after_s
+from simlib.engines.wsclient import WebSocketConnection
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario, dump
 from simlib.trace import Interrupted, Standstill, Trace
@@ -43,6 +43,8 @@ from simlib.trace import Interrupted, Standstill, Trace
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6
 _PROGRESS_STEP_S = 0.1
+#: A server can say something else each time.
+_MOST_NOTES = 20
 #: Time between being ready and time zero, so that the first events are on time.
 _LEAD_S = 0.05
 
@@ -78,6 +80,9 @@ class _Attempt:
 
     def pong(self) -> None:
         self._host.tell(self._driver, ev.Ponged(self._connection))
+
+    def odd(self, sentence: str) -> None:
+        self._host.odd(sentence)
 
 
 class LiveHost:
@@ -152,6 +157,12 @@ class LiveHost:
                 driver.feed(event)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
                 self.clock.fail(error)
+
+    def odd(self, sentence: str) -> None:
+        """Note something odd once, however often it happens."""
+        notes = self.world.trace.notes
+        if sentence not in notes and len(notes) < _MOST_NOTES:
+            notes.append(sentence)
 
     def reject(self, driver: Driver, connection: int) -> None:
         """End a connection whose server says what no server should."""
@@ -255,7 +266,7 @@ class LiveHost:
 
     async def _poll(self, driver: Driver, where: _Where, command: ev.Poll) -> None:
         response = await self._request("GET", "poll", where, channels=command.channels)
-        (reason, code), hint_s, updates = _outcome(response), _hint_s(response), []
+        (reason, code), hint_s, updates = _outcome(response), self._hint_s(response), []
         if response is not None and reason == Reason.ACCEPTED:
             try:
                 updates = codec.updates_of(response.content, where[1])
@@ -268,7 +279,7 @@ class LiveHost:
     async def _post(self, driver: Driver, where: _Where, command: ev.Post) -> None:
         text = codec.message_text(command.message)
         response = await self._request("POST", "messages", where, text)
-        (reason, code), hint_s, version = _outcome(response), _hint_s(response), NONE
+        (reason, code), hint_s, version = _outcome(response), self._hint_s(response), NONE
         if response is not None and reason in (Reason.ACCEPTED, Reason.LIMITED):
             try:
                 _, reason, hint_s, version = codec.answer_of(response.content)
@@ -305,6 +316,10 @@ class LiveHost:
             return await self._http.request(method, url, content=text, headers=headers)
         except httpx.TransportError:
             return None
+
+    def _hint_s(self, response: httpx.Response | None) -> float:
+        headers = [] if response is None else response.headers.multi_items()
+        return hints.read(headers, self.odd)
 
     def _url(self, scheme: str, path: str, where: _Where) -> str:
         client, connection = where
@@ -391,10 +406,6 @@ def _outcome(response: httpx.Response | None) -> tuple[Reason, int]:
     if response.status_code == 429 and is_answer:
         return Reason.LIMITED, 0
     return reasons.of_status(response.status_code), response.status_code
-
-
-def _hint_s(response: httpx.Response | None) -> float:
-    return 0.0 if response is None else retry_after_s(response.headers.get("Retry-After"))
 
 
 async def play_async(

@@ -17,7 +17,7 @@ from typing import Any
 from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
-from simlib.engines import sockets
+from simlib.engines import hints, sockets
 from simlib.engines.wallclock import WallClock
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
@@ -185,7 +185,8 @@ class Pipe(asyncio.Protocol):
     def _reject(self, fault: Fault) -> None:
         if self._down is not None:
             phrase = HTTPStatus(fault.status).phrase if fault.status in _STATUSES else "Rejected"
-            hint = f"Retry-After: {fault.retry_after_s}\r\n" if fault.retry_after_s else ""
+            hint_s = fault.retry_after_s
+            hint = f"Retry-After: {hints.written(hint_s)}\r\n" if hint_s else ""
             self._down.write(
                 f"HTTP/1.1 {fault.status} {phrase}\r\n{hint}"
                 "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()

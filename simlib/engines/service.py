@@ -34,7 +34,7 @@ from simlib.core import events as ev
 from simlib.core.errors import EngineError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.server import Server, ServerSettings
-from simlib.engines import codec, orders, reasons
+from simlib.engines import codec, hints, orders, reasons
 from simlib.engines.driver import Alarm
 from simlib.engines.processes import STANDSTILL
 from simlib.engines.wallclock import LoopClock, noting_standstills
@@ -307,7 +307,7 @@ def _is_cross_site(websocket: WebSocket) -> bool:
 
 
 def _refusal(command: ev.Refuse) -> Response:
-    headers = {"Retry-After": str(int(command.hint_s))} if command.hint_s > 0.0 else {}
+    headers = {"Retry-After": hints.written(command.hint_s)} if command.hint_s > 0.0 else {}
     return Response(status_code=command.status, headers=headers)
 
 

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 from websockets.uri import parse_uri
 
 from simlib.core.events import Reason
-from simlib.engines import codec, reasons
+from simlib.engines import codec, hints, reasons
 
 MAX_FRAME_BYTES = 2_000_000
 _UNSUPPORTED = 1003
@@ -43,6 +43,9 @@ class Listener(Protocol):
 
     def pong(self) -> None:
         """Hear the answer to a ping."""
+
+    def odd(self, sentence: str) -> None:
+        """Hear of something that the server said and that was ignored."""
 
 
 class WebSocketConnection(asyncio.Protocol):
@@ -163,7 +166,7 @@ class WebSocketConnection(asyncio.Protocol):
         if isinstance(error, InvalidStatus):
             status = error.response.status_code
             reason = reasons.of_status(status)
-            hint_s = retry_after_s(error.response.headers.get("Retry-After"))
+            hint_s = hints.read(error.response.headers.raw_items(), self._listener.odd)
         self.close()
         self._listener.failed(reason, hint_s, status)
 
@@ -174,8 +177,3 @@ class WebSocketConnection(asyncio.Protocol):
                 self._transport.write(data)
             else:
                 self._transport.close()
-
-
-def retry_after_s(header: str | None) -> float:
-    """Return a Retry-After header's seconds; 0 if there is none, or if it is a date."""
-    return float(header) if header is not None and header.isdecimal() else 0.0

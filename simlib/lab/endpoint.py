@@ -7,10 +7,11 @@ its own would hide is done here: no answer, late answers, resets, ends without a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from math import inf, isnan
+from math import ceil, inf, isnan
 from typing import Any, Protocol
 
 from websockets.frames import Frame, Opcode
@@ -19,7 +20,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from simlib.engines import sockets
+from simlib.engines import hints, sockets
 from simlib.lab.greetings import Data, Greeting
 from simlib.lab.observation import Attempt
 from simlib.lab.script import ABRUPT, Kind, Phase
@@ -232,8 +233,8 @@ class Connection(asyncio.Protocol):
         response.status_code = phase.status
         response.reason_phrase = HTTPStatus(phase.status).phrase if phase.status in known else "No"
         if phase.retry_after_s and not self._order.rejects:
-            response.headers["Retry-After"] = str(phase.retry_after_s)
-            self.attempt.retry_after_s = float(phase.retry_after_s)
+            response.headers["Retry-After"], hint_s = _hint(phase, time.time())
+            self.attempt.retry_after_s = hint_s
         self._frames.send_response(response)
         self.attempt.answered_s = self._host.now_s()
         self._leave("us")
@@ -339,3 +340,12 @@ class Connection(asyncio.Protocol):
 def _first(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     """Speak whatever the client offers first."""
     return offered[0] if offered else None
+
+
+def _hint(phase: Phase, now_unix_s: float) -> tuple[str, float]:
+    """Return the header's value, and how long it asks to wait."""
+    hint_s = float(phase.retry_after_s)
+    if not phase.as_date:
+        return hints.written(hint_s), hint_s
+    # A date has whole seconds, so it asks for up to one second more.
+    return hints.written_as_date(hint_s, now_unix_s), ceil(now_unix_s + hint_s) - now_unix_s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf, isfinite, nan
@@ -24,6 +24,7 @@ from simlib.lab.law import bands, places
 from simlib.lab.nearest import Near, nearest
 from simlib.lab.observation import Observation, is_observation
 from simlib.lab.phases import LEAST, Finding, plain
+from simlib.lab.script import AS_DATE
 from simlib.policies import presets
 from simlib.scenario import build
 
@@ -260,7 +261,7 @@ def infer(
         *phases.heartbeat(rows, blurred_s),
         _resets(followed, found, counting),
         phases.most_attempts(waits, rows, longest_s, end_s),
-        _heeds(waits, found, blurred_s),
+        *_heed(waits, found, blurred_s),
         _once(found),
         *_apart(waits, found, counting),
         *phases.stops(rows, longest_s, end_s),
@@ -374,9 +375,16 @@ def bands_of(rules: Backoff) -> list[float]:
     return [round(ceiling(rules, attempt), 6) for attempt in range(1, 6)]
 
 
-def _heeds(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Finding:
+def _heed(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Iterator[Finding]:
+    """Yield whether Retry-After is heeded: in seconds, and as a date where that was tried."""
+    dated = waits["detail"].astype(str).str.endswith(AS_DATE)
+    yield _heeds("heeds Retry-After", waits[~dated], found, blur_s)
+    if dated.any():
+        yield _heeds("heeds Retry-After as a date", waits[dated], found, blur_s)
+
+
+def _heeds(about: str, waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Finding:
     """Return whether the client waits at least as long as a Retry-After asks."""
-    about = "heeds Retry-After"
     hinted = waits[waits["retry_after_s"] > 0.0]
     tells = "a phase status 503 with Retry-After tells it"
     if hinted.empty:

@@ -40,6 +40,10 @@ class Kind(IntEnum):
     SEVERAL = 8
 
 
+#: Ends the word for a phase whose Retry-After is a date.
+AS_DATE = " as a date"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Phase(Ruled):
     """One phase of a script; it ends after so many attempts of each client, or so long."""
@@ -54,6 +58,8 @@ class Phase(Ruled):
     status: int = count(503, low=400, high=599)
     #: status: the Retry-After header, in whole seconds; 0: none.
     retry_after_s: int = count(0, low=0, high=1_000_000)
+    #: status: whether the Retry-After is written as the date of that moment, as HTTP allows.
+    as_date: bool = flag(False)
     #: close, open_then_cut: the code; 1006 is an end without a close frame.
     code: int = count(ABRUPT, low=1000, high=4999)
     #: slow: how late the answer is.
@@ -72,6 +78,8 @@ class Phase(Ruled):
             raise SettingsError("code", self.code, f"{rule}; or 1006 for none")
         if self.closed and self.kind is not Kind.REFUSE:
             raise SettingsError("closed", True, "must be false unless the kind is refuse")
+        if self.as_date and not self.retry_after_s:
+            raise SettingsError("as_date", True, "needs retry_after_s, the time until it")
         if self.kind is Kind.OPEN_THEN_CUT and not self.opens_s:
             rule = "must name the times of being open, as [0.1, 1, 6] does"
             raise SettingsError("opens_s", list(self.opens_s), rule)
@@ -81,7 +89,7 @@ class Phase(Ruled):
         """What it does, beside its kind: a word of an observation."""
         if self.kind is Kind.STATUS:
             hint = f" retry_after={self.retry_after_s}" if self.retry_after_s else ""
-            return f"{self.status}{hint}"
+            return f"{self.status}{hint}{AS_DATE if self.as_date else ''}"
         if self.kind is Kind.CLOSE:
             return str(self.code)
         if self.kind is Kind.SLOW:

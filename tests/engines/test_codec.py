@@ -43,14 +43,19 @@ def test_an_update_comes_back_as_it_went(reason: Reason) -> None:
     assert [told, told] == codec.updates_of(codec.served_text(ev.Served(0, 1, (push, push))), 9)
 
 
-@pytest.mark.parametrize("hint_s", [0.0, 5.0])
+@pytest.mark.parametrize("hint_s", [0.0, 0.25, 5.0, 1e6, 2e6, 1234567.0, 2.0**31])
 def test_a_close_frame_says_when_to_come_back(hint_s: float) -> None:
     assert hint_s == codec.close_hint_s(codec.close_reason(hint_s))
 
 
 def test_another_server_s_close_reason_is_no_hint() -> None:
     assert 0.0 == codec.close_hint_s("going away")
-    assert 0.0 == codec.close_hint_s("retry_after_s=soon")
+    for said in ("soon", "", "-5", "nan"):
+        assert 0.0 == codec.close_hint_s(f"retry_after_s={said}")
+
+
+def test_a_hint_without_end_is_cut_to_what_a_header_can_say() -> None:
+    assert 2.0**31 == codec.close_hint_s("retry_after_s=inf")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from rich.console import Console
 import simlib as sl
 from simlib import cli
 from simlib.core.backoff import Backoff
-from simlib.lab import chains, counting
+from simlib.lab import chains, counting, infer
 from simlib.lab.fit import fit
 from simlib.lab.law import Waits, bands, sample
 from simlib.lab.nearest import distance, nearest
@@ -204,6 +204,17 @@ def test_what_stops_it_and_what_does_not(told):
     assert "comes back" == told.finding("after close 1012").value
     assert "yes" == told.finding("heeds Retry-After").value
     assert told.finding("wait after close 1000").value < 0.01
+
+
+def test_a_client_may_heed_seconds_and_no_dates():
+    details = ["429 retry_after=7", "429 retry_after=7 as a date"]
+    waits = pd.DataFrame(
+        {"detail": details, "wait_s": [7.1, 1.0], "retry_after_s": [7.0, 7.4], "attempt": [1, 2]}
+    )
+    in_seconds, as_date = infer._heed(waits, None, 0.01)
+    assert ("heeds Retry-After", None) == (in_seconds.about, in_seconds.value)
+    assert ("heeds Retry-After as a date", "no") == (as_date.about, as_date.value)
+    assert ["heeds Retry-After"] == [each.about for each in infer._heed(waits[:1], None, 0.01)]
 
 
 def test_the_nearest_known_policy_is_its_own(told):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,16 @@ from tests.lab.puppets import LIMIT_S, attempt, outcomes_of, played
 
 ONCE = {"attempts": 1, "longest_s": 5.0}
 CODES = (1000, 1001, 1008, 1011, 1012, 1013, 4401)
+
+
+def test_a_retry_after_may_be_a_date():
+    phase = Phase(status=429, retry_after_s=7, as_date=True, **ONCE)
+    [outcome, *_], seen = outcomes_of([phase])
+    # The puppet says what it was sent, word for word.
+    assert re.fullmatch(r"status 429 retry \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", outcome)
+    [row] = seen.frame().head(1).to_dict("records")
+    assert "429 retry_after=7 as a date" == row["detail"]
+    assert 7.0 <= row["retry_after_s"] < 8.0
 
 
 def test_each_kind_of_phase_does_what_it_says():

@@ -31,6 +31,13 @@ def test_words_say_what_a_phase_does():
         Phase(kind="close", code=4401).words,
     ]
     assert ["status 429 retry_after=45", "refuse closed", "slow delay_s=2.5", "close 4401"] == words
+    dated = Phase(status=429, retry_after_s=45, as_date=True)
+    assert "status 429 retry_after=45 as a date" == dated.words
+
+
+def test_a_date_needs_the_time_until_it():
+    with pytest.raises(sl.SettingsError, match="as_date = True: needs retry_after_s"):
+        Phase(status=429, as_date=True)
 
 
 def test_a_phase_stays_open_for_one_time_after_another_and_then_for_the_last():

@@ -1,0 +1,92 @@
+"""The Retry-After header: whole seconds, or the date of a moment (RFC 9110, 10.2.3)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+from math import ceil
+
+#: A longer time is cut to this one, as RFC 9111 has it for seconds in a header.
+LONGEST_S = float(1 << 31)
+_SECONDS = re.compile("[0-9]+")
+
+
+def written(hint_s: float) -> str:
+    """Return a hint as the header says it: in whole seconds, and never shorter.
+
+    Examples
+    --------
+    >>> written(7.0), written(0.2)
+    ('7', '1')
+    """
+    return str(ceil(hint_s))
+
+
+def written_as_date(hint_s: float, now_unix_s: float) -> str:
+    """Return a hint as the date of a moment, rounded up to a whole second.
+
+    Examples
+    --------
+    >>> written_as_date(7.0, 784111777.0)
+    'Sun, 06 Nov 1994 08:49:44 GMT'
+    """
+    return formatdate(ceil(now_unix_s + hint_s), usegmt=True)
+
+
+def read(
+    headers: Iterable[tuple[str, str]],
+    odd: Callable[[str], None],
+    now_unix_s: float | None = None,
+) -> float:
+    """Return how many seconds to wait by a response's headers; 0 if they do not say.
+
+    Parameters
+    ----------
+    headers : iterable of (str, str)
+        Names and values. A date counts from the server's own ``Date``, if it sends one, since its
+        clock may differ from this machine's.
+    odd : callable
+        Told a sentence about a value that says nothing, which is then ignored.
+    now_unix_s : float, optional
+        This machine's time of day.
+
+    Examples
+    --------
+    >>> read([("Retry-After", "7")], print)
+    7.0
+    >>> date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
+    >>> read([date, ("Retry-After", "Sun, 06 Nov 1994 08:49:42 GMT")], print)
+    5.0
+    >>> read([("Retry-After", "soon")], print)
+    A server sent the Retry-After 'soon', which is neither seconds nor a date: it was ignored.
+    0.0
+    """
+    known: dict[str, list[str]] = {}
+    for name, value in headers:
+        known.setdefault(name.lower(), []).append(value.strip())
+    for value in known.get("retry-after", []):
+        if _SECONDS.fullmatch(value):
+            return min(float(value), LONGEST_S)
+        until_s = _unix_s(value)
+        if until_s is not None:
+            sent_s = _unix_s(known.get("date", [""])[0])
+            now_s = time.time() if now_unix_s is None else now_unix_s
+            return min(max(0.0, until_s - (now_s if sent_s is None else sent_s)), LONGEST_S)
+        odd(
+            f"A server sent the Retry-After {value[:60]!a}, which is neither seconds nor a date: "
+            "it was ignored."
+        )
+    return 0.0
+
+
+def _unix_s(text: str) -> float | None:
+    """Return the moment of an HTTP date, in any of its three forms; None if it is no date."""
+    try:
+        moment: datetime = parsedate_to_datetime(text)
+        # asctime's form names no zone: HTTP's dates are always in UTC.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
