@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -74,12 +75,15 @@ def test_what_the_fleet_does_not_play_is_said_before_anything_is_played(here):
 def test_a_tuning_that_is_killed_goes_on_where_it_was(here, how):
     file = Path("out/storm/tuning/trials.sqlite")
     arguments = [*TUNE[:-1], "2", "--alone", "--json", "--trials"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "simlib", *arguments, "500"],  # it never comes to its end
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    ) as process:
+    with (
+        Path("said.txt").open("w") as said,
+        subprocess.Popen(
+            [sys.executable, "-m", "simlib", *arguments, "500"],  # it never comes to its end
+            stderr=said,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        ) as process,
+    ):
         until_s = time.monotonic() + LIMIT_S
         while process.poll() is None and told(file) < 9:
             assert time.monotonic() < until_s
@@ -88,6 +92,12 @@ def test_a_tuning_that_is_killed_goes_on_where_it_was(here, how):
         process.wait(LIMIT_S)
     assert process.returncode == (130 if how == signal.SIGINT else -how)
     assert 9 <= told(file) < 500
+    if how == signal.SIGINT:
+        command = f"simlib {shlex.join(arguments)} 500"
+        assert (
+            "The trials that are over are kept in out/storm/tuning. The same command goes on:\n"
+            f"  {command}\nInterrupted.\n"
+        ) == Path("said.txt").read_text()
     resumed = json.loads(simlib(*arguments, "24").stdout)
     whole = json.loads(simlib(*arguments, "24", "--out", "whole").stdout)
     assert whole == resumed

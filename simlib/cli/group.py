@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from simlib.cli.given import scenario_of
 from simlib.cli.results import note
 from simlib.core.errors import SettingsError, SimlibError
 
+#: Where the arguments of the whole command are kept.
+_GIVEN = "simlib.arguments"
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -24,6 +28,11 @@ class _Failure(click.ClickException):
 
 class _Commands(click.Group):
     """Turns whatever a command raises into a sentence and a status."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as they were given, to be said again; see `going_on`."""
+        ctx.meta[_GIVEN] = list(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
@@ -38,6 +47,18 @@ class _Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly when nobody reads on
             raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
+
+
+@contextmanager
+def going_on(kept: str, folder: Path) -> Iterator[None]:
+    """Say what is kept in a folder, and by which command it goes on, if it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command = shlex.join(["simlib", *click.get_current_context().meta[_GIVEN]])
+        click.echo(f"{kept} are kept in {folder}. The same command goes on:", err=True)
+        click.echo(f"  {command}", err=True)
+        raise
 
 
 def examples(*lines: str) -> str:

@@ -11,6 +11,7 @@ import click
 from simlib.cli.given import space_of, toml_value
 from simlib.cli.group import (
     examples,
+    going_on,
     main,
     plays,
     with_engine,
@@ -85,7 +86,7 @@ def sweep(
         check_metric("--metric", metric)
     folder = out or default_out(scenario) / "sweep"
     check_writable(folder)
-    with progress_bar("playing") as progress:
+    with going_on("The runs that are finished", folder), progress_bar("playing") as progress:
         found = play_all(
             scenario,
             _grid(grids),
@@ -176,7 +177,7 @@ def sensitivity(
 
     folder = out or default_out(scenario) / "sensitivity"
     check_writable(folder)
-    with progress_bar("playing") as progress:
+    with going_on("The runs that are finished", folder), progress_bar("playing") as progress:
         found = play_all(
             scenario,
             space_of(spaces) or None,

@@ -10,6 +10,7 @@ import click
 from simlib.cli.given import file_of, space_of
 from simlib.cli.group import (
     examples,
+    going_on,
     main,
     plays,
     with_json,
@@ -68,8 +69,8 @@ from simlib.scenario import Scenario
     "constraints",
     multiple=True,
     metavar="BOUND",
-    help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. By default '
-    "never_recovered <= 0.",
+    help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. Always added: '
+    "never_recovered <= 0, unless you bound that yourself.",
 )
 @click.option("--trials", default=100, show_default=True, help="Settings that are tried.")
 @click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
@@ -96,14 +97,16 @@ def tune(
 ) -> None:
     """Seek the settings of a client that do best in SCENARIO and others like it.
 
-    What is recommended is played under fresh seeds, beside the policy as given, the report's
-    defaults and all presets. Trials are kept in the folder: a tuning that was interrupted goes on
-    there, and more --trials continue it. Exits with 1 if no policy keeps the constraints.
+    The best trials are played under fresh seeds, beside the policy as given, the report's defaults
+    and all presets. With a --constraint, the one that keeps all of them and is best on the first
+    objective is recommended; without, the one nearest to the best of every objective; or to keep
+    what you have. Trials are kept in the folder: a tuning that was interrupted goes on there, and
+    more --trials continue it. Exits with 1 if no policy keeps the constraints.
     """
     from simlib.scenario import load
     from simlib.study.engine import chosen
     from simlib.study.ensemble import ensemble
-    from simlib.study.goals import CONSTRAINTS, OBJECTIVES
+    from simlib.study.goals import OBJECTIVES
     from simlib.study.tune import tune as seek
 
     if alone and others:
@@ -114,12 +117,12 @@ def tune(
     check_writable(folder)
     if said := chosen(on, together)[1]:
         note(f"{said} That takes longer.")
-    with progress_bar("tuning") as progress:
+    with going_on("The trials that are over", folder), progress_bar("tuning") as progress:
         found = seek(
             together,
             space_of(spaces) if spaces else None,
             objectives or OBJECTIVES,
-            constraints or CONSTRAINTS,
+            constraints,
             trials,
             replications=replications,
             on=on,

@@ -12,6 +12,7 @@ from rich.text import Text
 from simlib.scenario import Scenario
 from simlib.study.compare import COLUMNS_MEAN, NOT_JUDGED
 from simlib.study.metrics import MEANING, row
+from simlib.study.review import words_and_unit
 from simlib.trace import Trace
 
 if TYPE_CHECKING:
@@ -91,14 +92,8 @@ def in_words(metric: str) -> str:
     >>> in_words("time_to_recover_s_p99"), in_words("peak_attempts_per_s"), in_words("lost")
     ('time to recover, 99 %, s', 'peak attempts, 1/s', 'lost')
     """
-    name, is_quantile, quantile = metric.partition("_s_p")
-    if is_quantile:
-        share, _, of = quantile.partition("_")
-        return f"{name.replace('_', ' ')}, {share} %, s{', ' * bool(of)}{of}"
-    for suffix, unit in (("_per_s", ", 1/s"), ("_s", ", s"), ("_fraction", "")):
-        if metric.endswith(suffix):
-            return metric.removesuffix(suffix).replace("_", " ") + unit
-    return metric.replace("_", " ")
+    words, unit = words_and_unit(metric)
+    return f"{words}, {unit}" if unit else words
 
 
 def plus_minus(row: pd.Series, metric: str) -> str:

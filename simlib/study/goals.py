@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, isnan
 
 from simlib.core.errors import SettingsError
 from simlib.scenario import Scenario, setting
@@ -19,9 +19,13 @@ _LESS = (
     "breaker_open_", "lost", "undelivered", "duplicate_", "head_of_line_", "round_trip_",
     "latency_", "staleness_",
 )  # fmt: skip
-#: What is sought and what must hold unless somebody asks for something else.
+#: What is sought unless somebody asks for something else.
 OBJECTIVES = ("time_to_recover_s_p99", "peak_attempts_per_s")
+#: What must always hold, unless a constraint bounds the same metric.
 CONSTRAINTS = ("never_recovered <= 0",)
+#: A mean of equal numbers is off by less than this share; where it lies on a strict bound, that is
+#: exceeded by as little as there is.
+_ROUNDING, _AT_A_STRICT_BOUND = 1e-12, 1e-12
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Constraint:
     factor: float
     #: A setting that the factor multiplies; empty for none.
     key: str = ""
+    #: Whether the bound itself is too much already: ``<`` and ``>``, not ``<=`` and ``>=``.
+    strict: bool = False
 
     def bound(self, scenario: Scenario) -> float:
         """Return the bound in one scenario."""
@@ -55,12 +61,17 @@ class Constraint:
         """Return by which share of the bound the metric's mean is beyond it; 0 or less: it holds.
 
         The end of the mean's interval counts that lies beyond, or with ``surely`` the other one.
+        A mean that is not a number keeps no bound.
         """
         end = found.high if self.at_most != surely else found.low
         end = end if isfinite(end) else found.value
         beyond = end - self.bound(scenario) if self.at_most else self.bound(scenario) - end
-        scale = abs(self.bound(scenario)) or 1.0
-        return beyond / scale if isfinite(beyond) else inf
+        share = beyond / (abs(self.bound(scenario)) or 1.0)
+        if isnan(share):
+            return inf
+        if abs(share) > _ROUNDING:
+            return share
+        return _AT_A_STRICT_BOUND if self.strict else 0.0
 
 
 def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
@@ -81,6 +92,30 @@ def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     return tuple(Objective(name, name in _MORE) for name in dict.fromkeys(names))
 
 
+def constraints(
+    texts: Sequence[str], scenarios: Sequence[Scenario]
+) -> tuple[tuple[Constraint, ...], tuple[Constraint, ...]]:
+    """Return the bounds that texts say, and all that must hold: these and the built-in ones.
+
+    Raises
+    ------
+    SettingsError
+        If one is no bound.
+
+    Examples
+    --------
+    >>> asked, everything = constraints(["peak_attempts_per_s <= 9"], [Scenario()])
+    >>> [each.text for each in everything]
+    ['never_recovered <= 0', 'peak_attempts_per_s <= 9']
+    """
+    if isinstance(texts, str):
+        raise SettingsError("constraints", texts, "must be a list of texts")
+    asked = tuple(constraint(text, scenarios) for text in dict.fromkeys(texts))
+    bounded = {each.metric for each in asked}
+    always = (constraint(text, scenarios) for text in CONSTRAINTS)
+    return asked, (*(each for each in always if each.metric not in bounded), *asked)
+
+
 #: METRIC <= NUMBER, METRIC <= NUMBER * SETTING, METRIC >= SETTING ...
 _BOUND = re.compile(
     r"\s*(?P<metric>\w+)\s*(?P<sign><=?|>=?)\s*"
@@ -94,7 +129,8 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
     Parameters
     ----------
     text : str
-        A metric, ``<=`` or ``>=``, and a number, a setting, or a number of times a setting.
+        A metric, ``<=``, ``<``, ``>=`` or ``>``, and a number, a setting, or a number of times a
+        setting.
     scenarios : sequence of Scenario
         Those in which it is to hold.
 
@@ -121,6 +157,7 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
         at_most=match["sign"].startswith("<"),
         factor=float(match["factor"] or 1.0),
         key=match["key"] or "",
+        strict="=" not in match["sign"],
     )
     for scenario in scenarios:
         _check_bound(found, scenario)

@@ -1,4 +1,4 @@
-"""What a design review reads: what a policy buys, what it costs, where it stops being best."""
+"""What a design review reads: what to ship, what it buys and costs, where it stops being best."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 
 from simlib.study.ensemble import Candidate
 from simlib.study.goals import objectives
-from simlib.study.standing import Standing
+from simlib.study.judge import Score
+from simlib.study.standing import Difference, Standing, differences, gains_and_losses
 
 #: What a policy may cost that nobody asked about.
 BESIDES = (
@@ -20,100 +21,192 @@ BESIDES = (
     "amplification",
     "availability_fraction",
 )
-#: A difference is worth a word if it is at least this share of the other's value.
-_WORTH = 0.02
-_STEPS = {
-    "clients": "with {} times the clients",
-    "length of faults": "with faults {} times as long",
-}
+#: A share of a bound that is none: the mean lies on it.
+_ON_IT = 1e-9
+#: So many names stand in a sentence; others are counted.
+_NAMED = 3
 
 
 def review(standing: Standing, limits: pd.DataFrame) -> str:
     """Return what there is to say of the recommended policy, in a few sentences."""
-    parts = [_what(standing), *_against(standing), _presets(standing), _beyond(limits)]
+    parts = [*_what(standing), _presets(standing)]
+    if standing.keeps(standing.recommended):
+        parts.append(_beyond(standing, limits))
     return " ".join(filter(None, parts))
 
 
-def _what(standing: Standing) -> str:
-    said = in_short(standing.recommended.settings)
-    if standing.keeps(standing.recommended):
-        return f"Recommended: {said}."
-    excess = {bound.text: standing.best.excess(bound) for bound in standing.judge.bounds}
-    why = [f"{text} is missed by {100 * by:.3g} %" for text, by in excess.items() if by > 0.0]
-    return f"No policy that was tried keeps all bounds. The nearest: {said}; {listed(why)}."
+def _what(standing: Standing) -> Iterator[str]:
+    """Say what to ship, what it buys and costs, and which bounds it keeps."""
+    each, given = standing.recommended, standing.given
+    if not standing.best.works:
+        yield f"No policy that was tried works, nor does the one given: {standing.best.failure}."
+    elif not standing.keeps(each):
+        yield _nearest(standing)
+    elif each is given:
+        yield _keep(standing)
+    else:
+        yield f"Recommended: {in_short(each.settings)}."
+        if given is not None:
+            yield _against(standing, given)
+        yield _bounds(standing)
 
 
-def _against(standing: Standing) -> Iterator[str]:
-    """Say what it buys and what it costs, against the report's defaults and what was given."""
-    for each in standing.of_kind("report", "given"):
-        name = "the policy as given" if each.kind == "given" else f"the {each.name}"
-        buys, costs = _differences(standing, each)
-        if buys or costs:
-            yield f"Against {name} it buys {listed(buys)}; it costs {listed(costs)}."
-        else:
-            yield f"Against {name} it makes no difference that is sure."
+def _nearest(standing: Standing) -> str:
+    missed = [
+        _missed(bound.text, excess)
+        for bound in standing.judge.bounds
+        if (excess := standing.best.excess(bound)) > 0.0
+    ]
+    if standing.recommended is standing.given:
+        what = "None is nearer than the policy as given, so keep what you have"
+    else:
+        what = f"The nearest: {in_short(standing.recommended.settings)}"
+    return f"No policy that was tried keeps all bounds. {what}; {listed(missed)}."
 
 
-def _differences(standing: Standing, each: Candidate) -> tuple[list[str], list[str]]:
-    score, buys, costs = standing.scores[each], [], []
+def _missed(text: str, excess: float) -> str:
+    if not isfinite(excess):
+        return f"{text} is missed without end"
+    if excess < _ON_IT:  # a strict bound
+        return f"{text} is missed: the mean lies on it"
+    return f"{text} is missed by {100 * excess:,.3g} %"
+
+
+def _keep(standing: Standing) -> str:
+    """Say why the policy as given is to stay, and what the best of the trials would change."""
+    said = "Keep what you have: the policy as given."
+    others = [each for each in standing.of_kind("tuned") if standing.keeps(each)]
+    if not others:
+        return f"{said} {_bounds(standing)} None of the best trials does."
+    buys, costs = _changes(standing, standing.scores[others[0]], standing.best)
+    settings = in_short(others[0].settings)
+    return f"{said} {_bounds(standing)} What was tuned ({settings}) would {_trade(buys, costs)}"
+
+
+def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
+    if not buys and not costs:
+        return "make no difference that is sure."
+    return f"buy {listed(buys)} and cost {listed(costs)}."
+
+
+def _against(standing: Standing, given: Candidate) -> str:
+    """Say what the recommended policy buys and what it costs, against what was given."""
+    score = standing.scores[given]
+    if not score.works:
+        return f"The policy as given does not work: {score.failure}."
+    buys, costs = _changes(standing, standing.best, score)
+    broken = [bound.text for bound in standing.judge.bounds if score.excess(bound) > 0.0]
+    buys += [f"that {text} holds" for text in broken]
+    if not buys:  # it would not be recommended if it did not look better
+        gains, _ = gains_and_losses(standing.best, score, standing.judge.objectives)
+        said = f"{listed([_change(each) for each in gains])}, which {_seeds(standing)} do not prove"
+        return f"Against the policy as given it may buy {said}; it costs {listed(costs)}."
+    return f"Against the policy as given it buys {listed(buys)}; it costs {listed(costs)}."
+
+
+def _seeds(standing: Standing) -> str:
+    return f"{standing.best.replications} seeds"
+
+
+def _changes(standing: Standing, mine: Score, other: Score) -> tuple[list[str], list[str]]:
     names = dict.fromkeys([*(each.metric for each in standing.judge.objectives), *BESIDES])
-    for objective in objectives(list(names)):
-        mine, its = (one.mean(objective.metric).value for one in (standing.best, score))
-        if mine == its or (
-            isfinite(mine) and isfinite(its) and abs(mine - its) <= _WORTH * abs(its)
-        ):
-            continue
-        said = f"{objective.metric} {written(mine)} rather than {written(its)}"
-        if score.worse_than(standing.best, objective).low > 0.0:
-            buys.append(said)
-        elif standing.best.worse_than(score, objective).low > 0.0:
-            costs.append(said)
-    return buys, costs
+    better, worse = differences(mine, other, objectives(list(names)))
+    return [_change(each) for each in better], [_change(each) for each in worse]
+
+
+def _change(found: Difference) -> str:
+    """Say how a metric differs.
+
+    Examples
+    --------
+    >>> _change(Difference("time_to_recover_s_p99", 24.9, float("inf")))
+    'time to recover (99 %) 24.9 s rather than never'
+    """
+    words, unit = words_and_unit(found.metric)
+    unit = {"s": " s", "1/s": "/s"}.get(unit, "")
+    mine, other = (written(each) + unit * isfinite(each) for each in (found.mine, found.other))
+    name, _, share = words.partition(", ")
+    return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
+
+
+def _bounds(standing: Standing) -> str:
+    bounds = [each.text for each in standing.judge.bounds]
+    return f"It keeps {listed(bounds)}." if bounds else ""
 
 
 def _presets(standing: Standing) -> str:
-    """Say how many presets keep the bounds, and which of these it does not beat on anything."""
+    """Say how many presets keep the bounds, and which of these beat it."""
     known = standing.of_kind("preset")
+    if not known or not standing.best.works:
+        return ""
     fit = [each for each in known if standing.keeps(each)]
     if not fit:
-        return f"None of {len(known)} presets keeps the bounds." if known else ""
-    bounded = standing.judge.bounds
+        return f"None of {len(known)} presets keeps the bounds."
     verb = "keeps" if len(fit) == 1 else "keep"
-    said = [f"{len(fit)} of {len(known)} presets {verb} the bounds"] if bounded else []
-    beating = [each.name for each in fit if standing.beats(each)]
-    equal = [each.name for each in fit if not standing.worse_on(each) and not standing.beats(each)]
-    if beating:
-        said.append(f"{listed(beating)} {'beat' if len(beating) > 1 else 'beats'} it")
-    if equal:
-        said.append(f"it is not surely better than {listed(equal)} on any objective")
-    if len(beating) + len(equal) < len(fit):
-        whole = "each of them" if bounded else f"each of {len(fit)} presets"
-        rest = "the others" if beating or equal else whole
-        said.append(f"it is surely better than {rest} on at least one objective")
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
+    said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
+    if not standing.judge.bounds:
+        said = f"Of {len(known)} presets "
+    if beating := [each.name for each in fit if standing.beats(each)]:
+        return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
+    equal = [each.name for each in fit if not standing.worse_on(each)]
+    as_good = f", {_some(equal)} may be as good" if equal else ""
+    return f"{said}none beats it{as_good}."
 
 
-def _beyond(limits: pd.DataFrame) -> str:
+def _some(names: Sequence[str]) -> str:
+    """Return a few names, and how many others there are."""
+    more = len(names) - _NAMED
+    return listed(names if more <= 1 else [*names[:_NAMED], f"{more} others"])
+
+
+def _beyond(standing: Standing, limits: pd.DataFrame) -> str:
     """Say where it stops being best, on either side of both axes, and where nobody does well."""
     ends, holds, nobody = [], [], []
     for axis, steps in limits.groupby("axis", sort=False):
-        words = _STEPS[str(axis)]
         lost = steps[~steps["is_best"]]
         below, above = (lost[lost["factor"] < 1.0].tail(1), lost[lost["factor"] > 1.0].head(1))
         for _, step in pd.concat([below, above]).iterrows():
-            ends.append(f"{words.format(written(step['factor']))}, where {step['why']}")
+            ends.append(f"{_where(standing, axis, step['factor'])}, where {step['why']}")
         if not len(lost):
             low, high = steps["factor"].min(), steps["factor"].max()
-            holds.append(words.format(f"{low:g} to {high:g}"))
+            holds.append(_where(standing, axis, low, high))
         broken = steps[steps["is_best"] & ~steps["keeps"]]
-        nobody += [words.format(written(each)) for each in broken["factor"]]
+        nobody += [_where(standing, axis, each) for each in broken["factor"]]
     parts = [f"It stops being best {'; '.join(ends)}."] if ends else []
     if holds:
         parts.append(f"It stays best {' and '.join(holds)}.")
     if nobody:
         parts.append(f"Bounds are broken by all {listed(nobody)}.")
     return " ".join(parts)
+
+
+def _where(standing: Standing, axis: Any, *factors: float) -> str:
+    """Say how far beyond the scenarios something is: in clients, if all have as many."""
+    clients = {each.clients for each in standing.judge.scenarios}
+    if axis != "clients":
+        return f"with faults {' to '.join(f'{each:g}' for each in factors)} times as long"
+    if len(clients) > 1:
+        return f"with {' to '.join(f'{each:g}' for each in factors)} times the clients"
+    (count,) = clients
+    return f"with {' to '.join(f'{max(1, round(each * count)):,}' for each in factors)} clients"
+
+
+def words_and_unit(metric: str) -> tuple[str, str]:
+    """Return a metric's name as it is read, its quantile apart, and its unit.
+
+    Examples
+    --------
+    >>> words_and_unit("time_to_recover_s_p99"), words_and_unit("peak_attempts_per_s")
+    (('time to recover, 99 %', 's'), ('peak attempts', '1/s'))
+    """
+    name, is_quantile, quantile = metric.partition("_s_p")
+    if is_quantile:
+        share, _, of = quantile.partition("_")
+        return f"{name.replace('_', ' ')}{f' of {of}' if of else ''}, {share} %", "s"
+    for suffix, unit in (("_per_s", "1/s"), ("_s", "s"), ("_fraction", "")):
+        if metric.endswith(suffix):
+            return metric.removesuffix(suffix).replace("_", " "), unit
+    return metric.replace("_", " "), ""
 
 
 def in_short(settings: Mapping[str, Any]) -> str:

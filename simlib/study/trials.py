@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,17 @@ class Trials:
     def tell(
         self, place: int, losses: Sequence[float], excesses: Mapping[str, float], replications: int
     ) -> None:
-        """Say what a trial's objectives are, by which share its bounds are exceeded."""
+        """Say what a trial's objectives are, by which share its bounds are exceeded.
+
+        One that does not work has losses without end, and breaks a bound of its own: Optuna takes
+        no NaN, and would learn from numbers of what does not work.
+        """
         trial = self._open[place]
-        for text, excess in excesses.items():
-            trial.set_constraint(text, min(excess, _MOST))
+        works = all(map(isfinite, losses))
+        for text, excess in {**excesses, "works": 0.0 if works else _MOST}.items():
+            trial.set_constraint(text, min(max(excess, -_MOST), _MOST))
         trial.set_user_attr("replications", replications)
-        self._study.tell(trial, list(losses))
+        self._study.tell(trial, [loss if isfinite(loss) else _MOST for loss in losses])
 
     def refuse(self, place: int, why: str) -> None:
         """Say that a trial could not be played."""
@@ -117,7 +123,7 @@ class Trials:
         self._study.tell(trial, state=_optuna().trial.TrialState.FAIL)
 
 
-#: A bound that is broken without end is broken by so many times itself.
+#: What has no end counts as so much: a bound that is broken, by so many times itself; and a loss.
 _MOST = 1e6
 
 

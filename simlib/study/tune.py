@@ -7,7 +7,9 @@ ever had.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -23,14 +25,17 @@ from simlib.scenario import Scenario, dump
 from simlib.study.cells import Kept, keeping
 from simlib.study.engine import chosen
 from simlib.study.ensemble import ensemble
-from simlib.study.goals import CONSTRAINTS, OBJECTIVES, Constraint, Objective, constraint
+from simlib.study.goals import OBJECTIVES, Constraint, Objective
+from simlib.study.goals import constraints as constraints_of
 from simlib.study.goals import objectives as objectives_of
-from simlib.study.judge import Judge, Score, front, middle
+from simlib.study.judge import Judge, Score, by_distance, front
 from simlib.study.review import listed, written
 from simlib.study.space import POLICY, Axis, axes
+from simlib.study.standing import distance, losses
 from simlib.study.trials import Told, Trials, kept_trials
 from simlib.study.tuning import Tuning
-from simlib.study.verdict import verdict
+from simlib.study.verdict import Rivals, Tuned, verdict
+from simlib.study.work import Meter
 from simlib.study.workers import Outcomes, working
 
 #: So many trials are asked for at a time, however many workers there are: the same trials anywhere.
@@ -39,8 +44,8 @@ _TRIALS = Rule("", low=1, high=100_000, whole=True)
 _REPLICATIONS = Rule("", low=2, high=100_000, whole=True)
 #: So many of the Pareto front are judged beside the recommended one.
 _SHOWN = 6
-#: Shares of the work: the trials; the rest is the judgement on fresh seeds.
-_TRIALS_SHARE = 0.75
+#: So many reasons are named why trials could not be played; others are counted.
+_REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def tune(
     scenario: Scenario | Sequence[Scenario],
     space: Mapping[str, Any] | None = None,
     objectives: Sequence[str] = OBJECTIVES,
-    constraints: Sequence[str] = CONSTRAINTS,
+    constraints: Sequence[str] = (),
     trials: int = 100,
     *,
     replications: int = 20,
@@ -71,8 +76,13 @@ def tune(
     """Find the settings that do best in several scenarios.
 
     Every trial is played under the same seeds. After a few of these, trials are discarded that
-    surely break a constraint, or that an earlier one surely beats in every objective. The
-    recommended policy, the report's defaults and all presets are then played under fresh seeds.
+    surely break a constraint, or that an earlier one, or the policy as given, surely beats in every
+    objective. The best of them, the policy as given, the report's defaults and all presets are then
+    played under fresh seeds, and one that keeps every constraint there is recommended: of those
+    that do the best on the first objective, if constraints were asked for, and else the one nearest
+    to the best of every objective. Where none is surely better than the policy as given, that is
+    the one to keep. A policy with which nobody connects keeps no constraint, and is worse than any
+    with which somebody does.
 
     Parameters
     ----------
@@ -86,7 +96,8 @@ def tune(
         everybody wants more. A time that never comes counts as twice the run.
     constraints : sequence of str
         Such as ``"peak_attempts_per_s <= 3 * server.accept_per_s"``. One holds if the 95 % interval
-        of the metric's mean keeps to it in every scenario. By default that all clients come back.
+        of the metric's mean keeps to it in every scenario. That all clients come back always has
+        to hold, ``never_recovered <= 0``, unless one of these bounds that metric otherwise.
     trials : int
         How many settings are tried; more of them continue what a folder has.
     replications : int
@@ -138,15 +149,10 @@ def tune(
         ) as optuna_s,
     ):
         judge = asked.judge(outcomes, store)
-        move(0.0, "as given")
-        for given in judge.played([{}], judge.first_replications):
-            if isinstance(given, str):
-                raise SettingsError(
-                    "scenario", asked.scenarios[0].name, f"cannot be played: {given}"
-                )
-            judge.check_data(given)
-        tried = _searched(judge, optuna_s, trials, move)
-        found = _found(asked, judge, tried, move)
+        given = _given(asked, judge, move)
+        rivals, meter = Rivals(replace(judge, first=judge.replications)), Meter(move)
+        tried = _searched(judge, optuna_s, trials, _Work(meter, rivals, judge, given), given)
+        found = _found(asked, judge, tried, given, rivals, meter)
     notes = [asked.note, "" if store is None else store.note]
     tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
     if folder is not None:
@@ -168,6 +174,8 @@ class _Asked:
     on: str
     replications: int
     note: str
+    #: Whether somebody has set a bound: then the first objective decides among those that keep it.
+    by_first: bool
 
     @property
     def in_full(self) -> str:
@@ -201,9 +209,7 @@ def _asked(
     if not scenarios:
         raise SettingsError("scenario", [], "must be at least one")
     _REPLICATIONS.checked("replications", replications)
-    if isinstance(constraints, str):
-        raise SettingsError("constraints", constraints, "must be a list of texts")
-    bounds = tuple(constraint(each, scenarios) for each in constraints)
+    by_user, bounds = constraints_of(constraints, scenarios)
     sought = objectives_of(wanted)
     metrics = [each.metric for each in sought] + [each.metric for each in bounds]
     used, note = chosen(on, scenarios, metrics)
@@ -218,31 +224,73 @@ def _asked(
         used,
         replications,
         note,
+        bool(by_user),
     )
+
+
+def _given(asked: _Asked, judge: Judge, move: Progress) -> Score:
+    """Play the policy as given, and see that there are numbers of all that is asked for."""
+    move(0.0, "as given")
+    [few] = judge.played([{}], judge.first_replications)
+    if isinstance(few, Score):
+        judge.check_data(few)
+    [found] = judge.played([{}], judge.replications)
+    if isinstance(found, str):
+        raise SettingsError("scenario", asked.scenarios[0].name, f"cannot be played: {found}")
+    judge.check_data(found)
+    return found
 
 
 # --- the search --------------------------------------------------------------------------
 
 
-def _searched(judge: Judge, trials: Trials, count: int, move: Progress) -> list[Tried]:
+class _Work:
+    """How much work the trials are, and what comes after them."""
+
+    def __init__(self, meter: Meter, rivals: Rivals, judge: Judge, given: Score) -> None:
+        self._meter, self._after = meter, rivals.of_all(judge)
+        #: Of the trials that are over: how many, and what they were.
+        self._count, self._work = 1, self._of(given)
+
+    def begin(self, size: int, left: int, word: str) -> Callable[[float], None]:
+        """Begin so many trials, of so many that are left, each as much work as those before."""
+        each = self._work / self._count
+        self._meter.expect(each * left + self._after)
+        return self._meter.part(each * size, word)
+
+    def add(self, score: Score | str) -> None:
+        """Count a trial that is over."""
+        self._count += 1
+        self._work += self._of(score)
+
+    def _of(self, score: Score | str) -> float:
+        if isinstance(score, str):
+            return 0.0
+        return sum(each.clients for each in score.scenarios) * score.replications + float(
+            score.values["attempts"].sum()
+        )
+
+
+def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Score) -> list[Tried]:
     """Return all trials: those that were over before, and the rest."""
     tried = [_again(judge, each) for each in trials.told()[:count]]
     while len(tried) < count:
-        move(_TRIALS_SHARE * len(tried) / count, f"trial {len(tried) + 1:,} of {count:,}")
         # A generation that was begun before is finished first.
         size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
+        word = f"trial {len(tried) + 1:,} of {count:,}"
+        moved = work.begin(size, count - len(tried), word)
         asked = trials.ask(size)
-        scores = judge.scores(asked, _leading(judge, tried))
+        scores = judge.scores(asked, _leading(judge, tried, given), move=moved)
         if judge.store is not None:
             judge.store.flush()
         for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
             tried.append(_over(judge, settings, score))
+            work.add(score)
             if isinstance(score, str):
                 trials.refuse(place, score)
                 continue
-            losses = [score.loss(each) for each in judge.objectives]
             excesses = {each.text: score.excess(each) for each in judge.bounds}
-            trials.tell(place, losses, excesses, score.replications)
+            trials.tell(place, losses(judge, score), excesses, score.replications)
     return tried
 
 
@@ -276,38 +324,37 @@ def _best(judge: Judge, tried: Sequence[Tried]) -> list[int]:
     full = _full(judge, tried)
     if not full:
         return []
-    losses = [[score.loss(each) for each in judge.objectives] for _, score in full]
-    return [full[i][0] for i in front(losses)]
+    return [full[i][0] for i in front([losses(judge, score) for _, score in full])]
 
 
-def _leading(judge: Judge, tried: Sequence[Tried]) -> list[Score]:
-    return [score for i in _best(judge, tried) if isinstance(score := tried[i].score, Score)]
+def _leading(judge: Judge, tried: Sequence[Tried], given: Score) -> list[Score]:
+    """Return what a trial must not be surely worse than in everything."""
+    known = [score for i in _best(judge, tried) if isinstance(score := tried[i].score, Score)]
+    return [*known, given] if given.keeps(judge.bounds) else known
 
 
 # --- the answer --------------------------------------------------------------------------
 
 
-def _found(asked: _Asked, judge: Judge, tried: Sequence[Tried], move: Progress) -> Tuning:
+def _found(
+    asked: _Asked,
+    judge: Judge,
+    tried: Sequence[Tried],
+    given: Score,
+    rivals: Rivals,
+    meter: Meter,
+) -> Tuning:
+    if not any(isinstance(each.score, Score) for each in tried):
+        raise SimlibError(" ".join(_of_refused(tried)))
     best = _best(judge, tried)
-    played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
-    if not played:
-        why = next(str(each.score) for each in tried)
-        raise SimlibError(f"none of {len(tried)} trials could be played, the first: {why}")
-    if best:
-        losses = [[played[i].loss(each) for each in judge.objectives] for i in best]
-        first = best[middle(losses)]
-        others = sorted(set(best) - {first}, key=lambda i: played[i].loss(judge.objectives[0]))
-    else:  # none keeps the bounds: the one that is nearest to it
-        first, others = min(played, key=lambda i: _excess(judge, played[i])), []
-    tuned = [tried[i].settings for i in (first, *_some(others))]
+    tuned = _tuned(asked, judge, tried, best, given)
     fresh = replace(judge, first=judge.replications)
-
-    def later(fraction: float, word: str) -> None:
-        move(_TRIALS_SHARE + (1.0 - _TRIALS_SHARE) * fraction, word)
-
-    said = verdict(fresh, tuned, later)
+    meter.expect(rivals.of_all(judge))
+    said = verdict(fresh, tuned, rivals, meter)
     table = _table(judge, tried, set(best))
-    notes = _notes(asked, judge, tuned[0], int((table["outcome"] == "refused").sum()))
+    notes = _of_refused(tried)
+    if not said.keeps_given:
+        notes += _notes(asked, judge, said.recommended.settings)
     return Tuning(
         asked.scenarios,
         asked.axes,
@@ -320,9 +367,69 @@ def _found(asked: _Asked, judge: Judge, tried: Sequence[Tried], move: Progress) 
     )
 
 
-def _notes(asked: _Asked, judge: Judge, recommended: Mapping[str, Any], refused: int) -> list[str]:
-    """Return what else there is to say, a sentence each."""
-    notes = [f"{refused} trials could not be played."] if refused else []
+def _tuned(
+    asked: _Asked, judge: Judge, tried: Sequence[Tried], best: Sequence[int], given: Score
+) -> Tuned:
+    """Return the trials that are played under fresh seeds, the most promising first."""
+    played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
+    sought = {i: losses(judge, score) for i, score in played.items()}
+    if not best:
+        nearest = min(played, key=lambda i: distance(judge, played[i]))
+        return Tuned([tried[nearest].settings], asked.by_first, False, 1)
+    prefers_given = False
+    if asked.by_first:
+        order = sorted(best, key=lambda i: sought[i])
+    else:
+        order = [best[i] for i in by_distance([sought[i] for i in best])]
+        prefers_given = given.keeps(judge.bounds) and _is_nearest(
+            losses(judge, given), [sought[i] for i in best]
+        )
+    first, *others = order
+    shown = [first, *_some(sorted(others, key=lambda i: sought[i]))]
+    beaten = sorted({i for i, _ in _full(judge, tried)} - set(best), key=lambda i: sought[i])
+    rest = [i for i in order if i not in shown]
+    settings = [tried[i].settings for i in (*shown, *rest, *beaten)]
+    return Tuned(settings, asked.by_first, prefers_given, len(shown))
+
+
+def _is_nearest(mine: tuple[float, ...], others: Sequence[tuple[float, ...]]) -> bool:
+    """Whether one is the nearest to the best of everything, on a front with others."""
+    everything = [mine, *others]
+    together = front(everything)
+    return together[by_distance([everything[i] for i in together])[0]] == 0
+
+
+def _of_refused(tried: Sequence[Tried]) -> list[str]:
+    """Say how many trials could not be played, and why, the most frequent reason first."""
+    why = Counter(in_general(str(each.score)) for each in tried if each.outcome == "refused")
+    if not why:
+        return []
+    said = [f"{reason} ({_trials(count)})" for reason, count in why.most_common(_REASONS)]
+    if more := sum(why.values()) - sum(count for _, count in why.most_common(_REASONS)):
+        said.append(f"other reasons ({_trials(more)})")
+    if len(why) == 1:
+        said = list(why)
+    return [f"{_trials(sum(why.values()))} could not be played: {'; '.join(said)}."]
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count:,} trials"
+
+
+def in_general(why: str) -> str:
+    """Return why something is refused without the values of this one case.
+
+    Examples
+    --------
+    >>> in_general("client.backoff.cap_s = 5.0: must not be below base_s (7.3)")
+    'client.backoff.cap_s must not be below base_s'
+    """
+    return re.sub(r" = [^:]*:|:", "", re.sub(r" \([^)]*\d[^)]*\)", "", why), count=1).strip()
+
+
+def _notes(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[str]:
+    """Return what else there is to say of what is recommended, a sentence each."""
+    notes = []
     idle = _idle(asked, judge, recommended)
     if idle:
         verb = "make" if len(idle) > 1 else "makes"
@@ -350,21 +457,18 @@ def _some(numbers: Sequence[int]) -> list[int]:
     return list(numbers[::step])
 
 
-def _excess(judge: Judge, score: Score) -> float:
-    return max((score.excess(each) for each in judge.bounds), default=0.0)
-
-
 def _table(judge: Judge, tried: Sequence[Tried], best: set[int]) -> pd.DataFrame:
     rows = []
     for i, each in enumerate(tried):
         row: dict[str, Any] = {"trial": i, **each.settings}
-        is_score = isinstance(each.score, Score)
         for objective in judge.objectives:
             name = objective.metric
             row[name] = each.score.mean(name).value if isinstance(each.score, Score) else nan
-        row["excess"] = _excess(judge, each.score) if isinstance(each.score, Score) else nan
+        row["excess"] = (
+            each.score.worst_excess(judge.bounds) if isinstance(each.score, Score) else nan
+        )
         row["replications"] = each.score.replications if isinstance(each.score, Score) else 0
         row |= {"outcome": each.outcome, "is_front": i in best}
-        row["why"] = "" if is_score else each.score
+        row["why"] = each.score.failure if isinstance(each.score, Score) else each.score
         rows.append(row)
     return pd.DataFrame(rows).set_index("trial")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from simlib.core.client import Settings
+from simlib.core.errors import SettingsError
 from simlib.files import replacing
-from simlib.scenario import Scenario, dump
+from simlib.scenario import Scenario, dump, setting
 from simlib.study.goals import Constraint, Objective
 from simlib.study.space import Axis
 from simlib.study.verdict import Verdict
@@ -59,13 +63,18 @@ class Tuning:
 
     @property
     def recommended(self) -> dict[str, Any]:
-        """The settings that are recommended, by their keys."""
-        return dict(self.verdict.recommended.settings)
+        """The settings that are recommended, by their keys.
+
+        Those of the first scenario, where the policy as given is to stay.
+        """
+        if self.verdict.keeps_given:
+            return _as_given(self.scenarios[0], [axis.key for axis in self.axes])
+        return self._settings
 
     @property
     def client(self) -> Settings:
         """The recommended policy as the settings of a client."""
-        return self.scenarios[0].replace(self.recommended).client
+        return self.scenarios[0].replace(self._settings).client
 
     @property
     def sentence(self) -> str:
@@ -74,7 +83,12 @@ class Tuning:
 
     def policy_toml(self) -> str:
         """Return the first scenario with the recommended policy, as TOML."""
-        return dump(self.scenarios[0].replace(self.recommended))
+        return dump(self.scenarios[0].replace(self._settings))
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What the recommended policy changes: nothing, if it is the one as given."""
+        return dict(self.verdict.recommended.settings)
 
     def save(self, folder: str | Path) -> None:
         """Write trials and candidates as Parquet, and the policy as a scenario."""
@@ -95,8 +109,10 @@ class Tuning:
             "constraints": [each.text for each in self.bounds],
             "recommended": self.recommended,
             "keeps": self.verdict.keeps,
+            "keeps_given": self.verdict.keeps_given,
             "sentence": self.sentence,
             "note": self.note,
+            "unplayed": dict(self.verdict.unplayed),
             "candidates": self.verdict.table.to_dict(orient="records"),
             "limits": self.verdict.limits.to_dict(orient="records"),
             "trials": self.trials.reset_index().to_dict(orient="records"),
@@ -113,3 +129,16 @@ class Tuning:
         table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
         said = "".join(f"<p>{html.escape(each)}</p>" for each in (self.sentence, self.note) if each)
         return f"{said}{table}"
+
+
+def _as_given(scenario: Scenario, keys: Sequence[str]) -> dict[str, Any]:
+    """Return settings as plain values; without whole parts, such as a client."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        with suppress(SettingsError):  # such as a network, which is no setting of its own
+            value, _ = setting(scenario, key)
+            if isinstance(value, Enum):
+                found[key] = value.name.lower()
+            elif isinstance(value, str | int | float | tuple):
+                found[key] = value
+    return found

@@ -6,7 +6,7 @@ import pytest
 
 import simlib as sl
 from simlib.study.estimates import Estimate
-from simlib.study.goals import constraint, objectives
+from simlib.study.goals import constraint, constraints, objectives
 
 STORM = sl.Scenario(name="storm", server=sl.ServerSettings(accept_per_s=50))
 
@@ -48,6 +48,34 @@ def test_a_bound_holds_for_certain_or_breaks_for_certain(estimate, excess, surel
     assert pytest.approx(excess) == found.excess(estimate, STORM)
     if estimate.value < inf or estimate.value == inf:
         assert pytest.approx(surely) == found.excess(estimate, STORM, surely=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "mean", "holds"),
+    [
+        ("lost < 1", 1.0, False),
+        ("lost <= 1", 1.0, True),
+        ("lost < 1", 0.99, True),
+        ("attempts > 50", 50.0, False),
+        ("attempts >= 50", 50.0, True),
+        ("peak_attempts_per_s < server.accept_per_s", 50.0, False),
+        ("never_recovered < 1", 0.0, True),
+        ("lost < 0", 0.0, False),
+        ("availability_fraction <= 0.1", (0.1 + 0.1 + 0.1) / 3, True),  # off by rounding alone
+        ("availability_fraction < 0.1", (0.1 + 0.1 + 0.1) / 3, False),
+    ],
+)
+def test_less_than_is_not_at_most(text, mean, holds):
+    found = constraint(text, [STORM]).excess(Estimate(mean, mean, mean, 5), STORM)
+    assert holds == (found <= 0.0)
+
+
+def test_what_everybody_wants_is_added_unless_it_is_bounded_otherwise():
+    asked, everything = constraints(["peak_attempts_per_s <= 3"], [STORM])
+    assert ["peak_attempts_per_s <= 3"] == [each.text for each in asked]
+    assert ["never_recovered <= 0", *asked] == [everything[0].text, *everything[1:]]
+    assert "never_recovered <= 5" == constraints(["never_recovered <= 5"], [STORM])[1][0].text
+    assert ["never_recovered <= 0"] == [each.text for each in constraints([], [STORM])[1]]
 
 
 def test_a_lower_bound_is_exceeded_downwards():

@@ -1,13 +1,13 @@
 """Candidates under the same seeds: what is sure, what is hopeless, who is on the front."""
 
-from math import inf
+from math import inf, nan
 
 import numpy as np
 import pytest
 
 import simlib as sl
 from simlib.study.goals import constraint, objectives
-from simlib.study.judge import Judge, Score, front, middle
+from simlib.study.judge import Judge, Score, by_distance, front, middle
 from simlib.study.workers import working
 
 STORM = sl.Scenario(
@@ -118,3 +118,51 @@ def test_the_middle_is_nearest_to_the_best_of_everything():
     assert 1 == middle([[1, 100], [2, 10], [100, 9]])
     assert 0 == middle([[1.0, 7.0]])
     assert 1 == middle([[0.0, 10.0], [1.0, 1.0], [10.0, 0.0]])
+    assert [1, 0, 2] == by_distance([[1, 100], [2, 10], [100, 9]])
+
+
+def of_runs(availability, time_s, peak=(1.0, 1.0), scenario=STORM):
+    numbers = {"availability_fraction": availability, TIME.metric: time_s, PEAK.metric: peak}
+    values = {name: np.atleast_2d(each).astype(float) for name, each in numbers.items()}
+    return Score(values, (scenario,), (TIME.metric, PEAK.metric))
+
+
+NOWHERE = of_runs([0.0, 0.0], [nan, nan])
+HALF = of_runs([0.0, 0.6], [nan, 2.0])
+
+
+@pytest.mark.parametrize("broken", [NOWHERE, HALF, of_runs([0.5, 0.5], [nan, 3.0])])
+def test_with_whom_nobody_connects_or_who_has_no_number_is_worse_than_any_that_works(broken):
+    bound = constraint("peak_attempts_per_s <= 100", [STORM])
+    works = of_runs([0.5, 0.5], [inf, inf], (90.0, 90.0))
+    assert [inf, inf] == [broken.loss(TIME), broken.loss(PEAK)]
+    assert (inf, False) == (broken.worst_excess([bound]), broken.keeps([bound]))
+    assert not broken.keeps([])
+    assert all(broken.worse_than(works, each).low > 0.0 for each in (TIME, PEAK))
+    assert all(works.worse_than(broken, each).high < 0.0 for each in (TIME, PEAK))
+    assert 0.0 == broken.worse_than(NOWHERE, TIME).value
+    assert judge().is_hopeless(broken, [])
+    assert [1] == front([[each.loss(o) for o in (TIME, PEAK)] for each in (broken, works)])
+
+
+def test_why_a_candidate_does_not_work_is_said():
+    assert "no client connects in 1 of 2 runs" == HALF.failure
+    assert "time_to_recover_s_p99 has no value in 1 of 2 runs" == of_runs([1, 1], [nan, 1]).failure
+
+
+def test_where_a_fault_takes_all_the_time_that_counts_nobody_can_connect():
+    endless = STORM.replace(warm_up_s=5, faults=[sl.Fault("outage", start_s=5)])
+    assert of_runs([0.0, 0.0], [1.0, 1.0], scenario=endless).works
+    part = endless.replace("faults.0.clients_fraction", 0.5)
+    assert not of_runs([0.0, 0.0], [1.0, 1.0], scenario=part).works
+
+
+def test_more_seeds_are_played_rather_than_the_first_ones_again():
+    with working(1) as outcomes:
+        found = judge(outcomes, bounds=())
+        [staged] = found.scores([{}], least=2)
+        [whole] = found.played([{}], 10)
+    assert all(
+        np.array_equal(each, staged.values[name], equal_nan=True)
+        for name, each in whole.values.items()
+    )

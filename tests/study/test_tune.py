@@ -1,10 +1,14 @@
 """Tuning: the trials are the same wherever they are played and however often it is killed."""
 
+import random
+
+import numpy as np
 import pandas as pd
 import pytest
 
 import simlib as sl
-from simlib.study import judge, tune
+from simlib.study import judge, tune, verdict
+from simlib.study.goals import OBJECTIVES
 from simlib.study.workers import working
 from tests.study.by_hand import ByHand
 from tests.study.small import STORM
@@ -199,7 +203,9 @@ def test_other_samplers_of_optuna_s_search_too(sampler):
 
 
 def test_bounds_that_nothing_keeps_are_said_with_the_nearest():
-    found = tuned(constraints=["peak_attempts_per_s <= 1"], trials=8, replications=2)
+    space = SPACE | {"client.backoff.jitter": ["full"], "client.backoff.base_s": (3.0, 5.0)}
+    bounds = ["peak_attempts_per_s <= 1"]
+    found = tuned(space=space, constraints=bounds, trials=8, replications=2)
     assert (False, 0) == (found.verdict.keeps, len(found.front))
     assert found.sentence.startswith("No policy that was tried keeps all bounds. The nearest: ")
     assert "peak_attempts_per_s <= 1 is missed by" in found.sentence
@@ -211,7 +217,8 @@ def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on():
     refused = found.trials[found.trials["outcome"] == "refused"]
     assert 0 < len(refused) < 16
     assert refused["why"].str.contains("must not be below base_s").all()
-    assert f"{len(refused)} trials could not be played." in found.note
+    said = "trials could not be played: client.backoff.cap_s must not be below base_s."
+    assert f"{len(refused)} {said}" in found.note
 
 
 @pytest.mark.parametrize(
@@ -247,3 +254,149 @@ def test_a_file_that_is_no_database_is_said_and_stays(tmp_path):
 def test_a_single_scenario_stands_for_its_ensemble(monkeypatch):
     asked = tune._asked(STORM, None, ["attempts"], [], None, 2)
     assert sl.ensemble(STORM) == asked.scenarios
+
+
+# --- what does not work is not recommended -----------------------------------------------
+
+DEAD = sl.Scenario(
+    name="dead",
+    clients=6,
+    duration_s=16,
+    ramp_s=1,
+    path=sl.Path(latency=sl.Latency(mean_s=0.1)),
+    client=sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=2.0)),
+    workload=sl.Workload(rate_per_s=0),
+    faults=[sl.Fault("outage", start_s=4, stop_s=6)],
+)
+#: A handshake takes two round trips of 0.2 s.
+NEVER_S = 0.3
+
+
+@pytest.fixture
+def few_rivals(monkeypatch):
+    everyone = verdict.rivals("sim")
+    names = ("as given", "phoenix", "okhttp", "tenacity")
+    few = [each for each in everyone if each.name in names]
+    monkeypatch.setattr(verdict, "rivals", lambda on: few)
+
+
+def sought(scenario, space, **changes):
+    settings = {"trials": 6, "replications": 2, "on": "sim", "workers": 1} | changes
+    return sl.tune([scenario], space, **settings)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_never_connects_is_never_recommended_where_anything_works(few_rivals, seed):
+    dice = random.Random(seed)
+    given = DEAD.replace("client.connect_timeout_s", dice.choice([0.05, 0.2, 10.0]))
+    low_s = dice.choice([0.01, 0.05, 0.2])
+    space = {"client.connect_timeout_s": (low_s, dice.choice([0.25, 1.0, 5.0]))}
+    if dice.random() < 0.5:
+        space["client.backoff.max_attempts"] = [0, 1, float("inf")]
+    goals = dice.choice([["peak_attempts_per_s"], ["amplification"], list(OBJECTIVES)])
+    bounds = dice.choice([(), ["peak_attempts_per_s <= 100"]])
+    found = sought(given, space, objectives=goals, constraints=bounds, trials=8)
+    best = found.verdict.table.iloc[0]
+    timeouts_s = [*found.trials["client.connect_timeout_s"], given.client.connect_timeout_s]
+    if max(timeouts_s) > 0.5:
+        assert best["availability_fraction"] > 0.0
+        assert not best[goals].isna().any()
+        assert found.recommended["client.connect_timeout_s"] > NEVER_S
+    elif max(timeouts_s) < NEVER_S:
+        assert not found.verdict.keeps
+        assert found.sentence.startswith("No policy that was tried works, nor does the one given: ")
+    dead = found.trials["client.connect_timeout_s"] < NEVER_S
+    assert not found.trials["is_front"][dead].any()
+    assert np.isinf(found.trials["excess"][dead]).all()
+    assert found.trials["why"][dead].str.startswith("no client connects in ").all()
+
+
+def test_a_policy_as_given_that_cannot_connect_is_the_worst_and_said_so(few_rivals):
+    given = DEAD.replace("client.connect_timeout_s", 0.1)
+    found = sought(given, {"client.connect_timeout_s": (0.05, 5.0)})
+    assert found.recommended["client.connect_timeout_s"] > NEVER_S
+    assert "The policy as given does not work: no client connects in 2 of 2 runs." in found.sentence
+
+
+@pytest.mark.parametrize("preset", ["okhttp", "engine.io-client"])
+def test_who_never_reconnects_keeps_no_bound_whatever_bound_is_asked_for(preset):
+    found = tuned(trials=8, replications=2, constraints=["peak_attempts_per_s <= 1000"])
+    row = found.verdict.table.set_index("name").loc[preset]
+    assert not row["keeps"]
+    assert ["never_recovered <= 0", "peak_attempts_per_s <= 1000"] == [
+        each.text for each in found.bounds
+    ]
+
+
+def test_a_resumed_tuning_is_the_same_as_an_uninterrupted_one_also_if_trials_fail(
+    few_rivals, tmp_path
+):
+    space = {
+        "client.connect_timeout_s": (0.01, 5.0),
+        "client.backoff.cap_s": (0.1, 4.0),  # some are below the base, and refused
+    }
+    whole = sought(DEAD, space, trials=16)
+    assert {"full", "refused", "discarded"} >= set(whole.trials["outcome"]) > {"refused"}
+    assert (whole.trials["client.connect_timeout_s"] < NEVER_S).any()
+    for trials in (3, 9, 16, 16):
+        again = sought(DEAD, space, trials=trials, folder=tmp_path)
+        pd.testing.assert_frame_equal(
+            whole.trials.head(trials).drop(columns="is_front"),
+            again.trials.drop(columns="is_front"),
+            check_exact=True,
+        )
+    assert whole.sentence == again.sentence
+
+
+# --- what a user would choose ------------------------------------------------------------
+
+
+def test_of_the_trials_that_keep_a_bound_none_shown_is_better_on_the_first_objective(found):
+    table = found.verdict.table
+    fit = table[table["keeps"] & table["kind"].isin(["tuned", "given"])]
+    assert "recommended" == fit.sort_values("time_to_recover_s_p99").iloc[0]["name"]
+
+
+def test_what_is_already_best_is_kept():
+    best = sl.Backoff(jitter="full", base_s=3.0, factor=1.5, cap_s=5.0)
+    given = STORM.replace("client.backoff", best)
+    worse = {"client.backoff.jitter": ["none"], "client.backoff.base_s": (0.1, 0.2)}
+    bounds = ["peak_attempts_per_s <= 60"]
+    found = sl.tune([given], worse, constraints=bounds, trials=8, replications=4, workers=1)
+    assert found.sentence.startswith("Keep what you have: the policy as given.")
+    assert ("given", True) == (found.verdict.recommended.kind, found.verdict.keeps)
+    assert given.client == found.client
+    assert {"client.backoff.jitter": "full", "client.backoff.base_s": 3.0} == found.recommended
+    assert sl.dump(given) == found.policy_toml()
+    assert "buys nothing" not in found.sentence
+
+
+def test_a_tuning_never_says_that_what_it_recommends_buys_nothing(few_rivals):
+    for seed in range(3):
+        given = STORM.replace(seed=100 * seed + 1)
+        found = sl.tune([given], trials=8, replications=2, workers=1)
+        assert "buys nothing" not in found.sentence
+
+
+# --- work --------------------------------------------------------------------------------
+
+
+def test_rivals_that_wait_for_nothing_are_too_much_work_and_said_so(few_rivals):
+    long = STORM.replace(clients=4_000, duration_s=90, server=sl.ServerSettings(accept_per_s=800))
+    long = long.replace(faults=[sl.Fault("outage", start_s=5, stop_s=65)])
+    space = {"client.backoff.base_s": (2.0, 5.0)}
+    found = sl.tune([long], space, trials=2, replications=2, workers=1)
+    assert found.verdict.unplayed["tenacity"].startswith("would make some ")
+    assert found.verdict.unplayed["tenacity"].endswith(" attempts in a run")
+    assert "tenacity" not in set(found.verdict.table["name"])
+
+
+def test_progress_is_by_work_and_never_goes_back():
+    moves = []
+    goals = {"trials": 16, "replications": 2, "constraints": ()}
+    tuned(**goals, progress=lambda share, word="": moves.append((share, word)))
+    shares = [share for share, _ in moves]
+    assert sorted(shares) == shares
+    assert shares[-1] <= 1.0
+    assert any("trial 9 of 16" in word for _, word in moves)
+    assert "with faults 4 times as long" in moves[-1][1]
