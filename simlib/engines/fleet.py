@@ -222,7 +222,7 @@ def _kernel() -> Any:
     with one_compiles() as is_first:
         if is_first:
             # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
-            said = "Compiling the fleet engine, once: half a minute, up to two on a busy machine."
+            said = "Compiling the fleet engine, once: half a minute, or minutes on a busy machine."
             logging.getLogger("simlib").warning(said)
         # The first call compiles, or reads what was kept.
         kernel(arrays.prepared(_SMALLEST, 0, ()), 1)
