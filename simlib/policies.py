@@ -14,6 +14,7 @@ from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import nearest
+from simlib.core.stops import Stops
 from simlib.files import shipped
 
 #: What a scenario writes before a preset's name.
@@ -31,6 +32,8 @@ class Preset:
     kind: str
     #: What resets its count of failures: open, time, answer, call, none or unknown.
     resets: str
+    #: How it is known which statuses and close codes stop it: run, read, unknown or none.
+    codes: str
     #: Package, version, file and lines; read, or also run.
     source: str
     #: What the real client does that these settings do not.
@@ -53,10 +56,14 @@ class Preset:
         """How it waits, in words."""
         return in_words(self.client.backoff)
 
+    @property
+    def stops(self) -> str:
+        """Which statuses and close codes stop it, in words, and how that is known."""
+        return f"{stops_in_words(self.client.stops)} ({_KNOWN[self.codes]})"
+
     def __repr__(self) -> str:
-        return (
-            f"Preset {self.name}: {self.waits}\n  source: {self.source}\n  differs: {self.differs}"
-        )
+        said = "".join(f"\n  {about}: {text}" for about, text in _said(self))
+        return f"Preset {self.name}: {self.waits}{said}"
 
     def _repr_html_(self) -> str:
         return _html([("name", self.name), ("waits", self.waits), *_said(self)])
@@ -115,6 +122,7 @@ def read(text: str) -> dict[str, Preset]:
             name,
             each["kind"],
             each["resets"],
+            each["codes"],
             each["source"],
             each["differs"],
             dict(each.get("client", {})),
@@ -261,8 +269,30 @@ def _spread_words(rules: Backoff, jitter: Jitter, height_s: float) -> str:
     return f"{ends[0]:.3g} to {_s(ends[1])}"
 
 
+def stops_in_words(stops: Stops) -> str:
+    """Return which codes stop a client in words.
+
+    Examples
+    --------
+    >>> stops_in_words(Stops(ends_on=[1008, "4400-4499"]))
+    'ended by 1008, 4400-4499; suspended by 401, 403, 4401, 4403'
+    """
+    lists = {"ended by": stops.ends_on, "suspended by": stops.suspends_on}
+    said = [f"{what} {', '.join(map(str, codes))}" for what, codes in lists.items() if codes]
+    return "; ".join(said) or "by no code"
+
+
+#: How it is known which codes stop a real client.
+_KNOWN = {
+    "run": "seen as it ran",
+    "read": "read in its source",
+    "unknown": "unknown, so assumed",
+    "none": "it has none to go by",
+}
+
+
 def _said(preset: Preset) -> list[tuple[str, str]]:
-    return [("source", preset.source), ("differs", preset.differs)]
+    return [("stops", preset.stops), ("source", preset.source), ("differs", preset.differs)]
 
 
 def _html(rows: list[tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@ import pytest
 import simlib as sl
 from simlib.core.backoff import delay
 from simlib.core.errors import SettingsError
+from simlib.core.stops import codes_in
 from simlib.networks import resolved
 from simlib.policies import in_words, with_presets
 from simlib.scenario import build
@@ -99,6 +100,63 @@ def test_every_preset_is_a_client_with_a_source_and_what_it_leaves_out():
         limit = preset.client.backoff.max_attempts
         assert LIMITS.get(preset.name, inf) == limit
     assert 47 == len(sl.presets)
+
+
+#: What ends a client for good, where a source or a run says so; every other goes on after any code.
+ENDED_BY = {
+    "sockette": {1000, 1001, 1005},
+    "rpc-websockets": {1000},
+    "y-websocket": set(range(4400, 4500)),
+    "graphql-ws": {
+        *range(400, 600), *set(range(1000, 2000)) - {1000, 1001, 1005, 1006, 1012, 1013, 1014},
+        4004, 4005, 4400, 4401, 4406, 4409, 4429, 4500,
+    },
+    "liveblocks": {*range(4000, 4100), 4999},
+    "discord.py": {4004, *range(4010, 4015)},
+    "discordjs-ws": {4004, *range(4010, 4015)},
+    "websockets-python": set(range(400, 600)) - {500, 502, 503, 504},
+    "botocore": set(range(400, 600)) - {500, 502, 503, 504},
+    "google-api-core": set(range(400, 600)) - {429, 500, 503},
+}  # fmt: skip
+
+
+def test_a_preset_is_stopped_by_the_codes_that_stop_its_client():
+    ended = {name: set(codes_in(each.client.stops.ends_on)) for name, each in sl.presets.items()}
+    assert ENDED_BY == {name: codes for name, codes in ended.items() if codes}
+    # A session's codes are simlib's own client's; of these, one knows a token that is over.
+    suspended = {name: each.client.stops.suspends_on for name, each in sl.presets.items()}
+    assert {"matrix-js-sdk": (401,)} == {name: codes for name, codes in suspended.items() if codes}
+
+
+def test_a_preset_says_how_it_is_known_what_stops_it():
+    assert {"run", "read", "unknown", "none"} == {each.codes for each in sl.presets.values()}
+    unknown = [name for name, each in sl.presets.items() if each.codes == "unknown"]
+    assert ["ably", "slack-node", "slack-python"] == unknown
+    for name in unknown:
+        assert "Which codes stop it is not known: here none does." in sl.presets[name].differs
+        assert "by no code (unknown, so assumed)" == sl.presets[name].stops
+    assert "ended by 4400-4499 (seen as it ran)" == sl.presets["y-websocket"].stops
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "state"),
+    [
+        ("sockette", 1001, "stopped"), ("sockette", 1012, "open"), ("phoenix", 4401, "open"),
+        ("graphql-ws", 1011, "stopped"), ("graphql-ws", 1012, "open"),
+        ("y-websocket", 4404, "stopped"),
+    ],
+)  # fmt: skip
+def test_a_close_does_to_a_preset_what_it_does_to_its_client(name, code, state):
+    closing = sl.Scenario(
+        clients=1,
+        duration_s=30,
+        client=sl.presets[name].client,
+        workload=sl.Workload(rate_per_s=0),
+        faults=[sl.Fault("close", 5, code=code)],
+    )
+    assert (
+        state == sl.run(closing).frame().query("client == 0 and kind == 'event'")["state"].iloc[-1]
+    )
 
 
 def test_only_a_jitter_drawn_once_is_the_same_for_life():

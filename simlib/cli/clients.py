@@ -54,7 +54,9 @@ def show(name: str, as_json: bool) -> None:
 
     preset = known[name]
     if as_json:
-        said = {each: getattr(preset, each) for each in ("name", "kind", "source", "differs")}
+        said = {
+            each: getattr(preset, each) for each in ("name", "kind", "codes", "source", "differs")
+        }
         waits = {"waits": preset.waits, "client": finite(dict(preset.table))}
         click.echo(json_text(said | waits), nl=False)
     else:

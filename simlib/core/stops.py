@@ -12,7 +12,7 @@ The lists are kept beside as first and last codes of ranges, in numbers alone, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -139,3 +139,21 @@ def codes_in(codes: Codes) -> Iterator[int]:
     for i, each in enumerate(codes):
         first, last = _range(f"[{i}]", each)
         yield from range(first, last + 1)
+
+
+def as_codes(codes: Iterable[int]) -> Codes:
+    """Return codes as a list says them: in order, three and more in a row as a range.
+
+    Examples
+    --------
+    >>> as_codes({410, 4402, 4400, 4401, 1008, 1009})
+    (410, 1008, 1009, '4400-4402')
+    """
+    runs: list[list[int]] = []
+    for code in sorted(set(codes)):
+        if runs and code == runs[-1][-1] + 1:
+            runs[-1].append(code)
+        else:
+            runs.append([code])
+    said = ([f"{run[0]}-{run[-1]}"] if len(run) > 2 else run for run in runs)
+    return tuple(each for run in said for each in run)

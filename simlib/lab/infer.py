@@ -15,6 +15,7 @@ import pandas as pd
 from simlib.core.backoff import Backoff, Jitter, ceiling
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.stops import Stops, as_codes, codes_in
 from simlib.lab import chains, phases
 from simlib.lab import counting as counts
 from simlib.lab.chains import Counting
@@ -75,10 +76,18 @@ class Inference:
             settings["backoff"]["heeds_hint"] = heeds == "yes"
         if isinstance(after_loss_s, float):
             settings["backoff"]["after_loss_s"] = _rounded(after_loss_s)
+        stops = _stops(self.codes)
+        if Stops(**stops) != Stops():
+            settings["stops"] = stops
         stable = self.finding("stable_after_s")
         if stable.value is None and stable.low > 0.0:
             settings["backoff"]["stable_after_s"] = _rounded(stable.low)  # at least
         return settings
+
+    @property
+    def codes(self) -> dict[int, bool]:
+        """The statuses and close codes that it was given, and whether it came back after each."""
+        return phases.codes(self.findings)
 
     @property
     def client(self) -> Settings:
@@ -106,6 +115,10 @@ class Inference:
         notes = [f"{self.source}: {self.verdict}"]
         notes += [f"{each.about}: {each.words}" for each in self.findings]
         notes += [f"{each.name}: {each.note}" for each in fit.parameters if each.note]
+        unseen = [str(code) for code in codes_in(Stops().suspends_on) if code not in self.codes]
+        if unseen:
+            words = "not seen, so as by default: it rests until a sign-in, which is for good if"
+            notes.append(f"after {', '.join(unseen)}: {words} nobody signs in")
         head = "".join(f"# {note}\n" for note in notes)
         return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': policy})}"
 
@@ -152,6 +165,17 @@ class Inference:
             "findings": [each.to_json() for each in self.findings],
             "nearest": [near._asdict() for near in self.near],
         }
+
+
+def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
+    """Return what stops a client that came back after some codes and not after others.
+
+    A code of a session that it did not come back after stays one: nobody signed in there.
+    """
+    sessions = set(codes_in(Stops().suspends_on))
+    suspends = {code for code in sessions if not codes.get(code)}
+    ends = {code for code, came_back in codes.items() if not came_back} - sessions
+    return {"ends_on": list(as_codes(ends)), "suspends_on": list(as_codes(suspends))}
 
 
 #: The finding of a wait after a loss that does not count.

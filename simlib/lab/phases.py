@@ -6,6 +6,8 @@ phase would tell, and has no value.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from math import inf, isfinite, nan, sqrt
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.lab.law import Floats
+from simlib.lab.script import ABRUPT
 
 #: So many attempts at least for a time that is measured.
 LEAST = 3
@@ -155,14 +158,29 @@ def answer(kind: Any, detail: Any) -> str:
 
 def _stop(about: str, returned: int, left: int) -> Finding:
     if left and left >= returned:
-        words = "does not come back" if not returned else f"does not come back {left} times"
-        return Finding(about, "stops", nan, nan, left + returned, words)
+        value = "stops at times" if returned else "stops"
+        words = f"does not come back {left} times" if returned else "does not come back"
+        return Finding(about, value, nan, nan, left + returned, words)
     if returned:
         words = f"comes back: {returned} of {returned + left}"
         return Finding(about, "comes back", nan, nan, returned + left, words)
     tells = "the observation ended too soon after it; a longer one tells"
     phase = about.removeprefix("after ")
     return not_enough(about, phase, 0, 1, tells)
+
+
+def codes(findings: Iterable[Finding]) -> dict[int, bool]:
+    """Return the statuses and close codes of findings, and whether the client came back after each.
+
+    Of a status that was given with and without Retry-After, coming back once says that it does.
+    """
+    found: dict[int, bool] = {}
+    for each in findings:
+        code = re.match(r"after (?:status|close) (\d+)", each.about)
+        # An end without a close frame (1006) is no code of one.
+        if code and each.is_told and int(code[1]) != ABRUPT:
+            found[int(code[1])] = found.get(int(code[1]), False) or each.value != "stops"
+    return found
 
 
 def most_attempts(

@@ -142,7 +142,7 @@ def preset_in_words(preset: Preset) -> Group:
     said = _table(header=False)
     said.add_column(style="dim", no_wrap=True)
     said.add_column()
-    for name in ("kind", "source", "differs", "waits"):
+    for name in ("kind", "source", "differs", "waits", "stops"):
         said.add_row(name, getattr(preset, name))
     parts: list[Any] = [preset.name, "", said, ""]
     if preset.client.backoff.max_attempts > 0:

@@ -19,6 +19,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.outbox import OutboxLimits
 from simlib.core.rules import nearest
+from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, codes_in, effect
 from simlib.policies import NO_CAP_S, in_words
 from simlib.study.storms import waits_s
 
@@ -91,6 +92,8 @@ def _lacks(asked: Settings, gives: Settings) -> Iterator[str]:
     for name in ("breaker", "fallback", "attempt_budget", "connect_budget", "heartbeat"):
         if getattr(asked, name) != getattr(gives, name):
             yield _LACKING[name]
+    if asked.backoff.max_attempts > 0:
+        yield from _of_stops(asked.stops, gives.stops)
     if asked.connect_timeout_s != gives.connect_timeout_s:
         yield f"an attempt times out after {gives.connect_timeout_s:g} s"
     if asked.outbox.capacity != gives.outbox.capacity:
@@ -116,6 +119,30 @@ def _of_waits(wanted: Backoff, given: Backoff) -> Iterator[str]:
         yield "it does not heed Retry-After"
 
 
+def _of_stops(asked: Stops, gives: Stops) -> Iterator[str]:
+    """Yield each effect of codes that was asked for where the client does something else."""
+    every = [code for first, last in (STATUSES, CLOSE_CODES) for code in range(first, last + 1)]
+    for wanted, what in _EFFECTS.items():
+        for does, instead in _INSTEAD.items():
+            apart = [
+                code
+                for code in every
+                if wanted != does and (wanted, does) == (effect(asked, code), effect(gives, code))
+            ]
+            if apart:
+                yield f"{what} {', '.join(map(str, as_codes(apart)))}; {instead}"
+
+
+_EFFECTS = {
+    Effect.ENDS: "asked to end on",
+    Effect.SUSPENDS: "asked to rest until a sign-in on",
+    Effect.GOES_ON: "asked to attempt again after",
+}
+_INSTEAD = {
+    Effect.ENDS: "it ends for good",
+    Effect.SUSPENDS: "it rests",
+    Effect.GOES_ON: "it attempts again: close it in the application",
+}
 _LACKING = {
     "breaker": "it has no breaker",
     "fallback": "it has no such fallback to polling",
@@ -190,6 +217,9 @@ def _fitted(middle: Any) -> float:
     return max(1.0, float((last / first) ** (1.0 / steps))) if steps else 1.0
 
 
+#: What a client has that attempts again whatever the code.
+_NONE_STOPS = Stops(suspends_on=())
+
 # --- clients in JavaScript ---------------------------------------------------------------
 
 
@@ -223,6 +253,7 @@ def _reconnecting_websocket(client: Settings) -> tuple[str, Settings]:
         backoff=rules,
         connect_timeout_s=client.connect_timeout_s,
         outbox=OutboxLimits(capacity=client.outbox.capacity),
+        stops=_NONE_STOPS,
     )
 
 
@@ -245,6 +276,7 @@ def _socket_io(client: Settings) -> tuple[str, Settings]:
         connect_timeout_s=client.connect_timeout_s,
         heartbeat=HeartbeatRules(interval_s=25.0, timeout_s=20.0),
         outbox=OutboxLimits(capacity=inf),
+        stops=_NONE_STOPS,
     )
 
 
@@ -291,6 +323,7 @@ def _grpc(client: Settings) -> tuple[str, Settings]:
         connect_timeout_s=client.connect_timeout_s,
         heartbeat=beat,
         outbox=client.outbox,
+        stops=_NONE_STOPS,
     )
 
 
@@ -301,15 +334,17 @@ def _websockets(client: Settings) -> tuple[str, Settings]:
         opening = f"async with connect(uri, open_timeout={client.connect_timeout_s:g}) as websocket"
         return f"{opening}:\n    ...  # your application; nothing reconnects", _python(client)
     timed = rules.stable_after_s > 0.0
+    statuses, closes = _stopping(client.stops)
+    asks = statuses != _WEBSOCKETS_OWN
     body = [
         "going = waits()",
         "async for websocket in connect(",
         f"    uri, open_timeout={client.connect_timeout_s:g}, reconnect_delays=lambda: going,",
         f"    ping_interval={interval}, ping_timeout={beat.timeout_s:g},",
+        *(["    process_exception=stopped_by,"] if asks else []),
         "):",
         *(["    opened = time.monotonic()"] if timed else []),
-        "    with suppress(ConnectionClosed):",
-        "        ...  # your application",
+        *(_CATCHES if closes else _SUPPRESSES),
         "    # websockets itself attempts at once after a loss",
         *(f"    {line}" for line in _after_a_loss(rules)),
     ]
@@ -317,16 +352,60 @@ def _websockets(client: Settings) -> tuple[str, Settings]:
         "import asyncio",
         *_imports(rules),
         *(["import time"] if timed else []),
-        "from contextlib import suppress",
+        *([] if closes else ["from contextlib import suppress"]),
         "",
-        "from websockets import ConnectionClosed, connect",
+        f"from websockets import ConnectionClosed, {'InvalidStatus, ' if asks else ''}connect",
+        *(["from websockets.asyncio.client import process_exception"] if asks else []),
         "",
         python_waits(rules),
         "",
+        *([_ranges("STATUSES", statuses), *_STOPPED_BY] if asks else []),
+        *([_ranges("CLOSE_CODES", closes), ""] if closes else []),
         "async def stay_connected(uri):",
         *(f"    {line}" for line in body),
     ]
     return "\n".join(lines), _python(client)
+
+
+#: Statuses after which websockets itself attempts no more.
+_WEBSOCKETS_OWN = frozenset(range(STATUSES[0], STATUSES[1] + 1)) - {500, 502, 503, 504}
+_STOPPED_BY = (
+    "",
+    "def stopped_by(error):",
+    "    if not isinstance(error, InvalidStatus):",
+    "        return process_exception(error)",
+    "    # Raised to whoever called, who may sign in and call again; None: it attempts again.",
+    "    status = error.response.status_code",
+    "    return error if any(a <= status <= b for a, b in STATUSES) else None",
+    "",
+)
+_SUPPRESSES = (
+    "    with suppress(ConnectionClosed):",
+    "        ...  # your application",
+)
+_CATCHES = (
+    "    try:",
+    "        ...  # your application",
+    "    except ConnectionClosed as closed:",
+    "        code = closed.rcvd.code if closed.rcvd else 0",
+    "        if any(a <= code <= b for a, b in CLOSE_CODES):",
+    "            raise  # for your application: end, or sign in and call again",
+)
+
+
+def _stopping(stops: Stops) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the statuses and the close codes after which a client attempts no more."""
+    codes = frozenset(codes_in(stops.ends_on)) | frozenset(codes_in(stops.suspends_on))
+    return frozenset(each for each in codes if each <= STATUSES[1]), frozenset(
+        each for each in codes if each > STATUSES[1]
+    )
+
+
+def _ranges(name: str, codes: frozenset[int]) -> str:
+    """Return codes as a Python list of pairs of first and last."""
+    said = [str(each).partition("-") for each in as_codes(codes)]
+    pairs = ", ".join(f"({first}, {last or first})" for first, _, last in said)
+    return f"{name} = [{pairs}]  # first and last"
 
 
 def _after_a_loss(rules: Backoff) -> list[str]:
@@ -347,6 +426,7 @@ def _python(client: Settings) -> Settings:
         connect_timeout_s=client.connect_timeout_s,
         heartbeat=client.heartbeat,
         outbox=client.outbox,
+        stops=client.stops,
     )
 
 
@@ -354,7 +434,10 @@ def _tenacity(client: Settings) -> tuple[str, Settings]:
     rules = client.backoff
     given = replace(rules, heeds_hint=False, stable_after_s=0.0, after_loss_s=0.0)
     gives = Settings(
-        backoff=given, connect_timeout_s=client.connect_timeout_s, outbox=client.outbox
+        backoff=given,
+        connect_timeout_s=client.connect_timeout_s,
+        outbox=client.outbox,
+        stops=_NONE_STOPS,
     )
     stop = (
         "" if rules.max_attempts == inf else f", stop=stop_after_attempt({rules.max_attempts:.0f})"

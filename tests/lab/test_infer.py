@@ -217,6 +217,56 @@ def test_a_client_may_heed_seconds_and_no_dates():
     assert ["heeds Retry-After"] == [each.about for each in infer._heed(waits[:1], None, 0.01)]
 
 
+def test_the_policy_is_stopped_by_what_stopped_the_client_and_by_nothing_it_came_back_after(told):
+    stops = told.client.stops
+    assert not told.codes[401]
+    assert told.codes[1012]
+    # A session's code that it did not come back after stays one; of others, the file says so.
+    assert ((), (401, 403, 4401, 4403)) == (stops.ends_on, stops.suspends_on)
+    assert "# after 403, 4401, 4403: not seen, so as by default: it rests" in told.policy_toml()
+    assert stops == build(sl.Scenario, tomllib.loads(told.policy_toml())).client.stops
+
+
+@pytest.mark.parametrize(
+    ("stops_on", "ends_on", "suspends_on"),
+    [
+        ((), (), ("4403",)),
+        (("503", "1000", "1012"), (503, 1000, 1012), (4403,)),
+        (("4401",), (), (4401, 4403)),
+    ],
+)
+def test_what_a_client_does_not_come_back_after_is_in_its_policy(stops_on, ends_on, suspends_on):
+    statuses = [Phase("status", "500", 20), Phase("status", "403", 2), Phase("status", "401", 2)]
+    statuses += [Phase("close", code, 2) for code in ("4401", "1006")]
+    played = [
+        Played(Backoff(base_s=0.2, cap_s=1), client=i, stops_on=stops_on).play(
+            [*statuses, Phase(kind, code, 2), Phase("status", "500", 2)]
+        )
+        for i, (kind, code) in enumerate(
+            [("status", "503"), ("close", "1000"), ("close", "1012"), ("close", "1001")]
+        )
+    ]
+    found = sl.infer(pd.concat(played))
+    assert ends_on == found.client.stops.ends_on
+    assert tuple(map(int, suspends_on)) == found.client.stops.suspends_on
+
+
+def test_a_client_that_came_back_after_each_401_does_so_in_its_policy_too():
+    rows = (Phase("status", "503", 30), Phase("status", "401", 5))
+    told = sl.infer(Played(Backoff(jitter="none", base_s=0.1, cap_s=3)).play(rows))
+    assert "comes back: 4 of 4" in told.finding("after status 401").words
+    unauthorized = sl.Scenario(
+        clients=10,
+        duration_s=60,
+        client=told.client,
+        faults=[sl.Fault("reject", 10, 40, status=401), sl.Fault("reset", 10)],
+        workload=sl.Workload(rate_per_s=0),
+    )
+    trace = sl.run(unauthorized)
+    assert [2] * 10 == [sum("opened" in line for line in trace.story(i)) for i in range(10)]
+    assert 10 * 10 < trace.counts()["open"] < 10 * 20
+
+
 def test_the_nearest_known_policy_is_its_own(told):
     assert "itself" == told.near[0].name
     assert told.near[0].distance < 0.01 < told.near[1].distance

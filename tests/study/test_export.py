@@ -172,6 +172,68 @@ def test_tenacity_has_strategies_of_its_own_for_some(rules, wait):
     assert "after a loss it attempts after 0 s" in export(sl.Settings(), "tenacity").lacks
 
 
+DIRECT = sl.Stops(ends_on=[410, "4404-4409"], suspends_on=[401, 4401])
+GOES_ON = "it attempts again: close it in the application"
+
+
+@pytest.mark.parametrize("to", sorted(CLIENTS.keys() - {"websockets-python"}))
+def test_codes_that_stop_nobody_there_are_said(to):
+    lacks = export(sl.Settings(stops=DIRECT), to).lacks
+    assert f"asked to end on 410, 4404-4409; {GOES_ON}" in lacks
+    assert f"asked to rest until a sign-in on 401, 4401; {GOES_ON}" in lacks
+    nothing = export(sl.Settings(stops=sl.Stops(suspends_on=[])), to).lacks
+    assert not any("asked to end" in each or "asked to rest" in each for each in nothing)
+
+
+def test_of_a_client_that_attempts_nothing_again_no_code_is_asked():
+    never = sl.Settings(backoff=sl.Backoff(max_attempts=0), stops=DIRECT)
+    assert not any("asked to end" in each for each in export(never, "socket.io-client").lacks)
+
+
+def rejection(status):
+    from websockets import InvalidStatus
+    from websockets.datastructures import Headers
+    from websockets.http11 import Response
+
+    return InvalidStatus(Response(status, "", Headers()))
+
+
+def test_websockets_is_given_the_statuses_that_stop_it():
+    found = export(sl.Settings(stops=DIRECT), "websockets-python")
+    assert not any("asked to" in each for each in found.lacks)
+    scope: dict = {}
+    exec(found.text, scope)
+    refused = {status: rejection(status) for status in (401, 403, 410, 429, 503)}
+    went_on = [status for status, error in refused.items() if scope["stopped_by"](error) is None]
+    assert [403, 429, 503] == went_on
+    assert None is scope["stopped_by"](ConnectionRefusedError())
+    # Its own statuses need no words.
+    own = export(sl.presets["websockets-python"].client, "websockets-python").text
+    assert "stopped_by" not in own
+    assert "CLOSE_CODES" not in own
+
+
+@pytest.mark.parametrize(("code", "again"), [(4401, False), (4405, False), (4410, True)])
+async def test_websockets_is_given_the_close_codes_that_stop_it(code, again):
+    from websockets import ConnectionClosed, serve
+
+    rules = sl.Backoff(jitter="none", base_s=0.001, cap_s=0.001, max_attempts=3)
+    text = export(sl.Settings(backoff=rules, stops=DIRECT), "websockets-python").text
+    scope: dict = {}
+    exec(text.replace("...  # your application", "await websocket.recv()"), scope)
+    opened = []
+
+    async def close(websocket):
+        opened.append(websocket)
+        await websocket.close(code if len(opened) < 3 else 4401)
+
+    async with serve(close, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionClosed):
+            await scope["stay_connected"](f"ws://127.0.0.1:{port}/")
+    assert (3 if again else 1) == len(opened)
+
+
 async def test_websockets_waits_by_what_was_written_for_it(monkeypatch):
     """The installed websockets takes the generator, and gives up when that does."""
     import asyncio
