@@ -10,7 +10,7 @@ from functools import cached_property
 from math import inf
 from typing import Any
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
+from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace, delay
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import nearest
@@ -207,6 +207,10 @@ def in_words(rules: Backoff) -> str:
         parts.append(f"first {_spread_words(rules, rules.first_jitter, first)}")
     parts.append(_ceilings(rules))
     parts.append(_jitter(rules))
+    if rules.floor_s > 0.0:
+        parts.append(_floor(rules))
+    if rules.counted_from == CountedFrom.START:
+        parts.append("from the start of the attempt before")
     if rules.max_attempts < inf:
         parts.append(f"{rules.max_attempts:.0f} attempts")
     if rules.stable_after_s > 0.0:
@@ -230,8 +234,10 @@ def _ceilings(rules: Backoff) -> str:
         return f"{_s(rules.base_s)}{end or ' and more'}"
     if rules.growth == Growth.LINEAR:
         return f"{_s(rules.base_s)} + {_s(rules.rise_s)}{end}"
-    if rules.factor == 1.0 or rules.cap_s == rules.base_s:
+    if not grows(rules):
         return f"{_s(rules.base_s)} always"
+    if rules.growth == Growth.POWER:
+        return f"{_s(rules.base_s)} x attempt^{rules.exponent:.4g}{end}"
     return f"{_s(rules.base_s)} x {rules.factor:.4g}{end}"
 
 
@@ -254,11 +260,21 @@ def _jitter(rules: Backoff) -> str:
     return words + ", drawn once" * rules.drawn_once
 
 
+def _floor(rules: Backoff) -> str:
+    """Return the floor in words; without jitter it makes no difference how it is kept."""
+    is_drawn = rules.drawn_above_floor and rules.jitter != Jitter.NONE
+    return f"{'drawn above' if is_drawn else 'at least'} {_s(rules.floor_s)}"
+
+
 def grows(rules: Backoff) -> bool:
     """Whether ceilings differ from attempt to attempt."""
     if rules.step_count:
         return len(set(rules.steps_s)) > 1
-    rises = rules.rise_s > 0.0 if rules.growth == Growth.LINEAR else rules.factor > 1.0
+    rises = {
+        Growth.EXPONENTIAL: rules.factor > 1.0,
+        Growth.LINEAR: rules.rise_s > 0.0,
+        Growth.POWER: rules.exponent > 0.0,
+    }[rules.growth]
     return rises and rules.cap_s > rules.base_s
 
 

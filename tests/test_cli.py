@@ -398,7 +398,7 @@ SECONDS = "must be a number of seconds, above 0"
 BAD_FILES = {
     "[client.backoff]\ncap=5": (
         'client.backoff.cap = 5: is not a setting (did you mean "cap_s"?); known are jitter, '
-        "base_s, cap_s, growth, factor, rise_s, spread_fraction, add_least_s, add_most_s, "
+        "base_s, cap_s, growth, factor, rise_s, exponent, spread_fraction, add_least_s, "
     ),
     "[clients]\nbackoff=1": "clients = {'backoff': 1}: must be a whole number, from 1 to",
     'duration_s = "long"': f'duration_s = "long": {SECONDS}',

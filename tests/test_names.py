@@ -22,7 +22,7 @@ from simlib.workload import Hint, Workload
 ROOT = Path(__file__).parents[1] / "simlib"
 UNITS = ("_s", "_bytes", "_per_s", "_fraction")
 #: Numbers without a unit: a ratio, and a parameter that means another thing per distribution.
-BARE = {"factor", "save_data_factor", "shape"}
+BARE = {"exponent", "factor", "save_data_factor", "shape"}
 
 
 def parts(kind: type[Ruled]) -> set[type[Ruled]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import simlib as sl
-from simlib.core.backoff import Growth, Jitter, JitterPlace
+from simlib.core.backoff import CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.events import Priority
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull
@@ -26,20 +26,25 @@ TEXT = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1
 )
 RATE = st.builds(sl.Rate, per_s=st.just(inf) | ABOVE_S, burst=st.integers(1, 100))
+GROWTHS = st.builds(
+    dict, growth=st.sampled_from([Growth.EXPONENTIAL, Growth.LINEAR]), compounding=st.booleans()
+) | st.just({"growth": Growth.POWER})
 BACKOFF = st.builds(
-    sl.Backoff,
+    lambda growths, **more: sl.Backoff(**growths, **more),
+    GROWTHS,
     jitter=st.sampled_from(Jitter),
     base_s=st.floats(0.001, 10.0),
     cap_s=st.floats(10.0, 100.0),
-    growth=st.sampled_from(Growth),
     factor=st.floats(1.0, 9.0),
     rise_s=TIME_S,
+    exponent=st.floats(0.0, 10.0),
+    floor_s=st.floats(0.0, 10.0),
+    counted_from=st.sampled_from(CountedFrom),
     spread_fraction=st.floats(0.0, 1.0),
     add_least_s=st.floats(-9.0, 0.0),
     add_most_s=st.floats(0.0, 9.0),
     jitter_place=st.sampled_from(JitterPlace),
     drawn_once=st.booleans(),
-    compounding=st.booleans(),
     first_jitter=st.sampled_from([Jitter.NONE, Jitter.FULL]),
     after_loss_s=st.just(inf) | TIME_S,
     heeds_hint=st.booleans(),

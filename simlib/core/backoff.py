@@ -2,8 +2,10 @@
 
 A wait is made in three steps: a ceiling that grows with the attempts, jitter around or below it,
 and the cap. Clients differ in the order of the last two: jitter before the cap vanishes once the
-ceiling is far above it, jitter after the cap can pass it. `delay` rises with its draw, and has no
-branch on it, nor on the wait before: so both may also be arrays.
+ceiling is far above it, jitter after the cap can pass it. A floor bounds waits from below.
+
+`delay` rises with its draw, and has no branch on it, nor on the wait before; `spread` has none on
+the ceiling either. So these arguments may also be arrays.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from enum import IntEnum
 from math import inf
 
 from simlib.core.errors import SettingsError
+from simlib.core.exact import exp, log
 from simlib.core.rules import Count, Ruled, choice, count, flag, number, seconds, times
 
 #: Additive jitter takes away less than a day.
@@ -49,6 +52,16 @@ class Growth(IntEnum):
 
     EXPONENTIAL = 0
     LINEAR = 1
+    POWER = 2
+
+
+class CountedFrom(IntEnum):
+    """From when a wait is counted."""
+
+    #: From the end of the attempt that failed.
+    FAILURE = 0
+    #: From its start: attempts have a fixed cadence, however long each takes to fail.
+    START = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +78,15 @@ class Backoff(Ruled):
     base_s: float = seconds(1.0, above=True)
     #: No ceiling is longer, and no wait unless jitter comes after the cap.
     cap_s: float = seconds(30.0, above=True)
-    #: How ceilings grow: exponential, by factor, or linear, by rise_s.
+    #: How ceilings grow: exponential, by factor; linear, by rise_s; or power, as the attempt's
+    #: number raised to exponent.
     growth: Growth = choice(Growth.EXPONENTIAL)
     #: Growth of the ceiling per attempt.
     factor: float = number(2.0, "", low=1.0)
     #: Linear growth: the ceiling rises by this per attempt.
     rise_s: float = seconds(1.0)
+    #: Power growth: the ceiling is base_s times the attempt's number to this power; 2 is quadratic.
+    exponent: float = number(2.0, "", high=10.0)
     #: Half-width of proportional jitter, or how much of the ceiling jitter below it may take away;
     #: and by how much a server's hint may be stretched.
     spread_fraction: float = number(0.5, "", high=1.0)
@@ -84,6 +100,14 @@ class Backoff(Ruled):
     drawn_once: bool = flag(False)
     #: Whether a ceiling grows from the wait before, jitter included; a table does not grow.
     compounding: bool = flag(False)
+    #: No wait is shorter, except a first wait or a wait after a loss that is set apart.
+    floor_s: float = seconds(0.0)
+    #: Whether jitter is drawn between the floor and the ceiling, so that no draw is cut off; else
+    #: a wait that was drawn below the floor is raised to it.
+    drawn_above_floor: bool = flag(False)
+    #: From when a wait is counted: from the failure of an attempt or from its start. A wait that is
+    #: over by the time of the failure is none.
+    counted_from: CountedFrom = choice(CountedFrom.FAILURE)
     #: The first wait, before its jitter; inf: like the others.
     first_s: float = seconds(inf, endless=True)
     #: How such a first wait is spread; by default it is exact.
@@ -111,6 +135,7 @@ class Backoff(Ruled):
             raise SettingsError(
                 "first_s", self.first_s, f"must not be above cap_s ({self.cap_s:g})"
             )
+        self._check_floor_and_growth()
         if self.first_jitter == Jitter.DECORRELATED:
             rule = "must not be decorrelated: there is no wait before it"
             raise SettingsError("first_jitter", "decorrelated", rule)
@@ -123,6 +148,17 @@ class Backoff(Ruled):
                     f"steps_s[{i}]", step_s, f"must not be above cap_s ({self.cap_s:g})"
                 )
 
+    def _check_floor_and_growth(self) -> None:
+        if self.floor_s > self.cap_s:
+            rule = f"must not be above cap_s ({self.cap_s:g})"
+            raise SettingsError("floor_s", self.floor_s, rule)
+        if self.drawn_above_floor and self.jitter == Jitter.DECORRELATED:
+            rule = "must be false with decorrelated jitter, which is drawn from base_s up"
+            raise SettingsError("drawn_above_floor", True, rule)
+        if self.compounding and self.growth == Growth.POWER:
+            rule = "must be false with power growth, which follows the attempt's number"
+            raise SettingsError("compounding", True, rule)
+
 
 def ceiling(rules: Backoff, attempt: int) -> float:
     """Return what the wait before this attempt is spread around or below, counted from 1."""
@@ -132,17 +168,24 @@ def ceiling(rules: Backoff, attempt: int) -> float:
 def delay(rules: Backoff, attempt: int, previous_s: float, u: float) -> float:
     """Return the wait before this attempt; ``previous_s`` is the wait before, ``u`` the draw."""
     if attempt == 1 and rules.first_s < inf:
-        return _spread(rules, rules.first_jitter, rules.first_s, u)
+        return spread(rules, rules.first_jitter, rules.first_s, 0.0, u)
     if rules.jitter == Jitter.DECORRELATED:
         before_s = rules.base_s if attempt == 1 else max(rules.base_s, previous_s)
-        return min(rules.cap_s, rules.base_s + (3.0 * before_s - rules.base_s) * u)
+        drawn_s = rules.base_s + (3.0 * before_s - rules.base_s) * u
+        return max(rules.floor_s, min(rules.cap_s, drawn_s))
+    height_s = height(rules, attempt, previous_s)
+    return spread(rules, rules.jitter, height_s, rules.floor_s, u)
+
+
+def height(rules: Backoff, attempt: int, previous_s: float) -> float:
+    """Return the ceiling to which jitter is applied: not capped if jitter comes before the cap."""
     top_s = rules.cap_s
     if rules.jitter_place == JitterPlace.BEFORE_CAP:
         # So far above the cap that the least draw above 0 reaches it; and no overflow.
         top_s *= _BEYOND
     if rules.compounding and attempt > 1 and rules.step_count == 0:
-        return _spread(rules, rules.jitter, min(top_s, _grown(rules, previous_s)), u)
-    return _spread(rules, rules.jitter, _ceiling(rules, attempt, top_s), u)
+        return min(top_s, _grown(rules, previous_s))
+    return _ceiling(rules, attempt, top_s)
 
 
 def _ceiling(rules: Backoff, attempt: int, top_s: float) -> float:
@@ -150,6 +193,8 @@ def _ceiling(rules: Backoff, attempt: int, top_s: float) -> float:
         return rules.steps_s[min(attempt, rules.step_count) - 1]
     if rules.growth == Growth.LINEAR:
         return min(top_s, rules.base_s + rules.rise_s * (attempt - 1))
+    if rules.growth == Growth.POWER:
+        return min(top_s, rules.base_s * _power(attempt, rules.exponent))
     # Multiplied out, not raised to a power: same bits on every machine, and no overflow.
     height_s = rules.base_s
     for _ in range(attempt - 1):
@@ -159,6 +204,18 @@ def _ceiling(rules: Backoff, attempt: int, top_s: float) -> float:
     return min(top_s, height_s)
 
 
+def _power(number: int, exponent: float) -> float:
+    """Return a number to a power: whole powers multiplied out, so squares are exact."""
+    whole = int(exponent)
+    power = 1.0
+    for _ in range(whole):
+        power *= number
+    if exponent > whole and number > 1:
+        # The C library's pow differs in the last bit between platforms.
+        power *= exp((exponent - whole) * log(float(number)))
+    return power
+
+
 def _grown(rules: Backoff, wait_s: float) -> float:
     """Return a wait one growth later."""
     if rules.growth == Growth.LINEAR:
@@ -166,23 +223,34 @@ def _grown(rules: Backoff, wait_s: float) -> float:
     return wait_s * rules.factor
 
 
-def _spread(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
-    """Return a ceiling with jitter, and capped unless jitter comes after the cap."""
-    wait_s = height_s
-    if jitter == Jitter.FULL:
-        wait_s = height_s * u
-    elif jitter == Jitter.EQUAL:
-        wait_s = height_s / 2.0 + height_s / 2.0 * u
-    elif jitter == Jitter.PROPORTIONAL:
-        wait_s = height_s * (1.0 + rules.spread_fraction * (2.0 * u - 1.0))
-    elif jitter == Jitter.BELOW:
-        wait_s = height_s * (1.0 - rules.spread_fraction * (1.0 - u))
-    elif jitter == Jitter.ADDITIVE:
-        added_s = rules.add_least_s + (rules.add_most_s - rules.add_least_s) * u
-        wait_s = max(0.0, height_s + added_s)
+def spread(rules: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
+    """Return a ceiling with jitter: not below the floor, nor above the cap unless jitter is."""
+    wait_s = _jittered(rules, jitter, height_s, u)
+    if floor_s > 0.0:
+        if rules.drawn_above_floor:
+            low_s = max(floor_s, _jittered(rules, jitter, height_s, 0.0))
+            high_s = max(low_s, _jittered(rules, jitter, height_s, 1.0))
+            wait_s = low_s + (high_s - low_s) * u
+        wait_s = max(floor_s, wait_s)
     if rules.jitter_place == JitterPlace.AFTER_CAP:
         return wait_s
     return min(rules.cap_s, wait_s)
+
+
+def _jittered(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
+    """Return a ceiling with jitter alone."""
+    if jitter == Jitter.FULL:
+        return height_s * u
+    if jitter == Jitter.EQUAL:
+        return height_s / 2.0 + height_s / 2.0 * u
+    if jitter == Jitter.PROPORTIONAL:
+        return height_s * (1.0 + rules.spread_fraction * (2.0 * u - 1.0))
+    if jitter == Jitter.BELOW:
+        return height_s * (1.0 - rules.spread_fraction * (1.0 - u))
+    if jitter == Jitter.ADDITIVE:
+        added_s = rules.add_least_s + (rules.add_most_s - rules.add_least_s) * u
+        return max(0.0, height_s + added_s)
+    return height_s
 
 
 def longest_s(rules: Backoff) -> float:
@@ -192,8 +260,15 @@ def longest_s(rules: Backoff) -> float:
     reach_s = rules.cap_s
     for jitter in (rules.jitter, rules.first_jitter):
         if jitter not in (Jitter.NONE, Jitter.DECORRELATED):
-            reach_s = max(reach_s, _spread(rules, jitter, rules.cap_s, 1.0))
+            reach_s = max(reach_s, spread(rules, jitter, rules.cap_s, 0.0, 1.0))
     return reach_s
+
+
+def waited(rules: Backoff, delay_s: float, lasted_s: float) -> float:
+    """Return how long to wait after an attempt that lasted so long before it failed."""
+    if rules.counted_from == CountedFrom.START:
+        return max(0.0, delay_s - lasted_s)
+    return delay_s
 
 
 def looks_back(rules: Backoff) -> bool:
@@ -208,6 +283,8 @@ def is_scattered(rules: Backoff) -> bool:
         and rules.jitter_place != JitterPlace.BEFORE_CAP
         and not rules.drawn_once
         and not rules.compounding
+        and rules.floor_s == 0.0
+        and rules.counted_from == CountedFrom.FAILURE
         and rules.first_s == inf
         and rules.after_loss_s == inf
         and (rules.spread_fraction > 0.0 or not rules.heeds_hint)

@@ -22,7 +22,7 @@ from enum import IntEnum
 from math import inf
 from typing import NamedTuple, Protocol
 
-from simlib.core.backoff import Backoff, Jitter, ceiling, delay, stretched
+from simlib.core.backoff import Backoff, CountedFrom, Jitter, ceiling, delay, stretched
 from simlib.core.breaker import (
     CLOSED,
     Breaker,
@@ -154,6 +154,8 @@ class Link(NamedTuple):
     delay_s: float
     #: When the link wants to be woken; inf: never.
     deadline_s: float
+    #: When the last attempt began.
+    started_s: float
     opened_s: float
     guard: Guard
     carrier: Carrier
@@ -181,7 +183,7 @@ _FULL = Budget(0.0, 0.0)
 
 def idle(draws: int = 0) -> Link:
     """Return a link before its start; its draws begin at an index."""
-    return Link(0, 0, 0, 0.0, inf, 0.0, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
+    return Link(0, 0, 0, 0.0, inf, 0.0, 0.0, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
 
 
 def step(
@@ -237,6 +239,7 @@ def _connect(link: Link, now: float, rules: LinkRules) -> Link:
         failures=0 if afresh else link.failures,
         delay_s=link.delay_s,
         deadline_s=now + rules.connect_timeout_s,
+        started_s=now,
         opened_s=link.opened_s,
         guard=probing(link.guard),
         carrier=link.carrier,
@@ -254,6 +257,7 @@ def _establish(link: Link, now: float, rules: LinkRules) -> Link:
         failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=inf,
+        started_s=link.started_s,
         opened_s=now,
         guard=succeeded(link.guard, rules.breaker),
         carrier=good_since(link.carrier, now),
@@ -276,6 +280,7 @@ def _settle(link: Link, now: float, rules: LinkRules) -> Link:
         failures=0 if stable else link.failures,
         delay_s=link.delay_s,
         deadline_s=deadline_s if stable else min(deadline_s, stable_s),
+        started_s=link.started_s,
         opened_s=link.opened_s,
         guard=link.guard,
         carrier=carrier,
@@ -309,6 +314,7 @@ def _retreat(
             failures=failures,
             delay_s=link.delay_s,
             deadline_s=dwelt_s,
+            started_s=link.started_s,
             opened_s=link.opened_s,
             guard=guard,
             carrier=carrier,
@@ -318,12 +324,15 @@ def _retreat(
             draws=link.draws,
         )
     u = _draw(link, rules, seed, client)
+    from_s = now
     if failed == 0 and rules.backoff.after_loss_s < inf:
         attempt, delay_s = 0, rules.backoff.after_loss_s
     else:
         delay_s = delay(rules.backoff, attempt, link.delay_s, u)
+        if rules.backoff.counted_from == CountedFrom.START:
+            from_s = link.started_s
     hinted_s = now + stretched(rules.backoff, hint_s, u)
-    next_s = max(now + delay_s, hinted_s)
+    next_s = max(now, from_s + delay_s, hinted_s)
     if refused:
         next_s = max(next_s, guard.until_s)
     budget_s = _budget_s(link, rules)
@@ -333,6 +342,7 @@ def _retreat(
         failures=failures,
         delay_s=delay_s,
         deadline_s=max(next_s, budget_s),
+        started_s=link.started_s,
         opened_s=link.opened_s,
         guard=guard,
         carrier=carrier,
@@ -360,6 +370,7 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
         failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=min(link.deadline_s, max(soon_s, budget_s)),
+        started_s=link.started_s,
         opened_s=link.opened_s,
         guard=link.guard,
         carrier=link.carrier,
@@ -393,6 +404,7 @@ def _rest(link: Link, state: int, carrier: Carrier) -> Link:
         failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=inf,
+        started_s=link.started_s,
         opened_s=link.opened_s,
         guard=link.guard,
         carrier=carrier,
@@ -410,6 +422,7 @@ def _carried(link: Link, carrier: Carrier, deadline_s: float) -> Link:
         failures=link.failures,
         delay_s=link.delay_s,
         deadline_s=deadline_s,
+        started_s=link.started_s,
         opened_s=link.opened_s,
         guard=link.guard,
         carrier=carrier,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import HeartbeatRules
@@ -107,6 +107,8 @@ def _of_waits(wanted: Backoff, given: Backoff) -> Iterator[str]:
         return
     if not _alike(wanted, given):
         yield f"waits: asked for {_waits(wanted)}; it does {_waits(given)}"
+    elif wanted.counted_from != given.counted_from:
+        yield f"its waits are counted from the {given.counted_from.name.lower()} of an attempt"
     elif wanted.drawn_once != given.drawn_once:
         yield f"its jitter is drawn {'once' if given.drawn_once else 'each time'}"
     if wanted.after_loss_s != given.after_loss_s:
@@ -154,7 +156,8 @@ _LACKING = {
 
 def _waits(rules: Backoff) -> str:
     """Return how it waits in words, without what has a sentence of its own."""
-    return in_words(replace(rules, max_attempts=inf, stable_after_s=0.0, after_loss_s=inf))
+    whole = {"max_attempts": inf, "stable_after_s": 0.0, "after_loss_s": inf}
+    return in_words(replace(rules, **whole, counted_from=CountedFrom.FAILURE))
 
 
 def _alike(one: Backoff, other: Backoff) -> bool:
@@ -315,6 +318,7 @@ def _grpc(client: Settings) -> tuple[str, Settings]:
         base_s=base_s,
         factor=1.6,
         cap_s=max(found.cap_s, base_s),
+        counted_from=CountedFrom.START,
         heeds_hint=False,
     )
     head = "options = [  # grpc.insecure_channel(target, options=options)"
@@ -422,7 +426,7 @@ def _after_a_loss(rules: Backoff) -> list[str]:
 def _python(client: Settings) -> Settings:
     """Return the settings of a client whose waits are written out in Python."""
     return Settings(
-        backoff=replace(client.backoff, heeds_hint=False),
+        backoff=replace(client.backoff, heeds_hint=False, counted_from=CountedFrom.FAILURE),
         connect_timeout_s=client.connect_timeout_s,
         heartbeat=client.heartbeat,
         outbox=client.outbox,
@@ -432,7 +436,13 @@ def _python(client: Settings) -> Settings:
 
 def _tenacity(client: Settings) -> tuple[str, Settings]:
     rules = client.backoff
-    given = replace(rules, heeds_hint=False, stable_after_s=0.0, after_loss_s=0.0)
+    given = replace(
+        rules,
+        heeds_hint=False,
+        stable_after_s=0.0,
+        after_loss_s=0.0,
+        counted_from=CountedFrom.FAILURE,
+    )
     gives = Settings(
         backoff=given,
         connect_timeout_s=client.connect_timeout_s,
@@ -468,7 +478,7 @@ def _tenacity(client: Settings) -> tuple[str, Settings]:
 def _stock(rules: Backoff) -> str:
     """Return tenacity's own strategies that wait like a policy; nothing if there are none."""
     own = rules.first_s < inf or rules.step_count > 0 or rules.compounding or rules.drawn_once
-    if own or rules.growth == Growth.LINEAR:
+    if own or rules.growth != Growth.EXPONENTIAL or rules.floor_s > 0.0:
         return ""
 
     def grown(name: str, share: float = 1.0) -> str:
@@ -534,14 +544,16 @@ def _endless(rules: Backoff) -> list[str]:
     lines = []
     own = rules.first_s < inf
     if own:
-        lines += [f"wait = {_python_spread(rules, rules.first_jitter, _number(rules.first_s))}"]
+        first = _python_spread(rules, rules.first_jitter, _number(rules.first_s), 0.0)
+        lines += [f"wait = {first}"]
         lines += ["yield wait"]
     if rules.jitter == Jitter.DECORRELATED:
         base, cap = _number(rules.base_s), _number(rules.cap_s)
         lines += [] if own else [f"wait = {base}"]
         grown = f"{base} + (3.0 * max({base}, wait) - {base}) * {_drawn(rules)}"
-        return [*lines, "while True:", f"    wait = min({cap}, {grown})", "    yield wait"]
-    wait = _python_spread(rules, rules.jitter, "height")
+        drawn = _at_least(rules.floor_s, f"min({cap}, {grown})")
+        return [*lines, "while True:", f"    wait = {drawn}", "    yield wait"]
+    wait = _python_spread(rules, rules.jitter, "height", rules.floor_s)
     if rules.step_count:
         steps = rules.steps_s[own and 1 :] or rules.steps_s[-1:]
         table = ", ".join(map(_number, steps))
@@ -550,6 +562,11 @@ def _endless(rules: Backoff) -> list[str]:
     top_s = rules.cap_s
     if rules.jitter_place == JitterPlace.BEFORE_CAP and rules.jitter != Jitter.NONE:
         top_s = 1e300
+    if rules.growth == Growth.POWER:
+        grown = f"{_number(rules.base_s)} * attempt ** {_number(rules.exponent)}"
+        lines += [f"attempt = {1 + own}", "while True:"]
+        lines += [f"    height = min({_number(top_s)}, {grown})", f"    yield {wait}"]
+        return [*lines, "    attempt += 1"]
     after = "wait" if rules.compounding else "height"
     linear = rules.growth == Growth.LINEAR
     step = f"+ {_number(rules.rise_s)}" if linear else f"* {_number(rules.factor)}"
@@ -565,17 +582,16 @@ def _endless(rules: Backoff) -> list[str]:
     return [*lines, f"    height = {grow.format(after)}"]
 
 
-def _python_spread(rules: Backoff, jitter: Jitter, height: str) -> str:
-    """Return a ceiling with jitter, capped unless jitter comes after the cap, as Python."""
-    drawn, spread = _drawn(rules), _number(rules.spread_fraction)
-    least_s, width_s = rules.add_least_s, rules.add_most_s - rules.add_least_s
-    wait = {
-        Jitter.FULL: f"{height} * {drawn}",
-        Jitter.EQUAL: f"{height} * (0.5 + 0.5 * {drawn})",
-        Jitter.PROPORTIONAL: f"{height} * (1.0 + {spread} * (2.0 * {drawn} - 1.0))",
-        Jitter.BELOW: f"{height} * (1.0 - {spread} * {drawn})",
-        Jitter.ADDITIVE: f"max(0.0, {height} + {_number(least_s)} + {_number(width_s)} * {drawn})",
-    }.get(jitter, height)
+def _python_spread(rules: Backoff, jitter: Jitter, height: str, floor_s: float) -> str:
+    """Return a ceiling with jitter, not below the floor nor above the cap, as Python."""
+    wait = _python_jitter(rules, jitter, height, _drawn(rules))
+    is_floored = floor_s > 0.0
+    if is_floored and rules.drawn_above_floor and jitter != Jitter.NONE:
+        ends = (_python_jitter(rules, jitter, height, drawn) for drawn in ("0.0", "1.0"))
+        low, high = (_at_least(floor_s, end) for end in ends)
+        wait = f"{low} + ({high} - {low}) * {_drawn(rules)}"
+    elif is_floored:
+        wait = _at_least(floor_s, wait)
     can_pass = rules.jitter_place == JitterPlace.BEFORE_CAP or jitter in (
         Jitter.PROPORTIONAL,
         Jitter.ADDITIVE,
@@ -583,6 +599,25 @@ def _python_spread(rules: Backoff, jitter: Jitter, height: str) -> str:
     if jitter == Jitter.NONE or not can_pass or rules.jitter_place == JitterPlace.AFTER_CAP:
         return wait
     return f"min({_number(rules.cap_s)}, {wait})"
+
+
+def _python_jitter(rules: Backoff, jitter: Jitter, height: str, drawn: str) -> str:
+    """Return a ceiling with jitter alone, as Python; ``drawn`` is the draw."""
+    spread = _number(rules.spread_fraction)
+    least_s, width_s = rules.add_least_s, rules.add_most_s - rules.add_least_s
+    # Jitter below the ceiling takes the draw from above, where it stands for itself.
+    taken = {"0.0": "1.0", "1.0": "0.0"}.get(drawn, drawn)
+    return {
+        Jitter.FULL: f"{height} * {drawn}",
+        Jitter.EQUAL: f"{height} * (0.5 + 0.5 * {drawn})",
+        Jitter.PROPORTIONAL: f"{height} * (1.0 + {spread} * (2.0 * {drawn} - 1.0))",
+        Jitter.BELOW: f"{height} * (1.0 - {spread} * {taken})",
+        Jitter.ADDITIVE: f"max(0.0, {height} + {_number(least_s)} + {_number(width_s)} * {drawn})",
+    }.get(jitter, height)
+
+
+def _at_least(floor_s: float, wait: str) -> str:
+    return f"max({_number(floor_s)}, {wait})" if floor_s > 0.0 else wait
 
 
 def _drawn(rules: Backoff) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, Jitter, delay
+from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, waited
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
@@ -112,6 +112,13 @@ class Case:
     def waits(self) -> Floats:
         """Shortest, quartiles and longest of the waits before attempts in a row."""
         return waits_s(self.rules, _ATTEMPTS)[:, : int(min(_ATTEMPTS, self.rules.max_attempts))]
+
+    @property
+    def lost_s(self) -> float:
+        """The wait after the loss of a connection that was open for long; inf: as any other."""
+        # Counted from the attempt that opened it, any wait is long over.
+        is_over = self.rules.counted_from == CountedFrom.START
+        return min(self.rules.after_loss_s, 0.0 if is_over else inf)
 
     @property
     def spans_s(self) -> Floats:
@@ -319,7 +326,7 @@ def first_wait_together(case: Case) -> Finding | None:
     """Find a first wait that is the same for all, where later ones are spread."""
     if case.never or not case.jitters:
         return None
-    after_s = case.rules.after_loss_s
+    after_s = case.lost_s
     if after_s == inf and case.spans_s[0] > 0.0:
         return None
     first_s = float(case.waits[2, 0]) if after_s == inf else after_s
@@ -388,9 +395,9 @@ def gives_up(case: Case) -> Finding | None:
     if limit > 1000:
         return None
     waits = waits_s(case.rules, int(limit))[4]
-    lost_s = 0.0 if case.rules.after_loss_s == inf else case.rules.after_loss_s
+    lost_s = 0.0 if case.lost_s == inf else case.lost_s
     # A loss that is no attempt's comes before the first failure, and its wait before all others.
-    counted = waits if case.rules.after_loss_s == inf else waits[:-1]
+    counted = waits if case.lost_s == inf else waits[:-1]
     lasts_s = lost_s + float(counted.sum())
     if lasts_s >= OUTAGE_S:
         return None
@@ -590,7 +597,7 @@ def _moments_s(rules: Backoff, client: int) -> list[float]:
         stream = Stream.WAIT_ONCE if rules.drawn_once else Stream.WAIT
         u = uniform(1, client, stream, 0 if rules.drawn_once else attempt)
         wait_s = delay(rules, attempt, wait_s, u)
-        now += wait_s
+        now += waited(rules, wait_s, _ROUND_TRIP_S)
         moments.append(now)
         now += _ROUND_TRIP_S
     return moments

@@ -14,6 +14,7 @@ from simlib.core.backoff import (
     delay,
     longest_s,
     stretched,
+    waited,
 )
 from simlib.core.errors import SettingsError
 
@@ -26,18 +27,23 @@ def policies(draw):
     base_s = draw(st.floats(0.01, 10.0))
     cap_s = base_s * draw(st.floats(1.0, 100.0))
     inside = st.floats(0.0, cap_s)
+    jitter = draw(st.sampled_from(Jitter))
+    growth = draw(st.sampled_from(Growth))
     return Backoff(
-        jitter=draw(st.sampled_from(Jitter)),
+        jitter=jitter,
         base_s=base_s,
         cap_s=cap_s,
         factor=draw(st.floats(1.0, 5.0)),
-        growth=draw(st.sampled_from(Growth)),
+        growth=growth,
+        exponent=draw(st.floats(0.0, 4.0)),
+        floor_s=draw(st.just(0.0) | inside),
+        drawn_above_floor=jitter != Jitter.DECORRELATED and draw(st.booleans()),
         rise_s=draw(st.floats(0.0, 10.0)),
         spread_fraction=draw(st.floats(0.0, 1.0)),
         add_least_s=draw(st.floats(-5.0, 0.0)),
         add_most_s=draw(st.floats(0.0, 5.0)),
         jitter_place=draw(st.sampled_from(JitterPlace)),
-        compounding=draw(st.booleans()),
+        compounding=growth != Growth.POWER and draw(st.booleans()),
         first_s=draw(st.just(inf) | inside),
         first_jitter=draw(
             st.sampled_from([each for each in Jitter if each.name != "DECORRELATED"])
@@ -110,6 +116,8 @@ def test_decorrelated_jitter_grows_from_the_base_after_a_shorter_first_wait():
 def test_no_wait_is_negative_or_passes_the_cap_unless_jitter_comes_after_it(rules, draws):
     if rules.jitter_place != JitterPlace.AFTER_CAP:
         assert rules.cap_s == longest_s(rules)
+    later = waits(replace(rules, first_s=inf), draws)
+    assert all(rules.floor_s <= wait_s for wait_s in later)
     assert all(0.0 <= wait_s <= longest_s(rules) for wait_s in waits(rules, draws))
 
 
@@ -184,6 +192,17 @@ def test_a_hint_is_kept_to_the_letter_without_jitter():
         ({"first_s": 31}, "first_s = 31.0: must not be above cap_s (30)"),
         ({"steps_s": [1, 40]}, "steps_s[1] = 40.0: must not be above cap_s (30)"),
         ({"add_most_s": -1}, "add_most_s = -1.0: must not be below add_least_s (0)"),
+        ({"floor_s": 31}, "floor_s = 31.0: must not be above cap_s (30)"),
+        (
+            {"jitter": "decorrelated", "drawn_above_floor": True},
+            "drawn_above_floor = True: must be false with decorrelated jitter, which is drawn from "
+            "base_s up",
+        ),
+        (
+            {"growth": "power", "compounding": True},
+            "compounding = True: must be false with power growth, which follows the attempt's "
+            "number",
+        ),
         (
             {"first_jitter": "decorrelated"},
             'first_jitter = "decorrelated": must not be decorrelated: there is no wait before it',
@@ -194,3 +213,33 @@ def test_parts_of_a_policy_that_contradict_each_other(wrong, message):
     with pytest.raises(SettingsError) as error:
         Backoff(**wrong)
     assert message == str(error.value)
+
+
+SQUARES = Backoff(jitter="none", growth="power", base_s=0.1, exponent=2, cap_s=4)
+
+
+def test_power_growth_is_the_number_of_the_attempt_raised_to_a_power():
+    assert [0.1, 0.4, 0.9, 1.6, 2.5, 3.6, 4.0] == pytest.approx(waits(SQUARES, [0.5] * 7))
+    assert [1.0, 4.0, 9.0, 10.0] == waits(replace(SQUARES, base_s=1.0, cap_s=10.0), [0.5] * 4)
+    rooted = replace(SQUARES, base_s=1.0, exponent=0.5, cap_s=100.0)
+    assert [1.0, 2**0.5, 3**0.5, 2.0] == pytest.approx(waits(rooted, [0.5] * 4))
+    cubic = replace(rooted, exponent=1.5)
+    assert [1.0, 2**1.5, 3**1.5, 8.0] == pytest.approx(waits(cubic, [0.5] * 4))
+
+
+def test_a_floor_raises_what_was_drawn_below_it_or_is_what_is_drawn_from():
+    full = Backoff(jitter="full", base_s=1, cap_s=8, floor_s=1.5)
+    assert [1.5, 1.5, 1.5, 2.0] == waits(full, [0.25] * 4)
+    assert [1.5, 2.0, 4.0, 8.0] == waits(full, [1.0] * 4)
+    above = replace(full, drawn_above_floor=True)
+    assert [1.5, 1.625, 2.125, 3.125] == waits(above, [0.25] * 4)
+    assert [1.5, 2.0, 4.0, 8.0] == waits(above, [1.0] * 4)
+    lost = replace(full, first_s=0.0)
+    assert [0.0, 1.5] == waits(lost, [0.25] * 2), "a first wait of its own has no floor"
+
+
+@pytest.mark.parametrize("lasted_s", [0.0, 0.4, 3.0])
+def test_waits_counted_from_the_start_of_an_attempt_are_shorter_by_as_long_as_it_took(lasted_s):
+    steady = Backoff(jitter="none", base_s=1, factor=1, counted_from="start")
+    assert max(0.0, 1.0 - lasted_s) == waited(steady, 1.0, lasted_s)
+    assert 1.0 == waited(replace(steady, counted_from="failure"), 1.0, lasted_s)

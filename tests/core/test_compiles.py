@@ -57,6 +57,15 @@ POLICIES = [
             inf,
         ),
         ("full", 0, {"jitter_place": "before_cap", "after_loss_s": 0.5}, 4, inf),
+        ("full", 5, {"growth": "power", "exponent": 1.7, "floor_s": 0.5}, inf, inf),
+        (
+            "equal",
+            0,
+            {"floor_s": 1.5, "drawn_above_floor": True, "counted_from": "start"},
+            3,
+            inf,
+        ),
+        ("decorrelated", 0, {"floor_s": 2, "counted_from": "start"}, inf, inf),
     ]
 ]
 

@@ -135,6 +135,18 @@ def test_a_timeout_is_a_failure():
     assert (State.WAITING, 1, 1, 6.0) == (link.state, link.attempt, link.failures, link.deadline_s)
 
 
+def test_waits_counted_from_the_start_of_attempts_keep_their_cadence():
+    paced = settings(backoff={"factor": 1, "cap_s": 3, "base_s": 3, "counted_from": "start"})
+    at_once = last(paced, ("start", 1), ("failed", 1.5))
+    assert 4.0 == at_once.deadline_s, "3 s after the start, however soon it failed"
+    timed_out = last(paced, ("start", 1), ("wake", 6))
+    assert 6.0 == timed_out.deadline_s, "the time is over: no wait at all"
+    lost = last(paced, ("start", 1), ("opened", 2), ("lost", 50))
+    assert 50.0 == lost.deadline_s
+    hinted = last(paced, ("start", 1), ("failed", 1.5, 20.0))
+    assert 21.5 == hinted.deadline_s
+
+
 def test_each_wait_takes_the_next_draw():
     full = settings(backoff={"jitter": "full"})
     first = last(full, ("start", 0), ("failed", 0))

@@ -37,6 +37,9 @@ def unfelt(start_s):
     return sl.Fault("reset", start_s=start_s, clients_fraction=0)
 
 
+MIXED = [sl.Fault("reject", start_s=25, stop_s=30), sl.Fault("outage", start_s=35, stop_s=38)]
+
+
 def storm(**changes):
     settings = {
         "clients": 300, "duration_s": 60, "seed": 3, "ramp_s": 2, "faults": [OUTAGE],
@@ -78,6 +81,22 @@ SCENARIOS = {
             sl.Backoff(jitter="none", growth="linear", first_s=3, first_jitter="additive")
         )
     ),
+    "power growth with a floor": storm(
+        client=client(
+            sl.Backoff(growth="power", exponent=1.5, base_s=0.3, cap_s=9, floor_s=0.5)
+        )
+    ),
+    "drawn above a floor": storm(client=client(sl.Backoff(floor_s=0.5, drawn_above_floor=True))),
+    **{
+        f"waits counted from the start of attempts, jitter {jitter}": storm(
+            client=client(
+                sl.Backoff(jitter=jitter, base_s=0.3, cap_s=4, counted_from="start"),
+                connect_timeout_s=0.7,
+            ),
+            faults=[sl.Fault("black_hole", start_s=10, stop_s=20), *MIXED],
+        )
+        for jitter in ("none", "full", "decorrelated")
+    },
     "no attempt after a loss": storm(client=client(sl.Backoff(max_attempts=0))),
     "all at once": storm(ramp_s=0, client=client(LOCKSTEP)),
     "several workers, exponential service": storm(

@@ -1,6 +1,7 @@
 """Export: what is written for a client waits as was asked, or says what it lacks."""
 
 import random
+from dataclasses import replace
 from itertools import islice
 from math import inf
 
@@ -56,7 +57,8 @@ POLICIES = st.builds(
     jitter=st.sampled_from([each for each in Jitter if each != Jitter.BELOW]),
     base_s=st.floats(0.1, 5.0),
     cap_s=st.floats(5.0, 50.0),
-    growth=st.sampled_from(Growth),
+    growth=st.sampled_from([Growth.EXPONENTIAL, Growth.LINEAR]),
+    floor_s=st.just(0.0) | st.floats(0.0, 5.0),
     factor=st.floats(1.0, 3.0),
     rise_s=st.floats(0.0, 3.0),
     spread_fraction=st.floats(0.0, 1.0),
@@ -70,9 +72,13 @@ POLICIES = st.builds(
 )
 
 
-@given(POLICIES, st.floats(0.0, 0.999))
+@given(POLICIES, st.floats(0.0, 0.999), st.booleans(), st.just(None) | st.floats(0.0, 3.0))
 @settings(max_examples=60)
-def test_any_policy_s_waits_as_python_are_the_core_s(rules, u):
+def test_any_policy_s_waits_as_python_are_the_core_s(rules, u, above, exponent):
+    if rules.jitter != Jitter.DECORRELATED:
+        rules = replace(rules, drawn_above_floor=above)
+    if exponent is not None:
+        rules = replace(rules, growth=Growth.POWER, exponent=exponent, compounding=False)
     assert expected(rules, u, 12) == pytest.approx(generated(rules, u, 12), abs=1e-9)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import inf
 
-from simlib.core.backoff import is_scattered, looks_back
+from simlib.core.backoff import CountedFrom, is_scattered, looks_back
 from simlib.core.client import Settings
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency
@@ -46,6 +46,7 @@ def _remembers(client: Settings) -> bool:
         or client.attempt_budget.per_s < inf
         or client.connect_budget.per_s < inf
         or looks_back(client.backoff)
+        or client.backoff.counted_from == CountedFrom.START
     )
 
 

@@ -44,11 +44,13 @@ CLIENT = [
     ("herd", "u1"),
     ("is_watched", "u1"),
 ]
-#: What only some policies need of a client: breaker, budgets, the last wait, the order of lines.
+#: What only some policies need of a client: breaker, budgets, the last wait, the start of the
+#: last attempt, the order of lines.
 EXTRA = [
     ("until_s", "f8"),
     ("tripped_s", "f8"),
     ("delay_s", "f8"),
+    ("started_s", "f8"),
     ("attempt_s", "f8"),
     ("connect_s", "f8"),
     ("outcomes", "i8"),

@@ -432,15 +432,17 @@ def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None
 def _link(w: Fleet, i: int) -> Link:
     c = w.clients[i]
     guard, budget, delay_s = Guard(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
+    started_s = 0.0
     if w.run[0].has_extras:
         e = w.extras[i]
         guard = Guard(
             wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
         )
         budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
+        started_s = e.started_s
     return Link(
-        wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, c.opened_s,
-        guard, Carrier(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
+        wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, started_s,
+        c.opened_s, guard, Carrier(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
     )  # fmt: skip
 
 
@@ -457,4 +459,4 @@ def _keep(w: Fleet, i: int, link: Link) -> None:
         e.breaker, e.until_s, e.probes = link.guard.state, link.guard.until_s, link.guard.probes
         e.trips, e.outcomes, e.seen = link.guard.trips, link.guard.outcomes, link.guard.seen
         e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
-        e.delay_s = link.delay_s
+        e.delay_s, e.started_s = link.delay_s, link.started_s
