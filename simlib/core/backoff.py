@@ -167,14 +167,15 @@ def ceiling(rules: Backoff, attempt: int) -> float:
 
 def delay(rules: Backoff, attempt: int, previous_s: float, u: float) -> float:
     """Return the wait before this attempt; ``previous_s`` is the wait before, ``u`` the draw."""
-    if attempt == 1 and rules.first_s < inf:
-        return spread(rules, rules.first_jitter, rules.first_s, 0.0, u)
-    if rules.jitter == Jitter.DECORRELATED:
+    is_apart = attempt == 1 and rules.first_s < inf
+    if rules.jitter == Jitter.DECORRELATED and not is_apart:
         before_s = rules.base_s if attempt == 1 else max(rules.base_s, previous_s)
         drawn_s = rules.base_s + (3.0 * before_s - rules.base_s) * u
         return max(rules.floor_s, min(rules.cap_s, drawn_s))
-    height_s = height(rules, attempt, previous_s)
-    return spread(rules, rules.jitter, height_s, rules.floor_s, u)
+    # One call only: compiled code is inlined, and so grows with each.
+    jitter = rules.first_jitter if is_apart else rules.jitter
+    height_s = rules.first_s if is_apart else height(rules, attempt, previous_s)
+    return spread(rules, jitter, height_s, 0.0 if is_apart else rules.floor_s, u)
 
 
 def height(rules: Backoff, attempt: int, previous_s: float) -> float:
@@ -225,16 +226,19 @@ def _grown(rules: Backoff, wait_s: float) -> float:
 
 def spread(rules: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
     """Return a ceiling with jitter: not below the floor, nor above the cap unless jitter is."""
-    wait_s = _jittered(rules, jitter, height_s, u)
-    if floor_s > 0.0:
-        if rules.drawn_above_floor:
-            low_s = max(floor_s, _jittered(rules, jitter, height_s, 0.0))
-            high_s = max(low_s, _jittered(rules, jitter, height_s, 1.0))
-            wait_s = low_s + (high_s - low_s) * u
-        wait_s = max(floor_s, wait_s)
+    wait_s = max(floor_s, uncut(rules, jitter, height_s, floor_s, u))
     if rules.jitter_place == JitterPlace.AFTER_CAP:
         return wait_s
     return min(rules.cap_s, wait_s)
+
+
+def uncut(rules: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
+    """Return a ceiling with jitter, before the floor and the cap cut off what lies beyond them."""
+    if floor_s > 0.0 and rules.drawn_above_floor:
+        low_s = max(floor_s, _jittered(rules, jitter, height_s, 0.0))
+        high_s = max(low_s, _jittered(rules, jitter, height_s, 1.0))
+        return low_s + (high_s - low_s) * u
+    return _jittered(rules, jitter, height_s, u)
 
 
 def _jittered(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
@@ -249,7 +253,7 @@ def _jittered(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
         return height_s * (1.0 - rules.spread_fraction * (1.0 - u))
     if jitter == Jitter.ADDITIVE:
         added_s = rules.add_least_s + (rules.add_most_s - rules.add_least_s) * u
-        return max(0.0, height_s + added_s)
+        return height_s + added_s
     return height_s
 
 

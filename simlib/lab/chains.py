@@ -31,6 +31,8 @@ _USED = {
     "first_ping_s": np.nan,
     "ping_interval_s": np.nan,
     "retry_after_s": np.nan,
+    "late_s": np.nan,
+    "end_late_s": np.nan,
 }
 #: Attempts that begin so long before another one has ended are not its successors.
 _OVERLAP_S = 0.05
@@ -81,13 +83,17 @@ def checked(frame: pd.DataFrame) -> pd.DataFrame:
 def pairs(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the attempts that were followed by another one of the same client.
 
-    Added are ``wait_s`` (from its end to the next one's beginning), ``open_s`` (how long it was
-    open; NaN if it never was) and ``seen``: whether no attempt in between can have been missed.
+    Added are ``wait_s`` (from its end to the next one's beginning), ``late_s`` and ``early_s`` (by
+    how much that may have been measured too long or too short), ``lasted_s`` (from its beginning to
+    its end), ``open_s`` (how long it was open; NaN if it never was) and ``seen``: whether no
+    attempt in between can have been missed.
     """
     found = rows.copy()
     by_client = rows.groupby("client", sort=False)
-    later = by_client[["accept_s", "phase"]].shift(-1)
+    later = by_client[["accept_s", "phase", "late_s"]].shift(-1)
     found["wait_s"] = later["accept_s"] - rows["ended_s"]
+    found["late_s"], found["early_s"] = later["late_s"], rows["end_late_s"]
+    found["lasted_s"] = rows["ended_s"] - rows["accept_s"]
     found["open_s"] = (rows["ended_s"] - rows["answered_s"]).where(rows["opened"])
     found["seen"] = (later["phase"] - rows["phase"] <= 1) & (rows["kind"] != UNSEEN)
     return found[later["accept_s"].notna() & (found["wait_s"] > -_OVERLAP_S)]

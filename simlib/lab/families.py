@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 from simlib.lab.law import Floats, Waits
 from simlib.policies import NO_CAP_S
@@ -24,6 +24,10 @@ from simlib.policies import NO_CAP_S
 LEAST_S = 1e-4
 #: Factors above are not looked for.
 _MOST_FACTOR = 10.0
+#: Nor exponents beyond these.
+_EXPONENTS = (0.2, 6.0)
+#: The numbers of Fibonacci, as far as a table goes.
+_FIBONACCI = (1.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0, 144.0, 233.0, 377.0)
 
 Values = dict[str, float]
 
@@ -59,6 +63,8 @@ class Family:
     free: tuple[str, ...]
     #: Guesses to begin a search at, from the waits.
     begin: Callable[[Waits], Iterator[Values]]
+    #: Makes a table of ceilings from the free settings, where that is how the policy is said.
+    steps: Callable[[Values], tuple[float, ...]] | None = None
 
     @cached_property
     def _form(self) -> Backoff:
@@ -70,6 +76,8 @@ class Family:
         rules = copy(self._form)
         for name, value in values.items():
             object.__setattr__(rules, name, min(value, NO_CAP_S))
+        if self.steps is not None:
+            object.__setattr__(rules, "steps_s", self.steps(values))
         try:
             rules.check()
         except SettingsError:
@@ -84,6 +92,7 @@ class Family:
         even = Scale(0.0, most_s, logarithmic=False, unit=unit_s)
         known = {
             "factor": Scale(1.0, _MOST_FACTOR),
+            "exponent": Scale(*_EXPONENTS),
             "spread_fraction": Scale(0.0, 1.0, logarithmic=False),
             "first_s": even,
             "rise_s": even,
@@ -105,7 +114,7 @@ class Family:
                 yield guess | {"first_s": max(0.0, _first_s(guess, jitter, middle_s))}
 
         fixed = {**self.fixed, "first_jitter": jitter}
-        return Family(fixed, (*self.free, "first_s"), begin)
+        return replace(self, fixed=fixed, free=(*self.free, "first_s"), begin=begin)
 
 
 def _first_s(guess: Values, jitter: Jitter, middle_s: float) -> float:
@@ -123,7 +132,7 @@ def _first_s(guess: Values, jitter: Jitter, middle_s: float) -> float:
 def _grown(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, factor and cap of ceilings of which the mean wait is a share."""
     mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
-    for at_one, slope, cap in _lines(waits, np.log(mean_s)):
+    for at_one, slope, cap in _lines(waits, _after_first(waits), np.log(mean_s)):
         factor = min(_MOST_FACTOR, max(1.0 + 1e-3, exp(slope)))
         cap_s = exp(cap)
         yield {"base_s": min(exp(at_one), cap_s), "factor": factor, "cap_s": cap_s}
@@ -132,16 +141,84 @@ def _grown(waits: Waits, share: float) -> Iterator[Values]:
 def _risen(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, rise and cap of such ceilings that grow evenly."""
     mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
-    for at_one_s, slope_s, cap_s in _lines(waits, mean_s):
+    for at_one_s, slope_s, cap_s in _lines(waits, _after_first(waits), mean_s):
         top_s = max(LEAST_S, cap_s)
         base_s = min(top_s, max(LEAST_S, at_one_s))
         yield {"base_s": base_s, "rise_s": max(0.0, slope_s), "cap_s": top_s}
 
 
-def _lines(waits: Waits, heights: Floats) -> list[tuple[float, float, float]]:
+def _powered(waits: Waits, share: float) -> Iterator[Values]:
+    """Guess base, exponent and cap of such ceilings that grow by a power of the attempt."""
+    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    for at_one, slope, cap in _lines(waits, np.log(waits.attempts), np.log(mean_s)):
+        exponent = float(np.clip(slope, *_EXPONENTS))
+        yield {"base_s": exp(min(at_one, cap)), "exponent": exponent, "cap_s": exp(cap)}
+
+
+def _in_fibonacci(waits: Waits, share: float) -> Iterator[Values]:
+    """Guess base and cap of such ceilings that are Fibonacci's numbers."""
+    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    numbers = np.array(_FIBONACCI)[np.minimum(waits.attempts, len(_FIBONACCI)) - 1]
+    base_s = float(np.median((mean_s / numbers)[: max(1, len(mean_s) // 2)]))
+    yield {"base_s": base_s, "cap_s": max(base_s, float(mean_s[-1]))}
+    yield {"base_s": base_s, "cap_s": max(base_s, 2.0 * waits.longest_s)}
+
+
+def _fibonacci_s(values: Values) -> tuple[float, ...]:
+    """Return the table of Fibonacci's numbers, from a base to a cap."""
+    base_s, cap_s = values["base_s"], values["cap_s"]
+    return tuple(min(cap_s, base_s * number) for number in _FIBONACCI)
+
+
+def is_fibonacci(steps_s: tuple[float, ...]) -> bool:
+    """Whether a table is of Fibonacci's numbers, up to a cap.
+
+    Examples
+    --------
+    >>> is_fibonacci((0.5, 0.5, 1.0, 1.5, 2.0)), is_fibonacci((1.0, 2.0, 5.0, 10.0))
+    (True, False)
+    """
+    if len(steps_s) < 4 or steps_s[0] <= 0.0:
+        return False
+    top_s, numbers = steps_s[-1], (*_FIBONACCI, *(inf,) * len(steps_s))
+    said_s = (min(top_s, steps_s[0] * numbers[i]) for i in range(len(steps_s)))
+    return all(abs(a - b) <= 1e-3 * b for a, b in zip(steps_s, said_s, strict=True))
+
+
+def _above_floor(waits: Waits) -> Iterator[Values]:
+    """Guess ceilings of waits that lie evenly between a floor and these."""
+    floor_s = max(LEAST_S, float(waits.wait_s.min()))
+    height_s = np.maximum(2.0 * waits.by_attempt(np.mean) - floor_s, floor_s)
+    yield from _over(waits, height_s, floor_s)
+
+
+def _raised_to_floor(waits: Waits) -> Iterator[Values]:
+    """Guess ceilings of waits that lie evenly from 0 to these, the lower ones raised to a floor.
+
+    With a ceiling h and a floor f, the mean wait is (h^2 + f^2) / 2h.
+    """
+    floor_s = max(LEAST_S, float(np.quantile(waits.wait_s, 0.02)))
+    mean_s = waits.by_attempt(np.mean)
+    height_s = mean_s + np.sqrt(np.maximum(mean_s**2 - floor_s**2, 0.0))
+    yield from _over(waits, height_s, floor_s)
+
+
+def _over(waits: Waits, height_s: Floats, floor_s: float) -> Iterator[Values]:
+    heights = np.log(np.maximum(height_s, LEAST_S))
+    for at_one, slope, cap in _lines(waits, _after_first(waits), heights):
+        factor = min(_MOST_FACTOR, max(1.0 + 1e-3, exp(slope)))
+        base_s = min(exp(at_one), exp(cap))
+        yield {"base_s": base_s, "factor": factor, "cap_s": exp(cap), "floor_s": floor_s}
+
+
+def _after_first(waits: Waits) -> Floats:
+    return waits.attempts.astype(np.float64) - 1.0
+
+
+def _lines(waits: Waits, along: Floats, heights: Floats) -> list[tuple[float, float, float]]:
     """Return the two best lines up to a level: value at 1, slope, level."""
     counts = waits.by_attempt(np.size)
-    guesses = [_capped_line(waits.attempts, heights, counts, i) for i in range(len(heights))]
+    guesses = [_capped_line(along, heights, counts, i) for i in range(len(heights))]
     return [line for _, *line in sorted(guesses)[:2]]  # type: ignore[misc]
 
 
@@ -155,11 +232,11 @@ def crowd_s(waits: Waits) -> float:
 
 
 def _capped_line(
-    attempts: Any, heights: Floats, counts: Floats, flat_from: int
+    along: Floats, heights: Floats, counts: Floats, flat_from: int
 ) -> tuple[float, float, float, float]:
     """Fit a line up to a place and a level after it: squared misfit, value at 1, slope, level."""
     head, tail = slice(0, max(1, flat_from)), slice(max(1, flat_from), None)
-    x, y, n = attempts[head] - 1.0, heights[head], counts[head]
+    x, y, n = along[head], heights[head], counts[head]
     slope = 0.0
     if len(x) > 1:
         middle = np.average(x, weights=n)
@@ -167,7 +244,7 @@ def _capped_line(
         slope = float(np.average((x - middle) * y, weights=n) / across)
     at_one = float(np.average(y - slope * x, weights=n))
     misfit = float((n * (y - at_one - slope * x) ** 2).sum())
-    level = at_one + slope * float(attempts[-1])
+    level = at_one + slope * float(along[-1] + 1.0)
     if len(heights[tail]):
         level = float(np.average(heights[tail], weights=counts[tail]))
         misfit += float((counts[tail] * (heights[tail] - level) ** 2).sum())
@@ -278,6 +355,9 @@ def _added_risen(waits: Waits) -> Iterator[Values]:
 
 _GROWTH = ("base_s", "factor", "cap_s")
 _RISE = ("base_s", "rise_s", "cap_s")
+_POWER = ("base_s", "exponent", "cap_s")
+#: Jitters that other growths and tables are looked at with, and the mean share of a ceiling.
+_SHARES = {"none": 1.0, "full": 0.5, "equal": 0.75}
 #: What is looked at first.
 PLAIN = (
     Family({"jitter": "none", "factor": 1.0}, ("base_s",), _constant),
@@ -306,6 +386,27 @@ PLAIN = (
         (*_RISE, "add_most_s"),
         _added_risen,
     ),
+    *(
+        Family({"growth": "power", "jitter": jitter}, _POWER, _growing(_powered, share))
+        for jitter, share in _SHARES.items()
+    ),
+    Family(
+        {"growth": "power", "jitter": "proportional"},
+        (*_POWER, "spread_fraction"),
+        _spread(_powered),
+    ),
+    *(
+        Family(
+            {"jitter": jitter}, ("base_s", "cap_s"), _growing(_in_fibonacci, share), _fibonacci_s
+        )
+        for jitter, share in _SHARES.items()
+    ),
+    Family(
+        {"jitter": "proportional"},
+        ("base_s", "cap_s", "spread_fraction"),
+        _spread(_in_fibonacci),
+        _fibonacci_s,
+    ),
 )
 
 
@@ -320,13 +421,47 @@ def forms(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
     if jitter in (Jitter.NONE, Jitter.DECORRELATED):
         yield family
         return
+    if jitter == Jitter.FULL and family.free == _GROWTH and waits.wait_s.min() > 10.0 * blur_s:
+        yield from _floored(family)
     for place in _placed(family, waits, blur_s):
         yield place
         if _follows(waits, blur_s):
             if len(np.unique(waits.client)) > 1:
                 yield place.but(drawn_once=True)
-            if jitter == Jitter.PROPORTIONAL:
+            if jitter == Jitter.PROPORTIONAL and "factor" in family.free:
                 yield place.but(compounding=True)
+
+
+def _floored(family: Family) -> Iterator[Family]:
+    """Return full jitter over a floor: drawn above it, and drawn from 0 and raised to it."""
+    free = (*family.free, "floor_s")
+    fixed = {**family.fixed, "drawn_above_floor": True}
+    yield replace(family, fixed=fixed, free=free, begin=_above_floor)
+    yield replace(family, free=free, begin=_raised_to_floor)
+
+
+def paced(family: Family) -> Family:
+    """Return a family whose waits are counted from the start of attempts.
+
+    Its search begins at the waits as they would be if the attempts had failed at once.
+    """
+
+    def begin(waits: Waits) -> Iterator[Values]:
+        yield from family.begin(replace(waits, wait_s=waits.wait_s + waits.lasted_s))
+
+    return replace(family.but(counted_from=CountedFrom.START), begin=begin)
+
+
+def may_be_paced(waits: Waits, blur_s: float, *, said: bool) -> bool:
+    """Whether attempts lasted so differently that it shows from when waits are counted.
+
+    Where waits have been said otherwise, they must be shorter after attempts that lasted longer.
+    """
+    if np.ptp(waits.lasted_s) < 20.0 * blur_s:
+        return False
+    from scipy import stats
+
+    return not said or bool(stats.spearmanr(waits.lasted_s, waits.wait_s).statistic < -0.3)
 
 
 def _placed(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
@@ -391,10 +526,11 @@ def name_of(rules: Backoff, *, capped: bool) -> str:
     >>> name_of(Backoff(jitter="proportional"), capped=True)
     'exponential, proportional jitter inside the cap'
     """
-    if rules.step_count:
-        return "table of steps"
     is_constant = rules.growth == Growth.EXPONENTIAL and rules.factor == 1.0
     words = ["constant" if is_constant else rules.growth.name.lower()]
+    if rules.step_count:
+        is_constant = not is_fibonacci(rules.steps_s)
+        words = ["table of steps" if is_constant else "Fibonacci table"]
     place = ""
     if capped and rules.jitter in (Jitter.PROPORTIONAL, Jitter.ADDITIVE):
         place = f" {_PLACES[rules.jitter_place]} the cap"
@@ -406,7 +542,10 @@ def name_of(rules: Backoff, *, capped: bool) -> str:
         words += [] if is_constant else ["no jitter"]
     else:
         words.append(f"{rules.jitter.name.lower()} jitter{place}")
+    if rules.floor_s > 0.0:
+        words.append("drawn above a floor" if rules.drawn_above_floor else "raised to a floor")
     words += ["compounding"] * rules.compounding + ["drawn once"] * rules.drawn_once
+    words += ["from the start of attempts"] * (rules.counted_from == CountedFrom.START)
     if rules.first_s < inf:
         words.append(f"first wait {'fixed' if rules.first_jitter == Jitter.NONE else 'spread'}")
     return ", ".join(words)

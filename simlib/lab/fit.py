@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, lgamma, log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from simlib.core.backoff import Backoff, Jitter, JitterPlace, looks_back
@@ -21,7 +23,9 @@ from simlib.lab.families import (
     Family,
     Values,
     forms,
+    may_be_paced,
     name_of,
+    paced,
     with_firsts,
 )
 from simlib.lab.law import Floats, Waits, bands, log_likelihood, places
@@ -39,15 +43,17 @@ CONFIDENCE = 0.95
 _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
-_MOST_OUTSIDE, _MOST_LATE = 0.03, 0.1
-#: A policy is wrong that most waits of some attempt break, however many others it explains.
-_MOST_OF_ONE, _LEAST_OF_ONE = 0.5, 6
+#: Of the waits of a right policy so many lie outside its bands at most; one stray proves nothing.
+_STRAY_FRACTION = 0.01
+#: Waits of one attempt are looked at alone if there are so many.
+_LEAST_OF_ONE = 6
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
 _BEHIND = 0.2
 #: So many waits are enough to see roughly.
 _ROUGHLY = 200
-#: So many families are looked at with a first wait of its own.
-_LEADING = 2
+#: So many families are looked at in all their forms, so many closely, and so many with a first wait
+#: of its own.
+_NEAR, _CLOSELY, _LEADING = 7, 9, 2
 _ROOT = sqrt(2.0 * pi)
 #: A cap so many times the longest wait is none that anybody has seen.
 _BEYOND = 5.0
@@ -66,17 +72,24 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Goodness:
-    """How well waits agree with a policy."""
+    """How well waits agree with a policy.
 
-    #: Share of the waits that lie outside their bands, and of those that are but late.
+    Waits are tested all together and attempt by attempt, since what is too long at one attempt and
+    too short at another cancels out in all together. Chances are multiplied by the number of tests
+    (Bonferroni's correction), and the least of them counts.
+    """
+
+    #: Share of the waits that lie outside their bands, and of those that lateness put there.
     outside_fraction: float
     late_fraction: float
-    #: The largest such share, both together, among waits of the same attempt in a row.
-    worst_fraction: float
-    #: The largest distance between how the waits lie in their bands and evenly.
+    #: The least chance, if the policy is right, that so many waits lie outside.
+    outside_chance: float
+    #: Of the test that is failed most clearly: the largest distance between how the waits lie in
+    #: their bands and evenly, and the chance of it if the policy is right.
     distance: float
-    #: Chance of at least this distance if the policy is right; 1 where no band is wide enough.
     chance: float
+    #: The attempt in a row that this test is of; 0: of all together.
+    attempt: int
     #: How many waits were looked at.
     waits: int
 
@@ -84,10 +97,7 @@ class Goodness:
     def is_good(self) -> bool:
         """Whether the policy may be the right one."""
         uneven = self.chance < _LEVEL and self.distance > _SMALL_DISTANCE
-        # One stray wait proves nothing, however few there are.
-        most_outside = max(_MOST_OUTSIDE, 1.0 / self.waits)
-        is_late = self.late_fraction > _MOST_LATE or self.worst_fraction > _MOST_OF_ONE
-        return not uneven and not is_late and self.outside_fraction <= most_outside
+        return not uneven and self.outside_chance >= _LEVEL
 
 
 @dataclass(frozen=True)
@@ -130,20 +140,55 @@ class Fit:
 
 
 def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
-    """Return how well waits agree with a policy."""
+    """Return how well waits agree with a policy.
+
+    Sources: Kolmogorov and Smirnov's test of even places, the binomial test of how many lie
+    outside, and Bonferroni's inequality.
+    """
+    found = places(rules, waits, blur_s)
+    alone = [(int(attempt), rows) for attempt, rows in zip(waits.attempts, waits.rows, strict=True)]
+    groups = [
+        (0, np.arange(len(waits))),
+        *(each for each in alone if each[1].size >= _LEAST_OF_ONE),
+    ]
+    outside = min(_outside_chance(found.outside[rows]) for _, rows in groups) * len(groups)
+    # Strays are tested by themselves, unless it is many of them at one attempt.
+    pooled = found.place[~found.outside[found.rows]]
+    tests = [(0, pooled)] if pooled.size >= LEAST_WAITS else []
+    if not rules.drawn_once:  # else there is one place for each client, not for each wait
+        of = waits.attempt[found.rows]
+        tests += [(attempt, found.place[of == attempt]) for attempt, _ in groups[1:]]
+    tests = [each for each in tests if each[1].size >= _LEAST_OF_ONE]
+    results = [(*_unevenness(place), attempt) for attempt, place in tests]
+    # A distance that is small however certain it is must not hide a larger one.
+    chance, distance, attempt = min(
+        results, key=lambda each: (each[1] <= _SMALL_DISTANCE, each[0]), default=(1.0, 0.0, 0)
+    )
+    return Goodness(
+        float(found.outside.mean()),
+        float(found.late.mean()),
+        min(1.0, outside),
+        distance,
+        min(1.0, chance * max(1, len(results))),
+        attempt,
+        len(waits),
+    )
+
+
+def _outside_chance(outside: npt.NDArray[np.bool_]) -> float:
+    """Return the chance that so many waits or more lie outside by accident."""
+    from scipy.special import bdtrc
+
+    count = int(outside.sum())
+    return float(bdtrc(count - 1, outside.size, _STRAY_FRACTION)) if count > 1 else 1.0
+
+
+def _unevenness(place: Floats) -> tuple[float, float]:
+    """Return the chance that even places lie so unevenly, and their distance from evenly."""
     from scipy import stats
 
-    found = places(rules, waits, blur_s)
-    by_attempt = [found.outside[rows].mean() for rows in waits.rows if rows.size >= _LEAST_OF_ONE]
-    shares = (
-        float((found.outside & ~found.late).mean()),
-        float(found.late.mean()),
-        float(max(by_attempt, default=0.0)),
-    )
-    if found.inside.size < LEAST_WAITS:
-        return Goodness(*shares, 0.0, 1.0, len(waits))
-    tested = stats.kstest(found.inside, "uniform")
-    return Goodness(*shares, float(tested.statistic), float(tested.pvalue), len(waits))
+    tested = stats.kstest(place, "uniform")
+    return float(tested.pvalue), float(tested.statistic)
 
 
 # --- the fit -----------------------------------------------------------------------------
@@ -185,7 +230,7 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
-        candidates = _best_of(PLAIN[:1], seen, seen, blurred_s)
+        candidates = _best_of(_screened(PLAIN[:1], seen, blurred_s), seen, seen, blurred_s)
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
     found = Fit(seen, blurred_s, candidates, [])
     return with_intervals(found) if intervals else found
@@ -194,7 +239,7 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
 def with_intervals(found: Fit) -> Fit:
     """Return a fit with the numbers of the best family, and their 95 % intervals."""
     best, *others = found.candidates
-    if best.rules.step_count:
+    if not best.family.free:
         return replace(found, parameters=_step_parameters(best, found.waits, found.blur_s))
     best, parameters = _with_intervals(best, found.waits, found.blur_s)
     return replace(found, candidates=[best, *others], parameters=parameters)
@@ -226,14 +271,35 @@ def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:
     """Return the families at their best, those with a first wait of its own if it is apart."""
     few = _some(waits)
     possible = [each for each in PLAIN if _may_be(each, few, blur_s)] or PLAIN
-    families = [form for each in possible for form in forms(each, waits, blur_s)]
-    found = _best_of(families, waits, few, blur_s)
+    # Only families that are near the best in their plain form are looked at in all their forms.
+    plain = _screened(possible, few, blur_s)
+    others = [form for each in plain[:_NEAR] for form in forms(each.family, waits, blur_s)]
+    others = [each for each in others if each not in possible]
+    rough = sorted([*plain, *_screened(others, few, blur_s)], key=lambda each: -each.score)
+    found = _best_of(rough, waits, few, blur_s)
     if _first_is_apart(found, waits, blur_s):
         later = few.where(few.attempt > 1)
-        leading = sorted(families, key=lambda each: -screened(each, later, blur_s)[0])[:_LEADING]
-        firsts = [first for each in leading for first in with_firsts(each)]
-        found += _best_of(firsts, waits, few, blur_s)
+        leading = _screened([each.family for each in rough[:_NEAR]], later, blur_s)[:_LEADING]
+        firsts = [first for each in leading for first in with_firsts(each.family)]
+        found += _best_of(_screened(firsts, few, blur_s), waits, few, blur_s)
+    if may_be_paced(waits, blur_s, said=any(each.goodness.is_good for each in found)):
+        paces = [paced(each) for each in PLAIN]
+        found += _best_of(_screened(paces, few, blur_s), waits, few, blur_s)
     return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
+
+
+class _Rough(NamedTuple):
+    """How well a family does when seen roughly, and numbers to begin at."""
+
+    family: Family
+    score: float
+    guesses: list[Values]
+
+
+def _screened(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
+    """Return families seen roughly, the best first."""
+    rough = [_Rough(family, *screened(family, few, blur_s)) for family in families]
+    return sorted(rough, key=lambda each: -each.score)
 
 
 def _some(waits: Waits) -> Waits:
@@ -259,15 +325,12 @@ def _spreads_s(waits: Waits) -> Floats:
     return np.array([np.ptp(waits.wait_s[rows]) for rows in waits.rows if rows.size > 2])
 
 
-def _best_of(
-    families: Sequence[Family], waits: Waits, few: Waits, blur_s: float
-) -> list[Candidate]:
+def _best_of(rough: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float) -> list[Candidate]:
     """Return the families at their best, those far behind when seen roughly left out."""
-    rough = [(family, *screened(family, few, blur_s)) for family in families]
-    least = max((score for _, score, _ in rough), default=0.0) - _BEHIND * len(few) - 20.0
+    least = max((each.score for each in rough), default=0.0) - _BEHIND * len(few) - 20.0
     found = []
-    for family, score, guesses in rough:
-        values = searched(family, guesses, waits, blur_s) if score >= least else None
+    for family, score, guesses in rough[:_CLOSELY]:
+        values = searched(family, guesses, waits, few, blur_s) if score >= least else None
         if values is not None:
             judged = _judged(family, values, waits, blur_s)
             found += [] if _says_no_more(judged, waits, blur_s) else [judged]
@@ -297,6 +360,8 @@ def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
     is_plain = found.rules.jitter == Jitter.NONE
     if not is_plain and float((lies.high_s - lies.low_s).max()) < 4.0 * blur_s:
         return True
+    if 0.0 < found.rules.floor_s < 6.0 * blur_s:
+        return True
     if found.rules.first_s < inf and found.rules.first_jitter == found.rules.jitter:
         first = waits.where(waits.attempt == 1)
         plain = bands(replace(found.rules, first_s=inf), first)
@@ -311,7 +376,7 @@ def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
 
 
 #: Numbers of ceilings: each needs a ceiling of its own to be told.
-_GROWTH = ("base_s", "factor", "rise_s", "cap_s", "first_s")
+_GROWTH = ("base_s", "factor", "rise_s", "exponent", "cap_s", "first_s")
 
 
 def _judged(family: Family, values: Values, waits: Waits, blur_s: float) -> Candidate:
@@ -323,7 +388,7 @@ def _judged(family: Family, values: Values, waits: Waits, blur_s: float) -> Cand
             values, score = endless, other
     rules = family.rules(values)
     assert rules is not None
-    is_capped = "cap_s" in values and _reaches_cap(rules, waits, blur_s)
+    is_capped = "cap_s" in values and _reaches_cap(family, values, waits, blur_s)
     bic = _price(values, rules, waits, blur_s, capped=is_capped) - 2.0 * score
     good = goodness(rules, waits, blur_s)
     return Candidate(family, values, rules, score, bic, good, is_capped)
@@ -345,18 +410,28 @@ def _price(values: Values, rules: Backoff, waits: Waits, blur_s: float, *, cappe
     if "factor" in values:
         # Clients grow by 1.3 to 5, mostly by 2: far from it a factor needs more to be believed.
         price["factor"] = one + (log(values["factor"] / _USUAL_FACTOR) / _USUAL_SPREAD) ** 2
+    if "exponent" in values:
+        # Powers are rare, and mostly squares.
+        usual = log(values["exponent"] / _USUAL_EXPONENT) / _USUAL_SPREAD
+        price["exponent"] = one + usual**2 + _RARE
     if rules.drawn_once:
         # The width of the jitter is known from one draw of each client.
         price |= dict.fromkeys(_WIDTHS, 2.0 * log(len(np.unique(waits.client))))
-    return sum(price.get(name, one) for name in values)
+    rare = _RARE * ("floor_s" in values or rules.step_count > 0)
+    return rare + sum(price.get(name, one) for name in values)
 
 
+#: What is rare among clients needs so much more to be believed.
+_RARE = 4.0
+_USUAL_EXPONENT = 2.0
 _USUAL_FACTOR, _USUAL_SPREAD = 2.0, 0.5
 _WIDTHS = ("spread_fraction", "add_least_s", "add_most_s")
 
 
-def _reaches_cap(rules: Backoff, waits: Waits, blur_s: float) -> bool:
-    free = replace(rules, cap_s=NO_CAP_S)
+def _reaches_cap(family: Family, values: Values, waits: Waits, blur_s: float) -> bool:
+    rules, free = family.rules(values), family.rules(values | {"cap_s": NO_CAP_S})
+    assert rules is not None
+    assert free is not None
     with_cap, without = bands(rules, waits), bands(free, waits)
     return bool((without.high_s > with_cap.high_s + blur_s).any())
 

@@ -203,6 +203,7 @@ def _fit_json(found: Fit) -> dict[str, Any]:
                 "late_fraction": each.goodness.late_fraction,
                 "distance": each.goodness.distance,
                 "chance": each.goodness.chance,
+                "attempt": each.goodness.attempt,
             }
             for each in found.candidates
         ],
@@ -213,6 +214,8 @@ def _backoff(found: Fit) -> dict[str, Any]:
     """Return the backoff's settings as TOML has them: the numbers to four digits."""
     best = found.best
     settings = {name: _plain(value) for name, value in best.family.fixed.items()}
+    if best.family.steps is not None:
+        return settings | _table(best.rules) | _more(found, ("spread_fraction", "first_s"))
     steps_s = []
     for each in found.parameters:
         if each.name.startswith("steps_s["):
@@ -226,6 +229,18 @@ def _backoff(found: Fit) -> dict[str, Any]:
         seen_s = ceiling(best.rules, int(found.waits.attempts[-1]))
         settings["cap_s"] = _rounded(max(seen_s, settings["base_s"], settings.get("first_s", 0.0)))
     return settings
+
+
+def _table(rules: Backoff) -> dict[str, Any]:
+    """Return the settings of a table of steps: what repeats at its end is said once."""
+    steps_s = [_rounded(step_s) for step_s in rules.steps_s]
+    while len(steps_s) > 1 and steps_s[-1] == steps_s[-2]:
+        steps_s.pop()
+    return {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
+
+
+def _more(found: Fit, names: tuple[str, ...]) -> dict[str, Any]:
+    return {each.name: _rounded(each.value) for each in found.parameters if each.name in names}
 
 
 def _plain(value: Any) -> Any:

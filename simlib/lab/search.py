@@ -10,12 +10,15 @@ import numpy as np
 from simlib.lab.families import Family, Scale
 from simlib.lab.law import Floats, Waits, log_likelihood
 
-#: The search begins with timing errors of these shares of a wait, with so many evaluations each.
-_ROUGH = ((0.15, 60), (0.03, 60))
-#: Then it goes on from the best beginnings, with smaller and at last with the true errors; and with
+#: The search begins with timing errors of these shares of a wait, with so many evaluations for each
+#: free number: from all beginnings, and then from the best of them.
+_ROUGH, _ROUGH_EACH = (0.15, 0.03), 9
+#: Then it goes on from so many places, with smaller and at last with the true errors; and with
 #: simplexes of these widths.
-_BEGINNINGS, _FINER, _FINE = 2, ((0.008, 0.01), (0.0, 0.003)), 100
+_BEGINNINGS, _FINER, _FINE = 2, ((0.008, 0.01), (0.0, 0.003)), 80
 _LAST_STEPS = (0.01, 0.001)
+#: With more waits than these, only the best place is followed with all of them.
+_MANY = 400
 _IMPOSSIBLE = 1e12
 
 
@@ -78,25 +81,32 @@ def screened(family: Family, waits: Waits, blur_s: float) -> tuple[float, list[d
     """
     search = Search(family, family.scales(waits), waits)
     mean_s = waits.by_attempt(np.mean)[waits.group]
-    found: list[tuple[float, dict[str, float]]] = []
-    for guess in family.begin(waits):
-        place = search.place(guess)
-        for rough, most in _ROUGH:
-            blurred = np.maximum(blur_s, rough * mean_s)
-            place = search.climb(place, blurred, rough / 2.0, most)
-        found.append((search.score(place, blurred), search.values(place)))
-        # A cap that cuts is a needle, which a blurred search does not see.
-        found.append((search.score(search.place(guess), blurred), guess))
+    most = _ROUGH_EACH * (len(search.scales) + 1)
+    first, last = (np.maximum(blur_s, rough * mean_s) for rough in _ROUGH)
+    guesses = list(family.begin(waits))
+    places = [search.climb(search.place(each), first, _ROUGH[0] / 2.0, most) for each in guesses]
+    if not places:
+        return -inf, []
+    best = max(places, key=lambda place: search.score(place, first))
+    best = search.climb(best, last, _ROUGH[1] / 2.0, most)
+    found = [(search.score(best, last), search.values(best))]
+    # A cap that cuts is a needle, which a blurred search does not see.
+    found += [(search.score(search.place(each), last), each) for each in guesses]
     found.sort(key=lambda each: -each[0])
-    return (found[0][0] if found else -inf), [values for _, values in found[:_BEGINNINGS]]
+    return found[0][0], [values for _, values in found[:_BEGINNINGS]]
 
 
 def searched(
-    family: Family, guesses: list[dict[str, float]], waits: Waits, blur_s: float
+    family: Family, guesses: list[dict[str, float]], waits: Waits, few: Waits, blur_s: float
 ) -> dict[str, float] | None:
-    """Return the numbers of a family that explain the waits best; None if no number does."""
-    search = Search(family, family.scales(waits), waits)
-    mean_s = waits.by_attempt(np.mean)[waits.group]
+    """Return the numbers of a family that explain the waits best; None if no number does.
+
+    Of many waits a few show which beginning is the best.
+    """
+    scales = family.scales(waits)
+    all_of_them = Search(family, scales, waits)
+    search = all_of_them if len(waits) <= _MANY else Search(family, scales, few)
+    mean_s = search.waits.by_attempt(np.mean)[search.waits.group]
     ends = []
     for guess in guesses:
         place = search.place(guess)
@@ -108,14 +118,15 @@ def searched(
     if best is None or search.score(best, blur_s) == -inf:
         return None
     for step in _LAST_STEPS:
-        best = search.climb(best, blur_s, step, _FINE)
-    return search.values(best)
+        best = all_of_them.climb(best, blur_s, step, _FINE)
+    return all_of_them.values(best)
 
 
 # --- intervals ---------------------------------------------------------------------------
 
-#: The sampler's walkers and steps per free setting; the first half of the steps is thrown away.
-_WALKERS, _STEPS = 6, 60
+#: The sampler's walkers for each free setting, and its steps, of which the first part is thrown
+#: away: the walkers begin about as far apart as they come to lie.
+_WALKERS, _STEPS, _THROWN = 6, 90, 25
 _STRETCH = 2.0
 
 
@@ -138,8 +149,7 @@ def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Float
         walkers[i] = place + 0.01 * (walkers[i] - place)
         scores[i] = search.score(walkers[i], blur_s)
     kept, kept_scores = [], []
-    steps = (_STEPS if search.family.fixed["jitter"] != "none" else _STEPS // 2) * free
-    for step in range(steps):
+    for step in range(_STEPS):
         others = (np.arange(count) + rng.integers(1, count, count)) % count
         stretch = ((_STRETCH - 1.0) * rng.random(count) + 1.0) ** 2 / _STRETCH
         gate = np.log(rng.random(count))
@@ -150,7 +160,7 @@ def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Float
                 (free - 1) * log(stretch[i]) + score - scores[i]
             ):
                 walkers[i], scores[i] = at, score
-        if step >= steps // 2:
+        if step >= _THROWN:
             kept.append(walkers.copy())
             kept_scores.append(scores.copy())
     return np.concatenate(kept), np.concatenate(kept_scores)

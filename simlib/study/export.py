@@ -156,8 +156,8 @@ _LACKING = {
 
 def _waits(rules: Backoff) -> str:
     """Return how it waits in words, without what has a sentence of its own."""
-    whole = {"max_attempts": inf, "stable_after_s": 0.0, "after_loss_s": inf}
-    return in_words(replace(rules, **whole, counted_from=CountedFrom.FAILURE))
+    alone = replace(rules, max_attempts=inf, stable_after_s=0.0, after_loss_s=inf)
+    return in_words(replace(alone, counted_from=CountedFrom.FAILURE))
 
 
 def _alike(one: Backoff, other: Backoff) -> bool:

@@ -195,13 +195,17 @@ def test_a_hint_is_kept_to_the_letter_without_jitter():
         ({"floor_s": 31}, "floor_s = 31.0: must not be above cap_s (30)"),
         (
             {"jitter": "decorrelated", "drawn_above_floor": True},
-            "drawn_above_floor = True: must be false with decorrelated jitter, which is drawn from "
-            "base_s up",
+            (
+                "drawn_above_floor = True: must be false with decorrelated jitter, "
+                "which is drawn from base_s up"
+            ),
         ),
         (
             {"growth": "power", "compounding": True},
-            "compounding = True: must be false with power growth, which follows the attempt's "
-            "number",
+            (
+                "compounding = True: must be false with power growth, "
+                "which follows the attempt's number"
+            ),
         ),
         (
             {"first_jitter": "decorrelated"},

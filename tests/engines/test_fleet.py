@@ -82,9 +82,7 @@ SCENARIOS = {
         )
     ),
     "power growth with a floor": storm(
-        client=client(
-            sl.Backoff(growth="power", exponent=1.5, base_s=0.3, cap_s=9, floor_s=0.5)
-        )
+        client=client(sl.Backoff(growth="power", exponent=1.5, base_s=0.3, cap_s=9, floor_s=0.5))
     ),
     "drawn above a floor": storm(client=client(sl.Backoff(floor_s=0.5, drawn_above_floor=True))),
     **{

@@ -8,7 +8,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, delay
+from simlib.core.backoff import Backoff, delay, waited
 from simlib.lab.law import sample
 
 BLUR_S = 0.002
@@ -89,7 +89,8 @@ class Played:
                     wait_s = delay(self.rules, count, wait_s, rng.random())
                 if self.heeds and phase.retry_after_s > 0:
                     wait_s = phase.retry_after_s * (1.0 + 0.1 * rng.random())
-                now = row["ended_s"] + wait_s
+                lasted_s = row["ended_s"] - row["accept_s"]
+                now = row["ended_s"] + waited(self.rules, wait_s, lasted_s)
         return self._observed(now)
 
     def _observed(self, end_s: float) -> pd.DataFrame:

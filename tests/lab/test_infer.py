@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from scipy.stats import kstest
 
 import simlib as sl
 from simlib import cli
 from simlib.core.backoff import Backoff
 from simlib.lab import chains, counting, infer
-from simlib.lab.fit import fit
+from simlib.lab.fit import fit, goodness
 from simlib.lab.law import Waits, bands, sample
 from simlib.lab.nearest import distance, nearest
 from simlib.lab.phases import connect_timeout
@@ -72,6 +73,14 @@ POLICIES = {
     "exponential, full jitter before the cap, drawn once": Backoff(
         jitter="full", jitter_place="before_cap", base_s=4, factor=1.3, cap_s=10, drawn_once=True
     ),
+    "power, no jitter": Backoff(jitter="none", growth="power", exponent=1.5, base_s=0.2, cap_s=5),
+    "power, full jitter": Backoff(jitter="full", growth="power", base_s=0.5, cap_s=20),
+    "exponential, full jitter, drawn above a floor": Backoff(
+        jitter="full", base_s=1, cap_s=16, floor_s=0.7, drawn_above_floor=True
+    ),
+    "exponential, full jitter, raised to a floor": Backoff(
+        jitter="full", base_s=2, cap_s=16, floor_s=1
+    ),
     "exponential, no jitter, first wait spread": Backoff(
         jitter="none", base_s=1.92, factor=1.618, cap_s=90, first_s=5, first_jitter="full"
     ),
@@ -91,6 +100,27 @@ def test_200_waits_tell_the_family_and_its_numbers(name):
         assert each.value == pytest.approx(true, rel=0.12, abs=0.002), each
 
 
+@pytest.mark.parametrize("jitter", ["none", "full", "equal"])
+def test_the_numbers_of_fibonacci_are_told_as_such_a_table(jitter):
+    numbers = (1, 1, 2, 3, 5, 8)
+    rules = Backoff(jitter=jitter, steps_s=[0.5 * each for each in numbers], cap_s=4)
+    found = fit(drawn(rules, 200))
+    assert found.best.name == f"Fibonacci table, {jitter} jitter".replace("none", "no")
+    told = {each.name: each.value for each in found.parameters}
+    assert {"base_s": 0.5, "cap_s": 4.0} == pytest.approx(told, rel=0.05)
+
+
+def test_waits_counted_from_the_start_of_attempts_are_told_by_attempts_that_last():
+    rules = Backoff(jitter="none", base_s=3, factor=1, cap_s=3, counted_from="start")
+    client = Played(rules, connect_timeout_s=1.5)
+    found = sl.infer(client.play((Phase("status", "503", 12), Phase("silent", "", 12))))
+    assert "constant, from the start of attempts" == found.fit.best.name
+    assert ("start", 3.0) == (
+        found.policy["backoff"]["counted_from"],
+        pytest.approx(found.policy["backoff"]["base_s"], abs=0.01),
+    )
+
+
 def test_a_cap_that_was_never_reached_is_not_told():
     [*_, cap] = fit(drawn(Backoff(jitter="none", cap_s=1e4), 40, rows=5)).parameters
     assert ("cap_s", inf, "not reached in 5 attempts in a row") == (cap.name, cap.value, cap.note)
@@ -102,6 +132,42 @@ def test_waits_of_no_family_are_of_none_of_these():
     two_sided = np.where(rng.random(200) < 0.5, 1.0, 7.0) + rng.random(200)
     frame = pd.DataFrame({"attempt": 1 + np.arange(200) % 5, "wait_s": two_sided, "client": 0})
     assert fit(frame).is_none
+
+
+def test_waits_that_grow_by_the_square_of_the_attempt_are_told_as_a_power():
+    # Real waits of 0.1 n^2 s, half of each random, up to 4 s.
+    found = sl.infer(Path(__file__).parent / "observations" / "waits_squared.parquet")
+    assert "power, equal jitter" == found.fit.best.name
+    backoff = found.policy["backoff"]
+    assert (0.1, 2.0, 4.0) == pytest.approx(
+        (backoff["base_s"], backoff["exponent"], backoff["cap_s"]), rel=0.05
+    )
+
+
+def test_a_misfit_at_one_attempt_is_not_made_up_for_by_the_opposite_at_another():
+    rules = Backoff(jitter="full", factor=1, base_s=2, cap_s=2)
+    seen = drawn(rules, 400, rows=4)
+    low, high = seen["attempt"] == 1, seen["attempt"] == 2
+    seen.loc[low, "wait_s"] *= 0.5
+    seen.loc[high, "wait_s"] = 2.0 - 0.5 * seen.loc[high, "wait_s"]
+    found = goodness(rules, Waits.of(seen))
+    assert kstest(seen["wait_s"] / 2.0, "uniform").pvalue > 0.05, "together they are even"
+    assert not found.is_good
+    assert found.attempt in (1, 2)
+    assert goodness(rules, Waits.of(drawn(rules, 400, rows=4))).is_good
+
+
+@pytest.mark.parametrize("measured_s", [0.0, 0.1])
+def test_lateness_excuses_only_what_was_measured_of_it(measured_s):
+    rules = Backoff(jitter="none", base_s=1, cap_s=8)
+    seen = drawn(rules, 60, rows=6).assign(late_s=0.0)
+    late = seen.index % 8 == 0
+    seen.loc[late, "wait_s"] += 0.08
+    seen.loc[late, "late_s"] = measured_s
+    found = goodness(rules, Waits.of(seen))
+    assert bool(measured_s) == found.is_good
+    shares = (found.outside_fraction, found.late_fraction)
+    assert (late.mean(), 0.0) == (shares if not measured_s else shares[::-1])
 
 
 def test_waits_that_no_family_says_better_than_a_simpler_one_have_a_nearest_one():
