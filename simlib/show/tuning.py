@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rich.console import Group
 from rich.padding import Padding
@@ -21,17 +23,25 @@ from simlib.files import replacing
 from simlib.show.colours import OTHER_COLOURS
 from simlib.show.marks import new_axes, style
 from simlib.show.terminal import in_words, plus_minus
-from simlib.study.review import listed
+from simlib.study.review import change, listed
+from simlib.study.standing import Difference
 from simlib.study.tuning import Tuning
 
 _TRIAL, _BEST, _GREY, _RIVAL = OTHER_COLOURS[0], "#D55E00", "#888888", "#333333"
-_WIDTH_IN, _PANEL_IN = 8.0, 4.4
+_BOUND = "#AA3377"
+_WIDTH_IN, _PANEL_IN = 8.0, 4.6
+#: Left, bottom, right and top, as shares of the axes.
+Box = tuple[float, float, float, float]
+#: How close together, as a share of the axes, the places are that a line takes.
+_STEP = 0.008
 #: Named on the chart beside the recommended one: so many presets, those that keep the bounds first.
 _NAMED = 5
-#: A name is about so high, and a letter so wide, as a share of the axes.
-_LINE, _LETTER = 0.045, 0.0115
+#: A name stands at most so many lines away from its point.
+_FAR = 7.0
+#: A name is about so high, and a letter so wide, bold or not, as a share of the axes.
+_LINE, _LETTER, _BOLD = 0.045, 0.0097, 0.0118
 #: What marks mean stands in the lower left corner; so much room is left for it below the points.
-_KEY, _ROOM = (0.0, 0.0, 0.5, 0.04), 0.1
+_KEY, _ROOM = (0.0, 0.0, 0.72, 0.04), 0.1
 #: Axes are by factors if the largest is so many times the least.
 _WIDE = 5.0
 
@@ -87,9 +97,11 @@ class _Panel:
         self._found, self._across, self._up, self._axes = found, across, up, axes
         self._named = _named(found)
         everything = pd.concat([found.trials[[across, up]], self._named[[across, up]]])
+        self._bounds = {name: _bounds_of(found, name) for name in (across, up)}
         self._ends = {}
         for name in (across, up):
             values = everything[name].to_numpy(float)
+            values = np.append(values, [value for _, value in self._bounds[name]])
             values = values[np.isfinite(values)]
             self._ends[name] = self._end(name, values)
 
@@ -125,8 +137,9 @@ class _Panel:
     def draw(self) -> None:
         axes, trials = self._axes, self._found.trials
         axes.grid(visible=True, axis="both")
-        discarded = trials[trials["outcome"] == "discarded"]
-        full = trials[trials["outcome"] == "full"]
+        works = trials[(trials["why"] == "") & (trials["outcome"] != "refused")]
+        discarded = works[works["outcome"] == "discarded"]
+        full = works[works["outcome"] == "full"]
         kept, broken = full[full["excess"] <= 0.0], full[full["excess"] > 0.0]
         look: dict[str, Any] = {"linestyle": "none", "marker": "o", "markeredgewidth": 0.8}
         axes.plot(*self._points(discarded), color=_GREY, markersize=2.5, alpha=0.5, **look)
@@ -134,18 +147,67 @@ class _Panel:
         axes.plot(*self._points(kept), color=_TRIAL, markersize=4.5, alpha=0.8, **look)
         x, y = self._points(self._found.front)
         order = np.argsort(x, kind="stable")
-        axes.plot(
-            x[order], y[order], color=_TRIAL, linewidth=1.0, alpha=0.6, drawstyle="steps-post"
-        )
+        front = np.repeat(x[order], 2)[1:], np.repeat(y[order], 2)[:-1]
+        axes.plot(*front, color=_TRIAL, linewidth=1.0, alpha=0.6)
         for name in (self._across, self._up):
             self._mark_end(name)
-        self._draw_named(kept)
+        taken = [*self._draw_bounds(), *self._along(*front)]
+        self._draw_nowhere(trials[(trials["why"] != "") & (trials["outcome"] != "refused")])
+        self._draw_named(kept, taken)
         axes.set_xlabel(in_words(self._across))
         axes.set_ylabel(in_words(self._up))
-        axes.set_title(f"{len(trials):,} trials, {len(self._found.front)} on the front", loc="left")
+        axes.set_title(_finding(self._found, [self._across, self._up]), loc="left", fontsize=11)
         _subtitle(axes, self._found)
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
+        key += f"     {len(trials):,} trials, {len(self._found.front)} on the front"
         axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
+
+    def _draw_bounds(self) -> list[Box]:
+        """Draw the bounds of what is drawn as lines with their texts; return where these are."""
+        axes, taken = self._axes, []
+        line: dict[str, Any] = {"color": _BOUND, "linewidth": 1.0, "linestyle": (0, (4, 2))}
+        text: dict[str, Any] = {"color": _BOUND, "fontsize": 8}
+        for said, value in self._bounds[self._up]:
+            axes.axhline(value, **line)
+            y = self._shares([[axes.get_xlim()[0], value]])[0][1]
+            place = axes.get_yaxis_transform()
+            axes.text(0.99, value, said, ha="right", va="bottom", transform=place, **text)
+            taken.append((0.99 - _LETTER * len(said), y - 0.006, 0.99, y + _LINE))
+        for said, value in self._bounds[self._across]:
+            axes.axvline(value, **line)
+            x = self._shares([[value, axes.get_ylim()[0]]])[0][0]
+            place = axes.get_xaxis_transform()
+            text |= {"rotation": 90}
+            axes.text(value, 0.98, f"{said} ", ha="right", va="top", transform=place, **text)
+            taken.append((x - 0.03, 0.4, x + 0.006, 1.0))
+        return taken
+
+    def _draw_nowhere(self, trials: pd.DataFrame) -> None:
+        """Draw trials that do not work in the worst corner: they have no numbers to be drawn by."""
+        if not len(trials):
+            return
+        corner = [self._ends[self._across]], [self._ends[self._up]]
+        self._axes.plot(*corner, marker="x", color=_GREY, markersize=7.0, linestyle="none")
+        said = f"{len(trials):,} of the trials: nobody connects "
+        self._axes.annotate(
+            said, (corner[0][0], corner[1][0]), (-14, 0), textcoords="offset points",
+            ha="right", va="center", color=_GREY, fontsize=8,
+        )  # fmt: skip
+
+    def _shares(self, points: Any) -> Any:
+        """Return where points are, as shares of the axes."""
+        axes = self._axes
+        return (axes.transData + axes.transAxes.inverted()).transform(np.asarray(points, float))
+
+    def _along(self, x: Any, y: Any) -> list[Box]:
+        """Return boxes along a line, so that no name is written over it."""
+        boxes = []
+        shares = self._shares(np.column_stack([x, y])) if len(x) else []
+        for start, stop in pairwise(shares):
+            steps = max(2, int(np.abs(stop - start).max() / _STEP))
+            for across, up in np.linspace(start, stop, steps):
+                boxes.append((across - _STEP, up - _STEP, across + _STEP, up + _STEP))
+        return boxes
 
     def _mark_end(self, name: str) -> None:
         """Say what stands at an edge, if anything does."""
@@ -164,51 +226,43 @@ class _Panel:
             along = self._axes.get_yaxis_transform()
             self._axes.text(0.01, self._ends[name], "never", transform=along, **place)
 
-    def _draw_named(self, kept: pd.DataFrame) -> None:
-        """Draw candidates, their names clear of each other and of the trials that matter."""
+    def _draw_named(self, kept: pd.DataFrame, taken: list[Box]) -> None:
+        """Draw candidates, their names clear of each other, of lines and of trials that matter."""
         axes = self._axes
         points = np.column_stack(self._points(self._named))
-        to_share = axes.transData + axes.transAxes.inverted()
-        shares = to_share.transform(points)
-        taken: list[tuple[float, float, float, float]] = [
+        shares = self._shares(points)
+        taken += [
             (x - 0.01, y - 0.015, x + 0.01, y + 0.015)
-            for x, y in [*shares, *to_share.transform(np.column_stack(self._points(kept)))]
+            for x, y in [*shares, *self._shares(np.column_stack(self._points(kept)))]
         ]
         taken.append(_KEY)
-        for (_, row), point, share in zip(self._named.iterrows(), points, shares, strict=True):
-            is_best = row["name"] == "recommended"
+        for i, (row, point, share) in enumerate(
+            zip(self._named.to_dict(orient="records"), points, shares, strict=True)
+        ):
+            is_best, is_given = i == 0, row["kind"] == "given"
             colour = _BEST if is_best else _RIVAL
-            marker = {"tuned": "*", "preset": "D"}.get(row["kind"], "s")
-            size = 13.0 if is_best else 5.0
+            marker = "*" if is_best else {"tuned": "*", "preset": "D"}.get(row["kind"], "s")
+            size = 13.0 if is_best else 7.0 if is_given else 5.0
+            name = f"keep: {row['name']}" if is_best and is_given else str(row["name"])
             face = colour if row["keeps"] else "white"
             axes.plot(
                 *point, marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=6
             )
-            x, y, align = _free(share, str(row["name"]), taken)
+            width = (_BOLD if is_best or is_given else _LETTER) * len(name)
+            x, y, align = _free(share, width, taken)
             if abs(y - share[1]) > _LINE:  # it stands too far away to be taken for its name
                 across, up = [share[0], x], [share[1], y]
                 axes.plot(across, up, transform=axes.transAxes, color=_GREY, linewidth=0.6)
-            axes.text(
-                x,
-                y,
-                str(row["name"]),
-                transform=axes.transAxes,
-                ha=align,
-                va="center",
-                color=colour,
-                fontsize=8.5,
-                fontweight="bold" if is_best else "normal",
-                zorder=7,
-            )
+            look: dict[str, Any] = {"transform": axes.transAxes, "color": colour, "zorder": 7}
+            look |= {"fontweight": "bold" if is_best or is_given else "normal", "fontsize": 8.5}
+            halo = [withStroke(linewidth=2.5, foreground="white")]
+            axes.text(x, y, name, ha=align, va="center", path_effects=halo, **look)
 
 
-def _free(
-    at: Any, text: str, taken: list[tuple[float, float, float, float]]
-) -> tuple[float, float, str]:
+def _free(at: Any, width: float, taken: list[Box]) -> tuple[float, float, str]:
     """Return where a name stands beside its point, clear of what is there, and take the place."""
-    width = _LETTER * len(text)
     best: tuple[float, float, str] | None = None
-    for down in (0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0):
+    for down in sorted(np.arange(-_FAR, _FAR + 0.5, 0.5), key=abs):
         for align, left in (("left", at[0] + 0.018), ("right", at[0] - 0.018 - width)):
             y = at[1] - down * _LINE
             box = (left, y - _LINE / 2.0, left + width, y + _LINE / 2.0)
@@ -230,8 +284,36 @@ def _named(found: Tuning) -> pd.DataFrame:
     table = found.verdict.table
     presets = table[table["kind"] == "preset"]
     presets = presets[presets["keeps"]] if presets["keeps"].any() else presets
-    others = table[table["kind"].isin(["given", "report"])]
+    others = table.iloc[1:]
+    others = others[others["kind"].isin(["given", "report"])]
     return pd.concat([table.head(1), others, presets.head(_NAMED)])
+
+
+def _bounds_of(found: Tuning, metric: str) -> list[tuple[str, float]]:
+    """Return the bounds of a metric that are the same in all scenarios, with their texts."""
+    known = []
+    for bound in found.bounds:
+        values = {bound.bound(each) for each in found.scenarios}
+        if bound.metric == metric and len(values) == 1:
+            (value,) = values
+            side = "at most" if bound.at_most else "at least"
+            side = {"at most": "below", "at least": "above"}[side] if bound.strict else side
+            known.append((f"bound: {side} {value:,.10g}", value))
+    return known
+
+
+def _finding(found: Tuning, metrics: Sequence[str]) -> str:
+    """Return what was found in a few words: a chart's title."""
+    table, verdict = found.verdict.table, found.verdict
+    if verdict.sentence.startswith("No policy that was tried works"):
+        return "No policy that was tried works"
+    if not verdict.keeps:
+        return "No policy that was tried keeps all bounds"
+    if verdict.keeps_given:
+        return "Keep what you have: nothing that was tried is better"
+    best, given = table.iloc[0], table[table["kind"] == "given"].iloc[0]
+    said = [change(Difference(each, float(best[each]), float(given[each]))) for each in metrics]
+    return "Recommended: " + ",\n".join(said)
 
 
 def _draw_history(found: Tuning, axes: Axes) -> None:
@@ -247,7 +329,9 @@ def _draw_history(found: Tuning, axes: Axes) -> None:
     axes.step(best.index, best.ffill(), where="post", color=_BEST, linewidth=1.2)
     axes.set_xlabel("trial")
     axes.set_ylabel(in_words(objective.metric))
-    axes.set_title(f"{len(trials):,} trials, the best so far", loc="left")
+    axes.set_title(_finding(found, [objective.metric]), loc="left", fontsize=11)
+    look: dict[str, Any] = {"transform": axes.transAxes, "color": _GREY, "fontsize": 7.5}
+    axes.text(0.01, 0.015, f"{len(trials):,} trials; line: the best so far", **look)
     _subtitle(axes, found)
 
 
@@ -264,19 +348,28 @@ def _subtitle(axes: Axes, found: Tuning) -> None:
 def tuning_in_words(found: Tuning) -> Group:
     """Return what was found for a terminal: the sentences, the candidates, the limits."""
     counts = found.trials["outcome"].value_counts()
-    told = {"full": "under all seeds", "discarded": "discarded early", "refused": "could not be"}
+    told = {"full": "under all seeds", "discarded": "discarded early", "refused": "not playable"}
     played = listed([f"{counts[name]} {words}" for name, words in told.items() if name in counts])
     first, *others = (each.name for each in found.scenarios)
     scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
     head = Text.assemble(
         (found.scenarios[0].name, "bold"), f" on {found.on}: {len(found.trials)} trials, {played}"
     )
-    parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(found.sentence), ""]
-    parts += [_candidates(found), "", _legend(found)]
-    unplayed = found.verdict.unplayed
-    if unplayed:
-        parts.append(f"Not played: {', '.join(unplayed)}.")
+    what, *more = found.verdict.sentences
+    parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
+    parts += [*map(Text, more), "", _candidates(found), "", _legend(found)]
+    if found.verdict.unplayed:
+        parts.append(_unplayed(found))
     return Group(*parts)
+
+
+def _unplayed(found: Tuning) -> str:
+    """Say which rivals were not played: those that would be too much work with how much it is."""
+    named = [
+        f"{name} ({why})" if why.startswith("would make") else name
+        for name, why in found.verdict.unplayed.items()
+    ]
+    return f"Not played: {', '.join(named)}."
 
 
 def _candidates(found: Tuning) -> Table:
@@ -286,7 +379,9 @@ def _candidates(found: Tuning) -> Table:
         table.add_column(in_words(objective.metric), justify="right", max_width=18)
     if found.bounds:
         table.add_column("bounds", no_wrap=True)
-    shown = pd.concat([found.verdict.table.query("kind == 'tuned'"), _named(found).iloc[1:]])
+    named = _named(found)
+    tuned = found.verdict.table.iloc[1:].query("kind == 'tuned'")
+    shown = pd.concat([named.head(1), tuned, named.iloc[1:]])
     for _, row in shown.iterrows():
         cells: list[Any] = [
             Group(Text(str(row["name"])), Padding(Text(row["waits"], "dim"), (0, 0, 0, 2)))
@@ -301,7 +396,8 @@ def _candidates(found: Tuning) -> Table:
 def _legend(found: Tuning) -> str:
     bounds = f" Bounds: {'; '.join(each.text for each in found.bounds)}." if found.bounds else ""
     seeds = int(found.verdict.table["replications"].iloc[0])
+    scenarios = f"{len(found.scenarios)} scenarios and " if len(found.scenarios) > 1 else ""
     return (
-        f"Means over {len(found.scenarios)} scenarios and {seeds} fresh seeds, with half of the "
+        f"Means over {scenarios}{seeds} fresh seeds, with half of the "
         f"95 % interval; who was surely worse was played under fewer.{bounds}"
     )

@@ -27,12 +27,12 @@ _ON_IT = 1e-9
 _NAMED = 3
 
 
-def review(standing: Standing, limits: pd.DataFrame) -> str:
+def review(standing: Standing, limits: pd.DataFrame) -> tuple[str, ...]:
     """Return what there is to say of the recommended policy, in a few sentences."""
     parts = [*_what(standing), _presets(standing)]
     if standing.keeps(standing.recommended):
         parts.append(_beyond(standing, limits))
-    return " ".join(filter(None, parts))
+    return tuple(filter(None, parts))
 
 
 def _what(standing: Standing) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _what(standing: Standing) -> Iterator[str]:
     elif not standing.keeps(each):
         yield _nearest(standing)
     elif each is given:
-        yield _keep(standing)
+        yield from _keep(standing)
     else:
         yield f"Recommended: {in_short(each.settings)}."
         if given is not None:
@@ -72,15 +72,16 @@ def _missed(text: str, excess: float) -> str:
     return f"{text} is missed by {100 * excess:,.3g} %"
 
 
-def _keep(standing: Standing) -> str:
-    """Say why the policy as given is to stay, and what the best of the trials would change."""
-    said = "Keep what you have: the policy as given."
+def _keep(standing: Standing) -> Iterator[str]:
+    """Say that the policy as given is to stay, and what the best of the trials would change."""
+    yield "Keep what you have: the policy as given."
     others = [each for each in standing.of_kind("tuned") if standing.keeps(each)]
     if not others:
-        return f"{said} {_bounds(standing)} None of the best trials does."
+        yield f"{_bounds(standing)} None of the best trials does."
+        return
+    yield _bounds(standing)
     buys, costs = _changes(standing, standing.scores[others[0]], standing.best)
-    settings = in_short(others[0].settings)
-    return f"{said} {_bounds(standing)} What was tuned ({settings}) would {_trade(buys, costs)}"
+    yield f"What was tuned ({in_short(others[0].settings)}) would {_trade(buys, costs)}"
 
 
 def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
@@ -99,7 +100,7 @@ def _against(standing: Standing, given: Candidate) -> str:
     buys += [f"that {text} holds" for text in broken]
     if not buys:  # it would not be recommended if it did not look better
         gains, _ = gains_and_losses(standing.best, score, standing.judge.objectives)
-        said = f"{listed([_change(each) for each in gains])}, which {_seeds(standing)} do not prove"
+        said = f"{listed([change(each) for each in gains])}, which {_seeds(standing)} do not prove"
         return f"Against the policy as given it may buy {said}; it costs {listed(costs)}."
     return f"Against the policy as given it buys {listed(buys)}; it costs {listed(costs)}."
 
@@ -111,15 +112,15 @@ def _seeds(standing: Standing) -> str:
 def _changes(standing: Standing, mine: Score, other: Score) -> tuple[list[str], list[str]]:
     names = dict.fromkeys([*(each.metric for each in standing.judge.objectives), *BESIDES])
     better, worse = differences(mine, other, objectives(list(names)))
-    return [_change(each) for each in better], [_change(each) for each in worse]
+    return [change(each) for each in better], [change(each) for each in worse]
 
 
-def _change(found: Difference) -> str:
+def change(found: Difference) -> str:
     """Say how a metric differs.
 
     Examples
     --------
-    >>> _change(Difference("time_to_recover_s_p99", 24.9, float("inf")))
+    >>> change(Difference("time_to_recover_s_p99", 24.9, float("inf")))
     'time to recover (99 %) 24.9 s rather than never'
     """
     words, unit = words_and_unit(found.metric)

@@ -111,6 +111,7 @@ class Tuning:
             "keeps": self.verdict.keeps,
             "keeps_given": self.verdict.keeps_given,
             "sentence": self.sentence,
+            "sentences": list(self.verdict.sentences),
             "note": self.note,
             "unplayed": dict(self.verdict.unplayed),
             "candidates": self.verdict.table.to_dict(orient="records"),
@@ -122,13 +123,15 @@ class Tuning:
         names = [*(each.metric for each in self.objectives), "keeps"]
         table = self.verdict.table.set_index("name")[names]
         shown = table.head(_LINES).round(4).to_string()
-        return "\n".join(filter(None, [self.sentence, "", shown, "", self.note]))
+        return "\n".join([*self.verdict.sentences, "", shown, *filter(None, ["", self.note])])
 
     def _repr_html_(self) -> str:
         names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
         table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
-        said = "".join(f"<p>{html.escape(each)}</p>" for each in (self.sentence, self.note) if each)
-        return f"{said}{table}"
+        first, *others = (html.escape(each) for each in self.verdict.sentences)
+        said = "".join(f"<li>{each}</li>" for each in others)
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return f"<p><b>{first}</b></p><ul>{said}</ul>{table}{note}"
 
 
 def _as_given(scenario: Scenario, keys: Sequence[str]) -> dict[str, Any]:

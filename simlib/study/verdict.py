@@ -52,8 +52,8 @@ class Verdict:
     limits : DataFrame
         A row per step beyond: ``axis`` (clients, length of faults), ``factor``, ``is_best``
         (whether the recommended one still is), ``why`` not.
-    sentence : str
-        What to ship, what it buys and costs, where it stops being best.
+    sentences : tuple of str
+        What to ship, what it buys and costs, which bounds it keeps, where it stops being best.
     unplayed : mapping
         Rivals that the engine does not play, or that would be too much work, and why.
     """
@@ -62,8 +62,13 @@ class Verdict:
     keeps: bool
     table: pd.DataFrame
     limits: pd.DataFrame
-    sentence: str
+    sentences: tuple[str, ...]
     unplayed: Mapping[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """The sentences as a paragraph."""
+        return " ".join(self.sentences)
 
     @property
     def keeps_given(self) -> bool:

@@ -1,6 +1,7 @@
 """The chart of a tuning says what it draws, and its words fit a terminal."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,11 +30,16 @@ def names_of(axes):
     return [each for each in axes.texts if not each.get_text().strip().startswith(words)]
 
 
+def key_of(axes):
+    return next(each.get_text() for each in axes.texts if each.get_text().startswith("filled"))
+
+
 def test_trials_front_and_candidates_are_drawn_with_their_names(found):
     [axes] = sl.tuning_chart(found)
     assert "time to recover, 99 %, s" == axes.get_xlabel()
     assert "peak attempts, 1/s" == axes.get_ylabel()
-    assert f"16 trials, {len(found.front)} on the front" == axes.get_title(loc="left")
+    assert axes.get_title(loc="left").startswith("Recommended: time to recover (99 %) ")
+    assert f"16 trials, {len(found.front)} on the front" in key_of(axes)
     assert "storm, 60 clients" == axes.get_title(loc="right")
     words = [each.get_text() for each in names_of(axes)]
     assert {"recommended", "as given", "report's defaults, no polling"} <= set(words)
@@ -84,3 +90,60 @@ def test_the_words_fit_eighty_columns_and_name_what_was_played(found):
     assert "storm on fleet: 16 trials" in lines[0]
     assert any(line.startswith("recommended") for line in lines)
     assert "3 fresh seeds" in said.getvalue()
+
+
+def test_a_bound_is_a_line_with_its_value():
+    bounds = ["peak_attempts_per_s <= 2 * server.accept_per_s", "time_to_recover_s_p99 < 25"]
+    found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", constraints=bounds)
+    [axes] = sl.tuning_chart(found)
+    words = [each.get_text().strip() for each in axes.texts]
+    assert {"bound: at most 40", "bound: below 25"} <= set(words)
+    assert any([40, 40] == list(line.get_ydata()) for line in axes.lines)
+    assert any([25, 25] == list(line.get_xdata()) for line in axes.lines)
+
+
+def test_no_name_is_struck_through_by_the_front_or_a_bound(found):
+    [axes] = sl.tuning_chart(found)
+    axes.figure.canvas.draw()
+    front = next(
+        line for line in axes.lines if len(line.get_xdata()) == 2 * len(found.front) - 1 > 1
+    )
+    corners = axes.transData.transform(np.column_stack(front.get_data()))
+    steps = np.concatenate([np.linspace(*pair, 50) for pair in pairwise(corners)])
+    for name in names_of(axes):
+        box = name.get_window_extent()
+        assert not any(box.contains(x, y) for x, y in steps)
+
+
+def test_to_keep_what_one_has_is_the_title_and_the_given_policy_has_the_star():
+    best = sl.Backoff(jitter="full", base_s=3.0, factor=1.5, cap_s=5.0)
+    worse = {"client.backoff.jitter": ["none"], "client.backoff.base_s": (0.1, 0.2)}
+    found = sl.tune(
+        [STORM.replace("client.backoff", best)],
+        worse,
+        constraints=["peak_attempts_per_s <= 60"],
+        trials=8,
+        replications=4,
+        workers=1,
+    )
+    [axes] = sl.tuning_chart(found)
+    assert "Keep what you have: nothing that was tried is better" == axes.get_title(loc="left")
+    assert "keep: as given" in [each.get_text() for each in axes.texts]
+    said = io.StringIO()
+    Console(file=said, width=80).print(tuning_in_words(found))
+    assert "\nKeep what you have: the policy as given.\n" in said.getvalue()
+    assert "\nas given " in said.getvalue()
+
+
+def test_trials_with_which_nobody_connects_stand_in_the_worst_corner():
+    space = {"client.connect_timeout_s": (0.01, 1.0)}
+    found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", space=space, trials=8)
+    dead = int((found.trials["why"] != "").sum())
+    assert 0 < dead < 8
+    [axes] = sl.tuning_chart(found)
+    words = [each.get_text().strip() for each in axes.texts]
+    assert f"{dead} of the trials: nobody connects" in words
+    crosses = next(line for line in axes.lines if line.get_marker() == "x")
+    (x,), (y,) = crosses.get_data()
+    everything = [line.get_data() for line in axes.lines if line.get_marker() == "o"]
+    assert all((np.asarray(xs) <= x).all() and (np.asarray(ys) <= y).all() for xs, ys in everything)

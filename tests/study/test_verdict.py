@@ -26,6 +26,10 @@ def did(time_s, peak, outside=0, **others):
     return Score({name: np.atleast_2d(each) for name, each in seeds.items()}, (STORM,))
 
 
+def said_of(standing, limits):
+    return " ".join(review(standing, limits))
+
+
 def standing(best, *others, bounds=("peak_attempts_per_s <= 100",)):
     judge = Judge((STORM,), SOUGHT, tuple(constraint(b, [STORM]) for b in bounds), "fleet", None)
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
@@ -41,7 +45,7 @@ REPORT = (Candidate("report's defaults", "report"), did(4.005, 90))
 
 
 def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
-    said = review(standing(did(4, 50), GIVEN, REPORT), LIMITS)
+    said = said_of(standing(did(4, 50), GIVEN, REPORT), LIMITS)
     assert said == (
         "Recommended: client.backoff.cap_s = 5. "
         "Against the policy as given it buys time to recover (99 %) 4 s rather than never, "
@@ -75,16 +79,16 @@ def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
     ids=["better on one", "beaten", "the same", "none keeps", "who leaves more outside"],
 )
 def test_presets_are_counted_and_those_that_beat_it_are_named(others, said):
-    assert said in review(standing(did(4, 50), *others), LIMITS)
+    assert said in said_of(standing(did(4, 50), *others), LIMITS)
 
 
 def test_without_bounds_every_preset_counts():
-    said = review(standing(did(4, 50), preset("a", 3, 400), bounds=()), LIMITS)
+    said = said_of(standing(did(4, 50), preset("a", 3, 400), bounds=()), LIMITS)
     assert "Of 1 presets none beats it." in said
 
 
 def test_a_broken_bound_is_said_with_how_far_it_is_missed():
-    said = review(standing(did(4, 120)), LIMITS)
+    said = said_of(standing(did(4, 120)), LIMITS)
     assert said.startswith("No policy that was tried keeps all bounds. The nearest: ")
     assert "peak_attempts_per_s <= 100 is missed by 20." in said
 
@@ -109,18 +113,18 @@ def test_where_it_stops_being_best_is_the_nearest_step_on_each_side():
             *(step("length of faults", factor) for factor in (2.0, 4.0)),
         ]
     )
-    said = review(standing(did(4, 50)), limits)
+    said = said_of(standing(did(4, 50)), limits)
     assert said.endswith(
         "It stops being best with 200 clients, where a beats it; "
         "with faults 0.5 times as long, where d beats it."
     )
-    calm = review(standing(did(4, 50)), limits[limits["axis"] == "clients"].head(2))
+    calm = said_of(standing(did(4, 50)), limits[limits["axis"] == "clients"].head(2))
     assert calm.endswith("It stays best with 25 to 50 clients.")
 
 
 def test_best_where_all_break_the_bounds_is_not_the_whole_truth_and_said():
     nobody = {**step("clients", 4.0), "keeps": False, "why": "nobody keeps the bounds"}
-    said = review(standing(did(4, 50)), pd.DataFrame([step("clients", 2.0), nobody]))
+    said = said_of(standing(did(4, 50)), pd.DataFrame([step("clients", 2.0), nobody]))
     assert said.endswith(
         "It stays best with 200 to 400 clients. Bounds are broken by all with 400 clients."
     )
@@ -128,7 +132,7 @@ def test_best_where_all_break_the_bounds_is_not_the_whole_truth_and_said():
 
 def test_many_that_beat_it_are_counted_rather_than_named():
     better = [preset(name, 3, 40) for name in ("a", "b", "c", "d", "e")]
-    said = review(standing(did(4, 50), *better), LIMITS)
+    said = said_of(standing(did(4, 50), *better), LIMITS)
     assert "5 of 5 presets keep the bounds: a, b, c and 2 others beat it." in said
 
 
@@ -177,7 +181,7 @@ def test_a_gain_that_few_seeds_do_not_prove_is_recommended_only_if_nothing_speak
     better = did(30, 50, time_to_recover_s_p99=30 + noisy)
     assert "tuned 1" == chosen(did(34, 50), better)
     assert "as given" == chosen(did(34, 50), did(30, 60, time_to_recover_s_p99=30 + noisy))
-    said = review(standing(better, (AS_GIVEN, did(34, 50))), LIMITS)
+    said = said_of(standing(better, (AS_GIVEN, did(34, 50))), LIMITS)
     assert (
         "it may buy time to recover (99 %) 30 s rather than 34 s, which 3 seeds do not prove; "
         "it costs nothing."
@@ -187,7 +191,7 @@ def test_a_gain_that_few_seeds_do_not_prove_is_recommended_only_if_nothing_speak
 def test_if_none_keeps_the_bounds_the_nearest_is_recommended_and_given_if_none_is_nearer():
     assert "tuned 2" == chosen(did(4, 300), did(4, 200), did(4, 150))
     assert "as given" == chosen(did(4, 150), did(4, 200), did(4, 150))
-    said = review(standing(did(4, 120), bounds=("peak_attempts_per_s <= 100",)), LIMITS)
+    said = said_of(standing(did(4, 120), bounds=("peak_attempts_per_s <= 100",)), LIMITS)
     assert "It stops" not in said
 
 
@@ -199,7 +203,7 @@ def test_who_does_not_connect_is_worse_than_who_keeps_no_bound():
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
     tuned = Candidate("tuned 1", "tuned", {"client.backoff.cap_s": 5.0})
     judge = standing(did(4, 50)).judge
-    said = review(Standing(judge, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
+    said = said_of(Standing(judge, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
     assert said == (
         "Keep what you have: the policy as given. It keeps peak_attempts_per_s <= 100. "
         "What was tuned (client.backoff.cap_s = 5) would buy nothing and cost "
@@ -210,9 +214,9 @@ def test_keep_what_you_have_is_said_with_what_tuning_would_change():
 def test_that_nobody_connects_is_said_of_the_given_policy_and_of_all():
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
     judge = standing(did(4, 50)).judge
-    said = review(Standing(judge, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
+    said = said_of(Standing(judge, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
     assert "The policy as given does not work: no client connects in 3 of 3 runs." in said
-    said = review(Standing(judge, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
+    said = said_of(Standing(judge, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
     assert said == (
         "No policy that was tried works, nor does the one given: no client connects in 3 of 3 runs."
     )
