@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,15 @@ from simlib.files import shipped
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
+_LANGUAGES = {
+    "js": "JavaScript",
+    "mjs": "JavaScript",
+    "ts": "TypeScript",
+    "py": "Python",
+    "java": "Java",
+    "kt": "Kotlin",
+    "md": "a specification",
+}
 #: A cap from here on stands for none.
 NO_CAP_S = 1e6
 
@@ -60,6 +70,36 @@ class Preset:
     def stops(self) -> str:
         """Which statuses and close codes stop it, in words, and how that is known."""
         return f"{stops_in_words(self.client.stops)} ({_KNOWN[self.codes]})"
+
+    @property
+    def version(self) -> str:
+        """The version of the package that was read, or the commit of its repository.
+
+        Examples
+        --------
+        >>> presets["phoenix"].version, presets["okhttp"].version
+        ('1.8.16', '02f5a2bf')
+        """
+        first = self.source.partition(",")[0]
+        return first.split()[-1]
+
+    @property
+    def language(self) -> str:
+        """What its source is written in."""
+        suffixes = re.findall(r"\.(\w+)(?=[:,;]|$)", self.source)
+        return next((_LANGUAGES[each] for each in suffixes if each in _LANGUAGES), "")
+
+    @property
+    def was_run(self) -> bool:
+        """Whether the package was run as well as read."""
+        return self.source.endswith("; run")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the preset as plain values; its settings as a scenario has them."""
+        said = ("name", "version", "language", "kind", "source", "was_run", "differs")
+        more = ("resets", "codes", "stops", "waits")
+        values = {each: getattr(self, each) for each in (*said, *more)}
+        return values | {"client": dict(self.table)}
 
     def __repr__(self) -> str:
         said = "".join(f"\n  {about}: {text}" for about, text in _said(self))

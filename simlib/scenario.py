@@ -263,7 +263,18 @@ def dump(scenario: Scenario) -> str:
     """Return a scenario as TOML: what differs from the defaults, and the name."""
     import tomli_w
 
-    return tomli_w.dumps(_plain(scenario, Scenario()) | {"name": scenario.name})
+    return tomli_w.dumps(plain(scenario))
+
+
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as tables of plain values: what differs from the defaults, and the name.
+
+    Examples
+    --------
+    >>> plain(Scenario(clients=3))
+    {'clients': 3, 'name': 'scenario'}
+    """
+    return _plain(scenario, Scenario()) | {"name": scenario.name}
 
 
 def build(kind: type[T], data: Any) -> T:

@@ -1,7 +1,9 @@
 """Settings that all tests share."""
 
+import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -23,3 +25,16 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium on this machine")
     return path
+
+
+@pytest.fixture(scope="session")
+def oracles():
+    """A function: the known answers whose id begins so, each with params, expected and source."""
+    document = json.loads((Path(__file__).parent / "theory" / "oracles.json").read_text("utf-8"))
+
+    def begin(prefix: str) -> list[dict]:
+        found = [case for case in document["cases"] if case["id"].startswith(prefix)]
+        assert found, f"no case begins with {prefix}"
+        return [case | {"source": document["sources"][case["source"]]} for case in found]
+
+    return begin

@@ -588,6 +588,45 @@ def wait_for_children(parent: subprocess.Popen) -> list[str]:
     return pytest.fail("the run ended before its server began")
 
 
+# --- lists as JSON -----------------------------------------------------------------------
+
+
+def test_scenarios_are_listed_as_json():
+    listed = json.loads(simlib("scenarios", "--json").stdout)["scenarios"]
+    assert list(given.shipped_scenarios()) == [each["name"] for each in listed]
+    for each in listed:
+        scenario = sl.load(given.file_of(each["name"]))
+        assert (scenario.teaches, scenario.clients) == (each["teaches"], each["clients"])
+        assert scenario.duration_s == each["duration_s"]
+        assert [fault.kind.name.lower() for fault in scenario.faults] == [
+            fault["kind"] for fault in each["faults"]
+        ]
+        assert [fault.start_s for fault in scenario.faults] == [
+            fault["start_s"] for fault in each["faults"]
+        ]
+
+
+def test_presets_are_listed_as_json():
+    listed = json.loads(simlib("presets", "--json").stdout)["presets"]
+    assert list(sl.presets) == [each["name"] for each in listed]
+    for each in listed:
+        preset = sl.presets[each["name"]]
+        assert each["version"] in each["source"] == preset.source
+        assert preset.waits == each["waits"]
+        assert each["language"], each["name"]
+        assert each["differs"]
+        assert isinstance(each["client"], dict)
+    [phoenix] = [each for each in listed if each["name"] == "phoenix"]
+    assert ("1.8.16", "JavaScript", True) == (
+        phoenix["version"], phoenix["language"], phoenix["was_run"])  # fmt: skip
+    assert "aws-samples" not in [each["version"] for each in listed]
+    assert phoenix == json.loads(simlib("presets", "show", "phoenix", "--json").stdout)
+
+
+def test_json_of_presets_is_asked_for_behind_the_command():
+    assert "goes behind show" in refusal("presets", "--json", "show", "phoenix")
+
+
 # --- claims and calibrate ----------------------------------------------------------------
 
 

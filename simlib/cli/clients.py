@@ -29,17 +29,29 @@ LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
 @main.group(
     invoke_without_command=True,
     epilog=examples(
-        "presets", "presets show socket.io-client", "presets compare phoenix aws-full --out out/two"
+        "presets",
+        "presets --json",
+        "presets show socket.io-client",
+        "presets compare phoenix aws-full --out out/two",
     ),
 )
+@with_json
 @click.pass_context
-def presets(ctx: click.Context) -> None:
+def presets(ctx: click.Context, as_json: bool) -> None:
     """List the reconnect policies of real clients that come with simlib.
 
     Any of them stands for a scenario's clients: --set client=preset:NAME.
     """
-    if ctx.invoked_subcommand is None:
-        from simlib.policies import presets as known
+    from simlib.policies import presets as known
+
+    if ctx.invoked_subcommand is not None:
+        if as_json:
+            rule = f"goes behind {ctx.invoked_subcommand}"
+            raise SettingsError("--json", f"presets {ctx.invoked_subcommand}", rule)
+    elif as_json:
+        document = {"presets": [finite(each.to_json()) for each in known.values()]}
+        click.echo(json_text(document), nl=False)
+    else:
         from simlib.show.presets import presets_in_words
 
         print_out(presets_in_words(known))
@@ -54,11 +66,7 @@ def show(name: str, as_json: bool) -> None:
 
     preset = known[name]
     if as_json:
-        said = {
-            each: getattr(preset, each) for each in ("name", "kind", "codes", "source", "differs")
-        }
-        waits = {"waits": preset.waits, "client": finite(dict(preset.table))}
-        click.echo(json_text(said | waits), nl=False)
+        click.echo(json_text(finite(preset.to_json())), nl=False)
     else:
         from simlib.show.presets import preset_in_words
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from simlib.cli.group import DISAGREED, examples, main, plays, with_engine, with
 from simlib.cli.results import (
     check_writable,
     default_out,
+    finite,
     json_text,
     note,
     played,
@@ -177,15 +178,32 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
         note(f"Trace and metrics are in {folder}.")
 
 
-@main.command()
-def scenarios() -> None:
+@main.command(epilog=examples("scenarios", "scenarios --json"))
+@with_json
+def scenarios(as_json: bool) -> None:
     """List the scenarios that come with simlib."""
-    from rich.table import Table
-
     from simlib.scenario import load
+
+    known = [load(file) for file in shipped_scenarios().values()]
+    if as_json:
+        click.echo(json_text({"scenarios": [_listed(each) for each in known]}), nl=False)
+        return
+    from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    for file in shipped_scenarios().values():
-        table.add_row(file.stem, load(file).teaches)
+    for each in known:
+        table.add_row(each.name, each.teaches)
     print_out(table)
+
+
+def _listed(scenario: Scenario) -> dict[str, Any]:
+    from simlib.scenario import plain
+
+    names = ("name", "teaches", "clients", "duration_s")
+    tables = plain(scenario).get("faults", [])
+    faults = [
+        table | {"start_s": fault.start_s, "stop_s": fault.stop_s}
+        for table, fault in zip(tables, scenario.faults, strict=True)
+    ]
+    return {name: getattr(scenario, name) for name in names} | {"faults": finite(faults)}

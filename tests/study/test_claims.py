@@ -12,18 +12,20 @@ from simlib.core.errors import SettingsError
 from simlib.study.claims import CLAIMS, claims
 
 REPORT = sl.load(Path(__file__).parents[2] / "data" / "scenarios" / "report_claims.toml")
-ORACLES = Path(__file__).parents[3] / "shared" / "reference" / "oracles.json"
 CLAIM = {claim.name: claim for claim in CLAIMS}
 #: Many clients, so that a share is exact to a few hundredths.
 MANY = 600
 
 
-def oracle(name: str) -> float:
-    if not ORACLES.exists():
-        pytest.skip("no reference results here")
-    known = json.loads(ORACLES.read_text())
-    cases = known if isinstance(known, list) else known["oracles"]
-    return {case["id"]: case["expected"] for case in cases}[name]
+@pytest.fixture
+def oracle(oracles):
+    """A function: the known answer of an id."""
+
+    def expected(name: str) -> float:
+        [case] = oracles(name)
+        return case["expected"]
+
+    return expected
 
 
 def measured(name: str, scenario: sl.Scenario, at: float) -> np.ndarray:
@@ -46,26 +48,26 @@ def bare(jitter: str = "full", **more) -> sl.Scenario:
 
 @pytest.mark.parametrize("length_s", [2, 5, 60])
 @pytest.mark.parametrize("jitter", ["full", "equal"])
-def test_the_wait_beyond_an_outage_is_the_closed_form_s(jitter, length_s):
+def test_the_wait_beyond_an_outage_is_the_closed_form_s(oracle, jitter, length_s):
     beyond_s = measured("reconnects under 5 s", bare(jitter), float(length_s))
     assert agrees(beyond_s, oracle(f"outage.overshoot.seed.{jitter}.D{length_s}.0"))
 
 
 @pytest.mark.parametrize("length_s", [20, 30, 60])
-def test_the_breaker_s_wait_beyond_an_outage_is_the_closed_form_s(length_s):
+def test_the_breaker_s_wait_beyond_an_outage_is_the_closed_form_s(oracle, length_s):
     stacked = bare().replace("client.breaker", sl.Breaker(trip_after=5, open_s=30))
     beyond_s = measured("reconnects under 5 s", stacked, float(length_s))
     assert agrees(beyond_s, oracle(f"seed.breaker_overshoot.D{length_s}"))
 
 
 @pytest.mark.parametrize("length_s", [30, 40, 60])
-def test_giving_up_has_the_closed_form_s_probability(length_s):
+def test_giving_up_has_the_closed_form_s_probability(oracle, length_s):
     stayed = measured("keeps attempting", bare(max_attempts=10), float(length_s))
     assert agrees(1.0 - stayed, oracle(f"outage.giveup.seed.full.D{length_s}.0"))
 
 
 @pytest.mark.parametrize("length_s", [15, 20, 25])
-def test_the_queue_overflows_with_the_closed_form_s_probability(length_s):
+def test_the_queue_overflows_with_the_closed_form_s_probability(oracle, length_s):
     # Back at the very end of the outage: attempts every tenth of a second.
     eager = bare("none").replace("client.backoff", sl.Backoff(jitter="none", base_s=0.1, cap_s=0.1))
     lost_something = 1.0 - measured("nothing lost", eager.replace(clients=200), float(length_s))

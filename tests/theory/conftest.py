@@ -1,28 +1,9 @@
-"""Known answers and how near a simulation must come to them."""
+"""How near a simulation must come to a known answer."""
 
-import json
 from math import sqrt
-from pathlib import Path
 from statistics import fmean, stdev
 
 import pytest
-
-ORACLES = Path(__file__).parents[3] / "shared" / "reference" / "oracles.json"
-
-
-@pytest.fixture(scope="session")
-def oracles():
-    """A function: the cases whose id begins so, each a dict with params and expected."""
-    if not ORACLES.exists():
-        pytest.skip("the reference numbers are not here")
-    cases = json.loads(ORACLES.read_text(encoding="utf-8"))["oracles"]
-
-    def begin(prefix: str) -> list[dict]:
-        found = [case for case in cases if case["id"].startswith(prefix)]
-        assert found, f"no case begins with {prefix}"
-        return found
-
-    return begin
 
 
 @pytest.fixture(scope="session")
