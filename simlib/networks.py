@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import FileError, SettingsError, SimlibError
 from simlib.core.path import Latency, Path
 from simlib.core.rules import nearest
@@ -99,6 +100,7 @@ def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in _WORDS}
 
 
+@check_arguments
 def read_latency(path: str | FilePath, unit: str | None = None) -> Latency:
     """Return the one-way latency of measured round trips: half of each, as a table of quantiles.
 

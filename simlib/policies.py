@@ -131,11 +131,11 @@ class Presets(Mapping[str, Preset]):
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._known
+        return isinstance(name, str) and name in self._known
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the preset of a name, or the default."""
-        return self._known.get(name, default)
+        return self._known[name] if name in self else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._known)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError
 from simlib.core.rules import nearest
 from simlib.scenario import Scenario
@@ -23,6 +24,7 @@ ENGINES = {
 }
 
 
+@check_arguments
 def run(
     scenario: Scenario,
     on: str = "sim",
@@ -96,6 +98,7 @@ def run(
     return trace
 
 
+@check_arguments
 def run_many(
     scenarios: Sequence[Scenario],
     *,
@@ -126,6 +129,7 @@ def run_many(
     return traces
 
 
+@check_arguments
 async def run_live(
     scenario: Scenario,
     *,

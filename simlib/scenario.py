@@ -11,6 +11,7 @@ from math import inf, isinf
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
+from simlib.arguments import check_arguments
 from simlib.core.client import Settings
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
@@ -237,6 +238,7 @@ def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
     return owner, rule
 
 
+@check_arguments
 def load(path: str | FilePath) -> Scenario:
     """Read a scenario from a TOML file.
 
@@ -259,6 +261,7 @@ def load(path: str | FilePath) -> Scenario:
         raise error.after(f"{path}:") from error
 
 
+@check_arguments
 def dump(scenario: Scenario) -> str:
     """Return a scenario as TOML: what differs from the defaults, and the name."""
     import tomli_w

@@ -15,8 +15,9 @@ from enum import IntEnum
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simlib.arguments import check_arguments
 from simlib.core.client import Client
-from simlib.core.errors import SimlibError
+from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.events import NONE
 from simlib.rows import (
     COLUMNS,
@@ -38,6 +39,7 @@ from simlib.rows import (
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
+    import pyarrow as pa
 
     from simlib.scenario import Scenario
     from simlib.tally import Tally
@@ -163,6 +165,7 @@ class Trace:
         counts = self.frame()["name"].value_counts()
         return counts[counts > 0].sort_index()
 
+    @check_arguments
     def story(self, client: int) -> list[str]:
         """Return one client's run in words, a line per event.
 
@@ -225,6 +228,7 @@ class Trace:
                 recorded[-1].append(tuple(row[name] for name in COMMAND_COLUMNS))
         return recorded
 
+    @check_arguments
     def save(self, path: str | FilePath) -> None:
         """Write the trace to a Parquet file, whole or not at all."""
         import pyarrow as pa
@@ -252,6 +256,7 @@ class Trace:
             pq.write_table(table, temporary, compression="zstd")
 
     @classmethod
+    @check_arguments
     def load(cls, path: str | FilePath) -> Trace:
         """Read a trace back from a Parquet file.
 
@@ -260,20 +265,33 @@ class Trace:
         SimlibError
             If the file is not a trace.
         """
-        import tomllib
-
-        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as pq
-
-        from simlib.scenario import Scenario, build
-        from simlib.tally import Tally
 
         try:
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[b"simlib"])
-        except (OSError, pa.ArrowInvalid, KeyError, ValueError) as error:
+        except KeyError as error:
+            raise SimlibError(f"{path} is not a trace: Trace.save wrote none") from error
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not a trace: {error}") from error
+        if lacking := [name for name in NAMES if name not in table.column_names]:
+            rule = f"it has no {', '.join(lacking)}"
+            raise SimlibError(f"{path} is a trace of another version of simlib: {rule}")
+        try:
+            return cls._read(meta, table)
+        except (KeyError, TypeError, SettingsError) as error:
+            raise SimlibError(f"{path} is a trace of another version of simlib: {error}") from error
+
+    @classmethod
+    def _read(cls, meta: dict[str, Any], table: pa.Table) -> Trace:
+        import tomllib
+
+        import numpy as np
+
+        from simlib.scenario import Scenario, build
+        from simlib.tally import Tally
+
         trace = cls(
             engine=meta["engine"],
             scenario=build(Scenario, tomllib.loads(meta["scenario"])),
@@ -315,6 +333,13 @@ class Trace:
         for i in wanted.tolist():
             values = ROW.unpack_from(self._packed, i * ROW.size)
             yield dict(zip(NAMES, values, strict=True))
+
+
+def is_trace(path: str | FilePath) -> bool:
+    """Whether a Parquet file is the trace of a run."""
+    import pyarrow.parquet as pq
+
+    return b"simlib" in (pq.read_schema(path).metadata or {})
 
 
 _NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}

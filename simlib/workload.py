@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf, isfinite
@@ -75,6 +76,9 @@ class Workload(Ruled):
             )
         if self.stop_s <= self.start_s:
             raise SettingsError("stop_s", self.stop_s, f"must be after start_s ({self.start_s:g})")
+        if isinstance(self.recorded, (str, bytes)) or not isinstance(self.recorded, Iterable):
+            rule = "must be a list of messages, each [time_s, priority, size_bytes]"
+            raise SettingsError("recorded", self.recorded, rule)
         recorded = tuple(map(_recorded, enumerate(self.recorded)))
         if recorded and self.time_origin == TimeOrigin.FIRST:
             first_s = min(time_s for time_s, _, _ in recorded)

@@ -588,6 +588,24 @@ def wait_for_children(parent: subprocess.Popen) -> list[str]:
     return pytest.fail("the run ended before its server began")
 
 
+def test_a_grid_s_key_that_is_given_twice_is_refused(here):
+    said = refusal("sweep", "small.toml", "--grid", "clients=1,2", "--grid", "clients=3")
+    assert '--grid = "clients=3": names a setting that has its values already' == said
+
+
+def test_a_grid_may_hold_lists(here):
+    grid = "client.backoff.steps_s=[0.1, 0.2],[0.3]"
+    asked = ("--replications", "2", "--workers", "1", "--metric", "attempts", "--json")
+    swept = simlib("sweep", "small.toml", "--grid", grid, *asked)
+    means = json.loads(swept.stdout)["means"]
+    assert [[0.1, 0.2], [0.3]] == [row["client.backoff.steps_s"] for row in means]
+
+
+@pytest.mark.parametrize("text", ["5 # or 6", "5\nclients = 3"])
+def test_no_part_of_a_value_is_dropped(here, text):
+    assert "must be a number" in refusal("run", "small.toml", "--set", f"ramp_s={text}")
+
+
 # --- lists as JSON -----------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "simlib"
 FLOORS = {
     "core": 0,
+    "arguments": 1,
     "databases": 1,
     "files": 1,
     "interruptions": 1,

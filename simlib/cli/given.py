@@ -88,11 +88,22 @@ def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
 
 def toml_value(text: str) -> Any:
     """Read a value as TOML does; a bare word is a text."""
-    try:
-        data = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    data = _parsed(text)
+    # Neither a second line nor a comment is dropped: such a text is meant as it is.
+    if data.keys() != {"value"} or any(_parsed(text[:i]) for i in _places(text, "#")):
         return text
     return data["value"]
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _places(text: str, letter: str) -> list[int]:
+    return [i for i, each in enumerate(text) if each == letter]
 
 
 def space_of(given: Sequence[str]) -> dict[str, Any]:
@@ -110,7 +121,7 @@ def space_of(given: Sequence[str]) -> dict[str, Any]:
             raise SettingsError("--space", each, "names a setting that has its values already")
         # Of two dots in a list or in a path, none makes a range.
         is_range = ".." in text and not {",", "/"} & set(text)
-        values = _range(text) if is_range else _choices(text)
+        values = _range(text) if is_range else choices(text)
         if not key or not values:
             rule = (
                 "must be KEY=LOW..HIGH, as client.backoff.cap_s=5..60 is, "
@@ -129,6 +140,16 @@ def _range(text: str) -> tuple[Any, Any] | None:
     return ends if are_numbers else None
 
 
-def _choices(text: str) -> list[Any] | None:
+def choices(text: str) -> list[Any] | None:
+    """Return the values between commas, None if one is missing; brackets and quotes hold commas.
+
+    Examples
+    --------
+    >>> choices("none, full"), choices("[1, 2], [3]"), choices("5,")
+    (['none', 'full'], [[1, 2], [3]], None)
+    """
     parts = [part.strip() for part in text.split(",")]
-    return [toml_value(part) for part in parts] if all(parts) else None
+    if not all(parts):
+        return None
+    values = toml_value(f"[{text}]")
+    return values if isinstance(values, list) else [toml_value(part) for part in parts]

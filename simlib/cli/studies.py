@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.cli.given import space_of, toml_value
+from simlib.cli.given import choices, space_of
 from simlib.cli.group import (
     examples,
     going_on,
@@ -222,9 +222,11 @@ def _grid(given: Sequence[str]) -> dict[str, list[Any]]:
     grid: dict[str, list[Any]] = {}
     for each in given:
         key, _, text = (part.strip() for part in each.partition("="))
-        values = [part.strip() for part in text.split(",")]
-        if not key or not all(values):
+        if key in grid:
+            raise SettingsError("--grid", each, "names a setting that has its values already")
+        values = choices(text)
+        if not key or not values:
             rule = "must be KEY=V1,V2, as client.backoff.cap_s=5,30 is"
             raise SettingsError("--grid", each, rule)
-        grid[key] = [toml_value(value) for value in values]
+        grid[key] = values
     return grid

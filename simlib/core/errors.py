@@ -62,4 +62,5 @@ class Disagreement(SimlibError, AssertionError):
 
 
 def _shown(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    # An error is one line, whatever it shows.
+    return '"' + value.replace("\n", "\\n") + '"' if isinstance(value, str) else repr(value)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import Backoff, Jitter, ceiling
 from simlib.core.client import Settings
-from simlib.core.errors import SettingsError
+from simlib.core.errors import FileError, SettingsError
 from simlib.core.stops import Stops, as_codes, codes_in
 from simlib.lab import chains, phases
 from simlib.lab import counting as counts
@@ -28,6 +29,7 @@ from simlib.lab.phases import LEAST, Finding, plain
 from simlib.lab.script import AS_DATE
 from simlib.policies import presets
 from simlib.scenario import build
+from simlib.trace import is_trace
 
 #: Hypotheses on counting that explain the waits so nearly alike are not told apart.
 _TOLD = 5.0
@@ -254,6 +256,7 @@ def _rounded(value: float) -> float:
 # --- from attempts to a policy -----------------------------------------------------------
 
 
+@check_arguments
 def infer(
     observation: str | Path | Observation | pd.DataFrame,
     *,
@@ -288,7 +291,12 @@ def infer(
     'exponential, full jitter, from 312 waits'
     """
     source, frame, end_s = _read(observation)
-    rows = chains.checked(frame)
+    try:
+        rows = chains.checked(frame)
+    except SettingsError as error:
+        if isinstance(observation, (str, Path)):
+            raise FileError(observation, error.rule, error.key, error.value) from error
+        raise
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
     followed = chains.pairs(rows)
     counting, found, why_not = _told(followed, blur_s)
@@ -329,10 +337,15 @@ def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd
         if is_observation(observation):
             seen = Observation.load(observation)
             return Path(observation).name, seen.frame(), seen.observed_s
+        if is_trace(observation):
+            rule = "is the trace of a run: simlib observe writes what infer reads"
+            raise FileError(observation, rule)
         return Path(observation).name, pd.read_parquet(observation), 0.0
     except OSError as error:
         rule = f"cannot be read: {error.strerror or error}"
         raise SettingsError("observation", str(observation), rule) from error
+    except SettingsError:
+        raise
     except ValueError as error:  # pyarrow's errors are such
         rule = "is not a Parquet file of attempts, as simlib observe writes it"
         raise SettingsError("observation", str(observation), rule) from error

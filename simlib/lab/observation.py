@@ -9,6 +9,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SimlibError
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Observation:
         found = found[found["wait_s"].notna()]
         return found.astype({"next_phase": int}).reset_index(drop=True)
 
+    @check_arguments
     def save(self, path: str | Path) -> None:
         """Write the observation to a Parquet file, whole or not at all."""
         import pyarrow.parquet as pq
@@ -145,6 +147,7 @@ class Observation:
             pq.write_table(table, temporary, compression="zstd")
 
     @classmethod
+    @check_arguments
     def load(cls, path: str | Path) -> Observation:
         """Read an observation back from its file.
 
@@ -161,9 +164,10 @@ class Observation:
             meta = json.loads((table.schema.metadata or {})[_KEY])
         except KeyError as error:
             raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
-        except (OSError, pa.ArrowInvalid, ValueError) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not an observation: {error}") from error
-        if meta.pop("schema") != SCHEMA:
+        lacking = [name for name in COLUMNS if name not in table.column_names]
+        if meta.pop("schema", None) != SCHEMA or lacking or not meta.keys() >= set(_META):
             raise SimlibError(f"{path} is an observation of another version of simlib")
         attempts = [Attempt(**row) for row in table.select(COLUMNS).to_pylist()]
         return cls(attempts, **{name: meta[name] for name in _META})

@@ -10,6 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError
 from simlib.engines.loops import run_to_end
 from simlib.lab.commands import Command
@@ -376,6 +377,7 @@ class Stage:
         await self._until(lambda: not self._connected)
 
 
+@check_arguments
 async def observe_live(script: str | Path | Script = "standard", **options: Any) -> Observation:
     """Observe a client in an event loop that is running, as a notebook's is.
 
@@ -391,6 +393,7 @@ async def observe_live(script: str | Path | Script = "standard", **options: Any)
     return stage.observation()
 
 
+@check_arguments
 def observe(script: str | Path | Script = "standard", **options: Any) -> Observation:
     """Play a script of faults to any WebSocket client, and record what it does.
 

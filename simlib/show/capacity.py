@@ -14,6 +14,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from simlib.arguments import check_arguments
 from simlib.files import replacing
 from simlib.show.colours import OTHER_COLOURS
 from simlib.show.marks import logarithmic, new_axes, style
@@ -26,6 +27,7 @@ _WIDTH_IN, _PANEL_IN = 8.0, 3.0
 _STYLES = {"edge": "green", "everywhere": "green", "nowhere": "bold red", "no difference": "yellow"}
 
 
+@check_arguments
 def capacity_chart(found: Capacity, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw how soon the clients are back against the value of each knob, and where that is enough.
 

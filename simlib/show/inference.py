@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simlib.arguments import check_arguments
 from simlib.files import replacing
 from simlib.lab.fit import Fit
 from simlib.lab.infer import Inference
@@ -31,6 +32,7 @@ _MOST_ATTEMPTS = 20
 _NEAREST = 3
 
 
+@check_arguments
 def waits_chart(found: Fit, axes: Axes | None = None) -> Axes:
     """Draw the observed waits by attempt over the band that the fitted policy allows.
 

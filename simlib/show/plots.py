@@ -13,6 +13,7 @@ from math import inf
 import numpy as np
 from matplotlib.axes import Axes
 
+from simlib.arguments import check_arguments
 from simlib.show.curves import draw_fractions
 from simlib.show.heat import heat  # noqa: F401 - one of the plots
 from simlib.show.marks import (
@@ -33,6 +34,7 @@ from simlib.trace import Trace
 Traces = Trace | Sequence[Trace]
 
 
+@check_arguments
 def attempts(traces: Traces, axes: Axes | None = None) -> Axes:
     """Draw attempts per second, with the faults shaded: is there a storm?
 
@@ -60,6 +62,7 @@ def attempts(traces: Traces, axes: Axes | None = None) -> Axes:
     return canvas
 
 
+@check_arguments
 def states(traces: Traces, axes: Axes | None = None) -> Axes:
     """Draw the state of each client over time: who was OPEN, who waited, who polled?
 
@@ -91,6 +94,7 @@ def states(traces: Traces, axes: Axes | None = None) -> Axes:
     return canvas
 
 
+@check_arguments
 def outbox(traces: Traces, axes: Axes | None = None) -> Axes:
     """Draw how many messages wait in all outboxes, by priority: does the backlog drain?
 
@@ -122,6 +126,7 @@ def outbox(traces: Traces, axes: Axes | None = None) -> Axes:
     return canvas
 
 
+@check_arguments
 def recovery(traces: Traces, axes: Axes | None = None) -> Axes:
     """Draw which fraction of the interrupted clients was OPEN again how soon after a fault.
 
@@ -155,6 +160,7 @@ def recovery(traces: Traces, axes: Axes | None = None) -> Axes:
     return canvas
 
 
+@check_arguments
 def latency(traces: Traces, axes: Axes | None = None) -> Axes:
     """Draw which fraction of the acknowledged messages was acknowledged how soon after its send.
 

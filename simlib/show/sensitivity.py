@@ -15,6 +15,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from simlib.arguments import check_arguments
 from simlib.files import replacing
 from simlib.show.colours import OTHER_COLOURS
 from simlib.show.marks import empty, new_axes, style
@@ -30,6 +31,7 @@ _WORDS = 36
 _CALLED = {"first": "alone", "total": "with others"}
 
 
+@check_arguments
 def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw which share of each metric's variance every setting explains, with its interval.
 

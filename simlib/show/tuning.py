@@ -19,6 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from simlib.arguments import check_arguments
 from simlib.files import replacing
 from simlib.show.colours import OTHER_COLOURS
 from simlib.show.marks import new_axes, style
@@ -46,6 +47,7 @@ _KEY, _ROOM = (0.0, 0.0, 0.72, 0.04), 0.1
 _WIDE = 5.0
 
 
+@check_arguments
 def tuning_chart(found: Tuning, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw trials by their objectives, the Pareto front, and how others stand.
 

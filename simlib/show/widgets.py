@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import Jitter
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
@@ -125,6 +126,7 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+@check_arguments
 def explore(scenario: Scenario) -> Explorer:
     """Show sliders over a scenario, and charts that follow them; for notebooks.
 

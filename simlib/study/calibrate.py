@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import FileError
 from simlib.core.path import Distribution, Latency, latency_s
 from simlib.measured import read_round_trips
@@ -121,6 +122,7 @@ class Calibration:
 _SHAPED = (Distribution.LOGNORMAL, Distribution.GAMMA, Distribution.PARETO)
 
 
+@check_arguments
 def calibrate(
     path: str | Path, unit: str | None = None, *, progress: Progress | None = None
 ) -> Calibration:

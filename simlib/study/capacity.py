@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError
 from simlib.interruptions import interrupting
 from simlib.run import run
@@ -159,6 +160,7 @@ class Capacity:
         return f"<p><b>{self.headline}</b></p>{styled.to_html()}<ul>{notes}</ul>"
 
 
+@check_arguments
 def capacity(
     scenario: Scenario,
     recover_within_s: float,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import ceiling
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind, Route
@@ -101,6 +102,7 @@ class Finding:
         return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}
 
 
+@check_arguments
 def claims(
     scenario: Scenario,
     replications: int = 200,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import Disagreement, SettingsError
 from simlib.engines.target import Target
@@ -261,6 +262,7 @@ class Comparison:
         )
 
 
+@check_arguments
 def compare(
     scenario: Scenario,
     replications: int = 20,
@@ -299,6 +301,7 @@ def compare(
     return compare_traces(simulated, live, processes)
 
 
+@check_arguments
 async def compare_live(
     scenario: Scenario,
     replications: int = 20,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.interruptions import interrupting
@@ -36,6 +37,7 @@ class Candidate:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@check_arguments
 def ensemble(scenario: Scenario) -> tuple[Scenario, ...]:
     """Return a scenario and others like it, so that an answer is not fitted to one.
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
@@ -55,6 +56,7 @@ class Export:
         return not self.lacks
 
 
+@check_arguments
 def export(client: Settings, to: str) -> Export:
     """Return the options or lines that give a real client a policy, or the nearest it can.
 

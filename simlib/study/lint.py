@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, waited
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
@@ -169,6 +170,7 @@ def _rule(name: str) -> Callable[[Check], Check]:
     return noted
 
 
+@check_arguments
 def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
     """Check the policies of a scenario, or a preset, without playing it.
 

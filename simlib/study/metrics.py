@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from simlib.arguments import check_arguments
 from simlib.core.backoff import Backoff, ceiling
 from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
@@ -77,6 +78,7 @@ MEANING = {
 }
 
 
+@check_arguments
 def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
     """Return the metrics of runs, one row each.
 

@@ -13,6 +13,7 @@ from math import inf, isfinite, nan, sqrt
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.progress import Progress, shown
@@ -157,6 +158,7 @@ def seeds(scenario: Scenario, count: int, first: int = 0) -> list[int]:
     return [(scenario.seed + first + i) % SEED_LIMIT for i in range(count)]
 
 
+@check_arguments
 def replicate(
     scenario: Scenario,
     n: int | None = None,
@@ -231,6 +233,7 @@ def replicate(
     )
 
 
+@check_arguments
 def paired(
     one: Scenario,
     other: Scenario,

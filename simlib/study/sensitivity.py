@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.files import replacing
 from simlib.interruptions import interrupting
@@ -129,6 +130,7 @@ class Sensitivity:
         return f"<p><b>{self.headline}</b></p>{table}<p>{self.note}</p>"
 
 
+@check_arguments
 def sensitivity(
     scenario: Scenario,
     space: Mapping[str, Any] | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.files import replacing
 from simlib.progress import Progress, shown
@@ -40,6 +41,7 @@ class Sweep:
     resumed: int = 0
     note: str = ""
 
+    @check_arguments
     def means(self, *metrics: str) -> pd.DataFrame:
         """Return a row per combination: of each metric the mean, and its 95 % interval.
 
@@ -52,8 +54,10 @@ class Sweep:
         for metric in metrics:
             check_metric("metric", metric)
         rows = []
-        for values, runs in self.table.groupby(list(self.grid), sort=False, dropna=False):
-            row: dict[str, Any] = dict(zip(self.grid, values, strict=True))
+        # By their words: a setting's value may be a list or a table.
+        words = [self.table[key].map(repr) for key in self.grid]
+        for _, runs in self.table.groupby(words, sort=False):
+            row: dict[str, Any] = {key: runs[key].iloc[0] for key in self.grid}
             row["runs"] = len(runs)
             for metric in metrics:
                 found = t_interval(runs[metric].to_numpy(np.float64))
@@ -65,6 +69,7 @@ class Sweep:
             rows.append(row)
         return pd.DataFrame(rows)
 
+    @check_arguments
     def save(self, file: str | Path) -> None:
         """Write the table to a Parquet file, whole or not at all."""
         with replacing(file) as temporary:
@@ -77,6 +82,7 @@ class Sweep:
         return "\n".join(filter(None, [head, failed, self.note]))
 
 
+@check_arguments
 def sweep(
     scenario: Scenario,
     grid: Mapping[str, Sequence[Any]],
@@ -161,7 +167,7 @@ def _cells(
     if not grid:
         raise SettingsError("grid", dict(grid), "must name a setting and its values")
     for key, values in grid.items():
-        if isinstance(values, str) or not len(values):
+        if isinstance(values, str) or not isinstance(values, Sized) or not len(values):
             raise SettingsError(f"grid {key}", values, "must be a list of at least one value")
     if replications < 1:
         raise SettingsError("replications", replications, "must be a whole number from 1")

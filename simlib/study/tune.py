@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from simlib.arguments import check_arguments
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import Rule
 from simlib.files import code_digest
@@ -58,6 +59,7 @@ class Tried:
     outcome: str
 
 
+@check_arguments
 def tune(
     scenario: Scenario | Sequence[Scenario],
     space: Mapping[str, Any] | None = None,
