@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import simlib as sl
+from simlib.study.compare import Comparison
 
 SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
 #: A live run has all its clients in one process.
@@ -25,22 +26,29 @@ def main(names: list[str]) -> None:
             print(f"{file.stem:28} left out: a live run has one server", flush=True)
             continue
         found = sl.compare(scenario.replace(clients=min(MOST_CLIENTS, scenario.clients)))
-        verdicts = found.table["verdict"].value_counts()
-        print(
-            f"{file.stem:28} {verdicts.get('agree', 0):3} agree, "
-            f"{verdicts.get('too little data', 0):2} too little data; {found.replay}",
-            flush=True,
-        )
-        for _, row in found.table[found.table["verdict"] == "disagree"].iterrows():
-            print(
-                f"    {row['metric']}: simulated {row['sim_low']:.4g} to {row['sim_high']:.4g}, "
-                f"live {row['live']:.4g}, tolerance {row['tolerance']:.3g}",
-                flush=True,
-            )
+        print_comparison(file.stem, found)
         tables.append(found.table.assign(scenario=file.stem))
     out = Path("out")
     out.mkdir(exist_ok=True)
     pd.concat(tables).to_csv(out / "agreement.csv", index=False)
+
+
+def print_comparison(name: str, found: Comparison) -> None:
+    """Print how many metrics agree, and those that disagree or lie outside without a verdict."""
+    verdicts = found.table["verdict"].value_counts()
+    late = f"; {found.verdict}: {found.lateness.in_words}" if found.not_judged else ""
+    print(
+        f"{name:40} {verdicts.get('agree', 0):3} agree, "
+        f"{verdicts.get('too little data', 0):2} too little data; {found.replay}{late}",
+        flush=True,
+    )
+    outside = found.table["outside"] > found.table["tolerance"]
+    for _, row in found.table[outside].iterrows():
+        print(
+            f"    {row['metric']}: {row['verdict']}, simulated {row['sim_low']:.4g} to "
+            f"{row['sim_high']:.4g}, live {row['live']:.4g}, allowed {row['tolerance']:.3g}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
