@@ -40,15 +40,17 @@ class LateClock(SimClock):
 
     def __init__(self, late_by_tick_s: npt.NDArray[np.float64], always_late_s: float) -> None:
         super().__init__()
-        starts_s = np.arange(late_by_tick_s.size) * TICK_S
-        # Nothing overtakes: what is due after a standstill began does not ring before its end.
-        self._free_s = np.maximum.accumulate(starts_s + late_by_tick_s)
+        self._late_s = late_by_tick_s
+        # What is due between two ticks is as late as what is due at the first: a process that is
+        # late since it is slow to wake is so whenever it wakes. And nothing overtakes.
+        ends_s = np.arange(1, late_by_tick_s.size + 1) * TICK_S + late_by_tick_s
+        self._free_s = np.maximum.accumulate(np.concatenate([[0.0], ends_s[:-1]]))
         self._always_late_s = always_late_s
 
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment, or as soon as the process can act again."""
         if time_s < inf:
             due_s = max(time_s, self.now_s)
-            tick = min(int(due_s / TICK_S), self._free_s.size - 1)
-            due_s = max(due_s, float(self._free_s[tick])) + self._always_late_s
-            super().at(due_s, function, *arguments)
+            tick = min(int(due_s / TICK_S), self._late_s.size - 1)
+            rings_s = max(due_s + float(self._late_s[tick]), float(self._free_s[tick]))
+            super().at(rings_s + self._always_late_s, function, *arguments)
