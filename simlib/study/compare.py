@@ -426,13 +426,13 @@ def _not_judged(lateness: Lateness) -> dict[str, Any]:
 
 def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
     """Return the prediction interval for one more run (Student's t; Bonferroni over metrics)."""
-    from scipy import stats
+    from scipy.special import stdtrit
 
     values = sims.to_numpy(dtype=float)
     n = len(values)
     if n < _FEWEST_REPLICATIONS or not np.isfinite(values).all():
         return math.nan, math.nan
-    quantile = stats.t.ppf(1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)), n - 1)
+    quantile = stdtrit(n - 1, 1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)))
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))
     return max(0.0, values.mean() - half), min(metric.highest, values.mean() + half)
 

@@ -33,10 +33,10 @@ DOCTORED = {
         FIRST_OUTAGE.replace("client.fallback.after_attempts", inf),
         "polling_fraction",
     ),
-    "a path slower by 30 ms": (
-        FIRST_OUTAGE.replace(
-            "path.latency.mean_s", FIRST_OUTAGE.path.latency.mean_s + 0.03
-        ).replace("path.latency.floor_s", FIRST_OUTAGE.path.latency.floor_s + 0.03),
+    "a path slower by 200 ms": (
+        FIRST_OUTAGE.replace("path.latency.mean_s", FIRST_OUTAGE.path.latency.mean_s + 0.2).replace(
+            "path.latency.floor_s", FIRST_OUTAGE.path.latency.floor_s + 0.2
+        ),
         "round_trip_s_p50",
     ),
 }
