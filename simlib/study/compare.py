@@ -298,6 +298,7 @@ def compare(
     tell = progress or _silent
     simulated = _replicate(scenario, replications, processes, tell)
     live = run(scenario, "live", processes=processes, progress=_live_part(tell))
+    tell(1.0, "comparing")
     return compare_traces(simulated, live, processes)
 
 
@@ -318,6 +319,7 @@ async def compare_live(
     tell = progress or _silent
     simulated = await asyncio.to_thread(_replicate, scenario, replications, processes, tell)
     live = await run_live(scenario, processes=processes, progress=_live_part(tell))
+    tell(1.0, "comparing")
     return await asyncio.to_thread(compare_traces, simulated, live, processes)
 
 
