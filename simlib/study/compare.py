@@ -344,7 +344,7 @@ def compare_traces(
     rows = [_row(metric, sims, numbers, lateness) for metric in METRICS]
     if lateness.longest_s and any(row["verdict"] == "disagree" for row in rows):
         late = None
-        if not lateness.is_too_late:
+        if not lateness.hides_times:
             late = summary(play_as_late(simulated, live, processes))
         rows = [_judged_again(row, late, lateness) for row in rows]
     return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live, lateness)
@@ -405,7 +405,8 @@ def _judged_again(
 ) -> dict[str, Any]:
     """Judge a row that would disagree beside simulated runs that are as late as the live one.
 
-    Without them, or if they have no interval, the lateness may have done anything.
+    Without them, if they have no interval, or after a long standstill, lateness may have done
+    anything.
     """
     if row["verdict"] != "disagree":
         return row
@@ -416,9 +417,9 @@ def _judged_again(
         return row | _not_judged(lateness)
     moved = row["sim_low"] - low if row["live"] < row["sim_low"] else high - row["sim_high"]
     tolerance = row["tolerance"] + max(0.0, moved)
-    agrees = row["outside"] <= tolerance
-    verdict = {"verdict": "agree", "why": _AS_LATE} if agrees else {}
-    return row | {"tolerance": tolerance} | verdict
+    if row["outside"] <= tolerance:
+        return row | {"tolerance": tolerance, "why": _AS_LATE, "verdict": "agree"}
+    return row | {"tolerance": tolerance} | (_not_judged(lateness) if lateness.is_too_late else {})
 
 
 def _not_judged(lateness: Lateness) -> dict[str, Any]:
