@@ -249,7 +249,7 @@ def load(path: str | FilePath) -> Scenario:
     """
     file = FilePath(path)
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

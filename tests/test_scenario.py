@@ -507,6 +507,10 @@ def test_an_error_in_a_file_names_file_key_value_and_rule(tmp_path, text, messag
     assert str(error.value).startswith(f"{file}: {message}")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path):
+    assert 3 == sl.load(written(tmp_path, b"\xef\xbb\xbfclients = 3")).clients
+
+
 @pytest.mark.parametrize("text", ["clients =", b"\xff\xfe", "a = 1\na = 2"])
 def test_a_file_that_is_not_toml_is_refused(tmp_path, text):
     file = written(tmp_path, text)

@@ -165,7 +165,9 @@ def script(given: str | Path | Script) -> Script:
     if str(given) in SCRIPTS:
         return SCRIPTS[str(given)]
     try:
-        text = Path(given).read_text(encoding="utf-8")
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("script", str(given), f"is not TOML: {error}") from error
     except OSError as error:
         near = nearest(given, list(SCRIPTS))
         rule = f"is neither {' nor '.join(SCRIPTS)}{near}, and cannot be read: {error.strerror}"

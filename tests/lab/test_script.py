@@ -63,3 +63,10 @@ def test_a_phase_that_cannot_be_played_is_refused(settings, said):
 def test_a_name_gives_a_script_and_a_script_itself():
     assert script("quick") is QUICK
     assert script(QUICK) is QUICK
+
+
+def test_a_file_that_is_no_text_is_no_script(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(bytes(range(256)))
+    with pytest.raises(sl.SettingsError, match="is not TOML"):
+        script(file)
