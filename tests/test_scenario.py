@@ -29,10 +29,15 @@ RATE = st.builds(sl.Rate, per_s=st.just(inf) | ABOVE_S, burst=st.integers(1, 100
 GROWTHS = st.builds(
     dict, growth=st.sampled_from([Growth.EXPONENTIAL, Growth.LINEAR]), compounding=st.booleans()
 ) | st.just({"growth": Growth.POWER})
+JITTERS = st.builds(
+    dict,
+    jitter=st.sampled_from(sorted(set(Jitter) - {Jitter.DECORRELATED})),
+    drawn_above_floor=st.booleans(),
+) | st.just({"jitter": Jitter.DECORRELATED})
 BACKOFF = st.builds(
-    lambda growths, **more: sl.Backoff(**growths, **more),
+    lambda growths, jitters, **more: sl.Backoff(**growths, **jitters, **more),
     GROWTHS,
-    jitter=st.sampled_from(Jitter),
+    JITTERS,
     base_s=st.floats(0.001, 10.0),
     cap_s=st.floats(10.0, 100.0),
     factor=st.floats(1.0, 9.0),
