@@ -12,8 +12,9 @@ import pytest
 import simlib as sl
 from simlib.engines import sim
 from simlib.engines.standstills import LateClock, lateness_by_tick_s
-from simlib.study.compare import METRICS, Comparison, compare_traces
+from simlib.study.compare import Comparison, compare_traces
 from simlib.study.replay import replay
+from simlib.study.tolerances import METRICS
 from simlib.trace import Standstill, Trace
 
 SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
