@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -19,9 +20,10 @@ _SOURCES = Path(__file__).parents[1]
 #: The sources that compiled code is made of.
 _COMPILED = (
     "core/*.py", "engines/kernel/*.py", "engines/twins.py", "engines/flat.py", "engines/sizes.py",
+    "engines/no_time.py", "tally.py",
 )  # fmt: skip
 _MISSING = (
-    "the fleet engine needs numba, which is not installed or does not work here ({why}): "
+    "the fleet engine needs {module}, which is not installed or does not work here ({why}): "
     'install it with pip install -e ".[fleet]" in simlib\'s folder; '
     "the engine sim plays the same without it"
 )
@@ -41,14 +43,31 @@ def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
     EngineError
         If numba is not there, or does not work.
     """
-    try:
-        import numba
-    except Exception as error:
-        raise EngineError(_MISSING.format(why=error)) from error
+    numba = needed("numba")
     if not kept:
         return _compiled(function, numba.njit, {})
-    numba.config.CACHE_DIR = str(kept_in())  # type: ignore[attr-defined]
-    return _compiled(function, numba.njit, {}, cache=True)
+    # It is read where a function is decorated, and is one for the whole process: the user's own
+    # functions are not to be kept among simlib's.
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(kept_in())
+    try:
+        return _compiled(function, numba.njit, {}, cache=True)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def needed(module: str) -> Any:
+    """Return a module that the fleet cannot do without.
+
+    Raises
+    ------
+    EngineError
+        If it is not there, or does not work.
+    """
+    try:
+        return import_module(module)
+    except Exception as error:
+        raise EngineError(_MISSING.format(module=module, why=error)) from error
 
 
 def kept_in() -> Path:
