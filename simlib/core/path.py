@@ -143,18 +143,26 @@ def stall_s(loss_fraction: float, rto_s: float, u: float) -> float:
 
 
 def dark_s(path: Path, now: float) -> float:
-    """Return how long TCP needs to get a packet through that leaves now into a blackout."""
+    """Return how long TCP needs to get a packet through that leaves now into a blackout.
+
+    It waits twice as long each time, up to a bound, and for so many times: where the period is a
+    multiple of its waits it would meet the dark for ever.
+    """
     every_s, stall = path.blackout_every_s, 0.0
     if every_s == inf:
         return 0.0
     pause_s = path.rto_s
-    while (now + stall) % every_s >= every_s - path.blackout_s:
+    for _ in range(MOST_LOSSES):
+        if (now + stall) % every_s < every_s - path.blackout_s:
+            break
         stall += pause_s
-        pause_s *= 2.0
+        pause_s = min(2.0 * pause_s, max(path.rto_s, LONGEST_RTO_S))
     return stall
 
 
 #: Linux gives up after so many retransmissions.
 MOST_LOSSES = 15
+#: And waits no longer than this for any (TCP_RTO_MAX; RFC 6298, 2.5 asks for at least 60 s).
+LONGEST_RTO_S = 120.0
 #: A lane on which nothing was sent.
 NEW_LANE = Lane(0.0, 0.0)
