@@ -6,7 +6,7 @@ from simlib.core.faults import Fault, FaultKind, Route
 from simlib.scenario import Scenario
 
 #: Whoever leaves OPEN this long after a fault's start was still hit by it: a reset takes but a
-#: moment, and a real socket tells of it a little later.
+#: moment, and a real socket tells of it a little later. So does what is closed at a fault's end.
 NOTICE_S = 1.0
 #: Faults that make things worse, but end no connection by themselves.
 _HARMLESS = (
@@ -18,6 +18,9 @@ _HARMLESS = (
 )
 #: Faults that nobody is told of: only the heartbeat finds them.
 _SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)
+#: Faults that end connections up to their own end, and clients hear of it a little later: a drain
+#: closes its last connection then, and a ping is answered too late that a black hole has held.
+_LATE = (FaultKind.DEPLOY, FaultKind.CLOSE, FaultKind.BLACK_HOLE)
 
 
 def interrupting(scenario: Scenario) -> list[Fault]:
@@ -40,4 +43,5 @@ def noticed_by_s(scenario: Scenario, fault: Fault) -> float:
     if fault.kind in _SILENT:
         beats = [client.heartbeat for client in scenario.policies]
         noticed_s += max(beat.interval_s + beat.timeout_s for beat in beats)
-    return max(fault.end_s, fault.start_s + noticed_s)
+    late_s = NOTICE_S if fault.kind in _LATE else 0.0
+    return max(fault.end_s + late_s, fault.start_s + noticed_s)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+#: Attempts are counted by tenth of a second too, so that the worst second may begin at any.
+TENTHS_PER_S = 10
+
 
 @dataclass
 class Tally:
@@ -25,8 +28,12 @@ class Tally:
     ----------
     bins : array of int, one row per second
         What happened from each whole second to the next; `columns` names the columns.
-    recovery_s, detection_s : array of float
-        Times to recover and to detect, ascending, as `simlib.summary` defines them.
+    recovery_s, detection_s, downtime_s : array of float
+        Times to recover, to detect and away, ascending, as `simlib.summary` defines them.
+    tenths : array of int, ten for each second
+        Attempts from each tenth of a second to the next, from the end of the warm-up on.
+    unstable : int
+        Connections, opened since then, that were lost before they had been of use.
     waits : array of float, policies by 4 by attempts in a row
         Of each herd, and then of all other clients: number and sum of the waits after so many
         failures, from the end of the warm-up on; the same of those that the backoff alone decided.
@@ -41,6 +48,9 @@ class Tally:
     columns: tuple[str, ...]
     recovery_s: Any
     detection_s: Any
+    downtime_s: Any
+    tenths: Any
+    unstable: int
     waits: Any
     there_s: float
     open_s: float
@@ -91,9 +101,9 @@ class Tally:
         first, *others = parts
         if not others:
             return first
-        by_second = ("bins", "early")
-        sums = ("waits", "there_s", "open_s", "breaker_open_s")
-        times = ("recovery_s", "detection_s")
+        by_second = ("bins", "early", "tenths")
+        sums = ("unstable", "waits", "there_s", "open_s", "breaker_open_s")
+        times = ("recovery_s", "detection_s", "downtime_s")
         # Added up one after the other, in the order given: the same bits wherever they come from.
         summed: dict[str, Any] = {
             name: reduce(add, (getattr(part, name) for part in parts)) for name in sums
@@ -121,6 +131,7 @@ class Tally:
         values = {name: kept[name] for name in kept.files}
         for name in ("there_s", "open_s", "breaker_open_s"):
             values[name] = float(values[name])
+        values["unstable"] = int(values["unstable"])
         return cls(**values | {"columns": tuple(values["columns"].tolist())})
 
 

@@ -296,6 +296,14 @@ def is_scattered(rules: Backoff) -> bool:
     )
 
 
+def useful_after_s(rules: Backoff) -> float:
+    """Return how long a connection must be open to have been of use: until it counts as stable.
+
+    Where it counts as stable at once, a second: one that is accepted and closed serves nobody.
+    """
+    return rules.stable_after_s if rules.stable_after_s > 0.0 else 1.0
+
+
 def stretched(rules: Backoff, hint_s: float, u: float) -> float:
     """Return a server's hint, spread upwards only, since a hint is a lower bound.
 

@@ -222,7 +222,7 @@ class Client:
             # An attempt that was given up opened after all.
             commands.append(ev.Close(event.connection))
             return
-        self.monitor.reconnects += self.link.opened_s > 0.0
+        self.monitor.reconnects += self.link.opened_s > -inf
         self._tell_link(Input.OPENED, now, commands)
         self.heartbeat.begin(now)
         for channel, version in self.channels.seen():

@@ -156,6 +156,7 @@ class Link(NamedTuple):
     deadline_s: float
     #: When the last attempt began.
     started_s: float
+    #: When the connection opened last; -inf: it never has. 0 is a moment as any other.
     opened_s: float
     guard: Guard
     carrier: Carrier
@@ -183,7 +184,7 @@ _FULL = Budget(0.0, 0.0)
 
 def idle(draws: int = 0) -> Link:
     """Return a link before its start; its draws begin at an index."""
-    return Link(0, 0, 0, 0.0, inf, 0.0, 0.0, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
+    return Link(0, 0, 0, 0.0, inf, 0.0, -inf, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
 
 
 def step(
@@ -357,7 +358,7 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
     """Wait no longer than a first wait, though not less than breaker, budget and hint ask."""
     soon_s = now
     # A first attempt that had to wait for a session wakes nobody else.
-    is_first = link.attempt == 0 and link.opened_s == 0.0
+    is_first = link.attempt == 0 and link.opened_s == -inf
     if rules.backoff.jitter != Jitter.NONE and not is_first:
         soon_s += ceiling(rules.backoff, 1) * _draw(link, rules, seed, client)
     soon_s = max(soon_s, link.hinted_s)

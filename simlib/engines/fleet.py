@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from simlib.core.errors import EngineError, SettingsError
+from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.engines import watched
 from simlib.engines.kernel import arrays, loop, needs, state
-from simlib.engines.twins import one_compiles, twin
+from simlib.engines.no_time import stands_still
+from simlib.engines.twins import needed, one_compiles, twin
 from simlib.scenario import Scenario, setting
 from simlib.tally import Tally
 from simlib.trace import Interrupted, Trace
@@ -26,8 +26,6 @@ Progress = Callable[[float], None]
 LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
 #: Events between two looks at the keyboard: less than a tenth of a second.
 _STRIDE = 100_000
-#: Events of each client at one moment, and strides, after which no other moment will come.
-_STILL = 10
 #: What the compiled loop is called with first; any scenario has the same types.
 _SMALLEST = Scenario(clients=1, duration_s=1.0, ramp_s=0.0)
 
@@ -128,20 +126,18 @@ class Part:
     def play(self, progress: Progress | None = None) -> None:
         """Play it to the end; an interrupt leaves it as it is, to be counted."""
         advance = _kernel()
-        status, standing = loop.MORE, 0
+        status = loop.MORE
         while status != loop.DONE:
-            began_s = self.end_s
             status = advance(self._fleet, _STRIDE)
             if status == loop.GROW:
                 self._fleet = arrays.grown(self._fleet)
             now_s = self._duration_s if status == loop.DONE else arrays.now_s(self._fleet)
             self.end_s = min(self._duration_s, now_s)
-            standing = standing + 1 if self.end_s == began_s else 0
-            if standing * _STRIDE > _STILL * self._fleet.clients.size + _STILL * _STRIDE:
-                raise EngineError(
-                    f"time stands still at {self.end_s:g} s: clients attempt again and again "
-                    "without waiting; give path.latency.mean_s or the waits a length"
-                )
+            if status == loop.STILL:
+                raise stands_still(self.end_s, self._duration_s)
+            if status == loop.WORN_OUT:
+                rule = f"is too long for the fleet: a client made {state.LAST_TURN:,} attempts"
+                raise SettingsError("duration_s", self._duration_s, rule)
             if progress is not None:
                 progress(self.end_s / self._duration_s)
 
@@ -201,18 +197,23 @@ def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
 def _check_memory(scenario: Scenario) -> None:
     # One gateway after the other is played, and only its clients are there.
     clients = -(-scenario.clients // scenario.gateways)
-    needed = clients * arrays.bytes_per_client(scenario)
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    if needed > there:
-        rule = f"would take {needed / 2**30:.1f} GiB, and there are {there / 2**30:.1f} GiB"
-        raise SettingsError("clients", scenario.clients, rule)
-    counts = scenario.duration_s * state.COLUMNS * 8
-    if counts > there:
-        rule = f"would take {counts / 2**30:,.0f} GiB for counts by second"
-        raise SettingsError("duration_s", scenario.duration_s, rule)
-    if clients > state.MOST_CLIENTS:
-        rule = f"are more than the {state.MOST_CLIENTS:,} that the fleet can number"
-        raise SettingsError("clients", scenario.clients, rule)
+    for key, number, most in (
+        ("clients", clients, state.MOST_CLIENTS),
+        ("herds", len(scenario.herds), state.MOST_HERDS),
+    ):
+        if number > most:
+            rule = f"are more than the {most:,} that the fleet can number"
+            raise SettingsError(key, number, rule)
+    there = needed("psutil").virtual_memory().available
+    uses: tuple[tuple[str, float, float, str], ...] = (
+        ("clients", scenario.clients, clients * arrays.bytes_per_client(scenario), ""),
+        ("duration_s", scenario.duration_s, arrays.bytes_of_counts(scenario), " for counts"),
+        ("herds", len(scenario.herds), arrays.bytes_of_herds(scenario), " for their settings"),
+    )
+    for key, value, needs_bytes, what in uses:
+        if needs_bytes > there:
+            amounts = f"{needs_bytes / 2**30:,.1f} GiB{what}, and {there / 2**30:,.1f} GiB"
+            raise SettingsError(key, value, f"would take {amounts} are available")
 
 
 @cache

@@ -28,6 +28,7 @@ from simlib.core.outbox import Persist
 from simlib.engines import codec, garbage, hints, reasons
 from simlib.engines.driver import Driver
 from simlib.engines.loops import run_to_end
+from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.orders import order
 from simlib.engines.processes import Processes
 from simlib.engines.proxy import Proxy
@@ -95,6 +96,8 @@ class LiveHost:
         self.target = target
         self._store = _store(scenario, target.store or folder / "outbox.sqlite")
         self.world = World(scenario, clock, self, trace, self._store)
+        if takes_no_time(scenario):
+            self.world.observers.append(Restless(scenario.duration_s))
         self._processes = Processes(
             tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
         )

@@ -18,6 +18,7 @@ from simlib.core.crossing import Crossing, Passage
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.engines import hints, sockets
+from simlib.engines.sizes import ANSWER_BYTES
 from simlib.engines.wallclock import WallClock
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
@@ -168,7 +169,7 @@ class Pipe(asyncio.Protocol):
         now = self._clock.now_s
         fault = self._proxy.timeline.rejection(self.client, self.route, now)
         if fault is not None:
-            self._send(Stream.DOWN, 100, self._reject, fault)
+            self._send(Stream.DOWN, ANSWER_BYTES, self._reject, fault)
             return
         self._connecting = asyncio.get_running_loop().create_task(self._reach_server())
 

@@ -94,6 +94,8 @@ class SimHost:
             for i in range(scenario.clients)
         ]
         self._lines: dict[tuple[int, int], _Line] = {}
+        #: Lines that their clients have closed, of which the server does not know yet.
+        self._closing: dict[_Line, None] = {}
         #: What was sent into a black hole without an end: sent again when a fault stops.
         self._held: list[tuple[Callable[..., None], Any]] = []
         #: When the session in a client's cookie began: what a signed cookie says.
@@ -135,7 +137,8 @@ class SimHost:
         line = self._lines.pop((driver.client.number, command.connection), None)
         if line is not None and line.sent:
             # The end follows what was sent before it.
-            self._up(line, 0, self._ended, line)
+            self._closing[line] = None
+            self._up(line, 0, self._closed, line)
 
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
@@ -267,6 +270,11 @@ class SimHost:
         if not line.cut:
             self.tell_server(line.gateway, event)
 
+    def _closed(self, line: _Line) -> None:
+        if line in self._closing:
+            del self._closing[line]
+            self._ended(line)
+
     def _ended(self, line: _Line) -> None:
         self.tell_server(line.gateway, ev.Ended(line.client, line.connection))
 
@@ -360,6 +368,11 @@ class SimHost:
         for line in list(self._lines.values()):
             if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
                 self._cut(line)
+        for line in list(self._closing):
+            # Its client has gone; what it sent before, and that it has closed, is lost.
+            if self._timeline.cuts(index, line.client, line.route):
+                line.cut = True
+                self._closed(line)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""

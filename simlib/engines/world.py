@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from heapq import heappop, heappush
 from math import inf, nextafter
+from sys import maxsize
 from typing import Any, Protocol
 
 import simpy
@@ -41,6 +42,7 @@ from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
 from simlib.core.server import UNAUTHORIZED
 from simlib.engines.driver import Driver, Host, Observer
+from simlib.engines.no_time import check_passing, most_at_once
 from simlib.engines.store import Store
 from simlib.engines.work import Application
 from simlib.rows import Kind, Name
@@ -57,7 +59,19 @@ class SimClock(simpy.Environment):
 
     A call stands in SimPy's queue among the events, with its function and arguments in an
     event's place: an object for each call made a storm a tenth slower.
+
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._duration_s, self._most_at_once = inf, maxsize
+        #: Steps until the next look at whether time has passed since the last one.
+        self._steps_left, self._looked_s = maxsize, -inf
+
+    def guard(self, scenario: Scenario) -> None:
+        """Take it for an error that time stands still: where more happens than a scenario can."""
+        self._duration_s, self._most_at_once = scenario.duration_s, most_at_once(scenario)
+        self._steps_left = self._most_at_once
 
     @property
     def now_s(self) -> float:
@@ -72,7 +86,17 @@ class SimClock(simpy.Environment):
             heappush(self._queue, entry)
 
     def step(self) -> None:
-        """Make the next call, or process the next event."""
+        """Make the next call, or process the next event.
+
+        Raises
+        ------
+        SettingsError
+            If time stands still.
+        """
+        self._steps_left -= 1
+        if self._steps_left <= 0:
+            check_passing(self._looked_s, self._now, self._duration_s)
+            self._steps_left, self._looked_s = self._most_at_once, self._now
         if not self._queue or self._queue[0][3] is not None:
             super().step()
             return
@@ -117,6 +141,7 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.clock = clock
+        clock.guard(scenario)
         self.timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
         self.trace = trace
         self.observers: list[Observer] = []

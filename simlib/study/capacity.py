@@ -21,7 +21,7 @@ from simlib.interruptions import interrupting
 from simlib.run import run
 from simlib.scenario import Scenario
 from simlib.study.knobs import Knob, Point, number, turned
-from simlib.study.metrics import attempts_per_s, recovery_times_s
+from simlib.study.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s
 
 #: Called with the fraction done and a word for what is being done.
 Progress = Callable[[float, str], None]
@@ -385,9 +385,9 @@ class _Runs:
                 if awaited_s.size
                 else nan
             )
-            each_s = attempts_per_s(trace)
-            peak = float(each_s[int(_first_s(roomy)) :].max())
-            found = Point(time_s, peak, int(each_s.sum()), times_s.size)
+            peak = peak_attempts_per_s(trace, _first_s(roomy))
+            attempts = int(attempts_per_s(trace).sum())
+            found = Point(time_s, peak, attempts, times_s.size)
             self._points[scenario, thrown_out] = found
         return self._points[scenario, thrown_out]
 

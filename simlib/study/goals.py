@@ -15,9 +15,9 @@ from simlib.study.metrics import check_metric
 #: Of these metrics more is better; of those less.
 _MORE = ("availability_fraction", "delivered_fraction", "goodput_per_s")
 _LESS = (
-    "time_to_", "never_recovered", "attempts", "peak_", "amplification", "gave_up", "polling_",
-    "breaker_open_", "lost", "undelivered", "duplicate_", "head_of_line_", "round_trip_",
-    "latency_", "staleness_",
+    "time_to_", "last_back_", "never_recovered", "downtime_", "attempts", "peak_", "amplification",
+    "gave_up", "polling_", "breaker_open_", "lost", "undelivered", "duplicate_", "head_of_line_",
+    "round_trip_", "latency_", "staleness_",
 )  # fmt: skip
 #: What is sought unless somebody asks for something else.
 OBJECTIVES = ("time_to_recover_s_p99", "peak_attempts_per_s")

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.arguments import check_arguments
-from simlib.core.backoff import Backoff, ceiling
+from simlib.core.backoff import Backoff, ceiling, useful_after_s
 from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
+from simlib.core.faults import Fault
 from simlib.core.rules import nearest
 from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
-from simlib.tally import Tally
+from simlib.tally import TENTHS_PER_S, Tally
 from simlib.trace import Trace
 
 if TYPE_CHECKING:
@@ -41,13 +42,18 @@ MEANING = {
     "time_to_detect_s_p50": "half of the clients hit by a fault left OPEN this soon after it began",
     "time_to_detect_s_p95": "the same of 95 in 100",
     "time_to_detect_s_p99": "the same of 99 in 100",
-    "time_to_recover_s_p50": "half of the clients hit were OPEN again this soon after the fault",
+    "time_to_recover_s_p50": "half of the clients hit were OPEN again this soon after the fault; "
+    "0: before its end",
     "time_to_recover_s_p95": "the same of 95 in 100; inf: fewer were ever OPEN again in the run",
     "time_to_recover_s_p99": "the same of 99 in 100",
+    "last_back_s": "the last of the clients hit was OPEN again this soon after the fault",
     "never_recovered": "recoveries that did not come before the end of the run",
+    "downtime_s_p50": "half of the losses were over this soon: from leaving OPEN to OPEN again",
+    "downtime_s_p95": "the same of 95 in 100; inf: fewer were over before the end of the run",
+    "downtime_s_p99": "the same of 99 in 100",
     "attempts": "tries to open a connection",
-    "peak_attempts_per_s": "most attempts between one whole second and the next",
-    "amplification": "attempts per attempt that was needed, that is, per connection opened",
+    "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second",
+    "amplification": "attempts per connection that was of use: not lost before it was stable",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
     "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint; "
     "above 1 where jitter may pass the ceiling (of decorrelated jitter, which has none: the "
@@ -137,6 +143,22 @@ def attempts_per_s(trace: Trace) -> Floats:
     if trace.tally is not None:
         return np.asarray(trace.tally.attempts_per_s, float)
     return _per_s(trace, attempt_times_s(trace))
+
+
+def peak_attempts_per_s(trace: Trace, from_s: float = 0.0) -> float:
+    """Return the most attempts in one second, of those from a moment on.
+
+    The second may begin at any tenth of a second, so no burst is cut in two by where a whole second
+    happens to end. Of a run with counts alone, attempts count from the end of its warm-up, and by
+    whole tenths of a second.
+    """
+    if trace.tally is None:
+        times_s = attempt_times_s(trace)
+        tenths = np.bincount((times_s[times_s >= from_s] * TENTHS_PER_S).astype(np.int64))
+    else:
+        tenths = np.asarray(trace.tally.tenths)[int(from_s * TENTHS_PER_S) :]
+    until = np.append(np.zeros(TENTHS_PER_S, np.int64), np.append(tenths, 0).cumsum())
+    return float((until[TENTHS_PER_S:] - until[:-TENTHS_PER_S]).max())
 
 
 def _per_s(trace: Trace, times_s: Floats) -> Floats:
@@ -231,21 +253,47 @@ def detection_times_s(trace: Trace) -> Floats:
 def recovery_times_s(trace: Trace) -> Floats:
     """Return how long clients took to be OPEN again, from the end of each fault that interrupts.
 
-    One value for each fault that ended during the run and each client that it affected: one
-    that had been OPEN before and was not at the fault's end (or left OPEN at most 1 s after the
-    start of one that takes but a moment). inf if it never was OPEN again in the run. Whoever left
-    for good instead is not waited for.
+    One value for each fault that ended during the run and each client that it hit: one that had
+    been OPEN before, and left OPEN while the fault lasted (or at most 1 s after the start of one
+    that takes but a moment), or had left it earlier and was not back by its end. 0 if it was back
+    before the end; of one that was hit several times, its last return counts. inf if it never was
+    OPEN again in the run. Whoever left for good instead is not waited for.
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.recovery_s)
     opens = _opens(trace)
-    times = []
-    for fault in interrupting(trace.scenario):
-        if fault.end_s < trace.end_s:
-            last = (opens["start_s"] < fault.end_s) & (opens["again_s"] >= fault.end_s)
-            hit = last & opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
-            times.append(opens.loc[hit, "again_s"].to_numpy() - fault.end_s)
+    times = [
+        _times_back_s(trace.scenario, fault, opens)
+        for fault in interrupting(trace.scenario)
+        if fault.end_s < trace.end_s
+    ]
     return np.concatenate(times) if times else np.empty(0)
+
+
+def _times_back_s(scenario: Scenario, fault: Fault, opens: pd.DataFrame) -> Floats:
+    """Return how long after a fault's end each client that it hit was OPEN again."""
+    left_s, again_s = opens["stop_s"], opens["again_s"]
+    hit = opens["lost"] & (opens["start_s"] < fault.end_s)
+    hit &= left_s <= noticed_by_s(scenario, fault)
+    hit &= (left_s >= fault.start_s) | (again_s >= fault.end_s)
+    last = ~opens.loc[hit, "client"].duplicated(keep="last")
+    times_s = (again_s[hit][last] - fault.end_s).clip(lower=0.0).to_numpy()
+    return times_s[~np.isnan(times_s)]
+
+
+def downtimes_s(trace: Trace) -> Floats:
+    """Return how long each loss lasted: from leaving OPEN until the client was OPEN again.
+
+    One value for each loss from the end of the warm-up on, whatever caused it. inf if the client
+    never was OPEN again in the run. Whoever left for good, while OPEN or before it was OPEN again,
+    has no value.
+    """
+    if trace.tally is not None:
+        return np.asarray(trace.tally.downtime_s)
+    opens = _opens(trace)
+    lost = opens[opens["lost"] & (opens["stop_s"] >= trace.scenario.warm_up_s)]
+    times_s = (lost["again_s"] - lost["stop_s"]).to_numpy()
+    return times_s[~np.isnan(times_s)]
 
 
 def messages(trace: Trace) -> pd.DataFrame:
@@ -377,8 +425,8 @@ def _of_links(trace: Trace) -> dict[str, Any]:
         "polling_fraction": _ratio(time_s[looks["transport"] == "poll"].sum(), time_s.sum()),
         "breaker_open_fraction": _ratio(time_s[looks["breaker"] == "open"].sum(), time_s.sum()),
         "attempts": attempts_s.size,
-        "peak_attempts_per_s": _per_s(trace, attempts_s).max(),
-        "amplification": _ratio(attempts_s.size, (states["state"] == "open").sum()),
+        "peak_attempts_per_s": peak_attempts_per_s(trace, from_s),
+        "amplification": _amplification(attempts_s.size, _useful(trace)),
         "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
         "mean_wait_fraction": _wait_fractions(trace).mean(),
         "gave_up": notices["client"].nunique(),
@@ -386,20 +434,40 @@ def _of_links(trace: Trace) -> dict[str, Any]:
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
-    attempts_per_s = np.asarray(tally.counted("attempts"), float)
-    attempts = int(attempts_per_s.sum())
+    attempts = int(tally.counted("attempts").sum())
     number, sum_s, _, _ = tally.waits.sum(axis=0)
     return {
         "availability_fraction": _ratio(tally.open_s, tally.there_s),
         "polling_fraction": 0.0,
         "breaker_open_fraction": _ratio(tally.breaker_open_s, tally.there_s),
         "attempts": attempts,
-        "peak_attempts_per_s": attempts_per_s.max(),
-        "amplification": _ratio(attempts, tally.counted("opens").sum()),
+        "peak_attempts_per_s": peak_attempts_per_s(trace),
+        "amplification": _amplification(attempts, tally.counted("opens").sum() - tally.unstable),
         "mean_wait_s": _ratio(sum_s.sum(), number.sum()),
         "mean_wait_fraction": _ratio(*_fractions(trace, tally)),
         "gave_up": int(tally.counted("gave_up").sum()),
     }
+
+
+def _useful(trace: Trace) -> int:
+    """Return how many connections, opened since the warm-up, were of use.
+
+    Those that were lost before they were stable were not.
+    """
+    opens = _opens(trace)
+    opens = opens[opens["start_s"] >= trace.scenario.warm_up_s]
+    backoffs = _backoffs(trace.scenario)
+    useful_s = {
+        client: useful_after_s(backoffs[trace.scenario.herd_of(client)])
+        for client in opens["client"].unique().tolist()
+    }
+    unstable = opens["lost"] & (opens["stop_s"] < opens["start_s"] + opens["client"].map(useful_s))
+    return len(opens) - int(unstable.sum())
+
+
+def _amplification(attempts: int, useful: int) -> float:
+    """Return attempts per connection of use; inf: all were in vain; NaN: there were none."""
+    return inf if attempts and not useful else _ratio(attempts, useful)
 
 
 def _backoffs(scenario: Scenario) -> list[Backoff]:
@@ -457,7 +525,9 @@ def _of_faults(trace: Trace) -> dict[str, Any]:
     return {
         **_quantiles("time_to_detect_s", detection_times_s(trace), 50, 95, 99),
         **_quantiles("time_to_recover_s", recovery_s, 50, 95, 99),
+        "last_back_s": recovery_s.max() if recovery_s.size else nan,
         "never_recovered": int(np.isinf(recovery_s).sum()),
+        **_quantiles("downtime_s", downtimes_s(trace), 50, 95, 99),
     }
 
 

@@ -17,7 +17,13 @@ from simlib.core.path import Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.run import run
 from simlib.scenario import Scenario
-from simlib.study.metrics import Floats, attempts_per_s, recovery_times_s, row
+from simlib.study.metrics import (
+    Floats,
+    attempts_per_s,
+    peak_attempts_per_s,
+    recovery_times_s,
+    row,
+)
 from simlib.trace import Trace
 from simlib.workload import Workload
 
@@ -25,10 +31,11 @@ from simlib.workload import Workload
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Columns of `storms`, and what each is.
 COLUMNS = {
-    "peak_attempts_per_s": "most attempts within one second, from the outage's start on",
+    "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second "
+    "from the outage's start on",
     "peak_after_per_s": "the same from the outage's end on",
     "attempts_per_client": "attempts from the outage's start on, for each client",
-    "amplification": "attempts made for each that was needed, of the whole run",
+    "amplification": "attempts per connection that was of use, of the whole run",
     "back_s_p50": "half of the clients were open again so soon after the outage's end",
     "back_s_p95": "the same of 95 in 100",
     "never_back": "clients that were not open again in the run",
@@ -158,12 +165,11 @@ def storms(
 
 
 def _of(trace: Trace) -> dict[str, float]:
-    attempts = attempts_per_s(trace)
-    after = attempts[_START_S:]
+    after = attempts_per_s(trace)[_START_S:]
     back_s = np.sort(recovery_times_s(trace))
     return {
-        "peak_attempts_per_s": float(after.max()),
-        "peak_after_per_s": float(attempts[int(trace.scenario.faults[0].end_s) :].max()),
+        "peak_attempts_per_s": peak_attempts_per_s(trace, _START_S),
+        "peak_after_per_s": peak_attempts_per_s(trace, trace.scenario.faults[0].end_s),
         "attempts_per_client": float(after.sum()) / trace.scenario.clients,
         "amplification": float(row(trace)["amplification"]),
         "back_s_p50": _quantile(back_s, 0.5),

@@ -67,7 +67,7 @@ METRICS = (
         "peak_attempts_per_s",
         absolute=2.0,
         relative=0.05,
-        why="an attempt falls into the next second",
+        why="an attempt falls just outside of the second",
     ),
     Metric("amplification", absolute=0.1, relative=0.02, why=_EDGE),
     Metric("mean_wait_s", absolute=0.01, relative=0.02, why=_EDGE),

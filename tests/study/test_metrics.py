@@ -389,7 +389,7 @@ def test_who_is_open_already_counts_from_the_end_of_the_warm_up():
     assert isnan(numbers["amplification"])
 
 
-def test_a_peak_is_of_whole_seconds_without_what_came_before():
+def test_a_peak_is_without_what_came_before_the_end_of_the_warm_up():
     # Attempts at 0, 0.1, ... 0.9 s; then the storm, in which five come again.
     trace = sl.run(
         scenario(sl.Fault("reset", start_s=5, clients_fraction=0.5), clients=10, ramp_s=1)

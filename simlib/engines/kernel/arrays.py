@@ -18,10 +18,11 @@ from simlib.core.server import accepts
 from simlib.engines import reasons
 from simlib.engines.flat import flat
 from simlib.engines.kernel import needs, state, wheel
+from simlib.engines.no_time import most_at_once
 from simlib.engines.orders import RESTART
 from simlib.interruptions import interrupting, noticed_by_s
 from simlib.scenario import Scenario
-from simlib.tally import Tally
+from simlib.tally import TENTHS_PER_S, Tally
 
 #: Room at first for handshakes whose clients have gone, for those that wait, for times to
 #: detect, for what watched clients are told.
@@ -39,13 +40,24 @@ _COLUMNS = (
 
 
 def bytes_per_client(scenario: Scenario) -> int:
-    """Return what a client takes: its records, its next event, a time to recover of each fault."""
-    each = _size(state.CLIENT) + _size(wheel.FAR) + 8 * len(interrupting(scenario))
+    """Return what a client takes: its records, its next event, its times away and to recover."""
+    each = _size(state.CLIENT) + _size(wheel.FAR) + 8 + 8 * len(interrupting(scenario))
     if needs.needs_extras(scenario) or needs.meets(scenario):
         each += _size(state.EXTRA) + 8
     if needs.needs_lanes(scenario):
         each += _size(state.LANES)
     return each
+
+
+def bytes_of_counts(scenario: Scenario) -> float:
+    """Return what the counts of a run take."""
+    return scenario.duration_s * (state.COLUMNS + TENTHS_PER_S) * 8
+
+
+def bytes_of_herds(scenario: Scenario) -> int:
+    """Return what settings and waits of the herds take."""
+    each = flat([scenario.client]).itemsize + state.MOST_ATTEMPTS * 4 * 8
+    return len(scenario.herds) * each
 
 
 def _size(record: Any) -> int:
@@ -79,9 +91,10 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
         run["pings"] = needs.beats(scenario)
     own = np.zeros(clients, state.CLIENT)
-    own["lost_s"] = inf
+    own["lost_s"], own["opened_s"] = inf, -inf
     own["deadline_s"] = inf
-    own["is_watched"][mine] = True
+    is_watched = np.zeros(clients if mine else 1, np.uint8)
+    is_watched[mine] = True
     policies = [*(herd.client for herd in scenario.herds), scenario.client]
     most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
@@ -110,9 +123,12 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         interruptions=_interruptions(scenario),
         recovery_s=np.empty(clients + _DETECTIONS),
         detection_s=np.empty(_DETECTIONS),
+        downtime_s=np.empty(clients + _DETECTIONS),
         bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COLUMNS), np.int64),
+        tenths=np.zeros(int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2, np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
         found=np.zeros(rooms, np.int64),
+        watched=is_watched,
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
     )
 
@@ -147,7 +163,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
         "has_lanes": needs.needs_lanes(scenario), "is_plain": needs.is_plain(scenario),
         "fuses": needs.fuses(scenario), "tells": needs.tells(scenario),
         "tracks": 2 if needs.orders(scenario) else server.max_connections < inf,
-        "pings": needs.pings(scenario),
+        "pings": needs.pings(scenario), "most_at_once": most_at_once(scenario, messages=False),
     }  # fmt: skip
     run = np.zeros(1, state.RUN)
     for name, value in values.items():
@@ -211,6 +227,8 @@ def grown(w: state.Fleet) -> state.Fleet:
         changes["recovery_s"] = _doubled(w.recovery_s)
     if run["detected"] + several >= w.detection_s.size:
         changes["detection_s"] = _doubled(w.detection_s)
+    if run["returned"] + 2 >= w.downtime_s.size:
+        changes["downtime_s"] = _doubled(w.downtime_s)
     if run["logged"] + 2 * run["watched"] + 8 >= w.log.size:
         changes["log"] = _doubled(w.log)
     return w._replace(**changes)
@@ -254,8 +272,13 @@ def tally(w: state.Fleet, end_s: float) -> Tally:
     return Tally(
         bins=bins,
         columns=_COLUMNS,
-        recovery_s=_ascending(0, w.recovery_s[: run["recovered"]], _never_back(w, end_s)),
+        recovery_s=_ascending(
+            _back_before(w, end_s), w.recovery_s[: run["recovered"]], _never_back(w, end_s)
+        ),
         detection_s=_ascending(run["detected_at_once"], w.detection_s[: run["detected"]], 0),
+        downtime_s=_ascending(0, w.downtime_s[: run["returned"]], _away(w)),
+        unstable=int(run["unstable"]),
+        tenths=w.tenths[: TENTHS_PER_S * len(bins)],
         waits=np.concatenate([waits[:, :2] + waits[:, 2:], waits[:, 2:]], axis=1),
         there_s=_there_s(w, last_s),
         open_s=float(run["open_s"] + _since(w, w.clients, "state", _OPEN, "opened_s", last_s)),
@@ -295,6 +318,20 @@ def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
 def _slices(size: int) -> Iterator[slice]:
     """Return the clients a part at a time, so that what is worked out takes no second memory."""
     return (slice(first, first + _AT_A_TIME) for first in range(0, size, _AT_A_TIME))
+
+
+def _back_before(w: state.Fleet, end_s: float) -> int:
+    """Return how many that a fault hit were back before its end, of the faults that are over."""
+    return int(sum(f["back"] for f in w.interruptions if f["end_s"] < end_s))
+
+
+def _away(w: state.Fleet) -> int:
+    """Return how many have lost their connection, and are not OPEN again."""
+    away = 0
+    for part in _slices(w.clients.size):
+        lost_s = w.clients["lost_s"][part][w.clients["state"][part] != _OPEN]
+        away += int(((lost_s >= w.run[0]["warm_up_s"]) & (lost_s < inf)).sum())
+    return away
 
 
 def _never_back(w: state.Fleet, end_s: float) -> int:

@@ -6,7 +6,7 @@ from math import inf
 
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
-from simlib.engines.kernel.gate import drain, end_all, in_order, waits_for
+from simlib.engines.kernel.gate import drain, end_all, end_ghost, in_order
 from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count, uncount
 from simlib.engines.kernel.whom import hits
 
@@ -89,10 +89,14 @@ def _begin_cut(w: Fleet, index: int) -> None:
     run = w.run[0]
     run.cut_by, run.cut_next, run.cut_size = index, 0, run.clients
     for place in range(w.ghosts.size):
-        i = w.ghosts[place].client
-        # On its way while its client waits: cut as well. Given up before: it arrives.
-        if i >= 0 and waits_for(w, place) and hits(w, index, i):
-            w.ghosts[place].client = -1
+        ghost = w.ghosts[place]
+        if ghost.client < 0 or not hits(w, index, ghost.client):
+            continue
+        if ghost.stage == TAKEN:
+            end_ghost(w, place)
+        else:
+            # It is on its way, and will find nobody.
+            ghost.client = -1
     if run.is_ordered:
         found = 0
         for i in range(run.clients):

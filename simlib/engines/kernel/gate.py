@@ -27,6 +27,7 @@ from simlib.engines.kernel.state import (
     GHOST_END,
     GHOST_SHUT,
     GREETED,
+    LAST_TURN,
     QUEUED,
     SENT,
     SERVED,
@@ -324,10 +325,12 @@ def _new_ghost(w: Fleet, i: int, connection: int, stage: int) -> int:
 def bury(w: Fleet, place: int) -> None:
     """Free a ghost's place; events of it that are still to come are passed by."""
     ghost = w.ghosts[place]
-    ghost.next = w.run[0].ghost_free
     ghost.client = -1
     ghost.turn += 1
-    w.run[0].ghost_free = place
+    if ghost.turn <= LAST_TURN:
+        # A place whose turns are used up stays empty: no two of its ghosts have the same turn.
+        ghost.next = w.run[0].ghost_free
+        w.run[0].ghost_free = place
 
 
 def in_order(found: Any, records: Any, size: int) -> None:

@@ -37,16 +37,21 @@ from simlib.engines.kernel.state import (
 )
 from simlib.engines.kernel.turns import FEW, follow, is_short, times_out, wakes_instead
 from simlib.engines.kernel.wheel import next_s, pop, put
+from simlib.engines.no_time import NO_TIME_S
 
 #: What `advance` says of how it stopped.
-DONE, MORE, GROW = range(3)
+DONE, MORE, GROW, STILL, WORN_OUT = range(5)
 _STOPPED, _SUSPENDED = State.STOPPED.value, State.SUSPENDED.value
 _DEPLOY, _CLOSE = FaultKind.DEPLOY.value, FaultKind.CLOSE.value
 _HERD, _STAY = Stream.HERD.value, Stream.STAY.value
 
 
 def advance(w: Fleet, events: int) -> int:
-    """Play so many events at most; say whether the run is over, or an array must grow first."""
+    """Play so many events at most; say whether the run is over, or why it stops before.
+
+    An array must grow first; time stands still; or a client has drawn more waits than can be told
+    apart.
+    """
     run = w.run[0]
     look_ahead(w)
     for _ in range(events):
@@ -74,7 +79,18 @@ def advance(w: Fleet, events: int) -> int:
                 i, kind = _whose(w, what, now)
         if i != NOBODY:
             follow(w, i, kind, now)
+        if _is_stuck(w, now):
+            return WORN_OUT if run.is_worn_out else STILL
     return MORE
+
+
+def _is_stuck(w: Fleet, now: float) -> bool:
+    """Whether time stands still, or a client's draws are used up."""
+    run = w.run[0]
+    if now - run.stood_s >= NO_TIME_S:
+        run.stood_s, run.at_once = now, 0
+    run.at_once += 1
+    return bool(run.at_once > run.most_at_once or run.is_worn_out)
 
 
 def _wanted(w: Fleet) -> int:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from simlib.core.events import Reason
 from simlib.engines.kernel.wheel import Wheel
+from simlib.tally import TENTHS_PER_S
 
 #: What can happen next to a client. Of these, its link is told:
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
@@ -19,7 +20,9 @@ KIND_BITS, TURN_BITS = 12, 24
 #: the server ends its connection because of a fault.
 BY_FAULT, SHUT_BY = 32, 1 << (KIND_BITS - 1)
 MOST_FAULTS = SHUT_BY - BY_FAULT
+#: Clients and ghosts are numbered below this; a client's draws, and a ghost's turns, up to that.
 MOST_CLIENTS = 1 << (63 - KIND_BITS - TURN_BITS)
+LAST_TURN = (1 << TURN_BITS) - 1
 
 #: How far the current attempt has come: nothing but a greeting was sent; the request was; the
 #: server works on it or has it open; the server has nothing more to do with it.
@@ -41,9 +44,10 @@ CLIENT = [
     ("draws", "i4"),
     ("state", "u1"),
     ("stage", "u1"),
-    ("herd", "u1"),
-    ("is_watched", "u1"),
+    ("herd", "u2"),
 ]
+#: A client's herd is a number of two bytes; who is in none has the number of herds.
+MOST_HERDS = (1 << 16) - 1
 #: What only some policies need of a client: breaker, budgets, the last wait, the start of the
 #: last attempt, the order of lines.
 EXTRA = [
@@ -103,7 +107,9 @@ RUN = [
     ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
     ("queued", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
-    ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"),
+    ("returned", "i8"), ("unstable", "i8"),
+    ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"), ("is_worn_out", "i8"),
+    ("stood_s", "f8"), ("at_once", "i8"), ("most_at_once", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
 #: status or close code, and which server ends all connections because of it (by its generation,
@@ -111,8 +117,11 @@ RUN = [
 MARK = [("origin", "i8"), ("reason", "i8"), ("code", "i8"), ("shunned_by", "i8")]
 #: When a fault starts or stops.
 EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
-#: A fault that the metrics look at, and until when whoever leaves OPEN was hit by it.
-INTERRUPTION = [("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8")]
+#: A fault that the metrics look at, until when whoever leaves OPEN was hit by it, and how many of
+#: those that it hit have come back before its end, to stay until then.
+INTERRUPTION = [
+    ("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8"), ("back", "i8"),
+]  # fmt: skip
 #: What a watched client was told, or what its server did for it: an `Input`, or one of these.
 LOG = [
     ("time_s", "f8"), ("what", "i8"), ("client", "i8"), ("connection", "i8"), ("reason", "i8"),
@@ -145,9 +154,14 @@ class Fleet(NamedTuple):
     interruptions: Any
     recovery_s: Any
     detection_s: Any
+    downtime_s: Any
     bins: Any
+    #: Attempts by tenth of a second, from the end of the warm-up on.
+    tenths: Any
     waits: Any
     found: Any
+    #: Of each client, whether it is watched, where any is.
+    watched: Any
     log: Any
 
 
@@ -176,6 +190,11 @@ def number_of(w: Fleet, i: int) -> int:
     return int(w.run[0].first + i * w.run[0].stride)
 
 
+def is_watched(w: Fleet, i: int) -> bool:
+    """Whether what happens to a client is written down."""
+    return bool(w.run[0].watched > 0 and w.watched[i] > 0)
+
+
 def write_down(
     w: Fleet,
     i: int,
@@ -188,7 +207,7 @@ def write_down(
 ) -> None:
     """Write down what happens to a watched client."""
     run = w.run[0]
-    if w.clients[i].is_watched:
+    if is_watched(w, i):
         row = w.log[run.logged]
         row.time_s, row.what, row.client = now, what, number_of(w, i)
         row.connection, row.reason, row.hint_s, row.code = connection, reason, hint_s, code
@@ -200,6 +219,14 @@ def count(w: Fleet, now: float, column: int) -> None:
     place = _bin(w, now)
     if place < w.bins.shape[0]:
         w.bins[place, column] += 1
+
+
+def count_attempt(w: Fleet, now: float) -> None:
+    """Count an attempt in the second and the tenth of a second of a moment."""
+    count(w, now, ATTEMPTS)
+    tenth = int(now * TENTHS_PER_S)
+    if now >= w.run[0].warm_up_s and tenth < w.tenths.size:
+        w.tenths[tenth] += 1
 
 
 def uncount(w: Fleet, now: float, column: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.core.backoff import useful_after_s
 from simlib.core.breaker import BreakerState, Guard
 from simlib.core.events import Reason
 from simlib.core.fallback import Carrier
@@ -24,7 +25,6 @@ from simlib.engines.kernel.network import connected_s, down_s, up_s
 from simlib.engines.kernel.state import (
     ADMIT,
     ARRIVE,
-    ATTEMPTS,
     BY_FAULT,
     CONNECTED,
     CUT,
@@ -34,6 +34,7 @@ from simlib.engines.kernel.state import (
     GIVE_UP,
     GIVE_UPS,
     GREETED,
+    LAST_TURN,
     LEAVE,
     LEAVES,
     MENDS,
@@ -56,8 +57,10 @@ from simlib.engines.kernel.state import (
     WAKE,
     Fleet,
     count,
+    count_attempt,
     counted_s,
     event,
+    is_watched,
     number_of,
     wide,
     write_down,
@@ -114,7 +117,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if kind == NOTHING or now >= run.duration_s:
             break
         alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
-        alone = alone and w.clients[i].is_watched == 0 and turns < _LONGEST
+        alone = alone and not is_watched(w, i) and turns < _LONGEST
         alone = alone and not _meets(w, link, now)
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
             put(w.wheel, now, event(i, link.draws, kind))
@@ -185,6 +188,7 @@ def is_short(w: Fleet, more: int) -> bool:
     times = 2 * w.interruptions.size
     return bool(
         is_full(w.wheel, more)
+        or run.returned + 2 >= w.downtime_s.size
         or run.recovered + times >= w.recovery_s.size
         or run.detected + times >= w.detection_s.size
         or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
@@ -353,10 +357,11 @@ def _note(
     if link.state == _WAITING:
         _note_wait(w, c.herd, link, reason, hint_s, now)
     elif link.state == _CONNECTING:
-        count(w, now, ATTEMPTS)
+        count_attempt(w, now)
     elif link.state == _OPEN:
         count(w, now, OPENS)
         _note_recovery(w, c.lost_s, before.opened_s, now)
+        _note_return(w, c.lost_s, now)
     elif told == _TOLD_STOP:
         _note_leaving(w, i, now)
     elif link.state == _STOPPED:
@@ -364,9 +369,8 @@ def _note(
     if before.state == _OPEN and link.state != _OPEN:
         run.open_s += counted_s(w, before.opened_s, now)
         if told != _TOLD_STOP:
-            c.lost_s = now
             count(w, now, ENDS)
-            _note_detection(w, before.opened_s, now)
+            _note_loss(w, i, before.opened_s, now)
     if link.guard.state != before.guard.state:
         _note_breaker(w, i, before.guard.state, link.guard.state, now)
 
@@ -401,9 +405,34 @@ def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None
         return
     for k in range(w.interruptions.size):
         f = w.interruptions[k]
-        if f.ended and opened_s < f.end_s <= now and lost_s <= f.noticed_s:
+        if f.ended == 0 or opened_s >= f.end_s or lost_s > f.noticed_s:
+            continue
+        if now >= f.end_s:
             w.recovery_s[run.recovered] = now - f.end_s
             run.recovered += 1
+        elif lost_s >= f.start_s:
+            f.back += 1
+
+
+def _note_return(w: Fleet, lost_s: float, now: float) -> None:
+    run = w.run[0]
+    if run.warm_up_s <= lost_s < inf:
+        w.downtime_s[run.returned] = now - lost_s
+        run.returned += 1
+
+
+def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
+    run, c = w.run[0], w.clients[i]
+    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.rules[c.herd].backoff):
+        run.unstable += 1
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        again = now <= f.noticed_s and opened_s < f.end_s
+        if again and f.ended and f.start_s <= c.lost_s <= f.noticed_s:
+            # It was back, and is hit a second time: of a client its last return counts.
+            f.back -= 1
+    c.lost_s = now
+    _note_detection(w, opened_s, now)
 
 
 def _note_detection(w: Fleet, opened_s: float, now: float) -> None:
@@ -454,6 +483,9 @@ def _keep(w: Fleet, i: int, link: Link) -> None:
     c.deadline_s = link.deadline_s
     c.opened_s = link.opened_s
     c.draws = link.draws
+    if link.draws >= LAST_TURN:
+        # Its next events could not be told from those of its first draws.
+        w.run[0].is_worn_out = 1
     if w.run[0].has_extras:
         e = w.extras[i]
         e.breaker, e.until_s, e.probes = link.guard.state, link.guard.until_s, link.guard.probes
