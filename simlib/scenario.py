@@ -216,6 +216,11 @@ class Scenario(Ruled):
         return changed
 
 
+def changed(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with several settings replaced at once, as `Scenario.replace` does."""
+    return scenario.replace(settings)
+
+
 def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
     """Return the value at a path such as ``server.workers``, and its rule if it is a number.
 

@@ -11,7 +11,7 @@ import simlib as sl
 from simlib import cli
 from simlib.cli.given import scenario_of
 from simlib.networks import network, networks
-from simlib.scenario import build
+from simlib.scenario import build, changed
 
 #: Has a path, a client and faults of its own.
 OWN = sl.Scenario(
@@ -129,6 +129,7 @@ def test_an_error_in_a_network_s_file_names_it_and_the_key(tmp_path, text, wrong
 def test_a_preset_replaces_all_of_the_client(key):
     name = "phoenix" if key == "client.preset" else "preset:phoenix"
     assert sl.presets["phoenix"].client == OWN.replace(key, name).client
+    assert OWN.replace(key, name) == changed(OWN, {key: name})
 
 
 @pytest.mark.parametrize("first", ["client", "client.preset"])

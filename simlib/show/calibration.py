@@ -72,7 +72,9 @@ def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
     """
     with style():
         canvas = new_panels(6.0, 6.0)[0] if axes is None else axes
-        low, high = (max(1e-5, float(v)) for v in (found.one_way_s[0], found.one_way_s[-1]))
+        # A logarithmic axis has no place for zero.
+        above_s = found.one_way_s[found.one_way_s > 0.0]
+        low, high = (float(above_s[0]), float(above_s[-1])) if len(above_s) else (1e-5, 1e-5)
         canvas.plot([low, high], [low, high], color="#555555", linewidth=1.0, linestyle="--")
         for fit, colour in zip(found.fits[:3], OTHER_COLOURS, strict=False):
             measured, fitted = quantile_pairs(found, fit)
