@@ -33,7 +33,13 @@ _USED = {
     "retry_after_s": np.nan,
     "late_s": np.nan,
     "end_late_s": np.nan,
+    "client_late_s": np.nan,
 }
+#: How well a wait must have been timed to say something of a policy, and that in words.
+_CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
+CERTAINLY = "to within 20 ms or 2 %"
+#: A client may not have seen that it was open if it had to wait for this share of that time.
+_UNNOTICED = 0.5
 #: Attempts that begin so long before another one has ended are not its successors.
 _OVERLAP_S = 0.05
 #: In the place of a number: the wait after a stable connection was lost, which stands apart.
@@ -105,22 +111,25 @@ def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     The attempt is 0 where nobody can say, and `LOST` after a loss that is not counted.
     """
     attempts = np.zeros(len(followed), np.int64)
+    unsure = followed["client_late_s"].fillna(0.0) > _UNNOTICED * followed["open_s"]
     counts: dict[Any, float] = {}
     columns = ("client", "opened", "open_s", "seen")
-    for i, (client, opened, open_s, seen) in enumerate(
-        zip(*(followed[name] for name in columns), strict=True)
+    for i, (client, opened, open_s, seen, is_unsure) in enumerate(
+        zip(*(followed[name] for name in columns), unsure, strict=True)
     ):
         count = counts.get(client, 0.0)
         is_stable = opened and open_s >= counting.stable_after_s
         if is_stable:
             count = 0.0
+        # A late client may not have noticed that it was open, and then its count goes on.
+        is_known = seen and not (is_stable and is_unsure)
         if is_stable and not counting.counts_loss:
-            attempts[i] = LOST if seen else 0
+            attempts[i] = LOST if is_known else 0
         else:
             count += 1.0
-            attempts[i] = count if seen and count < inf else 0
+            attempts[i] = count if is_known and count < inf else 0
         # What was missed was an attempt too, but nobody knows how many.
-        counts[client] = count if seen else inf
+        counts[client] = count if is_known else inf
     before_s = followed.groupby("client", sort=False)["wait_s"].shift(1)
     before_s = before_s.where(attempts > 1, 0.0)
     return followed.assign(attempt=attempts, previous_s=before_s)
@@ -129,6 +138,12 @@ def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
 def fitted(waits: pd.DataFrame) -> pd.DataFrame:
     """Return the waits that say something of the policy: with a number, and without a hint."""
     return waits[(waits["attempt"] > 0) & waits["retry_after_s"].isna()]
+
+
+def is_uncertain(waits: pd.DataFrame) -> pd.Series:
+    """Return which waits may be longer or shorter than they were measured, by too much."""
+    off_s = waits["late_s"].fillna(0.0) + waits["early_s"].fillna(0.0)
+    return off_s > np.maximum(_CERTAIN_S, _CERTAIN_FRACTION * waits["wait_s"])
 
 
 def hypotheses(followed: pd.DataFrame) -> list[Counting]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from simlib.core.errors import SettingsError
+from simlib.lab.lateness import waited_for_cpu_s
 
 #: The environment of a client has its URL and its number under these names.
 URL, NUMBER = "SIMLIB_URL", "SIMLIB_CLIENT"
@@ -53,6 +54,11 @@ class Command:
     def status(self) -> int | None:
         """Its exit status; None while it runs."""
         return self._process.returncode
+
+    @property
+    def waited_for_cpu_s(self) -> float:
+        """How long it has been ready to run without running; NaN if nobody knows."""
+        return waited_for_cpu_s(self._process.pid)
 
     @property
     def last_words(self) -> str:

@@ -194,7 +194,13 @@ def _unevenness(place: Floats) -> tuple[float, float]:
 # --- the fit -----------------------------------------------------------------------------
 
 
-def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = True) -> Fit:
+def fit(
+    waits: pd.DataFrame,
+    blur_s: float | None = None,
+    *,
+    intervals: bool = True,
+    near: Fit | None = None,
+) -> Fit:
     """Find the policy that explains observed waits best.
 
     Parameters
@@ -207,6 +213,9 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
         the same but for it show, up to 15 ms.
     intervals : bool
         Without, the numbers are of the best family alone and have no intervals: it is quicker.
+    near : Fit, optional
+        A fit of nearly the same waits: only its families are looked at, from its numbers on, unless
+        none of them agrees. It is quicker too.
 
     Returns
     -------
@@ -226,7 +235,9 @@ def fit(waits: pd.DataFrame, blur_s: float | None = None, *, intervals: bool = T
     """
     seen = _checked(waits)
     blurred_s = _blur_s(seen) if blur_s is None else blur_s
-    candidates = _candidates(seen, blurred_s)
+    candidates = [] if near is None else _again(near, seen, blurred_s)
+    if not any(each.goodness.is_good for each in candidates):
+        candidates = _candidates(seen, blurred_s)
     table = _table(seen, blurred_s)
     candidates += [] if table is None else [table]
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
@@ -265,6 +276,14 @@ def _blur_s(waits: Waits) -> float:
     same_s = [spread_s for spread_s in spreads_s if spread_s < _MOST_BLUR_S]
     # Where waits vary a little by themselves too, those that vary least show the errors.
     return max(BLUR_S, float(np.quantile(same_s, 0.25))) if same_s else BLUR_S
+
+
+def _again(near: Fit, waits: Waits, blur_s: float) -> list[Candidate]:
+    """Return the families of a fit of nearly the same waits at their best."""
+    rough = [
+        _Rough(each.family, 0.0, [each.values]) for each in near.candidates if each.family.free
+    ]
+    return _best_of(rough, waits, _some(waits), blur_s)
 
 
 def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:

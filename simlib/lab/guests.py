@@ -9,7 +9,7 @@ time may be mistaken for each other, and a client with two connections at once c
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nan
 
 from simlib.lab.observation import Attempt
 
@@ -31,6 +31,8 @@ class Guest:
     begun: int = 0
     ended: int = 0
     last_ended_s: float = 0.0
+    #: How long it had waited for a processor when that was looked at last; NaN if nobody knows.
+    waited_for_cpu_s: float = nan
     longest_wait_s: float = -1.0
     #: Until then nobody could see it, since the port was closed.
     unseen_until_s: float = 0.0
@@ -41,7 +43,7 @@ class Guest:
 
     def came(self, attempt: Attempt) -> float:
         """Take in an attempt; return the wait before it, NaN before the first."""
-        wait_s = attempt.accept_s - self.last_ended_s if self.attempts else float("nan")
+        wait_s = attempt.accept_s - self.last_ended_s if self.attempts else nan
         if self.attempts:
             self.longest_wait_s = max(self.longest_wait_s, wait_s)
         self.live, self.gone = attempt, False

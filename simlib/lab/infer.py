@@ -61,7 +61,7 @@ class Inference:
     @property
     def policy(self) -> dict[str, Any] | None:
         """The client's settings that were told, as a scenario has them; None without a policy."""
-        if self.fit is None or self.fit.is_none:
+        if self.fit is None or self.fit.is_none or self.unjudged:
             return None
         settings: dict[str, Any] = {"backoff": _backoff(self.fit)}
         for each in self.findings:
@@ -140,6 +140,24 @@ class Inference:
         numbers = self.numbers().round(4).to_string() if self.fit is not None else ""
         return "\n".join([f"Policy: {self.verdict}", numbers, *near]).strip()
 
+    @property
+    def unjudged(self) -> str:
+        """Why the machine was too busy for the fit to be believed; empty if it may be."""
+        if self.fit is None:
+            return ""
+        waits, lies = self.fit.waits, bands(self.fit.best.rules, self.fit.waits)
+        left_out = self._value(LEFT_OUT)
+        count = left_out if isinstance(left_out, float) else 0.0
+        if self.fit.is_none and count > _MOST_LEFT_OUT * (count + len(waits)):
+            words = f"{count:.0f} waits were not timed {chains.CERTAINLY}"
+            return f"{words}, and no policy agrees with the other {len(waits)}"
+        off_s = float(np.median(waits.late_s + waits.early_s))
+        width_s = float(np.median(lies.high_s - lies.low_s))
+        if 0.0 < width_s < _WIDER * off_s:
+            words = f"waits vary by {width_s:.2g} s, and the machine was late by {off_s:.2g} s"
+            return f"{words}: the one may be the other"
+        return ""
+
     def _told_policy(self) -> dict[str, Any]:
         if self.policy is None:
             raise SettingsError("policy", self.source, f"cannot be written: {self.verdict}")
@@ -151,6 +169,8 @@ class Inference:
         if self.fit is None:
             return self.why_not
         best, count = self.fit.best, len(self.fit.waits)
+        if self.unjudged:
+            return f"could not be judged: {self.unjudged}"
         if self.fit.is_none:
             return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
         return f"{best.name}, from {count} waits"
@@ -180,6 +200,12 @@ def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
     return {"ends_on": list(as_codes(ends)), "suspends_on": list(as_codes(suspends))}
 
 
+#: The finding of waits that were not timed well enough.
+LEFT_OUT = "waits left out"
+#: With a larger share of them left out, "none of these" would be too much to say.
+_MOST_LEFT_OUT = 0.2
+#: Jitter must be so many times as wide as what lateness may have added.
+_WIDER = 3.0
 #: The finding of a wait after a loss that does not count.
 AFTER_LOSS = "wait after a lost connection"
 #: Findings that are settings of a client.
@@ -311,6 +337,7 @@ def infer(
         *_heed(waits, found, blurred_s),
         _once(found),
         *_apart(waits, found, counting),
+        *_left_out(waits),
         *phases.stops(rows, longest_s, end_s),
     ]
     near = []
@@ -356,7 +383,7 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
     counting = counts.guessed(followed)
     found: Fit | None = None
     for _ in range(_ROUNDS):
-        found, why_not = _fit(chains.numbered(followed, counting), blur_s)
+        found, why_not = _fit(chains.numbered(followed, counting), blur_s, found)
         if found is None:
             return counting, None, why_not
         better = counts.told(followed, found, counting).counting
@@ -367,7 +394,7 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
     if found.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = Counting(counting.stable_after_s, not counting.counts_loss)
-        tried, _ = _fit(chains.numbered(followed, other), blur_s)
+        tried, _ = _fit(chains.numbered(followed, other), blur_s, found)
         if tried is not None and not tried.is_none:
             counting, found = other, tried
     return counting, with_intervals(found), ""
@@ -376,17 +403,22 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
 _ROUNDS = 3
 
 
-def _fit(waits: pd.DataFrame, blur_s: float | None) -> tuple[Fit | None, str]:
+def _fit(waits: pd.DataFrame, blur_s: float | None, near: Fit | None) -> tuple[Fit | None, str]:
     """Return the fit, or why there is none; waits after an answer that is unlike are left out."""
     usable = chains.fitted(waits)
     if len(usable) < LEAST_WAITS:
         words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
         return None, f"{words}; a longer phase status 503 or silent tells more"
-    found = fit(usable, blur_s, intervals=False)
+    seen, usable = len(usable), usable[~chains.is_uncertain(usable)]
+    if len(usable) < LEAST_WAITS:
+        words = f"could not be judged: of {seen} waits {len(usable)} were timed {chains.CERTAINLY}"
+        words += f", of at least {LEAST_WAITS}; observe it on a machine that is less busy"
+        return None, words
+    found = fit(usable, blur_s, intervals=False, near=near)
     odd = [rows for _, rows in _odd(usable, found.best.rules, found.blur_s)]
     kept = usable.drop(pd.concat(odd).index) if odd else usable
     if len(usable) > len(kept) >= max(LEAST_WAITS, len(usable) // 2):
-        return fit(kept, blur_s, intervals=False), ""
+        return fit(kept, blur_s, intervals=False, near=found), ""
     return found, ""
 
 
@@ -443,7 +475,9 @@ def _heeds(about: str, waits: pd.DataFrame, found: Fit | None, blur_s: float) ->
         return phases.not_enough(about, "status with Retry-After", 0, 1, tells)
     count = len(hinted)
     over_s = (hinted["wait_s"] - hinted["retry_after_s"]).to_numpy(np.float64)
-    early = int((over_s < -(0.05 + 5.0 * blur_s)).sum())
+    # Where the lab was late to note an end, a wait looks shorter than it was.
+    unsure_s = hinted["early_s"].fillna(0.0).to_numpy() if "early_s" in hinted else 0.0
+    early = int((over_s + unsure_s < -(0.05 + 5.0 * blur_s)).sum())
     if early:
         words = f"came back before the time it was told, {early} of {count} times"
         return Finding(about, "no", nan, nan, count, words)
@@ -464,6 +498,18 @@ def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
     width_s = np.maximum(lies.high_s - lies.low_s, 1e-9)
     longer = np.clip((lies.high_s + found.blur_s - hint_s) / width_s, 0.0, 1.0)
     return float(np.prod(longer)) < _UNLIKELY
+
+
+def _left_out(waits: pd.DataFrame) -> list[Finding]:
+    """Return how many waits were left out of the policy since the machine was late."""
+    usable = chains.fitted(waits)
+    uncertain = chains.is_uncertain(usable)
+    if not uncertain.any():
+        return []
+    off_s = (usable["late_s"] + usable["early_s"]).max()
+    words = f"the machine was busy: these were not timed {chains.CERTAINLY}, by up to {off_s:.2g} s"
+    count = float(uncertain.sum())
+    return [Finding(LEFT_OUT, count, nan, nan, len(usable), words)]
 
 
 def _once(found: Fit | None) -> Finding:

@@ -258,7 +258,8 @@ def log_likelihood(rules: Backoff, waits: Waits, blur_s: float | Floats) -> floa
         return float(log_density(found, waits, blur_s).sum())
     kept = drawn_once(found, waits, blur_s)
     point = _point(waits.wait_s - kept.wait_s, blur_s)
-    point = _with_lateness(point, kept.wait_s, kept.wait_s, waits)
+    made = found._replace(low_s=kept.wait_s, high_s=kept.wait_s)
+    point = _with_lateness(point, made, waits, blur_s)
     # What is known of a draw beforehand is that it lies evenly from 0 to 1.
     return float(_with_strays(point, waits).sum() + np.log(_ROOT * kept.blur).sum())
 
@@ -282,7 +283,7 @@ def log_density(found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
         density[cut] *= 1.0 - at_high - at_low
         density[cut] += at_high * _point(under_s[cut], blurs_s)
         density[cut] += at_low * _point(over_s[cut], blurs_s)
-    return _with_strays(_with_lateness(density, found.low_s, found.high_s, waits), waits)
+    return _with_strays(_with_lateness(density, found, waits, blur_s), waits)
 
 
 def _point(off_s: Floats, blur_s: float | Floats) -> Floats:
@@ -290,18 +291,19 @@ def _point(off_s: Floats, blur_s: float | Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * (off_s / blur_s) ** 2) / (_ROOT * blur_s))
 
 
-def _with_lateness(density: Floats, low_s: Floats, high_s: Floats, waits: Waits) -> Floats:
+def _with_lateness(density: Floats, found: Bands, waits: Waits, blur_s: float | Floats) -> Floats:
     """Return densities where some waits were measured too long or too short, evenly up to a most.
 
     The density of a sum of two even parts: how far the waits that it may truly have been lie in
-    the band, over both widths.
+    the band, over both widths. Small errors come on top: here they widen the first part.
     """
     rows = waits.uncertain
     if not rows.size:
         return density
-    least_s = waits.wait_s[rows] - waits.late_s[rows]
-    most_s = waits.wait_s[rows] + waits.early_s[rows]
-    low_s, high_s = low_s[rows], np.maximum(high_s[rows], low_s[rows] + 1e-6)
+    more_s = 2.0 * (blur_s if isinstance(blur_s, float) else blur_s[rows])
+    least_s = waits.wait_s[rows] - waits.late_s[rows] - more_s
+    most_s = waits.wait_s[rows] + waits.early_s[rows] + more_s
+    low_s, high_s = found.low_s[rows], np.maximum(found.high_s[rows], found.low_s[rows] + 1e-6)
     shared_s = np.minimum(most_s, high_s) - np.maximum(least_s, low_s)
     off = np.maximum(0.0, shared_s) / ((most_s - least_s) * (high_s - low_s))
     density[rows] = (1.0 - _OFF_FRACTION) * density[rows] + _OFF_FRACTION * off

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,13 @@ class Attempt:
     ping_interval_s: float = nan
     #: What it was told to wait; NaN: nothing.
     retry_after_s: float = nan
+    #: How late this attempt may have been accepted on account of the machine: what the client
+    #: waited for a processor since its last attempt, and how late the lab was; NaN: not measured.
+    late_s: float = nan
+    #: What the client waited for a processor from its attempt's beginning to its end.
+    client_late_s: float = nan
+    #: How late the lab may have been to note the end.
+    end_late_s: float = nan
     user_agent: str = ""
     bytes_in: int = 0
 
@@ -89,6 +96,8 @@ class Observation:
     #: Attempts beside those kept.
     not_kept: int = 0
     partial: bool = False
+    #: How late the lab's own timers were: p50_s, p99_s, longest_s; empty if that was not measured.
+    timers_late: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         clients = len({each.client for each in self.attempts})
@@ -169,8 +178,10 @@ class Observation:
         lacking = [name for name in COLUMNS if name not in table.column_names]
         if meta.pop("schema", None) != SCHEMA or lacking or not meta.keys() >= set(_META):
             raise SimlibError(f"{path} is an observation of another version of simlib")
-        attempts = [Attempt(**row) for row in table.select(COLUMNS).to_pylist()]
-        return cls(attempts, **{name: meta[name] for name in _META})
+        # What older files do not have yet was not measured.
+        there = [name for name in COLUMNS if name in table.column_names]
+        attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
+        return cls(attempts, **{name: meta[name] for name in _META if name in meta})
 
     def _table(self) -> pa.Table:
         import pyarrow as pa
@@ -203,4 +214,5 @@ _META = (
     "notes",
     "not_kept",
     "partial",
+    "timers_late",
 )

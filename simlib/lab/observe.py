@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from math import inf
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from simlib.lab.commands import Command
 from simlib.lab.endpoint import Connection, Order
 from simlib.lab.greetings import greeting as greeting_of
 from simlib.lab.guests import Guest, Guests
+from simlib.lab.lateness import Ticks
 from simlib.lab.observation import Attempt, Observation
 from simlib.lab.ports import Ports
 from simlib.lab.script import Kind, Phase, Script
@@ -107,6 +108,8 @@ class Stage:
         self._were_cut = self._stopped = self._is_done = False
         self._changed = asyncio.Event()
         self._start_s = self._end_s = 0.0
+        #: How late the loop is; from the beginning on.
+        self._ticks: Ticks | None = None
 
     # --- what connections ask ----------------------------------------------------------------
 
@@ -130,6 +133,8 @@ class Stage:
         attempt = Attempt(self._number, name, phase.detail, guest.number, f"{host}:{port}", now_s)
         connection.attempt = attempt
         self._open[connection] = guest
+        attempt.late_s = self._late_s(guest)
+        guest.waited_for_cpu_s = self._waited_for_cpu_s(guest)
         wait_s = guest.came(attempt)
         if len(self._rows) < MOST_ROWS:
             self._rows.append(attempt)
@@ -152,6 +157,7 @@ class Stage:
         """Keep a connection's end."""
         guest = self._open.pop(connection, None)
         if guest is not None:
+            self._note_lateness(connection.attempt, guest)
             guest.left(connection.attempt, self._number)
             self._listener.ended(connection.attempt)
             self._changed.set()
@@ -173,6 +179,7 @@ class Stage:
         """Listen, start the clients if a command says how, and play all phases."""
         loop = asyncio.get_running_loop()
         self._start_s = loop.time()
+        self._ticks = Ticks()
         try:
             await self._ports.open(self._connection)
             self._listener.listening([self._url(seat) for seat in range(len(self._ports.numbers))])
@@ -180,6 +187,7 @@ class Stage:
         finally:
             self._end_s = self.now_s()
             await self._finish()
+            self._ticks.stop()
 
     def stop(self) -> None:
         """End the observation soon; what was seen is kept."""
@@ -198,6 +206,7 @@ class Stage:
             notes=list(self._notes.values()),
             not_kept=self._not_kept,
             partial=partial or self._stopped,
+            timers_late={} if self._ticks is None else self._ticks.quantiles_s(),
         )
 
     async def _play_phases(self) -> None:
@@ -339,6 +348,32 @@ class Stage:
                 last = f"after {each.last_kind}" if each.attempts else "before it connected"
                 sentence = f"client {each.number} {how} {last} (phase {self._number})"
                 self.odd(f"gone {each.number}", sentence)
+
+    # --- lateness ----------------------------------------------------------------------------
+
+    def _late_s(self, guest: Guest) -> float:
+        """Return how late a client's attempt may be: by its own lateness and by the lab's."""
+        assert self._ticks is not None
+        own_s = self._ticks.late_s()
+        if not guest.attempts:
+            return own_s
+        waited_s = self._waited_for_cpu_s(guest) - guest.waited_for_cpu_s
+        if isnan(waited_s):
+            # As late as the lab's own timers were at worst, as on the same machine it may be.
+            return self._ticks.latest_since_s(self._start_s + guest.last_ended_s)
+        return own_s + max(0.0, waited_s)
+
+    def _note_lateness(self, attempt: Attempt, guest: Guest) -> None:
+        """Keep how late the end of an attempt may have been noted, and its client's clock."""
+        assert self._ticks is not None
+        attempt.end_late_s = self._ticks.late_s()
+        waited_s = self._waited_for_cpu_s(guest)
+        attempt.client_late_s = waited_s - guest.waited_for_cpu_s
+        guest.waited_for_cpu_s = waited_s
+
+    def _waited_for_cpu_s(self, guest: Guest) -> float:
+        command = self._commands.get(guest.seat)
+        return nan if command is None else command.waited_for_cpu_s
 
     # --- beginning and end -------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class Phase(Ruled):
     #: slow: how late the answer is.
     delay_s: float = seconds(2.0)
     #: slow, reset, close: open for this long.
-    open_s: float = seconds(0.05)
+    open_s: float = seconds(0.25)
     #: open_then_cut: open for the first of these times, then for the next; at last for the last.
     opens_s: tuple[float, ...] = times()
     #: refuse: close the port itself, which nobody sees attempts at.

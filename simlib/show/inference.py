@@ -163,7 +163,7 @@ def _counted(count: int, word: str) -> str:
 
 
 def _verdict(found: Inference) -> Text:
-    is_bad = found.fit is None or found.fit.is_none
+    is_bad = found.policy is None
     return Text(f"Policy: {found.verdict}.", "bold yellow" if is_bad else "bold")
 
 

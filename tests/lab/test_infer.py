@@ -14,7 +14,7 @@ from scipy.stats import kstest
 
 import simlib as sl
 from simlib import cli
-from simlib.core.backoff import Backoff
+from simlib.core.backoff import Backoff, Jitter
 from simlib.lab import chains, counting, infer
 from simlib.lab.fit import fit, goodness
 from simlib.lab.law import Waits, bands, sample
@@ -383,6 +383,58 @@ def test_too_few_waits_give_no_policy_at_all():
     assert "not enough attempts in a row: 3 of at least 8 waits" in found.verdict
     with pytest.raises(sl.SettingsError, match="cannot be written: not enough attempts"):
         found.policy_toml()
+
+
+# --- a busy machine -----------------------------------------------------------------------
+
+
+def late(frame, mean_s, seed=2):
+    """The same waits on a machine that was late by so much on average, and knew it."""
+    late_s = np.random.default_rng(seed).exponential(mean_s, len(frame))
+    return frame.assign(wait_s=frame["wait_s"] + late_s * 0.9, late_s=late_s)
+
+
+def late_observation(rules, mean_s, clients=4):
+    """Clients of which every wait was late, and that was measured."""
+    rng, frames = np.random.default_rng(3), []
+    for client in range(clients):
+        frame = Played(rules, client=client).play((Phase("status", "503", 15),))
+        frame = frame.assign(late_s=rng.exponential(mean_s, len(frame)), end_late_s=0.0)
+        frame["accept_s"] += 0.9 * frame["late_s"].cumsum()
+        frame["ended_s"] += 0.9 * frame["late_s"].cumsum()
+        frames.append(frame)
+    return pd.concat(frames)
+
+
+@pytest.mark.parametrize("mean_s", [0.005, 0.02])
+@pytest.mark.parametrize("name", ["exponential, no jitter", "linear, no jitter"])
+def test_a_client_without_jitter_is_not_told_as_jittered_where_the_machine_was_late(name, mean_s):
+    found = fit(late(drawn(POLICIES[name], 200), mean_s), intervals=False)
+    assert name == found.best.name
+
+
+@pytest.mark.parametrize("mean_s", [0.003, 0.02, 0.1, 1.0])
+def test_the_busier_the_machine_the_less_is_said_and_nothing_that_is_wrong(mean_s):
+    found = sl.infer(late_observation(Backoff(jitter="none", base_s=0.5, cap_s=4), mean_s))
+    is_told = found.policy is not None
+    assert is_told or found.verdict.startswith("could not be judged: ")
+    assert not is_told or found.fit.best.rules.jitter == Jitter.NONE
+    assert is_told or mean_s > 0.02, "some lateness is no excuse"
+    assert not is_told or mean_s < 0.5
+    left_out = [each for each in found.findings if each.about == "waits left out"]
+    assert (mean_s > 0.003) == bool(left_out)
+    assert all("the machine was busy: these were not timed" in each.words for each in left_out)
+
+
+def test_a_late_client_that_was_open_for_a_moment_may_not_know_it():
+    frame = Played(Backoff(jitter="none")).play(
+        (*_ROWS[1:2], Phase("close", "1012", 1), *_ROWS[1:2])
+    )
+    late_by = {"client_late_s": np.where(frame["opened"], 0.009, 0.0)}
+    for measured, expected in (({}, [1, 2]), (late_by, [0, 0])):
+        followed = chains.pairs(chains.checked(frame.assign(**measured)))
+        numbers = chains.numbered(followed, chains.Counting())["attempt"].tolist()
+        assert expected == numbers[6:8]
 
 
 # --- the command --------------------------------------------------------------------------

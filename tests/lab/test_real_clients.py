@@ -112,12 +112,21 @@ async def watched() -> list[sl.Observation]:
     return await asyncio.gather(*seen)
 
 
+#: A busy machine makes waits longer that are timed to within 20 ms.
+LATE_S = 0.02
+
+
 @needs_clients
 def test_what_is_told_of_real_clients_is_what_they_document():
     for real, seen in zip(REAL, asyncio.run(watched()), strict=True):
         found = sl.infer(seen)
-        assert found.fit is not None, (real.name, seen.notes)
+        said = (real.name, found.verdict, found.numbers(), seen.notes)
+        if found.policy is None:
+            # That nothing is told must have its reason in what was measured of this machine.
+            assert seen.timers_late["longest_s"] > LATE_S, said
+            assert found.verdict.startswith(("could not be judged", "not enough attempts")), said
+            continue
         told = {each.name: each.value for each in found.fit.parameters}
-        assert (real.name, real.family) == (real.name, found.verdict.partition(", from")[0]), told
+        assert real.family == found.verdict.partition(", from")[0], said
         for name, true in real.documented.items():
-            assert told[name] == pytest.approx(true, rel=0.05), (real.name, name, told)
+            assert told[name] == pytest.approx(true, rel=0.05, abs=LATE_S), said
