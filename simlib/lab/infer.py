@@ -148,9 +148,12 @@ class Inference:
         waits, lies = self.fit.waits, bands(self.fit.best.rules, self.fit.waits)
         left_out = self._value(LEFT_OUT)
         count = left_out if isinstance(left_out, float) else 0.0
-        if self.fit.is_none and count > _MOST_LEFT_OUT * (count + len(waits)):
-            words = f"{count:.0f} waits were not timed {chains.CERTAINLY}"
-            return f"{words}, and no policy agrees with the other {len(waits)}"
+        share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
+        if share > _MOST_LEFT_OUT and (self.fit.is_none or len(waits) < _LEAST_LEFT):
+            why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
+            return f"{words} {chains.CERTAINLY}, and {why} the other {len(waits)}"
+        if share > _HARDLY_ANY_LEFT:
+            return f"{words} {chains.CERTAINLY}, so the other {len(waits)} are a selection"
         off_s = float(np.median(waits.late_s + waits.early_s))
         width_s = float(np.median(lies.high_s - lies.low_s))
         if 0.0 < width_s < _WIDER * off_s:
@@ -204,6 +207,10 @@ def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
 LEFT_OUT = "waits left out"
 #: With a larger share of them left out, "none of these" would be too much to say.
 _MOST_LEFT_OUT = 0.2
+#: Or to say anything of so few that are left.
+_LEAST_LEFT = 24
+#: With a share left out as large as this, nothing is to be said.
+_HARDLY_ANY_LEFT = 0.75
 #: Jitter must be so many times as wide as what lateness may have added.
 _WIDER = 3.0
 #: The finding of a wait after a loss that does not count.

@@ -1,6 +1,7 @@
 """Figures of inference: is the family right, do the intervals hold the truth, how quickly?
 
-python tests/benchmarks/inference.py [REPLICATIONS] prints the confusion table alone.
+python tests/benchmarks/inference.py [REPLICATIONS] prints the table of confusions, and that of
+policies in no family.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from simlib.lab.fit import fit
 from simlib.policies import presets
 
 sys.path.append(str(Path(__file__).parents[2]))
-from tests.lab.playing import drawn
+from tests.lab.playing import FOREIGN, drawn, foreign
 
 #: A synthetic observation has so many waits, of clients that fail so often in a row.
 WAITS, ROWS = 200, 10
@@ -32,6 +33,8 @@ WAITS, ROWS = 200, 10
 
 def told_as(rules: Backoff, rows: int) -> Backoff:
     """Return a policy in the form that inference tells, where several forms say the same."""
+    # Waits alone do not say from when they are counted.
+    rules = replace(rules, counted_from="failure")
     if rules.step_count:
         return _formula(rules)
     flat = rules.factor == 1.0 and rules.growth == Growth.EXPONENTIAL
@@ -130,6 +133,18 @@ def told(replications: int) -> list[Told]:
     return [tell(name, seed) for name in names for seed in range(replications)]
 
 
+def refusals(replications: int) -> pd.DataFrame:
+    """Return of policies in no family how often each was refused, and what else was told."""
+    rows = []
+    for name in FOREIGN:
+        fits = [
+            fit(foreign(name, WAITS, seed), intervals=False) for seed in range(1, replications + 1)
+        ]
+        wrong = Counter(each.best.name for each in fits if not each.is_none)
+        rows.append((name, len(fits) - wrong.total(), len(fits), ", ".join(wrong)))
+    return pd.DataFrame(rows, columns=["true", "refused", "of", "told"])
+
+
 def confusion(found: list[Told]) -> pd.DataFrame:
     """Return how often each family was told, by the true one."""
     frame = pd.DataFrame([(each.true, each.told) for each in found], columns=["true", "told"])
@@ -145,11 +160,18 @@ def shares(found: list[Told]) -> tuple[float, float]:
 def inference() -> list[Figure]:
     """The goals: 95 % of the families right, 90 % of the intervals; 1,000 waits in 2 s."""
     right, holds = shares(told(1))
+    refused = refusals(1)
     known = [presets[name].client.backoff for name in ("aws-full", "socket.io-client", "grpc-js")]
     waits = [drawn(rules, 1000) for rules in known]
     times = tuple(timed(lambda seen=seen: fit(seen))[0] for seen in waits)  # type: ignore[misc]
     return [
         Figure("right family from 200 waits", "share", (right,), at_least=0.95),
+        Figure(
+            "policies in no family refused",
+            "share",
+            (refused["refused"].sum() / refused["of"].sum(),),
+            at_least=1.0,
+        ),
         Figure("interval holds the truth", "share", (holds,), at_least=0.9),
         Figure("fit of 1,000 waits", "s", times, at_most=2.0),
     ]
@@ -182,6 +204,8 @@ def main(replications: int) -> None:
     right, holds = shares(found)
     console.print(f"right family: {right:.1%} of {len(found)}")
     console.print(f"interval holds the truth: {holds:.1%}")
+    console.print("policies in no family:")
+    console.print(refusals(replications).to_string(index=False))
 
 
 if __name__ == "__main__":

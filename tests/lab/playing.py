@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf, nan
 
@@ -25,6 +26,34 @@ def drawn(rules: Backoff, count: int = 200, seed: int = 1, *, rows: int = 10) ->
         "client": np.repeat(np.arange(clients), rows),
     }
     return pd.DataFrame(columns)[:count]
+
+
+def _exponential(attempt: int) -> float:
+    return min(8.0, 0.5 * 2.0 ** (attempt - 1))
+
+
+#: Waits of no family, by attempt in a row and source of chance.
+FOREIGN: dict[str, Callable[[int, np.random.Generator], float]] = {
+    "one of two lengths": lambda n, rng: (1.0 if rng.random() < 0.5 else 7.0) + rng.random(),
+    "lognormal around a ceiling": lambda n, rng: _exponential(n) * rng.lognormal(0.0, 0.8),
+    "exponentially spread": lambda n, rng: rng.exponential(2.0),
+    "normal around a ceiling": lambda n, rng: max(0.0, rng.normal(4.0, 0.8)),
+    "at both ends more than between": lambda n, rng: 4.0 * rng.beta(0.3, 0.3),
+    "short and long in turn": lambda n, rng: (1.0 if n % 2 else 6.0) * (0.8 + 0.4 * rng.random()),
+    "begins again after the fourth": lambda n, rng: _exponential((n - 1) % 4 + 1) * rng.random(),
+    "one of four lengths": lambda n, rng: 3.0 * rng.integers(1, 5),
+    "shorter and shorter": lambda n, rng: 8.0 / n * (0.5 + 0.5 * rng.random()),
+    "mostly short, rarely long": lambda n, rng: 0.3 + rng.pareto(1.2),
+}
+
+
+def foreign(name: str, count: int = 200, seed: int = 1, *, rows: int = 10) -> pd.DataFrame:
+    """Waits of a policy that is in no family, with 2 ms of timing errors."""
+    rng = np.random.default_rng(seed)
+    attempts = np.arange(count) % rows + 1
+    wait_s = [FOREIGN[name](int(attempt), rng) + rng.normal(0.0, BLUR_S) for attempt in attempts]
+    columns = {"attempt": attempts, "wait_s": wait_s, "client": np.arange(count) // rows}
+    return pd.DataFrame(columns)
 
 
 @dataclass(frozen=True)

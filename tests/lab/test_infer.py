@@ -22,7 +22,7 @@ from simlib.lab.nearest import distance, nearest
 from simlib.lab.phases import connect_timeout
 from simlib.scenario import build
 from simlib.show.inference import inference_in_words
-from tests.lab.playing import STANDARD, Phase, Played, drawn
+from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
 
 # --- the law of a wait --------------------------------------------------------------------
 
@@ -127,11 +127,10 @@ def test_a_cap_that_was_never_reached_is_not_told():
     assert cap.low >= 16.0
 
 
-def test_waits_of_no_family_are_of_none_of_these():
-    rng = np.random.default_rng(1)
-    two_sided = np.where(rng.random(200) < 0.5, 1.0, 7.0) + rng.random(200)
-    frame = pd.DataFrame({"attempt": 1 + np.arange(200) % 5, "wait_s": two_sided, "client": 0})
-    assert fit(frame).is_none
+@pytest.mark.parametrize("name", FOREIGN)
+def test_waits_of_no_family_are_of_none_of_these(name):
+    found = fit(foreign(name), intervals=False)
+    assert found.is_none, found.best
 
 
 def test_waits_that_grow_by_the_square_of_the_attempt_are_told_as_a_power():
