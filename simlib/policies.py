@@ -109,6 +109,10 @@ class Preset:
         return _html([("name", self.name), ("waits", self.waits), *_said(self)])
 
 
+#: What may reset the count of failures; see `Preset`.
+RESETS = ("open", "time", "answer", "call", "none", "unknown")
+
+
 class Presets(Mapping[str, Preset]):
     """The presets that come with simlib, by name.
 

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from simlib.tally import Tally
 
 
+#: A server can say something else each time.
+_MOST_NOTES = 20
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a run; carries what was played so far."""
 
@@ -87,7 +91,7 @@ class Trace:
     watched : tuple of int
         fleet only: the clients that have rows.
     notes : list of str
-        live only: what a server said and was ignored, a sentence each.
+        What was odd: what a server said and was ignored, what was played otherwise than asked.
     """
 
     engine: str
@@ -120,6 +124,11 @@ class Trace:
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row: one value per column."""
         self._packed += ROW.pack(*row)
+
+    def add_note(self, sentence: str) -> None:
+        """Note something odd once, however often it happens."""
+        if sentence not in self.notes and len(self.notes) < _MOST_NOTES:
+            self.notes.append(sentence)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the columns by name, as arrays of numbers."""

@@ -11,7 +11,7 @@ from simlib.core.backoff import delay
 from simlib.core.errors import SettingsError
 from simlib.core.stops import codes_in
 from simlib.networks import resolved
-from simlib.policies import in_words, with_presets
+from simlib.policies import RESETS, in_words, with_presets
 from simlib.scenario import build
 
 
@@ -94,7 +94,7 @@ def test_every_preset_is_a_client_with_a_source_and_what_it_leaves_out():
     assert FORMULAS.keys() | never == set(sl.presets)
     for preset in sl.presets.values():
         assert preset.source
-        assert preset.resets in {"open", "time", "answer", "call", "none", "unknown"}
+        assert preset.resets in RESETS
         assert (preset.resets == "time") == (preset.client.backoff.stable_after_s > 0.0)
         assert preset.differs.endswith(".")
         limit = preset.client.backoff.max_attempts

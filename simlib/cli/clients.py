@@ -178,7 +178,10 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
     from simlib.study.export import export as written_for
 
     scenario, _ = policy_of(target, settings, None)
-    found = written_for(scenario.client, to)
+    try:
+        found = written_for(scenario.client, to)
+    except SettingsError as error:
+        raise SettingsError("--for", to, error.rule) from error
     if as_json:
         document = {"target": target, "for": to, "exact": found.exact, "text": found.text}
         click.echo(json_text(document | {"lacks": list(found.lacks)}), nl=False)

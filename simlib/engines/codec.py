@@ -29,13 +29,35 @@ def text_of(command: ev.Transmit | ev.Subscribe | ev.Fetch) -> str:
 
 def message_text(message: Message) -> str:
     """Return a message as text, padded to its size."""
+    head = _head(message)
+    return head + "x" * (message.size_bytes - len(head) - len(_TAIL)) + _TAIL
+
+
+def message_bytes(message: Message) -> int:
+    """Return how long a message's text is: its size, or more where what names it takes more.
+
+    Examples
+    --------
+    >>> message_bytes(Message(7, size_bytes=200)), message_bytes(Message(7, size_bytes=1))
+    (200, 25)
+    """
+    if message.size_bytes >= LONGEST_HEAD_BYTES:
+        return message.size_bytes
+    return max(message.size_bytes, len(_head(message)) + len(_TAIL))
+
+
+def _head(message: Message) -> str:
     head = {"message": message.id}
     if message.key != NONE:
         head["key"] = message.key
     if message.base != NONE:
         head["base"] = message.base
-    text = json.dumps(head)[:-1] + ', "pad": "'
-    return text + "x" * (message.size_bytes - len(text) - 2) + '"}'
+    return json.dumps(head)[:-1] + ', "pad": "'
+
+
+_TAIL = '"}'
+#: No message is made longer than this: number, key and base have ten digits at most.
+LONGEST_HEAD_BYTES = 80
 
 
 def said(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:

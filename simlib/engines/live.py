@@ -12,7 +12,8 @@ import socket
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,6 @@ from simlib.trace import Interrupted, Standstill, Trace
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6
 _PROGRESS_STEP_S = 0.1
-#: A server can say something else each time.
-_MOST_NOTES = 20
 #: Time between being ready and time zero, so that the first events are on time.
 _LEAD_S = 0.05
 
@@ -140,18 +139,35 @@ class LiveHost:
             raise EngineError(f"the server process is not well: HTTP {health.status_code}")
 
     async def end(self) -> None:
-        """Close everything and wait until it is gone."""
+        """Close everything and wait until it is gone; what cannot be closed is noted.
+
+        Whatever happens on the way, a second Ctrl-C included, the rest is closed as well.
+        """
         self._ending = True
+        async with AsyncExitStack() as last_first:
+            last_first.callback(self._store.close)
+            for what, close in (
+                ("server processes", self._processes.end),
+                ("HTTP connections", self._http.aclose),
+                ("proxy", self._proxy.close),
+                ("clients", self._end_clients),
+            ):
+                last_first.push_async_callback(self._close_or_note, what, close)
+
+    async def _close_or_note(self, what: str, close: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await close()
+        except Exception as error:  # noqa: BLE001 - the run is over, and its trace is good
+            said = f"{type(error).__name__} {error}".strip()
+            self.odd(f"After the run the {what} could not be closed: {said}.")
+
+    async def _end_clients(self) -> None:
         tasks = [*self._tasks.values(), *self._housework]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in list(self._sockets.values()):
             connection.close()
-        await self._proxy.close()
-        await self._http.aclose()
-        await self._processes.end()
-        self._store.close()
 
     def tell(self, driver: Driver, event: ev.Event) -> None:
         """Feed an event from a socket; an error of ours ends the run."""
@@ -162,10 +178,8 @@ class LiveHost:
                 self.clock.fail(error)
 
     def odd(self, sentence: str) -> None:
-        """Note something odd once, however often it happens."""
-        notes = self.world.trace.notes
-        if sentence not in notes and len(notes) < _MOST_NOTES:
-            notes.append(sentence)
+        """Note something odd, such as what a server said."""
+        self.world.trace.add_note(sentence)
 
     def reject(self, driver: Driver, connection: int) -> None:
         """End a connection whose server says what no server should."""
@@ -440,10 +454,12 @@ async def play_async(
             trace.end_s = min(clock.now_s, scenario.duration_s)
             trace.late_s = clock.late_s
             clock.stop()
-            await host.end()
-            for row in host.server_rows():
-                trace.append(row)
-            trace.standstills += host.server_standstills()
+            try:
+                await host.end()
+            finally:
+                for row in host.server_rows():
+                    trace.append(row)
+                trace.standstills += host.server_standstills()
     return trace
 
 

@@ -11,7 +11,7 @@ import json
 import secrets
 import sys
 from collections import deque
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +146,9 @@ class Processes:
         """Kill all and wait until they are gone."""
         for service in self._all:
             service.kill()
-        for service in self._all:
-            await service.end()
+        async with AsyncExitStack() as stack:  # if one cannot be waited for, the others are
+            for service in self._all:
+                stack.push_async_callback(service.end)
 
     def log_lines(self) -> list[list[Any]]:
         """Return what the processes decided: loop time, name, client, connection and the rest."""

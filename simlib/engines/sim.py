@@ -18,6 +18,7 @@ from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
 from simlib.engines import garbage, reasons
+from simlib.engines.codec import message_bytes
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.orders import order
 from simlib.engines.sizes import (
@@ -143,7 +144,8 @@ class SimHost:
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
         if line is not None:
-            self._up(line, command.message.size_bytes, self._framed, line, command.message)
+            size_bytes = message_bytes(command.message)
+            self._up(line, size_bytes, self._framed, line, command.message)
 
     def _ping(self, driver: Driver, command: ev.Ping) -> None:
         line = self._lines.get((driver.client.number, command.connection))
@@ -198,7 +200,7 @@ class SimHost:
             if line.route == Route.WEBSOCKET:
                 size_bytes = HANDSHAKE_UP_BYTES
             elif isinstance(line.asked, ev.Post):
-                size_bytes += line.asked.message.size_bytes
+                size_bytes += message_bytes(line.asked.message)
             self._up(line, size_bytes, self._requested, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:

@@ -41,6 +41,7 @@ from simlib.core.events import (
 from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
 from simlib.core.server import UNAUTHORIZED
+from simlib.engines.codec import message_bytes
 from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.no_time import check_passing, most_at_once
 from simlib.engines.store import Store
@@ -163,6 +164,7 @@ class World:
         ]  # fmt: skip
         # Numbers that an earlier process gave are never given again.
         self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
+        self._noted_size = False
         #: Clients whose users have left for good.
         self._left: set[int] = set()
 
@@ -273,8 +275,19 @@ class World:
         self._numbered[client] = number + 1
         now = self.clock.now_s
         expires_s = now + expires_after_s
-        driver.feed(event(Message(number, priority, size_bytes, now, expires_s, key, base)))
+        message = Message(number, priority, size_bytes, now, expires_s, key, base)
+        if (sent_bytes := message_bytes(message)) > size_bytes:
+            self._note_size(size_bytes, sent_bytes)
+        driver.feed(event(message))
         return number
+
+    def _note_size(self, size_bytes: int, sent_bytes: int) -> None:
+        if not self._noted_size:
+            self._noted_size = True
+            self.trace.add_note(
+                f"A message of {size_bytes} bytes was sent as {sent_bytes}: what names it takes so "
+                "many. The same is true of every message that is as small, simulated or live."
+            )
 
     def _start(self, driver: Driver) -> None:
         client = driver.client.number

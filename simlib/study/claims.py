@@ -7,7 +7,7 @@ closed form says where it should stop to hold, it stands beside what was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
@@ -19,12 +19,14 @@ from simlib.arguments import check_arguments
 from simlib.core.backoff import ceiling
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind, Route
+from simlib.core.rules import nearest
 from simlib.run import run
 from simlib.scenario import Scenario
 from simlib.study.estimates import Estimate, Floats, edge, mean, median, share
 from simlib.study.metrics import messages, recovery_times_s, spans
 from simlib.study.pace import paced, stretched
 from simlib.trace import Trace
+from simlib.workload import Arrivals, Workload
 
 #: Called with the fraction done and a word for what is being done.
 Progress = Callable[[float, str], None]
@@ -107,7 +109,7 @@ def claims(
     scenario: Scenario,
     replications: int = 200,
     *,
-    names: list[str] | None = None,
+    names: Sequence[str] | None = None,
     live: bool = False,
     progress: Progress | None = None,
 ) -> list[Finding]:
@@ -120,7 +122,7 @@ def claims(
     replications : int
         Clients of each run, at least 20.
     names : list of str, optional
-        Only these claims.
+        Only these claims of `CLAIMS`.
     live : bool
         Play each claim at its point once on real WebSockets too, with 20 clients and in a pace
         that makes it 15 s long.
@@ -132,6 +134,11 @@ def claims(
     list of Finding
         In the order of `CLAIMS`.
 
+    Raises
+    ------
+    SettingsError
+        If there are too few replications, or there is no claim of a name.
+
     Examples
     --------
     >>> import simlib as sl
@@ -142,7 +149,7 @@ def claims(
     if replications < _FEWEST:
         rule = f"must be at least {_FEWEST}: fewer give no interval worth the name"
         raise SettingsError("replications", replications, rule)
-    chosen = [claim for claim in CLAIMS if names is None or claim.name in names]
+    chosen = _chosen(names)
     runs = _Runs(scenario.replace(clients=replications))
     findings = []
     for i, claim in enumerate(chosen):
@@ -150,6 +157,19 @@ def claims(
             progress(i / len(chosen), f"testing: {claim.name}")
         findings.append(_found(claim, runs, live))
     return findings
+
+
+def _chosen(names: Sequence[str] | None) -> list[Claim]:
+    known = [claim.name for claim in CLAIMS]
+    if names is None:
+        return list(CLAIMS)
+    if isinstance(names, str):
+        raise SettingsError("names", names, f"must be a list of names, as {[names]}")
+    for name in names:
+        if name not in known:
+            rule = f"is no claim{nearest(name, known)}; the claims are {', '.join(known)}"
+            raise SettingsError("names", name, rule)
+    return [claim for claim in CLAIMS if claim.name in names]
 
 
 class _Runs:
@@ -269,18 +289,19 @@ def _unjittered(scenario: Scenario, length_s: float) -> Scenario:
 
 
 def _faulty(scenario: Scenario, fault: Fault, length_s: float, rate_per_s: float) -> Scenario:
-    work = scenario.workload
-    changed = scenario.replace(
+    """Return it with this fault alone, and with messages at this rate in the place of its own."""
+    given = scenario.workload
+    silent = given.arrivals != Arrivals.RECORDED and given.rate_per_s == 0.0
+    return scenario.replace(
         duration_s=START_S + length_s + AFTER_S,
         ramp_s=1.0,
         warm_up_s=0.0,
         faults=[fault],
         hints=[],
+        workload=Workload(
+            rate_per_s=0.0 if silent else rate_per_s, stop_s=START_S + length_s + 1.0
+        ),
     )
-    changed = changed.replace("workload.stop_s", START_S + length_s + 1.0)
-    if rate_per_s == 0.0 or work.rate_per_s == 0.0:
-        return changed.replace("workload.rate_per_s", 0.0)
-    return changed.replace("workload.rate_per_s", rate_per_s)
 
 
 # --- one value per client ----------------------------------------------------------------

@@ -81,7 +81,7 @@ def export(client: Settings, to: str) -> Export:
     """
     if to not in CLIENTS:
         rule = f"must be one of {', '.join(CLIENTS)}{nearest(to, list(CLIENTS))}"
-        raise SettingsError("--for", to, rule)
+        raise SettingsError("to", to, rule)
     text, gives = CLIENTS[to](client)
     return Export(to, text, gives, tuple(_lacks(client, gives)))
 

@@ -2,12 +2,14 @@
 
 Every time is divided by the pace and every rate multiplied by it. What has no time in it stays:
 counts, shares, sizes. The run's trace, stretched again, tells of the scenario as it was.
+
+One time is no setting and so is not paced: a server's `accept_per_s` lets in at once what one
+second brings.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from math import inf
 from typing import Any
 
 from simlib.core.faults import FAULT_FIELDS, Fault
@@ -41,14 +43,15 @@ def _paced(settings: Any, pace: float) -> Any:
             continue
         if dataclasses.is_dataclass(value):
             changes[item.name] = _paced(value, pace)
-        elif item.name in {"faults", "hints", "herds"}:
-            changes[item.name] = tuple(_paced(each, pace) for each in value)
+        elif item.name == "recorded":
+            changes[item.name] = tuple((time_s / pace, *what) for time_s, *what in value)
         elif item.name == "retry_after_s":
-            changes[item.name] = round(value / pace)
-        elif item.name.endswith("_per_s"):
-            changes[item.name] = value * pace
-        elif item.name.endswith("_s"):
-            changes[item.name] = _shorter(value, pace)
+            # Whole seconds, and 0 is none: a hint that becomes short is a hint still.
+            changes[item.name] = max(1, round(value / pace)) if value else 0
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            changes[item.name] = tuple(_paced(each, pace) for each in value)
+        else:
+            changes[item.name] = _in_pace(value, _unit(item), pace)
     # A cap below its base is refused on the way, so all change at once.
     return dataclasses.replace(settings, **changes)
 
@@ -57,10 +60,16 @@ def _is_taken(fault: Fault, name: str) -> bool:
     return name in {"kind", "start_s", *FAULT_FIELDS[fault.kind]}
 
 
-def _shorter(value: Any, pace: float) -> Any:
-    if isinstance(value, tuple):
-        return tuple(each / pace for each in value)
-    return value if value == inf else value / pace
+def _unit(item: dataclasses.Field[Any]) -> str:
+    """Return the unit that a field's rule names: of every number that has one, as of its name."""
+    rule = item.metadata.get("rule") or item.metadata.get("each")
+    return "" if rule is None else str(rule.unit)
+
+
+def _in_pace(value: Any, unit: str, pace: float) -> Any:
+    if unit == "seconds":
+        return tuple(x / pace for x in value) if isinstance(value, tuple) else value / pace
+    return value * pace if unit.endswith("per second") else value
 
 
 def stretched(trace: Trace, scenario: Scenario, pace: float) -> Trace:

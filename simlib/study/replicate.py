@@ -207,6 +207,7 @@ def replicate(
     >>> found.note
     'attempts is known within 0 % after 10 replications'
     """
+    check_metric("metric", metric)
     if until is None:
         count = 30 if n is None else n
         if not LEAST <= count <= 1_000_000:
@@ -256,14 +257,12 @@ def paired(
     """
     if not LEAST <= n <= 1_000_000:
         raise SettingsError("n", n, f"must be a whole number from {LEAST}")
-
+    check_metric("metric", metric)
     same = other.replace(seed=one.seed)
     with shown(progress, f"playing {one.name} and {other.name}") as move:
         first = _played(one, n, 0, on, lambda done: move(done / 2.0), n)
         second = _played(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
-    found = Paired(metric, Replications(one, on, first), Replications(same, on, second))
-    _numbers(first, metric)
-    return found
+    return Paired(metric, Replications(one, on, first), Replications(same, on, second))
 
 
 def _played(

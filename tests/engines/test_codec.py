@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import simlib as sl
 from simlib.core import events as ev
 from simlib.core.errors import EngineError
 from simlib.core.events import Answer, Message, Reason
@@ -20,6 +21,43 @@ def test_a_message_has_its_size_and_comes_back_as_it_went(size_bytes, key, base)
 
 def test_a_message_is_never_shorter_than_its_frame() -> None:
     assert codec.message_text(Message(7, size_bytes=1)) == '{"message": 7, "pad": ""}'
+
+
+LAST = 2**31 - 1
+
+
+@pytest.mark.parametrize("size_bytes", [1, 24, 25, 39, 60, 74, 75, 79, 80, 200])
+@pytest.mark.parametrize(
+    "named", [{}, {"key": 3}, {"base": 17}, {"key": LAST, "base": LAST}], ids=str
+)
+@pytest.mark.parametrize("number", [0, 12345, LAST])
+def test_a_message_s_size_on_the_wire_is_that_of_its_text(size_bytes, named, number) -> None:
+    message = Message(number, size_bytes=size_bytes, **named)
+    assert len(codec.message_text(message)) == codec.message_bytes(message)
+    assert size_bytes <= codec.message_bytes(message) <= max(size_bytes, codec.LONGEST_HEAD_BYTES)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        sl.Workload(arrivals="constant", rate_per_s=0.1, size_bytes=1),
+        sl.Workload(arrivals="recorded", recorded=[(1.0, "high", 1), (3.0, "low", 2)]),
+    ],
+    ids=["size_bytes", "recorded"],
+)
+def test_a_small_message_takes_as_long_as_its_text_in_simulation_and_that_is_noted(workload):
+    path = sl.Path(
+        latency=sl.Latency(distribution="constant", mean_s=0.0), bandwidth_bytes_per_s=100
+    )
+    trace = sl.run(sl.Scenario(clients=1, duration_s=20, path=path, workload=workload))
+    rows = trace.frame()
+    sent = rows.query("name == 'transmit'").groupby("message")["time_s"].min()
+    came = rows.query("name == 'process'").groupby("message")["time_s"].min()
+    assert 25 / 100 == pytest.approx((came - sent).iloc[0], abs=0.01)
+    [said] = trace.notes
+    assert said.startswith("A message of 1 bytes was sent as 25:")
+    large = workload.__class__(rate_per_s=1, size_bytes=80)
+    assert [] == sl.run(sl.Scenario(clients=1, duration_s=20, workload=large)).notes
 
 
 def test_what_a_client_wants_of_a_channel_comes_back_as_it_went() -> None:

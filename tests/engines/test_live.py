@@ -14,10 +14,12 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import simlib as sl
 from simlib.engines import live, processes
+from simlib.engines.proxy import Proxy
 from simlib.engines.world import World
 from simlib.study.replay import replay
 from simlib.trace import Trace
@@ -384,6 +386,64 @@ def test_ctrl_c_saves_what_was_played(tmp_path: Path) -> None:
         assert process.wait(10) == 0
     assert rest.splitlines()[-1] == "saved"
     assert Trace.load(tmp_path / "partial.parquet").partial
+    assert subprocess.run(["pgrep", "-s", str(process.pid)], check=False).returncode == 1
+
+
+@pytest.mark.parametrize("broken", ["proxy", "http"])
+async def test_what_cannot_be_closed_is_noted_and_the_rest_is_closed(
+    monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    closing = {"proxy": (Proxy, "close"), "http": (httpx.AsyncClient, "aclose")}[broken]
+    close = getattr(*closing)
+
+    async def fails(self: Any) -> None:
+        await close(self)
+        raise TimeoutError("too late")
+
+    monkeypatch.setattr(*closing, fails)
+    trace = await sl.run_live(scenario(duration_s=1, ramp_s=0.0))
+    assert not trace.partial
+    assert 4 == trace.counts()["arrived"]  # from the server's side
+    words = {"proxy": "proxy", "http": "HTTP connections"}[broken]
+    assert [f"After the run the {words} could not be closed: TimeoutError too late."] == trace.notes
+    assert children() == set()
+    assert len(asyncio.all_tasks()) == 1
+
+
+def test_a_second_ctrl_c_leaves_nothing_and_keeps_the_server_s_rows(tmp_path: Path) -> None:
+    script = textwrap.dedent(f"""
+        import asyncio
+        import simlib as sl
+        from simlib.engines.proxy import Proxy
+        from simlib.trace import Interrupted
+
+        async def hangs(self):
+            print("closing", flush=True)
+            await asyncio.sleep(600)
+
+        def tell(fraction):
+            if fraction > 0.01:
+                print("playing", flush=True)
+
+        Proxy.close = hangs
+        try:
+            sl.run(sl.Scenario(clients=5, duration_s=60, ramp_s=0), on="live", progress=tell)
+        except Interrupted as interrupted:
+            interrupted.trace.save({str(tmp_path / "partial.parquet")!r})
+            print("saved", flush=True)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        for said in ("playing", "closing"):
+            while process.stdout.readline() != f"{said}\n":
+                assert process.poll() is None
+            process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(30) == 0
+    assert rest.splitlines()[-1] == "saved"
+    assert 5 == Trace.load(tmp_path / "partial.parquet").counts()["arrived"]
     assert subprocess.run(["pgrep", "-s", str(process.pid)], check=False).returncode == 1
 
 

@@ -97,6 +97,47 @@ def test_a_claim_has_a_run_of_its_own_whatever_the_warm_up():
     assert np.array_equal(measured(name, plain, 5.0), measured(name, warm, 5.0))
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        sl.Workload(arrivals="recorded", recorded=[(4.0, "high", 100), (50.0, "low", 100)]),
+        sl.Workload(arrivals="typing", rate_per_s=40, keys=3),
+        sl.Workload(arrivals="bursts", burst=50, size_bytes=9000, start_s=500),
+    ],
+    ids=["recorded", "typing", "late bursts"],
+)
+def test_a_claim_is_tested_with_its_own_messages_whatever_the_scenario_sends(own):
+    calm = sl.Scenario()
+    for claim in CLAIMS:
+        expected = claim.vary(calm, claim.at).workload
+        assert expected == claim.vary(calm.replace("workload", own), claim.at).workload
+    assert [20.0, 20.0] == [
+        found.estimate.observations
+        for scenario in (calm, calm.replace("workload", own))
+        for found in claims(scenario, 20, names=["queue bound"])
+    ]
+
+
+def test_a_scenario_without_messages_is_tested_without():
+    silent = sl.Scenario(workload=sl.Workload(rate_per_s=0))
+    assert {0.0} == {claim.vary(silent, claim.at).workload.rate_per_s for claim in CLAIMS} - {
+        claim.at for claim in CLAIMS
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["quue bound"], r'names = "quue bound": is no claim \(did you mean "queue bound"\?\)'),
+        (["queue bound", "speed"], 'names = "speed": is no claim; the claims are '),
+        ("queue bound", r"must be a list of names, as \['queue bound'\]"),
+    ],
+)
+def test_a_claim_that_is_not_there_is_refused(names, said):
+    with pytest.raises(SettingsError, match=said):
+        claims(sl.Scenario(), 20, names=names)
+
+
 def test_too_few_replications_are_refused():
     with pytest.raises(SettingsError, match="must be at least 20"):
         claims(REPORT, 19)

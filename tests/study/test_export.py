@@ -6,10 +6,12 @@ from itertools import islice
 from math import inf
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simlib as sl
+from simlib.cli import main
 from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
 from simlib.core.errors import SettingsError
 from simlib.study.export import CLIENTS, export, python_waits, shape
@@ -261,3 +263,10 @@ async def test_websockets_waits_by_what_was_written_for_it(monkeypatch):
 def test_an_unknown_client_names_the_nearest():
     with pytest.raises(SettingsError, match=r'must be one of .*did you mean "tenacity"'):
         export(sl.Settings(), "tenacit")
+
+
+def test_an_unknown_client_is_named_by_the_argument_and_on_the_command_line_by_the_option():
+    with pytest.raises(SettingsError, match=r'^to = "grp": must be one of .*did you mean "grpc"'):
+        export(sl.Settings(), "grp")
+    said = CliRunner().invoke(main, ["export", "preset:phoenix", "--for", "grp"]).stderr
+    assert said.startswith('Error: --for = "grp": must be one of ')

@@ -160,6 +160,11 @@ def test_a_preset_is_known_again_where_a_scenario_uses_it():
     }  # fmt: skip
 
 
+def test_what_resets_the_count_is_a_known_word():
+    with pytest.raises(sl.SettingsError, match=r'resets = "opn": .*did you mean "open"'):
+        sl.lint(sl.Scenario(), resets="opn")
+
+
 def test_the_worst_come_first():
     found = [SEVERITIES.index(each.severity) for each in lint(sl.presets["phoenix"])]
     assert sorted(found) == found

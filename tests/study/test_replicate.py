@@ -89,6 +89,7 @@ def test_pairs_that_never_end_have_no_difference_and_say_so():
         ({"until": "ci", "n": 3}, "in the place of n"),
         ({"until": "ci", "within": 0.0}, "within = 0.0: must be a share of the mean"),
         ({"until": "ci", "metric": "atempts"}, "did you mean"),
+        ({"n": 3, "metric": "atempts"}, "did you mean"),
         ({"until": "ci", "most": 3}, "most = 3: must be a whole number from 10"),
     ],
 )

@@ -12,7 +12,9 @@ from dataclasses import replace
 
 from simlib.arguments import check_arguments
 from simlib.core.client import Settings
-from simlib.policies import Preset, presets
+from simlib.core.errors import SettingsError
+from simlib.core.rules import nearest
+from simlib.policies import RESETS, Preset, presets
 from simlib.scenario import Scenario
 from simlib.study.lint import crowds, failures, jitter, messages, silence
 from simlib.study.lint.case import Case, Check
@@ -54,6 +56,9 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
     >>> [each.rule for each in lint(sl.presets["sockette"])]
     ['no-jitter', 'no-heartbeat']
     """
+    if resets and resets not in RESETS:
+        rule = f"must be one of {', '.join(RESETS)}{nearest(resets, list(RESETS))}"
+        raise SettingsError("resets", resets, rule)
     found = []
     for case in _cases(target, resets):
         for name, check in RULES.items():
