@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
+from simlib.core.errors import Interruption
+
 #: Called with the fraction done, and by some with a word for what is being done.
 Progress = Callable[..., None]
 
@@ -81,14 +83,22 @@ class _Output:
 def shown(progress: Progress | None, word: str) -> Iterator[Progress]:
     """Give what is told the progress: the caller's own function, or a bar's.
 
+    Raises
+    ------
+    Interruption
+        If Ctrl-C is pressed meanwhile.
+
     Examples
     --------
     >>> with shown(print, "counting") as move:
     ...     move(0.5)
     0.5
     """
-    if progress is not None:
-        yield progress
-        return
-    with progress_bar(word) as move:
-        yield move
+    try:
+        if progress is not None:
+            yield progress
+        else:
+            with progress_bar(word) as move:
+                yield move
+    except KeyboardInterrupt:
+        raise Interruption(f"{word} was stopped before its end.") from None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.arguments import check_arguments
 from simlib.core.client import Client
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import Interruption, SettingsError, SimlibError
 from simlib.core.events import NONE
 from simlib.rows import (
     COLUMNS,
@@ -49,12 +49,24 @@ if TYPE_CHECKING:
 _MOST_NOTES = 20
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Interruption):
     """Ctrl-C during a run; carries what was played so far."""
 
     def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
         self.trace = trace
-        super().__init__("the run was interrupted")
+
+    def __str__(self) -> str:
+        return stopped_words(self.trace)
+
+
+def stopped_words(trace: Trace) -> str:
+    """Say how far a run came that was stopped, and where what there is can be found."""
+    return (
+        f"{trace.label} was played on {trace.engine} for {trace.end_s:.3g} of "
+        f"{trace.scenario.duration_s:g} s. What there is, is kept: in a notebook as "
+        "sys.last_value.trace, in a script as the trace of this exception."
+    )
 
 
 class Standstill(NamedTuple):

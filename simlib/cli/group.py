@@ -15,7 +15,7 @@ import click
 from simlib import __version__
 from simlib.cli.given import scenario_of
 from simlib.cli.results import note
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import Interruption, SettingsError, SimlibError
 
 #: Where the arguments of the whole command are kept.
 _GIVEN = "simlib.arguments"
@@ -40,8 +40,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except SimlibError as error:
             raise _Failure(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+        except KeyboardInterrupt as stopped:
+            # That of one run says nothing here: its command has told where its files are.
+            kept = type(stopped) is Interruption
+            click.echo(f"Interrupted: {stopped}" if kept else "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
         except OSError as error:
             if error.errno == errno.EPIPE:

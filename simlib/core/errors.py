@@ -61,6 +61,14 @@ class Disagreement(SimlibError, AssertionError):
     """Two engines that should agree do not."""
 
 
+class Interruption(KeyboardInterrupt):
+    """Ctrl-C during long work; says what was kept. A notebook shows that line alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks an exception for this. Where the work was when it was stopped helps nobody.
+        return [f"Interrupted: {self}"]
+
+
 def _shown(value: object) -> str:
     # An error is one line, whatever it shows.
     return '"' + value.replace("\n", "\\n") + '"' if isinstance(value, str) else repr(value)

@@ -22,7 +22,7 @@ import httpx
 
 from simlib.core import events as ev
 from simlib.core.crossing import Crossing
-from simlib.core.errors import EngineError, SettingsError, SimlibError
+from simlib.core.errors import EngineError, Interruption, SettingsError, SimlibError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
@@ -40,7 +40,7 @@ from simlib.engines.world import ANSWER_NAMES, Process, World, note
 from simlib.engines.wsclient import WebSocketConnection
 from simlib.rows import Kind, Name
 from simlib.scenario import Scenario, dump
-from simlib.trace import Interrupted, Standstill, Trace
+from simlib.trace import Interrupted, Standstill, Trace, stopped_words
 
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6
@@ -50,6 +50,19 @@ _LEAD_S = 0.05
 
 
 _Work = Callable[..., Coroutine[Any, Any, None]]
+
+
+class Cancelled(asyncio.CancelledError):
+    """A run was cancelled, as a notebook does with what it awaits; carries what was played."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self.trace = trace
+
+    def __str__(self) -> str:
+        return stopped_words(self.trace)
+
+    _render_traceback_ = Interruption._render_traceback_
 
 
 class _Attempt:
@@ -450,6 +463,9 @@ async def play_async(
                 await _play(host, scenario.duration_s, processes, progress)
             trace.work_s = time.process_time() - worked_s
             trace.partial = False
+        except asyncio.CancelledError:
+            # Of the same kind, so that whoever cancelled is answered; it also says what was kept.
+            raise Cancelled(trace) from None
         finally:
             trace.end_s = min(clock.now_s, scenario.duration_s)
             trace.late_s = clock.late_s

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.arguments import check_arguments
-from simlib.core.errors import SettingsError
+from simlib.core.errors import Interruption, SettingsError
 from simlib.engines.loops import run_to_end
 from simlib.lab.commands import Command
 from simlib.lab.endpoint import Connection, Order
@@ -35,11 +35,14 @@ _END_TIMEOUT_S = 2.0
 _HOLDING = {Kind.SILENT, Kind.NO_PONG, Kind.OPEN_THEN_CUT, Kind.SEVERAL}
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(Interruption):
     """Ctrl-C while observing; ``observation`` holds what was seen so far."""
 
     def __init__(self, observation: Observation) -> None:
-        super().__init__()
+        super().__init__(
+            f"{len(observation.attempts)} attempts were seen. They are kept: in a notebook as "
+            "sys.last_value.observation, in a script as the observation of this exception."
+        )
         self.observation = observation
 
 

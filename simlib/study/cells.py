@@ -16,6 +16,7 @@ from math import nan
 from pathlib import Path
 from typing import Any
 
+from simlib.core.errors import Interruption
 from simlib.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
 from simlib.files import code_digest
 from simlib.progress import Progress
@@ -108,6 +109,8 @@ class Kept:
         self._file = file
         self._waiting: dict[str, str] = {}
         self.note = ""
+        #: Rows that were written since the file was opened.
+        self.count = 0
         self._base = self._opened()
 
     def _opened(self) -> sqlite3.Connection:
@@ -168,6 +171,7 @@ class Kept:
             self._base.rollback()
             said = "the cells before are kept, and another run plays the others"
             raise explained(self._file, error, said) from error
+        self.count += len(rows)
         self._waiting.clear()
 
     def close(self) -> None:
@@ -180,18 +184,36 @@ def keeping(folder: str | Path | None) -> Iterator[Kept | None]:
     """Give the finished cells of a folder, which is made if need be; None: nothing is kept.
 
     What waits is written at the end, whatever happens.
+
+    Raises
+    ------
+    Interruption
+        If Ctrl-C is pressed meanwhile: says what is kept.
     """
     if folder is None:
-        yield None
+        try:
+            yield None
+        except KeyboardInterrupt:
+            raise Interruption(_NOTHING_KEPT) from None
         return
     cells = Kept(Path(folder) / "cells.sqlite")
     try:
         yield cells
+        cells.flush()
+    except KeyboardInterrupt:
+        cells.flush()
+        raise Interruption(
+            f"what was finished is kept in {folder}, {cells.count:,} runs. "
+            "The same call, or command, goes on from there."
+        ) from None
+    except BaseException:
+        cells.flush()
+        raise
     finally:
-        try:
-            cells.flush()
-        finally:
-            cells.close()
+        cells.close()
+
+
+_NOTHING_KEPT = "nothing is kept. With a folder, the same call would go on where it was."
 
 
 def _check_sum(key: str, row: str) -> str:
