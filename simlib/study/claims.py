@@ -163,8 +163,6 @@ def _chosen(names: Sequence[str] | None) -> list[Claim]:
     known = [claim.name for claim in CLAIMS]
     if names is None:
         return list(CLAIMS)
-    if isinstance(names, str):
-        raise SettingsError("names", names, f"must be a list of names, as {[names]}")
     for name in names:
         if name not in known:
             rule = f"is no claim{nearest(name, known)}; the claims are {', '.join(known)}"

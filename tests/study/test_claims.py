@@ -111,11 +111,6 @@ def test_a_claim_is_tested_with_its_own_messages_whatever_the_scenario_sends(own
     for claim in CLAIMS:
         expected = claim.vary(calm, claim.at).workload
         assert expected == claim.vary(calm.replace("workload", own), claim.at).workload
-    assert [20.0, 20.0] == [
-        found.estimate.observations
-        for scenario in (calm, calm.replace("workload", own))
-        for found in claims(scenario, 20, names=["queue bound"])
-    ]
 
 
 def test_a_scenario_without_messages_is_tested_without():
@@ -130,7 +125,7 @@ def test_a_scenario_without_messages_is_tested_without():
     [
         (["quue bound"], r'names = "quue bound": is no claim \(did you mean "queue bound"\?\)'),
         (["queue bound", "speed"], 'names = "speed": is no claim; the claims are '),
-        ("queue bound", r"must be a list of names, as \['queue bound'\]"),
+        ("queue bound", 'names = "queue bound": must be a list'),
     ],
 )
 def test_a_claim_that_is_not_there_is_refused(names, said):
