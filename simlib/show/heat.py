@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from math import isfinite
+from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from simlib.core.errors import SettingsError
 from simlib.files import replacing
@@ -22,6 +23,8 @@ from simlib.show.terminal import in_words, written
 from simlib.study.sweep import Sweep
 
 _GREY, _NEVER = "#555555", "#DDDDDD"
+#: What is said of settings with which no client connects in some run.
+_DEAD = "nobody connects"
 #: Colours are by factors if the largest mean is so many times the least.
 _WIDE = 10.0
 #: Readable by the colour-blind, and in print.
@@ -44,8 +47,8 @@ def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
     -------
     Axes
         Of two settings a map: the first one up, the second across, each mean written in its cell;
-        grey where it is infinite. Of one a line with the means' 95 % intervals, and a cross at the
-        top where it is infinite.
+        grey where it is infinite, dark grey where nobody connects. Of one a line with the means'
+        95 % intervals, and a cross at the top where it is infinite or nobody connects.
 
     Raises
     ------
@@ -89,8 +92,11 @@ def save_heat(found: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path
 def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     (up, ups), (across, acrosses) = found.grid.items()
     table = np.full((len(ups), len(acrosses)), np.nan)
-    for _, row in means.iterrows():
-        table[_place(ups, row[up]), _place(acrosses, row[across])] = row[metric]
+    dead = np.zeros(table.shape, bool)
+    for (_, row), is_dead in zip(means.iterrows(), found.nobody_connects(), strict=True):
+        place = _place(ups, row[up]), _place(acrosses, row[across])
+        # Whatever its numbers: to trouble nobody is no merit of it.
+        table[place], dead[place] = nan if is_dead else row[metric], is_dead
     finite = table[np.isfinite(table)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     by_factors = low > 0.0 and high > _WIDE * low
@@ -101,7 +107,10 @@ def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     axes.imshow(shown, cmap=colours, norm=norm, aspect="auto", origin="lower")
     for (i, j), value in np.ndenumerate(table):
         is_dark = isfinite(value) and norm(value) < 0.5
-        text = "never" if value == np.inf else written(float(value))
+        text = "never" if value == np.inf else "no data" if isnan(value) else written(float(value))
+        if dead[i, j]:
+            text, is_dark = _DEAD.replace(" ", "\n"), True
+            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, color=_GREY, linewidth=0))
         axes.text(j, i, text, ha="center", va="center", color="white" if is_dark else "black")
     axes.set_xticks(range(len(acrosses)), [_short(each) for each in acrosses])
     axes.set_yticks(range(len(ups)), [_short(each) for each in ups])
@@ -111,8 +120,9 @@ def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
 
 def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     ((key, values),) = found.grid.items()
-    never = np.isinf(means[metric].to_numpy(float))
-    means = means.replace([np.inf, -np.inf], np.nan)
+    dead = np.array(found.nobody_connects())
+    never = np.isinf(means[metric].to_numpy(float)) & ~dead
+    means = means.assign(**{metric: means[metric].mask(dead)}).replace([np.inf, -np.inf], np.nan)
     places = np.array([_place(values, each) for each in means[key]], float)
     numbers = all(isinstance(each, int | float) for each in values)
     x = means[key].to_numpy(float) if numbers else places
@@ -123,11 +133,12 @@ def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
         axes.set_xticks(range(len(values)), [_short(each) for each in values])
     axes.set(xlabel=key, ylabel=in_words(metric))
     axes.set_ylim(bottom=0.0)
-    # At the top edge: they have no height.
-    for place in x[never]:
-        top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": _GREY}
-        axes.plot(place, 0.97, marker="x", **top)
-        axes.text(place, 0.93, "never", ha="center", va="top", **top)
+    for places_x, said in ((x[never], "never"), (x[dead], _DEAD)):
+        # At the top edge: they have no height.
+        for place in places_x:
+            top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": _GREY}
+            axes.plot(place, 0.97, marker="x", **top)
+            axes.text(place, 0.93, said.replace(" ", "\n"), ha="center", va="top", **top)
 
 
 def _place(values: list[Any], value: Any) -> int:

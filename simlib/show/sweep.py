@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 import pandas as pd
 from rich.console import Group
@@ -10,6 +11,9 @@ from rich.table import Table
 
 from simlib.show.terminal import in_words, plus_minus
 from simlib.study.sweep import Sweep
+
+#: What is said of a combination with which no client connects in some run.
+DEAD = "nobody"
 
 
 def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
@@ -22,10 +26,22 @@ def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
     metrics = [name for name in names if not name.endswith((" low", " high"))]
     for metric in metrics:
         shown.add_column(in_words(metric), justify="right", max_width=18)
-    for _, row in means.iterrows():
+    dead = found.nobody_connects()
+    for (_, row), is_dead in zip(means.iterrows(), dead, strict=True):
         cells = [_short(row[key]) for key in [*keys, "runs"]]
-        shown.add_row(*cells, *(plus_minus(row, metric) for metric in metrics))
-    return Group(repr(found), "", shown, "", "Means, with half of the 95 % interval of each.")
+        shown.add_row(*cells, *(_mean(row, metric, is_dead) for metric in metrics))
+    said = "Means, with half of the 95 % interval of each."
+    if any(dead):
+        said += (
+            f" {DEAD}: in some run no client ever connects, so there are no times, and to be "
+            "easy on the server is no merit."
+        )
+    return Group(repr(found), "", shown, "", said)
+
+
+def _mean(row: pd.Series, metric: str, is_dead: bool) -> str:
+    value = plus_minus(row, metric)
+    return value if not is_dead else DEAD if isnan(row[metric]) else f"{value} ({DEAD})"
 
 
 def _shortest(keys: Sequence[str]) -> list[str]:

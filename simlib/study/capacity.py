@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, inf, isfinite, nan
+from math import ceil, inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from simlib.core.errors import SettingsError
 from simlib.interruptions import interrupting
 from simlib.run import run
 from simlib.scenario import Scenario
+from simlib.study.connecting import AVAILABLE, nobody_connects
 from simlib.study.knobs import Knob, Point, number, turned
-from simlib.study.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s
+from simlib.study.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
 
 #: Called with the fraction done and a word for what is being done.
 Progress = Callable[[float, str], None]
@@ -216,8 +217,7 @@ def capacity(
     runs = _Runs(scenario, within_s, share, on, _Told(progress, len(chosen)))
     unlimited = runs.unlimited(scenario)
     if not unlimited.thrown_out:
-        rule = "throw nobody out: let one that ends connections begin after the clients' start"
-        raise SettingsError("faults", len(scenario.faults), rule)
+        raise _of_nobody(scenario, on)
     given = runs.point(scenario, unlimited.thrown_out)
     knobs = tuple(runs.turned(key) for key in chosen)
     return Capacity(scenario, within_s, share, on, given, unlimited, knobs)
@@ -253,6 +253,31 @@ def _check(scenario: Scenario, within_s: float, share: float, on: str) -> None:
             f" s): set duration_s to {last_s + within_s:g} or more"
         )
         raise SettingsError("recover_within_s", within_s, rule)
+
+
+def _of_nobody(scenario: Scenario, on: str) -> SettingsError:
+    """Return why no client is thrown out: none connects, or no fault throws one out."""
+    if nobody_connects(row(run(_unlimited(scenario), on))[AVAILABLE], scenario):
+        timeout_s = scenario.client.connect_timeout_s
+        rule = (
+            "may be too short: no client connects, even before a server without limits, so none "
+            "can be brought back; set it above the time that a handshake takes"
+        )
+        return SettingsError("client.connect_timeout_s", timeout_s, rule)
+    rule = "throw nobody out: let one that ends connections begin after the clients' start"
+    return SettingsError("faults", len(scenario.faults), rule)
+
+
+def _unlimited(scenario: Scenario) -> Scenario:
+    """Return a scenario before a server without limits."""
+    server = replace(
+        scenario.server,
+        accept_per_s=inf,
+        handshake_service_s=0.0,
+        backlog=inf,
+        max_connections=inf,
+    )
+    return scenario.replace(server=server)
 
 
 def _first_s(scenario: Scenario) -> float:
@@ -360,14 +385,7 @@ class _Runs:
 
     def unlimited(self, scenario: Scenario) -> Point:
         """Return what a scenario does before a server without limits."""
-        server = replace(
-            scenario.server,
-            accept_per_s=inf,
-            handshake_service_s=0.0,
-            backlog=inf,
-            max_connections=inf,
-        )
-        return self.point(scenario.replace(server=server))
+        return self.point(_unlimited(scenario))
 
     def point(self, scenario: Scenario, thrown_out: int = 0) -> Point:
         """Return what a scenario does, if so many clients should be thrown out.
@@ -383,7 +401,7 @@ class _Runs:
             time_s = (
                 float(np.quantile(awaited_s, self._share, method="inverted_cdf"))
                 if awaited_s.size
-                else nan
+                else inf  # nobody connects: no capacity brings back who never came
             )
             peak = peak_attempts_per_s(trace, _first_s(roomy))
             attempts = int(attempts_per_s(trace).sum())

@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.core.errors import SettingsError
-from simlib.core.faults import ALL_GATEWAYS
-from simlib.interruptions import interrupting
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, play_cells
+from simlib.study.connecting import AVAILABLE, nobody_connects
 from simlib.study.engine import OF_MESSAGES
 from simlib.study.estimates import Estimate, Floats
 from simlib.study.goals import Constraint, Objective
@@ -37,8 +36,6 @@ _NEVER = 2.0
 _FIRST_SHARE, _FIRST_LEAST = 0.2, 4
 #: Numbers that depend on settings even if nothing that happens does: waits over their ceilings.
 _OF_SETTINGS = ("mean_wait_fraction",)
-#: The share of time in which clients could send: 0 where no client ever connected.
-_AVAILABLE = "availability_fraction"
 _METRICS = tuple(name for name in MEANING if name != "engine")
 
 
@@ -71,11 +68,8 @@ class Score:
     @property
     def never_connected(self) -> npt.NDArray[np.bool_]:
         """In which runs no client was ever available although it could have been."""
-        if _AVAILABLE not in self.values:
-            return np.zeros(1, bool)
-        # NaN: nobody was there at all, so nobody failed to connect.
-        none = self.values[_AVAILABLE] == 0.0
-        return none & np.array([[_can_connect(each)] for each in self.scenarios])
+        rows = zip(self.values[AVAILABLE], self.scenarios, strict=True)
+        return np.array([[nobody_connects(x, scenario) for x in row] for row, scenario in rows])
 
     @property
     def replications(self) -> int:
@@ -285,17 +279,6 @@ def _joined(before: Score | str, more: Score | str) -> Score | str:
 def _moved(move: Callable[[float], None] | None, stage: int, of: int, share: float) -> None:
     if move is not None:
         move((stage + share) / of)
-
-
-def _can_connect(scenario: Scenario) -> bool:
-    """Whether there is a moment that counts and that no fault takes from everybody."""
-    return not any(
-        each.start_s <= scenario.warm_up_s
-        and each.end_s >= scenario.duration_s
-        and each.clients_fraction == 1.0
-        and each.gateway == ALL_GATEWAYS
-        for each in interrupting(scenario)
-    )
 
 
 def front(losses: Sequence[Sequence[float]]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from simlib.interruptions import interrupting
 from simlib.progress import Progress, shown
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, keeping, play_cells
-from simlib.study.engine import chosen
+from simlib.study.connecting import AVAILABLE, nobody_connects
+from simlib.study.engine import OF_MESSAGES, chosen
 from simlib.study.estimates import Floats
 from simlib.study.goals import OBJECTIVES
 from simlib.study.metrics import check_metric
@@ -154,7 +155,8 @@ def sensitivity(
     A time that never comes has no place in a variance. It counts as the time that the run went on
     after its last fault: the least that it can be, as it was longer; so what makes clients never
     come back matters more than is told. The note says at how many points that was so; a longer
-    run has fewer of them.
+    run has fewer of them. Where nobody connects, a time never comes either, and all attempts were
+    made for nothing.
 
     Parameters
     ----------
@@ -226,6 +228,7 @@ def sensitivity(
     if len(failures) == len(cells):
         raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]}")
     known = _Known(design, tuple(dict.fromkeys(metrics)), _numbers(rows, cells, metrics, luck))
+    dead = _of_dead(rows, cells)
     found = Sensitivity(
         scenario,
         varied,
@@ -236,7 +239,7 @@ def sensitivity(
         known.points(),
         pd.DataFrame([_failure(design, cells, i, why_not) for i, why_not in failures.items()]),
         resumed,
-        " ".join(filter(None, [why, *known.notes(), kept_note])),
+        " ".join(filter(None, [why, dead, *known.notes(), kept_note])),
     )
     if folder is not None:
         found.save(folder)
@@ -286,6 +289,12 @@ def _played(
     rows |= {i + 1: row for i, row in others.items()}
     failures |= {i + 1: why for i, why in more.items()}
     _check_data(rows, cells, metrics)
+    dead = [i for i, row in rows.items() if nobody_connects(row[AVAILABLE], cells[i].scenario)]
+    if rows and len(dead) == len(rows):
+        raise SimlibError(
+            f"no client connects in any of {len(rows):,} runs, so no setting of the space decides "
+            "anything: see client.connect_timeout_s and the server's limits"
+        )
     return rows, failures, resumed + again
 
 
@@ -293,13 +302,26 @@ def _check_data(
     rows: Mapping[int, Mapping[str, Any]], cells: Sequence[Cell], metrics: Sequence[str]
 ) -> None:
     for metric in metrics:
-        empty = [i for i, row in rows.items() if isnan(row[metric])]
+        empty = [i for i, row in rows.items() if isnan(_number(row, metric, cells[i].scenario))]
         if empty:
             cell = cells[empty[0]]
             rule = f"has no data in {cell.scenario.name} on {cell.on}"
             if len(empty) < len(rows):
                 rule += f", in {len(empty):,} of {len(rows):,} runs"
             raise SettingsError("metrics", metric, rule)
+
+
+def _number(row: Mapping[str, Any], metric: str, scenario: Scenario) -> float:
+    """Return a metric of a run; where nobody connects and it has no value, the worst there is."""
+    value = float(row[metric])
+    if not isnan(value) or not nobody_connects(row[AVAILABLE], scenario):
+        return value
+    if metric in OF_MESSAGES and not row["sent"] > 0.0:
+        return value
+    if metric == "amplification":
+        return float(row["attempts"])
+    is_time = "_s_p" in metric or (metric.endswith("_s") and not metric.endswith("_per_s"))
+    return inf if is_time else nan
 
 
 def _numbers(
@@ -312,8 +334,19 @@ def _numbers(
     names = list(dict.fromkeys(metrics))
     found = np.full((len(names), len(cells)), np.nan)
     for i, row in rows.items():
-        found[:, i] = [row[name] for name in names]
+        found[:, i] = [_number(row, name, cells[i].scenario) for name in names]
     return found.reshape(len(names), -1, len(luck))
+
+
+def _of_dead(rows: Mapping[int, Mapping[str, Any]], cells: Sequence[Cell]) -> str:
+    """Say in how many runs nobody connects: their numbers are of clients that are kept out."""
+    dead = sum(nobody_connects(row[AVAILABLE], cells[i].scenario) for i, row in rows.items())
+    if not dead:
+        return ""
+    return (
+        f"In {dead:,} of {len(rows):,} runs no client ever connects: to be easy on the server is "
+        "no merit there, and a narrower space leaves such settings out."
+    )
 
 
 def _failure(design: Points, cells: Sequence[Cell], i: int, why: str) -> dict[str, Any]:

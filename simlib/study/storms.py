@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 import pandas as pd
@@ -38,7 +38,7 @@ COLUMNS = {
     "amplification": "attempts per connection that was of use, of the whole run",
     "back_s_p50": "half of the clients were open again so soon after the outage's end",
     "back_s_p95": "the same of 95 in 100",
-    "never_back": "clients that were not open again in the run",
+    "never_back": "clients that were not open again in the run, or never open at all",
 }
 #: Clients of which waits are drawn where each wait depends on the one before.
 _DRAWN = 1000
@@ -166,7 +166,10 @@ def storms(
 
 def _of(trace: Trace) -> dict[str, float]:
     after = attempts_per_s(trace)[_START_S:]
-    back_s = np.sort(recovery_times_s(trace))
+    known_s = recovery_times_s(trace)
+    # Who was never let in before the outage did not come back after it either.
+    missing_s = np.full(max(0, trace.scenario.clients - known_s.size), inf)
+    back_s = np.sort(np.concatenate([known_s, missing_s]))
     return {
         "peak_attempts_per_s": peak_attempts_per_s(trace, _START_S),
         "peak_after_per_s": peak_attempts_per_s(trace, trace.scenario.faults[0].end_s),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,6 +18,7 @@ from simlib.progress import Progress, shown
 from simlib.run import engine
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, keeping, play_cells
+from simlib.study.connecting import AVAILABLE, nobody_connects
 from simlib.study.metrics import check_metric
 from simlib.study.replicate import seeds, t_interval
 from simlib.study.workers import working
@@ -54,9 +55,7 @@ class Sweep:
         for metric in metrics:
             check_metric("metric", metric)
         rows = []
-        # By their words: a setting's value may be a list or a table.
-        words = [self.table[key].map(repr) for key in self.grid]
-        for _, runs in self.table.groupby(words, sort=False):
+        for runs in self._combinations():
             row: dict[str, Any] = {key: runs[key].iloc[0] for key in self.grid}
             row["runs"] = len(runs)
             for metric in metrics:
@@ -68,6 +67,30 @@ class Sweep:
                 }
             rows.append(row)
         return pd.DataFrame(rows)
+
+    def nobody_connects(self) -> list[bool]:
+        """Return for each row of `means` whether in some run no client ever connected.
+
+        Such a combination has no times; and that it troubles the server little is no merit.
+
+        Examples
+        --------
+        >>> grid = {"client.connect_timeout_s": [0.01, 5.0]}
+        >>> sweep(Scenario(clients=1, duration_s=2), grid, workers=1).nobody_connects()
+        [True, False]
+        """
+        found = []
+        for runs in self._combinations():
+            scenario = self.scenario.replace({key: runs[key].iloc[0] for key in self.grid})
+            found.append(any(nobody_connects(each, scenario) for each in runs[AVAILABLE]))
+        return found
+
+    def _combinations(self) -> Iterator[pd.DataFrame]:
+        """Give the runs of each combination, in the order in which they were played."""
+        # By their words: a setting's value may be a list or a table.
+        words = [self.table[key].map(repr) for key in self.grid]
+        for _, runs in self.table.groupby(words, sort=False):
+            yield runs
 
     @check_arguments
     def save(self, file: str | Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from math import ceil, inf
 
+import numpy as np
 import pytest
 
 import simlib as sl
@@ -213,3 +214,31 @@ def test_what_cannot_be_asked_is_refused(said):
     scenario, asked = REFUSED[said]
     with pytest.raises(SettingsError, match=said):
         sl.capacity(scenario, **({"recover_within_s": 5} | asked))
+
+
+def test_clients_that_cannot_connect_are_the_reason_and_not_the_faults():
+    deaf = sl.Scenario(
+        clients=5,
+        duration_s=30,
+        faults=[sl.Fault("outage", start_s=8, stop_s=10)],
+        workload=sl.Workload(rate_per_s=0),
+        client=sl.Settings(connect_timeout_s=0.01),
+    )
+    with pytest.raises(sl.SettingsError, match=r"connect_timeout_s = 0\.01: may be too short"):
+        sl.capacity(deaf, 5, keys=["server.workers"], on="sim")
+
+
+def test_a_load_with_which_nobody_connects_does_not_suffice():
+    fine = sl.Scenario(
+        clients=5,
+        duration_s=30,
+        faults=[sl.Fault("outage", start_s=8, stop_s=10)],
+        workload=sl.Workload(rate_per_s=0),
+        client=sl.Settings(connect_timeout_s=1.0),
+    )
+    [knob] = sl.capacity(fine, 6, keys=["path.latency.mean_s"], on="sim").knobs
+    assert knob.needed < 0.5
+    late = knob.points[knob.points["value"] > 0.5]
+    assert len(late)
+    assert not late["suffices"].any()
+    assert np.isinf(late["time_to_recover_s"]).all()

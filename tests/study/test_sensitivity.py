@@ -119,6 +119,32 @@ def test_a_time_that_never_comes_is_the_time_after_the_last_fault(monkeypatch):
     assert 0.9 < by_key(found)["total"].iloc[0]
 
 
+def test_where_nobody_connects_a_time_never_comes_and_all_attempts_were_for_nothing():
+    space = {"client.connect_timeout_s": (0.01, 1.0), "client.backoff.base_s": (0.5, 1.0)}
+    metrics = ["time_to_recover_s_p99", "amplification"]
+    found = sl.sensitivity(
+        BASE.replace("duration_s", 20),
+        space,
+        metrics,
+        samples=8,
+        replications=1,
+        workers=1,
+        on="sim",
+    )
+    dead = found.points["client.connect_timeout_s"] < 0.08  # two round trips
+    assert 0 < dead.sum() < len(dead)
+    points = found.points
+    assert (points.loc[dead, "time_to_recover_s_p99"] == 15.0).all()
+    assert points.loc[dead, "amplification"].min() > points.loc[~dead, "amplification"].max()
+    assert f"In {dead.sum()} of {len(dead)} runs no client ever connects: " in found.note
+
+
+def test_if_nobody_connects_anywhere_it_is_said():
+    space = {"client.connect_timeout_s": (0.01, 0.02), "client.backoff.base_s": (0.5, 1.0)}
+    with pytest.raises(sl.SimlibError, match="no client connects in any of 32 runs"):
+        sl.sensitivity(BASE, space, samples=8, replications=1, workers=1, on="sim")
+
+
 def test_a_failed_run_leaves_its_sample_out_and_no_other(monkeypatch):
     model(monkeypatch, linear)
     whole = asked(samples=32, replications=2)

@@ -61,3 +61,12 @@ def test_without_jitter_a_storm_comes_as_one_and_takes_longest(on):
 def test_a_storm_needs_clients():
     with pytest.raises(SettingsError, match=r"clients = 0: must be 1 or more"):
         storm(sl.Settings(), 0)
+
+
+def test_clients_that_never_connect_are_never_back_and_last_in_every_order():
+    dead = sl.Settings(connect_timeout_s=0.01)
+    gone = sl.Settings(backoff=sl.Backoff(max_attempts=0))
+    table = storms({"dead": dead, "fine": sl.Settings(), "gone": gone}, 20, 5, on="sim")
+    assert {"dead": 20, "fine": 0, "gone": 20} == table["never_back"].to_dict()
+    assert [inf, inf] == table.loc["dead", ["back_s_p50", "back_s_p95"]].tolist()
+    assert "fine" == table["back_s_p95"].idxmin()
