@@ -68,6 +68,8 @@ class Score:
     @property
     def never_connected(self) -> npt.NDArray[np.bool_]:
         """In which runs no client was ever available although it could have been."""
+        if AVAILABLE not in self.values:
+            return np.zeros((len(self.scenarios), self.replications), bool)
         rows = zip(self.values[AVAILABLE], self.scenarios, strict=True)
         return np.array([[nobody_connects(x, scenario) for x in row] for row, scenario in rows])
 
@@ -78,9 +80,11 @@ class Score:
 
     def by_seed(self, metric: str) -> Floats:
         """Return the mean over the scenarios for each seed; finite if the candidate works."""
-        limits_s = [_NEVER * each.duration_s for each in self.scenarios]
         values = self.values[metric]
-        return np.where(np.isinf(values), np.array(limits_s)[:, None], values).mean(axis=0)
+        limits_s = np.array([[_NEVER * each.duration_s] for each in self.scenarios])
+        # All attempts in vain are as if one connection had been of use.
+        most = self.values.get("attempts", limits_s) if metric == "amplification" else limits_s
+        return np.where(np.isinf(values), most, values).mean(axis=0)
 
     def mean(self, metric: str) -> Estimate:
         """Return the mean over scenarios and seeds, with its interval; inf if one was."""

@@ -312,14 +312,17 @@ def _check_data(
 
 
 def _number(row: Mapping[str, Any], metric: str, scenario: Scenario) -> float:
-    """Return a metric of a run; where nobody connects and it has no value, the worst there is."""
+    """Return a metric of a run; where nobody connects and it has no value, the worst there is.
+
+    All attempts in vain are as if one connection had been of use.
+    """
     value = float(row[metric])
+    if metric == "amplification" and value == inf:
+        return float(row["attempts"])
     if not isnan(value) or not nobody_connects(row[AVAILABLE], scenario):
         return value
     if metric in OF_MESSAGES and not row["sent"] > 0.0:
         return value
-    if metric == "amplification":
-        return float(row["attempts"])
     is_time = "_s_p" in metric or (metric.endswith("_s") and not metric.endswith("_per_s"))
     return inf if is_time else nan
 

@@ -24,7 +24,6 @@ TIME, PEAK = objectives(["time_to_recover_s_p99", "peak_attempts_per_s"])
 def score(time_s, peak, scenarios=(STORM,)):
     """A score by hand: a row per scenario, a column per seed."""
     values = {"time_to_recover_s_p99": time_s, "peak_attempts_per_s": peak}
-    values["availability_fraction"] = np.ones_like(np.asarray(time_s, float))
     return Score(
         {name: np.atleast_2d(each).astype(float) for name, each in values.items()}, scenarios
     )
@@ -167,3 +166,11 @@ def test_more_seeds_are_played_rather_than_the_first_ones_again():
         np.array_equal(each, staged.values[name], equal_nan=True)
         for name, each in whole.values.items()
     )
+
+
+def test_attempts_that_were_all_in_vain_count_as_for_one_connection():
+    [goal] = objectives(["amplification"])
+    numbers = {"amplification": [inf, 3.0], "attempts": [50.0, 9.0]}
+    found = Score({name: np.atleast_2d(each) for name, each in numbers.items()}, (STORM,))
+    assert [50.0, 3.0] == found.by_seed("amplification").tolist()
+    assert 26.5 == found.loss(goal)
