@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.scenario import Scenario
 
@@ -35,6 +37,37 @@ def interrupting(scenario: Scenario) -> list[Fault]:
         and fault.route != Route.HTTP
         and fault.start_s >= scenario.warm_up_s
     ]
+
+
+def may_die_unnoticed(scenario: Scenario) -> bool:
+    """Whether connections can die without a word to their clients, who then think them good."""
+    return scenario.path.idle_timeout_s < inf or any(
+        fault.kind in (*_SILENT, FaultKind.BLACK_HOLE)
+        and fault.route != Route.HTTP
+        and fault.clients_fraction > 0.0
+        for fault in scenario.faults
+    )
+
+
+def unnoticed_in_words(scenario: Scenario) -> str:
+    """Return what availability leaves out in a scenario, in a sentence; nothing if it is all there.
+
+    Examples
+    --------
+    >>> unnoticed_in_words(Scenario(faults=[Fault("reset", 5)]))
+    ''
+    """
+    if not may_die_unnoticed(scenario):
+        return ""
+    beats = [client.heartbeat for client in scenario.policies]
+    longest_s = max(beat.interval_s + beat.timeout_s for beat in beats)
+    how = f"for up to {longest_s:g} s, until the heartbeat finds it"
+    if longest_s == inf:
+        how = "and without a heartbeat that may be to the end"
+    return (
+        "Connections can die silently here: availability_fraction counts such a one as good "
+        f"until its client notices, {how}."
+    )
 
 
 def noticed_by_s(scenario: Scenario, fault: Fault) -> float:

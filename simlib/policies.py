@@ -334,8 +334,8 @@ def stops_in_words(stops: Stops) -> str:
 
     Examples
     --------
-    >>> stops_in_words(Stops(ends_on=[1008, "4400-4499"]))
-    'ended by 1008, 4400-4499; suspended by 401, 403, 4401, 4403'
+    >>> stops_in_words(Stops(ends_on=[1008, "4404-4499"]))
+    'ended by 1008, 4404-4499; suspended by 401, 403, 4401, 4403'
     """
     lists = {"ended by": stops.ends_on, "suspended by": stops.suspends_on}
     said = [f"{what} {', '.join(map(str, codes))}" for what, codes in lists.items() if codes]

@@ -89,6 +89,23 @@ def test_what_stops_clients_is_set_on_the_command_line_and_their_story_says_why(
     assert 2 == gave_up
 
 
+@pytest.mark.parametrize(
+    ("heartbeat", "words"),
+    [
+        ("{interval_s = 25, timeout_s = 5}", "for up to 30 s, until the heartbeat finds it"),
+        ("{}", "and without a heartbeat that may be to the end"),
+    ],
+)
+def test_a_run_says_where_availability_counts_the_dead_as_good(here, heartbeat, words):
+    quiet = simlib("run", "small.toml")
+    assert "Connections can die silently" not in quiet.stdout
+    dying = ("--set", 'faults=[{kind = "half_open", start_s = 1}]')
+    result = simlib("run", "small.toml", "--set", f"client.heartbeat={heartbeat}", *dying)
+    assert f"counts such a one as good until its client notices, {words}." in " ".join(
+        result.stdout.split()
+    )
+
+
 def test_a_warm_up_is_told_beside_the_metrics_that_leave_it_out(here):
     result = simlib("run", "small.toml", "--set", "warm_up_s=1.5")
     (attempts,) = (line.split() for line in result.stdout.splitlines() if "attempts  " in line)
@@ -349,13 +366,19 @@ def test_presets_are_compared_by_chart_and_storm(here):
 
 
 def test_lint_says_by_its_status_how_bad_it_is(here):
-    assert (3, "preset:phoenix: 2 errors, 1 info") == (
+    assert (3, "preset:phoenix: 2 errors, 2 info") == (
         (told := simlib("lint", "preset:phoenix")).exit_code,
         told.stdout.splitlines()[0],
     )
     assert 1 == simlib("lint", "preset:socket.io-client").exit_code
     assert 0 == simlib("lint", "preset:aws-full").exit_code
-    sound = simlib("lint", "preset:aws-full", "--set", "client.heartbeat.interval_s=25")
+    settings = (
+        "--set",
+        "client.heartbeat.interval_s=25",
+        "--set",
+        "client.stops.suspends_on=[401]",
+    )
+    sound = simlib("lint", "preset:aws-full", *settings)
     assert (0, "preset:aws-full: nothing found\n") == (sound.exit_code, sound.stdout)
 
 

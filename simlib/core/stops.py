@@ -73,7 +73,10 @@ class Stops(Ruled):
         for i, (first, last) in enumerate(ranges["suspends_on"]):
             for low, high in ranges["ends_on"]:
                 if low <= last and first <= high:
-                    rule = f"is in ends_on too ({max(low, first)}): a code has one meaning"
+                    rule = (
+                        f"is in ends_on too ({max(low, first)}): a code has one meaning, so take "
+                        "it out of one; suspends_on is [401, 403, 4401, 4403] unless it is set"
+                    )
                     raise SettingsError(f"suspends_on[{i}]", self.suspends_on[i], rule)
         self._keep(ranges["ends_on"], ranges["suspends_on"])
 

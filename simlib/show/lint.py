@@ -44,8 +44,8 @@ def presets_lint_table(known: Mapping[str, Preset]) -> list[list[str]]:
     Examples
     --------
     >>> import simlib as sl
-    >>> presets_lint_table({"sockette": sl.presets["sockette"]})
-    [['preset', 'errors', 'warnings'], ['sockette', 'no-jitter', '']]
+    >>> presets_lint_table({"partysocket": sl.presets["partysocket"]})
+    [['preset', 'errors', 'warnings'], ['partysocket', 'no-jitter', '']]
     """
     rows = [["preset", "errors", "warnings"]]
     for name, preset in known.items():
@@ -60,6 +60,6 @@ def presets_lint_table(known: Mapping[str, Preset]) -> list[list[str]]:
 
 def _short(finding: Finding) -> str:
     """Return a finding with its number, where that tells one client from another."""
-    if finding.unit in ("attempts at once", "of the wait"):
+    if finding.unit in ("attempts at once", "of the wait", "transient codes"):
         return finding.rule
     return f"{finding.rule} {written(finding.number)} {finding.unit.replace(' of each client', '')}"

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simlib.interruptions import unnoticed_in_words
 from simlib.scenario import Scenario
 from simlib.study.compare import COLUMNS_MEAN, NOT_JUDGED
 from simlib.study.metrics import MEANING, row
@@ -33,7 +34,10 @@ def run_in_words(trace: Trace) -> Group:
     for name, meaning in MEANING.items():
         value = values.get(name, math.nan)
         table.add_row(name, value if isinstance(value, str) else written(float(value)), meaning)
-    return Group(headline(trace.scenario, trace.engine), "", table)
+    parts: list[RenderableType] = [headline(trace.scenario, trace.engine), "", table]
+    if unnoticed := unnoticed_in_words(trace.scenario):
+        parts += ["", unnoticed]
+    return Group(*parts)
 
 
 def comparison_in_words(comparison: Comparison) -> Group:

@@ -38,7 +38,8 @@ LOOKS = ("state", "transport", "available", "breaker")
 #: What each column of `summary` means, in the order of the columns.
 MEANING = {
     "engine": "what played the run",
-    "availability_fraction": "share of the clients' time in which a message could leave at once",
+    "availability_fraction": "share of the clients' time in which a message could leave at once; a "
+    "connection that died silently counts as good until its client notices",
     "time_to_detect_s_p50": "half of the clients hit by a fault left OPEN this soon after it began",
     "time_to_detect_s_p95": "the same of 95 in 100",
     "time_to_detect_s_p99": "the same of 99 in 100",

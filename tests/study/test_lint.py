@@ -25,6 +25,11 @@ def backoff(**settings) -> sl.Scenario:
     return scenario().replace("client.backoff", sl.Backoff(**{"stable_after_s": 5} | settings))
 
 
+def stops(**codes) -> sl.Scenario:
+    """The sound policy that other codes stop."""
+    return scenario().replace("client.stops", sl.Stops(**codes))
+
+
 def polling(**settings) -> sl.Scenario:
     found = scenario(server=sl.ServerSettings(message_service_s=0.01))
     return found.replace("client.fallback", sl.Fallback(after_attempts=3, **settings))
@@ -63,9 +68,19 @@ CASES = {
         backoff(jitter="none", steps_s=[0]), "error", 10, backoff(jitter="none", steps_s=[0, 0.1])
     ),
     # The loss is an attempt of its own: five waits, 1 + 2 + 4 + 8 + 16 s.
-    "gives-up": (backoff(max_attempts=5), "error", 31, backoff(max_attempts=6)),
+    "gives-up": (backoff(max_attempts=5), "error", 31, backoff(max_attempts=20)),
     "breaker-slows": (
         BREAKER, "warning", None, BREAKER.replace("client.breaker.open_s", 3),
+    ),
+    "ends-on-transient": (
+        stops(ends_on=[503, "1012-1014", 1008]), "error", 4, stops(ends_on=[410, 1008]),
+    ),
+    # At a wait of 20 s, half of it, and 0.1 s.
+    "hammers-unauthorized": (stops(suspends_on=[403]), "info", 1 / 10.1, stops(suspends_on=[401])),
+    "stopped-by-fault": (
+        stops(ends_on=[1012]).replace(faults=[sl.Fault("deploy", 5, 9, clients_fraction=0.5)]),
+        "error", 250,
+        stops(ends_on=[1013]).replace(faults=[sl.Fault("deploy", 5, 9)]),
     ),
     "heartbeat-slow": (
         scenario().replace("client.heartbeat.interval_s", 60), "warning", 60,
@@ -121,6 +136,183 @@ def test_what_is_added_inside_the_cap_is_told_to_come_after_it():
     assert "jitter-dies-at-cap" not in {each.rule for each in lint(after)}
 
 
+# --- the scenario's own outages ----------------------------------------------------------
+
+
+def found_in(target, rule):
+    """The one finding of a rule, or None."""
+    return next((each for each in lint(target) if each.rule == rule), None)
+
+
+TEN = backoff(max_attempts=10).replace(duration_s=400)  # at most 181 s: 1 + 2 + 4 + 8 + 16 + 5 x 30
+
+
+@pytest.mark.parametrize(
+    ("faults", "lasts_s"),
+    [
+        ([sl.Fault("outage", 50, 350)], 300),
+        ([sl.Fault("outage", 10, 40), sl.Fault("outage", 50, 350)], 300),
+        # One after the other, and one over the other.
+        ([sl.Fault("outage", 50, 200), sl.Fault("server_crash", 200, 350)], 300),
+        ([sl.Fault("server_crash", 50, 250), sl.Fault("outage", 100, 350)], 300),
+        ([sl.Fault("reject", 50, 350, status=503)], 300),
+        ([sl.Fault("close", 50, 350, code=1012)], 300),
+        ([sl.Fault("outage", 50)], 350),
+        ([sl.Fault("flap", 50, 350, period_s=10, down_fraction=1)], 300),
+    ],
+)
+def test_giving_up_is_judged_by_the_longest_outage_of_the_scenario(faults, lasts_s):
+    found = found_in(TEN.replace(faults=faults), "gives-up")
+    assert ("error", 181.0) == (found.severity, found.number)
+    assert "181 s into an outage at the latest, after 10 attempts that are" in found.sentence
+    assert found.sentence.endswith(f"its own outage lasts {lasts_s} s.")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [sl.Fault("outage", 50, 80)],
+        [sl.Fault("flap", 50, 350, period_s=10)],
+        [sl.Fault("outage", 10, 40), sl.Fault("outage", 360, 390)],
+        [sl.Fault("black_hole", 50, 130)],
+    ],
+)
+def test_who_outlasts_the_scenario_s_own_outages_does_not_give_up(faults):
+    assert None is found_in(TEN.replace(faults=faults), "gives-up")
+
+
+def test_without_an_outage_of_its_own_the_default_is_named():
+    elsewhere = [sl.Fault("outage", 50, 350, route="http"), sl.Fault("reset", 20)]
+    five = backoff(max_attempts=5).replace(duration_s=400, faults=elsewhere)
+    assert found_in(five, "gives-up").sentence.endswith("; outages of 60 s are common.")
+
+
+def test_an_attempt_that_gets_no_answer_takes_its_time_before_it_counts():
+    silent = TEN.replace(faults=[sl.Fault("black_hole", 50, 390)])
+    # Ten attempts that time out after 10 s each.
+    found = found_in(silent, "gives-up")
+    assert 281 == found.number
+    assert "after 10 attempts that time out after 10 s" in found.sentence
+
+
+@pytest.mark.parametrize(("attempts", "lasts_s"), [(10, 300), (10, 110), (8, 60), (12, 130)])
+def test_as_many_give_up_in_a_run_as_lint_says(attempts, lasts_s):
+    storm = backoff(max_attempts=attempts).replace(
+        clients=400, duration_s=lasts_s + 20, faults=[sl.Fault("outage", 10, 10 + lasts_s)]
+    )
+    gave_up = sl.summary(sl.run(storm))["gave_up"].iloc[0] / 400
+    words = found_in(storm, "gives-up").sentence
+    said = 1.0 if "at the latest" in words else int(words.partition("%")[0]) / 100
+    assert gave_up == pytest.approx(said, abs=0.08)
+
+
+def test_a_storm_is_the_one_after_the_scenario_s_own_outage():
+    lockstep = backoff(jitter="none", base_s=50, cap_s=50).replace("server.accept_per_s", 100)
+    # After half a minute all are still in their first wait, and come 50 s after the loss.
+    for faults, words in (
+        ([], "After an outage of 30 s, 500 clients make up to 500 attempts in a second"),
+        ([sl.Fault("outage", 5, 50)], "After its own outage of 45 s, 500 clients make up to 500"),
+        ([sl.Fault("outage", 5, 7)], "After its own outage of 2 s, 500 clients make up to 500"),
+    ):
+        assert found_in(lockstep.replace(faults=faults), "storm-peak").sentence.startswith(words)
+
+
+def test_the_longer_the_outage_the_flatter_the_storm_of_waits_that_grow():
+    growing = sl.Backoff(base_s=1, cap_s=300)
+    assert peak_fraction(growing, 10) > 3 * peak_fraction(growing, 400)
+
+
+def test_an_outage_of_a_day_takes_no_longer_to_judge():
+    long = backoff(jitter="none", steps_s=[0.5]).replace(
+        duration_s=90_000, faults=[sl.Fault("outage", 5, 86_405)]
+    )
+    # Each comes every 0.6 s: twice in some seconds.
+    assert 1000 == found_in(long.replace("server.accept_per_s", 100), "storm-peak").number
+
+
+def test_a_breaker_is_played_in_outages_like_the_scenario_s_own():
+    found = found_in(BREAKER.replace(faults=[sl.Fault("outage", 5, 53)]), "breaker-slows")
+    assert "after outages of 32 to 72 s, 95 % are back in" in found.sentence
+    assert "after outages of 20 to 45 s" in found_in(BREAKER, "breaker-slows").sentence
+
+
+def test_an_outbox_is_judged_by_the_scenario_s_own_outage():
+    sending = scenario(faults=[sl.Fault("reject", 5, 55)]).replace("workload.rate_per_s", 4)
+    assert "its own outage of 50 s brings 200" in found_in(sending, "outbox-small").sentence
+
+
+# --- codes -------------------------------------------------------------------------------
+
+
+def test_who_goes_on_after_a_401_hammers_the_server_the_more_the_shorter_its_waits():
+    quick = stops(suspends_on=[]).replace("client.backoff.cap_s", 1)
+    assert ("warning", 1 / 0.6) == (
+        found_in(quick, "hammers-unauthorized").severity,
+        pytest.approx(found_in(quick, "hammers-unauthorized").number),
+    )
+    # Of a client that gives up, that is the greater trouble; a broker's has no such codes.
+    assert None is found_in(quick.replace("client.backoff.max_attempts", 5), "hammers-unauthorized")
+    assert None is found_in(sl.presets["ioredis"], "hammers-unauthorized")
+
+
+@pytest.mark.parametrize("code", [401, 4401])
+def test_who_is_suspended_and_never_signs_in_is_stopped_for_good(code):
+    kind = {"status": code} if code < 1000 else {"code": code}
+    fault = sl.Fault("reject" if code < 1000 else "close", 5, 9, **kind)
+    found = found_in(scenario(faults=[fault]), "stopped-by-fault")
+    assert f"at 5 s says {code}, which suspends it until a sign-in, which never" in found.sentence
+    assert 500 == found.number
+    signs_in = scenario(faults=[fault]).replace("client.session.sign_in_after_s", 3)
+    assert None is found_in(signs_in, "stopped-by-fault")
+    assert None is found_in(scenario(faults=[fault]).replace("client.stops.suspends_on", []),
+                            "stopped-by-fault")  # fmt: skip
+
+
+def test_a_server_that_refuses_what_is_too_much_ends_who_ends_on_503():
+    full = stops(ends_on=[503]).replace("server.max_connections", 100)
+    assert (
+        "A server that has too much to do says 503" in found_in(full, "stopped-by-fault").sentence
+    )
+    assert None is found_in(stops(ends_on=[503]), "stopped-by-fault")
+
+
+def test_what_stops_a_client_is_no_outage_for_it():
+    ended = stops(ends_on=[410]).replace(
+        duration_s=400, faults=[sl.Fault("reject", 5, 305, status=410)]
+    )
+    assert ["stopped-by-fault"] == [each.rule for each in lint(ended.replace(
+        "client.backoff.max_attempts", 20))]  # fmt: skip
+
+
+# --- silence -----------------------------------------------------------------------------
+
+
+def test_a_heartbeat_is_judged_by_what_the_scenario_s_own_path_and_server_end():
+    slow = scenario().replace("client.heartbeat.interval_s", 100)
+    assert "server.silence_timeout_s" in found_in(slow, "heartbeat-slow").sentence
+    assert "path.idle_timeout_s" in found_in(slow, "heartbeat-slow").sentence
+    path = slow.replace("path.idle_timeout_s", 90)
+    assert "its path keeps an idle connection (path.idle_timeout_s): 90 s" in (
+        found_in(path, "heartbeat-slow").sentence
+    )
+    server = path.replace("server.silence_timeout_s", 70)
+    assert "its server keeps a silent connection open (server.silence_timeout_s): 70 s" in (
+        found_in(server, "heartbeat-slow").sentence
+    )
+    assert None is found_in(slow.replace("path.idle_timeout_s", 120), "heartbeat-slow")
+
+
+@pytest.mark.parametrize("kind", ["half_open", "handover", "black_hole"])
+def test_without_a_heartbeat_availability_counts_the_dead_as_good(kind):
+    silent = scenario().replace("client.heartbeat.interval_s", inf)
+    assert "availability_fraction counts it as good" in found_in(silent, "no-heartbeat").sentence
+    dying = silent.replace(faults=[sl.Fault(kind, 5)])
+    assert ("info", "warning") == (
+        found_in(silent, "no-heartbeat").severity,
+        found_in(dying, "no-heartbeat").severity,
+    )
+
+
 def test_nothing_is_found_in_a_sound_policy():
     assert [] == lint(scenario())
     assert "clean" == worst([])
@@ -156,7 +348,7 @@ def test_each_herd_is_checked_with_its_own_number_of_clients():
 def test_a_preset_is_known_again_where_a_scenario_uses_it():
     rules = {each.rule for each in lint(scenario(client=sl.presets["y-websocket"].client))}
     assert {each.rule for each in lint(sl.presets["y-websocket"])} == rules == {
-        "no-jitter", "no-heartbeat",
+        "no-jitter", "hammers-unauthorized", "no-heartbeat",
     }  # fmt: skip
 
 

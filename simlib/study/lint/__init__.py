@@ -16,7 +16,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.rules import nearest
 from simlib.policies import RESETS, Preset, presets
 from simlib.scenario import Scenario
-from simlib.study.lint import crowds, failures, jitter, messages, silence
+from simlib.study.lint import codes, crowds, failures, jitter, messages, silence
 from simlib.study.lint.case import Case, Check
 from simlib.study.lint.case import Finding as Finding
 from simlib.study.lint.crowds import peak_fraction as peak_fraction
@@ -27,7 +27,7 @@ SEVERITIES = ("error", "warning", "info")
 #: The rules by their ids, in the order of their checks.
 RULES: dict[str, Check] = {
     name: check
-    for part in (jitter, failures, silence, messages, crowds)
+    for part in (jitter, failures, codes, silence, messages, crowds)
     for name, check in part.RULES.items()
 }
 
@@ -54,7 +54,7 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
     --------
     >>> import simlib as sl
     >>> [each.rule for each in lint(sl.presets["sockette"])]
-    ['no-jitter', 'no-heartbeat']
+    ['no-jitter', 'ends-on-transient', 'hammers-unauthorized', 'no-heartbeat']
     """
     if resets and resets not in RESETS:
         rule = f"must be one of {', '.join(RESETS)}{nearest(resets, list(RESETS))}"
@@ -74,12 +74,15 @@ def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
     if len(scenario.policies) > len(policies):
         policies["client"] = scenario.client
     for where, client in policies.items():
-        yield Case(where, client, scenario, resets or _resets(client))
+        known = _preset(client)
+        has_codes = known is None or known.codes != "none"
+        found = resets or ("" if known is None else known.resets)
+        yield Case(where, client, scenario, found, has_codes)
 
 
-def _resets(client: Settings) -> str:
-    """Return what resets the count of failures of a client that is a preset as it is."""
-    return next((each.resets for each in presets.values() if each.client == client), "")
+def _preset(client: Settings) -> Preset | None:
+    """Return the preset that a client is as it is, if any: what is known of it beside settings."""
+    return next((each for each in presets.values() if each.client == client), None)
 
 
 def alone(preset: Preset) -> Scenario:

@@ -12,12 +12,13 @@ import numpy as np
 
 from simlib.core.backoff import Backoff, CountedFrom
 from simlib.core.client import Settings
-from simlib.core.faults import FaultKind
+from simlib.core.stops import Effect, effect
 from simlib.scenario import Scenario
+from simlib.study.lint.outages import Outage, outages
 from simlib.study.metrics import Floats
 from simlib.study.storms import waits_s
 
-#: An outage that a client should outlast.
+#: An outage that a client should outlast, where its scenario has none of its own.
 OUTAGE_S = 60.0
 #: An attempt takes at least so long, whatever it waits.
 ROUND_TRIP_S = 0.1
@@ -68,6 +69,8 @@ class Case:
     scenario: Scenario
     #: What resets the count of failures, where it is known of a real client: see `Preset`.
     resets: str = ""
+    #: Whether its protocol has statuses and close codes, which those of some presets have not.
+    has_codes: bool = True
 
     @property
     def rules(self) -> Backoff:
@@ -110,16 +113,26 @@ class Case:
         """Whether any wait is spread."""
         return bool((self.spans_s > 0.0).any())
 
-    @property
-    def outage_s(self) -> float:
-        """The longest outage of the scenario that ends, or a minute."""
-        ended = [
-            fault.end_s - fault.start_s
-            for fault in self.scenario.faults
-            if fault.kind in (FaultKind.OUTAGE, FaultKind.SERVER_CRASH, FaultKind.BLACK_HOLE)
-            and fault.end_s < inf
+    @cached_property
+    def own_outage(self) -> Outage | None:
+        """The longest time in which the scenario's own faults let nobody in; None: it has none."""
+        stops = self.client.stops
+        own = [
+            each
+            for each in outages(self.scenario, self.rules.stable_after_s > 0.0)
+            # What ends it, or suspends it, is no outage for it: `codes` has a rule for that.
+            if effect(stops, each.code) == Effect.GOES_ON
         ]
-        return max(ended, default=OUTAGE_S)
+        return max(own, key=lambda each: each.lasts_s, default=None)
+
+    def outage_s(self, default_s: float = OUTAGE_S) -> float:
+        """Return how long an outage lasts: the scenario's own longest, or the default."""
+        return default_s if self.own_outage is None else self.own_outage.lasts_s
+
+    def an_outage(self, default_s: float = OUTAGE_S) -> str:
+        """Return in words which outage that is."""
+        whose = "an" if self.own_outage is None else "its own"
+        return f"{whose} outage of {self.outage_s(default_s):g} s"
 
     @property
     def serves_per_s(self) -> float:

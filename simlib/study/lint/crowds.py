@@ -6,14 +6,15 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, delay, waited
-from simlib.core.draws import Stream, uniform
+from simlib.core.backoff import Backoff
 from simlib.core.quality import Quality
-from simlib.study.lint.case import ROUND_TRIP_S, Case, Check, Finding
+from simlib.study.lint.case import Case, Check, Finding
+from simlib.study.lint.draws import CLIENTS, attempt_times_s, longest_wait_s
 
-#: Outages of storms, as in `storms`, and of how many clients their waits are drawn.
-_STORM_S = 30.0
-_CLIENTS = 300
+#: The outage of a storm, as in `storms`, where the scenario has none of its own.
+STORM_S = 30.0
+#: Longer waits than this are not waited for.
+_MOST_S = 3600.0
 
 
 def polling_overload(case: Case) -> Finding | None:
@@ -41,12 +42,12 @@ def storm_peak(case: Case) -> Finding | None:
     """Find a storm whose peak is above what the server accepts."""
     if case.never or case.serves_per_s == inf:
         return None
-    peak_per_s = case.clients * peak_fraction(case.rules)
+    peak_per_s = case.clients * peak_fraction(case.rules, case.outage_s(STORM_S))
     if peak_per_s <= case.serves_per_s:
         return None
     return case.finding(
         "warning",
-        f"After an outage of {_STORM_S:g} s, {case.clients:,} clients make up to "
+        f"After {case.an_outage(STORM_S)}, {case.clients:,} clients make up to "
         f"{peak_per_s:,.0f} attempts in a second; the server can do {case.serves_per_s:,.3g}/s.",
         peak_per_s,
         "attempts/s",
@@ -54,8 +55,8 @@ def storm_peak(case: Case) -> Finding | None:
     )
 
 
-def peak_fraction(rules: Backoff) -> float:
-    """Return the most attempts in a second after an outage of 30 s, for each client.
+def peak_fraction(rules: Backoff, outage_s: float = STORM_S) -> float:
+    """Return the most attempts in a second after an outage, for each client.
 
     All were lost at once and are refused throughout; 300 of them are drawn.
 
@@ -64,26 +65,15 @@ def peak_fraction(rules: Backoff) -> float:
     >>> peak_fraction(Backoff(jitter="none", base_s=2, cap_s=2))
     1.0
     """
-    moments = np.concatenate([_moments_s(rules, client) for client in range(_CLIENTS)])
-    after = moments[(moments >= _STORM_S) & (moments < 2.0 * _STORM_S)]
-    counts = np.histogram(after, np.arange(_STORM_S, 2.0 * _STORM_S + 1.0))[0]
-    return float(counts.max()) / _CLIENTS
-
-
-def _moments_s(rules: Backoff, client: int) -> list[float]:
-    """Return when a client attempts while it is refused, up to twice the outage."""
-    moments: list[float] = []
-    now = 0.0 if rules.after_loss_s == inf else rules.after_loss_s + ROUND_TRIP_S
-    wait_s, attempt = 0.0, 0
-    while now < 2.0 * _STORM_S and attempt < rules.max_attempts:
-        attempt += 1
-        stream = Stream.WAIT_ONCE if rules.drawn_once else Stream.WAIT
-        u = uniform(1, client, stream, 0 if rules.drawn_once else attempt)
-        wait_s = delay(rules, attempt, wait_s, u)
-        now += waited(rules, wait_s, ROUND_TRIP_S)
-        moments.append(now)
-        now += ROUND_TRIP_S
-    return moments
+    longest_s = longest_wait_s(rules)
+    # After a hundred of its longest waits one outage is as any longer one.
+    begins_s = min(outage_s, max(STORM_S, 100.0 * longest_s))
+    # Who has just begun the longest wait comes back when that is over.
+    ends_s = begins_s + max(STORM_S, np.ceil(min(longest_s, _MOST_S)) + 1.0)
+    times = [attempt_times_s(rules, client, ends_s) for client in range(CLIENTS)]
+    moments = np.concatenate(times)
+    counts = np.histogram(moments, np.arange(begins_s, ends_s + 1.0))[0]
+    return float(counts.max()) / CLIENTS
 
 
 #: The rules of this file by their ids, in the order of their checks.

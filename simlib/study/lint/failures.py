@@ -13,12 +13,14 @@ from simlib.core.client import Settings
 from simlib.policies import grows
 from simlib.run import run
 from simlib.scenario import Scenario
-from simlib.study.lint.case import ATTEMPTS, OUTAGE_S, ROUND_TRIP_S, Case, Check, Finding
+from simlib.study.lint.case import ATTEMPTS, ROUND_TRIP_S, Case, Check, Finding
+from simlib.study.lint.draws import give_up_times_s
 from simlib.study.metrics import recovery_times_s
 from simlib.study.storms import storm, waits_s
 
-#: A breaker may be lucky in one outage, so it is played in several.
-_OUTAGES_S = (20.0, 30.0, 45.0)
+#: A breaker may be lucky in one outage, so it is played in several around this one, or around the
+#: scenario's own; one of more than five minutes takes too long to play.
+_STORM_S, _AROUND, _MOST_S = 30.0, (2 / 3, 1.0, 1.5), 300.0
 
 
 def flapping(case: Case) -> Finding | None:
@@ -57,7 +59,7 @@ def no_wait(case: Case) -> Finding | None:
 
 
 def gives_up(case: Case) -> Finding | None:
-    """Find clients whose attempts are used up before an outage of a minute ends."""
+    """Find clients whose attempts are used up before an outage ends: their own, or a minute."""
     limit = case.rules.max_attempts
     if case.never:
         return case.finding(
@@ -67,23 +69,43 @@ def gives_up(case: Case) -> Finding | None:
             "s",
             "reconnect in the application, or raise max_attempts",
         )
-    if limit > 1000:
+    if limit == inf:
         return None
-    waits = waits_s(case.rules, int(limit))[4]
-    lost_s = 0.0 if case.lost_s == inf else case.lost_s
-    # A loss that is no attempt's comes before the first failure, and its wait before all others.
-    counted = waits if case.lost_s == inf else waits[:-1]
-    lasts_s = lost_s + float(counted.sum())
-    if lasts_s >= OUTAGE_S:
+    outage = case.own_outage
+    is_silent = outage is not None and outage.is_silent
+    attempt_s = case.client.connect_timeout_s if is_silent else 0.0
+    times_s = give_up_times_s(case.rules, case.lost_s, attempt_s)
+    lasts_s = case.outage_s()
+    gone = times_s[times_s < lasts_s]
+    if gone.size < times_s.size / 100.0:
         return None
+    latest_s = _latest_s(case) + attempt_s * limit
+    fate = f"that time out after {attempt_s:g} s" if is_silent else "that are refused at once"
+    other = f"outages of {lasts_s:g} s are common"
+    why = other if outage is None else f"its own outage lasts {lasts_s:g} s"
+    number = latest_s if latest_s < lasts_s else float(gone[gone.size // 2])
+    who = f"It gives up for good {number:.3g} s into an outage at the latest"
+    if latest_s >= lasts_s:
+        share = gone.size / times_s.size
+        who = f"{share:.0%} of clients give up for good, half of them {number:.3g} s into an outage"
     return case.finding(
         "error",
-        f"It gives up for good {lasts_s:.3g} s into an outage at the latest, after {limit:.0f} "
-        f"attempts that are refused at once; outages of {OUTAGE_S:g} s are common.",
-        lasts_s,
+        f"{who}, after {limit:.0f} attempts {fate}; {why}.",
+        number,
         "s",
         "attempt without end at a long cap: max_attempts = inf",
     )
+
+
+def _latest_s(case: Case) -> float:
+    """Return when the last client gives up whose attempts are refused at once; inf: far away."""
+    limit = case.rules.max_attempts
+    if limit > 1000:
+        return inf
+    waits = waits_s(case.rules, int(limit))[4]
+    # A loss that is no attempt's comes before the first failure, and its wait before all others.
+    lost_s, counted = (0.0, waits) if case.lost_s == inf else (case.lost_s, waits[:-1])
+    return lost_s + float(counted.sum())
 
 
 def breaker_slows(case: Case) -> Finding | None:
@@ -93,12 +115,15 @@ def breaker_slows(case: Case) -> Finding | None:
         return None
     # Before an open door, and with attempts without end: what else may hinder has its own rule.
     endless = replace(case.client, backoff=replace(case.rules, max_attempts=inf))
-    late_s, alone_s = _back_s(endless), _back_s(replace(endless, breaker=Breaker()))
+    outages_s = [round(min(case.outage_s(_STORM_S), _MOST_S) * share, 3) for share in _AROUND]
+    alone = replace(endless, breaker=Breaker())
+    late_s, alone_s = (_back_s(client, outages_s) for client in (endless, alone))
     if not late_s > 1.2 * alone_s + 1.0:
         return None
     return case.finding(
         "warning",
-        f"The breaker makes recovery slower than the backoff alone: after outages of 20 to 45 s, "
+        f"The breaker makes recovery slower than the backoff alone: after outages of "
+        f"{outages_s[0]:.3g} to {outages_s[-1]:.3g} s, "
         f"95 % are back in {late_s:.3g} s, without it in {alone_s:.3g} s.",
         late_s - alone_s,
         "s",
@@ -106,9 +131,9 @@ def breaker_slows(case: Case) -> Finding | None:
     )
 
 
-def _back_s(client: Settings) -> float:
+def _back_s(client: Settings, outages_s: list[float]) -> float:
     """Return how soon 95 of 100 clients are back after outages, on average, by playing them."""
-    late = [_late_s(storm(client, 60, outage_s)) for outage_s in _OUTAGES_S]
+    late = [_late_s(storm(client, 60, outage_s)) for outage_s in outages_s]
     return float(np.mean(late))
 
 
