@@ -141,7 +141,7 @@ def _agreement(rows: pd.DataFrame) -> Table:
 def _reasons(rows: pd.DataFrame) -> Table:
     """Return why as much is allowed: the metrics by reason."""
     table = _table()
-    table.add_column("reason, for what is allowed or not judged", ratio=1)
+    table.add_column("reason", ratio=1)
     table.add_column("metrics", ratio=1)
     for why, group in rows.groupby("why", sort=False):
         table.add_row(str(why), ", ".join(group["metric"]))
