@@ -53,7 +53,7 @@ _BEHIND = 0.2
 _ROUGHLY = 200
 #: So many families are looked at in all their forms, so many closely, and so many with a first wait
 #: of its own.
-_NEAR, _CLOSELY, _LEADING = 7, 9, 2
+_NEAR, _CLOSELY, _LEADING = 7, 12, 2
 _ROOT = sqrt(2.0 * pi)
 #: A cap so many times the longest wait is none that anybody has seen.
 _BEYOND = 5.0
@@ -294,7 +294,7 @@ def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:
     plain = _screened(possible, few, blur_s)
     others = [form for each in plain[:_NEAR] for form in forms(each.family, waits, blur_s)]
     others = [each for each in others if each not in possible]
-    rough = sorted([*plain, *_screened(others, few, blur_s)], key=lambda each: -each.score)
+    rough = _ranked([*plain, *_screened(others, few, blur_s)], few)
     found = _best_of(rough, waits, few, blur_s)
     if _first_is_apart(found, waits, blur_s):
         later = few.where(few.attempt > 1)
@@ -316,9 +316,14 @@ class _Rough(NamedTuple):
 
 
 def _screened(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
-    """Return families seen roughly, the best first."""
+    """Return families seen roughly, the best first: of equals those with fewer numbers."""
     rough = [_Rough(family, *screened(family, few, blur_s)) for family in families]
-    return sorted(rough, key=lambda each: -each.score)
+    return _ranked(rough, few)
+
+
+def _ranked(rough: Sequence[_Rough], few: Waits) -> list[_Rough]:
+    one = log(len(few))
+    return sorted(rough, key=lambda each: len(each.family.free) * one - each.score)
 
 
 def _some(waits: Waits) -> Waits:
@@ -352,8 +357,31 @@ def _best_of(rough: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float) -
         values = searched(family, guesses, waits, few, blur_s) if score >= least else None
         if values is not None:
             judged = _judged(family, values, waits, blur_s)
+            if judged.is_capped:
+                judged = min(judged, _endless(judged, waits, blur_s), key=lambda each: each.bic)
             found += [] if _says_no_more(judged, waits, blur_s) else [judged]
     return found
+
+
+def _endless(found: Candidate, waits: Waits, blur_s: float) -> Candidate:
+    """Return a family at its best without the cap, where hardly any waits are at it.
+
+    A search may have come to rest where a cap makes up for other numbers.
+    """
+    values = found.values | {"cap_s": _BEYOND * waits.longest_s + 1.0}
+    rules = found.family.rules(values)
+    if rules is None:
+        return found
+    cut = bands(rules, waits).high_s > bands(found.rules, waits).high_s + blur_s
+    if cut.mean() > _HARDLY:
+        return found
+    search = Search(found.family, found.family.scales(waits), waits)
+    place = search.climb(search.place(values), blur_s, 0.01, _STEPS)
+    return _judged(found.family, search.values(place), waits, blur_s)
+
+
+#: So few waits at a cap may be at none, which so many steps of a search show.
+_HARDLY, _STEPS = 0.25, 150
 
 
 def _first_is_apart(found: Sequence[Candidate], waits: Waits, blur_s: float) -> bool:
@@ -425,7 +453,8 @@ def _price(values: Values, rules: Backoff, waits: Waits, blur_s: float, *, cappe
     inside = rules.jitter_place == JitterPlace.INSIDE
     cut = not (ends_there if inside else rules.jitter_place == JitterPlace.AFTER_CAP)
     cap = max(one, 2.0 * log(waits.longest_s / (_ROOT * blur_s))) if cut else one
-    price = {"cap_s": cap * capped}
+    # Of two families that say the same the one is told that is commoner.
+    price = {"cap_s": cap * capped, "rise_s": one + _COMMON}
     if "factor" in values:
         # Clients grow by 1.3 to 5, mostly by 2: far from it a factor needs more to be believed.
         price["factor"] = one + (log(values["factor"] / _USUAL_FACTOR) / _USUAL_SPREAD) ** 2
@@ -441,7 +470,7 @@ def _price(values: Values, rules: Backoff, waits: Waits, blur_s: float, *, cappe
 
 
 #: What is rare among clients needs so much more to be believed.
-_RARE = 4.0
+_RARE, _COMMON = 4.0, 1.0
 _USUAL_EXPONENT = 2.0
 _USUAL_FACTOR, _USUAL_SPREAD = 2.0, 0.5
 _WIDTHS = ("spread_fraction", "add_least_s", "add_most_s")
