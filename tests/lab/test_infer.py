@@ -135,7 +135,8 @@ def test_waits_of_no_family_are_of_none_of_these(name):
 
 def test_waits_that_grow_by_the_square_of_the_attempt_are_told_as_a_power():
     # Real waits of 0.1 n^2 s, half of each random, up to 4 s.
-    found = sl.infer(Path(__file__).parent / "observations" / "waits_squared.parquet")
+    table = Path(__file__).parent / "observations" / "waits_squared.parquet"
+    found = sl.infer(pd.read_parquet(table))
     assert "power, equal jitter" == found.fit.best.name
     backoff = found.policy["backoff"]
     assert (0.1, 2.0, 4.0) == pytest.approx(
