@@ -175,8 +175,8 @@ class Observation:
             raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not an observation: {error}") from error
-        lacking = [name for name in COLUMNS if name not in table.column_names]
-        if meta.pop("schema", None) != SCHEMA or lacking or not meta.keys() >= set(_META):
+        lacking = {*COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
+        if meta.pop("schema", None) != SCHEMA or lacking:
             raise SimlibError(f"{path} is an observation of another version of simlib")
         # What older files do not have yet was not measured.
         there = [name for name in COLUMNS if name in table.column_names]
@@ -205,6 +205,8 @@ def is_observation(path: str | Path) -> bool:
     return _KEY in (pq.read_schema(path).metadata or {})
 
 
+#: What files of the same version may lack, since it came later.
+_LATER = {"late_s", "client_late_s", "end_late_s", "timers_late"}
 _META = (
     "script",
     "command",

@@ -1,6 +1,7 @@
 """What was seen, as a table and as a file."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -52,3 +53,10 @@ def test_what_is_no_observation_is_refused(tmp_path):
 
 def test_it_says_in_a_line_what_it_holds():
     assert "Observation: 5 attempts of 2 clients in 9 s\n  odd" == repr(seen())
+
+
+def test_a_recording_from_before_lateness_was_measured_is_read():
+    recording = Path(__file__).parents[2] / "data" / "recordings" / "socket_io.parquet"
+    older = sl.Observation.load(recording)
+    assert all(math.isnan(each.late_s) for each in older.attempts)
+    assert {} == older.timers_late
