@@ -13,8 +13,10 @@ help: ## list the targets
 demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
 	@$(BIN)/simlib compare data/scenarios/first_outage.toml
 
+# What needs real time comes last and one at a time, so that nothing of ours keeps it waiting.
 test: lint $(CLIENTS) ## check style and types, and run all tests
-	@$(BIN)/python -m pytest -n 3 --dist worksteal
+	@$(BIN)/python -m pytest -q -n logical --dist worksteal -m "not live"
+	@$(BIN)/python -m pytest -q -m live
 
 cover: $(READY) ## measure how much of the core its own tests cover, branches too
 	@$(BIN)/python -m pytest -q -n 2 tests/core tests/theory \
