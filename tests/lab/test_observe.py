@@ -21,6 +21,8 @@ from simlib.lab import commands, endpoint, observe
 from simlib.lab.script import ABRUPT, Kind, Phase, Script
 from tests.lab.puppets import LIMIT_S, attempt, outcomes_of, played
 
+pytestmark = pytest.mark.live
+
 # --- what the client sees -----------------------------------------------------------------
 
 ONCE = {"attempts": 1, "longest_s": 5.0}

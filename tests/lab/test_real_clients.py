@@ -14,6 +14,8 @@ import pytest
 import simlib as sl
 from simlib.lab.script import QUICK, Kind, Script
 
+pytestmark = pytest.mark.live
+
 HERE = Path(__file__).parent / "clients"
 CLIENTS = 6
 #: Long silences measure time-outs, which are the platform's here: a client would wait for them.

@@ -74,7 +74,7 @@ CHARTS = re.compile(r"\bplots\.\w+\(|\w+_chart\(")
 def executed(notebook):
     """Run a notebook, and see that its cells show the charts that they draw, each once."""
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
-    NotebookClient(notebook, timeout=90, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
     cells = code_cells(notebook)
     drawn = [len(CHARTS.findall(cell.source)) for cell in cells]
     assert drawn == [len(pictures(cell)) for cell in cells]
