@@ -137,7 +137,7 @@ def _in_words(kind: ast.expr) -> str:
     name = _name(kind)
     if isinstance(kind, ast.Subscript) and name in _MANY:
         inside = kind.slice.elts[0] if isinstance(kind.slice, ast.Tuple) else kind.slice
-        return f"a list, of {_in_words(inside).removeprefix('a ')} each"
+        return f"a list in which each is {_in_words(inside)}"
     if name in _KINDS:
         return _KINDS[name][1]
     return f"an {name}" if name[0] in "AEIOU" else f"a {name}"

@@ -88,8 +88,11 @@ def test_rules_say_what_is_wanted():
     played(CALM, 2, 2.5, path=Path())
     played([CALM, CALM])
     for wrong, rule in [
-        (lambda: played(3), "one = 3: must be a Scenario or a list, of Scenario each"),
-        (lambda: played([3]), "one = [3]: must be a Scenario or a list, of Scenario each"),
+        (lambda: played(3), "one = 3: must be a Scenario or a list in which each is a Scenario"),
+        (
+            lambda: played([3]),
+            "one = [3]: must be a Scenario or a list in which each is a Scenario",
+        ),
         (lambda: played(CALM, 1, "x"), 'more = "x": must be a number'),
         (lambda: played(CALM, True), "more = True: must be a number"),
         (lambda: played(CALM, path=3), "path = 3: must be a text or a path"),

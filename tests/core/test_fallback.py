@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import simlib as sl
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(
     period_s=st.floats(0.1, 60.0),
     down_fraction=st.floats(0.05, 0.95),

@@ -15,6 +15,7 @@ STORM = sl.Scenario(
     ramp_s=2,
     seed=5,
     client=sl.Settings(backoff=sl.Backoff(base_s=1, cap_s=8)),
+    workload=sl.Workload(rate_per_s=0),
     faults=[sl.Fault("outage", start_s=5, stop_s=9)],
 )
 

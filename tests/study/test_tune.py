@@ -228,7 +228,7 @@ def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on():
         ({"replications": 1}, "replications = 1: must be a whole number, from 2"),
         ({"sampler": "tpee"}, 'sampler = "tpee": must be one of .*did you mean'),
         ({"space": {"client.backoff.cap_s": (9, 3)}}, "must begin below its end"),
-        ({"constraints": "lost <= 0"}, "must be a list of texts"),
+        ({"constraints": "lost <= 0"}, "must be a list in which each is a text"),
         ({"objectives": ["delivered_fraction"], "on": "fleet"}, "has too little data in storm"),
         ({"on": "live"}, 'on = "live": must be sim or fleet'),
     ],
@@ -285,7 +285,7 @@ def sought(scenario, space, **changes):
     return sl.tune([scenario], space, **settings)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_what_never_connects_is_never_recommended_where_anything_works(few_rivals, seed):
     dice = random.Random(seed)
     given = DEAD.replace("client.connect_timeout_s", dice.choice([0.05, 0.2, 10.0]))
@@ -338,7 +338,7 @@ def test_a_resumed_tuning_is_the_same_as_an_uninterrupted_one_also_if_trials_fai
     whole = sought(DEAD, space, trials=16)
     assert {"full", "refused", "discarded"} >= set(whole.trials["outcome"]) > {"refused"}
     assert (whole.trials["client.connect_timeout_s"] < NEVER_S).any()
-    for trials in (3, 9, 16, 16):
+    for trials in (3, 9, 16):
         again = sought(DEAD, space, trials=trials, folder=tmp_path)
         pd.testing.assert_frame_equal(
             whole.trials.head(trials).drop(columns="is_front"),
