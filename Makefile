@@ -11,7 +11,15 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
-	@$(BIN)/simlib compare data/scenarios/first_outage.toml
+	@echo "Playing the first outage: 20 times simulated, then once for real, for 15 s"
+	@$(BIN)/simlib compare data/scenarios/first_outage.toml; status=$$?; \
+	if [ $$status -le 1 ]; then \
+	  echo; \
+	  echo "Look at out/first_outage/attempts.png: the storm, the live run over the simulated band."; \
+	  echo "The table above is in out/first_outage/agreement.csv."; \
+	  echo "Go on with: make lab (the notebooks), or in this folder:"; \
+	  echo "  source $(BIN)/activate && simlib scenarios"; \
+	fi; exit $$status
 
 # What needs real time comes last and one at a time, so that nothing of ours keeps it waiting.
 test: lint $(CLIENTS) ## check style and types, and run all tests
@@ -50,12 +58,21 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "simlib needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1):" \
 	    "name another with make PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing simlib and what it needs into .venv (about a minute)"
+	@echo "Installing simlib and what it needs into .venv, once: one to five minutes, longer on a busy machine"
 	@if command -v uv >/dev/null; then \
+	  echo "1 of 2: making .venv"; \
 	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-	  uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	  echo "2 of 2: downloading and installing the packages" && \
+	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
+	  echo "1 of 2: making .venv"; \
 	  $(PYTHON) -m venv .venv && \
-	  $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt -e '.[dev]'; \
+	  echo "2 of 2: downloading and installing the packages" && \
+	  { $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt -e '.[dev]'; \
+	    echo $$? > .venv/.status; } | while IFS= read -r line; do case "$$line" in \
+	      Collecting*) n=$$((n + 1)); printf '\r  %s packages found ' "$$n";; \
+	      "Installing collected"*) printf '\n  all are here; installing them\n';; \
+	    esac; done; \
+	  exit "$$(cat .venv/.status)"; \
 	fi
 	@touch $@

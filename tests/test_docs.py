@@ -71,6 +71,23 @@ def test_every_module_is_named_in_the_design():
     assert modules - named == set()
 
 
+def test_nothing_sends_a_reader_to_the_other_simlib_of_the_package_index():
+    places = [
+        ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml")
+    ]
+    for folder, kind in (
+        ("simlib", "*.py"),
+        ("simlib", "*.md"),
+        ("notebooks", "*"),
+        ("data", "*.md"),
+    ):
+        places += (ROOT / folder).rglob(kind)
+    for place in filter(Path.is_file, places):
+        text = place.read_text(encoding="utf-8").replace("\\", "").replace("\n", " ")
+        found = re.findall(r"simlib\[\w|pip install [^.`]*\bsimlib\b(?!-ws)", text)
+        assert [] == found, f"{place.name} has {found}"
+
+
 def test_the_files_that_documents_name_are_there():
     for document in ("README.md", "CONTRIBUTING.md", "data/README.md", "notebooks/README.md"):
         text = (ROOT / document).read_text(encoding="utf-8")

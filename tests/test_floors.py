@@ -1,6 +1,7 @@
 """No import goes upwards, and the core imports nothing that knows time, chance or the world."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -74,3 +75,15 @@ def test_the_core_imports_only_itself_and_the_pure_standard_library(path):
 def test_every_folder_has_a_floor():
     parts = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES}
     assert parts <= FLOORS.keys()
+
+
+def test_the_design_has_the_same_floors():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Floors")[2]
+    rows = re.findall(r"^\| (\d) \| `([^`]+)`", table.partition("\n## ")[0], re.MULTILINE)
+    written = {
+        name.strip("/").removesuffix(".py"): int(number)
+        for number, names in rows
+        for name in names.split()
+    }
+    expected = {name: floor for name, floor in FLOORS.items() if name != "__main__"}
+    assert expected == written, "the table of floors in simlib/README.md"
