@@ -60,7 +60,8 @@ def going_on(kept: str, folder: Path) -> Iterator[None]:
         command = shlex.join(["simlib", *click.get_current_context().meta[_GIVEN]])
         click.echo(f"{kept} are kept in {folder}. The same command goes on:", err=True)
         click.echo(f"  {command}", err=True)
-        raise
+        # Without the words that the study has for a caller in Python: they say the same.
+        raise KeyboardInterrupt from None
 
 
 def examples(*lines: str) -> str:

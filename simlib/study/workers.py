@@ -125,7 +125,9 @@ def _isolated(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
     suspects = [part for part in killed if len(part) == 1]
     suspects += yield from _round(play, singles)
     for part in suspects:
-        for [(index, _)] in (yield from _round(play, [part])):
+        # Twice: what is sent to a worker just as that dies is killed through no fault of its own.
+        killed = yield from _round(play, [part])
+        for [(index, _)] in (yield from _round(play, killed)):
             yield Outcome(index, failure=_DIED)
 
 

@@ -84,7 +84,19 @@ def counted(attempts_per_s):
     """Return a run of the fleet, as if it had made so many attempts in each second."""
     bins = np.array(attempts_per_s)[:, None]
     nothing = np.empty(0)
-    tally = Tally(bins, ("attempts",), nothing, nothing, np.zeros((1, 4, 1)), 0.0, 0.0, 0.0)
+    tally = Tally(
+        bins=bins,
+        columns=("attempts",),
+        recovery_s=nothing,
+        detection_s=nothing,
+        downtime_s=nothing,
+        tenths=np.zeros(10 * len(bins), np.int64),
+        unstable=0,
+        waits=np.zeros((1, 4, 1)),
+        there_s=0.0,
+        open_s=0.0,
+        breaker_open_s=0.0,
+    )
     return Trace("fleet", scenario(duration_s=len(bins)), end_s=len(bins), tally=tally)
 
 
