@@ -38,6 +38,8 @@ _USED = {
 #: How well a wait must have been timed to say something of a policy, and that in words.
 _CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
 CERTAINLY = "to within 20 ms or 2 %"
+#: With a larger share of them not timed so well, waits may not be said to have their own rule.
+MOST_UNCERTAIN = 0.2
 #: A client may not have seen that it was open if it had to wait for this share of that time.
 _UNNOTICED = 0.5
 #: Attempts that begin so long before another one has ended are not its successors.
@@ -147,13 +149,20 @@ def is_uncertain(waits: pd.DataFrame) -> pd.Series:
 
 
 def hypotheses(followed: pd.DataFrame) -> list[Counting]:
-    """Return the ways of counting that the observation can tell apart."""
+    """Return the ways of counting that the observation can tell apart.
+
+    That waits after a loss stand apart is one of them only where these were timed well: otherwise
+    leaving them out would make the second wait of a row the first.
+    """
     open_s = np.unique(np.round(followed["open_s"].dropna().to_numpy(np.float64), 1))
     if not len(open_s):
         return [Counting()]
     between = [float(a + b) / 2.0 for a, b in pairwise(open_s)]
+    lost = followed[followed["opened"] & followed["retry_after_s"].isna()]
+    is_timed = lost.empty or is_uncertain(lost).mean() <= MOST_UNCERTAIN
+    losses = (True, False) if is_timed else (True,)
     limits = [0.0, *between[:_MOST_LIMITS], inf]
-    return [Counting(limit, loss) for limit in limits for loss in (True, False)]
+    return [Counting(limit, loss) for limit in limits for loss in losses]
 
 
 _MOST_LIMITS = 12

@@ -17,6 +17,7 @@ import pandas as pd
 
 from simlib.core.backoff import Backoff, Jitter, JitterPlace, looks_back
 from simlib.core.errors import SettingsError
+from simlib.lab.chains import CERTAINLY
 from simlib.lab.families import (
     LEAST_S,
     PLAIN,
@@ -127,6 +128,8 @@ class Fit:
     blur_s: float
     candidates: list[Candidate]
     parameters: list[Parameter]
+    #: Those of attempts that were never timed well.
+    unsure: Waits
 
     @property
     def best(self) -> Candidate:
@@ -200,6 +203,7 @@ def fit(
     *,
     intervals: bool = True,
     near: Fit | None = None,
+    uncertain: pd.DataFrame | None = None,
 ) -> Fit:
     """Find the policy that explains observed waits best.
 
@@ -216,6 +220,9 @@ def fit(
     near : Fit, optional
         A fit of nearly the same waits: only its families are looked at, from its numbers on, unless
         none of them agrees. It is quicker too.
+    uncertain : DataFrame, optional
+        More waits, not timed well enough to tell a policy. Attempts that were seen in these alone
+        keep their places in a row, and no policy agrees that contradicts them.
 
     Returns
     -------
@@ -238,12 +245,14 @@ def fit(
     candidates = [] if near is None else _again(near, seen, blurred_s)
     if not any(each.goodness.is_good for each in candidates):
         candidates = _candidates(seen, blurred_s)
-    table = _table(seen, blurred_s)
+    unsure = _only(uncertain, seen)
+    table = _table(seen, unsure, blurred_s)
     candidates += [] if table is None else [table]
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
         candidates = _best_of(_screened(PLAIN[:1], seen, blurred_s), seen, seen, blurred_s)
+    candidates = [_held_against(unsure, each, blurred_s) for each in candidates]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
-    found = Fit(seen, blurred_s, candidates, [])
+    found = Fit(seen, blurred_s, candidates, [], unsure)
     return with_intervals(found) if intervals else found
 
 
@@ -251,7 +260,7 @@ def with_intervals(found: Fit) -> Fit:
     """Return a fit with the numbers of the best family, and their 95 % intervals."""
     best, *others = found.candidates
     if not best.family.free:
-        return replace(found, parameters=_step_parameters(best, found.waits, found.blur_s))
+        return replace(found, parameters=_step_parameters(best, found))
     best, parameters = _with_intervals(best, found.waits, found.blur_s)
     return replace(found, candidates=[best, *others], parameters=parameters)
 
@@ -267,6 +276,25 @@ def _checked(frame: pd.DataFrame) -> Waits:
         rule = f"not enough waits: {len(seen)} of at least {LEAST_WAITS}"
         raise SettingsError("waits", len(seen), rule)
     return seen
+
+
+def _only(uncertain: pd.DataFrame | None, seen: Waits) -> Waits:
+    """Return those uncertain waits whose attempt was seen in no other one."""
+    if uncertain is None:
+        return seen.where(np.zeros(len(seen), np.bool_))
+    return Waits.of(uncertain[~uncertain["attempt"].isin(seen.attempts)])
+
+
+def _held_against(unsure: Waits, found: Candidate, blur_s: float) -> Candidate:
+    """Return a family that does not agree if not even lateness makes it say the unsure waits."""
+    known = unsure.where(~np.isnan(unsure.previous_s))
+    if not len(known) or places(found.rules, known, blur_s).outside.mean() <= _CONTRADICTED:
+        return found
+    return replace(found, goodness=replace(found.goodness, outside_chance=0.0))
+
+
+#: So large a share of unsure waits outside their bands are no strays.
+_CONTRADICTED = 0.5
 
 
 def _blur_s(waits: Waits) -> float:
@@ -518,39 +546,57 @@ def _unreached(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
 # --- a table of steps --------------------------------------------------------------------
 
 
-def _table(waits: Waits, blur_s: float) -> Candidate | None:
-    """Return the table of steps that explains the waits best: it has no law to be searched for."""
-    steps_s = waits.by_attempt(np.median)
-    if int(waits.attempts[-1]) != len(waits.attempts) or len(steps_s) < 2:
+def _table(waits: Waits, unsure: Waits, blur_s: float) -> Candidate | None:
+    """Return the table of steps that explains the waits best: it has no law to be searched for.
+
+    A step that was never timed well keeps its place, at the shortest of its waits.
+    """
+    steps = dict(zip(waits.attempts.tolist(), waits.by_attempt(np.median), strict=True))
+    steps |= dict(zip(unsure.attempts.tolist(), unsure.by_attempt(np.min), strict=True))
+    if max(steps) != len(steps) or len(steps) < 2:
         return None  # a step that was not seen
-    counts = waits.by_attempt(np.size)
-    while len(steps_s) > 1 and abs(steps_s[-2] - steps_s[-1]) < 4.0 * blur_s:
-        last_s = float(np.median(waits.wait_s[waits.attempt >= len(steps_s) - 1]))
-        steps_s = np.append(steps_s[:-2], last_s)
-    if len(steps_s) < 2:
+    kept_s = [max(0.0, float(steps[attempt])) for attempt in sorted(steps)]
+    while len(kept_s) > 1 and abs(kept_s[-2] - kept_s[-1]) < 4.0 * blur_s:
+        same_s = waits.wait_s[waits.attempt >= len(kept_s) - 1]
+        kept_s[-2:] = [max(0.0, float(np.median(same_s))) if same_s.size else min(kept_s[-2:])]
+    if len(kept_s) < 2:
         return None
-    kept_s = [max(0.0, float(step_s)) for step_s in steps_s]
     family = Family({"jitter": "none", "base_s": LEAST_S}, (), lambda _: iter(()))
     rules = Backoff(jitter=Jitter.NONE, base_s=LEAST_S, cap_s=NO_CAP_S, steps_s=tuple(kept_s))
     score = log_likelihood(rules, waits, blur_s)
     # Each step may lie anywhere: the price of that is its share of all places, not a logarithm
-    # of how many waits there are, since steps are as many as the attempts.
-    counts = np.append(counts[: len(kept_s) - 1], counts[len(kept_s) - 1 :].sum())
+    # of how many waits there are, since steps are as many as the attempts. What only unsure waits
+    # say explains none of the others, and costs nothing.
+    counts = np.bincount(np.minimum(waits.attempt, len(kept_s)))
+    counts = counts[counts > 0]
     room = 2.0 * waits.longest_s / (_ROOT * blur_s)
-    price = float(np.maximum(np.log(room), 0.0) * len(kept_s) + 0.5 * np.log(counts).sum())
+    price = float(np.maximum(np.log(room), 0.0) * len(counts) + 0.5 * np.log(counts).sum())
     if kept_s == sorted(kept_s):
-        price -= lgamma(len(kept_s) + 1.0)  # of all orders that one
+        price -= lgamma(len(counts) + 1.0)  # of all orders that one
     values = {f"steps_s[{i}]": step_s for i, step_s in enumerate(kept_s)}
     good = goodness(rules, waits, blur_s)
     return Candidate(family, values, rules, score, 2.0 * price - 2.0 * score, good)
 
 
-def _step_parameters(table: Candidate, waits: Waits, blur_s: float) -> list[Parameter]:
+def _step_parameters(table: Candidate, found: Fit) -> list[Parameter]:
+    waits, last = found.waits, len(table.values)
     parameters = []
-    last = len(table.values)
     for i, (name, step_s) in enumerate(table.values.items(), 1):
         of = waits.attempt >= i if i == last else waits.attempt == i
+        if not of.any():
+            parameters.append(_unsure_step(name, step_s, found.unsure, i))
+            continue
         # The median of a normal law is known to 1.25 standard errors.
-        half_s = 1.96 * 1.2533 * blur_s / float(np.sqrt(of.sum()))
+        half_s = 1.96 * 1.2533 * found.blur_s / float(np.sqrt(of.sum()))
         parameters.append(Parameter(name, step_s, step_s - half_s, step_s + half_s))
     return parameters
+
+
+def _unsure_step(name: str, step_s: float, unsure: Waits, attempt: int) -> Parameter:
+    """Return a step that was never timed well: it is as long as lateness leaves open."""
+    of = unsure.where(unsure.attempt == attempt)
+    high_s = float((of.wait_s + of.early_s).min())
+    # Each wait less its lateness is a least one; their median lets no stray decide.
+    low_s = max(0.0, min(step_s, float(np.median(of.wait_s - of.late_s))))
+    words = f"not known well: none of {len(of)} waits was timed {CERTAINLY}"
+    return Parameter(name, step_s, low_s, high_s, words)

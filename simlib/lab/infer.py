@@ -149,7 +149,7 @@ class Inference:
         left_out = self._value(LEFT_OUT)
         count = left_out if isinstance(left_out, float) else 0.0
         share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
-        if share > _MOST_LEFT_OUT and (self.fit.is_none or len(waits) < _LEAST_LEFT):
+        if share > chains.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
             why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
             return f"{words} {chains.CERTAINLY}, and {why} the other {len(waits)}"
         if share > _HARDLY_ANY_LEFT:
@@ -205,9 +205,8 @@ def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
 
 #: The finding of waits that were not timed well enough.
 LEFT_OUT = "waits left out"
-#: With a larger share of them left out, "none of these" would be too much to say.
-_MOST_LEFT_OUT = 0.2
-#: Or to say anything of so few that are left.
+#: With a large share of them left out, "none of these" would be too much to say, or anything of so
+#: few that are left.
 _LEAST_LEFT = 24
 #: With a share left out as large as this, nothing is to be said.
 _HARDLY_ANY_LEFT = 0.75
@@ -401,10 +400,29 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
     if found.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = Counting(counting.stable_after_s, not counting.counts_loss)
-        tried, _ = _fit(chains.numbered(followed, other), blur_s, found)
-        if tried is not None and not tried.is_none:
-            counting, found = other, tried
+        if other in chains.hypotheses(followed):
+            tried, _ = _fit(chains.numbered(followed, other), blur_s, found)
+            if tried is not None and not tried.is_none:
+                counting, found = other, tried
+    apart = not counting.counts_loss and not found.is_none
+    if apart and not _shows_apart(followed, counting, found):
+        words = f"waits after a loss differ, all others agree with {found.best.name}"
+        words += ", so which wait is the first of a row is unknown"
+        return counting, None, f"could not be judged: {words}"
     return counting, with_intervals(found), ""
+
+
+def _shows_apart(followed: pd.DataFrame, counting: Counting, apart: Fit) -> bool:
+    """Whether a fit in which waits after a loss stand apart is more than the rest of a longer row.
+
+    Without jitter, leaving the first waits out always leaves such a row, each number one too small.
+    Only a first wait that follows no loss, as of a client never open yet, shows it to be whole.
+    """
+    if apart.best.rules.jitter != Jitter.NONE:
+        return True
+    ways = (counting, Counting(counting.stable_after_s))
+    is_first = [chains.numbered(followed, each)["attempt"] == 1 for each in ways]
+    return bool((is_first[0] & is_first[1]).any())
 
 
 _ROUNDS = 3
@@ -416,16 +434,17 @@ def _fit(waits: pd.DataFrame, blur_s: float | None, near: Fit | None) -> tuple[F
     if len(usable) < LEAST_WAITS:
         words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
         return None, f"{words}; a longer phase status 503 or silent tells more"
-    seen, usable = len(usable), usable[~chains.is_uncertain(usable)]
+    is_uncertain = chains.is_uncertain(usable)
+    seen, uncertain, usable = len(usable), usable[is_uncertain], usable[~is_uncertain]
     if len(usable) < LEAST_WAITS:
         words = f"could not be judged: of {seen} waits {len(usable)} were timed {chains.CERTAINLY}"
         words += f", of at least {LEAST_WAITS}; observe it on a machine that is less busy"
         return None, words
-    found = fit(usable, blur_s, intervals=False, near=near)
+    found = fit(usable, blur_s, intervals=False, near=near, uncertain=uncertain)
     odd = [rows for _, rows in _odd(usable, found.best.rules, found.blur_s)]
     kept = usable.drop(pd.concat(odd).index) if odd else usable
     if len(usable) > len(kept) >= max(LEAST_WAITS, len(usable) // 2):
-        return fit(kept, blur_s, intervals=False, near=found), ""
+        return fit(kept, blur_s, intervals=False, near=found, uncertain=uncertain), ""
     return found, ""
 
 

@@ -128,7 +128,10 @@ def test_what_is_told_of_real_clients_is_what_they_document():
             assert seen.timers_late["longest_s"] > LATE_S, said
             assert found.verdict.startswith(("could not be judged", "not enough attempts")), said
             continue
-        told = {each.name: each.value for each in found.fit.parameters}
+        told = {each.name: each for each in found.fit.parameters}
         assert real.family == found.verdict.partition(", from")[0], said
         for name, true in real.documented.items():
-            assert told[name] == pytest.approx(true, rel=0.05, abs=LATE_S), said
+            if told[name].note.startswith("not known well"):
+                assert told[name].low <= true <= told[name].high, said
+            else:
+                assert told[name].value == pytest.approx(true, rel=0.05, abs=LATE_S), said
