@@ -415,10 +415,12 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
 def _shows_apart(followed: pd.DataFrame, counting: Counting, apart: Fit) -> bool:
     """Whether a fit in which waits after a loss stand apart is more than the rest of a longer row.
 
-    Without jitter, leaving the first waits out always leaves such a row, each number one too small.
+    Without jitter, leaving the first waits out always leaves such a row, each number one too small,
+    unless its own first wait is spread.
     Only a first wait that follows no loss, as of a client never open yet, shows it to be whole.
     """
-    if apart.best.rules.jitter != Jitter.NONE:
+    rules = apart.best.rules
+    if rules.jitter != Jitter.NONE or (rules.first_s < inf and rules.first_jitter != Jitter.NONE):
         return True
     ways = (counting, Counting(counting.stable_after_s))
     is_first = [chains.numbered(followed, each)["attempt"] == 1 for each in ways]
