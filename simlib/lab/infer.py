@@ -444,10 +444,42 @@ def _fit(waits: pd.DataFrame, blur_s: float | None, near: Fit | None) -> tuple[F
         return None, words
     found = fit(usable, blur_s, intervals=False, near=near, uncertain=uncertain)
     odd = [rows for _, rows in _odd(usable, found.best.rules, found.blur_s)]
-    kept = usable.drop(pd.concat(odd).index) if odd else usable
+    if found.is_none:
+        # The waits after one answer may have bent the fit so far that others seem to be odd.
+        odd = _unlike_all_others(usable) or odd
+    kept = _without(pd.concat(odd), usable) if odd else usable
     if len(usable) > len(kept) >= max(LEAST_WAITS, len(usable) // 2):
-        return fit(kept, blur_s, intervals=False, near=found, uncertain=uncertain), ""
+        # A fit that agrees with nothing is no place to begin at.
+        near = None if found.is_none else found
+        return fit(kept, blur_s, intervals=False, near=near, uncertain=uncertain), ""
     return found, ""
+
+
+def _without(odd: pd.DataFrame, waits: pd.DataFrame) -> pd.DataFrame:
+    """Return the waits without the odd ones and what follows them in the same row.
+
+    Where a client has come back by a rule of its own, it may have begun to count anew.
+    """
+    is_odd = waits.index.isin(odd.index)
+    # A row begins with the first failure; each has a number, counted on from client to client.
+    row = ((waits["attempt"] == 1) | (waits["client"] != waits["client"].shift())).cumsum()
+    follows_odd = pd.Series(is_odd, waits.index).groupby(row).cummax()
+    return waits[~follows_odd]
+
+
+def _unlike_all_others(waits: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the waits after each answer that are far from those after all other answers.
+
+    Far is: each is less than half of the least or more than twice the greatest of the others. No
+    policy is needed to see that, such as where a client comes back at once after one close code.
+    """
+    found = []
+    for _, rows in waits.groupby(["kind", "detail"], sort=False):
+        others_s = waits.drop(rows.index)["wait_s"]
+        is_far = (rows["wait_s"] < others_s.min() / 2.0) | (rows["wait_s"] > 2.0 * others_s.max())
+        if len(rows) > 1 and is_far.all():
+            found.append(rows)
+    return found
 
 
 # --- what the policy says of the phases ----------------------------------------------------

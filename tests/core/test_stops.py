@@ -29,7 +29,7 @@ from simlib.core.events import (
 from simlib.core.fallback import Fallback
 from simlib.core.link import State
 from simlib.core.session import SessionRules
-from simlib.core.stops import Effect, Stops, codes_in, effect
+from simlib.core.stops import Effect, Stops, as_codes, codes_in, effect
 from tests.core.test_client import client, opened, told
 
 ENDS, SUSPENDS, GOES_ON = Effect.ENDS, Effect.SUSPENDS, Effect.GOES_ON
@@ -214,3 +214,8 @@ def test_an_answer_to_an_attempt_given_up_stops_nobody():
 def test_by_default_it_is_as_a_session_is():
     assert Stops() == Settings().stops
     assert ((), (401, 403, 4401, 4403)) == (Stops().ends_on, Stops().suspends_on)
+
+
+def test_codes_are_said_in_order_and_many_in_a_row_as_a_range():
+    assert (410, 1008, 1009, "4400-4402") == as_codes({410, 4402, 4400, 4401, 1008, 1009})
+    assert () == as_codes([])

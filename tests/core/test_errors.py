@@ -1,0 +1,35 @@
+"""Errors name what is to blame, and stay the same in another process and under another name."""
+
+import pickle
+
+import pytest
+
+from simlib.core.errors import FileError, Interruption, SettingsError
+
+ERRORS = {
+    "setting": SettingsError("a.b", 3, "must be a text"),
+    "file": FileError("pings.csv", "is empty"),
+    "row": FileError("pings.csv", "must be a time", where="row 3", value="x"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_is_the_same_in_another_process(name):
+    error = ERRORS[name]
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(error), str(error), error.key) == (type(again), str(again), again.key)
+
+
+def test_a_setting_is_named_from_further_out_and_a_file_is_not():
+    setting, file = ERRORS["setting"], ERRORS["file"]
+    assert "client.a.b = 3: must be a text" == str(setting.inside("client"))
+    assert "--set a.b = 3: must be a text" == str(setting.after("--set"))
+    assert "pings.csv: is empty" == str(file.inside("client")) == str(file.after("--set"))
+
+
+def test_a_row_of_a_file_is_named_with_its_value():
+    assert 'pings.csv: row 3 = "x": must be a time' == str(ERRORS["row"])
+
+
+def test_a_notebook_shows_an_interruption_as_one_line():
+    assert ["Interrupted: all is kept."] == Interruption("all is kept.")._render_traceback_()
