@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from simlib.core.errors import SettingsError
 from simlib.core.rules import nearest
 from simlib.scenario import Scenario
-from simlib.study.metrics import MEANING
+from simlib.study.metrics import OF_MESSAGES
 
 #: The engines that play hundreds of runs in the time there is.
 QUICK = ("sim", "fleet")
-_NAMES = list(MEANING)
-#: The fleet carries no messages, so it has no number for any of these.
-OF_MESSAGES = frozenset(_NAMES[_NAMES.index("sent") :])
 
 
 def chosen(

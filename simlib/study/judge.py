@@ -23,10 +23,9 @@ from simlib.core.errors import SettingsError
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, play_cells
 from simlib.study.connecting import AVAILABLE, nobody_connects
-from simlib.study.engine import OF_MESSAGES
 from simlib.study.estimates import Estimate, Floats
 from simlib.study.goals import Constraint, Objective
-from simlib.study.metrics import MEANING
+from simlib.study.metrics import MEANING, OF_MESSAGES
 from simlib.study.replicate import seeds, t_interval
 from simlib.study.workers import Outcomes
 

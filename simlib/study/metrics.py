@@ -11,6 +11,7 @@ there, for whoever draws them; times to detect and to recover are of the faults 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from math import inf, nan
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,18 @@ import numpy.typing as npt
 
 from simlib.arguments import check_arguments
 from simlib.core.backoff import Backoff, ceiling, useful_after_s
+from simlib.core.breaker import BreakerState
 from simlib.core.errors import SettingsError
-from simlib.core.events import Priority
+from simlib.core.events import Priority, Reason
+from simlib.core.fallback import Transport
 from simlib.core.faults import Fault
+from simlib.core.link import State
 from simlib.core.rules import nearest
 from simlib.interruptions import interrupting, noticed_by_s
+from simlib.rows import Name
 from simlib.scenario import Scenario
+from simlib.study import deliveries
+from simlib.study.spans import LOOKS, Opens, Steps, is_last
 from simlib.tally import TENTHS_PER_S, Tally
 from simlib.trace import Trace
 
@@ -32,12 +39,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
-#: What a client's time is cut into spans by.
-LOOKS = ("state", "transport", "available", "breaker")
-#: What each column of `summary` means, in the order of the columns.
-MEANING = {
-    "engine": "what played the run",
+#: What the columns of `summary` about connections mean, in their order.
+_OF_CONNECTIONS = {
     "availability_fraction": "share of the clients' time in which a message could leave at once; a "
     "connection that died silently counts as good until its client notices",
     "time_to_detect_s_p50": "half of the clients hit by a fault left OPEN this soon after it began",
@@ -62,6 +67,9 @@ MEANING = {
     "gave_up": "clients that gave up, or that a code ended for good, at least once",
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",
+}
+#: And those about messages.
+_OF_MESSAGES = {
     "sent": "messages that the application gave to its clients",
     "superseded": "of those, messages that a newer one of their key stood for",
     "contested": "of those, edits on a version that was not the newest, given back as conflicts",
@@ -83,6 +91,10 @@ MEANING = {
     for priority in Priority
     for p in (50, 95)
 }
+#: What each column of `summary` means, in the order of the columns.
+MEANING = {"engine": "what played the run"} | _OF_CONNECTIONS | _OF_MESSAGES
+#: What only a run that carries messages has numbers of; the fleet carries none.
+OF_MESSAGES = frozenset(_OF_MESSAGES)
 
 
 @check_arguments
@@ -132,11 +144,40 @@ def check_metric(where: str, name: Any) -> None:
         raise SettingsError(where, name, rule)
 
 
+class _Run:
+    """The rows of a run as columns, and what several metrics need of them, each found once."""
+
+    def __init__(self, trace: Trace) -> None:
+        trace.need_all_rows()
+        self.scenario, self.end_s = trace.scenario, trace.end_s
+        self.columns = trace.columns()
+
+    @cached_property
+    def steps(self) -> Steps:
+        """What each client looked like after each event."""
+        return Steps(self.columns, self.scenario.clients, self.end_s)
+
+    @cached_property
+    def opens(self) -> Opens:
+        """The spans in OPEN."""
+        return self.steps.opens()
+
+    @cached_property
+    def attempts_s(self) -> Floats:
+        """When each attempt was made, in ascending order."""
+        return np.sort(self.columns["time_s"][self.columns["name"] == Name.OPEN])
+
+    def herds(self, client: Ints) -> Ints:
+        """Return the number of each client's herd."""
+        if not self.scenario.herds:
+            return np.zeros(client.size, np.int64)
+        known, place = np.unique(client, return_inverse=True)
+        return np.array([self.scenario.herd_of(each) for each in known.tolist()], np.int64)[place]
+
+
 def attempt_times_s(trace: Trace) -> Floats:
     """Return when each attempt of any client was made, in ascending order."""
-    trace.need_all_rows()
-    frame = trace.frame()
-    return np.sort(frame["time_s"].to_numpy()[(frame["name"] == "open").to_numpy()])
+    return _Run(trace).attempts_s
 
 
 def attempts_per_s(trace: Trace) -> Floats:
@@ -154,10 +195,16 @@ def peak_attempts_per_s(trace: Trace, from_s: float = 0.0) -> float:
     whole tenths of a second.
     """
     if trace.tally is None:
-        times_s = attempt_times_s(trace)
-        tenths = np.bincount((times_s[times_s >= from_s] * TENTHS_PER_S).astype(np.int64))
-    else:
-        tenths = np.asarray(trace.tally.tenths)[int(from_s * TENTHS_PER_S) :]
+        return _peak_per_s(_tenths(attempt_times_s(trace), from_s))
+    return _peak_per_s(np.asarray(trace.tally.tenths)[int(from_s * TENTHS_PER_S) :])
+
+
+def _tenths(times_s: Floats, from_s: float) -> Ints:
+    """Return how many of some times, from a moment on, are in each tenth of a second."""
+    return np.bincount((times_s[times_s >= from_s] * TENTHS_PER_S).astype(np.int64))
+
+
+def _peak_per_s(tenths: Ints) -> float:
     until = np.append(np.zeros(TENTHS_PER_S, np.int64), np.append(tenths, 0).cumsum())
     return float((until[TENTHS_PER_S:] - until[:-TENTHS_PER_S]).max())
 
@@ -195,42 +242,20 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     """
     import pandas as pd
 
-    trace.need_all_rows()
-    frame = trace.frame()
-    # A client whose page was closed is idle from then on; nobody tells it.
-    told = (frame["kind"] == "event") | frame["name"].isin(["gone", "stop"])
-    events = frame[told.to_numpy()]
-    clients = np.arange(trace.scenario.clients)
-    # Idle, closed, websocket and not available are all 0, as a client begins.
-    client = np.concatenate([clients, events["client"].to_numpy()])
-    start_s = np.concatenate([np.zeros(clients.size), events["time_s"].to_numpy()])
-    wait_s = np.concatenate([np.zeros(clients.size), events["wait_s"].to_numpy()])
-    begin = np.zeros(clients.size, np.int8)
-    looks = [np.concatenate([begin, _codes(events[name])]) for name in by if name != "left"]
-    comes = np.concatenate([begin == 0, (events["name"] == "start").to_numpy()])
-    leaves = np.concatenate([begin > 0, (events["name"] == "stop").to_numpy()])
+    found = _Run(trace).steps.spans(by)
+    columns = {look: _in_words(trace, look, values) for look, values in found.looks.items()}
+    times = {"start_s": found.start_s, "stop_s": found.stop_s, "wait_s": found.wait_s}
+    return pd.DataFrame({"client": found.client, **columns, **times})
 
-    order = np.lexsort((start_s, client))
-    client, start_s, wait_s = client[order], start_s[order], wait_s[order]
-    looks = [look[order] for look in looks]
-    if "left" in by:
-        looks.insert(list(by).index("left"), _since(leaves[order], comes[order]).astype(np.int8))
-    first = np.zeros(client.size, bool)
-    for values in (client, *looks):
-        first[1:] |= values[1:] != values[:-1]
-    first[:1] = True
 
-    client, start_s = client[first], start_s[first]
-    stop_s = np.maximum(start_s, trace.end_s)
-    same = client[1:] == client[:-1]
-    stop_s[:-1][same] = start_s[1:][same]
-    columns = {
-        name: look[first] > 0 if name == "left" else _like(frame[name], look[first])
-        for name, look in zip(by, looks, strict=True)
-    }
-    return pd.DataFrame(
-        {"client": client, **columns, "start_s": start_s, "stop_s": stop_s, "wait_s": wait_s[first]}
-    )
+def _in_words(trace: Trace, column: str, values: npt.NDArray[Any]) -> Any:
+    """Return numbers of a column as its words, if it has any."""
+    import pandas as pd
+
+    kind = None if column == "left" else trace.frame()[column].dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return pd.Categorical.from_codes(values, dtype=kind)
+    return values
 
 
 def detection_times_s(trace: Trace) -> Floats:
@@ -242,12 +267,15 @@ def detection_times_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.detection_s)
-    opens = _opens(trace)
-    times = []
-    for fault in interrupting(trace.scenario):
-        hit = (opens["start_s"] < fault.start_s) & (opens["stop_s"] >= fault.start_s)
-        hit &= opens["lost"] & (opens["stop_s"] <= noticed_by_s(trace.scenario, fault))
-        times.append(opens.loc[hit, "stop_s"].to_numpy() - fault.start_s)
+    return _detection_times_s(_Run(trace))
+
+
+def _detection_times_s(run: _Run) -> Floats:
+    opens, times = run.opens, []
+    for fault in interrupting(run.scenario):
+        hit = (opens.start_s < fault.start_s) & (opens.stop_s >= fault.start_s)
+        hit &= opens.lost & (opens.stop_s <= noticed_by_s(run.scenario, fault))
+        times.append(opens.stop_s[hit] - fault.start_s)
     return np.concatenate(times) if times else np.empty(0)
 
 
@@ -262,23 +290,25 @@ def recovery_times_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.recovery_s)
-    opens = _opens(trace)
+    return _recovery_times_s(_Run(trace))
+
+
+def _recovery_times_s(run: _Run) -> Floats:
     times = [
-        _times_back_s(trace.scenario, fault, opens)
-        for fault in interrupting(trace.scenario)
-        if fault.end_s < trace.end_s
+        _times_back_s(run.scenario, fault, run.opens)
+        for fault in interrupting(run.scenario)
+        if fault.end_s < run.end_s
     ]
     return np.concatenate(times) if times else np.empty(0)
 
 
-def _times_back_s(scenario: Scenario, fault: Fault, opens: pd.DataFrame) -> Floats:
+def _times_back_s(scenario: Scenario, fault: Fault, opens: Opens) -> Floats:
     """Return how long after a fault's end each client that it hit was OPEN again."""
-    left_s, again_s = opens["stop_s"], opens["again_s"]
-    hit = opens["lost"] & (opens["start_s"] < fault.end_s)
-    hit &= left_s <= noticed_by_s(scenario, fault)
-    hit &= (left_s >= fault.start_s) | (again_s >= fault.end_s)
-    last = ~opens.loc[hit, "client"].duplicated(keep="last")
-    times_s = (again_s[hit][last] - fault.end_s).clip(lower=0.0).to_numpy()
+    hit = opens.lost & (opens.start_s < fault.end_s)
+    hit &= opens.stop_s <= noticed_by_s(scenario, fault)
+    hit &= (opens.stop_s >= fault.start_s) | (opens.again_s >= fault.end_s)
+    again_s = opens.again_s[hit][is_last(opens.client[hit])]
+    times_s = np.maximum(again_s - fault.end_s, 0.0)
     return times_s[~np.isnan(times_s)]
 
 
@@ -291,9 +321,13 @@ def downtimes_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.downtime_s)
-    opens = _opens(trace)
-    lost = opens[opens["lost"] & (opens["stop_s"] >= trace.scenario.warm_up_s)]
-    times_s = (lost["again_s"] - lost["stop_s"]).to_numpy()
+    return _downtimes_s(_Run(trace))
+
+
+def _downtimes_s(run: _Run) -> Floats:
+    opens = run.opens
+    counts = opens.lost & (opens.stop_s >= run.scenario.warm_up_s)
+    times_s = opens.again_s[counts] - opens.stop_s[counts]
     return times_s[~np.isnan(times_s)]
 
 
@@ -314,48 +348,9 @@ def messages(trace: Trace) -> pd.DataFrame:
     """
     import pandas as pd
 
-    trace.need_all_rows()
-    frame = trace.frame()
-    frame = frame[(frame["message"] >= 0).to_numpy()]
-    key = _keys(frame)
-    name, reason = frame["name"], frame["reason"]
-    answered = name.isin(["received", "posted"]) & reason.isin(["accepted", "duplicate"])
-
-    def first_s(where: pd.Series) -> Floats:
-        mask = where.to_numpy()
-        times_s = frame["time_s"].to_numpy()[mask]
-        found = pd.Series(times_s, index=key[mask]).groupby(level=0).min()
-        return found.reindex(sent, fill_value=inf).to_numpy()
-
-    begun = name.isin(["send", "edit"]).to_numpy()
-    sent, send_s = key[begun], frame["time_s"].to_numpy()[begun]
-    acknowledged_s = first_s(answered)
-    transmit_s = first_s(name == "transmit")
-    received_s = first_s(answered & (name == "received"))
-    transmits = pd.Series(1, index=key[(name == "transmit").to_numpy()]).groupby(level=0).size()
-    # There and back over WebSocket, and sent once: of two copies nobody knows which was answered.
-    once = transmits.reindex(sent, fill_value=0).to_numpy() == 1
-    over = once & (received_s < inf)
-    dropped = (name == "drop").to_numpy()
-    why = pd.Series(reason[dropped].to_numpy(), index=key[dropped]).reindex(sent)
-    return pd.DataFrame(
-        {
-            "client": frame["client"].to_numpy()[begun],
-            "message": frame["message"].to_numpy()[begun],
-            "key": frame["key"].to_numpy()[begun],
-            "edit": (name == "edit").to_numpy()[begun],
-            "priority": frame["priority"].array[begun],
-            "send_s": send_s,
-            "left_s": first_s(name.isin(["transmit", "post"])),
-            "acknowledged_s": acknowledged_s,
-            "latency_s": acknowledged_s - send_s,
-            "round_trip_s": np.where(over, received_s, inf) - np.where(over, transmit_s, 0.0),
-            "dropped_s": first_s(name == "drop"),
-            "reason": why.array.fillna("none"),
-            # A server of the user's own leaves no rows: what it has acknowledged, it has.
-            "delivered": (first_s(name == "process") < inf) | (acknowledged_s < inf),
-        }
-    )
+    found = deliveries.deliveries(_Run(trace).columns)
+    priority, reason = (_in_words(trace, name, found[name]) for name in ("priority", "reason"))
+    return pd.DataFrame({**found, "priority": priority, "reason": reason.astype(str)})
 
 
 def outbox_depth(trace: Trace) -> pd.DataFrame:
@@ -372,7 +367,7 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
     table = messages(trace)
     table = table[~table["reason"].isin(["full", "quota"])]
     gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
-    priority, is_gone = _codes(table["priority"]), gone_s < inf
+    priority, is_gone = table["priority"].cat.codes.to_numpy(), gone_s < inf
     time_s = np.concatenate([table["send_s"], gone_s[is_gone]])
     change = np.zeros((time_s.size, len(Priority)), np.int64)
     change[np.arange(len(table)), priority] = 1
@@ -384,54 +379,60 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
 
 
 def staleness_s(table: pd.DataFrame) -> Floats:
-    """Return for how long the server's text of a draft was older than each edit.
+    """Return for how long the server's text of a draft was older than each edit, ascending.
 
     An edit is in the server's text once it, or a newer edit of the same client and draft, is
     acknowledged. Edits that never were are left out. ``table`` is that of `messages`.
     """
-    edits = table[table["edit"]].sort_values("message", kind="stable")
-    newest_first = edits.iloc[::-1]
-    in_text_s = newest_first.groupby(["client", "key"])["acknowledged_s"].cummin()
-    stale_s = (in_text_s - newest_first["send_s"]).to_numpy(dtype=float)
-    return np.sort(stale_s[np.isfinite(stale_s)])
+    return deliveries.staleness_s({str(name): table[name].to_numpy() for name in table})
 
 
 def row(trace: Trace) -> dict[str, Any]:
     """Return the metrics of one run by name; those there is no data for are left out."""
     if trace.tally is not None:
         # It carries no messages, so of those there is too little data.
-        return {"engine": trace.engine, **_of_tally(trace, trace.tally), **_of_faults(trace)}
-    return {
-        "engine": trace.engine,
-        **_of_links(trace),
-        **_of_faults(trace),
-        **_of_messages(trace),
-    }
+        tally = trace.tally
+        times = tally.detection_s, tally.recovery_s, tally.downtime_s
+        return {"engine": trace.engine, **_of_tally(trace, tally), **_of_faults(*times)}
+    run = _Run(trace)
+    times = _detection_times_s(run), _recovery_times_s(run), _downtimes_s(run)
+    return {"engine": trace.engine, **_of_links(run), **_of_faults(*times), **_of_messages(run)}
 
 
-def _of_links(trace: Trace) -> dict[str, Any]:
-    from_s = trace.scenario.warm_up_s
-    states = spans(trace, ["state"])
-    states = states[states["start_s"] >= from_s]
-    looks = spans(trace, [*LOOKS, "left"])
-    there = (looks["state"] != "idle") & ~looks["left"]
-    counted_s = looks["stop_s"].clip(lower=from_s) - looks["start_s"].clip(lower=from_s)
-    time_s = counted_s.where(there, 0.0)
-    rows = trace.frame()
-    notices = rows[((rows["reason"] == "gave_up") & (rows["time_s"] >= from_s)).to_numpy()]
-    attempts_s = attempt_times_s(trace)
-    attempts_s = attempts_s[attempts_s >= from_s]
+def _of_links(run: _Run) -> dict[str, Any]:
+    from_s, rows = run.scenario.warm_up_s, run.columns
+    attempts_s = run.attempts_s[run.attempts_s >= from_s]
+    gave_up = (rows["reason"] == Reason.GAVE_UP) & (rows["time_s"] >= from_s)
     return {
-        "availability_fraction": _ratio(time_s[looks["available"] == 1].sum(), time_s.sum()),
-        "polling_fraction": _ratio(time_s[looks["transport"] == "poll"].sum(), time_s.sum()),
-        "breaker_open_fraction": _ratio(time_s[looks["breaker"] == "open"].sum(), time_s.sum()),
+        **_shares_of_time(run),
         "attempts": attempts_s.size,
-        "peak_attempts_per_s": peak_attempts_per_s(trace, from_s),
-        "amplification": _amplification(attempts_s.size, _useful(trace)),
-        "mean_wait_s": states.loc[states["state"] == "waiting", "wait_s"].mean(),
-        "mean_wait_fraction": _wait_fractions(trace).mean(),
-        "gave_up": notices["client"].nunique(),
+        "peak_attempts_per_s": _peak_per_s(_tenths(attempts_s, from_s)),
+        "amplification": _amplification(attempts_s.size, _useful(run)),
+        "mean_wait_s": _mean(_waits_s(run)),
+        "mean_wait_fraction": _mean(_wait_fractions(run)),
+        "gave_up": np.unique(rows["client"][gave_up]).size,
     }
+
+
+def _shares_of_time(run: _Run) -> dict[str, float]:
+    from_s = run.scenario.warm_up_s
+    found = run.steps.spans([*LOOKS, "left"])
+    looks = found.looks
+    counted_s = np.maximum(found.stop_s, from_s) - np.maximum(found.start_s, from_s)
+    time_s = np.where((looks["state"] != State.IDLE) & ~looks["left"], counted_s, 0.0)
+    shares = {
+        "availability_fraction": looks["available"] == 1,
+        "polling_fraction": looks["transport"] == Transport.POLL,
+        "breaker_open_fraction": looks["breaker"] == BreakerState.OPEN,
+    }
+    return {name: _ratio(time_s[where].sum(), time_s.sum()) for name, where in shares.items()}
+
+
+def _waits_s(run: _Run) -> Floats:
+    """Return the waits that clients set themselves, from the end of the warm-up on."""
+    states = run.steps.spans(["state"])
+    waits = (states.looks["state"] == State.WAITING) & (states.start_s >= run.scenario.warm_up_s)
+    return states.wait_s[waits]
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
@@ -450,20 +451,16 @@ def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _useful(trace: Trace) -> int:
+def _useful(run: _Run) -> int:
     """Return how many connections, opened since the warm-up, were of use.
 
     Those that were lost before they were stable were not.
     """
-    opens = _opens(trace)
-    opens = opens[opens["start_s"] >= trace.scenario.warm_up_s]
-    backoffs = _backoffs(trace.scenario)
-    useful_s = {
-        client: useful_after_s(backoffs[trace.scenario.herd_of(client)])
-        for client in opens["client"].unique().tolist()
-    }
-    unstable = opens["lost"] & (opens["stop_s"] < opens["start_s"] + opens["client"].map(useful_s))
-    return len(opens) - int(unstable.sum())
+    opens = run.opens
+    counts = opens.start_s >= run.scenario.warm_up_s
+    useful_s = np.array([useful_after_s(backoff) for backoff in _backoffs(run.scenario)])
+    unstable = opens.lost & (opens.stop_s < opens.start_s + useful_s[run.herds(opens.client)])
+    return int((counts & ~unstable).sum())
 
 
 def _amplification(attempts: int, useful: int) -> float:
@@ -492,118 +489,108 @@ def _height_s(backoff: Backoff, attempt: int) -> float:
     return ceiling(backoff, attempt) if attempt > 0 else 0.0
 
 
-def _wait_fractions(trace: Trace) -> pd.Series:
+def _wait_fractions(run: _Run) -> Floats:
     """Return each wait that the backoff alone decided, over its ceiling."""
-    frame = trace.frame()
-    waits = frame[
-        frame["name"].isin(["failed", "lost"])
-        & (frame["state"] == "waiting")
-        & (frame["breaker"] != "open")
-        & (frame["hint_s"] == 0.0)
-        & (frame["time_s"] >= trace.scenario.warm_up_s)
-    ]
+    rows = run.columns
+    name = rows["name"]
+    waits = ((name == Name.FAILED) | (name == Name.LOST)) & (rows["state"] == State.WAITING)
+    waits &= (rows["breaker"] != BreakerState.OPEN) & (rows["hint_s"] == 0.0)
+    waits &= rows["time_s"] >= run.scenario.warm_up_s
     # What a budget postponed says nothing of the backoff.
-    told = frame[(frame["reason"] == "budget").to_numpy()]
-    rationed = set(zip(told["client"], told["time_s"], strict=True))
-    pairs = zip(waits["client"], waits["time_s"], strict=True)
-    waits = waits[np.array([pair not in rationed for pair in pairs], dtype=bool)]
-    scenario = trace.scenario
-    backoffs = _backoffs(scenario)
-    herd = {client: scenario.herd_of(client) for client in waits["client"].unique().tolist()}
-    kind = waits["client"].map(herd).astype(int) * _ATTEMPTS + waits["attempt"]
-    herds = {each: divmod(each, _ATTEMPTS) for each in kind.unique().tolist()}
-    ceilings_s = {each: _height_s(backoffs[i], attempt) for each, (i, attempt) in herds.items()}
+    rationed = rows["reason"] == Reason.BUDGET
+    if rationed.any():
+        moments = _moments(rows["client"], rows["time_s"])
+        waits &= ~np.isin(moments, moments[rationed])
+    backoffs = _backoffs(run.scenario)
+    kinds = run.herds(rows["client"][waits]) * _ATTEMPTS + rows["attempt"][waits]
+    known, place = np.unique(kinds, return_inverse=True)
+    which = [divmod(kind, _ATTEMPTS) for kind in known.tolist()]
+    heights_s = np.array([_height_s(backoffs[herd], attempt) for herd, attempt in which])
     # What has no ceiling is no fraction of it.
-    return waits["wait_s"] / kind.map(ceilings_s).replace(0.0, np.nan)
+    heights_s[heights_s == 0.0] = nan
+    return rows["wait_s"][waits] / heights_s[place]
+
+
+def _moments(client: Ints, time_s: Floats) -> npt.NDArray[np.complex128]:
+    """Return client and time of each row as one number."""
+    found = np.empty(client.size, np.complex128)
+    found.real, found.imag = client, time_s
+    return found
 
 
 #: More than a trace's column of attempts holds.
 _ATTEMPTS = 1 << 16
 
 
-def _of_faults(trace: Trace) -> dict[str, Any]:
-    recovery_s = recovery_times_s(trace)
+def _of_faults(detection_s: Floats, recovery_s: Floats, downtime_s: Floats) -> dict[str, Any]:
     return {
-        **_quantiles("time_to_detect_s", detection_times_s(trace), 50, 95, 99),
+        **_quantiles("time_to_detect_s", detection_s, 50, 95, 99),
         **_quantiles("time_to_recover_s", recovery_s, 50, 95, 99),
         "last_back_s": recovery_s.max() if recovery_s.size else nan,
         "never_recovered": int(np.isinf(recovery_s).sum()),
-        **_quantiles("downtime_s", downtimes_s(trace), 50, 95, 99),
+        **_quantiles("downtime_s", downtime_s, 50, 95, 99),
     }
 
 
-def _of_messages(trace: Trace) -> dict[str, Any]:
-    from_s = trace.scenario.warm_up_s
-    table = messages(trace)
-    is_early = (table["send_s"] < from_s).to_numpy()
-    processed = _processed(trace, table[is_early])
-    table = table[~is_early]
-    acknowledged = table[table["acknowledged_s"] < inf]
-    delivered = int(table["delivered"].sum())
-    superseded = int((~table["delivered"] & (table["reason"] == "coalesced")).sum())
-    contested = int((table["reason"] == "conflict").sum())
-    dropped = int((~table["delivered"] & (table["dropped_s"] < inf)).sum())
+def _of_messages(run: _Run) -> dict[str, Any]:
+    from_s = run.scenario.warm_up_s
+    found = deliveries.deliveries(run.columns)
+    is_early = found["send_s"] < from_s
+    processed = _processed(run.columns, {name: each[is_early] for name, each in found.items()})
+    table = {name: each[~is_early] for name, each in found.items()}
+    return {
+        **_counts(table, processed, run.end_s - from_s),
+        **_quantiles("staleness_s", deliveries.staleness_s(table), 50, 95),
+        **_latencies_s(table),
+    }
+
+
+def _counts(table: deliveries.Columns, processed: int, length_s: float) -> dict[str, Any]:
+    """Return how many messages had which end, and of how many."""
+    sent, is_delivered, reason = len(table["send_s"]), table["delivered"], table["reason"]
+    delivered = int(is_delivered.sum())
+    superseded = int((~is_delivered & (reason == Reason.COALESCED)).sum())
+    contested = int((reason == Reason.CONFLICT).sum())
+    dropped = int((~is_delivered & (table["dropped_s"] < inf)).sum())
     lost = dropped - superseded - contested
-    due = len(table) - superseded - contested
-    left = table[table["left_s"] < inf]
-    numbers = {
-        "sent": len(table),
+    due = sent - superseded - contested
+    acknowledged = int((table["acknowledged_s"] < inf).sum())
+    return {
+        "sent": sent,
         "superseded": superseded,
         "contested": contested,
         "delivered_fraction": _ratio(delivered, due),
         "lost": lost,
         "undelivered": due - delivered - lost,
         "duplicate_fraction": _ratio(processed - delivered, processed),
-        "goodput_per_s": _ratio(len(acknowledged), max(0.0, trace.end_s - from_s)),
-        "head_of_line_s": (left["left_s"] - left["send_s"]).mean(),
-        **_quantiles("round_trip_s", table.loc[table["round_trip_s"] < inf, "round_trip_s"], 50),
-        **_quantiles("latency_s", acknowledged["latency_s"], 50, 95, 99),
-        **_quantiles("staleness_s", staleness_s(table), 50, 95),
+        "goodput_per_s": _ratio(acknowledged, max(0.0, length_s)),
     }
-    for priority in (each.name.lower() for each in Priority):
-        own = acknowledged[acknowledged["priority"] == priority]
-        values = _quantiles("latency_s", own["latency_s"], 50, 95)
-        numbers |= {f"{name}_{priority}": value for name, value in values.items()}
+
+
+def _latencies_s(table: deliveries.Columns) -> dict[str, float]:
+    """Return how long messages took, all of them and those of each priority."""
+    left = table["left_s"] < inf
+    answered = table["acknowledged_s"] < inf
+    round_trip_s, latency_s = table["round_trip_s"], table["latency_s"]
+    numbers = {
+        "head_of_line_s": _mean(table["left_s"][left] - table["send_s"][left]),
+        **_quantiles("round_trip_s", round_trip_s[round_trip_s < inf], 50),
+        **_quantiles("latency_s", latency_s[answered], 50, 95, 99),
+    }
+    for priority in Priority:
+        own = latency_s[answered & (table["priority"] == priority)]
+        values = _quantiles("latency_s", own, 50, 95)
+        numbers |= {f"{name}_{priority.name.lower()}": value for name, value in values.items()}
     return numbers
 
 
-def _processed(trace: Trace, early: pd.DataFrame) -> int:
+def _processed(rows: deliveries.Columns, early: deliveries.Columns) -> int:
     """Return how often the server processed any message but the early ones."""
-    frame = trace.frame()
-    processed = frame[(frame["name"] == "process").to_numpy()]
-    return int(np.isin(_keys(processed), _keys(early), invert=True).sum())
+    processed = deliveries.keys(rows)[rows["name"] == Name.PROCESS]
+    return int(np.isin(processed, deliveries.keys(early), invert=True).sum())
 
 
-def _keys(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return client and message of each row as one number."""
-    return frame["client"].to_numpy().astype(np.int64) << 32 | frame["message"].to_numpy()
-
-
-def _opens(trace: Trace) -> pd.DataFrame:
-    """Return the spans in OPEN: whether it was lost, and when the client was OPEN again.
-
-    ``again_s`` is NaN where the client has left for good instead.
-    """
-    states = spans(trace, ["state", "left"])
-    client, left = states["client"].to_numpy(), states["left"].to_numpy()
-    lost = np.append((client[1:] == client[:-1]) & ~left[1:], False)
-    states = states.assign(lost=lost, leavings=left.cumsum())
-    at_end = states.groupby("client")["leavings"].transform("last")
-    is_open = (states["state"] == "open").to_numpy()
-    opens = states[is_open]
-    later = opens.groupby("client")[["start_s", "leavings"]].shift(-1)
-    leaves = later["leavings"].fillna(at_end[is_open]) > opens["leavings"]
-    return opens.assign(again_s=later["start_s"].fillna(inf).mask(leaves))
-
-
-def _since(begins: npt.NDArray[np.bool_], ends: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return where something has begun and not ended since."""
-    told = begins | ends
-    last = np.maximum.accumulate(np.where(told, np.arange(told.size), 0))
-    return begins[last]
-
-
-def _quantiles(name: str, values: Floats | pd.Series, *percents: int) -> dict[str, float]:
+def _quantiles(name: str, values: Floats, *percents: int) -> dict[str, float]:
     if not values.size:
         return {f"{name}_p{p}": nan for p in percents}
     # An observed value, never one in between: between a time and inf there is none.
@@ -611,20 +598,12 @@ def _quantiles(name: str, values: Floats | pd.Series, *percents: int) -> dict[st
     return {f"{name}_p{p}": float(q) for p, q in zip(percents, found, strict=True)}
 
 
+def _mean(values: Floats) -> float:
+    """Return the mean of what is a number; NaN if nothing is."""
+    known = ~np.isnan(values)
+    # Zeros keep their places in the sum, so that it is rounded as that of a pandas column.
+    return _ratio(np.where(known, values, 0.0).sum(), known.sum())
+
+
 def _ratio(part: float, whole: float) -> float:
     return float(part) / float(whole) if whole else nan
-
-
-def _codes(values: pd.Series) -> npt.NDArray[np.int8]:
-    import pandas as pd
-
-    codes = values.cat.codes if isinstance(values.dtype, pd.CategoricalDtype) else values
-    return np.asarray(codes, np.int8)
-
-
-def _like(values: pd.Series, codes: npt.NDArray[np.int8]) -> Any:
-    import pandas as pd
-
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return pd.Categorical.from_codes(codes, dtype=values.dtype)
-    return codes

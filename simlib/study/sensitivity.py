@@ -20,10 +20,10 @@ from simlib.progress import Progress, shown
 from simlib.scenario import Scenario
 from simlib.study.cells import Cell, Kept, keeping, play_cells
 from simlib.study.connecting import AVAILABLE, nobody_connects
-from simlib.study.engine import OF_MESSAGES, chosen
+from simlib.study.engine import chosen
 from simlib.study.estimates import Floats
 from simlib.study.goals import OBJECTIVES
-from simlib.study.metrics import check_metric
+from simlib.study.metrics import OF_MESSAGES, check_metric
 from simlib.study.points import Points, check_corners, points
 from simlib.study.replicate import seeds
 from simlib.study.sobol import check_samples, indices, varies

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 import simlib as sl
-from simlib.study.engine import OF_MESSAGES, chosen
-from simlib.study.metrics import MEANING, row
+from simlib.study.engine import chosen
+from simlib.study.metrics import MEANING, OF_MESSAGES, row
 
 CALM = sl.Scenario(clients=2, duration_s=4)
 ASLEEP = CALM.replace(faults=[sl.Fault("client_sleep", start_s=1, stop_s=2)])
