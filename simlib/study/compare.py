@@ -107,7 +107,7 @@ class Comparison:
     def not_judged(self) -> list[str]:
         """The metrics that have data, but of a machine that was too busy."""
         table = self.table
-        has_data = table["live"].notna() & table["sim_low"].notna()
+        has_data = np.isfinite(table["live"]) & table["sim_low"].notna()
         return list(table.loc[has_data & (table["verdict"] == "too little data"), "metric"])
 
     @property
@@ -310,7 +310,9 @@ def _row(
         "tolerance": tolerance,
         "why": metric.why,
     }
-    if math.isnan(live) or math.isnan(low):
+    # A time without end says that somebody was not back by the end of the run. Whether that may be
+    # is for `never_recovered` to say, which counts how many; so also if it was so in simulation.
+    if not math.isfinite(live) or math.isnan(low):
         return row | {"outside": math.nan, "verdict": "too little data"}
     if metric.hops and lateness.hides_times:
         return row | _not_judged(lateness)

@@ -196,8 +196,8 @@ def test_waits_above_their_ceiling_are_compared_as_they_are(jitter: str) -> None
         client=sl.Settings(backoff=backoff),
         faults=[sl.Fault("outage", start_s=2, stop_s=15)],
     )
-    runs = replications(waits, count=9)
-    comparisons = [compare_traces(runs[:8], live) for live in runs[8:]]
+    runs = replications(waits, count=16)
+    comparisons = [compare_traces(runs[:15], live) for live in runs[15:]]
     assert [comparison.disagreements for comparison in comparisons] == [[]]
     row = comparisons[0].table.set_index("metric").loc["mean_wait_fraction"]
     assert row["sim_high"] > row["sim_median"] > row["sim_low"]
@@ -214,6 +214,40 @@ def test_lateness_widens_the_tolerance_by_what_was_measured(simulated: list[Trac
         for live in (on_time, late)
     ]
     assert tolerances == [pytest.approx(0.005), pytest.approx(0.025)]
+
+
+#: Ten clients that are away for three seconds and a little more.
+SLOWER = sl.Scenario(
+    clients=10,
+    duration_s=12,
+    client=sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=2.0)),
+    faults=[sl.Fault("outage", start_s=2, stop_s=5)],
+)
+
+
+@pytest.mark.parametrize(
+    "metric", ["last_back_s", "downtime_s_p50", "downtime_s_p95", "downtime_s_p99"]
+)
+def test_clients_that_are_away_too_long_are_named_by_how_long(metric: str) -> None:
+    runs = replications(SLOWER, count=12)
+    assert compare_traces(runs[:10], runs[10]).agreed
+    longer = SLOWER.replace(faults=[sl.Fault("outage", start_s=2, stop_s=9)], duration_s=16)
+    live = sl.run(longer.replace("client.backoff", sl.Backoff(base_s=3, cap_s=6, jitter="none")))
+    assert metric in compare_traces(runs[:10], live).disagreements
+
+
+def test_one_client_that_just_is_not_back_by_the_end_of_the_run_is_no_disagreement() -> None:
+    runs = replications(SLOWER, count=12)
+    back_s = max(sl.summary(runs)["last_back_s"]) + SLOWER.faults[0].end_s
+    short = SLOWER.replace(duration_s=back_s + 0.1)
+    sims = replications(short, count=12)
+    live = max(sims, key=lambda run: sl.summary(run)["last_back_s"].iloc[0])
+    cut = sl.run(live.scenario.replace(duration_s=back_s - 0.001))
+    assert [1, inf] == sl.summary(cut)[["never_recovered", "last_back_s"]].iloc[0].tolist()
+    comparison = compare_traces(sims, cut)
+    table = comparison.table.set_index("metric")
+    assert "too little data" == table.loc["last_back_s", "verdict"]
+    assert comparison.disagreements == comparison.not_judged == []
 
 
 def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
