@@ -41,6 +41,8 @@ _NAMED = 5
 _FAR = 7.0
 #: A name is about so high, and a letter so wide, bold or not, as a share of the axes.
 _LINE, _LETTER, _BOLD = 0.045, 0.0097, 0.0118
+#: Names keep so far away from lines, as a share of the axes.
+_BESIDE = 0.004
 #: What marks mean stands in the lower left corner; so much room is left for it below the points.
 _KEY, _ROOM = (0.0, 0.0, 0.72, 0.04), 0.1
 #: Axes are by factors if the largest is so many times the least.
@@ -151,9 +153,7 @@ class _Panel:
         order = np.argsort(x, kind="stable")
         front = np.repeat(x[order], 2)[1:], np.repeat(y[order], 2)[:-1]
         axes.plot(*front, color=_TRIAL, linewidth=1.0, alpha=0.6)
-        for name in (self._across, self._up):
-            self._mark_end(name)
-        taken = [*self._draw_bounds(), *self._along(*front)]
+        taken = [*self._mark_ends(), *self._draw_bounds(), *self._along(*front)]
         self._draw_nowhere(trials[(trials["why"] != "") & (trials["outcome"] != "refused")])
         self._draw_named(kept, taken)
         axes.set_xlabel(in_words(self._across))
@@ -165,7 +165,7 @@ class _Panel:
         axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
 
     def _draw_bounds(self) -> list[Box]:
-        """Draw the bounds of what is drawn as lines with their texts; return where these are."""
+        """Draw the bounds of what is drawn as lines with their texts; return where both are."""
         axes, taken = self._axes, []
         line: dict[str, Any] = {"color": _BOUND, "linewidth": 1.0, "linestyle": (0, (4, 2))}
         text: dict[str, Any] = {"color": _BOUND, "fontsize": 8}
@@ -174,15 +174,25 @@ class _Panel:
             y = self._shares([[axes.get_xlim()[0], value]])[0][1]
             place = axes.get_yaxis_transform()
             axes.text(0.99, value, said, ha="right", va="bottom", transform=place, **text)
-            taken.append((0.99 - _LETTER * len(said), y - 0.006, 0.99, y + _LINE))
+            taken += [self._level(value), (0.99 - _LETTER * len(said), y, 0.99, y + _LINE)]
         for said, value in self._bounds[self._across]:
             axes.axvline(value, **line)
             x = self._shares([[value, axes.get_ylim()[0]]])[0][0]
             place = axes.get_xaxis_transform()
             text |= {"rotation": 90}
             axes.text(value, 0.98, f"{said} ", ha="right", va="top", transform=place, **text)
-            taken.append((x - 0.03, 0.4, x + 0.006, 1.0))
+            taken += [self._upright(value), (x - 0.03, 0.4, x, 1.0)]
         return taken
+
+    def _level(self, value: float) -> Box:
+        """Return where a line across the axes is, with a little room beside it."""
+        y = self._shares([[self._axes.get_xlim()[0], value]])[0][1]
+        return (0.0, y - _BESIDE, 1.0, y + _BESIDE)
+
+    def _upright(self, value: float) -> Box:
+        """Return where a line up the axes is, with a little room beside it."""
+        x = self._shares([[value, self._axes.get_ylim()[0]]])[0][0]
+        return (x - _BESIDE, 0.0, x + _BESIDE, 1.0)
 
     def _draw_nowhere(self, trials: pd.DataFrame) -> None:
         """Draw trials that do not work in the worst corner: they have no numbers to be drawn by."""
@@ -211,11 +221,14 @@ class _Panel:
                 boxes.append((across - _STEP, up - _STEP, across + _STEP, up + _STEP))
         return boxes
 
-    def _mark_end(self, name: str) -> None:
-        """Say what stands at an edge, if anything does."""
+    def _mark_ends(self) -> list[Box]:
+        """Say what stands at the edges, if anything does; return where their lines are."""
+        return [box for name in (self._across, self._up) if (box := self._mark_end(name))]
+
+    def _mark_end(self, name: str) -> Box | None:
         shown = pd.concat([self._found.trials[name], self._named[name]])
         if not np.isinf(shown).any():
-            return
+            return None
         place: dict[str, Any] = {"color": _GREY, "fontsize": 8, "va": "bottom"}
         line: dict[str, Any] = {"color": _GREY, "linewidth": 0.8, "linestyle": ":", "zorder": 0}
         if name == self._across:
@@ -223,10 +236,11 @@ class _Panel:
             across = self._axes.get_xaxis_transform()
             place |= {"va": "top", "rotation": 90}
             self._axes.text(self._ends[name], 0.99, "never ", ha="right", transform=across, **place)
-        else:
-            self._axes.axhline(self._ends[name], **line)
-            along = self._axes.get_yaxis_transform()
-            self._axes.text(0.01, self._ends[name], "never", transform=along, **place)
+            return self._upright(self._ends[name])
+        self._axes.axhline(self._ends[name], **line)
+        along = self._axes.get_yaxis_transform()
+        self._axes.text(0.01, self._ends[name], "never", transform=along, **place)
+        return self._level(self._ends[name])
 
     def _draw_named(self, kept: pd.DataFrame, taken: list[Box]) -> None:
         """Draw candidates, their names clear of each other, of lines and of trials that matter."""

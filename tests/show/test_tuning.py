@@ -1,6 +1,7 @@
 """The chart of a tuning says what it draws, and its words fit a terminal."""
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from rich.console import Console
 
 import simlib as sl
 from simlib.show.tuning import save_tuning_chart, tuning_in_words
+from simlib.study.goals import constraint
 from tests.study.small import STORM
 
 pytest.importorskip("numba")
@@ -102,17 +104,35 @@ def test_a_bound_is_a_line_with_its_value():
     assert any([25, 25] == list(line.get_xdata()) for line in axes.lines)
 
 
-def test_no_name_is_struck_through_by_the_front_or_a_bound(found):
+def lines_of(axes, front):
+    """Return points along the front, the bounds and the edges where what never ends stands."""
+    corners = [
+        axes.transData.transform(np.column_stack(line.get_data()))
+        for line in axes.lines
+        if len(line.get_xdata()) == 2 * len(front) - 1 > 1
+    ]
+    corners += [
+        line.get_transform().transform(np.column_stack(line.get_data()))
+        for line in axes.lines
+        if line.get_linestyle() in ("--", ":") and len(line.get_xdata()) == 2
+    ]
+    pairs = [pair for each in corners for pair in pairwise(each)]
+    return np.concatenate([np.linspace(*pair, 500) for pair in pairs])
+
+
+@pytest.mark.parametrize("bound", [30, 40, 60, None])
+def test_no_name_is_struck_through_by_the_front_a_bound_or_an_edge(found, bound):
+    if bound is not None:
+        limits = (f"peak_attempts_per_s <= {bound}", "time_to_recover_s_p99 <= 8")
+        bounds = [constraint(each, [STORM]) for each in limits]
+        found = replace(found, bounds=(*found.bounds, *bounds))
     [axes] = sl.tuning_chart(found)
     axes.figure.canvas.draw()
-    front = next(
-        line for line in axes.lines if len(line.get_xdata()) == 2 * len(found.front) - 1 > 1
-    )
-    corners = axes.transData.transform(np.column_stack(front.get_data()))
-    steps = np.concatenate([np.linspace(*pair, 50) for pair in pairwise(corners)])
+    points = lines_of(axes, found.front)
     for name in names_of(axes):
-        box = name.get_window_extent()
-        assert not any(box.contains(x, y) for x, y in steps)
+        if not name.get_text().strip().startswith("bound"):
+            box = name.get_window_extent()
+            assert not any(box.contains(x, y) for x, y in points), name
 
 
 def test_to_keep_what_one_has_is_the_title_and_the_given_policy_has_the_star():
