@@ -6,12 +6,12 @@ Everything public is here; each name is imported when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Not lazily: the module has the function's name, and whoever imported it first would hide it.
-from simlib.run import run as run
-from simlib.run import run_live as run_live
-from simlib.run import run_many as run_many
-
 if TYPE_CHECKING:
+    from simlib.api import run as run
+    from simlib.api import run_live as run_live
+    from simlib.api import run_many as run_many
+    from simlib.charts import plots as plots
+    from simlib.charts.widgets import explore as explore
     from simlib.core.admission import Scaling as Scaling
     from simlib.core.backoff import Backoff as Backoff
     from simlib.core.breaker import Breaker as Breaker
@@ -36,35 +36,33 @@ if TYPE_CHECKING:
     from simlib.core.server import ServerSettings as ServerSettings
     from simlib.core.session import SessionRules as SessionRules
     from simlib.core.stops import Stops as Stops
-    from simlib.lab.infer import infer as infer
-    from simlib.lab.observation import Observation as Observation
-    from simlib.lab.observe import observe as observe
-    from simlib.lab.observe import observe_live as observe_live
-    from simlib.policies import presets as presets
-    from simlib.scenario import Scenario as Scenario
-    from simlib.scenario import dump as dump
-    from simlib.scenario import load as load
-    from simlib.show import plots as plots
-    from simlib.show.capacity import capacity_chart as capacity_chart
-    from simlib.show.inference import waits_chart as waits_chart
-    from simlib.show.sensitivity import sensitivity_chart as sensitivity_chart
-    from simlib.show.tuning import tuning_chart as tuning_chart
-    from simlib.show.widgets import explore as explore
-    from simlib.study.capacity import capacity as capacity
-    from simlib.study.compare import compare as compare
-    from simlib.study.compare import compare_live as compare_live
-    from simlib.study.ensemble import ensemble as ensemble
-    from simlib.study.export import export as export
-    from simlib.study.lint import lint as lint
-    from simlib.study.metrics import summary as summary
-    from simlib.study.replicate import paired as paired
-    from simlib.study.replicate import replicate as replicate
-    from simlib.study.sensitivity import sensitivity as sensitivity
-    from simlib.study.sweep import sweep as sweep
-    from simlib.study.tune import tune as tune
-    from simlib.trace import Trace as Trace
-    from simlib.workload import Hint as Hint
-    from simlib.workload import Workload as Workload
+    from simlib.experiments.replicate import paired as paired
+    from simlib.experiments.replicate import replicate as replicate
+    from simlib.experiments.sweep import sweep as sweep
+    from simlib.lab.infer.chart import waits_chart as waits_chart
+    from simlib.lab.infer.infer import infer as infer
+    from simlib.lab.observe.observation import Observation as Observation
+    from simlib.lab.observe.session import observe as observe
+    from simlib.lab.observe.session import observe_live as observe_live
+    from simlib.metrics.metrics import summary as summary
+    from simlib.scenario.presets import presets as presets
+    from simlib.scenario.scenario import Scenario as Scenario
+    from simlib.scenario.scenario import dump as dump
+    from simlib.scenario.scenario import load as load
+    from simlib.scenario.workload import Hint as Hint
+    from simlib.scenario.workload import Workload as Workload
+    from simlib.studies.capacity.capacity import capacity as capacity
+    from simlib.studies.capacity.chart import capacity_chart as capacity_chart
+    from simlib.studies.compare.compare import compare as compare
+    from simlib.studies.compare.compare import compare_live as compare_live
+    from simlib.studies.policy.export import export as export
+    from simlib.studies.policy.lint import lint as lint
+    from simlib.studies.sensitivity.chart import sensitivity_chart as sensitivity_chart
+    from simlib.studies.sensitivity.sensitivity import sensitivity as sensitivity
+    from simlib.studies.tune.chart import tuning_chart as tuning_chart
+    from simlib.studies.tune.tune import tune as tune
+    from simlib.studies.tune.variants import ensemble as ensemble
+    from simlib.trace.trace import Trace as Trace
 
 __version__ = "0.1.0"
 
@@ -73,58 +71,61 @@ _WHERE = {
     "Breaker": "core.breaker",
     "Client": "core.client",
     "Disagreement": "core.errors",
+    "DraftRules": "core.draft",
     "EngineError": "core.errors",
     "Fallback": "core.fallback",
     "Fault": "core.faults",
-    "DraftRules": "core.draft",
     "HeartbeatRules": "core.heartbeat",
     "Herd": "core.herds",
-    "Hint": "workload",
+    "Hint": "scenario.workload",
     "Latency": "core.path",
     "MisuseError": "core.errors",
-    "Observation": "lab.observation",
+    "Observation": "lab.observe.observation",
     "OutboxLimits": "core.outbox",
     "Path": "core.path",
     "Priority": "core.events",
     "QualityRules": "core.quality",
     "Rate": "core.meters",
     "Scaling": "core.admission",
-    "Scenario": "scenario",
+    "Scenario": "scenario.scenario",
     "ServerSettings": "core.server",
     "SessionRules": "core.session",
     "Settings": "core.client",
     "SettingsError": "core.errors",
     "SimlibError": "core.errors",
     "Stops": "core.stops",
-    "Trace": "trace",
-    "Workload": "workload",
-    "capacity": "study.capacity",
-    "capacity_chart": "show.capacity",
-    "compare": "study.compare",
-    "compare_live": "study.compare",
-    "dump": "scenario",
-    "ensemble": "study.ensemble",
-    "explore": "show.widgets",
-    "export": "study.export",
-    "lint": "study.lint",
-    "infer": "lab.infer",
-    "load": "scenario",
-    "observe": "lab.observe",
-    "observe_live": "lab.observe",
-    "plots": "show.plots",
-    "paired": "study.replicate",
-    "presets": "policies",
-    "replicate": "study.replicate",
-    "sensitivity": "study.sensitivity",
-    "sensitivity_chart": "show.sensitivity",
-    "summary": "study.metrics",
-    "sweep": "study.sweep",
-    "tune": "study.tune",
-    "tuning_chart": "show.tuning",
-    "waits_chart": "show.inference",
+    "Trace": "trace.trace",
+    "Workload": "scenario.workload",
+    "capacity": "studies.capacity.capacity",
+    "capacity_chart": "studies.capacity.chart",
+    "compare": "studies.compare.compare",
+    "compare_live": "studies.compare.compare",
+    "dump": "scenario.scenario",
+    "ensemble": "studies.tune.variants",
+    "explore": "charts.widgets",
+    "export": "studies.policy.export",
+    "infer": "lab.infer.infer",
+    "lint": "studies.policy.lint",
+    "load": "scenario.scenario",
+    "observe": "lab.observe.session",
+    "observe_live": "lab.observe.session",
+    "paired": "experiments.replicate",
+    "plots": "charts.plots",
+    "presets": "scenario.presets",
+    "replicate": "experiments.replicate",
+    "run": "api",
+    "run_live": "api",
+    "run_many": "api",
+    "sensitivity": "studies.sensitivity.sensitivity",
+    "sensitivity_chart": "studies.sensitivity.chart",
+    "summary": "metrics.metrics",
+    "sweep": "experiments.sweep",
+    "tune": "studies.tune.tune",
+    "tuning_chart": "studies.tune.chart",
+    "waits_chart": "lab.infer.chart",
 }
 
-__all__ = [*_WHERE, "__version__", "run", "run_live", "run_many"]  # noqa: PLE0604 - the table is the list
+__all__ = [*_WHERE, "__version__"]  # noqa: PLE0604 - the table is the list
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """The documents say what the code does: `python tests/test_docs.py` writes the README's tables."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -7,13 +8,13 @@ import pytest
 
 import simlib as sl
 from simlib.core.link import TABLE, Input, State
-from simlib.show.lint import presets_lint_table
-from simlib.show.terminal import written
-from simlib.study.storms import storms
+from simlib.metrics.words import written
+from simlib.studies.policy.benchmark import storms
+from simlib.studies.policy.lint.text import presets_lint_table
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-DESIGN = (ROOT / "simlib" / "README.md").read_text(encoding="utf-8")
+DESIGN = ROOT / "simlib" / "README.md"
 
 
 def links_table():
@@ -25,7 +26,7 @@ def links_table():
 
 
 def test_the_link_s_table_in_the_design_is_the_one_that_runs():
-    assert links_table().replace(" ", "") in DESIGN.replace(" ", "")
+    assert links_table().replace(" ", "") in DESIGN.read_text(encoding="utf-8").replace(" ", "")
 
 
 def markdown(rows: list[list[str]]) -> str:
@@ -47,10 +48,29 @@ def storms_table() -> str:
     return markdown([head, *rows])
 
 
-#: Tables of the README that are written by what they tell of, between marks of these names.
+def rooms_tables() -> str:
+    """The design's tables of the modules of each room, by the first line of each."""
+    rooms: dict[str, list[list[str]]] = {}
+    for path in sorted((ROOT / "simlib").rglob("*.py")):
+        room = path.parent.relative_to(ROOT / "simlib").as_posix()
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        first = " ".join(text.partition("\n\n")[0].split())
+        if room == "." or path.name == "__main__.py":
+            continue
+        rows = rooms.setdefault(room, [["", first]])
+        if path.name != "__init__.py":
+            rows.append([f"`{path.name}`", first])
+    return "\n\n".join(
+        f"`{room}/`: {rows[0][1]}\n\n" + markdown([["file", "what it is for"], *rows[1:]])
+        for room, rows in rooms.items()
+    )
+
+
+#: Tables that are written by what they tell of, between marks of these names in a document.
 TABLES = {
-    "storms": storms_table,
-    "lint": lambda: markdown(presets_lint_table(sl.presets)),
+    "storms": (README, storms_table),
+    "lint": (README, lambda: markdown(presets_lint_table(sl.presets))),
+    "rooms": (DESIGN, rooms_tables),
 }
 
 
@@ -60,15 +80,10 @@ def marked(name: str, table: str = "") -> str:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_of_the_readme_is_what_the_code_gives(name):
+def test_a_table_of_a_document_is_what_the_code_gives(name):
     pytest.importorskip("numba")
-    assert marked(name, TABLES[name]()) in README.read_text(encoding="utf-8")
-
-
-def test_every_module_is_named_in_the_design():
-    modules = {path.name for path in (ROOT / "simlib").rglob("*.py")} - {"__init__.py"}
-    named = set(re.findall(r"\w+\.py", DESIGN))
-    assert modules - named == set()
+    document, table = TABLES[name]
+    assert marked(name, table()) in document.read_text(encoding="utf-8")
 
 
 def test_nothing_sends_a_reader_to_the_other_simlib_of_the_package_index():
@@ -96,9 +111,8 @@ def test_the_files_that_documents_name_are_there():
 
 
 if __name__ == "__main__":  # writes the tables anew, to be looked at before they are committed
-    text = README.read_text(encoding="utf-8")
-    for each, table in TABLES.items():
-        text = re.sub(
-            marked(each), lambda _, e=each, t=table: marked(e, t()), text, flags=re.DOTALL
-        )
-    README.write_text(text, encoding="utf-8")
+    for each, (document, table) in TABLES.items():
+        text = marked(each, table())
+        old = document.read_text(encoding="utf-8")
+        new = re.sub(marked(each), lambda _, t=text: t, old, flags=re.DOTALL)
+        document.write_text(new, encoding="utf-8")

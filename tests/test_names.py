@@ -16,8 +16,8 @@ from simlib.core.herds import Herd
 from simlib.core.path import Path as NetworkPath
 from simlib.core.rules import Ruled
 from simlib.core.server import ServerSettings
-from simlib.scenario import Scenario
-from simlib.workload import Hint, Workload
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Hint, Workload
 
 ROOT = Path(__file__).parents[1] / "simlib"
 UNITS = ("_s", "_bytes", "_per_s", "_fraction")
@@ -102,7 +102,7 @@ ONE_WORD = {
     "percent": "a fraction",
 }
 #: Words of others: an HTTP header, a function of asyncio.
-THEIRS = {"retry_after_s", "sleep"}
+THEIRS = {"retry_after", "retry_after_s", "sleep"}
 
 
 def identifiers(path: Path) -> set[str]:

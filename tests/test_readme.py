@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from nbclient import NotebookClient
 
 from simlib import cli
-from simlib.show.report import CHARTS
+from simlib.studies.compare.chart import CHARTS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,7 +54,7 @@ def commands() -> list[str]:
         .splitlines()
     )
     typed = [line.removeprefix("$ simlib ") for line in lines if line.startswith("$ simlib ")]
-    # A cluster of one's own: tests/study/test_workers.py plays on one.
+    # A cluster of one's own: tests/experiments/test_pool.py plays on one.
     return [shlex.join(shlex.split(each, comments=True)) for each in typed if "--dask" not in each]
 
 

@@ -18,10 +18,10 @@ from simlib.cli.results import (
     print_out,
     write,
 )
-from simlib.progress import progress_bar
+from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
-    from simlib.scenario import Scenario
+    from simlib.scenario.scenario import Scenario
 
 
 @main.command(
@@ -47,7 +47,7 @@ def claims(
 
     A claim that fails is a finding, not an error: the status is 0.
     """
-    from simlib.study.claims import claims as put_to_the_test
+    from simlib.studies.claims.claims import claims as put_to_the_test
 
     folder = out or Path("out") / "claims"
     check_writable(folder)
@@ -56,7 +56,8 @@ def claims(
         findings = put_to_the_test(client, replications, live=live, progress=progress)
     document = {"scenario": client.name, "claims": [each.to_json() for each in findings]}
     write(folder / "claims.json", json_text(document))
-    from simlib.show.claims import claims_in_words, save_claim_charts
+    from simlib.studies.claims.chart import save_claim_charts
+    from simlib.studies.claims.text import claims_in_words
 
     save_claim_charts(findings, folder)
     if as_json:
@@ -107,13 +108,14 @@ def capacity(
     That is the least accept rate and number of workers, and the largest cap, each alone with the
     rest as given. That nothing will do is a finding, not an error: the status is 0.
     """
-    from simlib.study.capacity import capacity as find
+    from simlib.studies.capacity.capacity import capacity as find
 
     folder = out or default_out(scenario)
     check_writable(folder)
     with progress_bar("playing") as progress:
         found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
-    from simlib.show.capacity import capacity_in_words, save_capacity_chart
+    from simlib.studies.capacity.chart import save_capacity_chart
+    from simlib.studies.capacity.text import capacity_in_words
 
     write(folder / "capacity.json", json_text(found.to_json()))
     save_capacity_chart(found, folder)
@@ -145,13 +147,14 @@ def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_jso
     PINGS is a table with one column of round trips, its unit in the heading (as rtt_ms), or the
     output of ping. Writes a network profile, which a scenario takes as network = "FILE".
     """
-    from simlib.study.calibrate import calibrate as fit
+    from simlib.studies.calibrate.calibrate import calibrate as fit
 
     folder = out or Path("out") / name
     check_writable(folder)
     with progress_bar("fitting") as progress:
         found = fit(pings, unit, progress=progress)
-    from simlib.show.calibration import calibration_in_words, save_quantile_chart
+    from simlib.studies.calibrate.chart import save_quantile_chart
+    from simlib.studies.calibrate.text import calibration_in_words
 
     profile = folder / f"{name}.toml"
     write(profile, found.profile_toml(name))

@@ -20,7 +20,7 @@ from simlib.cli.results import (
     write,
 )
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.progress import progress_bar
+from simlib.support.progress import progress_bar
 
 #: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
 LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
@@ -42,7 +42,7 @@ def presets(ctx: click.Context, as_json: bool) -> None:
 
     Any of them stands for a scenario's clients: --set client=preset:NAME.
     """
-    from simlib.policies import presets as known
+    from simlib.scenario.presets import presets as known
 
     if ctx.invoked_subcommand is not None:
         if as_json:
@@ -52,7 +52,7 @@ def presets(ctx: click.Context, as_json: bool) -> None:
         document = {"presets": [finite(each.to_json()) for each in known.values()]}
         click.echo(json_text(document), nl=False)
     else:
-        from simlib.show.presets import presets_in_words
+        from simlib.studies.policy.text import presets_in_words
 
         print_out(presets_in_words(known))
 
@@ -62,13 +62,13 @@ def presets(ctx: click.Context, as_json: bool) -> None:
 @with_json
 def show(name: str, as_json: bool) -> None:
     """Show preset NAME: where it was read, what it leaves out, its first waits, its settings."""
-    from simlib.policies import presets as known
+    from simlib.scenario.presets import presets as known
 
     preset = known[name]
     if as_json:
         click.echo(json_text(finite(preset.to_json())), nl=False)
     else:
-        from simlib.show.presets import preset_in_words
+        from simlib.studies.policy.text import preset_in_words
 
         print_out(preset_in_words(preset))
 
@@ -101,9 +101,10 @@ def compare_presets(
     tenth of the clients each second and refuses the others.
     """
     from simlib.core.client import Settings
-    from simlib.policies import presets as known
-    from simlib.show.presets import save_policies_chart, storms_in_words
-    from simlib.study.storms import storm, storms
+    from simlib.scenario.presets import presets as known
+    from simlib.studies.policy.benchmark import storm, storms
+    from simlib.studies.policy.chart import save_policies_chart
+    from simlib.studies.policy.text import storms_in_words
 
     chosen = {name: known[name].client for name in names or known}
     played = storm(Settings(), clients, outage_s)
@@ -136,8 +137,8 @@ def lint(target: str, settings: Sequence[str], clients: int | None, as_json: boo
     Each finding has a rule, the number behind it, and what to do. Exits with 0 if there is nothing
     worse than info, with 1 after warnings and with 3 after errors; 2 is bad input, as everywhere.
     """
-    from simlib.study.lint import lint as check
-    from simlib.study.lint import worst
+    from simlib.studies.policy.lint import lint as check
+    from simlib.studies.policy.lint import worst
 
     scenario, resets = policy_of(target, settings, clients)
     findings = check(scenario, resets=resets)
@@ -147,7 +148,7 @@ def lint(target: str, settings: Sequence[str], clients: int | None, as_json: boo
         document = {"target": target, "clients": scenario.clients, "worst": found, "findings": rows}
         click.echo(json_text(document), nl=False)
     else:
-        from simlib.show.lint import lint_in_words
+        from simlib.studies.policy.lint.text import lint_in_words
 
         print_out(lint_in_words(target, findings))
     raise SystemExit(LINTED[found])
@@ -175,7 +176,7 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
     Where it cannot do what was asked for, the nearest it can is printed, and what it lacks is
     said on stderr; that is a finding, not an error: the status is 0.
     """
-    from simlib.study.export import export as written_for
+    from simlib.studies.policy.export import export as written_for
 
     scenario, _ = policy_of(target, settings, None)
     try:
@@ -213,7 +214,7 @@ def infer(observation: Path, out: Path | None, as_json: bool) -> None:
     OBSERVATION, and the policy as a scenario that simlib run takes, where there is one: that none
     of the families agrees is a finding, and the status is 0.
     """
-    from simlib.lab.infer import infer as tell
+    from simlib.lab.infer.infer import infer as tell
 
     if out is not None:
         check_writable(out)
@@ -224,7 +225,7 @@ def infer(observation: Path, out: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(found.to_json()), nl=False)
     else:
-        from simlib.show.inference import inference_in_words
+        from simlib.lab.infer.text import inference_in_words
 
         print_out(inference_in_words(found))
     use = f": simlib run {folder / 'policy.toml'}" if found.policy is not None else "."
@@ -278,10 +279,10 @@ def observe(script: str, out: Path, **options: Any) -> None:
     COMMAND starts the client; {url} in it, and SIMLIB_URL in its environment, are where to connect.
     Without one, start it by hand. Clients that share a port are told apart by host and order.
     """
-    from simlib.lab.observe import Interrupted
-    from simlib.lab.observe import observe as watch_client
-    from simlib.lab.script import script as script_of
-    from simlib.show.observing import observed_in_words, shown
+    from simlib.lab.observe.script import script as script_of
+    from simlib.lab.observe.session import Interrupted
+    from simlib.lab.observe.session import observe as watch_client
+    from simlib.lab.observe.text import observed_in_words, shown
 
     if out.is_dir():
         raise SettingsError("--out", str(out), "is a folder: name a file in it, as obs.parquet")

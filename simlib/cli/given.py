@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError, SimlibError
 
 if TYPE_CHECKING:
-    from simlib.scenario import Scenario
+    from simlib.scenario.scenario import Scenario
 
 SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
 
@@ -19,7 +19,7 @@ def scenario_of(
     given: str, settings: Sequence[str], seed: int | None, clients: int | None
 ) -> Scenario:
     """Return the scenario of a file or a name, with settings changed."""
-    from simlib.scenario import load
+    from simlib.scenario.scenario import load
 
     return _with_options(load(file_of(given)), settings, seed, clients)
 
@@ -38,11 +38,11 @@ def _with_options(
 
 def policy_of(given: str, settings: Sequence[str], clients: int | None) -> tuple[Scenario, str]:
     """Return a scenario, or one around a preset; and what resets the count of failures there."""
-    from simlib.policies import PREFIX, presets
+    from simlib.scenario.presets import PREFIX, presets
 
     if not given.startswith(PREFIX):
         return scenario_of(given, settings, None, clients), ""
-    from simlib.study.lint import alone
+    from simlib.studies.policy.lint import alone
 
     preset = presets[given.removeprefix(PREFIX)]
     return _with_options(alone(preset), settings, None, clients), preset.resets

@@ -18,7 +18,7 @@ from simlib.cli.results import note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 
 #: Where the arguments of the whole command are kept.
-_GIVEN = "simlib.arguments"
+_GIVEN = "simlib.support.arguments"
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 

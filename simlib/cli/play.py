@@ -23,10 +23,10 @@ from simlib.cli.results import (
     save_run,
     saving_if_interrupted,
 )
-from simlib.progress import progress_bar
+from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
-    from simlib.scenario import Scenario
+    from simlib.scenario.scenario import Scenario
 
 
 @main.command(
@@ -76,7 +76,7 @@ def run(
         check_writable(out)
     target = None
     if url or store is not None or codec != "simlib":
-        from simlib.engines.target import Target
+        from simlib.engines.live.target import Target
 
         target = Target(url, codec, allow_host, store)
     trace = played(scenario, on, out, target=target, partition=partition, cluster=cluster)
@@ -85,7 +85,7 @@ def run(
     if as_json:
         click.echo(json_text(run_document(trace)), nl=False)
     else:
-        from simlib.show.terminal import run_in_words
+        from simlib.charts.text import run_in_words
 
         print_out(run_in_words(trace))
     if out is not None:
@@ -104,7 +104,7 @@ def run(
 @with_engine
 def story(scenario: Scenario, client: int, on: str) -> None:
     """Play SCENARIO once and tell what happened to one client."""
-    from simlib.trace import Trace
+    from simlib.trace.trace import Trace
 
     Trace(on, scenario).story(client)  # an unknown client is known before anything is played
     more = {"watch": [client]} if on == "fleet" else {}
@@ -128,7 +128,7 @@ def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bo
     Exits with 1 if they disagree, and with 0 if they agree or if this machine was too busy to
     judge, which is no fault of either. The last lines, and "verdict" in JSON, say which.
     """
-    from simlib.study.compare import compare as compare_engines
+    from simlib.studies.compare.compare import compare as compare_engines
 
     folder = out or default_out(scenario)
     check_writable(folder)
@@ -140,7 +140,7 @@ def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bo
     if as_json:
         click.echo(json_text(comparison.to_json()), nl=False)
     else:
-        from simlib.show.terminal import comparison_in_words
+        from simlib.studies.compare.text import comparison_in_words
 
         print_out(comparison_in_words(comparison))
     note(f"Traces, table and charts are in {folder}.")
@@ -165,7 +165,7 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
 
     Its trace is kept, since what was done by hand cannot be repeated.
     """
-    from simlib.show.watch import watch as watch_run
+    from simlib.studies.watch.watch import watch as watch_run
 
     folder = out or default_out(scenario)
     check_writable(folder)
@@ -182,7 +182,7 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
 @with_json
 def scenarios(as_json: bool) -> None:
     """List the scenarios that come with simlib."""
-    from simlib.scenario import load
+    from simlib.scenario.scenario import load
 
     known = [load(file) for file in shipped_scenarios().values()]
     if as_json:
@@ -198,7 +198,7 @@ def scenarios(as_json: bool) -> None:
 
 
 def _listed(scenario: Scenario) -> dict[str, Any]:
-    from simlib.scenario import plain
+    from simlib.scenario.scenario import plain
 
     names = ("name", "teaches", "clients", "duration_s")
     tables = plain(scenario).get("faults", [])

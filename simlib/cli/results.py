@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.core.errors import SettingsError
-from simlib.progress import progress_bar
+from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simlib.lab.infer import Inference
-    from simlib.scenario import Scenario
-    from simlib.study.compare import Comparison
-    from simlib.trace import Trace
+    from simlib.lab.infer.infer import Inference
+    from simlib.scenario.scenario import Scenario
+    from simlib.studies.compare.compare import Comparison
+    from simlib.trace.trace import Trace
 
 # --- playing -----------------------------------------------------------------------------
 
 
 def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     """Play a scenario and show how far it is; keep what there is if it is interrupted."""
-    from simlib.run import run
+    from simlib.api import run
 
     kept = default_out(scenario) if out is None and on == "live" else out
     with saving_if_interrupted(kept), progress_bar(f"playing {scenario.name} on {on}") as progress:
@@ -41,7 +41,7 @@ def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
 @contextmanager
 def saving_if_interrupted(folder: Path | None) -> Iterator[None]:
     """Keep a partial run in a folder, if there is one."""
-    from simlib.trace import Interrupted
+    from simlib.trace.trace import Interrupted
 
     try:
         yield
@@ -71,7 +71,7 @@ def check_writable(folder: Path) -> None:
 
 def save_run(trace: Trace, folder: Path) -> None:
     """Write a run's trace and metrics."""
-    from simlib.study.metrics import summary
+    from simlib.metrics.metrics import summary
 
     trace.save(folder / "trace.parquet")
     write(folder / "summary.csv", summary(trace).to_csv())
@@ -87,7 +87,7 @@ def save_partial(trace: Trace, folder: Path) -> None:
 
 def save_comparison(comparison: Comparison, folder: Path) -> None:
     """Write both traces, the table of metrics and the charts."""
-    from simlib.show.report import save_charts
+    from simlib.studies.compare.chart import save_charts
 
     comparison.simulated[0].save(folder / "sim.parquet")
     comparison.live.save(folder / "live.parquet")
@@ -100,7 +100,7 @@ def save_inference(found: Inference, folder: Path) -> None:
     """Write what was told, the chart, and the policy if there is one."""
     write(folder / "inference.json", json_text(found.to_json()))
     if found.fit is not None:
-        from simlib.show.inference import save_waits_chart
+        from simlib.lab.infer.chart import save_waits_chart
 
         save_waits_chart(found.fit, folder)
     if found.policy is not None:
@@ -109,7 +109,7 @@ def save_inference(found: Inference, folder: Path) -> None:
 
 def run_document(trace: Trace) -> dict[str, Any]:
     """Return a run as plain values."""
-    from simlib.study.metrics import summary
+    from simlib.metrics.metrics import summary
 
     # pandas writes NaN and inf as null, which JSON has no numbers for.
     (row,) = json.loads(summary(trace).to_json(orient="records", double_precision=15))
@@ -123,7 +123,7 @@ def run_document(trace: Trace) -> dict[str, Any]:
 
 def write(file: Path, text: str) -> None:
     """Write a text, whole or not at all."""
-    from simlib.files import replacing
+    from simlib.support.files import replacing
 
     with replacing(file) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -30,8 +30,8 @@ from simlib.cli.results import (
     write,
 )
 from simlib.core.errors import SettingsError
-from simlib.progress import progress_bar
-from simlib.scenario import Scenario
+from simlib.scenario.scenario import Scenario
+from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +79,8 @@ def sweep(
     Runs that are finished are kept in the folder: a sweep that was interrupted goes on there. Exits
     with 1 if some runs failed.
     """
-    from simlib.study.metrics import check_metric
-    from simlib.study.sweep import sweep as play_all
+    from simlib.experiments.sweep import sweep as play_all
+    from simlib.metrics.metrics import check_metric
 
     for metric in metrics:
         check_metric("--metric", metric)
@@ -100,7 +100,7 @@ def sweep(
     means = found.means(*(metrics or METRICS))
     write(folder / "means.csv", means.to_csv(index=False))
     if len(found.grid) <= _DRAWN:
-        from simlib.show.heat import save_heat
+        from simlib.charts.heatmap import save_heat
 
         for metric in metrics or METRICS:
             save_heat(found, metric, folder)
@@ -108,7 +108,7 @@ def sweep(
         document = {"scenario": scenario.name, "runs": len(found.table), "means": plain_rows(means)}
         click.echo(json_text(document | {"failures": plain_rows(found.failures)}), nl=False)
     else:
-        from simlib.show.sweep import sweep_in_words
+        from simlib.charts.text import sweep_in_words
 
         print_out(sweep_in_words(found, means))
     for sentence in filter(None, [found.note, _resumed(found.resumed)]):
@@ -172,8 +172,8 @@ def sensitivity(
     explains. Runs that are finished are kept in the folder: what was interrupted goes on there.
     Exits with 1 if some runs failed.
     """
-    from simlib.study.goals import OBJECTIVES
-    from simlib.study.sensitivity import sensitivity as play_all
+    from simlib.experiments.objectives import OBJECTIVES
+    from simlib.studies.sensitivity.sensitivity import sensitivity as play_all
 
     folder = out or default_out(scenario) / "sensitivity"
     check_writable(folder)
@@ -190,7 +190,8 @@ def sensitivity(
             folder=folder,
             progress=progress,
         )
-    from simlib.show.sensitivity import save_sensitivity_chart, sensitivity_in_words
+    from simlib.studies.sensitivity.chart import save_sensitivity_chart
+    from simlib.studies.sensitivity.text import sensitivity_in_words
 
     write(folder / "sensitivity.csv", found.table.to_csv(index=False))
     save_sensitivity_chart(found, folder)

@@ -28,8 +28,8 @@ from simlib.cli.results import (
     write,
 )
 from simlib.core.errors import SettingsError
-from simlib.progress import progress_bar
-from simlib.scenario import Scenario
+from simlib.scenario.scenario import Scenario
+from simlib.support.progress import progress_bar
 
 
 @main.command(
@@ -103,11 +103,11 @@ def tune(
     what you have. Trials are kept in the folder: a tuning that was interrupted goes on there, and
     more --trials continue it. Exits with 1 if no policy keeps the constraints.
     """
-    from simlib.scenario import load
-    from simlib.study.engine import chosen
-    from simlib.study.ensemble import ensemble
-    from simlib.study.goals import OBJECTIVES
-    from simlib.study.tune import tune as seek
+    from simlib.experiments.engine_choice import chosen
+    from simlib.experiments.objectives import OBJECTIVES
+    from simlib.scenario.scenario import load
+    from simlib.studies.tune.tune import tune as seek
+    from simlib.studies.tune.variants import ensemble
 
     if alone and others:
         raise SettingsError("--also", others[0], "is not for --alone: leave one of them out")
@@ -132,7 +132,8 @@ def tune(
             folder=folder,
             progress=progress,
         )
-    from simlib.show.tuning import save_tuning_chart, tuning_in_words
+    from simlib.studies.tune.chart import save_tuning_chart
+    from simlib.studies.tune.text import tuning_in_words
 
     save_tuning_chart(found, folder)
     document = json_text(finite(found.to_json()))

@@ -1,1 +1,1 @@
-"""Floor 0: the client, the server and the network as pure functions and one mutable object each."""
+"""The client, the server and the network as pure functions and one mutable object each."""

@@ -1,1 +1,1 @@
-"""Floor 1: what plays a scenario."""
+"""What plays a scenario."""

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from simlib.core.client import Client
 from simlib.core.events import Command, Event, Wake
 from simlib.engines.store import Store
-from simlib.rows import Kind, command_row_cells, event_cells, state_cells
-from simlib.trace import Trace
+from simlib.trace.schema import Kind, command_row_cells, event_cells, state_cells
+from simlib.trace.trace import Trace
 
 
 class Clock(Protocol):

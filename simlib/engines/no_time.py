@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 from simlib.core.events import Event, Failed, Opened
 from simlib.core.faults import FaultKind
-from simlib.scenario import Scenario
+from simlib.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     from simlib.engines.driver import Driver

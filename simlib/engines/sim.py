@@ -17,10 +17,11 @@ from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
-from simlib.engines import garbage, reasons
-from simlib.engines.codec import message_bytes
+from simlib.engines import garbage_collection as garbage
+from simlib.engines import reasons
 from simlib.engines.driver import Alarm, Driver
-from simlib.engines.orders import order
+from simlib.engines.live.codec import message_bytes
+from simlib.engines.operator import order
 from simlib.engines.sizes import (
     ANSWER_BYTES,
     ASK_BYTES,
@@ -34,9 +35,9 @@ from simlib.engines.sizes import (
 )
 from simlib.engines.store import MemoryStore
 from simlib.engines.world import Process, SimClock, World, note, server_row
-from simlib.rows import Kind, Name
-from simlib.scenario import Scenario
-from simlib.trace import Interrupted, Trace
+from simlib.scenario.scenario import Scenario
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Interrupted, Trace
 
 _STEPS = 50
 #: Of a watched run: time between strides, and the most that one stride plays.
@@ -450,7 +451,7 @@ def play(
     progress: Callable[[float], None] | None = None,
     clock: SimClock | None = None,
 ) -> Trace:
-    """Play a scenario in virtual time; see `simlib.run`."""
+    """Play a scenario in virtual time; see `simlib.api`."""
     trace = Trace("sim", scenario, label)
     host = SimHost(scenario, trace, clock)
     host.world.begin(processes)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simlib.core.events import Message, Priority
-from simlib.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
+from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
 
 _TABLES = """
 CREATE TABLE message (

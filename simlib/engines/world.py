@@ -41,15 +41,15 @@ from simlib.core.events import (
 from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
 from simlib.core.server import UNAUTHORIZED
-from simlib.engines.codec import message_bytes
 from simlib.engines.driver import Driver, Host, Observer
+from simlib.engines.live.codec import message_bytes
 from simlib.engines.no_time import check_passing, most_at_once
 from simlib.engines.store import Store
-from simlib.engines.work import Application
-from simlib.rows import Kind, Name
-from simlib.scenario import Scenario
-from simlib.trace import Trace
-from simlib.workload import Hint
+from simlib.engines.traffic import Application
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Hint
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
 Process = Callable[["World"], Generator[simpy.Event, Any, Any]]

@@ -1,1 +1,1 @@
-"""Floor 2: watching real clients, and telling their reconnect policies."""
+"""Watching real clients, and telling their reconnect policies."""

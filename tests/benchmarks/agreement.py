@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 import simlib as sl
-from simlib.study.compare import Comparison
+from simlib.studies.compare.compare import Comparison
 
 SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
 #: A live run has all its clients in one process.

@@ -14,7 +14,7 @@ from pathlib import Path
 from websockets.asyncio.client import ClientConnection, connect
 
 from simlib.core.events import Message
-from simlib.engines.codec import message_text
+from simlib.engines.live.codec import message_text
 
 
 @contextmanager

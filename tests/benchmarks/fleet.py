@@ -25,10 +25,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from timed import process, timed
 
 import simlib as sl
+from simlib.charts.style import Name, named, style
 from simlib.core.draws import Stream, uniform
-from simlib.engines.twins import twin
-from simlib.files import replacing
-from simlib.show.marks import Name, named, style
+from simlib.engines.fleet.jit import twin
+from simlib.support.files import replacing
 
 OUTAGE_S = (10.0, 40.0)
 STORM = sl.Scenario(

@@ -20,9 +20,9 @@ from rich.table import Table
 from timed import timed
 
 from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, ceiling, longest_s
-from simlib.lab.families import LEAST_S, name_of
-from simlib.lab.fit import fit
-from simlib.policies import presets
+from simlib.lab.infer.families import LEAST_S, name_of
+from simlib.lab.infer.fit import fit
+from simlib.scenario.presets import presets
 
 sys.path.append(str(Path(__file__).parents[2]))
 from tests.lab.playing import FOREIGN, drawn, foreign

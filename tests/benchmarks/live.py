@@ -8,7 +8,7 @@ from figure import Figure
 
 import simlib as sl
 from simlib.core.link import State
-from simlib.rows import Kind, Name
+from simlib.trace.schema import Kind, Name
 
 CROWD = sl.Scenario(
     name="crowd",

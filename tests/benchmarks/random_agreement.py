@@ -16,7 +16,7 @@ from agreement import print_comparison
 import simlib as sl
 from simlib.core.backoff import Jitter
 from simlib.core.faults import FAULT_FIELDS, FaultKind
-from simlib.scenario import dump
+from simlib.scenario.scenario import dump
 
 SEEDS = range(20)
 OUT = Path("out")

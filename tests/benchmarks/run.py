@@ -22,7 +22,7 @@ import studies
 from figure import Figure, as_table
 from rich.console import Console
 
-from simlib.files import replacing
+from simlib.support.files import replacing
 
 BENCHMARKS = (
     simulated.time_of_storm,

@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import simlib as sl
-from simlib.files import replacing
-from simlib.rows import ROW
-from simlib.study.metrics import messages
+from simlib.metrics.metrics import messages
+from simlib.support.files import replacing
+from simlib.trace.schema import ROW
 
 #: Faults that end by themselves well before the next; none that a message may not survive.
 KINDS = ("outage", "reset", "black_hole", "latency", "handover", "half_open", "close", "loss")

@@ -10,8 +10,8 @@ import distributed
 from figure import Figure
 
 import simlib as sl
-from simlib.study.cells import Cell, played
-from simlib.study.workers import Outcomes, working
+from simlib.experiments.pool import Outcomes, working
+from simlib.experiments.run_cache import Cell, played
 
 CELLS, WORKERS = 1000, 2
 #: Some 15 ms on one processor: nearly all of it the metrics, so none is much shorter on sim.

@@ -16,8 +16,8 @@ from simlib.core.herds import herd_at
 from simlib.core.link import Input, State
 from simlib.core.meters import Rate
 from simlib.core.path import Distribution, Latency
-from simlib.engines.flat import flat
-from simlib.engines.twins import twin
+from simlib.engines.fleet.jit import twin
+from simlib.engines.fleet.records import flat
 
 pytest.importorskip("numba")
 

@@ -9,8 +9,8 @@ import simlib as sl
 from simlib.core.events import Reason
 from simlib.core.link import State
 from simlib.engines.sim import play, play_async
-from simlib.rows import Kind, Name
-from simlib.trace import Interrupted, Trace
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Interrupted, Trace
 
 
 def quiet(duration_s: float, *faults: sl.Fault, server=None, clients: int = 1, **client):

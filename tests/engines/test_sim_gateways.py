@@ -6,8 +6,8 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
-from simlib.rows import Kind, Name
-from simlib.trace import Trace
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Trace
 
 #: A round trip to connect and one for the handshake: whoever is not kept waiting opens at 0.2 s.
 OPEN_S = 0.2

@@ -4,10 +4,10 @@ from math import inf
 
 import pytest
 
-from simlib import databases
 from simlib.core.events import Message, Priority
-from simlib.databases import UnusableDatabase
 from simlib.engines.store import MemoryStore, SqliteStore
+from simlib.support import databases
+from simlib.support.databases import UnusableDatabase
 
 FIRST = Message(7, Priority.HIGH, 300, 2.5, 9.0, 3, 17)
 SECOND = Message(8, created_s=3.0, expires_s=inf)

@@ -12,8 +12,8 @@ from simlib.core.link import State
 from simlib.engines.driver import Alarm, Driver
 from simlib.engines.store import MemoryStore
 from simlib.engines.world import SimClock, World, note, server_row
-from simlib.rows import COLUMNS, Kind, Name
-from simlib.trace import Trace
+from simlib.trace.schema import COLUMNS, Kind, Name
+from simlib.trace.trace import Trace
 
 # --- the clock ---------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.backoff import Backoff, delay, waited
-from simlib.lab.law import sample
+from simlib.lab.infer.likelihood import sample
 
 BLUR_S = 0.002
 

@@ -11,8 +11,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 import simlib as sl
-from simlib.lab.observe import Listener, Stage
-from simlib.lab.script import Phase, Script
+from simlib.lab.observe.script import Phase, Script
+from simlib.lab.observe.session import Listener, Stage
 
 #: No test waits longer for what must happen.
 LIMIT_S = 120.0

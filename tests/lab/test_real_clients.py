@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.lab.script import QUICK, Kind, Script
+from simlib.lab.observe.script import QUICK, Kind, Script
 
 pytestmark = pytest.mark.live
 

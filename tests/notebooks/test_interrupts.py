@@ -95,21 +95,22 @@ def test_what_was_played_is_there_afterwards_and_no_process_is(kernel, what):
     client.execute_interactive(
         "sys.last_value.trace.save('partial.parquet')", timeout=LIMIT_S, output_hook=print
     )
-    from simlib.trace import Trace
+    from simlib.trace.trace import Trace
 
     trace = Trace.load(folder / "partial.parquet")
     assert trace.partial
     assert len(trace) > 0
     left = subprocess.run(
-        ["pgrep", "-P", str(running.provisioner.pid), "-f", "simlib.engines.service"], check=False
+        ["pgrep", "-P", str(running.provisioner.pid), "-f", "simlib.engines.live.service"],
+        check=False,
     )
     assert 1 == left.returncode
 
 
 def test_a_script_still_gets_a_keyboard_interrupt():
     from simlib.core.errors import Interruption
-    from simlib.lab.observe import Interrupted as Observing
-    from simlib.trace import Interrupted
+    from simlib.lab.observe.session import Interrupted as Observing
+    from simlib.trace.trace import Interrupted
 
     for kind in (Interruption, Interrupted, Observing):
         assert issubclass(kind, KeyboardInterrupt)

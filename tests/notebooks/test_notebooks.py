@@ -143,7 +143,7 @@ def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatc
         "import simlib as sl\nrun = sl.run(sl.Scenario(clients=3, duration_s=9))",
         "sl.plots.attempts(run)",
         "axes = sl.plots.states(run)\naxes.figure",
-        "from simlib.show.presets import policies_chart\npolicies_chart({'a': sl.Backoff()})",
+        "from simlib.studies.policy import chart\nchart.policies_chart({'a': sl.Backoff()})",
     ]
     cells = [nbformat.v4.new_code_cell(each) for each in cells]
     executed(nbformat.v4.new_notebook(cells=cells))

@@ -1,7 +1,7 @@
 """How long it takes to open a connection: round trips and nothing else."""
 
 import simlib as sl
-from simlib.rows import Name
+from simlib.trace.schema import Name
 
 
 def opened_s(rtt_s: float) -> float:

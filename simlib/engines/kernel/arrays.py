@@ -16,13 +16,14 @@ from simlib.core.herds import ends
 from simlib.core.link import State
 from simlib.core.server import accepts
 from simlib.engines import reasons
-from simlib.engines.flat import flat
-from simlib.engines.kernel import needs, state, wheel
+from simlib.engines.fleet.records import flat
+from simlib.engines.kernel import features as needs
+from simlib.engines.kernel import state, wheel
 from simlib.engines.no_time import most_at_once
-from simlib.engines.orders import RESTART
-from simlib.interruptions import interrupting, noticed_by_s
-from simlib.scenario import Scenario
-from simlib.tally import TENTHS_PER_S, Tally
+from simlib.engines.operator import RESTART
+from simlib.scenario.scenario import Scenario
+from simlib.trace.counts import TENTHS_PER_S, Tally
+from simlib.trace.disruptions import interrupting, noticed_by_s
 
 #: Room at first for handshakes whose clients have gone, for those that wait, for times to
 #: detect, for what watched clients are told.

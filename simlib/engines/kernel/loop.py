@@ -15,8 +15,9 @@ from simlib.core.exact import log
 from simlib.core.faults import FaultKind
 from simlib.core.herds import herd_at
 from simlib.core.link import State
-from simlib.engines.kernel.edges import NOBODY, look_ahead, next_cut, pass_edge
-from simlib.engines.kernel.gate import end_ghost, haunt, open_ghost, shut_by_turns, shut_ghost
+from simlib.engines.kernel.client_events import FEW, follow, is_short, times_out, wakes_instead
+from simlib.engines.kernel.fault_transitions import NOBODY, look_ahead, next_cut, pass_edge
+from simlib.engines.kernel.server import end_ghost, haunt, open_ghost, shut_by_turns, shut_ghost
 from simlib.engines.kernel.state import (
     ARRIVE,
     CUT,
@@ -35,7 +36,6 @@ from simlib.engines.kernel.state import (
     is_due,
     number_of,
 )
-from simlib.engines.kernel.turns import FEW, follow, is_short, times_out, wakes_instead
 from simlib.engines.kernel.wheel import next_s, pop, put
 from simlib.engines.no_time import NO_TIME_S
 

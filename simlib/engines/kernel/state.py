@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from simlib.core.events import Reason
 from simlib.engines.kernel.wheel import Wheel
-from simlib.tally import TENTHS_PER_S
+from simlib.trace.counts import TENTHS_PER_S
 
 #: What can happen next to a client. Of these, its link is told:
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)

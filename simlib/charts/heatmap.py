@@ -1,0 +1,149 @@
+"""A sweep as a chart: a metric's mean over one setting, or over two as a map."""
+
+from __future__ import annotations
+
+import os
+from math import isfinite, isnan, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.style import new_axes, style
+from simlib.core.errors import SettingsError
+from simlib.experiments.sweep import Sweep
+from simlib.metrics.words import in_words, written
+from simlib.support.files import replacing
+
+_GREY, _NEVER = "#555555", "#DDDDDD"
+#: What is said of settings with which no client connects in some run.
+_DEAD = "nobody connects"
+#: Colours are by factors if the largest mean is so many times the least.
+_WIDE = 10.0
+#: Readable by the colour-blind, and in print.
+_COLOURS = "cividis"
+
+
+def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
+    """Draw the mean of a metric over the settings of a sweep.
+
+    Parameters
+    ----------
+    found : Sweep
+        A sweep of one or two settings.
+    metric : str
+        A column of `summary`.
+    axes : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        Of two settings a map: the first one up, the second across, each mean written in its cell;
+        grey where it is infinite, dark grey where nobody connects. Of one a line with the means'
+        95 % intervals, and a cross at the top where it is infinite or nobody connects.
+
+    Raises
+    ------
+    SettingsError
+        If the sweep has more than two settings, or there is no such metric.
+
+    Examples
+    --------
+    >>> from simlib.scenario.scenario import Scenario
+    >>> from simlib.experiments.sweep import sweep
+    >>> found = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2, workers=1)
+    >>> heat(found, "attempts").get_xlabel()
+    'clients'
+    """
+    if len(found.grid) > 2:
+        rule = "has more than two settings: a map shows two, so fix the others"
+        raise SettingsError("grid", list(found.grid), rule)
+    means = found.means(metric)
+    with style():
+        axes = new_axes(4.0)[0] if axes is None else axes
+        draw = _map if len(found.grid) == 2 else _line
+        draw(axes, found, means, metric)
+        axes.set_title(in_words(metric), loc="left")
+        runs = f"{found.scenario.name}, {int(means['runs'].max())} runs each"
+        look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
+        axes.set_title(runs, loc="right", **look)
+    return axes
+
+
+def save_heat(found: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path:
+    """Write the chart as PNG; return the file."""
+    path = Path(folder) / f"{metric}.png"
+    with style():
+        figure = Figure()
+        heat(found, metric, figure.subplots())
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+    return path
+
+
+def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
+    (up, ups), (across, acrosses) = found.grid.items()
+    table = np.full((len(ups), len(acrosses)), np.nan)
+    dead = np.zeros(table.shape, bool)
+    for (_, row), is_dead in zip(means.iterrows(), found.nobody_connects(), strict=True):
+        place = _place(ups, row[up]), _place(acrosses, row[across])
+        # Whatever its numbers: to trouble nobody is no merit of it.
+        table[place], dead[place] = nan if is_dead else row[metric], is_dead
+    finite = table[np.isfinite(table)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    by_factors = low > 0.0 and high > _WIDE * low
+    norm: Normalize = LogNorm(low, high) if by_factors else Normalize(low, high)
+    colours = colormaps[_COLOURS].with_extremes(bad=_NEVER)
+    axes.grid(visible=False)
+    shown = np.ma.masked_where(~np.isfinite(table), table)
+    axes.imshow(shown, cmap=colours, norm=norm, aspect="auto", origin="lower")
+    for (i, j), value in np.ndenumerate(table):
+        is_dark = isfinite(value) and norm(value) < 0.5
+        text = "never" if value == np.inf else "no data" if isnan(value) else written(float(value))
+        if dead[i, j]:
+            text, is_dark = _DEAD.replace(" ", "\n"), True
+            axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, color=_GREY, linewidth=0))
+        axes.text(j, i, text, ha="center", va="center", color="white" if is_dark else "black")
+    axes.set_xticks(range(len(acrosses)), [_short(each) for each in acrosses])
+    axes.set_yticks(range(len(ups)), [_short(each) for each in ups])
+    axes.tick_params(length=0)
+    axes.set(xlabel=across, ylabel=up)
+
+
+def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
+    ((key, values),) = found.grid.items()
+    dead = np.array(found.nobody_connects())
+    never = np.isinf(means[metric].to_numpy(float)) & ~dead
+    means = means.assign(**{metric: means[metric].mask(dead)}).replace([np.inf, -np.inf], np.nan)
+    places = np.array([_place(values, each) for each in means[key]], float)
+    numbers = all(isinstance(each, int | float) for each in values)
+    x = means[key].to_numpy(float) if numbers else places
+    low, high = (means[f"{metric}{end}"].fillna(means[metric]) for end in (" low", " high"))
+    errors = np.vstack([means[metric] - low, high - means[metric]])
+    axes.errorbar(x, means[metric], errors, marker="o", color=OTHER_COLOURS[0], capsize=3.0)
+    if not numbers:
+        axes.set_xticks(range(len(values)), [_short(each) for each in values])
+    axes.set(xlabel=key, ylabel=in_words(metric))
+    axes.set_ylim(bottom=0.0)
+    for places_x, said in ((x[never], "never"), (x[dead], _DEAD)):
+        # At the top edge: they have no height.
+        for place in places_x:
+            top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": _GREY}
+            axes.plot(place, 0.97, marker="x", **top)
+            axes.text(place, 0.93, said.replace(" ", "\n"), ha="center", va="top", **top)
+
+
+def _place(values: list[Any], value: Any) -> int:
+    return next(i for i, each in enumerate(values) if each == value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

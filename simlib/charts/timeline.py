@@ -1,0 +1,118 @@
+"""Rows of clients, coloured by state over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+
+from simlib.charts.style import AREA, LINE, Group, empty, grouped, key, named, time_axis
+from simlib.metrics.metrics import spans
+from simlib.trace.trace import Trace
+
+#: In the order of drawing: an attempt is short and stays on top.
+STATE_COLOURS = {
+    "idle": "#E5E5E5",
+    "open": "#56B4E9",
+    "waiting": "#D55E00",
+    "stopped": "#4D4D4D",
+    "suspended": "#CC79A7",
+    "connecting": "#F0E442",
+}
+#: Whoever has left for good has stopped too, but nothing is wrong: hardly darker than nothing.
+_COLOURS = STATE_COLOURS | {"left": "#F3F3F3"}
+#: No more rows are drawn.
+MOST_ROWS = 60
+_POLLING_COLOUR = "#000000"
+
+
+def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
+    """Draw the clients of each group's first run, one group below the other."""
+    axes.set_ylabel("client")
+    if not any(len(group.runs[0]) or group.runs[0].tally for group in groups):
+        empty(axes, "nothing was played")
+        return
+    top, seen = 0, set()
+    ticks: dict[int, str] = {}
+    step = 1 if _rows_of(groups[0], len(groups)) * len(groups) <= 24 else 5
+    for group in groups:
+        rows = _rows_of(group, len(groups))
+        seen |= _draw_clients(axes, group.runs[0], rows, top)
+        ticks |= {top + client: str(client) for client in range(0, rows, step)}
+        _name_clients(axes, group, rows, top + rows / 2.0 - 0.5, len(groups) > 1)
+        top += rows + 1
+    axes.set_yticks(list(ticks), list(ticks.values()))
+    axes.set_ylim(top - 1.5, -0.5)
+    axes.grid(False)
+    axes.tick_params(axis="y", length=0)
+    time_axis(axes, groups)
+    samples = [(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
+    samples += [(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
+    named(axes, key(samples))
+
+
+def _rows_of(group: Group, blocks: int) -> int:
+    return min(group.runs[0].scenario.clients, max(1, MOST_ROWS // blocks))
+
+
+def states_height_in(traces: Trace | Sequence[Trace]) -> float:
+    """Return how high a figure must be for the rows to be readable."""
+    groups = grouped(traces)
+    rows = sum(_rows_of(group, len(groups)) + 1 for group in groups)
+    return min(9.0, max(3.0, 1.5 + 0.16 * rows))
+
+
+def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
+    """Draw one run's clients from a height downwards; return what was seen."""
+    seen = set()
+    looks = spans(run, ["state", "left"])
+    states = looks["state"].astype(str).mask(looks["left"], "left")
+    for state, colour in _COLOURS.items():
+        own = looks[(states == state) & (looks["client"] < rows)]
+        if _draw_bars(axes, own, top, 0.42, colour, state):
+            seen.add(state)
+    ways = spans(run, ["transport"])
+    polls = ways[(ways["transport"] == "poll") & (ways["client"] < rows)]
+    if _draw_bars(axes, polls, top, 0.08, _POLLING_COLOUR, "polling"):
+        seen.add("polling")
+    return seen
+
+
+def _draw_bars(
+    axes: Axes, bars: pd.DataFrame, top: float, half: float, colour: str, label: str
+) -> bool:
+    bars = bars[bars["stop_s"] > bars["start_s"]]
+    start_s, stop_s = bars["start_s"].to_numpy(), bars["stop_s"].to_numpy()
+    low, high = bars["client"] + top - half, bars["client"] + top + half
+    x = np.column_stack([start_s, stop_s, stop_s, start_s])
+    y = np.column_stack([low, low, high, high])
+    corners = np.stack([x, y], axis=2)
+    # Without an edge, an attempt of a few milliseconds would be narrower than a pixel: not there.
+    edge = 0.6 if label == "connecting" else 0.0
+    axes.add_collection(PolyCollection(list(corners), color=colour, lw=edge, label=label))
+    return len(bars) > 0
+
+
+def _name_clients(axes: Axes, group: Group, rows: int, middle: float, several: bool) -> None:
+    clients = group.runs[0].scenario.clients
+    words = ["client" if rows == clients else f"client (the first {rows} of {clients:,})"]
+    words += [group.name] * several
+    words += [f"first of {len(group.runs)} runs"] * (len(group.runs) > 1)
+    if not several:
+        axes.set_ylabel(", ".join(words))
+        return
+    axes.set_ylabel("")
+    axes.annotate(
+        ", ".join(words),
+        (0.0, middle),
+        (-24, 0),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="center",
+        color=group.colour,
+    )

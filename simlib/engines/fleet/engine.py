@@ -1,0 +1,231 @@
+"""The fleet engine: a million clients, played by the core's own functions, compiled."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from simlib.core.errors import SettingsError
+from simlib.core.faults import FaultKind
+from simlib.engines.fleet import watched
+from simlib.engines.fleet.jit import needed, one_compiles, twin
+from simlib.engines.kernel import arrays, loop, state
+from simlib.engines.kernel import features as needs
+from simlib.engines.no_time import stands_still
+from simlib.scenario.scenario import Scenario, setting
+from simlib.trace.counts import Tally
+from simlib.trace.trace import Interrupted, Trace
+
+if TYPE_CHECKING:
+    from simlib.engines.world import Process
+
+Progress = Callable[[float], None]
+#: Kinds of fault that it leaves out: what they do to sessions, or to the clients' platforms.
+LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
+#: Events between two looks at the keyboard: less than a tenth of a second.
+_STRIDE = 100_000
+#: What the compiled loop is called with first; any scenario has the same types.
+_SMALLEST = Scenario(clients=1, duration_s=1.0, ramp_s=0.0)
+
+
+def play(
+    scenario: Scenario,
+    label: str = "",
+    processes: Sequence[Process] = (),
+    progress: Progress | None = None,
+    partition: str | None = None,
+    cluster: Any = None,
+    watch: Sequence[int] = (),
+) -> Trace:
+    """Play a scenario with compiled code, one gateway after the other; see `simlib.api`."""
+    if processes:
+        raise SettingsError("processes", len(processes), "are not for the fleet: use on='sim'")
+    if partition is not None:
+        if watch:
+            raise SettingsError("watch", tuple(watch), "is not for parts: leave out partition")
+        return play_many([scenario], label, progress, partition, cluster)[0]
+    _check(scenario)
+    watched.check(scenario, watch)
+    trace = Trace("fleet", scenario, label, watched=tuple(watch))
+    gateways = _gateways(scenario)
+    tallies, ends_s, logs = [], [], []
+    for gateway in range(gateways):
+        part = Part(scenario, gateway, watch)
+        try:
+            part.play(_shared(progress, gateway, gateways))
+        except KeyboardInterrupt:
+            trace.partial = True
+        tallies.append(part.tally())
+        ends_s.append(part.end_s)
+        logs.append(part.log())
+        if trace.partial:
+            # Gateways before it were played to the end, and those after it not at all.
+            break
+    trace.end_s = max(ends_s)
+    trace.tally = Tally.merged(tallies)
+    if watch:
+        watched.write_rows(trace, logs, ends_s)
+    if trace.partial:
+        raise Interrupted(trace)
+    return trace
+
+
+def play_many(
+    scenarios: Sequence[Scenario],
+    label: str = "",
+    progress: Progress | None = None,
+    partition: str | None = "gateway",
+    cluster: Any = None,
+) -> list[Trace]:
+    """Play scenarios as Dask tasks, a task for each gateway; see `simlib.run_many`."""
+    if partition != "gateway":
+        raise SettingsError("partition", partition, 'must be "gateway"')
+    for scenario in scenarios:
+        _check(scenario)
+    from simlib.engines.fleet.cluster import play_parts
+
+    # Compiled once, here: the workers read what is kept.
+    _kernel()
+    parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
+    tallies = iter(play_parts(parts, cluster, progress))
+    traces = []
+    for scenario in scenarios:
+        merged = Tally.merged([next(tallies) for _ in range(_gateways(scenario))])
+        traces.append(Trace("fleet", scenario, label, end_s=scenario.duration_s, tally=merged))
+    return traces
+
+
+def _check(scenario: Scenario) -> None:
+    refuse_what_is_left_out(scenario)
+    _check_memory(scenario)
+
+
+def _gateways(scenario: Scenario) -> int:
+    """Return how many gateways have clients."""
+    return min(scenario.gateways, scenario.clients)
+
+
+def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None:
+    """Return what takes one part's progress for its share of the whole."""
+    if progress is None:
+        return None
+    return lambda share: progress((part + share) / parts)
+
+
+class Part:
+    """The clients of one gateway: what happens to them depends on no other."""
+
+    def __init__(self, scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> None:
+        self._duration_s = scenario.duration_s
+        self._fleet = arrays.prepared(scenario, gateway, watch)
+        #: The moment up to which it was played.
+        self.end_s = 0.0
+
+    def play(self, progress: Progress | None = None) -> None:
+        """Play it to the end; an interrupt leaves it as it is, to be counted."""
+        advance = _kernel()
+        status = loop.MORE
+        while status != loop.DONE:
+            status = advance(self._fleet, _STRIDE)
+            if status == loop.GROW:
+                self._fleet = arrays.grown(self._fleet)
+            now_s = self._duration_s if status == loop.DONE else arrays.now_s(self._fleet)
+            self.end_s = min(self._duration_s, now_s)
+            if status == loop.STILL:
+                raise stands_still(self.end_s, self._duration_s)
+            if status == loop.WORN_OUT:
+                rule = f"is too long for the fleet: a client made {state.LAST_TURN:,} attempts"
+                raise SettingsError("duration_s", self._duration_s, rule)
+            if progress is not None:
+                progress(self.end_s / self._duration_s)
+
+    def log(self) -> Any:
+        """Return what watched clients were told, and what their server did for them."""
+        return self._fleet.log[: self._fleet.run[0]["logged"]]
+
+    def tally(self) -> Tally:
+        """Return what was counted."""
+        return arrays.tally(self._fleet, self.end_s)
+
+
+def refuse_what_is_left_out(scenario: Scenario) -> None:
+    """Raise `SettingsError` with every key that the fleet does not play."""
+    keys = left_out(scenario)
+    if keys:
+        also = f"; nor are {', '.join(keys[1:])}" if len(keys) > 1 else ""
+        rule = f"is not played by the fleet{also}: play this scenario on sim"
+        value, _ = setting(scenario, keys[0])
+        raise SettingsError(keys[0], value.name.lower() if hasattr(value, "name") else value, rule)
+
+
+def left_out(scenario: Scenario) -> list[str]:
+    """Return the keys of what a scenario uses and the fleet leaves out.
+
+    Messages are left out too. They change nothing for the connections on a path of constant
+    latency; on others, a scenario must send none.
+    """
+    server = scenario.server
+    used = {
+        "hints": bool(scenario.hints),
+        **_parts_of_clients(scenario),
+        "server.session_lifetime_s": server.session_lifetime_s < inf,
+        "server.silence_timeout_s": server.silence_timeout_s < inf,
+        "workload.rate_per_s": needs.sends(scenario) and not needs.is_plain(scenario),
+    }
+    keys = [key for key, is_used in used.items() if is_used]
+    for i, fault in enumerate(scenario.faults):
+        if fault.kind in LEFT_OUT:
+            keys.append(f"faults.{i}.kind")
+        elif fault.announced:
+            keys.append(f"faults.{i}.announced")
+    return keys
+
+
+def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
+    places = {"client": scenario.client}
+    places |= {f"herds.{i}.client": herd.client for i, herd in enumerate(scenario.herds)}
+    used = {}
+    for place, client in places.items():
+        used[f"{place}.fallback.after_attempts"] = client.fallback.after_attempts < inf
+        used[f"{place}.fallback.when_quality"] = client.fallback.when_quality > 0
+        used[f"{place}.session.sign_in_after_s"] = client.session.sign_in_after_s < inf
+    return used
+
+
+def _check_memory(scenario: Scenario) -> None:
+    # One gateway after the other is played, and only its clients are there.
+    clients = -(-scenario.clients // scenario.gateways)
+    for key, number, most in (
+        ("clients", clients, state.MOST_CLIENTS),
+        ("herds", len(scenario.herds), state.MOST_HERDS),
+    ):
+        if number > most:
+            rule = f"are more than the {most:,} that the fleet can number"
+            raise SettingsError(key, number, rule)
+    there = needed("psutil").virtual_memory().available
+    uses: tuple[tuple[str, float, float, str], ...] = (
+        ("clients", scenario.clients, clients * arrays.bytes_per_client(scenario), ""),
+        ("duration_s", scenario.duration_s, arrays.bytes_of_counts(scenario), " for counts"),
+        ("herds", len(scenario.herds), arrays.bytes_of_herds(scenario), " for their settings"),
+    )
+    for key, value, needs_bytes, what in uses:
+        if needs_bytes > there:
+            amounts = f"{needs_bytes / 2**30:,.1f} GiB{what}, and {there / 2**30:,.1f} GiB"
+            raise SettingsError(key, value, f"would take {amounts} are available")
+
+
+@cache
+def _kernel() -> Any:
+    """Return the compiled loop; processes that need it at once wait for the first to compile it."""
+    kernel = twin(loop.advance, kept=True)
+    with one_compiles() as is_first:
+        if is_first:
+            # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
+            said = "Compiling the fleet engine, once: half a minute, or minutes on a busy machine."
+            logging.getLogger("simlib").warning(said)
+        # The first call compiles, or reads what was kept.
+        kernel(arrays.prepared(_SMALLEST, 0, ()), 1)
+    return kernel

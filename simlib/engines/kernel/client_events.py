@@ -1,0 +1,494 @@
+"""What happens to one client, event after event: its link, told by the core's `link.step`.
+
+What is restated here, and only here, is the order in which sim tells clients and server what
+happens. What concerns a client alone and comes before the next start or stop of a fault is played
+at once (``run.fuses``): nothing can come between. Where the server tells clients apart
+(``run.tells``), a handshake's arrival is not: it meets others. Nor is what may come together with
+what others do (`_meets`).
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from simlib.core.backoff import useful_after_s
+from simlib.core.breaker import BreakerState, Guard
+from simlib.core.events import Reason
+from simlib.core.fallback import Carrier
+from simlib.core.faults import FaultKind
+from simlib.core.heartbeat import next_ping_s
+from simlib.core.link import Budget, Input, Link, State, step
+from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
+from simlib.core.stops import Effect, Stops, effect
+from simlib.engines.kernel.fault_targets import strikes
+from simlib.engines.kernel.network import connected_s, down_s, up_s
+from simlib.engines.kernel.server import abandon, enter, send_ghost, shun
+from simlib.engines.kernel.state import (
+    ADMIT,
+    ARRIVE,
+    BY_FAULT,
+    CONNECTED,
+    CUT,
+    DID_ADMIT,
+    DISMISSED,
+    ENDS,
+    GIVE_UP,
+    GIVE_UPS,
+    GREETED,
+    LAST_TURN,
+    LEAVE,
+    LEAVES,
+    MENDS,
+    MOST_ATTEMPTS,
+    NOTHING,
+    OPENED,
+    OPENS,
+    PING,
+    PINGED,
+    PONGED,
+    REASONS,
+    REFUSED,
+    SENT,
+    SILENT,
+    START,
+    TAKEN,
+    TOLD_PONG,
+    TRIPS,
+    UNAVAILABLE,
+    WAKE,
+    Fleet,
+    count,
+    count_attempt,
+    counted_s,
+    event,
+    is_watched,
+    number_of,
+    wide,
+    write_down,
+)
+from simlib.engines.kernel.wheel import is_full, put
+from simlib.engines.sizes import (
+    ANSWER_BYTES,
+    HANDSHAKE_DOWN_BYTES,
+    HANDSHAKE_UP_BYTES,
+    PING_BYTES,
+    PONG_BYTES,
+)
+
+# Plain numbers: compiled code compares them with what stands in records.
+_CONNECTING, _OPEN, _WAITING = State.CONNECTING.value, State.OPEN.value, State.WAITING.value
+_STOPPED = State.STOPPED.value
+_TOLD_START, _TOLD_OPENED, _TOLD_FAILED = (
+    Input.START.value,
+    Input.OPENED.value,
+    Input.FAILED.value,
+)
+_TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.STOP.value
+_TOLD_END, _TOLD_SUSPEND = Input.END.value, Input.SUSPEND.value
+_ENDS, _SUSPENDS = Effect.ENDS.value, Effect.SUSPENDS.value
+_CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
+_REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
+_TRIPPED = BreakerState.OPEN.value
+#: Events that one event adds at most.
+FEW = 4
+#: Turns of one client in a row: it may attempt again and again at one moment, without end.
+_LONGEST = 100
+_OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
+
+
+def follow(w: Fleet, i: int, kind: int, now: float) -> None:
+    """Let something happen to a client, and what follows from it for as long as it is alone."""
+    run, rules = w.run[0], w.rules[w.clients[i].herd]
+    number = number_of(w, i)
+    link, was = _link(w, i), kind
+    for turns in range(1, _LONGEST + 1):
+        if kind < CONNECTED or kind >= BY_FAULT:
+            before = link
+            told, reason, hint_s, code = _told(w, i, before, kind, now)
+            if told != _TOLD_WAKE and kind != SILENT:
+                write_down(w, i, link.draws + 1, wide(told), reason, hint_s, wide(code), now)
+            if code > 0:
+                told = _stopped_by(rules.stops, code, told)
+            link = step(before, told, now, rules, run.seed, number, hint_s)
+            _note(w, i, before, link, told, reason, hint_s, now)
+            now, kind = _next(w, i, link, now)
+        else:
+            now, kind = _pass(w, i, link, kind, now)
+        if kind == NOTHING or now >= run.duration_s:
+            break
+        alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
+        alone = alone and not is_watched(w, i) and turns < _LONGEST
+        alone = alone and not _meets(w, link, now)
+        if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
+            put(w.wheel, now, event(i, link.draws, kind))
+            break
+    _set_timeout(w, i, link, was)
+    _keep(w, i, link)
+
+
+def _meets(w: Fleet, link: Link, time_s: float) -> bool:
+    """Whether a client may come to a moment with others, in an order that the server tells.
+
+    While clients start that may be so of those that have drawn no wait yet, and of those that are
+    open: they may have waited behind such a one, and the server learns when they end.
+    """
+    run = w.run[0]
+    if run.is_ordered:
+        return True
+    if time_s >= run.even_s:
+        return False
+    if link.state == _CONNECTING:
+        return link.draws == 0
+    return link.state == _OPEN and run.tracks > 0
+
+
+def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
+    """Let an attempt or a ping time out where the order of those that do so together matters.
+
+    It is the order in which they began. Elsewhere a timeout is an event only if it will come.
+    """
+    if link.state == _CONNECTING and kind in (START, WAKE):
+        if _meets(w, link, link.deadline_s):
+            put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
+    elif link.state == _OPEN and kind == PING and _meets(w, link, w.lanes[i].timeout_s):
+        put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
+
+
+def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
+    """Whether what was to time out now still waits for its answer."""
+    if kind == GIVE_UP:
+        return bool(w.clients[i].state == _CONNECTING)
+    if kind == WAKE:
+        return bool(w.clients[i].state == _WAITING)
+    return kind != SILENT or bool(w.lanes[i].timeout_s == now)
+
+
+def wakes_instead(w: Fleet, i: int, now: float) -> bool:
+    """Whether a wait ends at the moment at which the attempt before it would have timed out.
+
+    Where the order matters, it then ends when the time-out would have come: sim has one alarm for
+    both, and does not set it anew for the same moment. Not if the connection opened in between.
+    """
+    c = w.clients[i]
+    if c.state != _WAITING or c.deadline_s != now:
+        return False
+    return bool(c.lost_s == inf or c.lost_s + w.rules[c.herd].connect_timeout_s < now)
+
+
+def _at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[float, int]:
+    return (inf, NOTHING) if _meets(w, link, timeout_s) else (timeout_s, kind)
+
+
+def is_short(w: Fleet, more: int) -> bool:
+    """Whether an array has no room for so many events more, and what one event writes.
+
+    Compiled code checks no bounds.
+    """
+    run = w.run[0]
+    times = 2 * w.interruptions.size
+    return bool(
+        is_full(w.wheel, more)
+        or run.returned + 2 >= w.downtime_s.size
+        or run.recovered + times >= w.recovery_s.size
+        or run.detected + times >= w.detection_s.size
+        or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
+        or run.ghost_free < 0
+        or w.ghosts[run.ghost_free].next < 0
+        or run.logged + 2 * run.watched + 8 >= w.log.size
+    )
+
+
+def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
+    """Return what happens to a link, why, the server's hint, and its status or close code."""
+    if kind == WAKE:
+        return _TOLD_WAKE, 0, 0.0, 0
+    if kind == OPENED:
+        return _TOLD_OPENED, 0, 0.0, 0
+    if kind == REFUSED:
+        return _TOLD_FAILED, _REFUSED, 0.0, 0
+    if kind == UNAVAILABLE:
+        return _TOLD_FAILED, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
+    if kind >= BY_FAULT:
+        told = _TOLD_FAILED if link.state == _CONNECTING else _TOLD_LOST
+        mark, fault = w.marks[kind - BY_FAULT], w.faults[kind - BY_FAULT]
+        return told, int(mark.reason), float(fault.retry_after_s), int(mark.code)
+    if kind == CUT:
+        if link.state == _OPEN:
+            return _TOLD_LOST, _CUT, 0.0, 0
+        return _TOLD_FAILED, _REFUSED, 0.0, 0
+    if kind == START:
+        return _TOLD_START, 0, 0.0, 0
+    return _closed(w, i, link, kind, now)
+
+
+def _stopped_by(rules: Stops, code: int, told: int) -> int:
+    """Return what a link is told of an end with a code: that it ended, or what the code asks."""
+    what = effect(rules, code)
+    if what == _ENDS:
+        return _TOLD_END
+    return _TOLD_SUSPEND if what == _SUSPENDS else told
+
+
+def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
+    """Let a client close what it has, and return what its link is told."""
+    if link.state == _CONNECTING or link.state == _OPEN:
+        abandon(w, i, link.draws + 1, kind == LEAVE, now)
+    if kind == GIVE_UP:
+        return _TOLD_WAKE, _TIMEOUT, 0.0, 0
+    if kind == SILENT:
+        return _TOLD_LOST, _SILENT, 0.0, 0
+    return _TOLD_STOP, 0, 0.0, 0
+
+
+def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    """Return when something happens next to a link as it stands, and what."""
+    run = w.run[0]
+    if link.state == _WAITING:
+        return link.deadline_s, WAKE
+    if link.state == _CONNECTING:
+        return _connect(w, i, link, now)
+    if link.state == _OPEN and run.pings:
+        return now + w.rules[w.clients[i].herd].heartbeat.interval_s, PING
+    return inf, NOTHING
+
+
+def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run = w.run[0]
+    w.clients[i].stage = GREETED
+    if run.is_ordered:
+        w.extras[i].rank = run.ranks
+        run.ranks += 1
+    there_s = connected_s(w, i, now)
+    if there_s > link.deadline_s:
+        return _at_timeout(w, link, link.deadline_s, GIVE_UP)
+    # A round trip, whether it is refused or not.
+    refused = run.crashes > 0 or (run.outages > 0 and strikes(w, _OUTAGE, i, now) >= 0)
+    return there_s, REFUSED if refused else CONNECTED
+
+
+def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
+    """Let something happen that the link is not told of; return what does next, and when."""
+    timeout_s = link.deadline_s
+    if kind == CONNECTED:
+        w.clients[i].stage = SENT
+        arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
+        if arrival_s < timeout_s:
+            return arrival_s, ARRIVE
+        if arrival_s < inf:
+            send_ghost(w, i, link.draws + 1, arrival_s)
+        return _at_timeout(w, link, timeout_s, GIVE_UP)
+    if kind == ARRIVE:
+        return _arrive(w, i, link, now)
+    if kind == ADMIT:
+        return _admit(w, i, link, now)
+    return _beat(w, i, link, kind, now)
+
+
+def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run = w.run[0]
+    write_down(w, i, link.draws + 1, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
+    if run.has_lanes:
+        w.lanes[i].rank = run.ranks
+        run.ranks += 1
+    open_s, kind = down_s(w, i, now, HANDSHAKE_DOWN_BYTES), OPENED
+    if open_s >= link.deadline_s:
+        open_s, kind = _at_timeout(w, link, link.deadline_s, GIVE_UP)
+    if run.tracks > 1 and kind != NOTHING:
+        # What says that it ends follows what says that it is open.
+        put(w.wheel, open_s, event(i, link.draws, kind))
+        kind = NOTHING
+    if run.tracks > 1:
+        shun(w, i, now)
+    return open_s, kind
+
+
+def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+    run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
+    fault = strikes(w, _REJECT, i, now) if run.rejects > 0 else -1
+    if fault < 0:
+        done_s = enter(w, i, link.draws + 1, now)
+        if done_s >= 0.0:
+            c.stage = TAKEN
+            if run.has_lanes:
+                w.lanes[i].done_s = done_s
+            if done_s <= now:
+                # The server answers at once, before it hears of anybody else.
+                return _admit(w, i, link, now)
+            if done_s < timeout_s:
+                return done_s, ADMIT
+            return _at_timeout(w, link, timeout_s, GIVE_UP)
+    c.stage = DISMISSED
+    answered_s = down_s(w, i, now, ANSWER_BYTES)
+    if answered_s >= timeout_s:
+        return _at_timeout(w, link, timeout_s, GIVE_UP)
+    return answered_s, UNAVAILABLE if fault < 0 else BY_FAULT + fault
+
+
+def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
+    """Ping, or carry a ping or its answer."""
+    lane, heartbeat = w.lanes[i], w.rules[w.clients[i].herd].heartbeat
+    if kind == PING:
+        lane.timeout_s = now + heartbeat.timeout_s
+        arrival_s = up_s(w, i, now, PING_BYTES)
+        if arrival_s <= lane.timeout_s:
+            return arrival_s, PINGED
+        return _at_timeout(w, link, lane.timeout_s, SILENT)
+    if kind == PINGED:
+        answer_s = down_s(w, i, now, PONG_BYTES)
+        if answer_s < lane.timeout_s:
+            return answer_s, PONGED
+        return _at_timeout(w, link, lane.timeout_s, SILENT)
+    write_down(w, i, link.draws + 1, wide(TOLD_PONG), wide(0), 0.0, wide(0), now)
+    ping_s = next_ping_s(now, lane.timeout_s, heartbeat)
+    lane.timeout_s = inf
+    return ping_s, PING
+
+
+# --- what is counted ---------------------------------------------------------------------
+
+
+def _note(
+    w: Fleet, i: int, before: Link, link: Link, told: int, reason: int, hint_s: float, now: float
+) -> None:
+    """Count what has changed in a link."""
+    run, c = w.run[0], w.clients[i]
+    if reason > 0:
+        count(w, now, REASONS + reason)
+    if link.state == _WAITING:
+        _note_wait(w, c.herd, link, reason, hint_s, now)
+    elif link.state == _CONNECTING:
+        count_attempt(w, now)
+    elif link.state == _OPEN:
+        count(w, now, OPENS)
+        _note_recovery(w, c.lost_s, before.opened_s, now)
+        _note_return(w, c.lost_s, now)
+    elif told == _TOLD_STOP:
+        _note_leaving(w, i, now)
+    elif link.state == _STOPPED:
+        count(w, now, GIVE_UPS)
+    if before.state == _OPEN and link.state != _OPEN:
+        run.open_s += counted_s(w, before.opened_s, now)
+        if told != _TOLD_STOP:
+            count(w, now, ENDS)
+            _note_loss(w, i, before.opened_s, now)
+    if link.guard.state != before.guard.state:
+        _note_breaker(w, i, before.guard.state, link.guard.state, now)
+
+
+def _note_wait(w: Fleet, herd: int, link: Link, reason: int, hint_s: float, now: float) -> None:
+    if now < w.run[0].warm_up_s:
+        return
+    k = min(link.attempt, MOST_ATTEMPTS - 1)
+    wait_s = link.deadline_s - now
+    answered = reason not in (_TIMEOUT, _SILENT)
+    alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
+    which = 2 if alone else 0
+    w.waits[herd, k, which] += 1.0
+    w.waits[herd, k, which + 1] += wait_s
+
+
+def _note_leaving(w: Fleet, i: int, now: float) -> None:
+    run = w.run[0]
+    count(w, now, LEAVES)
+    run.left += 1
+    run.left_s += max(now, run.warm_up_s)
+    # Nobody waits for it any more.
+    w.clients[i].lost_s = inf
+    if run.has_extras and w.extras[i].breaker == _TRIPPED:
+        run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
+        w.extras[i].tripped_s = inf
+
+
+def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None:
+    run = w.run[0]
+    if lost_s == inf:
+        return
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        if f.ended == 0 or opened_s >= f.end_s or lost_s > f.noticed_s:
+            continue
+        if now >= f.end_s:
+            w.recovery_s[run.recovered] = now - f.end_s
+            run.recovered += 1
+        elif lost_s >= f.start_s:
+            f.back += 1
+
+
+def _note_return(w: Fleet, lost_s: float, now: float) -> None:
+    run = w.run[0]
+    if run.warm_up_s <= lost_s < inf:
+        w.downtime_s[run.returned] = now - lost_s
+        run.returned += 1
+
+
+def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
+    run, c = w.run[0], w.clients[i]
+    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.rules[c.herd].backoff):
+        run.unstable += 1
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        again = now <= f.noticed_s and opened_s < f.end_s
+        if again and f.ended and f.start_s <= c.lost_s <= f.noticed_s:
+            # It was back, and is hit a second time: of a client its last return counts.
+            f.back -= 1
+    c.lost_s = now
+    _note_detection(w, opened_s, now)
+
+
+def _note_detection(w: Fleet, opened_s: float, now: float) -> None:
+    run = w.run[0]
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        if opened_s < f.start_s == now:
+            run.detected_at_once += 1
+        elif opened_s < f.start_s <= now <= f.noticed_s:
+            w.detection_s[run.detected] = now - f.start_s
+            run.detected += 1
+
+
+def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None:
+    run = w.run[0]
+    count(w, now, MENDS if after == 0 else TRIPS - 1 + after)
+    if after == _TRIPPED:
+        w.extras[i].tripped_s = now
+    elif before == _TRIPPED:
+        run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
+
+
+# --- a link in its records ---------------------------------------------------------------
+
+
+def _link(w: Fleet, i: int) -> Link:
+    c = w.clients[i]
+    guard, budget, delay_s = Guard(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
+    started_s = 0.0
+    if w.run[0].has_extras:
+        e = w.extras[i]
+        guard = Guard(
+            wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
+        )
+        budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
+        started_s = e.started_s
+    return Link(
+        wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, started_s,
+        c.opened_s, guard, Carrier(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
+    )  # fmt: skip
+
+
+def _keep(w: Fleet, i: int, link: Link) -> None:
+    c = w.clients[i]
+    c.state = link.state
+    c.attempt = link.attempt
+    c.failures = link.failures
+    c.deadline_s = link.deadline_s
+    c.opened_s = link.opened_s
+    c.draws = link.draws
+    if link.draws >= LAST_TURN:
+        # Its next events could not be told from those of its first draws.
+        w.run[0].is_worn_out = 1
+    if w.run[0].has_extras:
+        e = w.extras[i]
+        e.breaker, e.until_s, e.probes = link.guard.state, link.guard.until_s, link.guard.probes
+        e.trips, e.outcomes, e.seen = link.guard.trips, link.guard.outcomes, link.guard.seen
+        e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
+        e.delay_s, e.started_s = link.delay_s, link.started_s

@@ -1,0 +1,127 @@
+"""What happens when a fault starts or stops: to the server, and to those whose lines it cuts."""
+
+from __future__ import annotations
+
+from math import inf
+
+from simlib.core.faults import FaultKind
+from simlib.core.link import State
+from simlib.engines.kernel.fault_targets import hits
+from simlib.engines.kernel.server import drain, end_all, end_ghost, in_order
+from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count, uncount
+
+_CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
+_OUTAGE, _RESET, _CRASH = (
+    FaultKind.OUTAGE.value,
+    FaultKind.RESET.value,
+    FaultKind.SERVER_CRASH.value,
+)
+_SLOW, _REJECT = FaultKind.SLOW_SERVER.value, FaultKind.REJECT.value
+_CLOSE, _DEPLOY = FaultKind.CLOSE.value, FaultKind.DEPLOY.value
+#: No fault cuts lines now.
+NOBODY = -1
+
+
+def look_ahead(w: Fleet) -> None:
+    """Set the moment up to which a client can be played alone."""
+    run = w.run[0]
+    run.limit_s = w.edges[run.edge].time_s if run.edge < w.edges.size else run.duration_s
+
+
+def pass_edge(w: Fleet, now: float) -> None:
+    """Let the next start or stop happen; whom it cuts off, `next_cut` says."""
+    run = w.run[0]
+    index, starts = w.edges[run.edge].fault, w.edges[run.edge].starts
+    run.edge += 1
+    run.now_s = now
+    look_ahead(w)
+    kind = w.faults[index].kind
+    change = 1 if starts else -1
+    if kind == _SLOW:
+        _set_pace(w, now)
+    elif kind == _REJECT:
+        run.rejects += change
+    elif kind == _OUTAGE:
+        run.outages += change
+    elif kind == _CRASH:
+        run.crashes += change
+        _forget_all(w, now)
+    elif kind == _CLOSE and starts:
+        end_all(w, index, now)
+    elif kind == _DEPLOY and starts:
+        drain(w, index, now)
+    if starts and kind in (_OUTAGE, _RESET, _CRASH):
+        _begin_cut(w, index)
+
+
+def _set_pace(w: Fleet, now: float) -> None:
+    run = w.run[0]
+    run.slowness = 1.0
+    for k in range(run.faults):
+        f = w.faults[k]
+        if f.kind == _SLOW and f.start_s <= now < f.stop_s:
+            run.slowness *= f.factor
+
+
+def _forget_all(w: Fleet, now: float) -> None:
+    """Let the server begin afresh."""
+    run = w.run[0]
+    run.generation += 1
+    run.taken = 0
+    run.accept_arrival_s = 0.0
+    for place in range(run.queued):
+        if w.queue_s[place] > now:
+            # Counted as served when its turn would have come; it leaves the queue now.
+            uncount(w, w.queue_s[place], SERVED)
+            count(w, now, SERVED)
+        w.queue_s[place] = inf
+    run.queued = run.steps = 0
+    run.ready_s = 0.0
+    run.workers = w.server[0].workers
+    for worker in range(w.free_s.size):
+        w.free_s[worker] = 0.0 if worker < run.workers else inf
+
+
+# --- whom a fault cuts off ---------------------------------------------------------------
+
+
+def _begin_cut(w: Fleet, index: int) -> None:
+    run = w.run[0]
+    run.cut_by, run.cut_next, run.cut_size = index, 0, run.clients
+    for place in range(w.ghosts.size):
+        ghost = w.ghosts[place]
+        if ghost.client < 0 or not hits(w, index, ghost.client):
+            continue
+        if ghost.stage == TAKEN:
+            end_ghost(w, place)
+        else:
+            # It is on its way, and will find nobody.
+            ghost.client = -1
+    if run.is_ordered:
+        found = 0
+        for i in range(run.clients):
+            if _is_cut(w, i):
+                w.found[found] = i
+                found += 1
+        in_order(w.found, w.extras, found)
+        run.cut_size = found
+
+
+def next_cut(w: Fleet) -> int:
+    """Return the next client whose line is cut, in the order of their attempts; or `NOBODY`."""
+    run = w.run[0]
+    while run.cut_next < run.cut_size:
+        i = w.found[run.cut_next] if run.is_ordered else run.cut_next
+        run.cut_next += 1
+        if _is_cut(w, i):
+            c = w.clients[i]
+            if c.stage == TAKEN and w.faults[run.cut_by].kind != _CRASH:
+                run.taken -= 1
+            c.stage = GREETED
+            return int(i)
+    run.cut_by = NOBODY
+    return NOBODY
+
+
+def _is_cut(w: Fleet, i: int) -> bool:
+    return w.clients[i].state in (_CONNECTING, _OPEN) and hits(w, w.run[0].cut_by, i)

@@ -1,0 +1,156 @@
+"""What a scenario asks of the fleet's event loop: what may be left away, and what must be kept."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import inf
+
+from simlib.core.backoff import CountedFrom, is_scattered, looks_back
+from simlib.core.client import Settings
+from simlib.core.faults import ON_THE_WAY, FaultKind, Route
+from simlib.core.path import Distribution, Latency
+from simlib.engines.sizes import HANDSHAKE_UP_BYTES
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Arrivals
+
+
+def sends(scenario: Scenario) -> bool:
+    """Whether clients send or subscribe to anything."""
+    workload = scenario.workload
+    writes = workload.arrivals in (Arrivals.TYPING, Arrivals.RECORDED)
+    return workload.rate_per_s > 0.0 or workload.keys > 0 or writes
+
+
+def is_plain(scenario: Scenario) -> bool:
+    """Whether a frame's way depends on nothing: neither on draws nor on what was sent before."""
+    path = scenario.path
+    return (
+        path.latency.distribution == Distribution.CONSTANT
+        and path.bandwidth_bytes_per_s == inf
+        and path.loss_fraction == 0.0
+        and path.blackout_every_s == inf
+        and path.idle_timeout_s == inf
+        and not any(fault.kind in ON_THE_WAY for fault in scenario.faults)
+    )
+
+
+def needs_extras(scenario: Scenario) -> bool:
+    """Whether a client's link has more than its backoff to remember."""
+    return any(map(_remembers, scenario.policies))
+
+
+def _remembers(client: Settings) -> bool:
+    return (
+        client.breaker.trip_after < inf
+        or client.breaker.failure_fraction < inf
+        or client.attempt_budget.per_s < inf
+        or client.connect_budget.per_s < inf
+        or looks_back(client.backoff)
+        or client.backoff.counted_from == CountedFrom.START
+    )
+
+
+def needs_lanes(scenario: Scenario) -> bool:
+    """Whether it matters what was sent on a connection, and when the server learns of its end."""
+    return (
+        not is_plain(scenario)
+        or orders(scenario)
+        or _pings_in_vain(scenario)
+        or scenario.stay_s < inf
+        or scenario.server.max_connections < inf
+    )
+
+
+def beats(scenario: Scenario) -> bool:
+    """Whether any client has a heartbeat."""
+    return any(client.heartbeat.interval_s < inf for client in scenario.policies)
+
+
+def pings(scenario: Scenario) -> bool:
+    """Whether pings are played: on a plain path each is answered in time, and none is."""
+    return beats(scenario) and needs_lanes(scenario)
+
+
+def _pings_in_vain(scenario: Scenario) -> bool:
+    round_trip_s = 2.0 * scenario.path.latency.mean_s
+    return any(
+        client.heartbeat.interval_s < inf and client.heartbeat.timeout_s <= round_trip_s + 1e-6
+        for client in scenario.policies
+    )
+
+
+def orders(scenario: Scenario) -> bool:
+    """Whether the server ends connections on its own."""
+    return any(fault.kind in (FaultKind.DEPLOY, FaultKind.CLOSE) for fault in scenario.faults)
+
+
+def tells(scenario: Scenario) -> bool:
+    """Whether the server tells clients apart: by what it can do at a time."""
+    server = scenario.server
+    return (
+        server.accept_per_s < inf
+        or server.handshake_service_s > 0.0
+        or server.resync_service_s > 0.0
+        or server.max_connections < inf
+    )
+
+
+def queues(scenario: Scenario) -> bool:
+    """Whether handshakes can wait."""
+    return scenario.server.handshake_service_s > 0.0 or scenario.server.resync_service_s > 0.0
+
+
+def meets(scenario: Scenario) -> bool:
+    """Whether clients can act at the same moment, in an order that the server can tell."""
+    if not tells(scenario) or _scatters(scenario.path.latency):
+        return False
+    spread = all(is_scattered(client.backoff) for client in scenario.policies)
+    return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0 or _holds(scenario)
+
+
+def even_until_s(scenario: Scenario) -> float:
+    """Return until when clients that start can act at the same moment; 0: the server cannot tell.
+
+    Starts are evenly spaced: the end of what one gives up can meet the handshake of another.
+    """
+    limited = scenario.server.max_connections < inf
+    if not tells(scenario) or _scatters(scenario.path.latency):
+        return 0.0
+    if is_plain(scenario) and not limited:
+        # Handshakes meet nothing but handshakes, all at the same distance from their starts.
+        return 0.0
+    return scenario.ramp_s + 3.0 * _slowest_s(scenario)
+
+
+def _slowest_s(scenario: Scenario) -> float:
+    """Return how long a handshake is on its way at most; inf: it may get lost again and again."""
+    path, faults = scenario.path, scenario.faults
+    losses = (path.loss_fraction, *(fault.loss_fraction for fault in faults))
+    if max(losses) > 0.0 or path.blackout_every_s < inf:
+        return inf
+    rates = (path.bandwidth_bytes_per_s, *(fault.bandwidth_bytes_per_s for fault in faults))
+    latencies_s = (path.latency.mean_s, *path.latency.table_s)
+    added_s = sum(fault.amount_s for fault in faults)
+    return max(latencies_s) + added_s + HANDSHAKE_UP_BYTES / min(rates)
+
+
+def _scatters(latency: Latency) -> bool:
+    """Whether no two frames take equally long, but by a chance that is none in practice."""
+    if latency.distribution == Distribution.TABLE:
+        return all(low < high for low, high in pairwise(latency.table_s))
+    return latency.distribution != Distribution.CONSTANT and latency.floor_s < latency.mean_s
+
+
+def _holds(scenario: Scenario) -> bool:
+    """Whether what was sent at different moments gets on its way at the same one."""
+    return any(
+        fault.kind == FaultKind.BLACK_HOLE and fault.route != Route.HTTP
+        for fault in scenario.faults
+    )
+
+
+def fuses(scenario: Scenario) -> bool:
+    """Whether a client can be played ahead while it is alone."""
+    # What is rejected after its client has gone draws an answer, between others of that client.
+    draws = needs_lanes(scenario) and any(f.kind == FaultKind.REJECT for f in scenario.faults)
+    return not (meets(scenario) or orders(scenario) or draws or scenario.stay_s < inf)

@@ -1,0 +1,348 @@
+"""What the server does: it admits, refuses, ends connections, and works for clients that have gone.
+
+A ghost is a handshake or a connection whose client has given it up before the server knows.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+from simlib.core.admission import begins_s, calls_for_step, join, may_enter, occupy
+from simlib.core.events import Reason
+from simlib.core.faults import FaultKind
+from simlib.core.link import State
+from simlib.core.meters import take
+from simlib.core.server import handshake_s, resync_s
+from simlib.engines.kernel.fault_targets import hits, strikes
+from simlib.engines.kernel.network import answer_nobody, down_s, up_s
+from simlib.engines.kernel.state import (
+    BY_FAULT,
+    DID_ADMIT,
+    DID_ARRIVE,
+    DID_REFUSE,
+    DID_SHUT,
+    DISMISSED,
+    GHOST,
+    GHOST_DONE,
+    GHOST_END,
+    GHOST_SHUT,
+    GREETED,
+    LAST_TURN,
+    QUEUED,
+    SENT,
+    SERVED,
+    SHUT_BY,
+    TAKEN,
+    Fleet,
+    count,
+    event,
+    is_due,
+    number_of,
+    wide,
+    write_down,
+)
+from simlib.engines.kernel.wheel import put
+from simlib.engines.sizes import CLOSE_BYTES
+
+_CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
+_REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
+
+
+def enter(w: Fleet, i: int, connection: int, now: float) -> float:
+    """Return when a handshake that arrives now will be done; -1: it is refused."""
+    run, rules, number = w.run[0], w.server[0], number_of(w, i)
+    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
+    if run.tells == 0:
+        return now
+    while run.queued > 0 and w.queue_s[0] <= now:
+        run.queued -= 1
+        last_s = w.queue_s[run.queued]
+        w.queue_s[run.queued] = inf
+        if run.queued > 0:
+            occupy(w.queue_s, last_s)
+    begin_s = begins_s(w.free_s, now)
+    if not may_enter(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now) or (
+        begin_s > now and run.queued >= rules.backlog
+    ):
+        write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, wide(0), now)
+        return -1.0
+    done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
+    occupy(w.free_s, done_s + resync_s(rules, run.slowness))
+    run.accept_arrival_s = take(run.accept_arrival_s, now, w.accepts[0])
+    run.taken += 1
+    if begin_s > now:
+        count(w, now, QUEUED)
+        count(w, begin_s, SERVED)
+        if w.queue_s.size > 1:
+            join(w.queue_s, run.queued, begin_s)
+            run.queued += 1
+    if calls_for_step(run.queued, run.steps, run.ready_s, rules.scaling, now):
+        _scale(w, now)
+    return float(done_s)
+
+
+def _scale(w: Fleet, now: float) -> None:
+    """Let more workers come."""
+    run, scaling = w.run[0], w.server[0].scaling
+    run.steps += 1
+    run.ready_s = now + scaling.delay_s
+    for _ in range(scaling.workers):
+        join(w.free_s, run.workers, run.ready_s)
+        run.workers += 1
+
+
+# --- ends of connections -----------------------------------------------------------------
+
+
+def shun(w: Fleet, i: int, now: float) -> None:
+    """End a connection that opens while a fault ends all that do: by the one that began first."""
+    first = _shunned_by(w, i, now)
+    if first >= 0:
+        shut(w, i, first, now)
+
+
+def _shunned_by(w: Fleet, i: int, now: float) -> int:
+    first = -1
+    for k in range(w.run[0].faults):
+        if (
+            _shuns(w, k, now)
+            and hits(w, k, i)
+            and (first < 0 or w.faults[k].start_s < w.faults[first].start_s)
+        ):
+            first = k
+    return first
+
+
+def _shuns(w: Fleet, k: int, now: float) -> bool:
+    # Only the server that was told does: one that starts afresh knows nothing of it.
+    return bool(w.marks[k].shunned_by == w.run[0].generation + 1 and now < w.faults[k].stop_s)
+
+
+def shut(w: Fleet, i: int, fault: int, now: float) -> None:
+    """End a client's connection: the server forgets it, the client will hear."""
+    c = w.clients[i]
+    c.stage = DISMISSED
+    w.run[0].taken -= 1
+    write_down(w, i, c.draws + 1, wide(DID_SHUT), wide(0), 0.0, wide(0), now)
+    arrival_s = down_s(w, i, now, CLOSE_BYTES)
+    put(w.wheel, arrival_s, event(i, c.draws, BY_FAULT + fault))
+
+
+def is_open_for_server(w: Fleet, i: int, now: float) -> bool:
+    """Whether the server has a client's connection open, and has not only begun to work on it."""
+    return bool(w.clients[i].stage == TAKEN and w.lanes[i].done_s < now)
+
+
+def end_all(w: Fleet, fault: int, now: float) -> None:
+    """Let the server end the connections of the clients that a fault hits, now and from now on."""
+    run, f = w.run[0], w.faults[fault]
+    if run.crashes > 0:
+        return
+    if f.stop_s < inf:
+        w.marks[fault].shunned_by = run.generation + 1
+    for place in range(w.ghosts.size):
+        if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
+            shut_ghost(w, place, now)
+    found = 0
+    for i in range(run.clients):
+        if is_open_for_server(w, i, now) and hits(w, fault, i):
+            w.found[found] = i
+            found += 1
+    in_order(w.found, w.lanes, found)
+    for k in range(found):
+        shut(w, w.found[k], fault, now)
+
+
+def drain(w: Fleet, fault: int, now: float) -> None:
+    """Let the server end connections one by one until the fault's end, client by client."""
+    run, f = w.run[0], w.faults[fault]
+    if run.crashes > 0:
+        return
+    found = 0
+    for place in range(w.ghosts.size):
+        if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
+            w.found[found] = place
+            w.ghosts[place].rank = (w.ghosts[place].client << 32) + w.ghosts[place].connection
+            found += 1
+    in_order(w.found, w.ghosts, found)
+    leaving = found
+    for i in range(run.clients):
+        leaving += is_open_for_server(w, i, now) and hits(w, fault, i)
+    ghost = ended = 0
+    for i in range(run.clients):
+        while ghost < found and w.ghosts[w.found[ghost]].client == i:
+            place = w.found[ghost]
+            ghost += 1
+            ended += 1
+            time_s = now + (f.stop_s - now) * ended / leaving
+            put(w.wheel, time_s, event(place, w.ghosts[place].turn, GHOST_SHUT))
+        if is_open_for_server(w, i, now) and hits(w, fault, i):
+            ended += 1
+            time_s = now + (f.stop_s - now) * ended / leaving
+            put(w.wheel, time_s, event(i, w.clients[i].draws, SHUT_BY + fault))
+
+
+def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
+    """End a connection whose turn in a drain has come, if the server has it still."""
+    c = w.clients[i]
+    if is_due(c.draws, what) and c.state in (_CONNECTING, _OPEN):
+        if c.stage == TAKEN:
+            shut(w, i, fault, now)
+        return
+    for place in range(w.ghosts.size):
+        ghost = w.ghosts[place]
+        if ghost.client == i and is_due(ghost.connection - 1, what) and ghost.stage == TAKEN:
+            shut_ghost(w, place, now)
+            return
+
+
+# --- handshakes and connections whose clients have gone ----------------------------------
+
+
+def send_ghost(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
+    """Let a handshake arrive after its client has given it up."""
+    place = _new_ghost(w, i, connection, SENT)
+    if w.run[0].has_lanes:
+        w.lanes[i].ghost = place
+    put(w.wheel, arrival_s, event(place, w.ghosts[place].turn, GHOST))
+
+
+def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None:
+    """Let a client close what it has, and the server learn of it when it does.
+
+    ``leaves``: not because of a time-out, so that its request may be on its way still.
+    """
+    run, c = w.run[0], w.clients[i]
+    stage = c.stage
+    c.stage = GREETED
+    if run.has_lanes == 0 or stage == GREETED:
+        return
+    lane = w.lanes[i]
+    end_s = up_s(w, i, now, 0)
+    if (stage == TAKEN and run.tracks) or (stage == SENT and leaves and lane.ghost < 0):
+        lane.ghost = _new_ghost(w, i, connection, stage)
+    if lane.ghost < 0:
+        return
+    ghost = w.ghosts[lane.ghost]
+    ghost.born_s, ghost.used_s, ghost.lost = lane.born_s, lane.used_s, lane.lost
+    if run.tracks:
+        put(w.wheel, end_s, event(lane.ghost, ghost.turn, GHOST_END))
+    if stage == TAKEN:
+        _open_later(w, lane.ghost, lane.done_s, now)
+
+
+def haunt(w: Fleet, place: int, now: float) -> None:
+    """Let a handshake whose client has gone arrive."""
+    run, ghost = w.run[0], w.ghosts[place]
+    i = ghost.client
+    if i >= 0 and waits_for(w, place):
+        # Its client gives it up at this very moment, a little later.
+        put(w.wheel, now, event(place, ghost.turn, GHOST))
+        return
+    if i >= 0 and run.rejects > 0 and strikes(w, _REJECT, i, now) >= 0:
+        answer_nobody(w, place, now)
+        bury(w, place)
+        return
+    if i < 0 or run.crashes > 0:
+        bury(w, place)
+        return
+    done_s = enter(w, i, ghost.connection, now)
+    if done_s < 0.0 or run.tracks == 0:
+        bury(w, place)
+        return
+    ghost.stage = TAKEN
+    ghost.generation = run.generation
+    if now < done_s:
+        _open_later(w, place, done_s, now)
+    elif run.tracks > 1:
+        ghost.done_s = now
+        open_ghost(w, place, now)
+
+
+def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
+    """Let a connection open for a client that has gone, where something may end it then."""
+    ghost = w.ghosts[place]
+    ghost.done_s = done_s
+    if w.run[0].tracks > 1 and now <= done_s:
+        put(w.wheel, done_s, event(place, ghost.turn, GHOST_DONE))
+
+
+def open_ghost(w: Fleet, place: int, now: float) -> None:
+    """Open a connection for a client that has gone; end it while a fault ends all that open."""
+    ghost = w.ghosts[place]
+    if ghost.generation != w.run[0].generation:
+        return
+    write_down(w, ghost.client, ghost.connection, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
+    if _shunned_by(w, ghost.client, now) >= 0:
+        shut_ghost(w, place, now)
+
+
+def shut_ghost(w: Fleet, place: int, now: float) -> None:
+    """End a connection whose client has gone, as any other."""
+    ghost = w.ghosts[place]
+    if ghost.generation == w.run[0].generation:
+        write_down(w, ghost.client, ghost.connection, wide(DID_SHUT), wide(0), 0.0, wide(0), now)
+    end_ghost(w, place)
+
+
+def end_ghost(w: Fleet, place: int) -> None:
+    """Let the server forget a ghost."""
+    if w.ghosts[place].generation == w.run[0].generation:
+        w.run[0].taken -= 1
+    bury(w, place)
+
+
+def waits_for(w: Fleet, place: int) -> bool:
+    """Whether a ghost's client has not given it up yet."""
+    ghost = w.ghosts[place]
+    c = w.clients[ghost.client]
+    return bool(c.state == _CONNECTING and ghost.connection == c.draws + 1)
+
+
+def _is_open_ghost(w: Fleet, place: int, now: float) -> bool:
+    ghost = w.ghosts[place]
+    return bool(
+        ghost.client >= 0
+        and ghost.stage == TAKEN
+        and ghost.generation == w.run[0].generation
+        and ghost.done_s < now
+    )
+
+
+def _new_ghost(w: Fleet, i: int, connection: int, stage: int) -> int:
+    run = w.run[0]
+    place = run.ghost_free
+    ghost = w.ghosts[place]
+    run.ghost_free = ghost.next
+    ghost.client = i
+    ghost.connection = connection
+    ghost.stage = stage
+    ghost.generation = run.generation
+    return int(place)
+
+
+def bury(w: Fleet, place: int) -> None:
+    """Free a ghost's place; events of it that are still to come are passed by."""
+    ghost = w.ghosts[place]
+    ghost.client = -1
+    ghost.turn += 1
+    if ghost.turn <= LAST_TURN:
+        # A place whose turns are used up stays empty: no two of its ghosts have the same turn.
+        ghost.next = w.run[0].ghost_free
+        w.run[0].ghost_free = place
+
+
+def in_order(found: Any, records: Any, size: int) -> None:
+    """Sort places by the ranks of their records, by Shell's method: most are in order."""
+    gap = 1
+    while gap < size // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for place in range(gap, size):
+            i, free = found[place], place
+            while free >= gap and records[found[free - gap]].rank > records[i].rank:
+                found[free] = found[free - gap]
+                free -= gap
+            found[free] = i
+        gap //= 3

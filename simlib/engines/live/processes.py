@@ -1,0 +1,168 @@
+"""Server processes of a live run: started, listening, killed, and always reaped.
+
+Interpreters start slowly, so one is started ahead for each time the scenario has the server
+come back; it listens only when told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+from collections import deque
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from simlib.core.errors import EngineError
+from simlib.core.events import ServerEvent
+from simlib.engines import operator as orders
+
+START_TIMEOUT_S = 30.0
+#: Names the lines of a log that are no decisions.
+STANDSTILL = "standstill"
+
+
+class ServiceProcess:
+    """One server process, from its start to its end."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, errors: Path) -> None:
+        self._process = process
+        self.log = log
+        self._errors = errors
+        self._killed = False
+
+    @classmethod
+    async def start(cls, order: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
+        """Start a process and wait until it could listen."""
+        log, errors = folder / f"service-{number}.log", folder / f"service-{number}.err"
+        with errors.open("wb") as error_file:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "simlib.engines.live.service",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=error_file,
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+        service = cls(process, log, errors)
+        try:
+            service._write(json.dumps(order | {"log": str(log)}))
+            await service._read_line("ready")
+        except BaseException:
+            await service.end()
+            raise
+        return service
+
+    async def listen(self) -> int:
+        """Have it listen; return its port."""
+        self._write("listen")
+        return int(await self._read_line("its port"))
+
+    def order(self, event: ServerEvent) -> None:
+        """Have it carry out an order of the operator."""
+        if not self._killed:
+            self._write(json.dumps(orders.encode(event)))
+
+    def kill(self) -> None:
+        """Kill it outright (SIGKILL)."""
+        # Once only: a second kill would reap the process before asyncio's watcher does.
+        if not self._killed:
+            self._killed = True
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.kill()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.communicate()
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+
+    async def _read_line(self, what: str) -> str:
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                line = (await self._process.stdout.readline()).decode().strip()
+        except TimeoutError:
+            raise EngineError(
+                f"the server process did not say {what} within {START_TIMEOUT_S:g} s"
+            ) from None
+        if not line:
+            told = self._errors.read_text(errors="replace").strip().splitlines()
+            last = told[-1] if told else "it wrote no error"
+            raise EngineError(f"the server process ended before it said {what}: {last}")
+        return line
+
+
+class Processes:
+    """The server of a live run: the process that serves, and those that stand by."""
+
+    def __init__(self, server: dict[str, Any], seed: int, folder: Path) -> None:
+        #: One key for all: a cookie holds across a restart, as behind a load balancer.
+        self.password = secrets.token_urlsafe()
+        self._order = {
+            "server": server,
+            "seed": seed,
+            "secret": secrets.token_urlsafe(32),
+            "password": self.password,
+        }
+        self._folder = folder
+        self._standby: deque[ServiceProcess] = deque()
+        self._all: list[ServiceProcess] = []
+        self._serving: ServiceProcess | None = None
+
+    async def prepare(self, count: int) -> None:
+        """Start processes ahead."""
+        for _ in range(count):
+            service = await ServiceProcess.start(self._order, self._folder, len(self._all))
+            self._all.append(service)
+            self._standby.append(service)
+
+    async def listen(self) -> int:
+        """Have the next process serve; return its port."""
+        if not self._standby:
+            await self.prepare(1)  # a crash that the scenario did not foresee
+        self._serving = self._standby.popleft()
+        return await self._serving.listen()
+
+    def order(self, event: ServerEvent) -> None:
+        """Have the process that serves carry out an order of the operator."""
+        if self._serving is not None:
+            self._serving.order(event)
+
+    def kill(self) -> None:
+        """Kill the process that serves."""
+        if self._serving is not None:
+            self._serving.kill()
+
+    async def end(self) -> None:
+        """Kill all and wait until they are gone."""
+        for service in self._all:
+            service.kill()
+        async with AsyncExitStack() as stack:  # if one cannot be waited for, the others are
+            for service in self._all:
+                stack.push_async_callback(service.end)
+
+    def log_lines(self) -> list[list[Any]]:
+        """Return what the processes decided: loop time, name, client, connection and the rest."""
+        return [line for line in self._all_lines() if line[1] != STANDSTILL]
+
+    def standstills(self) -> list[tuple[float, float]]:
+        """Return when the processes could not act, in loop time, and how long."""
+        return [(line[0], line[2]) for line in self._all_lines() if line[1] == STANDSTILL]
+
+    def _all_lines(self) -> list[list[Any]]:
+        lines: list[list[Any]] = []
+        for service in self._all:
+            if service.log.exists():
+                text = service.log.read_text()
+                # A kill can leave half a line behind.
+                lines += [json.loads(line) for line in text.splitlines(True) if line[-1] == "\n"]
+        return lines

@@ -1,0 +1,295 @@
+"""A loopback TCP proxy between the real ends, with the network and the faults of the scenario.
+
+It delays and holds what passes by the same `Crossing` as the simulation, refuses, cuts and
+rejects by the same `Timeline`. Whose connection it is, and on which route, it reads from the
+first line that the client sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from math import inf
+from typing import Any
+
+from simlib.core.crossing import Crossing, Passage
+from simlib.core.draws import Stream
+from simlib.core.faults import Fault, Route, Timeline
+from simlib.engines import retry_after as hints
+from simlib.engines import sockets
+from simlib.engines.live.clock import WallClock
+from simlib.engines.sizes import ANSWER_BYTES
+
+_FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
+_LONGEST_HEAD_BYTES = 8192
+_CLOSE_TIMEOUT_S = 10.0
+_RESETS_AT_ONCE = 10
+
+
+class Proxy:
+    """Listens for clients and passes what they say on to the server."""
+
+    def __init__(self, clock: WallClock, timeline: Timeline, crossings: list[Crossing]) -> None:
+        self.clock = clock
+        self.timeline = timeline
+        self.crossings = crossings
+        #: Where the server is; its port is None while it is down.
+        self.server_host = "127.0.0.1"
+        self.server_port: int | None = None
+        #: Clients that do not name themselves in what they send, by the port they come from.
+        self.expected: dict[int, int] = {}
+        self.pipes: set[Pipe] = set()
+        #: What was sent into a black hole without an end: sent again when a fault stops.
+        self.held: list[tuple[Callable[..., None], Any]] = []
+        self._listener: asyncio.Server | None = None
+        self._empty = asyncio.Event()
+
+    async def listen(self) -> int:
+        """Start to listen on a free loopback port and return it."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(lambda: Pipe(self), "127.0.0.1", 0, backlog=4096)
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self, index: int) -> None:
+        """End the connections that a fault's start ends."""
+        cuts = self.timeline.cuts
+        self._reset([p for p in self.pipes if p.client >= 0 and cuts(index, p.client, p.route)])
+
+    def _reset(self, pipes: list[Pipe]) -> None:
+        # A few at a time: to end 500 connections takes 80 ms, and timers ring in between.
+        for pipe in pipes[:_RESETS_AT_ONCE]:
+            pipe.reset()
+        if len(pipes) > _RESETS_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._reset, pipes[_RESETS_AT_ONCE:])
+
+    def release(self) -> None:
+        """Send again what is held."""
+        held, self.held = self.held, []
+        for send_again, arguments in held:
+            send_again(*arguments)
+
+    async def close(self) -> None:
+        """End every connection and stop listening."""
+        if self._listener is not None:
+            await sockets.stop_listening([self._listener])
+        if self.pipes:
+            self._empty.clear()
+            for pipe in list(self.pipes):
+                pipe.reset()
+            await asyncio.wait_for(self._empty.wait(), _CLOSE_TIMEOUT_S)
+
+    def forget(self, pipe: Pipe) -> None:
+        """Let go of a pipe whose two sides have ended."""
+        self.expected.pop(pipe.port, None)
+        self.pipes.discard(pipe)
+        if not self.pipes:
+            self._empty.set()
+
+
+class Pipe(asyncio.Protocol):
+    """One client's connection through the proxy: this is its client's side."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+        self._clock = proxy.clock
+        self.client = -1
+        self.port = 0
+        self.route = Route.WEBSOCKET
+        self._passage: Passage | None = None
+        self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
+        self._head = b""
+        self._connected = False
+        self._cut = False
+        self._down: asyncio.Transport | None = None
+        self._up: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[Any] | None = None
+
+    # --- the client's side ---------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take in a client."""
+        assert isinstance(transport, asyncio.Transport)
+        self._down = transport
+        self.port = transport.get_extra_info("peername")[1]
+        self._proxy.pipes.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the client sent."""
+        if self._connected:
+            self._send(Stream.UP, len(data), self._write_up, data)
+            return
+        self._head += data
+        if self.client < 0 and b"\r\n" in self._head:
+            self._begin()
+        if len(self._head) > _LONGEST_HEAD_BYTES:
+            self.reset()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass the client's end on, after what it sent before."""
+        self._down = None
+        if self._connected and not self._cut:
+            self._send(Stream.UP, 0, self._end_up)
+        else:
+            self._end_up()
+
+    # --- the way through -----------------------------------------------------------------
+
+    def _begin(self) -> None:
+        match = _FIRST_LINE.match(self._head)
+        if self.port in self._proxy.expected:
+            self.client = self._proxy.expected[self.port]
+        elif match is not None and int(match[2]) < len(self._proxy.crossings):
+            self.client = int(match[2])
+            self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
+        else:
+            self.reset()
+            return
+        self._reach()
+
+    def _reach(self) -> None:
+        now, proxy = self._clock.now_s, self._proxy
+        crossing = proxy.crossings[self.client]
+        self._passage = Passage(crossing, self.route, now)
+        connected_s = crossing.connect(self.route, now)
+        if connected_s == inf and self._passage.holds(Stream.UP, now):
+            proxy.held.append((self._reach, ()))
+            return
+        down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
+        self._clock.at(connected_s, self.reset if down else self._connect)
+
+    def _connect(self) -> None:
+        if self._down is None or self._cut:
+            return
+        self._connected = True
+        self._send(Stream.UP, len(self._head), self._request)
+
+    def _request(self) -> None:
+        now = self._clock.now_s
+        fault = self._proxy.timeline.rejection(self.client, self.route, now)
+        if fault is not None:
+            self._send(Stream.DOWN, ANSWER_BYTES, self._reject, fault)
+            return
+        self._connecting = asyncio.get_running_loop().create_task(self._reach_server())
+
+    async def _reach_server(self) -> None:
+        try:
+            host, port = self._proxy.server_host, self._proxy.server_port
+            if port is None:
+                raise ConnectionRefusedError
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: _ServerSide(self), host, port)
+        except OSError:
+            self.reset()
+
+    def _reject(self, fault: Fault) -> None:
+        if self._down is not None:
+            phrase = HTTPStatus(fault.status).phrase if fault.status in _STATUSES else "Rejected"
+            hint_s = fault.retry_after_s
+            hint = f"Retry-After: {hints.written(hint_s)}\r\n" if hint_s else ""
+            self._down.write(
+                f"HTTP/1.1 {fault.status} {phrase}\r\n{hint}"
+                "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+            )
+            self._down.close()
+
+    def _send(
+        self, way: Stream, size_bytes: int, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Call a function when what is sent now has crossed the network."""
+        assert self._passage is not None
+        now = self._clock.now_s
+        arrival_s = self._passage.send(way, now, size_bytes)
+        if arrival_s == inf and self._passage.holds(way, now):
+            self._waiting[way] += 1
+            again = (self._send, (way, size_bytes, function, *arguments))
+            self._proxy.held.append((self._arrive, (way, *again)))
+            return
+        if arrival_s <= now and not self._waiting[way]:
+            function(*arguments)
+            return
+        self._waiting[way] += 1
+        self._clock.at(arrival_s, self._arrive, way, function, arguments)
+
+    def _arrive(self, way: Stream, function: Callable[..., None], arguments: Any) -> None:
+        self._waiting[way] -= 1
+        if not self._cut:
+            function(*arguments)
+
+    def _write_up(self, data: bytes) -> None:
+        if self._up is None:
+            self._head += data  # the server is not reached yet; this follows the handshake
+        else:
+            self._up.write(data)
+
+    def _write_down(self, data: bytes) -> None:
+        if self._down is not None:
+            self._down.write(data)
+
+    def _end_up(self) -> None:
+        if self._up is not None:
+            self._up.close()
+        self._forget_if_done()
+
+    def _end_down(self) -> None:
+        if self._down is not None:
+            self._down.close()
+
+    # --- the server's side ---------------------------------------------------------------
+
+    def reached(self, transport: asyncio.Transport) -> None:
+        """Pass the handshake on, now that the server's side is there."""
+        self._up = transport
+        if self._cut:
+            sockets.reset(transport)
+            return
+        transport.write(self._head)
+        if self._down is None and not self._waiting[Stream.UP]:
+            transport.close()
+
+    def answered(self, data: bytes) -> None:
+        """Take in what the server sent."""
+        self._send(Stream.DOWN, len(data), self._write_down, data)
+
+    def left(self) -> None:
+        """Pass the server's end on, after what it sent before."""
+        self._up = None
+        if self._down is not None and not self._cut:
+            self._send(Stream.DOWN, 0, self._end_down)
+        self._forget_if_done()
+
+    def reset(self) -> None:
+        """End both sides at once, as a reset; what is on its way is lost."""
+        self._cut = True
+        for transport in (self._down, self._up):
+            if transport is not None:
+                sockets.reset(transport)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._forget_if_done()
+
+    def _forget_if_done(self) -> None:
+        if self._down is None and self._up is None:
+            self._proxy.forget(self)
+
+
+class _ServerSide(asyncio.Protocol):
+    """The server's side of a pipe."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._pipe.reached(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._pipe.answered(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pipe.left()
+
+
+_STATUSES = {status.value for status in HTTPStatus}

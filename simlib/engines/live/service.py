@@ -1,0 +1,366 @@
+"""The real server process: HTTP and WebSocket host of the core server, under uvicorn.
+
+Started by `simlib.engines.live.processes`. It reads its settings from the first line of standard
+input, binds and listens at the second, writes every decision to a log that outlives a kill, and
+ends when its standard input does: it cannot be left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
+from math import ceil, inf
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from simlib.core import events as ev
+from simlib.core.errors import EngineError
+from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
+from simlib.core.server import Server, ServerSettings
+from simlib.engines import operator as orders
+from simlib.engines import reasons
+from simlib.engines import retry_after as hints
+from simlib.engines.driver import Alarm
+from simlib.engines.live import codec
+from simlib.engines.live.clock import LoopClock, noting_standstills
+from simlib.engines.live.processes import STANDSTILL
+from simlib.scenario.scenario import build
+
+#: Nothing that this project's client sends is larger.
+MAX_FRAME_BYTES = 2_000_000
+_UNSUPPORTED = 1003
+_Where = tuple[int, int]
+#: What may stand in an address.
+_PARAMETERS = ("client", "connection", "channels")
+
+
+class Service:
+    """Carries out on real sockets what the core server decides."""
+
+    def __init__(self, settings: ServerSettings, order: dict[str, Any], clock: LoopClock) -> None:
+        self._settings = settings
+        self._server = Server(settings, order["seed"])
+        self._secret: str = order["secret"]
+        self._password: str = order["password"]
+        self._clock = clock
+        self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._alarm = Alarm(clock, self._woken)
+        self._sockets: dict[_Where, WebSocket] = {}
+        self._decisions: dict[_Where, asyncio.Future[ServerCommand]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def app(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                WebSocketRoute("/ws", self.websocket),
+                Route("/poll", self.poll),
+                Route("/messages", self.post, methods=["POST"]),
+                Route("/login", self.login, methods=["POST"]),
+                Route("/health", self.health),
+            ],
+            middleware=self._middleware(),
+            exception_handlers={EngineError: _refused},
+        )
+
+    def _middleware(self) -> list[Middleware]:
+        """Return the framework's signed session cookies, where there are sessions."""
+        lifetime_s = self._settings.session_lifetime_s
+        if lifetime_s == inf:
+            return []
+        return [
+            Middleware(
+                SessionMiddleware,
+                secret_key=self._secret,
+                session_cookie="simlib_session",
+                # The server core decides to the millisecond; this only must not be earlier.
+                max_age=ceil(lifetime_s) + 1,
+                same_site="strict",
+            )
+        ]
+
+    async def health(self, request: Request) -> Response:
+        """Say that the service is up."""
+        return Response("up")
+
+    async def login(self, request: Request) -> Response:
+        """Sign a user in: the right password gives a session, in a signed HttpOnly cookie."""
+        where = _where(request)
+        given = (await request.body()).decode(errors="replace")
+        if not secrets.compare_digest(given, self._password):
+            return Response("wrong password", 403)
+        answer = await self._decided(where, ev.Requested(*where, signs_in=True))
+        assert isinstance(answer, ev.Grant)
+        if answer.lifetime_s < inf:
+            request.session.update(user=where[0], signed_in_s=self._clock.now_s)
+        lifetime_s = answer.lifetime_s if answer.lifetime_s < inf else None
+        return JSONResponse({"lifetime_s": lifetime_s})
+
+    async def poll(self, request: Request) -> Response:
+        """Answer a poll with what is new in its channels."""
+        where = _where(request)
+        channels = codec.channels_of(request.query_params.get("channels", ""))
+        event = ev.Requested(*where, self._signed_in_s(request, where), channels=channels)
+        answer = await self._decided(where, event)
+        if isinstance(answer, ev.Refuse):
+            return _refusal(answer)
+        assert isinstance(answer, ev.Served)
+        return Response(codec.served_text(answer), media_type="application/json")
+
+    async def post(self, request: Request) -> Response:
+        """Take one message by HTTP."""
+        where = _where(request)
+        framed = codec.said(await request.body(), *where)
+        if not isinstance(framed, ev.Framed):
+            raise EngineError("only messages are posted")
+        event = ev.Requested(*where, self._signed_in_s(request, where), framed)
+        answer = await self._decided(where, event)
+        if isinstance(answer, ev.Refuse):
+            return _refusal(answer)
+        assert isinstance(answer, ev.Answer)
+        status = 429 if answer.reason == Reason.LIMITED else 200
+        return Response(codec.answer_text(answer), status, media_type="application/json")
+
+    async def websocket(self, websocket: WebSocket) -> None:
+        """Take one handshake and, if it is admitted, its connection."""
+        await websocket.receive()  # the handshake itself
+        if _is_cross_site(websocket):
+            await websocket.send_denial_response(Response("cross-site", 403))
+            return
+        try:
+            where = _where(websocket)
+        except EngineError as error:
+            await websocket.send_denial_response(Response(str(error), 400))
+            return
+        decision = self._expect(where)
+        self._carry_out(self._tell(ev.Arrived(*where, self._signed_in_s(websocket, where))))
+        try:
+            if not decision.done() and await _left_first(websocket, decision):
+                return
+            command = decision.result()
+            if isinstance(command, ev.Refuse):
+                await websocket.send_denial_response(_refusal(command))
+                return
+            self._sockets[where] = websocket
+            await websocket.accept()
+            await self._listen(websocket, where)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._decisions.pop(where, None)
+            self._sockets.pop(where, None)
+            self._carry_out(self._tell(ev.Ended(*where)))
+
+    async def _listen(self, websocket: WebSocket, where: _Where) -> None:
+        while True:
+            try:
+                event = codec.said(await websocket.receive_text(), *where)
+            except (EngineError, KeyError):
+                self._write(self._clock.now_s, ev.Ended(*where), "garbage")
+                await websocket.close(_UNSUPPORTED)
+                return
+            self._carry_out(self._tell(event))
+
+    def heard(self, query: bytes) -> None:
+        """Note a ping, which the library has answered."""
+        with suppress(EngineError, KeyError, ValueError):
+            client, connection = _numbers(QueryParams(query))
+            self._carry_out(self._tell(ev.Heard(client, connection)))
+
+    def order(self, line: str) -> None:
+        """Carry out an order of the operator."""
+        self._carry_out(self._tell(orders.decode(json.loads(line))))
+
+    def _signed_in_s(self, connection: Any, where: _Where) -> float:
+        """Return when the cookie's session began; -inf: there is none, or it is another user's."""
+        if self._settings.session_lifetime_s == inf:
+            return inf
+        session = connection.session
+        return float(session["signed_in_s"]) if session.get("user") == where[0] else -inf
+
+    async def _decided(self, where: _Where, event: ServerEvent) -> ServerCommand:
+        """Tell the server of a request and return its decision."""
+        decision = self._expect(where)
+        self._carry_out(self._tell(event))
+        try:
+            return await decision
+        finally:
+            self._decisions.pop(where, None)
+
+    def _expect(self, where: _Where) -> asyncio.Future[ServerCommand]:
+        decision = self._decisions[where] = asyncio.get_running_loop().create_future()
+        return decision
+
+    def _tell(self, event: ServerEvent) -> list[ServerCommand]:
+        now = self._clock.now_s
+        if isinstance(event, ev.Arrived):
+            self._write(now, event, "arrived")
+        commands = self._server.handle(event, now)
+        for command in commands:
+            self._write(now, command, type(command).__name__.lower())
+        self._alarm.set(self._server.deadline)
+        return commands
+
+    def note_standstill(self, start_s: float, length_s: float) -> None:
+        """Log a time in which this process could not act."""
+        self._write_line([start_s, STANDSTILL, length_s])
+
+    def _write(self, now: float, what: Any, name: str) -> None:
+        line = [now, name, what.client, what.connection]
+        if isinstance(what, ev.Answer):
+            line += [what.message, what.reason]
+        elif isinstance(what, ev.Refuse):
+            line += [NONE, reasons.of_status(what.status)]
+        self._write_line(line)
+
+    def _write_line(self, line: list[Any]) -> None:
+        os.write(self._log, (json.dumps(line) + "\n").encode())
+
+    def _carry_out(self, commands: list[ServerCommand]) -> None:
+        for command in commands:
+            where = (command.client, command.connection)
+            decision = self._decisions.get(where)
+            if decision is not None and not decision.done():
+                decision.set_result(command)
+            elif isinstance(command, (ev.Answer, ev.Push, ev.Shut)):
+                self._spawn(self._send(where, command))
+
+    async def _send(self, where: _Where, command: ev.Answer | ev.Push | ev.Shut) -> None:
+        websocket = self._sockets.get(where)
+        if websocket is None:
+            return
+        try:
+            if isinstance(command, ev.Answer):
+                await websocket.send_text(codec.answer_text(command))
+            elif isinstance(command, ev.Push):
+                await websocket.send_text(codec.push_text(command))
+            else:
+                await websocket.close(command.code, codec.close_reason(command.hint_s))
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # it ended meanwhile; its own task will say so
+
+    def _woken(self) -> None:
+        self._carry_out(self._tell(ev.Wake()))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _left_first(websocket: WebSocket, decision: asyncio.Future[Any]) -> bool:
+    """Wait for the server's decision; True if the client went away before it."""
+    leaving = asyncio.ensure_future(websocket.receive())
+    await asyncio.wait({leaving, decision}, return_when=asyncio.FIRST_COMPLETED)
+    if decision.done():
+        leaving.cancel()
+        return False
+    return True
+
+
+def _where(connection: HTTPConnection) -> _Where:
+    """Return who asks; refuse whatever else stands in the address, such as a token."""
+    query = connection.query_params
+    for name in query:
+        if name not in _PARAMETERS:
+            raise EngineError(
+                f"{name} has no place in an address: addresses are logged, a session is a cookie"
+            )
+    return _numbers(query)
+
+
+def _numbers(query: Any) -> _Where:
+    try:
+        client, connection = int(query["client"]), int(query["connection"])
+    except (KeyError, ValueError) as error:
+        raise EngineError("the address must name client and connection") from error
+    if not (0 <= client < codec.NUMBER_LIMIT and 0 < connection < codec.NUMBER_LIMIT):
+        raise EngineError("client or connection is out of bounds")
+    return client, connection
+
+
+def _is_cross_site(websocket: WebSocket) -> bool:
+    """Whether a page of another site opens this connection with its visitor's cookie.
+
+    A browser always names the page's origin; who names none is no browser.
+    """
+    origin = websocket.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != websocket.headers.get("host")
+
+
+def _refusal(command: ev.Refuse) -> Response:
+    headers = {"Retry-After": hints.written(command.hint_s)} if command.hint_s > 0.0 else {}
+    return Response(status_code=command.status, headers=headers)
+
+
+def _listening_to_pings(service: Service) -> type[WebSocketsSansIOProtocol]:
+    class Protocol(WebSocketsSansIOProtocol):
+        def handle_ping(self) -> None:
+            super().handle_ping()
+            service.heard(self.scope["query_string"])
+
+    return Protocol
+
+
+async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
+    loop = asyncio.get_running_loop()
+    service = Service(settings, order, LoopClock(loop))
+    watches = settings.silence_timeout_s < inf
+    config = uvicorn.Config(
+        service.app(),
+        ws=_listening_to_pings(service) if watches else "websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+        ws_max_size=MAX_FRAME_BYTES,
+        lifespan="off",
+        log_level="critical",
+        access_log=False,
+        timeout_keep_alive=60,
+    )
+    listener = socket.create_server(("127.0.0.1", order.get("port", 0)), backlog=4096)
+    server = uvicorn.Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    print(listener.getsockname()[1], flush=True)
+    hearing = asyncio.ensure_future(asyncio.to_thread(_hear_orders, loop, service))
+    with noting_standstills(loop, service.note_standstill):
+        await asyncio.wait({serving, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    os._exit(0)
+
+
+def _hear_orders(loop: asyncio.AbstractEventLoop, service: Service) -> None:
+    for line in sys.stdin:
+        loop.call_soon_threadsafe(service.order, line)
+
+
+def main() -> None:
+    """Run the service: settings from the first line of standard input, the word from the second."""
+    order = json.loads(sys.stdin.readline())
+    settings = build(ServerSettings, order["server"])
+    print("ready", flush=True)
+    if sys.stdin.readline():
+        asyncio.run(_serve(settings, order))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""One real WebSocket connection: websockets' client protocol on an asyncio transport.
+
+The library's Sans-I/O client does the handshake and the framing; there is no task, no timer,
+no ping and no reconnect of its own, for those are the core's to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Origin
+from websockets.uri import parse_uri
+
+from simlib.core.events import Reason
+from simlib.engines import reasons
+from simlib.engines import retry_after as hints
+from simlib.engines.live import codec
+
+MAX_FRAME_BYTES = 2_000_000
+_UNSUPPORTED = 1003
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+class Listener(Protocol):
+    """Who hears of a connection."""
+
+    def opened(self) -> None:
+        """Hear that the connection is open."""
+
+    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+        """Hear that the attempt failed, with the answer's status, or 0."""
+
+    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+        """Hear that the open connection ended, with the close code that came, or 0."""
+
+    def text(self, data: bytes) -> None:
+        """Hear a text frame."""
+
+    def pong(self) -> None:
+        """Hear the answer to a ping."""
+
+    def odd(self, sentence: str) -> None:
+        """Hear of something that the server said and that was ignored."""
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """A client's connection, or its attempt at one."""
+
+    def __init__(self, uri: str, cookie: str, listener: Listener, gone: Callable[[], None]) -> None:
+        parsed = parse_uri(uri)
+        origin = Origin(f"http://{parsed.host}:{parsed.port}")
+        self._protocol = ClientProtocol(parsed, origin=origin, max_size=MAX_FRAME_BYTES)
+        self._cookie = cookie
+        self._listener = listener
+        self._gone = gone
+        self._transport: asyncio.Transport | None = None
+        self._closed = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the handshake."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._closed:
+            transport.abort()
+            return
+        request = self._protocol.connect()
+        if self._cookie:
+            request.headers["Cookie"] = self._cookie
+        self._protocol.send_request(request)
+        self._write()
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what the server sent."""
+        self._protocol.receive_data(data)
+        self._handle_events()
+        self._write()
+
+    def eof_received(self) -> bool:
+        """Take in the end of the server's side."""
+        self._protocol.receive_eof()
+        self._handle_events()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell how it ended, unless it was closed from here."""
+        if self._protocol.state is not State.CLOSED:
+            self._protocol.receive_eof()
+        if not self._closed:
+            self._closed = True
+            if self._opened:
+                self._listener.lost(*self._why_lost())
+            else:
+                self._listener.failed(Reason.REFUSED, 0.0, 0)
+        self._gone()
+
+    _opened = False
+
+    def send_text(self, text: str) -> None:
+        """Send a text frame."""
+        if not self._closed and self._protocol.state is State.OPEN:
+            self._protocol.send_text(text.encode())
+            self._write()
+
+    def ping(self) -> None:
+        """Send a ping."""
+        if not self._closed and self._protocol.state is State.OPEN:
+            self._protocol.send_ping(b"")
+            self._write()
+
+    def _why_lost(self) -> tuple[Reason, float, int]:
+        received, sent = self._protocol.close_rcvd, self._protocol.close_sent
+        if received is not None:
+            hint_s = codec.close_hint_s(received.reason)
+            return reasons.of_code(received.code), hint_s, int(received.code)
+        # The library itself closed, for what it heard was no WebSocket.
+        return (Reason.PROTOCOL if sent is not None else Reason.RESET), 0.0, 0
+
+    def reject(self) -> None:
+        """End the connection since the other side says what it should not."""
+        self._closed = True
+        self._protocol.send_close(_UNSUPPORTED)
+        self._write()
+        self.close()
+        self._listener.lost(Reason.PROTOCOL, 0.0, 0)
+
+    def close(self) -> None:
+        """Give the connection up; nothing more is heard of it."""
+        self._closed = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _handle_events(self) -> None:
+        for event in self._protocol.events_received():
+            if self._closed:
+                return
+            if isinstance(event, Response):
+                self._answered()
+            elif isinstance(event, Frame):
+                self._framed(event)
+
+    def _framed(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.TEXT and frame.fin:
+            self._listener.text(bytes(frame.data))
+        elif frame.opcode is Opcode.PONG:
+            self._listener.pong()
+        elif frame.opcode is Opcode.CLOSE:
+            # Told now, not when the other side has also ended TCP, which is a round trip later.
+            self._write()
+            self.close()
+            self._listener.lost(*self._why_lost())
+        elif frame.opcode in _DATA:
+            self.reject()  # binary, or in pieces: nothing that the service sends
+
+    def _answered(self) -> None:
+        error = self._protocol.handshake_exc
+        if error is None:
+            self._opened = True
+            self._listener.opened()
+            return
+        reason, hint_s, status = Reason.PROTOCOL, 0.0, 0
+        if isinstance(error, InvalidStatus):
+            status = error.response.status_code
+            reason = reasons.of_status(status)
+            hint_s = hints.read(error.response.headers.raw_items(), self._listener.odd)
+        self.close()
+        self._listener.failed(reason, hint_s, status)
+
+    def _write(self) -> None:
+        assert self._transport is not None
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()

@@ -1,0 +1,1 @@
+"""Many runs: replicated, swept, played on all processors, and kept."""

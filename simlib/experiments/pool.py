@@ -1,0 +1,275 @@
+"""Tasks on several processors or machines: here, as processes, or as Dask tasks on a cluster.
+
+Each task is a function and one argument. It ends with a value or with words of why it failed; that
+one failed does not lose the others. If a worker is killed, only what it had is played again: each
+of these tasks by itself, while the others go on; and at last, when nothing else runs, each that was
+killed by itself too, for it may have died for want of memory that others had. Workers are kept for
+many rounds of tasks, since starting them takes longer than a short round.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from simlib.core.errors import SettingsError
+
+#: Tasks go to a worker so many at a time, at most: one by one, the way there costs too much.
+_MOST_BATCH = 32
+#: And so many batches for each worker at least, so that all end at about the same time.
+_LEAST_BATCHES = 8
+_DIED = "died: its worker was killed each time, perhaps for want of memory"
+#: A worker looks so often whether who began the work is still there.
+_LOOK_S = 0.5
+
+Function = Callable[[Any], Any]
+#: Tasks that go to a worker together, with their numbers.
+Part = Sequence[tuple[int, Any]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: a value, or why there is none."""
+
+    index: int
+    value: Any = None
+    failure: str = ""
+
+
+#: Plays tasks: yields what becomes of each, as soon as it is known.
+Outcomes = Callable[[Function, Sequence[Any]], Iterator[Outcome]]
+#: Plays parts at the same time: yields each with its outcomes, or None if its worker was killed or
+#: if one of its tasks, it is not known which, could not be sent.
+_Play = Callable[[Sequence[Part]], Iterator[tuple[Part, list[Outcome] | None]]]
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of workers that cannot be."""
+    most = 64
+    if isinstance(workers, bool) or not isinstance(workers, int) or not 1 <= workers <= most:
+        raise SettingsError("workers", workers, f"must be a whole number from 1 to {most}")
+
+
+@contextmanager
+def working(workers: int | None = None, cluster: Any = None) -> Iterator[Outcomes]:
+    """Give what plays tasks, given a function and its arguments; end what it began.
+
+    Parameters
+    ----------
+    workers : int, optional
+        So many processes of this machine; 1: this one. By default one per processor.
+    cluster : str or distributed.Client, optional
+        The address of a Dask scheduler, or a client that is connected to one, instead. The
+        function must be importable by its name where the workers are.
+
+    Examples
+    --------
+    >>> with working(1) as outcomes:
+    ...     [each.value for each in outcomes(abs, [-1, 2])]
+    [1, 2]
+    """
+    if workers is not None:
+        check_workers(workers)
+    count = workers or os.cpu_count() or 1
+    if cluster is not None:
+        from simlib.engines.fleet.cluster import connected
+
+        with connected(cluster) as client:
+            yield partial(_on_cluster, client)
+    elif count == 1:
+        yield _here
+    else:
+        pool = _Pool(count)
+        try:
+            yield pool.outcomes
+            pool.end(kill=False)
+        finally:
+            pool.end(kill=True)
+
+
+def _here(function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+    return (_outcome(function, index, task) for index, task in enumerate(tasks))
+
+
+def _outcome(function: Function, index: int, task: Any) -> Outcome:
+    try:
+        return Outcome(index, function(task))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        return Outcome(index, failure=f"{type(error).__name__}: {error}")
+
+
+def _batch(function: Function, part: Part) -> list[Outcome]:
+    return [_outcome(function, index, task) for index, task in part]
+
+
+def _batches(tasks: Sequence[Any], workers: int) -> list[Part]:
+    size = max(1, min(_MOST_BATCH, len(tasks) // (workers * _LEAST_BATCHES)))
+    numbered = list(enumerate(tasks))
+    return [numbered[i : i + size] for i in range(0, len(numbered), size)]
+
+
+def _isolated(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
+    """Yield outcomes; a task is reported as killed only if it was when it was played alone."""
+    killed = yield from _round(play, parts)
+    singles = [[each] for part in killed if len(part) > 1 for each in part]
+    suspects = [part for part in killed if len(part) == 1]
+    suspects += yield from _round(play, singles)
+    for part in suspects:
+        # Twice: what is sent to a worker just as that dies is killed through no fault of its own.
+        killed = yield from _round(play, [part])
+        for [(index, _)] in (yield from _round(play, killed)):
+            yield Outcome(index, failure=_DIED)
+
+
+def _round(play: _Play, parts: Sequence[Part]) -> Generator[Outcome, None, list[Part]]:
+    """Yield the outcomes of parts; return those whose workers were killed."""
+    killed = []
+    for part, found in play(parts):
+        if found is None:
+            killed.append(part)
+        else:
+            yield from found
+    return killed
+
+
+def _failed(part: Part, error: BaseException | None) -> list[Outcome] | None:
+    """Return that a part could not be sent; of several tasks it is not known which, so None."""
+    if len(part) > 1:
+        return None
+    return [Outcome(index, failure=f"{type(error).__name__}: {error}") for index, _ in part]
+
+
+# --- processes ---------------------------------------------------------------------------
+
+
+class _Lane:
+    """One process, begun when there is something to do, and again if it died.
+
+    A pool of several processes would do, but loky gives up all of them when one dies.
+    """
+
+    def __init__(self) -> None:
+        self._executor: Any = None
+
+    def submit(self, function: Function, part: Part) -> Future[list[Outcome]]:
+        """Begin to play a part."""
+        try:
+            return self._submit(function, part)
+        except BrokenProcessPool:  # it died when it had nothing to do
+            self.end(kill=True)
+            return self._submit(function, part)
+
+    def _submit(self, function: Function, part: Part) -> Future[list[Outcome]]:
+        if self._executor is None:
+            # Not Python's own: its processes would run the caller's script again, from the top.
+            from loky import ProcessPoolExecutor
+
+            self._executor = ProcessPoolExecutor(1, initializer=_serve, initargs=(os.getpid(),))
+        future: Future[list[Outcome]] = self._executor.submit(_batch, function, part)
+        return future
+
+    def end(self, kill: bool) -> None:
+        """End the process: whatever it does, or once it has nothing left to do."""
+        if self._executor is not None:
+            self._executor.shutdown(kill_workers=kill)
+            self._executor = None
+
+
+class _Pool:
+    """Processes that are kept, each by itself, so that the death of one is not that of all."""
+
+    def __init__(self, count: int) -> None:
+        self._lanes = [_Lane() for _ in range(count)]
+
+    def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Yield outcomes, as soon as they are known."""
+        parts = _batches(tasks, len(self._lanes))
+        return _isolated(partial(self._play, function), parts)
+
+    def _play(
+        self, function: Function, parts: Sequence[Part]
+    ) -> Iterator[tuple[Part, list[Outcome] | None]]:
+        waiting, free = deque(parts), deque(self._lanes)
+        busy: dict[Future[list[Outcome]], tuple[_Lane, Part]] = {}
+
+        def begin() -> None:
+            while waiting and free:
+                lane, part = free.popleft(), waiting.popleft()
+                busy[lane.submit(function, part)] = lane, part
+
+        begin()
+        while busy:
+            ended = [(each, *busy.pop(each)) for each in wait(busy, None, FIRST_COMPLETED).done]
+            for future, lane, _ in ended:
+                if isinstance(future.exception(), BrokenProcessPool):
+                    lane.end(kill=True)
+                free.append(lane)
+            begin()  # before the caller takes its time over what ended
+            for future, _, part in ended:
+                yield part, _found(future, part)
+
+    def end(self, kill: bool) -> None:
+        """End the processes: whatever they do, or once they have nothing left to do."""
+        with ThreadPoolExecutor(len(self._lanes)) as threads:
+            list(threads.map(partial(_Lane.end, kill=kill), self._lanes))
+
+
+def _found(future: Future[list[Outcome]], part: Part) -> list[Outcome] | None:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return None if isinstance(error, BrokenProcessPool) else _failed(part, error)
+
+
+def _serve(parent: int) -> None:
+    """Leave Ctrl-C to whoever began the work, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # That a worker died is told with its task; a dump of its threads would only hide it.
+    faulthandler.disable()
+
+    def follow() -> None:
+        never = threading.Event()
+        while os.getppid() == parent:
+            never.wait(_LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+# --- a cluster ---------------------------------------------------------------------------
+
+
+def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+    """Yield outcomes of Dask tasks; Dask plays a few times what a worker had that died."""
+    workers = max(1, sum(client.nthreads().values()))
+    return _isolated(partial(_play_there, client, function), _batches(tasks, workers))
+
+
+def _play_there(
+    client: Any, function: Function, parts: Sequence[Part]
+) -> Iterator[tuple[Part, list[Outcome] | None]]:
+    from simlib.engines.fleet.cluster import distributed
+
+    dask = distributed()
+    futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
+    try:
+        for future in dask.as_completed(futures):
+            part = futures[future]
+            if future.status == "finished":
+                yield part, future.result()
+            elif isinstance(future.exception(), dask.scheduler.KilledWorker):
+                yield part, None
+            else:
+                yield part, _failed(part, future.exception())
+    finally:
+        client.cancel(list(futures))

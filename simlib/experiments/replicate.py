@@ -1,0 +1,288 @@
+"""Replications: one scenario under many seeds, and two scenarios under the same ones.
+
+Draws have addresses, so a seed is all that a replication needs, and the same seed gives two
+scenarios the same luck: then their difference is known much better than either of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isfinite, nan, sqrt
+
+import numpy as np
+import pandas as pd
+
+from simlib.core.draws import SEED_LIMIT
+from simlib.core.errors import SettingsError
+from simlib.experiments.run_cache import Cell, played
+from simlib.metrics.intervals import CONFIDENCE, Estimate, Floats, quantile
+from simlib.metrics.metrics import check_metric
+from simlib.scenario.scenario import Scenario
+from simlib.support.arguments import check_arguments
+from simlib.support.progress import Progress, shown
+
+#: Replications that a sequential stop begins with, and adds at a time; and the most by default.
+_FIRST, _MORE, MOST = 10, 5, 1000
+LEAST = 2
+#: Below this, a variance's gain from pairing may as well be luck.
+_LITTLE_GAIN = 1.2
+
+
+@dataclass(frozen=True, repr=False)
+class Replications:
+    """One scenario under many seeds: a row of metrics for each."""
+
+    scenario: Scenario
+    on: str
+    #: A row per replication, by its seed; the columns are those of `summary`.
+    table: pd.DataFrame
+    #: What a sequential stop said; empty without one.
+    note: str = ""
+
+    def values(self, metric: str) -> Floats:
+        """Return a metric of each replication, in the order of the seeds."""
+        return _numbers(self.table, metric)
+
+    def mean(self, metric: str) -> Estimate:
+        """Return the mean of a metric, with Student's interval.
+
+        Examples
+        --------
+        >>> found = replicate(Scenario(clients=3, duration_s=5), 3)
+        >>> found.mean("attempts").value
+        3.0
+        """
+        return t_interval(self.values(metric))
+
+    def quantile(self, metric: str, share: float) -> Estimate:
+        """Return a quantile of a metric over the replications, with its bootstrap interval."""
+        if not 0.0 < share < 1.0:
+            raise SettingsError("share", share, "must be between 0 and 1")
+        return quantile(self.values(metric), share)
+
+    @property
+    def means(self) -> pd.DataFrame:
+        """A row per metric: its mean, and the interval of that."""
+        names = [name for name in self.table.columns if name != "engine"]
+        rows = {name: self.mean(name) for name in names}
+        return pd.DataFrame.from_dict(
+            {name: (each.value, each.low, each.high) for name, each in rows.items()},
+            orient="index",
+            columns=["mean", "low", "high"],
+        )
+
+    def __repr__(self) -> str:
+        head = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
+        return "\n".join([head, *filter(None, [self.note]), self.means.round(4).to_string()])
+
+    def _repr_html_(self) -> str:
+        return self.means.round(4).to_html()
+
+
+@dataclass(frozen=True, repr=False)
+class Paired:
+    """Two scenarios under the same seeds: by how much a metric differs, and what pairing gained."""
+
+    metric: str
+    one: Replications
+    other: Replications
+
+    @cached_property
+    def difference(self) -> Estimate:
+        """The mean of other minus one, with the interval of the pairs' differences."""
+        return t_interval(self._differences)
+
+    @property
+    def variance_gain(self) -> float:
+        """How many times as many unpaired replications the same interval would take."""
+        if not np.isfinite(self._differences).all():
+            return nan
+        paired = float(self._differences.var(ddof=1))
+        apart = sum(float(each.values(self.metric).var(ddof=1)) for each in (self.one, self.other))
+        return apart / paired if paired else (inf if apart else 1.0)
+
+    @property
+    def _differences(self) -> Floats:
+        with np.errstate(invalid="ignore"):  # two that never end have no difference
+            return self.other.values(self.metric) - self.one.values(self.metric)
+
+    def __repr__(self) -> str:
+        found = self.difference
+        if not isfinite(found.value):
+            endless = int((~np.isfinite(self._differences)).sum())
+            return (
+                f"{self.metric}: no mean difference, since it is not finite in {endless} of "
+                f"{found.observations} pairs"
+            )
+        one, other = self.one.scenario.name, self.other.scenario.name
+        names = f"{other} minus {one}" if one != other else "the second minus the first"
+        return (
+            f"{self.metric}, {names}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}) "
+            f"from {found.observations} pairs\ncommon random numbers: {self._gain}"
+        )
+
+    @property
+    def _gain(self) -> str:
+        """Say what pairing gained, as little as that may be."""
+        gain = self.variance_gain
+        if gain == inf:
+            return "no variance at all, the difference is the same in every pair"
+        if gain < _LITTLE_GAIN:
+            return f"little gain here, variance {1.0 / gain:.3g} times the unpaired one"
+        return f"variance {gain:.3g} times less than unpaired"
+
+
+def t_interval(values: Floats) -> Estimate:
+    """Return a mean with Student's interval; what never comes in some replication makes it inf.
+
+    Examples
+    --------
+    >>> found = t_interval(np.array([1.0, 2.0, 3.0]))
+    >>> round(found.low, 3), found.value, round(found.high, 3)
+    (-0.484, 2.0, 4.484)
+    """
+    from scipy import stats
+
+    count = values.size
+    value = float(values.mean()) if count else nan
+    if count < LEAST or not isfinite(value):
+        return Estimate(value, nan, value if value == inf else nan, count)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1)) * float(values.std(ddof=1))
+    half /= sqrt(count)
+    return Estimate(value, value - half, value + half, count)
+
+
+def seeds(scenario: Scenario, count: int, first: int = 0) -> list[int]:
+    """Return the seeds of so many replications; the first one's is the scenario's."""
+    return [(scenario.seed + first + i) % SEED_LIMIT for i in range(count)]
+
+
+@check_arguments
+def replicate(
+    scenario: Scenario,
+    n: int | None = None,
+    *,
+    until: str | None = None,
+    metric: str = "time_to_recover_s_p95",
+    within: float = 0.05,
+    most: int = MOST,
+    on: str = "sim",
+    progress: Progress | None = None,
+) -> Replications:
+    """Play a scenario under many seeds.
+
+    Every run starts empty, so for numbers of the steady state (latency of a queue, availability
+    without faults) and for a storm's peak, which the clients' own start may exceed, give the
+    scenario a ``warm_up_s``; times to recover need none.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to play; the first replication has its seed, the others the next ones.
+    n : int, optional
+        How many replications, at least 2; 30 by default.
+    until : {"ci"}, optional
+        In the place of n: go on until the 95 % interval of the metric's mean is narrow enough.
+    metric : str
+        The metric that decides, a column of `summary`.
+    within : float
+        With ``until``: half of the interval is at most this share of the mean.
+    most : int
+        With ``until``: stop after so many replications in any case; ``note`` says so.
+    on : {"sim", "fleet"}
+        The engine.
+    progress : callable, optional
+        Called with the fraction done; by default a bar, in a terminal and in a notebook.
+
+    Raises
+    ------
+    SettingsError
+        If a number is out of range, or there is no such metric.
+
+    Examples
+    --------
+    >>> storm = Scenario(clients=20, duration_s=20)
+    >>> found = replicate(storm, until="ci", metric="attempts", within=0.1)
+    >>> found.note
+    'attempts is known within 0 % after 10 replications'
+    """
+    check_metric("metric", metric)
+    if until is None:
+        count = 30 if n is None else n
+        if not LEAST <= count <= 1_000_000:
+            raise SettingsError("n", count, f"must be a whole number from {LEAST}")
+        with shown(progress, f"playing {scenario.name}") as move:
+            return Replications(scenario, on, _played(scenario, count, 0, on, move, count))
+    if until != "ci" or n is not None:
+        raise SettingsError("until", until, 'must be "ci", in the place of n')
+    if not 0.0 < within < inf:
+        raise SettingsError("within", within, "must be a share of the mean, above 0")
+    if most < _FIRST:
+        raise SettingsError("most", most, f"must be a whole number from {_FIRST}")
+    with shown(progress, f"playing {scenario.name}") as move:
+        table = _played(scenario, _FIRST, 0, on, move, most)
+        while (off := _relative(t_interval(_numbers(table, metric)))) > within:
+            if len(table) >= most:
+                break
+            count = min(_MORE, most - len(table))
+            table = pd.concat([table, _played(scenario, count, len(table), on, move, most)])
+    known = "is not known" if off == inf else f"is known within {100 * off:.3g} %"
+    why = "" if off <= within else f", the most that was asked for ({100 * within:g} % was)"
+    return Replications(
+        scenario, on, table, f"{metric} {known} after {len(table)} replications{why}"
+    )
+
+
+@check_arguments
+def paired(
+    one: Scenario,
+    other: Scenario,
+    n: int = 30,
+    *,
+    metric: str = "time_to_recover_s_p95",
+    on: str = "sim",
+    progress: Progress | None = None,
+) -> Paired:
+    """Compare two scenarios under common random numbers.
+
+    Both are played under the same seeds, those of the first; the takes of luck that they share
+    cancel in the difference.
+
+    Examples
+    --------
+    >>> calm = Scenario(clients=3, duration_s=5)
+    >>> paired(calm, calm.replace(clients=4), 3, metric="attempts").difference.value
+    1.0
+    """
+    if not LEAST <= n <= 1_000_000:
+        raise SettingsError("n", n, f"must be a whole number from {LEAST}")
+    check_metric("metric", metric)
+    same = other.replace(seed=one.seed)
+    with shown(progress, f"playing {one.name} and {other.name}") as move:
+        first = _played(one, n, 0, on, lambda done: move(done / 2.0), n)
+        second = _played(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
+    return Paired(metric, Replications(one, on, first), Replications(same, on, second))
+
+
+def _played(
+    scenario: Scenario, count: int, first: int, on: str, move: Progress, of: int
+) -> pd.DataFrame:
+    rows = []
+    for i, seed in enumerate(seeds(scenario, count, first), first + 1):
+        rows.append({"seed": seed, **played(Cell(scenario.replace(seed=seed), on))})
+        move(i / of)
+    return pd.DataFrame(rows).set_index("seed")
+
+
+def _numbers(table: pd.DataFrame, metric: str) -> Floats:
+    check_metric("metric", metric)
+    return table[metric].to_numpy(np.float64)
+
+
+def _relative(found: Estimate) -> float:
+    """Return half of an interval as a share of its middle."""
+    half = (found.high - found.low) / 2.0
+    if not isfinite(half):
+        return inf
+    return half / abs(found.value) if found.value else (0.0 if half == 0.0 else inf)

@@ -1,0 +1,1 @@
+"""Which policy does a client have?"""

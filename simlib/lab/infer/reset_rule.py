@@ -1,0 +1,118 @@
+"""How a client counts its attempts: what resets the count, and whether a loss is counted.
+
+The waits say it: counted rightly, waits with the same number are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log
+
+import numpy as np
+import pandas as pd
+
+from simlib.lab.infer import sequences as chains
+from simlib.lab.infer.fit import BLUR_S, Fit
+from simlib.lab.infer.likelihood import Floats, Waits, log_likelihood
+from simlib.lab.infer.sequences import LOST, Counting
+
+#: Of the waits with one number so many may be strays.
+_STRAY = 0.2
+#: That losses are not counted is rare enough to need some evidence.
+_RARE = 20.0
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How a client counts its attempts, and how well each other way of counting would do."""
+
+    counting: Counting
+    scores: dict[Counting, float]
+
+    @property
+    def limits(self) -> list[tuple[float, float]]:
+        """Each length of open that may reset the count, and its score."""
+        best: dict[float, float] = {}
+        for each, score in self.scores.items():
+            best[each.stable_after_s] = max(score, best.get(each.stable_after_s, -inf))
+        return sorted(best.items())
+
+
+def guessed(followed: pd.DataFrame) -> Counting:
+    """Return the way of counting that makes waits with the same number most alike.
+
+    No policy is needed for it: of each number it asks in how few words its waits can be said, as
+    the bits of a file would be counted.
+    """
+    tried = chains.hypotheses(followed)
+    return min(tried, key=lambda each: _length(chains.numbered(followed, each)))
+
+
+def told(followed: pd.DataFrame, found: Fit, counting: Counting) -> Counted:
+    """Return how a client counts if its policy is known; as it was thought unless one is better."""
+    scores = {
+        each: _explained(chains.numbered(followed, each), found)
+        for each in chains.hypotheses(followed)
+    }
+    best = max(scores, key=lambda each: scores[each])
+    is_better = scores[best] > scores.get(counting, -inf) + 1e-6
+    return Counted(best if is_better else counting, scores)
+
+
+def known(waits: pd.DataFrame) -> Waits:
+    """Return the waits of which the one before is known too."""
+    found = Waits.of(waits)
+    return found.where(~np.isnan(found.previous_s))
+
+
+def _length(counted: pd.DataFrame) -> float:
+    """Return how long a description of all waits is, in nats; those without a number may be any."""
+    unhinted = counted[counted["retry_after_s"].isna()]
+    numbers = chains.fitted(counted)
+    longest_s = max(1.0, float(unhinted["wait_s"].max())) if len(unhinted) else 1.0
+    # Jitter may be drawn for each wait, or once for each client.
+    ways = [["attempt"], ["attempt", "client"]]
+    lengths = [_said(numbers, way, longest_s) for way in ways]
+    return min(lengths) + _apart(unhinted) + _any(unhinted, longest_s)
+
+
+def _apart(unhinted: pd.DataFrame) -> float:
+    """Return the length of the waits after losses that are not counted, a group of their own."""
+    lost_s = np.sort(unhinted.loc[unhinted["attempt"] == LOST, "wait_s"].to_numpy(np.float64))
+    longest_s = max(1.0, float(unhinted["wait_s"].max())) if len(unhinted) else 1.0
+    return _group_length(lost_s, longest_s) + _RARE if lost_s.size else 0.0
+
+
+def _any(unhinted: pd.DataFrame, longest_s: float) -> float:
+    """Return the length of the waits that nobody can number."""
+    return float((unhinted["attempt"] == 0).sum()) * log(longest_s)
+
+
+def _said(numbers: pd.DataFrame, by: Sequence[str], longest_s: float) -> float:
+    groups = numbers.groupby(list(by), sort=False)["wait_s"]
+    return sum(_group_length(np.sort(each.to_numpy(np.float64)), longest_s) for _, each in groups)
+
+
+def _group_length(wait_s: Floats, longest_s: float) -> float:
+    """Return the length of a place, of waits near to it, and of those that may be any."""
+    lengths = []
+    for near in range(wait_s.size - max(1, int(_STRAY * wait_s.size)), wait_s.size + 1):
+        if near > 0:
+            width_s = float((wait_s[near - 1 :] - wait_s[: wait_s.size - near + 1]).min())
+            width_s += 2.0 * BLUR_S
+            said = near * log(width_s) + (wait_s.size - near) * log(longest_s)
+            lengths.append(said + log(longest_s / width_s))
+    return min(lengths)
+
+
+def _explained(waits: pd.DataFrame, found: Fit) -> float:
+    """Return how likely all waits are; those without a number may be any."""
+    unhinted = waits[waits["retry_after_s"].isna()]
+    numbers = known(chains.fitted(waits))
+    if not len(numbers):
+        return -inf
+    longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0
+    likely = log_likelihood(found.best.rules, numbers, found.blur_s)
+    unsaid = int((unhinted["attempt"] >= 0).sum()) - len(numbers)
+    return likely - unsaid * log(longest_s) - _apart(unhinted)

@@ -1,0 +1,99 @@
+"""What inference found, in words."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from simlib.lab.infer.findings import Finding
+from simlib.lab.infer.fit import Fit
+from simlib.lab.infer.infer import Inference
+
+#: So many presets are named.
+_NEAREST = 3
+
+
+def inference_in_words(found: Inference) -> Group:
+    """Return what was told for a terminal: the policy, what the phases say, what is untold."""
+    seen = f": {found.attempts:,} attempts of {_counted(found.clients, 'client')}"
+    parts: list[RenderableType] = [Text.assemble((found.source, "bold"), seen), ""]
+    parts += [_verdict(found), ""]
+    if found.fit is not None:
+        parts += [_numbers(found.fit), "", _families(found.fit), ""]
+    told = [each for each in found.findings if each.is_told]
+    untold = [each for each in found.findings if not each.is_told]
+    if told:
+        parts += [_findings(told), ""]
+    if untold:
+        parts += [_untold(untold), ""]
+    if found.near:
+        nearest = ", ".join(f"{near.name} ({near.distance:.2g})" for near in found.near[:_NEAREST])
+        parts += [f"Nearest presets, by the share in which their waits differ: {nearest}.", ""]
+    return Group(*parts[:-1])
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _verdict(found: Inference) -> Text:
+    is_bad = found.policy is None
+    return Text(f"Policy: {found.verdict}.", "bold yellow" if is_bad else "bold")
+
+
+def _table(*names: str, right: tuple[str, ...] = ()) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left")
+    return table
+
+
+def _interval(low: float, high: float) -> str:
+    if not isfinite(low) and not isfinite(high):
+        return "-"
+    return f"at least {low:.4g}" if not isfinite(high) else f"{low:.4g} .. {high:.4g}"
+
+
+def _numbers(found: Fit) -> Table:
+    table = _table("setting", "value", "95 % interval", "", right=("value",))
+    for each in found.parameters:
+        value = f"{each.value:.4g}" if isfinite(each.value) else "-"
+        table.add_row(each.name, value, _interval(each.low, each.high), each.note)
+    return table
+
+
+def _families(found: Fit) -> Table:
+    """Return how the best families compare: the criterion above the best one's, and the test."""
+    right = ("BIC above", "outside", "late")
+    table = _table("family", *right, "agrees", right=right)
+    least = min(each.bic for each in found.candidates)
+    for each in found.candidates[:4]:
+        good = each.goodness
+        # Without jitter there is no place in a band, so no test of it either.
+        tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""
+        agrees = ("yes" if good.is_good else "no") + tested
+        above = f"{each.bic - least:,.0f}"
+        shares = (f"{share:.1%}" for share in (good.outside_fraction, good.late_fraction))
+        table.add_row(each.name, above, *shares, agrees)
+    return table
+
+
+def _findings(told: list[Finding]) -> Table:
+    table = _table("found", "value", "interval", "attempts", "", right=("value", "attempts"))
+    for each in told:
+        value = each.value if isinstance(each.value, str) else f"{each.value:.4g}"
+        words = (
+            "" if isinstance(each.value, str) and each.about.startswith("after ") else each.words
+        )
+        table.add_row(each.about, value, _interval(each.low, each.high), str(each.attempts), words)
+    return table
+
+
+def _untold(untold: list[Finding]) -> Table:
+    table = _table("not told", "why")
+    for each in untold:
+        table.add_row(each.about, each.words)
+    return table

@@ -1,0 +1,352 @@
+"""One connection of a client to the lab: websockets' server protocol on an asyncio transport.
+
+The library's Sans-I/O server does the handshake and the framing, and everything that a server of
+its own would hide is done here: no answer, late answers, resets, ends without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import ceil, inf, isnan
+from typing import Any, Protocol
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from simlib.engines import retry_after as hints
+from simlib.engines import sockets
+from simlib.lab.observe.observation import Attempt
+from simlib.lab.observe.protocols import Data, Greeting
+from simlib.lab.observe.script import ABRUPT, Kind, Phase
+
+#: The largest message that is taken from a client.
+MAX_MESSAGE_BYTES = 1_000_000
+#: A client has this long to answer a close before it is cut.
+CLOSE_TIMEOUT_S = 1.0
+_CLIENT_HELLO = 0x16
+_LONGEST_AGENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done to one attempt."""
+
+    phase: Phase
+    #: How many attempts of the client there were in this phase before.
+    turn: int = 0
+    #: A status in the place of what the phase does.
+    rejects: bool = False
+
+
+class Host(Protocol):
+    """Who decides on attempts and hears of them."""
+
+    greeting: Greeting
+    path: str
+
+    def now_s(self) -> float:
+        """Return the time since the beginning."""
+
+    def accepted(self, connection: Connection) -> Order | None:
+        """Hear of a new connection, give it its attempt, and say what is done to it."""
+
+    def opened(self, connection: Connection) -> None:
+        """Hear that a connection is open."""
+
+    def ended(self, connection: Connection) -> None:
+        """Hear that a connection is over."""
+
+    def closed(self, connection: Connection) -> None:
+        """Hear that a connection's socket is closed, the last of it."""
+
+    def odd(self, word: str, sentence: str) -> None:
+        """Hear of something that a WebSocket client would not do."""
+
+
+class _Frames(ServerProtocol):
+    """The library's protocol, which may be told to leave pings unanswered."""
+
+    answers_pings = True
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take in a frame; the library would answer a ping at once."""
+        if frame.opcode is Opcode.PING and not self.answers_pings:
+            self.events.append(frame)
+            return
+        super().recv_frame(frame)
+
+
+class Connection(asyncio.Protocol):
+    """A client's connection to the lab, from the accept to its end."""
+
+    attempt: Attempt
+
+    def __init__(self, host: Host, seat: int) -> None:
+        self._host = host
+        #: Which of the host's ports it came to.
+        self.seat = seat
+        self.source = ("", 0)
+        self._frames = _Frames(select_subprotocol=_first, max_size=MAX_MESSAGE_BYTES)
+        self._transport: asyncio.Transport | None = None
+        #: It does not read what it is sent.
+        self._is_full = False
+
+    # --- asyncio's side ------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take in a client."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.source = (transport.get_extra_info("peername") or ("", 0))[:2]
+        order = self._host.accepted(self)
+        if order is None:
+            self._transport = None
+            sockets.reset(transport)
+            return
+        self._order = order
+        self._frames.answers_pings = order.phase.kind is not Kind.NO_PONG
+        if order.phase.kind is Kind.REFUSE:
+            self.reset()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what the client sent."""
+        if self._transport is None:
+            return
+        if not self.attempt.bytes_in:
+            self._look_at(data)
+        self.attempt.bytes_in += len(data)
+        if self.attempt.detail == "tls":
+            return
+        self._frames.receive_data(data)
+        for event in self._frames.events_received():
+            if isinstance(event, Request):
+                self._requested(event)
+            elif isinstance(event, Frame):
+                self._framed(event)
+        if self._frames.handshake_exc is not None and isnan(self.attempt.request_s):
+            self._not_http()
+        if self._frames.close_sent is not None:
+            self._leave("us")  # unless the client was first: what it sent was no frame for us
+        self._write()
+
+    def eof_received(self) -> bool:
+        """Take in the end of the client's side."""
+        self._leave("client")
+        self._frames.receive_eof()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take in the end."""
+        self._host.closed(self)
+        if self._transport is None:
+            return
+        self._leave("client")
+        self._transport = None
+        if self._frames.state is not State.CLOSED:
+            self._frames.receive_eof()
+        self.attempt.close_code = self._close_code()
+        self.attempt.ended_s = self._host.now_s()
+        self._host.ended(self)
+
+    def pause_writing(self) -> None:
+        """Say nothing more to a client that does not read."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Speak again."""
+        self._is_full = False
+
+    # --- what the client says ------------------------------------------------------------
+
+    def _look_at(self, data: bytes) -> None:
+        if data[0] == _CLIENT_HELLO:
+            self.attempt.detail = "tls"
+            rule = (
+                "the client speaks TLS, and the lab does not: point it at ws:// instead of wss://"
+            )
+            self._host.odd("tls", rule)
+            self.reset()  # no line of it ever ends
+
+    def _not_http(self) -> None:
+        if self.attempt.detail != "tls":
+            self.attempt.detail = "garbage"
+            self._host.odd("garbage", "a client sent what is not HTTP; its connection was ended")
+        self._leave("us")
+
+    def _requested(self, request: Request) -> None:
+        self.attempt.request_s = self._host.now_s()
+        self.attempt.user_agent = ", ".join(request.headers.get_all("User-Agent"))[:_LONGEST_AGENT]
+        asked = request.path.partition("?")[0]
+        if asked.rstrip("/") != self._host.path.rstrip("/"):
+            sentence = (
+                f"a client asked for {asked[:80]}, not {self._host.path}: it is answered alike"
+            )
+            self._host.odd(f"path {asked[:80]}", sentence)
+        phase = self._order.phase
+        if self._order.rejects or phase.kind is Kind.STATUS:
+            self._reject(request, phase)
+        elif phase.kind is Kind.SLOW:
+            self._later(phase.delay_s, self._accept, request)
+        elif phase.kind is not Kind.SILENT:
+            self._accept(request)
+
+    def _framed(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PING:
+            self._pinged()
+        elif frame.opcode is Opcode.PONG:
+            self.attempt.pongs += 1
+        elif frame.opcode is Opcode.CLOSE:
+            # A close that answers ours does not change who ended it.
+            self._leave("client")
+        elif frame.fin and frame.opcode is Opcode.TEXT:
+            self._heard(bytes(frame.data).decode(errors="replace"))
+        elif frame.fin and frame.opcode is Opcode.BINARY:
+            self._heard(bytes(frame.data))
+
+    def _heard(self, data: Data) -> None:
+        heard = self._host.greeting.heard(data)
+        self.attempt.pongs += heard.is_pong
+        if heard.is_ping:
+            self._pinged()
+        if self._frames.answers_pings or not heard.is_ping:
+            self._say(heard.answers)
+
+    def _pinged(self) -> None:
+        attempt, since_s = self.attempt, self._host.now_s() - self.attempt.answered_s
+        attempt.pings += 1
+        if attempt.pings == 1:
+            attempt.first_ping_s = since_s
+        else:
+            attempt.ping_interval_s = (since_s - attempt.first_ping_s) / (attempt.pings - 1)
+
+    # --- what is done to it --------------------------------------------------------------
+
+    def _reject(self, request: Request, phase: Phase) -> None:
+        response = self._frames.reject(HTTPStatus.SERVICE_UNAVAILABLE, "The lab says no.\n")
+        known = {each.value for each in HTTPStatus}
+        response.status_code = phase.status
+        response.reason_phrase = HTTPStatus(phase.status).phrase if phase.status in known else "No"
+        if phase.retry_after_s and not self._order.rejects:
+            response.headers["Retry-After"], hint_s = _hint(phase, time.time())
+            self.attempt.retry_after_s = hint_s
+        self._frames.send_response(response)
+        self.attempt.answered_s = self._host.now_s()
+        self._leave("us")
+        self._write()
+
+    def _accept(self, request: Request) -> None:
+        response = self._frames.accept(request)
+        self._frames.send_response(response)
+        self.attempt.answered_s = self._host.now_s()
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self.attempt.detail = "http"
+            sentence = "a client asked by plain HTTP, without an upgrade: it got status"
+            self._host.odd("http", f"{sentence} {response.status_code}; has it other transports?")
+            self._leave("us")
+            self._write()
+            return
+        self.attempt.opened = True
+        self._say(self._host.greeting.first)
+        self._write()
+        open_s = self._order.phase.open_for_s(self._order.turn)
+        if open_s < inf:
+            self._later(open_s, self._cut)
+        if self._host.greeting.beat_s and self._frames.answers_pings:
+            self._later(self._host.greeting.beat_s, self._beat)
+        self._host.opened(self)
+
+    def _beat(self) -> None:
+        self._say((self._host.greeting.beat,))
+        self._write()
+        self._later(self._host.greeting.beat_s, self._beat)
+
+    def _cut(self) -> None:
+        phase = self._order.phase
+        if phase.kind is Kind.RESET or phase.kind is Kind.SLOW:
+            self.reset()
+        elif phase.code == ABRUPT:
+            self._leave("us")
+            if self._transport is not None:
+                self._transport.close()
+        else:
+            self.close(phase.code)
+
+    def close(self, code: int) -> None:
+        """Close with a code; cut it if the client does not answer."""
+        if self._transport is not None and self._frames.state is State.OPEN:
+            self._leave("us")
+            self._frames.send_close(code, "the lab")
+            self._write()
+
+    def reset(self) -> None:
+        """Reset the connection."""
+        self._leave("us")
+        if self._transport is not None:
+            sockets.reset(self._transport)
+
+    def forget(self) -> None:
+        """End it without a word to the host."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    # --- how ------------------------------------------------------------------------------
+
+    def _leave(self, by: str) -> None:
+        """Keep who began the end: the first word counts."""
+        if self.attempt.ended_by == "none":
+            self.attempt.ended_by = by
+            if by == "us":
+                # Whatever the client does, it is over soon.
+                self._later(CLOSE_TIMEOUT_S, self.reset)
+
+    def _close_code(self) -> int:
+        sent, received = self._frames.close_sent, self._frames.close_rcvd
+        closed = sent if self.attempt.ended_by == "us" else received
+        return int(closed.code) if closed is not None else -1
+
+    def _say(self, messages: Sequence[Data]) -> None:
+        if self._frames.state is not State.OPEN or self._is_full:
+            return
+        for message in messages:
+            if isinstance(message, str):
+                self._frames.send_text(message.encode())
+            else:
+                self._frames.send_binary(message)
+
+    def _later(self, delay_s: float, function: Callable[..., None], *arguments: Any) -> None:
+        def act() -> None:
+            if self._transport is not None:
+                function(*arguments)
+
+        asyncio.get_running_loop().call_later(delay_s, act)
+
+    def _write(self) -> None:
+        if self._transport is None:
+            return
+        for data in self._frames.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()
+
+
+def _first(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Speak whatever the client offers first."""
+    return offered[0] if offered else None
+
+
+def _hint(phase: Phase, now_unix_s: float) -> tuple[str, float]:
+    """Return the header's value, and how long it asks to wait."""
+    hint_s = float(phase.retry_after_s)
+    if not phase.as_date:
+        return hints.written(hint_s), hint_s
+    # A date has whole seconds, so it asks for up to one second more.
+    return hints.written_as_date(hint_s, now_unix_s), ceil(now_unix_s + hint_s) - now_unix_s

@@ -1,0 +1,220 @@
+"""What was seen of clients: a row per attempt, in a Parquet file, and the waits in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simlib.core.errors import SimlibError
+from simlib.support.arguments import check_arguments
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+#: The version of the file's form.
+SCHEMA = 1
+_KEY = b"simlib.observation"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt: from the accept of its TCP connection to its end. Times are from the start."""
+
+    phase: int
+    kind: str
+    detail: str
+    client: int
+    #: host:port of the peer.
+    source: str
+    accept_s: float
+    #: The HTTP request was complete; NaN if it never was.
+    request_s: float = nan
+    #: A status, or 101, was sent.
+    answered_s: float = nan
+    opened: bool = False
+    #: The connection was over.
+    ended_s: float = nan
+    #: us, client, none
+    ended_by: str = "none"
+    #: The code that ended it, sent or received; -1: none.
+    close_code: int = -1
+    #: Pings that came from the client: of the protocol, or of what it speaks.
+    pings: int = 0
+    #: Pongs that came from the client.
+    pongs: int = 0
+    #: The first ping after opening, and the mean time between pings.
+    first_ping_s: float = nan
+    ping_interval_s: float = nan
+    #: What it was told to wait; NaN: nothing.
+    retry_after_s: float = nan
+    #: How late this attempt may have been accepted on account of the machine: what the client
+    #: waited for a processor since its last attempt, and how late the lab was; NaN: not measured.
+    late_s: float = nan
+    #: What the client waited for a processor from its attempt's beginning to its end.
+    client_late_s: float = nan
+    #: How late the lab may have been to note the end.
+    end_late_s: float = nan
+    user_agent: str = ""
+    bytes_in: int = 0
+
+    @property
+    def open_s(self) -> float:
+        """How long it was open; NaN if it never was, or still is."""
+        return self.ended_s - self.answered_s if self.opened else nan
+
+
+COLUMNS = tuple(item.name for item in fields(Attempt))
+
+
+@dataclass(repr=False)
+class Observation:
+    """What the lab saw of its clients, and what it had done to them.
+
+    Examples
+    --------
+    >>> seen = Observation([Attempt(0, "status", "503", 0, "127.0.0.1:50000", 0.5)])
+    >>> seen.frame()[["kind", "detail", "accept_s"]].values.tolist()
+    [['status', '503', 0.5]]
+    """
+
+    attempts: Sequence[Attempt]
+    #: The script as TOML.
+    script: str = ""
+    command: Sequence[str] = ()
+    greeting: str = "echo"
+    #: How long was watched.
+    observed_s: float = 0.0
+    #: Of each phase that was played: number, kind, detail, begin_s, end_s, ended_by, least.
+    phases: Sequence[dict[str, Any]] = ()
+    #: What was odd, a sentence each.
+    notes: Sequence[str] = ()
+    #: Attempts beside those kept.
+    not_kept: int = 0
+    partial: bool = False
+    #: How late the lab's own timers were: p50_s, p99_s, longest_s; empty if that was not measured.
+    timers_late: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        clients = len({each.client for each in self.attempts})
+        head = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
+        return "\n".join(
+            [f"{head} in {self.observed_s:.0f} s", *(f"  {each}" for each in self.notes)]
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the attempts, a row each, in the order of their accept."""
+        frame: pd.DataFrame = self._table().to_pandas()
+        return frame
+
+    def waits(self) -> pd.DataFrame:
+        """Return per client the waits from the end of a connection to the next accept.
+
+        Returns
+        -------
+        DataFrame
+            ``client``, ``phase``, ``kind`` and ``detail`` of the attempt that ended, ``attempt``
+            (failures in a row since it was last open; a lost connection is the first),
+            ``opened``, ``open_s``, ``wait_s``, ``retry_after_s``, ``next_phase``.
+
+        Examples
+        --------
+        >>> rows = [Attempt(0, "status", "503", 0, "", at, ended_s=at + 0.5) for at in (0, 1.5, 4)]
+        >>> Observation(rows).waits()[["attempt", "wait_s"]].values.tolist()
+        [[1.0, 1.0], [2.0, 2.0]]
+        """
+        rows = self.frame().sort_values(["client", "accept_s"], kind="stable")
+        later = rows.groupby("client", sort=False)[["accept_s", "phase"]].shift(-1)
+        # A run of failures begins with each attempt that opened.
+        run = rows.groupby("client", sort=False)["opened"].cumsum()
+        found = rows[["client", "phase", "kind", "detail", "opened", "retry_after_s"]].assign(
+            attempt=rows.groupby([rows["client"], run], sort=False).cumcount() + 1,
+            open_s=(rows["ended_s"] - rows["answered_s"]).where(rows["opened"]),
+            wait_s=later["accept_s"] - rows["ended_s"],
+            next_phase=later["phase"],
+        )
+        found = found[found["wait_s"].notna()]
+        return found.astype({"next_phase": int}).reset_index(drop=True)
+
+    @check_arguments
+    def save(self, path: str | Path) -> None:
+        """Write the observation to a Parquet file, whole or not at all."""
+        import pyarrow.parquet as pq
+
+        from simlib.support.files import replacing
+
+        meta = {"schema": SCHEMA, **{name: getattr(self, name) for name in _META}}
+        meta = {
+            name: list(each) if isinstance(each, tuple) else each for name, each in meta.items()
+        }
+        table = self._table().replace_schema_metadata({_KEY: json.dumps(meta)})
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    @classmethod
+    @check_arguments
+    def load(cls, path: str | Path) -> Observation:
+        """Read an observation back from its file.
+
+        Raises
+        ------
+        SimlibError
+            If the file is no observation, or of a later version.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            meta = json.loads((table.schema.metadata or {})[_KEY])
+        except KeyError as error:
+            raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise SimlibError(f"{path} is not an observation: {error}") from error
+        lacking = {*COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
+        if meta.pop("schema", None) != SCHEMA or lacking:
+            raise SimlibError(f"{path} is an observation of another version of simlib")
+        # What older files do not have yet was not measured.
+        there = [name for name in COLUMNS if name in table.column_names]
+        attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
+        return cls(attempts, **{name: meta[name] for name in _META if name in meta})
+
+    def _table(self) -> pa.Table:
+        import pyarrow as pa
+
+        rows = sorted(self.attempts, key=lambda each: each.accept_s)
+        kinds = {"int": pa.int64(), "str": pa.string(), "float": pa.float64(), "bool": pa.bool_()}
+        return pa.table(
+            {
+                item.name: pa.array(
+                    [getattr(row, item.name) for row in rows], kinds[str(item.type)]
+                )
+                for item in fields(Attempt)
+            }
+        )
+
+
+def is_observation(path: str | Path) -> bool:
+    """Whether a Parquet file is an observation, and not a mere table."""
+    import pyarrow.parquet as pq
+
+    return _KEY in (pq.read_schema(path).metadata or {})
+
+
+#: What files of the same version may lack, since it came later.
+_LATER = {"late_s", "client_late_s", "end_late_s", "timers_late"}
+_META = (
+    "script",
+    "command",
+    "greeting",
+    "observed_s",
+    "phases",
+    "notes",
+    "not_kept",
+    "partial",
+    "timers_late",
+)

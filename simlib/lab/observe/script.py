@@ -1,0 +1,274 @@
+"""What the lab does to a client, one phase after the other, and in which order."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from simlib.core.errors import SettingsError
+from simlib.core.rules import Ruled, choice, count, flag, nearest, seconds, times
+from simlib.scenario.scenario import build
+
+#: An end without a close frame: no frame can carry this code.
+ABRUPT = 1006
+
+
+class Kind(IntEnum):
+    """What a phase does to an attempt."""
+
+    #: Accept TCP and reset it at once; with ``closed``, close the port.
+    REFUSE = 0
+    #: Accept TCP and say nothing.
+    SILENT = 1
+    #: Answer the upgrade late.
+    SLOW = 2
+    #: Answer with an HTTP status.
+    STATUS = 3
+    #: Open, then reset.
+    RESET = 4
+    #: Open, then close with a code.
+    CLOSE = 5
+    #: Open, and answer no ping.
+    NO_PONG = 6
+    #: Open for one time after another, then cut.
+    OPEN_THEN_CUT = 7
+    #: Open until all clients are there, cut all at once, then answer with an HTTP status.
+    SEVERAL = 8
+
+
+#: Ends the word for a phase whose Retry-After is a date.
+AS_DATE = " as a date"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase(Ruled):
+    """One phase of a script; it ends after so many attempts of each client, or so long."""
+
+    #: What it does to an attempt.
+    kind: Kind = choice(Kind.STATUS)
+    #: Attempts of each client after which it ends.
+    attempts: int = count(3, high=1_000_000)
+    #: It ends after this time in any case.
+    longest_s: float = seconds(30.0, above=True)
+    #: status, several: the HTTP status.
+    status: int = count(503, low=400, high=599)
+    #: status: the Retry-After header, in whole seconds; 0: none.
+    retry_after_s: int = count(0, low=0, high=1_000_000)
+    #: status: whether the Retry-After is written as the date of that moment, as HTTP allows.
+    as_date: bool = flag(False)
+    #: close, open_then_cut: the code; 1006 is an end without a close frame.
+    code: int = count(ABRUPT, low=1000, high=4999)
+    #: slow: how late the answer is.
+    delay_s: float = seconds(2.0)
+    #: slow, reset, close: open for this long.
+    open_s: float = seconds(0.25)
+    #: open_then_cut: open for the first of these times, then for the next; at last for the last.
+    opens_s: tuple[float, ...] = times()
+    #: refuse: close the port itself, which nobody sees attempts at.
+    closed: bool = flag(False)
+
+    def check(self) -> None:
+        """Refuse a code that no frame can carry, and times that are not there."""
+        if not _can_be_sent(self.code) and self.code != ABRUPT:
+            rule = "must be a code that a frame can carry: 1000 to 1003, 1007 to 1014, 3000 to 4999"
+            raise SettingsError("code", self.code, f"{rule}; or 1006 for none")
+        if self.closed and self.kind is not Kind.REFUSE:
+            raise SettingsError("closed", True, "must be false unless the kind is refuse")
+        if self.as_date and not self.retry_after_s:
+            raise SettingsError("as_date", True, "needs retry_after_s, the time until it")
+        if self.kind is Kind.OPEN_THEN_CUT and not self.opens_s:
+            rule = "must name the times of being open, as [0.1, 1, 6] does"
+            raise SettingsError("opens_s", list(self.opens_s), rule)
+
+    @property
+    def detail(self) -> str:
+        """What it does, beside its kind: a word of an observation."""
+        if self.kind is Kind.STATUS:
+            hint = f" retry_after={self.retry_after_s}" if self.retry_after_s else ""
+            return f"{self.status}{hint}{AS_DATE if self.as_date else ''}"
+        if self.kind is Kind.CLOSE:
+            return str(self.code)
+        if self.kind is Kind.SLOW:
+            return f"delay_s={self.delay_s:g}"
+        if self.kind is Kind.REFUSE:
+            return "closed" if self.closed else "reset"
+        return ""
+
+    @property
+    def words(self) -> str:
+        """What it does, in words.
+
+        Examples
+        --------
+        >>> Phase(kind="close", code=1012).words, Phase(kind="no_pong").words
+        ('close 1012', 'no pong')
+        """
+        return f"{self.kind.name.lower().replace('_', ' ')} {self.detail}".strip()
+
+    def open_for_s(self, turn: int) -> float:
+        """Return how long a client's attempt stays open, by its number in this phase from 0."""
+        if self.kind is Kind.OPEN_THEN_CUT:
+            return self.opens_s[min(turn, len(self.opens_s) - 1)]
+        return inf if self.kind in {Kind.NO_PONG, Kind.SEVERAL} else self.open_s
+
+
+def _can_be_sent(code: int) -> bool:
+    return code in {1000, 1001, 1002, 1003} or 1007 <= code <= 1014 or code >= 3000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """Phases in their order, and the time that all of them together may take."""
+
+    phases: tuple[Phase, ...]
+    longest_s: float = inf
+    name: str = "script"
+
+    def dump(self) -> str:
+        """Return the script as TOML: of each phase what differs from the defaults."""
+        import tomli_w
+
+        document: dict[str, Any] = {"name": self.name}
+        if self.longest_s < inf:
+            document["longest_s"] = self.longest_s
+        return tomli_w.dumps(document | {"phases": [_plain(phase) for phase in self.phases]})
+
+
+def _plain(phase: Phase) -> dict[str, Any]:
+    said = {item.name: getattr(phase, item.name) for item in fields(phase)}
+    changed = {name: value for name, value in said.items() if value != getattr(_DEFAULT, name)}
+    return {**changed, "kind": phase.kind.name.lower()}
+
+
+_DEFAULT = Phase()
+
+
+def script(given: str | Path | Script) -> Script:
+    """Return a script by its name, or read it from a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file, the key, the value and the rule that it breaks.
+
+    Examples
+    --------
+    >>> script("quick").phases[1].words
+    'status 503'
+    """
+    if isinstance(given, Script):
+        return given
+    if str(given) in SCRIPTS:
+        return SCRIPTS[str(given)]
+    try:
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("script", str(given), f"is not TOML: {error}") from error
+    except OSError as error:
+        near = nearest(given, list(SCRIPTS))
+        rule = f"is neither {' nor '.join(SCRIPTS)}{near}, and cannot be read: {error.strerror}"
+        raise SettingsError("script", str(given), rule) from error
+    try:
+        return parse(text, Path(given).stem)
+    except SettingsError as error:
+        raise error.after(f"{given}:") from error
+
+
+def parse(text: str, name: str = "script") -> Script:
+    """Read a script from TOML.
+
+    Examples
+    --------
+    >>> text = '''
+    ... [[phases]]
+    ... kind = "close"
+    ... code = 1012
+    ... attempts = 2
+    ... '''
+    >>> [phase.words for phase in parse(text).phases]
+    ['close 1012']
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError("script", name, f"is not TOML: {error}") from error
+    for key, value in data.items():
+        if key not in _KEYS:
+            rule = f"is not a setting{nearest(key, _KEYS)}; known are {', '.join(_KEYS)}"
+            raise SettingsError(key, value, rule)
+    phases = data.get("phases")
+    if not isinstance(phases, list) or not phases:
+        raise SettingsError("phases", phases, 'must be a list of tables: [[phases]] kind = "close"')
+    longest_s = data.get("longest_s", inf)
+    if isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or not longest_s > 0:
+        raise SettingsError("longest_s", longest_s, "must be a number of seconds, above 0")
+    return Script(
+        phases=tuple(_phase(i, phase) for i, phase in enumerate(phases)),
+        longest_s=float(longest_s),
+        name=str(data.get("name", name)),
+    )
+
+
+_KEYS = ["name", "longest_s", "phases"]
+
+
+def _phase(i: int, data: Any) -> Phase:
+    try:
+        if isinstance(data, dict) and "kind" not in data:
+            raise SettingsError("kind", None, "must be there: it says what the phase does")
+        return build(Phase, data)
+    except SettingsError as error:
+        raise error.inside(f"phases[{i}]") from error
+
+
+def _closes(codes: tuple[int, ...], attempts: int, longest_s: float) -> tuple[Phase, ...]:
+    return tuple(
+        Phase(kind=Kind.CLOSE, code=code, attempts=attempts, longest_s=longest_s) for code in codes
+    )
+
+
+_STANDARD_OPENS_S = (0, 0, 1, 1, 3, 6, 6, 12)
+STANDARD = Script(
+    name="standard",
+    phases=(
+        Phase(status=503, attempts=12, longest_s=240),
+        Phase(kind=Kind.REFUSE, attempts=4, longest_s=120),
+        Phase(kind=Kind.SILENT, attempts=3, longest_s=150),
+        Phase(kind=Kind.SLOW, delay_s=2, attempts=2, longest_s=60),
+        Phase(kind=Kind.OPEN_THEN_CUT, attempts=8, longest_s=240, opens_s=_STANDARD_OPENS_S),
+        Phase(kind=Kind.RESET, attempts=3, longest_s=90),
+        *_closes((1000, 1001, ABRUPT, 1008, 1011, 1012, 1013, 4401), 2, 60),
+        Phase(kind=Kind.NO_PONG, attempts=2, longest_s=150),
+        Phase(status=503, retry_after_s=7, attempts=3, longest_s=90),
+        Phase(status=429, retry_after_s=45, attempts=2, longest_s=150),
+        *(Phase(status=status, attempts=2, longest_s=60) for status in (429, 403, 401)),
+        Phase(kind=Kind.SEVERAL, attempts=5, longest_s=120),
+        Phase(kind=Kind.REFUSE, closed=True, longest_s=20),
+        Phase(status=503, attempts=12, longest_s=240),
+    ),
+)
+#: After a success a client begins again: with short waits, of which jitter is told.
+_AGAIN = (
+    Phase(kind=Kind.RESET, attempts=1, longest_s=10),
+    Phase(status=503, attempts=3, longest_s=12),
+)
+QUICK = Script(
+    name="quick",
+    longest_s=115.0,
+    phases=(
+        # Whoever has just been started is slow: its first waits are late.
+        Phase(kind=Kind.RESET, attempts=2, longest_s=10, open_s=0.5),
+        Phase(status=503, attempts=11, longest_s=45),
+        *_AGAIN * 4,
+        Phase(kind=Kind.SILENT, attempts=1, longest_s=25),
+        Phase(kind=Kind.OPEN_THEN_CUT, attempts=2, longest_s=30, opens_s=(1, 6)),
+        *_closes((1012, 1000), 1, 10),
+        Phase(status=503, retry_after_s=7, attempts=1, longest_s=10),
+        Phase(kind=Kind.NO_PONG, attempts=1, longest_s=70),
+    ),
+)
+SCRIPTS = {each.name: each for each in (STANDARD, QUICK)}

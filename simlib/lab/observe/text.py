@@ -1,0 +1,198 @@
+"""What the lab sees of its clients, while it sees it: on a terminal's screen, or in lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import isnan
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from simlib.lab.observe.observation import Attempt
+from simlib.lab.observe.script import Phase, Script
+from simlib.lab.observe.session import Listener
+
+#: More attempts than these within a second are not told one by one.
+_MOST_LINES_PER_S = 50
+_LAST_ATTEMPTS, _LAST_NOTES = 12, 4
+_REFRESH_S = 0.1
+
+
+@contextmanager
+def shown(script: Script) -> Iterator[Listener]:
+    """Show what is heard on the terminal, or as lines on stderr where that is none."""
+    console = Console(stderr=True)
+    if not sys.stderr.isatty() or console.is_dumb_terminal:
+        yield Lines(lambda text: print(text, file=sys.stderr, flush=True))
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        yield Screen(script, lambda picture: live.update(picture, refresh=True))
+
+
+def line(attempt: Attempt, wait_s: float) -> str:
+    """Return an attempt that is over as one line.
+
+    Examples
+    --------
+    >>> line(Attempt(2, "close", "1012", 0, "", 3.5, opened=True, answered_s=3.5, ended_s=4.0), 1.0)
+    '   3.500 s  phase 2 close 1012  client 0  after 1.000 s  open for 0.500 s'
+    """
+    parts = [
+        f"{attempt.accept_s:8.3f} s",
+        f"phase {attempt.phase} {_done(attempt)}",
+        f"client {attempt.client}",
+        "first" if isnan(wait_s) else f"after {wait_s:.3f} s",
+        _end(attempt),
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _done(attempt: Attempt) -> str:
+    return f"{attempt.kind.replace('_', ' ')} {attempt.detail}".strip()
+
+
+def _end(attempt: Attempt) -> str:
+    by = ", it left" if attempt.ended_by == "client" else ""
+    if isnan(attempt.ended_s):
+        return "still there"
+    if attempt.opened:
+        return f"open for {attempt.open_s:.3f} s{by}"
+    lasted_s = attempt.ended_s - attempt.accept_s
+    return f"lasted {lasted_s:.3f} s{by}" if by or lasted_s > 0.05 else ""
+
+
+class Lines(Listener):
+    """Tells everything as lines; of a flood how many there were."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._waits: dict[int, float] = {}
+        self._second, self._told, self._untold = -1, 0, 0
+
+    def listening(self, urls: Sequence[str]) -> None:
+        """Tell where to connect."""
+        self._tell(f"Listening on {', '.join(urls)}")
+
+    def began(self, number: int, phase: Phase, now_s: float) -> None:
+        """Tell of a phase."""
+        limits = f"{phase.attempts} attempts or {phase.longest_s:g} s"
+        self._tell(f"{now_s:8.3f} s  phase {number}: {phase.words} ({limits})")
+
+    def accepted(self, attempt: Attempt, wait_s: float) -> None:
+        """Keep the wait for the line."""
+        self._waits[id(attempt)] = wait_s
+
+    def ended(self, attempt: Attempt) -> None:
+        """Tell of an attempt."""
+        wait_s = self._waits.pop(id(attempt), float("nan"))
+        if int(attempt.accept_s) != self._second:
+            if self._untold:
+                self._tell(f"            and {self._untold:,} more attempts in that second")
+            self._second, self._told, self._untold = int(attempt.accept_s), 0, 0
+        if self._told < _MOST_LINES_PER_S:
+            self._told += 1
+            self._tell(line(attempt, wait_s))
+        else:
+            self._untold += 1
+
+    def noted(self, sentence: str) -> None:
+        """Tell what is odd."""
+        self._tell(f"  note: {sentence}")
+
+
+class Screen(Listener):
+    """The phases, the last attempts and notes, drawn again and again."""
+
+    def __init__(self, script: Script, draw: Callable[[RenderableType], None]) -> None:
+        self._script = script
+        self._draw = draw
+        self._urls: Sequence[str] = ()
+        self._number, self._attempts = 0, 0
+        self._here: dict[int, int] = {}
+        self._last: deque[tuple[Attempt, float]] = deque(maxlen=_LAST_ATTEMPTS)
+        self._notes: deque[str] = deque(maxlen=_LAST_NOTES)
+        self._drawn_s = 0.0
+
+    def listening(self, urls: Sequence[str]) -> None:
+        """Show where to connect."""
+        self._urls = urls
+        self._show()
+
+    def began(self, number: int, phase: Phase, now_s: float) -> None:
+        """Show the phase."""
+        self._number, self._here = number, {}
+        self._show()
+
+    def accepted(self, attempt: Attempt, wait_s: float) -> None:
+        """Show an attempt."""
+        self._attempts += 1
+        self._here[attempt.client] = self._here.get(attempt.client, 0) + 1
+        self._last.append((attempt, wait_s))
+        self._show(always=False)
+
+    def ended(self, attempt: Attempt) -> None:
+        """Show an attempt's end."""
+        self._show(always=False)
+
+    def noted(self, sentence: str) -> None:
+        """Show what is odd."""
+        self._notes.append(sentence)
+        self._show()
+
+    def _show(self, *, always: bool = True) -> None:
+        now_s = time.monotonic()
+        if always or now_s > self._drawn_s + _REFRESH_S:
+            self._drawn_s = now_s
+            self._draw(self.picture())
+
+    def picture(self) -> Group:
+        """Return how it stands, for 80 columns."""
+        phase = self._script.phases[self._number]
+        clients = ", ".join(
+            f"client {each}: {made}" for each, made in sorted(self._here.items())[:6]
+        )
+        more = len(self._script.phases) - self._number - 1
+        head = Text.assemble(
+            (f"phase {self._number}: {phase.words}", "bold"),
+            f" ({phase.attempts} attempts or {phase.longest_s:g} s), {more} to come",
+        )
+        where = ", ".join(self._urls[:3]) + (" ..." if len(self._urls) > 3 else "")
+        return Group(
+            Text(f"{where}  {self._attempts:,} attempts", "dim"),
+            head,
+            Text(clients or "nobody yet"),
+            self._table(),
+            *(Text(f"note: {note}", "yellow") for note in self._notes),
+            Text("Ctrl-C ends it; what was seen is kept.", "dim"),
+        )
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+        for name in ("at s", "client", "wait s"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("phase", no_wrap=True)
+        table.add_column("")
+        for attempt, wait_s in self._last:
+            wait = "-" if isnan(wait_s) else f"{wait_s:.3f}"
+            cells = (f"{attempt.accept_s:.3f}", str(attempt.client), wait)
+            table.add_row(*cells, _done(attempt), _end(attempt))
+        return table
+
+
+def observed_in_words(waits: int, attempts: int, clients: int, notes: Sequence[str]) -> list[str]:
+    """Return what was seen, a line each.
+
+    Examples
+    --------
+    >>> observed_in_words(7, 8, 1, ["the client speaks TLS"])
+    ['8 attempts of 1 client, 7 waits', '  note: the client speaks TLS']
+    """
+    word = "client" if clients == 1 else "clients"
+    head = f"{attempts:,} attempts of {clients} {word}, {waits:,} waits"
+    return [head, *(f"  note: {note}" for note in notes)]

@@ -1,0 +1,65 @@
+"""How the names and numbers of metrics are written for reading."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def words_and_unit(metric: str) -> tuple[str, str]:
+    """Return a metric's name as it is read, its quantile apart, and its unit.
+
+    Examples
+    --------
+    >>> words_and_unit("time_to_recover_s_p99"), words_and_unit("peak_attempts_per_s")
+    (('time to recover, 99 %', 's'), ('peak attempts', '1/s'))
+    """
+    name, is_quantile, quantile = metric.partition("_s_p")
+    if is_quantile:
+        share, _, of = quantile.partition("_")
+        return f"{name.replace('_', ' ')}{f' of {of}' if of else ''}, {share} %", "s"
+    for suffix, unit in (("_per_s", "1/s"), ("_s", "s"), ("_fraction", "")):
+        if metric.endswith(suffix):
+            return metric.removesuffix(suffix).replace("_", " "), unit
+    return metric.replace("_", " "), ""
+
+
+def written(value: float) -> str:
+    """Return a number for reading: three digits, at most four decimals; ``-`` for NaN.
+
+    Examples
+    --------
+    >>> written(0.012345), written(-0.00042), written(1234.5), written(math.inf), written(math.nan)
+    ('0.0123', '-0.0004', '1,234', 'inf', '-')
+    """
+    if math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
+
+
+def in_words(metric: str) -> str:
+    """Return a metric's name with its quantile and its unit apart, as tables and axes have it.
+
+    Examples
+    --------
+    >>> in_words("time_to_recover_s_p99"), in_words("peak_attempts_per_s"), in_words("lost")
+    ('time to recover, 99 %, s', 'peak attempts, 1/s', 'lost')
+    """
+    words, unit = words_and_unit(metric)
+    return f"{words}, {unit}" if unit else words
+
+
+def plus_minus(row: pd.Series, metric: str) -> str:
+    """Return a mean with half of its interval, of a row that has both ends beside it."""
+    value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
+    if value == math.inf:
+        return "never"
+    if not math.isfinite(low) or not math.isfinite(high):
+        return written(value)
+    half = (high - low) / 2.0
+    # What all runs agree on differs by rounding alone.
+    half = 0.0 if half < 1e-9 * abs(value) else half
+    return f"{written(value)} \N{PLUS-MINUS SIGN}{half:.2g}"

@@ -1,0 +1,1 @@
+"""What is played: scenarios, workloads, networks, presets."""

@@ -1,0 +1,360 @@
+"""The presets: reconnect policies of real clients by name, for scenarios to use."""
+
+from __future__ import annotations
+
+import html
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import Any
+
+from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace, delay
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.rules import nearest
+from simlib.core.stops import Stops
+from simlib.support.files import shipped
+
+#: What a scenario writes before a preset's name.
+PREFIX = "preset:"
+_LANGUAGES = {
+    "js": "JavaScript",
+    "mjs": "JavaScript",
+    "ts": "TypeScript",
+    "py": "Python",
+    "java": "Java",
+    "kt": "Kotlin",
+    "md": "a specification",
+}
+#: A cap from here on stands for none.
+NO_CAP_S = 1e6
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A real client's default policy: its settings, where they were read, what they leave out."""
+
+    name: str
+    #: What it is: websocket, graphql, broker, rpc, library, algorithm ...
+    kind: str
+    #: What resets its count of failures: open, time, answer, call, none or unknown.
+    resets: str
+    #: How it is known which statuses and close codes stop it: run, read, unknown or none.
+    codes: str
+    #: Package, version, file and lines; read, or also run.
+    source: str
+    #: What the real client does that these settings do not.
+    differs: str
+    #: The settings as tables, as a scenario has them under ``client``.
+    table: Mapping[str, Any]
+
+    @cached_property
+    def client(self) -> Settings:
+        """The settings of such a client."""
+        from simlib.scenario.scenario import build
+
+        try:
+            return build(Settings, dict(self.table))
+        except SettingsError as error:
+            raise error.inside(f"presets.{self.name}.client") from error
+
+    @property
+    def waits(self) -> str:
+        """How it waits, in words."""
+        return in_words(self.client.backoff)
+
+    @property
+    def stops(self) -> str:
+        """Which statuses and close codes stop it, in words, and how that is known."""
+        return f"{stops_in_words(self.client.stops)} ({_KNOWN[self.codes]})"
+
+    @property
+    def version(self) -> str:
+        """The version of the package that was read, or the commit of its repository.
+
+        Examples
+        --------
+        >>> presets["phoenix"].version, presets["okhttp"].version
+        ('1.8.16', '02f5a2bf')
+        """
+        first = self.source.partition(",")[0]
+        return first.split()[-1]
+
+    @property
+    def language(self) -> str:
+        """What its source is written in."""
+        suffixes = re.findall(r"\.(\w+)(?=[:,;]|$)", self.source)
+        return next((_LANGUAGES[each] for each in suffixes if each in _LANGUAGES), "")
+
+    @property
+    def was_run(self) -> bool:
+        """Whether the package was run as well as read."""
+        return self.source.endswith("; run")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the preset as plain values; its settings as a scenario has them."""
+        said = ("name", "version", "language", "kind", "source", "was_run", "differs")
+        more = ("resets", "codes", "stops", "waits")
+        values = {each: getattr(self, each) for each in (*said, *more)}
+        return values | {"client": dict(self.table)}
+
+    def __repr__(self) -> str:
+        said = "".join(f"\n  {about}: {text}" for about, text in _said(self))
+        return f"Preset {self.name}: {self.waits}{said}"
+
+    def _repr_html_(self) -> str:
+        return _html([("name", self.name), ("waits", self.waits), *_said(self)])
+
+
+#: What may reset the count of failures; see `Preset`.
+RESETS = ("open", "time", "answer", "call", "none", "unknown")
+
+
+class Presets(Mapping[str, Preset]):
+    """The presets that come with simlib, by name.
+
+    Examples
+    --------
+    >>> presets["phoenix"].client.backoff.steps_s[:3]
+    (0.01, 0.05, 0.1)
+    >>> presets["phoenix"].waits
+    '0.01, 0.05, 0.1 ... 5 s, no jitter'
+    """
+
+    @cached_property
+    def _known(self) -> dict[str, Preset]:
+        return read(shipped("presets.toml").read_text(encoding="utf-8"))
+
+    def __getitem__(self, name: str) -> Preset:
+        if not isinstance(name, str) or name not in self._known:
+            rule = f"is no preset{nearest(name, list(self))}; simlib presets lists them"
+            raise SettingsError("preset", name, rule)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._known
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the preset of a name, or the default."""
+        return self._known[name] if name in self else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        width = max(map(len, self))
+        return "\n".join(f"{name:{width}}  {preset.waits}" for name, preset in self.items())
+
+    def _repr_html_(self) -> str:
+        return _html([(name, preset.waits) for name, preset in self.items()])
+
+
+def read(text: str) -> dict[str, Preset]:
+    """Return the presets that are written in a TOML document."""
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SimlibError(f"the presets are not TOML: {error}") from error
+    return {
+        name: Preset(
+            name,
+            each["kind"],
+            each["resets"],
+            each["codes"],
+            each["source"],
+            each["differs"],
+            dict(each.get("client", {})),
+        )
+        for name, each in document.items()
+    }
+
+
+#: The presets that come with simlib.
+presets = Presets()
+
+
+def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scenario's tables with presets in place of their names, in its herds as well.
+
+    ``client = "preset:NAME"`` takes a preset as it is; ``client.preset = "NAME"`` takes it, and
+    what else the table says goes before it.
+
+    Examples
+    --------
+    >>> with_presets({"client": "preset:sockette"})["client"]["backoff"]["base_s"]
+    1
+    """
+    tables = dict(data)
+    if "client" in tables:
+        tables["client"] = client_table("client", tables["client"])
+    herds = tables.get("herds")
+    if isinstance(herds, list):
+        tables["herds"] = [
+            herd | {"client": client_table(f"herds[{i}].client", herd["client"])}
+            if isinstance(herd, dict) and "client" in herd
+            else herd
+            for i, herd in enumerate(herds)
+        ]
+    return tables
+
+
+def client_table(where: str, given: Any) -> Any:
+    """Return the table of settings that a client's table or text stands for."""
+    if isinstance(given, str):
+        if not given.startswith(PREFIX):
+            raise SettingsError(where, given, f"must be a table of settings, or {PREFIX}NAME")
+        return _table(where, given, given.removeprefix(PREFIX))
+    if isinstance(given, dict) and "preset" in given:
+        own = {key: value for key, value in given.items() if key != "preset"}
+        return _over(_table(f"{where}.preset", given["preset"], given["preset"]), own)
+    return given
+
+
+def _table(where: str, given: Any, name: Any) -> dict[str, Any]:
+    try:
+        return dict(presets[name].table)
+    except SettingsError as error:
+        raise SettingsError(where, given, error.rule) from error
+
+
+def _over(table: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables with what others say put over them."""
+    result = dict(table)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = _over(result[key], value) if both else value
+    return result
+
+
+# --- in words ----------------------------------------------------------------------------
+
+
+def in_words(rules: Backoff) -> str:
+    """Return a policy in words.
+
+    Examples
+    --------
+    >>> in_words(Backoff())
+    '1 s x 2 to 30 s, full jitter'
+    """
+    if rules.max_attempts == 0:
+        return "never reconnects"
+    parts = [] if rules.after_loss_s == inf else [f"{_s(rules.after_loss_s)} after a loss"]
+    if rules.first_s < inf:
+        first = rules.first_s
+        parts.append(f"first {_spread_words(rules, rules.first_jitter, first)}")
+    parts.append(_ceilings(rules))
+    parts.append(_jitter(rules))
+    if rules.floor_s > 0.0:
+        parts.append(_floor(rules))
+    if rules.counted_from == CountedFrom.START:
+        parts.append("from the start of the attempt before")
+    if rules.max_attempts < inf:
+        parts.append(f"{rules.max_attempts:.0f} attempts")
+    if rules.stable_after_s > 0.0:
+        parts.append(f"counts on until open for {_s(rules.stable_after_s)}")
+    return ", ".join(parts)
+
+
+def _s(value: float) -> str:
+    return f"{value:.3g} s" if value < 1000 else f"{value:,.0f} s"
+
+
+def _ceilings(rules: Backoff) -> str:
+    if rules.step_count == 1:
+        return f"{_s(rules.steps_s[0])} always"
+    if rules.step_count:
+        first = [f"{step_s:g}" for step_s in rules.steps_s[:-1]]
+        shown = f"{', '.join(first[:3])} ..." if len(first) > 3 else f"{', '.join(first)},"
+        return f"{shown} {_s(rules.steps_s[-1])}"
+    end = "" if rules.cap_s >= NO_CAP_S else f" to {_s(rules.cap_s)}"
+    if rules.jitter == Jitter.DECORRELATED:  # three times the wait before: nothing else grows
+        return f"{_s(rules.base_s)}{end or ' and more'}"
+    if rules.growth == Growth.LINEAR:
+        return f"{_s(rules.base_s)} + {_s(rules.rise_s)}{end}"
+    if not grows(rules):
+        return f"{_s(rules.base_s)} always"
+    if rules.growth == Growth.POWER:
+        return f"{_s(rules.base_s)} x attempt^{rules.exponent:.4g}{end}"
+    return f"{_s(rules.base_s)} x {rules.factor:.4g}{end}"
+
+
+def _jitter(rules: Backoff) -> str:
+    spread = f"{100 * rules.spread_fraction:.3g} %"
+    words = {
+        Jitter.NONE: "no jitter",
+        Jitter.FULL: "full jitter",
+        Jitter.EQUAL: "equal jitter",
+        Jitter.DECORRELATED: "decorrelated jitter",
+        Jitter.PROPORTIONAL: f"+-{spread}",
+        Jitter.BELOW: f"up to {spread} less",
+        Jitter.ADDITIVE: f"{rules.add_least_s:+.3g} to {rules.add_most_s:+.3g} s",
+    }[rules.jitter]
+    if rules.jitter == Jitter.NONE:
+        return words
+    if grows(rules) and rules.cap_s < NO_CAP_S and rules.jitter_place != JitterPlace.INSIDE:
+        words += f" {rules.jitter_place.name.lower().replace('_', ' the ')}"
+    words += ", compounding" * rules.compounding
+    return words + ", drawn once" * rules.drawn_once
+
+
+def _floor(rules: Backoff) -> str:
+    """Return the floor in words; without jitter it makes no difference how it is kept."""
+    is_drawn = rules.drawn_above_floor and rules.jitter != Jitter.NONE
+    return f"{'drawn above' if is_drawn else 'at least'} {_s(rules.floor_s)}"
+
+
+def grows(rules: Backoff) -> bool:
+    """Whether ceilings differ from attempt to attempt."""
+    if rules.step_count:
+        return len(set(rules.steps_s)) > 1
+    rises = {
+        Growth.EXPONENTIAL: rules.factor > 1.0,
+        Growth.LINEAR: rules.rise_s > 0.0,
+        Growth.POWER: rules.exponent > 0.0,
+    }[rules.growth]
+    return rises and rules.cap_s > rules.base_s
+
+
+def _spread_words(rules: Backoff, jitter: Jitter, height_s: float) -> str:
+    if jitter == Jitter.NONE:
+        return _s(height_s)
+    ends = [delay(rules, 1, 0.0, u) for u in (0.0, 1.0)]
+    return f"{ends[0]:.3g} to {_s(ends[1])}"
+
+
+def stops_in_words(stops: Stops) -> str:
+    """Return which codes stop a client in words.
+
+    Examples
+    --------
+    >>> stops_in_words(Stops(ends_on=[1008, "4404-4499"]))
+    'ended by 1008, 4404-4499; suspended by 401, 403, 4401, 4403'
+    """
+    lists = {"ended by": stops.ends_on, "suspended by": stops.suspends_on}
+    said = [f"{what} {', '.join(map(str, codes))}" for what, codes in lists.items() if codes]
+    return "; ".join(said) or "by no code"
+
+
+#: How it is known which codes stop a real client.
+_KNOWN = {
+    "run": "seen as it ran",
+    "read": "read in its source",
+    "unknown": "unknown, so assumed",
+    "none": "it has none to go by",
+}
+
+
+def _said(preset: Preset) -> list[tuple[str, str]]:
+    return [("stops", preset.stops), ("source", preset.source), ("differs", preset.differs)]
+
+
+def _html(rows: list[tuple[str, str]]) -> str:
+    cells = (f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
+    return f"<table>{''.join(cells)}</table>"

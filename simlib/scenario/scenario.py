@@ -1,0 +1,446 @@
+"""Everything one run needs, frozen; TOML in and out; one field replaced by its path."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import IntEnum
+from math import inf, isinf
+from pathlib import Path as FilePath
+from typing import Any, TypeVar
+
+from simlib.core.client import Settings
+from simlib.core.draws import SEED_LIMIT, Stream, uniform
+from simlib.core.errors import SettingsError
+from simlib.core.exact import log
+from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
+from simlib.core.herds import Herd, ends, herd_at
+from simlib.core.path import Distribution, Latency, Path
+from simlib.core.rules import Rule, Ruled, count, nearest, seconds
+from simlib.core.server import ServerSettings
+from simlib.scenario.networks import latency_table, network, path_table, resolved, workload_table
+from simlib.scenario.presets import client_table, presets, with_presets
+from simlib.scenario.workload import Hint, Workload
+from simlib.support.arguments import check_arguments
+
+T = TypeVar("T", bound=Ruled)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Ruled):
+    """Everything one run needs.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> storm = sl.Scenario(clients=200, faults=[sl.Fault("outage", start_s=10, stop_s=40)])
+    >>> storm.replace("client.backoff.cap_s", 5).client.backoff.cap_s
+    5.0
+    """
+
+    #: What the run is called; names its output folder.
+    name: str = "scenario"
+    #: One sentence for the list of scenarios: what it teaches.
+    teaches: str = ""
+    #: How many clients.
+    clients: int = count(100, high=100_000_000)
+    #: Length of the run.
+    duration_s: float = seconds(60.0, above=True)
+    #: Seed of every draw.
+    seed: int = count(1, low=0, high=SEED_LIMIT - 1)
+    #: The clients start evenly spread over this time.
+    ramp_s: float = seconds(1.0)
+    #: Metrics count what happens from this moment on; before it, the run settles.
+    warm_up_s: float = seconds(0.0)
+    #: A client stays for this long on average after its start, then it leaves; inf: to the end.
+    stay_s: float = seconds(inf, above=True, endless=True)
+    #: How many servers there are, each on its own; client i connects to gateway i modulo gateways.
+    gateways: int = count(1, high=MOST_GATEWAYS)
+    client: Settings = field(default_factory=Settings)
+    #: Shares of the clients with settings of their own; who is in none has those of client.
+    herds: tuple[Herd, ...] = ()
+    server: ServerSettings = field(default_factory=ServerSettings)
+    path: Path = field(default_factory=Path)
+    workload: Workload = field(default_factory=Workload)
+    #: Any iterable of faults is accepted; kept as a tuple.
+    faults: tuple[Fault, ...] = ()
+    #: What the clients' platform says of the network, and when; kept as a tuple too.
+    hints: tuple[Hint, ...] = ()
+
+    def check(self) -> None:
+        """Raise `SettingsError` where parts contradict each other."""
+        if not isinstance(self.name, str) or not self.name.strip(".") or "/" in self.name:
+            rule = "must be a text without a slash, and not of dots alone"
+            raise SettingsError("name", self.name, rule)
+        if not isinstance(self.teaches, str):
+            raise SettingsError("teaches", self.teaches, "must be a text")
+        for name, kind in _LISTS.items():
+            self._check_list(name, kind)
+        self._check_faults()
+        self._check_herds()
+        self._check_recorded()
+        for name in ("ramp_s", "warm_up_s"):
+            if getattr(self, name) >= self.duration_s:
+                raise SettingsError(name, getattr(self, name), "must be shorter than duration_s")
+
+    def _check_list(self, name: str, kind: type[Fault] | type[Hint] | type[Herd]) -> None:
+        """Make a field a tuple of what belongs there; what has a moment, within the run."""
+        given: Any = getattr(self, name)
+        word = kind.__name__
+        if isinstance(given, (kind, dict, str)) or not isinstance(given, Iterable):
+            rule = f"must be a list of {name}, each [[{name}]] in TOML"
+            raise SettingsError(name, given, rule)
+        object.__setattr__(self, name, tuple(given))
+        for i, each in enumerate(getattr(self, name)):
+            if not isinstance(each, kind):
+                raise SettingsError(f"{name}[{i}]", each, f"must be a {word}")
+            if not isinstance(each, Herd) and each.start_s >= self.duration_s:
+                rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
+                raise SettingsError(f"{name}[{i}].start_s", each.start_s, rule)
+
+    def _check_faults(self) -> None:
+        for i, fault in enumerate(self.faults):
+            try:
+                fault.fit(self.gateways)
+            except SettingsError as error:
+                raise error.inside(f"faults[{i}]") from error
+            endless = self.server.session_lifetime_s == inf
+            if fault.kind == FaultKind.SESSION_EXPIRY and endless:
+                rule = "needs sessions: set server.session_lifetime_s"
+                raise SettingsError(f"faults[{i}].kind", "session_expiry", rule)
+
+    def _check_herds(self) -> None:
+        names = [herd.name for herd in self.herds]
+        for i, (herd, end) in enumerate(zip(self.herds, ends(self.herds), strict=True)):
+            if herd.name in names[:i]:
+                raise SettingsError(f"herds[{i}].name", herd.name, "is the name of an earlier herd")
+            if end > 1.0 + _ROUNDING:
+                rule = f"the shares of the herds add up to {end:g}, above 1"
+                raise SettingsError(f"herds[{i}].clients_fraction", herd.clients_fraction, rule)
+
+    def _check_recorded(self) -> None:
+        times_s = self.recorded_s
+        if times_s and not self.recorded_count:
+            first_s, end_s = min(times_s), min(self.duration_s, self.workload.stop_s)
+            rule = (
+                f"no recorded message lies within the run, which is over at {end_s:g} s: the first "
+                f'comes at {first_s:.10g} s; time_origin = "first" has that one come at the start'
+            )
+            raise SettingsError("workload.time_origin", "run", rule)
+
+    @property
+    def recorded_s(self) -> tuple[float, ...]:
+        """When each client's recorded messages are due, those after the run included."""
+        start_s = self.workload.start_s
+        return tuple(start_s + time_s for time_s, _, _ in self.workload.recorded)
+
+    @property
+    def recorded_count(self) -> int:
+        """How many recorded messages of a client lie within the run."""
+        end_s = min(self.duration_s, self.workload.stop_s)
+        return sum(time_s < end_s for time_s in self.recorded_s)
+
+    @property
+    def policies(self) -> tuple[Settings, ...]:
+        """All settings that clients can have: those of each herd, and of who is in none."""
+        all_in_herds = bool(self.herds) and ends(self.herds)[-1] >= 1.0 - _ROUNDING
+        others = () if all_in_herds else (self.client,)
+        return (*(herd.client for herd in self.herds), *others)
+
+    def herd_of(self, client: int) -> int:
+        """Return the number of a client's herd; of one that is in none, how many there are."""
+        if not self.herds:
+            return 0
+        return herd_at(ends(self.herds), uniform(self.seed, client, Stream.HERD, 0))
+
+    def client_of(self, client: int) -> Settings:
+        """Return one client's settings: its herd's, or those of ``client``."""
+        herd = self.herd_of(client)
+        return self.herds[herd].client if herd < len(self.herds) else self.client
+
+    def starts_s(self, client: int) -> float:
+        """Return when a client starts."""
+        return self.ramp_s * client / self.clients
+
+    def leaves_s(self, client: int) -> float:
+        """Return when a client leaves: stays are spread exponentially; inf: never."""
+        if self.stay_s == inf:
+            return inf
+        u = uniform(self.seed, client, Stream.STAY, 0)
+        return self.starts_s(client) - self.stay_s * log(1.0 - u)
+
+    def replace(
+        self, key: str | Mapping[str, Any] | None = None, value: Any = None, /, **changes: Any
+    ) -> Scenario:
+        """Return a copy with one setting, or several at once, replaced by their paths.
+
+        A network, a preset and a table mean what they mean in a file, but replace all that the
+        scenario has in their place. What is set within them goes over them, in whatever order.
+
+        Parameters
+        ----------
+        key : str or mapping, optional
+            A dotted path such as ``client.backoff.cap_s`` or ``faults.0.stop_s``; or values by
+            path, which are checked together: a new cap may be below the old base.
+        value : object, optional
+            The new value, where one path is given.
+        **changes
+            Fields of the scenario itself, such as ``clients=20``.
+
+        Raises
+        ------
+        SettingsError
+            If a path does not exist or a value breaks a rule.
+
+        Examples
+        --------
+        >>> both = {"client.backoff.base_s": 40, "client.backoff.cap_s": 60}
+        >>> Scenario().replace(both).client.backoff.cap_s
+        60.0
+        >>> Scenario().replace("client", "preset:phoenix").client.backoff.steps_s[:2]
+        (0.01, 0.05)
+        """
+        settings = changes
+        if isinstance(key, Mapping):
+            if value is not None:
+                raise SettingsError("value", value, "goes with one path, not with a mapping")
+            settings = changes | dict(key)
+        elif key is not None:
+            settings = changes | {key: value}
+        for path in settings:
+            if not isinstance(path, str):
+                raise SettingsError("key", path, "must be a path such as client.backoff.cap_s")
+        changed: Scenario = _set(self, settings) if settings else self
+        return changed
+
+
+def changed(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+    """Return a scenario with several settings replaced at once, as `Scenario.replace` does."""
+    return scenario.replace(settings)
+
+
+def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
+    """Return the value at a path such as ``server.workers``, and its rule if it is a number.
+
+    Examples
+    --------
+    >>> value, rule = setting(Scenario(), "server.workers")
+    >>> value, str(rule)
+    (1, 'must be a whole number, from 1 to 10,000')
+    """
+    owner: Any = scenario
+    rule: Rule | None = None
+    names = key.split(".")
+    for i, name in enumerate(names):
+        _check_known(owner, name, ".".join(names[: i + 1]), "?")
+        if isinstance(owner, tuple):
+            owner, rule = owner[int(name)], None
+        else:
+            rule = owner.__dataclass_fields__[name].metadata.get("rule")
+            owner = getattr(owner, name)
+    return owner, rule
+
+
+@check_arguments
+def load(path: str | FilePath) -> Scenario:
+    """Read a scenario from a TOML file.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file, the key, the value and the rule that it breaks.
+    """
+    file = FilePath(path)
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
+    data.setdefault("name", file.stem)
+    try:
+        return build(Scenario, resolved(with_presets(data), file.parent))
+    except SettingsError as error:
+        raise error.after(f"{path}:") from error
+
+
+@check_arguments
+def dump(scenario: Scenario) -> str:
+    """Return a scenario as TOML: what differs from the defaults, and the name."""
+    import tomli_w
+
+    return tomli_w.dumps(plain(scenario))
+
+
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as tables of plain values: what differs from the defaults, and the name.
+
+    Examples
+    --------
+    >>> plain(Scenario(clients=3))
+    {'clients': 3, 'name': 'scenario'}
+    """
+    return _plain(scenario, Scenario()) | {"name": scenario.name}
+
+
+def build(kind: type[T], data: Any) -> T:
+    """Return a settings object from nested dictionaries, as TOML gives them."""
+    if not isinstance(data, dict):
+        raise SettingsError(kind.__name__, data, _TABLE_RULE)
+    known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
+    for key, value in data.items():
+        if key not in known:
+            rule = f"is not a setting{nearest(key, list(known))}; known are {', '.join(known)}"
+            raise SettingsError(key, value, rule)
+    return kind(**{key: _value(known[key], value) for key, value in data.items()})
+
+
+#: Fields of a scenario that are lists of tables, and of what.
+_LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
+_TABLE_RULE = "must be a table of settings"
+#: Shares that are added up may be wrong by this much.
+_ROUNDING = 1e-9
+
+
+def _value(item: Any, value: Any) -> Any:
+    if is_dataclass(item.default_factory):
+        return _inside(item.name, item.default_factory, value)
+    if item.name in _LISTS and isinstance(value, list):
+        kind = _LISTS[item.name]
+        return [_inside(f"{item.name}[{i}]", kind, each) for i, each in enumerate(value)]
+    return value
+
+
+def _inside(where: str, kind: Any, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise SettingsError(where, value, _TABLE_RULE)
+    try:
+        return build(kind, value)
+    except SettingsError as error:
+        raise error.inside(where) from error
+
+
+def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
+    """Return settings, or a list of them, with several values set inside, all at once."""
+    whole: dict[str, Any] = {}
+    inside: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        name, dot, rest = key.partition(".")
+        if dot:
+            inside.setdefault(name, {})[rest] = value
+        else:
+            whole[name] = value
+    owner = _started(owner, whole, inside)
+    new = {name: _part(owner, name, value, value) for name, value in whole.items()}
+    for name, parts in inside.items():
+        if not parts:
+            continue
+        part = new[name] if name in new else _part(owner, name, ..., next(iter(parts.values())))
+        try:
+            new[name] = _set(part, parts)
+        except SettingsError as error:
+            raise error.inside(name) from error
+    if isinstance(owner, tuple):
+        return tuple(new.get(str(i), each) for i, each in enumerate(owner))
+    changed = dataclasses.replace(owner, **new)
+    _check_effect(changed, new)
+    return changed
+
+
+def _started(owner: Any, whole: dict[str, Any], inside: dict[str, dict[str, Any]]) -> Any:
+    """Return what settings change, once what stands for all of it is taken out of them."""
+    if isinstance(owner, Settings) and "preset" in whole:
+        return presets[whole.pop("preset")].client
+    if isinstance(owner, Path) and "csv" in inside.get("latency", {}):
+        latency = inside["latency"]
+        file = {key: latency.pop(key) for key in ("csv", "unit") if key in latency}
+        whole |= path_table({"latency": file}, FilePath()) | whole
+    if isinstance(owner, Workload) and "csv" in whole:
+        whole |= workload_table({"csv": whole.pop("csv")}, FilePath())
+    if isinstance(owner, Scenario) and "network" in whole:
+        name, own = whole.pop("network"), whole.get("path", {})
+        if not isinstance(own, dict):
+            raise SettingsError("path", own, "is a whole path: leave out network")
+        whole["path"] = path_table(network(name) | own, FilePath())
+    return owner
+
+
+def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
+    """Return a part of settings, or what a value makes of it: tables become settings."""
+    _check_known(owner, name, name, shown)
+    part = owner[int(name)] if isinstance(owner, tuple) else getattr(owner, name)
+    if value is ...:
+        return part
+    if isinstance(owner, Scenario) and name in _LISTS and isinstance(value, list):
+        kind = _LISTS[name]
+        return [_made(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
+    return _made(name, type(part), value) if is_dataclass(part) else value
+
+
+def _made(name: str, kind: Any, value: Any) -> Any:
+    """Return the settings that a table, or a preset's name, stands for; others as they are."""
+    if kind is Settings and isinstance(value, (str, dict)):
+        value = client_table(name, value)
+    if not isinstance(value, dict):
+        return value
+    if kind is Herd and "client" in value:
+        value = value | {"client": client_table(f"{name}.client", value["client"])}
+    elif kind in _WITH_FILES:
+        value = _WITH_FILES[kind](value, FilePath())
+    return _inside(name, kind, value)
+
+
+#: Tables that may name a file of measurements.
+_WITH_FILES: dict[Any, Callable[..., dict[str, Any]]] = {
+    Path: path_table,
+    Latency: latency_table,
+    Workload: workload_table,
+}
+
+
+def _check_effect(changed: Any, new: Mapping[str, Any]) -> None:
+    """Refuse a value that what it is set in does not use."""
+    if isinstance(changed, Latency) and changed.distribution == Distribution.TABLE:
+        for key in {"mean_s", "shape"} & new.keys():
+            rule = "is not for a table of quantiles: set latency as a whole, as {mean_s = 0.1}"
+            raise SettingsError(key, new[key], rule)
+
+
+def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
+    """Raise `SettingsError` where a part of a scenario has no field, or place, of this name."""
+    if isinstance(owner, tuple):
+        if not key.isdecimal() or int(key) >= len(owner):
+            raise SettingsError(
+                where, value, f"must name one of {len(owner)} by its number, from 0"
+            )
+        return
+    known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
+    if key not in known:
+        raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
+
+
+def _plain(settings: Any, default: Any) -> dict[str, Any]:
+    changed: dict[str, Any] = {}
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if not item.init or value == getattr(default, item.name):
+            continue
+        if is_dataclass(value):
+            changed[item.name] = _plain(value, getattr(default, item.name))
+        elif item.name in _LISTS:
+            first = {"kind": "outage"} if item.name == "faults" else {}
+            changed[item.name] = [first | _plain(each, _LISTS[item.name]()) for each in value]
+        else:
+            changed[item.name] = _toml(value, item.metadata.get("rule"))
+    return changed
+
+
+def _toml(value: Any, rule: Any) -> Any:
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        return [_toml(each, rule) for each in value]
+    whole = rule is not None and rule.whole and not isinf(value)
+    return int(value) if whole else value

@@ -1,0 +1,1 @@
+"""Which network do these pings show?"""

@@ -1,0 +1,33 @@
+"""What a system can take, in words."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from simlib.charts.text import headline
+from simlib.metrics.words import written
+from simlib.studies.capacity.capacity import Capacity
+
+_STYLES = {"edge": "green", "everywhere": "green", "nowhere": "bold red", "no difference": "yellow"}
+
+
+def capacity_in_words(found: Capacity) -> Group:
+    """Return the findings for a terminal: the question, a row per knob, and what else to say."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("knob", no_wrap=True)
+    table.add_column("given", justify="right")
+    table.add_column("needed")
+    table.add_column("back after, s", justify="right", no_wrap=True)
+    table.add_column("peak attempts/s", justify="right", no_wrap=True)
+    for knob in found.knobs:
+        table.add_row(
+            knob.key,
+            knob.in_words(knob.given),
+            Text(knob.answer, _STYLES[knob.outcome]),
+            written(knob.time_to_recover_s),
+            written(knob.peak_attempts_per_s),
+        )
+    played = headline(found.scenario, found.on)
+    return Group(played, found.headline, "", table, *([""] if found.notes else []), *found.notes)

@@ -1,0 +1,1 @@
+"""When are the claims of a report true?"""

@@ -1,0 +1,103 @@
+"""Claims put to the test, as a chart for each and a table for a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.style import new_axes, style
+from simlib.studies.claims.claims import Finding
+from simlib.support.files import replacing
+
+_COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
+
+
+def claim_chart(finding: Finding, axes: Axes | None = None) -> Axes:
+    """Draw a claim's estimate along its axis, what it requires, and the edge.
+
+    Parameters
+    ----------
+    finding : Finding
+        What `claims` found.
+    axes : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        The estimate, with its interval as a band.
+    """
+    with style():
+        canvas = new_axes(4.0)[0] if axes is None else axes
+        _draw(finding, canvas)
+    return canvas
+
+
+def _draw(finding: Finding, axes: Axes) -> None:
+    claim, curve = finding.claim, finding.curve
+    top = _top(finding)
+    x = curve["at"].to_numpy()
+    low, value, high = (
+        np.minimum(curve[name].to_numpy(), top) for name in ("low", "value", "high")
+    )
+    axes.fill_between(x, low, high, color=_COLOUR, alpha=0.2, linewidth=0)
+    axes.plot(x, value, color=_COLOUR)
+    axes.axhline(claim.required, color=_GREY, linewidth=1.0, linestyle="--")
+    word = "at least" if claim.at_least else "at most"
+    axes.annotate(
+        f"claimed: {word} {claim.required:g}",
+        (x[0], claim.required),
+        xytext=(4, 4 if _room_above(finding, top) else -12),
+        textcoords="offset points",
+        color=_GREY,
+    )
+    if isfinite(finding.edge):
+        axes.axvline(finding.edge, color=_EDGE, linewidth=1.5)
+        axes.annotate(
+            f"edge: {finding.edge:,.3g}",
+            (finding.edge, 0.5),
+            xycoords=("data", "axes fraction"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=_EDGE,
+        )
+    axes.set_xlim(x[0], x[-1])
+    spread = max(top - min(low.min(), claim.required), 1e-9)
+    axes.set_ylim(min(low.min(), claim.required) - 0.08 * spread, top + 0.12 * spread)
+    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.set_xlabel(claim.axis)
+    axes.set_ylabel(claim.unit)
+    axes.set_title(f"{claim.sentence}\n{claim.test}", loc="left")
+
+
+def _top(finding: Finding) -> float:
+    """Return the highest finite value: a time that never came is drawn there."""
+    values = finding.curve[["value", "high"]].to_numpy().ravel()
+    return float(max([finding.claim.required, *values[np.isfinite(values)]]))
+
+
+def _room_above(finding: Finding, top: float) -> bool:
+    return finding.claim.required < top
+
+
+def save_claim_charts(findings: Sequence[Finding], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write a chart per claim as PNG; return the files."""
+    files = []
+    for finding in findings:
+        with style():
+            figure = Figure(figsize=(8.0, 4.0))
+            claim_chart(finding, figure.subplots())
+            name = "".join(c if c.isalnum() else "_" for c in finding.claim.name)
+            path = Path(folder) / f"claim_{name}.png"
+            with replacing(path) as temporary:
+                figure.savefig(temporary, format="png", metadata={"Software": None})
+        files.append(path)
+    return files

@@ -1,0 +1,92 @@
+"""A scenario in another pace: the same run in less time, so that it can also be played live.
+
+Every time is divided by the pace and every rate multiplied by it. What has no time in it stays:
+counts, shares, sizes. The run's trace, stretched again, tells of the scenario as it was.
+
+One time is no setting and so is not paced: a server's `accept_per_s` lets in at once what one
+second brings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from simlib.core.faults import FAULT_FIELDS, Fault
+from simlib.scenario.scenario import Scenario
+from simlib.trace.schema import COLUMNS
+from simlib.trace.trace import Trace
+
+#: Columns of a trace that are times. A hint may be a round trip or a moment: a time as well.
+_TIMES = ("time_s", "hint_s", "expires_s", "wait_s")
+
+
+def paced(scenario: Scenario, pace: float) -> Scenario:
+    """Return a scenario that is over ``pace`` times sooner.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> quick = paced(sl.Scenario(duration_s=60), 4.0)
+    >>> quick.duration_s, quick.client.backoff.cap_s, quick.workload.rate_per_s
+    (15.0, 7.5, 4.0)
+    """
+    changed: Scenario = _paced(scenario, pace)
+    return changed
+
+
+def _paced(settings: Any, pace: float) -> Any:
+    changes = {}
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if not item.init or (isinstance(settings, Fault) and not _is_taken(settings, item.name)):
+            continue
+        if dataclasses.is_dataclass(value):
+            changes[item.name] = _paced(value, pace)
+        elif item.name == "recorded":
+            changes[item.name] = tuple((time_s / pace, *what) for time_s, *what in value)
+        elif item.name == "retry_after_s":
+            # Whole seconds, and 0 is none: a hint that becomes short is a hint still.
+            changes[item.name] = max(1, round(value / pace)) if value else 0
+        elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            changes[item.name] = tuple(_paced(each, pace) for each in value)
+        else:
+            changes[item.name] = _in_pace(value, _unit(item), pace)
+    # A cap below its base is refused on the way, so all change at once.
+    return dataclasses.replace(settings, **changes)
+
+
+def _is_taken(fault: Fault, name: str) -> bool:
+    return name in {"kind", "start_s", *FAULT_FIELDS[fault.kind]}
+
+
+def _unit(item: dataclasses.Field[Any]) -> str:
+    """Return the unit that a field's rule names: of every number that has one, as of its name."""
+    rule = item.metadata.get("rule") or item.metadata.get("each")
+    return "" if rule is None else str(rule.unit)
+
+
+def _in_pace(value: Any, unit: str, pace: float) -> Any:
+    if unit == "seconds":
+        return tuple(x / pace for x in value) if isinstance(value, tuple) else value / pace
+    return value * pace if unit.endswith("per second") else value
+
+
+def stretched(trace: Trace, scenario: Scenario, pace: float) -> Trace:
+    """Return the trace of a paced run as one of the scenario that it stands for.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> scenario = sl.Scenario(clients=2, duration_s=60)
+    >>> slow = stretched(sl.run(paced(scenario, 4.0)), scenario, 4.0)
+    >>> slow.end_s
+    60.0
+    """
+    whole = Trace(trace.engine, scenario, trace.label, trace.partial, trace.end_s * pace)
+    columns = trace.columns()
+    for name in _TIMES:
+        columns[name] = columns[name] * pace
+    for row in zip(*(columns[name].tolist() for name, _, _ in COLUMNS), strict=True):
+        whole.append(row)
+    return whole

@@ -1,0 +1,72 @@
+"""Files to keep: the charts of a comparison."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from matplotlib.figure import Figure
+
+from simlib.charts import plots
+from simlib.charts.colours import forgotten
+from simlib.charts.style import style
+from simlib.support.files import replacing
+from simlib.trace.trace import Trace
+
+#: The charts of a comparison, by file name, and their heights in inches.
+CHARTS = {
+    "attempts": (plots.attempts, 4.0),
+    "states": (plots.states, 8.0),
+    "outbox": (plots.outbox, 4.0),
+    "recovery": (plots.recovery, 4.0),
+    "latency": (plots.latency, 4.0),
+}
+#: What each kind of file would say of itself that differs from day to day or machine to machine.
+_SILENT = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+class Compared(Protocol):
+    """The part of a comparison that is drawn."""
+
+    @property
+    def simulated(self) -> Sequence[Trace]:
+        """The simulated runs."""
+
+    @property
+    def live(self) -> Trace:
+        """The live run."""
+
+
+def save_charts(comparison: Compared, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the charts of a comparison, simulated under live, as PNG and SVG.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What `compare` returned, or anything with its ``simulated`` and ``live`` traces.
+    folder : str or path
+        Where to; made if it is not there. Each file lands whole or not at all, and the same
+        comparison gives the same bytes.
+
+    Returns
+    -------
+    list of Path
+        The files, two of each chart.
+
+    Examples
+    --------
+    >>> save_charts(sl.compare(scenario), "out")  # doctest: +SKIP
+    """
+    written = []
+    for name, (draw, height_in) in CHARTS.items():
+        with style(), forgotten():
+            figure = Figure(figsize=(8.0, height_in))
+            draw([*comparison.simulated, comparison.live], axes=figure.subplots())
+            for kind, metadata in _SILENT.items():
+                path = Path(folder) / f"{name}.{kind}"
+                with replacing(path) as temporary:
+                    figure.savefig(temporary, format=kind, metadata=metadata)
+                written.append(path)
+    return written

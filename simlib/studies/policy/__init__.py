@@ -1,0 +1,1 @@
+"""What does a policy do, and what is wrong with it?"""

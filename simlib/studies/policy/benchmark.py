@@ -1,0 +1,186 @@
+"""Policies beside each other: where their waits lie, and the same storm played with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, inf
+
+import numpy as np
+import pandas as pd
+
+from simlib.api import run
+from simlib.core.backoff import Backoff, delay, looks_back
+from simlib.core.client import Settings
+from simlib.core.draws import Stream, uniform
+from simlib.core.errors import SettingsError
+from simlib.core.faults import Fault, FaultKind
+from simlib.core.path import Latency, Path
+from simlib.core.server import ServerSettings
+from simlib.metrics.metrics import (
+    Floats,
+    attempts_per_s,
+    peak_attempts_per_s,
+    recovery_times_s,
+    row,
+)
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Workload
+from simlib.trace.trace import Trace
+
+#: Of all waits before an attempt, these shares are shorter.
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+#: Columns of `storms`, and what each is.
+COLUMNS = {
+    "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second "
+    "from the outage's start on",
+    "peak_after_per_s": "the same from the outage's end on",
+    "attempts_per_client": "attempts from the outage's start on, for each client",
+    "amplification": "attempts per connection that was of use, of the whole run",
+    "back_s_p50": "half of the clients were open again so soon after the outage's end",
+    "back_s_p95": "the same of 95 in 100",
+    "never_back": "clients that were not open again in the run, or never open at all",
+}
+#: Clients of which waits are drawn where each wait depends on the one before.
+_DRAWN = 1000
+_START_S, _AFTER_S = 15, 180
+
+
+def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
+    """Return where the waits before attempts in a row lie.
+
+    Parameters
+    ----------
+    rules : Backoff
+        The policy.
+    attempts : int
+        How many attempts in a row.
+
+    Returns
+    -------
+    array of float, a row per share of `SHARES`
+        The wait in s that this share of the waits does not pass: shortest, quartiles, longest. A
+        client that gives up has no waits from there on: NaN.
+
+    Examples
+    --------
+    >>> waits_s(Backoff(jitter="equal"), 3).tolist()[2]
+    [0.75, 1.5, 3.0]
+    """
+    waits = np.full((len(SHARES), attempts), np.nan)
+    last = int(min(attempts, rules.max_attempts))
+    if looks_back(rules) and last:
+        draws = [[_draw(rules, client, i) for i in range(last)] for client in range(_DRAWN)]
+        drawn = np.array([_row_s(rules, each) for each in draws])
+        waits[:, :last] = np.quantile(drawn, SHARES, axis=0)
+        exact = [0, len(SHARES) - 1]
+    else:
+        exact = list(range(len(SHARES)))
+    for i in exact:
+        # A wait rises with its draw, and with the wait before: so the draws' quantiles give the
+        # waits', and their ends the ends where each wait depends on the one before.
+        waits[i, :last] = _row_s(rules, [SHARES[i]] * last)
+    return waits
+
+
+def _row_s(rules: Backoff, draws: Sequence[float]) -> list[float]:
+    """Return the waits before attempts in a row, with these draws."""
+    found: list[float] = []
+    for i, u in enumerate(draws):
+        found.append(delay(rules, i + 1, found[-1] if found else 0.0, u))
+    return found
+
+
+def _draw(rules: Backoff, client: int, i: int) -> float:
+    return uniform(1, client, Stream.WAIT, 0 if rules.drawn_once else i)
+
+
+def storm(client: Settings, clients: int = 10_000, outage_s: float = 30.0) -> Scenario:
+    """Return the storm that all are compared by: an outage, and then a narrow door.
+
+    The server opens a tenth of the clients each second, so ten seconds are the least that any
+    policy can do; it refuses the others. A round trip takes 0.1 s. Three minutes are played after
+    the outage.
+
+    Examples
+    --------
+    >>> storm(Settings(), clients=50).server.accept_per_s
+    5.0
+    """
+    if clients < 1:
+        raise SettingsError("clients", clients, "must be 1 or more")
+    stop_s = _START_S + outage_s
+    return Scenario(
+        name="storm",
+        clients=clients,
+        duration_s=stop_s + _AFTER_S,
+        ramp_s=_START_S - 2,
+        client=client,
+        server=ServerSettings(accept_per_s=max(1.0, clients / 10)),
+        path=Path(latency=Latency(mean_s=0.05)),
+        workload=Workload(rate_per_s=0),
+        faults=(Fault(FaultKind.OUTAGE, start_s=_START_S, stop_s=stop_s),),
+    )
+
+
+def storms(
+    known: Mapping[str, Settings],
+    clients: int = 10_000,
+    outage_s: float = 30.0,
+    *,
+    on: str = "fleet",
+    progress: Callable[[float, str], None] | None = None,
+) -> pd.DataFrame:
+    """Play the same storm with each of some clients.
+
+    Parameters
+    ----------
+    known : mapping
+        The clients' settings by name.
+    clients : int
+        How many of them there are in each storm.
+    outage_s : float
+        Length of the outage, in s.
+    on : {"fleet", "sim"}
+        The engine that plays.
+    progress : callable, optional
+        Called with the fraction done and what is being played.
+
+    Returns
+    -------
+    DataFrame
+        A row per name, with the `COLUMNS`.
+
+    Examples
+    --------
+    >>> table = storms({"mine": Settings()}, clients=20, outage_s=5, on="sim")
+    >>> int(table.loc["mine", "never_back"])
+    0
+    """
+    rows = []
+    for i, (name, client) in enumerate(known.items()):
+        if progress is not None:
+            progress(i / len(known), name)
+        rows.append(_of(run(storm(client, clients, outage_s), on, label=name)))
+    return pd.DataFrame(rows, index=pd.Index(list(known), name="client"), columns=list(COLUMNS))
+
+
+def _of(trace: Trace) -> dict[str, float]:
+    after = attempts_per_s(trace)[_START_S:]
+    known_s = recovery_times_s(trace)
+    # Who was never let in before the outage did not come back after it either.
+    missing_s = np.full(max(0, trace.scenario.clients - known_s.size), inf)
+    back_s = np.sort(np.concatenate([known_s, missing_s]))
+    return {
+        "peak_attempts_per_s": peak_attempts_per_s(trace, _START_S),
+        "peak_after_per_s": peak_attempts_per_s(trace, trace.scenario.faults[0].end_s),
+        "attempts_per_client": float(after.sum()) / trace.scenario.clients,
+        "amplification": float(row(trace)["amplification"]),
+        "back_s_p50": _quantile(back_s, 0.5),
+        "back_s_p95": _quantile(back_s, 0.95),
+        "never_back": float(np.isinf(back_s).sum()),
+    }
+
+
+def _quantile(ascending: Floats, share: float) -> float:
+    """Return an observed value: the smallest that this share does not pass."""
+    return float(ascending[max(0, ceil(share * ascending.size) - 1)])

@@ -1,0 +1,102 @@
+"""Lint: static checks of a policy, each with the number behind it and what to do about it.
+
+A rule is a function from one policy in its scenario to what it finds, or to nothing. It rests on a
+closed form or on waits drawn by the core's `delay`; the one for the breaker plays a small storm.
+Rules stand together by what they are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError
+from simlib.core.rules import nearest
+from simlib.scenario.presets import RESETS, Preset, presets
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Workload
+from simlib.studies.policy.lint import codes, crowds, failures, jitter, messages, silence
+from simlib.studies.policy.lint.case import Case, Check
+from simlib.studies.policy.lint.case import Finding as Finding
+from simlib.studies.policy.lint.crowds import peak_fraction as peak_fraction
+from simlib.support.arguments import check_arguments
+
+#: From the worst down.
+SEVERITIES = ("error", "warning", "info")
+#: The rules by their ids, in the order of their checks.
+RULES: dict[str, Check] = {
+    name: check
+    for part in (jitter, failures, codes, silence, messages, crowds)
+    for name, check in part.RULES.items()
+}
+
+
+@check_arguments
+def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
+    """Check the policies of a scenario, or a preset, without playing it.
+
+    Parameters
+    ----------
+    target : Scenario or Preset
+        All policies of a scenario are checked, those of its herds too, with its server, its
+        faults and its workload; a preset alone is checked as 100 clients without a server's limits.
+    resets : str
+        What resets the count of failures, as a `Preset` says it; that of a preset is known. A
+        count that needs more than an open connection outlasts a server that accepts and closes.
+
+    Returns
+    -------
+    list of Finding
+        The worst first; empty if there is nothing to say.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> [each.rule for each in lint(sl.presets["sockette"])]
+    ['no-jitter', 'ends-on-transient', 'hammers-unauthorized', 'no-heartbeat']
+    """
+    if resets and resets not in RESETS:
+        rule = f"must be one of {', '.join(RESETS)}{nearest(resets, list(RESETS))}"
+        raise SettingsError("resets", resets, rule)
+    found = []
+    for case in _cases(target, resets):
+        for name, check in RULES.items():
+            finding = check(case)
+            if finding is not None:
+                found.append(replace(finding, rule=name))
+    return sorted(found, key=lambda each: SEVERITIES.index(each.severity))
+
+
+def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
+    scenario = alone(target) if isinstance(target, Preset) else target
+    policies = {f"herds.{i}.client": herd.client for i, herd in enumerate(scenario.herds)}
+    if len(scenario.policies) > len(policies):
+        policies["client"] = scenario.client
+    for where, client in policies.items():
+        known = _preset(client)
+        has_codes = known is None or known.codes != "none"
+        found = resets or ("" if known is None else known.resets)
+        yield Case(where, client, scenario, found, has_codes)
+
+
+def _preset(client: Settings) -> Preset | None:
+    """Return the preset that a client is as it is, if any: what is known of it beside settings."""
+    return next((each for each in presets.values() if each.client == client), None)
+
+
+def alone(preset: Preset) -> Scenario:
+    """Return the scenario that a preset is checked in: 100 clients that send nothing."""
+    return Scenario(name=preset.name, client=preset.client, workload=Workload(rate_per_s=0))
+
+
+def worst(findings: list[Finding]) -> str:
+    """Return the worst severity among findings; "clean" without any.
+
+    Examples
+    --------
+    >>> worst([])
+    'clean'
+    """
+    found = {each.severity for each in findings}
+    return next((each for each in SEVERITIES if each in found), "clean")

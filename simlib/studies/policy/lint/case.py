@@ -1,0 +1,152 @@
+"""What a rule is given, one policy in its scenario, and what it returns: a finding, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isinf
+from typing import Any
+
+import numpy as np
+
+from simlib.core.backoff import Backoff, CountedFrom
+from simlib.core.client import Settings
+from simlib.core.stops import Effect, effect
+from simlib.metrics.metrics import Floats
+from simlib.scenario.scenario import Scenario
+from simlib.studies.policy.benchmark import waits_s
+from simlib.studies.policy.lint.outages import Outage, outages
+
+#: An outage that a client should outlast, where its scenario has none of its own.
+OUTAGE_S = 60.0
+#: An attempt takes at least so long, whatever it waits.
+ROUND_TRIP_S = 0.1
+#: Attempts in a row that rules look at.
+ATTEMPTS = 24
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes
+    ----------
+    rule, severity : str
+        The rule's id; error, warning or info.
+    where : str
+        The part of the scenario: ``client``, or ``herds.0.client``.
+    sentence : str
+        What is wrong, with the number in it.
+    number : float
+        The number behind it.
+    unit : str
+        What it is a number of.
+    remedy : str
+        What to do.
+    """
+
+    rule: str
+    severity: str
+    where: str
+    sentence: str
+    number: float
+    unit: str
+    remedy: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values; a number without limit is the text inf."""
+        number = str(self.number) if isinf(self.number) else self.number
+        return {**vars(self), "number": number}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One policy in its scenario, and what several rules ask of it."""
+
+    where: str
+    client: Settings
+    scenario: Scenario
+    #: What resets the count of failures, where it is known of a real client: see `Preset`.
+    resets: str = ""
+    #: Whether its protocol has statuses and close codes, which those of some presets have not.
+    has_codes: bool = True
+
+    @property
+    def rules(self) -> Backoff:
+        """Its backoff."""
+        return self.client.backoff
+
+    @property
+    def never(self) -> bool:
+        """Whether it does not reconnect at all."""
+        return self.rules.max_attempts == 0
+
+    @property
+    def clients(self) -> int:
+        """How many clients behave like this."""
+        for i, herd in enumerate(self.scenario.herds):
+            if self.where == f"herds.{i}.client":
+                return round(herd.clients_fraction * self.scenario.clients)
+        others = 1.0 - sum(herd.clients_fraction for herd in self.scenario.herds)
+        return round(others * self.scenario.clients)
+
+    @cached_property
+    def waits(self) -> Floats:
+        """Shortest, quartiles and longest of the waits before attempts in a row."""
+        return waits_s(self.rules, ATTEMPTS)[:, : int(min(ATTEMPTS, self.rules.max_attempts))]
+
+    @property
+    def lost_s(self) -> float:
+        """The wait after the loss of a connection that was open for long; inf: as any other."""
+        # Counted from the attempt that opened it, any wait is long over.
+        is_over = self.rules.counted_from == CountedFrom.START
+        return min(self.rules.after_loss_s, 0.0 if is_over else inf)
+
+    @property
+    def spans_s(self) -> Floats:
+        """How far the middle half of the waits before each attempt spans."""
+        return np.asarray(self.waits[3] - self.waits[1])
+
+    @property
+    def jitters(self) -> bool:
+        """Whether any wait is spread."""
+        return bool((self.spans_s > 0.0).any())
+
+    @cached_property
+    def own_outage(self) -> Outage | None:
+        """The longest time in which the scenario's own faults let nobody in; None: it has none."""
+        stops = self.client.stops
+        own = [
+            each
+            for each in outages(self.scenario, self.rules.stable_after_s > 0.0)
+            # What ends it, or suspends it, is no outage for it: `codes` has a rule for that.
+            if effect(stops, each.code) == Effect.GOES_ON
+        ]
+        return max(own, key=lambda each: each.lasts_s, default=None)
+
+    def outage_s(self, default_s: float = OUTAGE_S) -> float:
+        """Return how long an outage lasts: the scenario's own longest, or the default."""
+        return default_s if self.own_outage is None else self.own_outage.lasts_s
+
+    def an_outage(self, default_s: float = OUTAGE_S) -> str:
+        """Return in words which outage that is."""
+        whose = "an" if self.own_outage is None else "its own"
+        return f"{whose} outage of {self.outage_s(default_s):g} s"
+
+    @property
+    def serves_per_s(self) -> float:
+        """How many handshakes the servers can do each second, all gateways together."""
+        server = self.scenario.server
+        busy_s = server.handshake_service_s + server.resync_service_s
+        works_per_s = server.workers / busy_s if busy_s > 0.0 else inf
+        return self.scenario.gateways * min(server.accept_per_s, works_per_s)
+
+    def finding(
+        self, severity: str, sentence: str, number: float, unit: str, remedy: str
+    ) -> Finding:
+        """Return what a rule has found here; its id is put in by `lint`."""
+        return Finding("", severity, self.where, sentence, number, unit, remedy)
+
+
+Check = Callable[[Case], Finding | None]

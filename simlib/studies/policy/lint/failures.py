@@ -1,0 +1,151 @@
+"""Rules on failures in a row: what resets their count, and what comes of many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+
+from simlib.api import run
+from simlib.core.backoff import delay
+from simlib.core.breaker import Breaker
+from simlib.core.client import Settings
+from simlib.metrics.metrics import recovery_times_s
+from simlib.scenario.presets import grows
+from simlib.scenario.scenario import Scenario
+from simlib.studies.policy.benchmark import storm, waits_s
+from simlib.studies.policy.lint.case import ATTEMPTS, ROUND_TRIP_S, Case, Check, Finding
+from simlib.studies.policy.lint.draws import give_up_times_s
+
+#: A breaker may be lucky in one outage, so it is played in several around this one, or around the
+#: scenario's own; one of more than five minutes takes too long to play.
+_STORM_S, _AROUND, _MOST_S = 30.0, (2 / 3, 1.0, 1.5), 300.0
+
+
+def flapping(case: Case) -> Finding | None:
+    """Find clients that a server which accepts and then closes makes attempt without end."""
+    rules = case.rules
+    if case.never or rules.stable_after_s > 0.0 or case.resets not in ("", "open", "none"):
+        return None
+    first_s = rules.after_loss_s
+    if first_s == inf:
+        first_s = float(np.mean([delay(rules, 1, 0.0, (i + 0.5) / 64) for i in range(64)]))
+    per_s = min(1.0 / (first_s + ROUND_TRIP_S), case.client.connect_budget.per_s)
+    if per_s < 0.5 or (per_s < 5.0 and not grows(rules)):
+        return None
+    return case.finding(
+        "error" if per_s >= 5.0 else "warning",
+        f"The count resets on open: a server that accepts and then closes gets {per_s:.2g} "
+        f"attempts/s from each client, at a round trip of {ROUND_TRIP_S:g} s.",
+        per_s,
+        "attempts/s of each client",
+        "count on until a connection has lasted: stable_after_s = 5 or more",
+    )
+
+
+def no_wait(case: Case) -> Finding | None:
+    """Find clients that hardly wait at all, however long an outage lasts."""
+    if case.never or case.rules.max_attempts < ATTEMPTS or case.waits[2, -1] >= 0.1:
+        return None
+    per_s = 1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S)
+    return case.finding(
+        "error",
+        f"However long an outage lasts, each client makes {per_s:.3g} attempts/s.",
+        per_s,
+        "attempts/s of each client",
+        "let waits grow: factor = 2, cap_s = 30",
+    )
+
+
+def gives_up(case: Case) -> Finding | None:
+    """Find clients whose attempts are used up before an outage ends: their own, or a minute."""
+    limit = case.rules.max_attempts
+    if case.never:
+        return case.finding(
+            "warning",
+            "It never reconnects: whoever uses it must.",
+            0.0,
+            "s",
+            "reconnect in the application, or raise max_attempts",
+        )
+    if limit == inf:
+        return None
+    outage = case.own_outage
+    is_silent = outage is not None and outage.is_silent
+    attempt_s = case.client.connect_timeout_s if is_silent else 0.0
+    times_s = give_up_times_s(case.rules, case.lost_s, attempt_s)
+    lasts_s = case.outage_s()
+    gone = times_s[times_s < lasts_s]
+    if gone.size < times_s.size / 100.0:
+        return None
+    latest_s = _latest_s(case) + attempt_s * limit
+    fate = f"that time out after {attempt_s:g} s" if is_silent else "that are refused at once"
+    other = f"outages of {lasts_s:g} s are common"
+    why = other if outage is None else f"its own outage lasts {lasts_s:g} s"
+    number = latest_s if latest_s < lasts_s else float(gone[gone.size // 2])
+    who = f"It gives up for good {number:.3g} s into an outage at the latest"
+    if latest_s >= lasts_s:
+        share = gone.size / times_s.size
+        who = f"{share:.0%} of clients give up for good, half of them {number:.3g} s into an outage"
+    return case.finding(
+        "error",
+        f"{who}, after {limit:.0f} attempts {fate}; {why}.",
+        number,
+        "s",
+        "attempt without end at a long cap: max_attempts = inf",
+    )
+
+
+def _latest_s(case: Case) -> float:
+    """Return when the last client gives up whose attempts are refused at once; inf: far away."""
+    limit = case.rules.max_attempts
+    if limit > 1000:
+        return inf
+    waits = waits_s(case.rules, int(limit))[4]
+    # A loss that is no attempt's comes before the first failure, and its wait before all others.
+    lost_s, counted = (0.0, waits) if case.lost_s == inf else (case.lost_s, waits[:-1])
+    return lost_s + float(counted.sum())
+
+
+def breaker_slows(case: Case) -> Finding | None:
+    """Find a breaker with which clients come back later than by their backoff alone."""
+    breaker = case.client.breaker
+    if breaker.trip_after == inf and breaker.failure_fraction == inf:
+        return None
+    # Before an open door, and with attempts without end: what else may hinder has its own rule.
+    endless = replace(case.client, backoff=replace(case.rules, max_attempts=inf))
+    outages_s = [round(min(case.outage_s(_STORM_S), _MOST_S) * share, 3) for share in _AROUND]
+    alone = replace(endless, breaker=Breaker())
+    late_s, alone_s = (_back_s(client, outages_s) for client in (endless, alone))
+    if not late_s > 1.2 * alone_s + 1.0:
+        return None
+    return case.finding(
+        "warning",
+        f"The breaker makes recovery slower than the backoff alone: after outages of "
+        f"{outages_s[0]:.3g} to {outages_s[-1]:.3g} s, "
+        f"95 % are back in {late_s:.3g} s, without it in {alone_s:.3g} s.",
+        late_s - alone_s,
+        "s",
+        f"let it refuse for no longer than the cap: open_s of at most {case.rules.cap_s:g}",
+    )
+
+
+def _back_s(client: Settings, outages_s: list[float]) -> float:
+    """Return how soon 95 of 100 clients are back after outages, on average, by playing them."""
+    late = [_late_s(storm(client, 60, outage_s)) for outage_s in outages_s]
+    return float(np.mean(late))
+
+
+def _late_s(scenario: Scenario) -> float:
+    back_s = np.sort(recovery_times_s(run(scenario.replace("server.accept_per_s", inf))))
+    return float(back_s[int(0.95 * back_s.size) - 1])
+
+
+#: The rules of this file by their ids, in the order of their checks.
+RULES: dict[str, Check] = {
+    "flapping": flapping,
+    "no-wait": no_wait,
+    "gives-up": gives_up,
+    "breaker-slows": breaker_slows,
+}

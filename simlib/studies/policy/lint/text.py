@@ -1,0 +1,65 @@
+"""What lint found, for a terminal and as a table for a document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from simlib.metrics.words import written
+from simlib.scenario.presets import Preset
+from simlib.studies.policy.lint import SEVERITIES, Finding, lint
+
+_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+
+def lint_in_words(name: str, findings: Sequence[Finding]) -> Group:
+    """Return findings for a terminal: the worst first, each with what to do."""
+    counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
+    said = ", ".join(f"{count} {_plural(each, count)}" for each, count in counts.items() if count)
+    table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
+    for _ in range(2):
+        table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    several = len({each.where for each in findings}) > 1
+    for each in findings:
+        where = f"{each.where}: " if several else ""
+        table.add_row(
+            Text(each.severity, _STYLES[each.severity]), each.rule, f"{where}{each.sentence}"
+        )
+        table.add_row("", "", Text(f"-> {each.remedy}", "dim"))
+    parts: list[RenderableType] = [f"{name}: {said or 'nothing found'}"]
+    return Group(*parts, "", table) if findings else Group(*parts)
+
+
+def _plural(severity: str, count: int) -> str:
+    return severity if severity == "info" or count == 1 else f"{severity}s"
+
+
+def presets_lint_table(known: Mapping[str, Preset]) -> list[list[str]]:
+    """Return the findings of presets as rows of text, the head first: name, errors, warnings.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> presets_lint_table({"partysocket": sl.presets["partysocket"]})
+    [['preset', 'errors', 'warnings'], ['partysocket', 'no-jitter', '']]
+    """
+    rows = [["preset", "errors", "warnings"]]
+    for name, preset in known.items():
+        found = lint(preset)
+        cells = [
+            ", ".join(_short(each) for each in found if each.severity == severity)
+            for severity in ("error", "warning")
+        ]
+        rows.append([name, *cells])
+    return rows
+
+
+def _short(finding: Finding) -> str:
+    """Return a finding with its number, where that tells one client from another."""
+    if finding.unit in ("attempts at once", "of the wait", "transient codes"):
+        return finding.rule
+    return f"{finding.rule} {written(finding.number)} {finding.unit.replace(' of each client', '')}"

@@ -1,0 +1,334 @@
+"""Policies played in the same scenarios under the same seeds, and what tells them apart.
+
+All candidates have the same luck, so two are compared by the differences of their runs. A
+candidate is played under a few seeds first: if these say for sure that a bound breaks, or that one
+that is known is better in everything, it is not played further.
+
+A candidate that does not work, with which nobody connects in some run, has no times and makes
+little trouble for a server. Its numbers must not be compared: it is worse than any that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from math import inf, isnan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simlib.core.errors import SettingsError
+from simlib.experiments.objectives import Constraint, Objective
+from simlib.experiments.pool import Outcomes
+from simlib.experiments.replicate import seeds, t_interval
+from simlib.experiments.run_cache import Cell, Kept, play_cells
+from simlib.metrics.connecting import AVAILABLE, nobody_connects
+from simlib.metrics.intervals import Estimate, Floats
+from simlib.metrics.metrics import MEANING, OF_MESSAGES
+from simlib.scenario.scenario import Scenario
+
+#: A time that never came counts as so many times the run's length where numbers must be finite.
+_NEVER = 2.0
+#: Seeds that a candidate is played under first: a share of all, and at least so many.
+_FIRST_SHARE, _FIRST_LEAST = 0.2, 4
+#: Numbers that depend on settings even if nothing that happens does: waits over their ceilings.
+_OF_SETTINGS = ("mean_wait_fraction",)
+_METRICS = tuple(name for name in MEANING if name != "engine")
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a candidate did: a metric's values are an array, scenarios by seeds."""
+
+    values: Mapping[str, Floats]
+    scenarios: tuple[Scenario, ...]
+    #: Metrics that must have a number in every run.
+    needed: tuple[str, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether in every run clients connected, and there is a number for all that is needed."""
+        return not self.failure
+
+    @cached_property
+    def failure(self) -> str:
+        """Why it does not work, in words; empty if it does."""
+        if self.never_connected.any():
+            runs = int(self.never_connected.sum())
+            return f"no client connects in {runs:,} of {self.never_connected.size:,} runs"
+        for metric in self.needed:
+            if empty := int(np.isnan(self.values[metric]).sum()):
+                runs = self.values[metric].size
+                return f"{metric} has no value in {empty:,} of {runs:,} runs"
+        return ""
+
+    @property
+    def never_connected(self) -> npt.NDArray[np.bool_]:
+        """In which runs no client was ever available although it could have been."""
+        if AVAILABLE not in self.values:
+            return np.zeros((len(self.scenarios), self.replications), bool)
+        rows = zip(self.values[AVAILABLE], self.scenarios, strict=True)
+        return np.array([[nobody_connects(x, scenario) for x in row] for row, scenario in rows])
+
+    @property
+    def replications(self) -> int:
+        """How many seeds it was played under, in each scenario."""
+        return int(next(iter(self.values.values())).shape[1])
+
+    def by_seed(self, metric: str) -> Floats:
+        """Return the mean over the scenarios for each seed; finite if the candidate works."""
+        values = self.values[metric]
+        limits_s = np.array([[_NEVER * each.duration_s] for each in self.scenarios])
+        # All attempts in vain are as if one connection had been of use.
+        most = self.values.get("attempts", limits_s) if metric == "amplification" else limits_s
+        return np.where(np.isinf(values), most, values).mean(axis=0)
+
+    def mean(self, metric: str) -> Estimate:
+        """Return the mean over scenarios and seeds, with its interval; inf if one was."""
+        return t_interval(self.values[metric].mean(axis=0))
+
+    def loss(self, objective: Objective) -> float:
+        """Return an objective's mean so that less is better; inf if the candidate does not work."""
+        mean = float(self.by_seed(objective.metric).mean())
+        return objective.loss(mean) if self.works and not isnan(mean) else inf
+
+    def excess(self, bound: Constraint, *, surely: bool = False) -> float:
+        """Return by which share of a bound it is exceeded in the worst scenario; 0: it holds.
+
+        A candidate that does not work exceeds every bound without end.
+        """
+        if not self.works:
+            return inf
+        return max(
+            bound.excess(t_interval(row), scenario, surely=surely)
+            for row, scenario in zip(self.values[bound.metric], self.scenarios, strict=True)
+        )
+
+    def keeps(self, bounds: Sequence[Constraint]) -> bool:
+        """Whether it works and every bound holds in every scenario, with its mean's interval."""
+        return self.works and all(self.excess(bound) <= 0.0 for bound in bounds)
+
+    def worst_excess(self, bounds: Sequence[Constraint]) -> float:
+        """Return by which share of its bound the worst one is exceeded; 0 or less: all hold."""
+        return max((self.excess(bound) for bound in bounds), default=0.0 if self.works else inf)
+
+    def is_same(self, other: object) -> bool:
+        """Whether all that happened is the same, by every number of every run."""
+        return isinstance(other, Score) and all(
+            np.array_equal(mine[:, : other.replications], other.values[metric], equal_nan=True)
+            for metric, mine in self.values.items()
+            if metric not in _OF_SETTINGS
+        )
+
+    def worse_than(self, other: Score, objective: Objective) -> Estimate:
+        """Return by how much an objective is worse than another's, under the seeds both have.
+
+        What does not work is worse than what does, without end, and no worse than its like.
+        """
+        count = min(self.replications, other.replications)
+        if not (self.works and other.works):
+            worse = 0.0 if self.works == other.works else inf if other.works else -inf
+            return Estimate(worse, worse, worse, count)
+        mine, others = (each.by_seed(objective.metric)[:count] for each in (self, other))
+        return t_interval(objective.loss(1.0) * (mine - others))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The scenarios, what is sought in them and what must hold, and where they are played."""
+
+    scenarios: tuple[Scenario, ...]
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Constraint, ...]
+    on: str
+    outcomes: Outcomes
+    store: Kept | None = None
+    #: The first of the seeds that follow each scenario's own.
+    first: int = 0
+    replications: int = 20
+
+    @property
+    def first_replications(self) -> int:
+        """How many seeds a candidate is played under first."""
+        few = max(_FIRST_LEAST, round(_FIRST_SHARE * self.replications))
+        return min(few, self.replications)
+
+    def scores(
+        self,
+        candidates: Sequence[Mapping[str, Any]],
+        known: Sequence[Score] = (),
+        least: int | None = None,
+        move: Callable[[float], None] | None = None,
+    ) -> list[Score | str]:
+        """Return what each candidate did, or why it cannot be played.
+
+        Parameters
+        ----------
+        candidates : sequence of mapping
+            What each changes in a scenario.
+        known : sequence of Score
+            Those that a candidate must not be surely worse than in everything, to be played under
+            all seeds.
+        least : int, optional
+            So many seeds come before the first ones, for whoever is surely hopeless by then.
+        move : callable, optional
+            Called with the share that is done.
+        """
+        few = self.first_replications
+        stages = [count for count in sorted({least or few, few}) if count < self.replications]
+        stages.append(self.replications)
+        found: list[Score | str] = [""] * len(candidates)
+        going_on, have = list(range(len(candidates))), 0
+        for stage, count in enumerate(stages):
+            part = replace(self, first=self.first + have)
+            share = partial(_moved, move, stage, len(stages))
+            more = part.played([candidates[i] for i in going_on], count - have, share)
+            for i, score in zip(going_on, more, strict=True):
+                found[i] = _joined(found[i], score)
+            going_on, have = [i for i in going_on if self._may_go_on(found[i], known)], count
+        return found
+
+    def _may_go_on(self, score: Score | str, known: Sequence[Score]) -> bool:
+        return isinstance(score, Score) and not self.is_hopeless(score, known)
+
+    def is_hopeless(self, score: Score, known: Sequence[Score]) -> bool:
+        """Whether a bound is surely broken, or a known one is surely better in everything."""
+        if not score.works or any(score.excess(b, surely=True) > 0.0 for b in self.bounds):
+            return True
+        return any(
+            all(score.worse_than(other, each).low > 0.0 for each in self.objectives)
+            for other in known
+        )
+
+    def played(
+        self,
+        candidates: Sequence[Mapping[str, Any]],
+        replications: int,
+        move: Callable[[float], None] | None = None,
+    ) -> list[Score | str]:
+        """Play candidates under so many seeds; what was kept is not played again."""
+        found: list[Score | str] = []
+        cells: list[Cell] = []
+        for settings in candidates:
+            try:
+                mine = self._cells(settings, replications)
+            except SettingsError as error:
+                found.append(str(error))
+                continue
+            found.append("")
+            cells += mine
+        rows, failures, _ = play_cells(cells, self.outcomes, self.store, move)
+        size, start = len(self.scenarios) * replications, 0
+        for i, refused in enumerate(found):
+            if not refused:
+                found[i] = self._score(rows, failures, range(start, start + size))
+                start += size
+        return found
+
+    def _cells(self, settings: Mapping[str, Any], replications: int) -> list[Cell]:
+        return [
+            Cell(one.replace(seed=seed), self.on)
+            for one in (each.replace(settings) for each in self.scenarios)
+            for seed in seeds(one, replications, self.first)
+        ]
+
+    def _score(
+        self, rows: Mapping[int, Mapping[str, Any]], failures: Mapping[int, str], part: range
+    ) -> Score | str:
+        failed = next((failures[i] for i in part if i in failures), "")
+        if failed:
+            return failed
+        shape = (len(self.scenarios), -1)
+        values = {m: np.array([rows[i][m] for i in part]).reshape(shape) for m in _METRICS}
+        needed = [each.metric for each in self.objectives]
+        needed += [each.metric for each in self.bounds]
+        return Score(values, self.scenarios, tuple(dict.fromkeys(needed)))
+
+    def check_data(self, score: Score) -> None:
+        """Refuse an objective or a bound for which there is too little data in some scenario.
+
+        Where nobody connected there is none for want of a connection, which is no reason.
+
+        Raises
+        ------
+        SettingsError
+            If there is one.
+        """
+        wanted = [("objectives", each.metric) for each in self.objectives]
+        wanted += [("constraints", each.metric) for each in self.bounds]
+        for where, metric in wanted:
+            sent = (metric not in OF_MESSAGES) | (score.values["sent"] > 0.0)
+            excused = score.never_connected & sent
+            empty = np.isnan(score.values[metric]) & ~excused
+            for scenario, row in zip(self.scenarios, empty, strict=True):
+                if row.any():
+                    rule = f"has too little data in {scenario.name} on {self.on}"
+                    raise SettingsError(where, metric, rule)
+
+
+def _joined(before: Score | str, more: Score | str) -> Score | str:
+    """Return a score with more seeds; why it cannot be played, where it cannot."""
+    if isinstance(before, str) or isinstance(more, str):
+        return more
+    values = {
+        metric: np.concatenate([before.values[metric], each], axis=1)
+        for metric, each in more.values.items()
+    }
+    return replace(more, values=values)
+
+
+def _moved(move: Callable[[float], None] | None, stage: int, of: int, share: float) -> None:
+    if move is not None:
+        move((stage + share) / of)
+
+
+def front(losses: Sequence[Sequence[float]]) -> list[int]:
+    """Return the numbers of those that none is better than in everything.
+
+    Examples
+    --------
+    >>> front([[1, 5], [2, 2], [3, 3], [5, 1]])
+    [0, 1, 3]
+    """
+    points = np.array(losses, float).reshape(len(losses), -1)
+    kept = []
+    for i, point in enumerate(points):
+        no_worse = (points <= point).all(axis=1)
+        better = (points < point).any(axis=1)
+        if not (no_worse & better).any():
+            kept.append(i)
+    return kept
+
+
+def middle(losses: Sequence[Sequence[float]]) -> int:
+    """Return the number of the one nearest to the best of everything, among those of a front.
+
+    Examples
+    --------
+    >>> middle([[1, 100], [2, 10], [100, 9]])
+    1
+    """
+    return by_distance(losses)[0]
+
+
+def by_distance(losses: Sequence[Sequence[float]]) -> list[int]:
+    """Return the numbers of those on a front, the nearest to the best of everything first.
+
+    Each objective is measured from its best (0) to its worst (1) of them, on a scale of factors
+    where all are above 0.
+
+    Examples
+    --------
+    >>> by_distance([[1, 100], [2, 10], [100, 9]])
+    [1, 0, 2]
+    """
+    points = np.array(losses, float).reshape(len(losses), -1)
+    scaled = []
+    for column in points.T:
+        each = np.log(column) if (column > 0.0).all() else column
+        span = np.ptp(each)
+        scaled.append((each - each.min()) / span if span > 0.0 else np.zeros_like(each))
+    distances = np.hypot.reduce(np.array(scaled), axis=0)
+    return [int(i) for i in np.argsort(distances, kind="stable")]

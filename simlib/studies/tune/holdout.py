@@ -1,0 +1,357 @@
+"""How a tuned policy stands on fresh seeds: beside others, and beyond the scenarios it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from simlib.core.errors import SettingsError
+from simlib.scenario.presets import in_words
+from simlib.scenario.scenario import Scenario
+from simlib.studies.tune.evaluate import Judge, Score, front
+from simlib.studies.tune.narrative import BESIDES, listed, review
+from simlib.studies.tune.ranking import Standing, losses, recommended
+from simlib.studies.tune.run_costs import Meter, Played, works_of
+from simlib.studies.tune.variants import Candidate, rivals, stretched
+
+#: How far beyond its scenarios a policy is tried.
+FACTORS = (0.25, 0.5, 2.0, 4.0)
+#: So many rivals are taken along there.
+_CONTENDERS = 3
+_KINDS = ("tuned", "given", "report", "preset")
+#: So many candidates are played at a time, so that all workers have something to do.
+_AT_A_TIME = 8
+#: So many tuned policies are played at a time until one keeps the bounds, and so many at most.
+_TUNED_AT_A_TIME, _MOST_TUNED = 8, 24
+#: Rivals are played under so few seeds first: most are surely worse by then.
+_LEAST = 2
+#: A rival that makes so many times the attempts of what it is compared with is not played, unless
+#: that is no work on the engine.
+_TIMES, _LITTLE_WORK = 10.0, {"fleet": 1e6, "sim": 2e4}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What fresh seeds say.
+
+    Attributes
+    ----------
+    recommended : Candidate
+        The policy that is recommended: a tuned one, or the one as given.
+    keeps : bool
+        Whether it keeps every bound on fresh seeds.
+    table : DataFrame
+        A row per candidate, the recommended one first: ``name``, ``kind`` (tuned, given, report,
+        preset), ``waits`` in words, of each objective the mean with ``low`` and ``high``, what else
+        a policy may cost, ``excess`` of the worst bound, ``keeps``, ``worse on`` and ``better on``
+        (objectives on which it is surely so than the recommended one), ``replications``.
+    limits : DataFrame
+        A row per step beyond: ``axis`` (clients, length of faults), ``factor``, ``is_best``
+        (whether the recommended one still is), ``why`` not.
+    sentences : tuple of str
+        What to ship, what it buys and costs, which bounds it keeps, where it stops being best.
+    unplayed : mapping
+        Rivals that the engine does not play, or that would be too much work, and why.
+    """
+
+    recommended: Candidate
+    keeps: bool
+    table: pd.DataFrame
+    limits: pd.DataFrame
+    sentences: tuple[str, ...]
+    unplayed: Mapping[str, str]
+
+    @property
+    def sentence(self) -> str:
+        """The sentences as a paragraph."""
+        return " ".join(self.sentences)
+
+    @property
+    def keeps_given(self) -> bool:
+        """Whether the policy as given is what is recommended."""
+        return self.recommended.kind == "given"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the trials come to.
+
+    Attributes
+    ----------
+    settings : sequence of mapping
+        The tuned policies, the one that the trials speak for first.
+    by_first : bool
+        Whether the first objective decides, since somebody has set a bound.
+    prefers_given : bool
+        Whether the trials speak for the policy as given.
+    shown : int
+        So many are played in any case; others only as long as none keeps the bounds.
+    """
+
+    settings: Sequence[Mapping[str, Any]]
+    by_first: bool
+    prefers_given: bool
+    shown: int
+
+
+class Rivals:
+    """Who the tuned policies stand beside, and how much work each of them is."""
+
+    def __init__(self, judge: Judge) -> None:
+        first = judge.scenarios[0]
+        self.unplayed: dict[str, str] = {}
+        self.known = []
+        for each in rivals(judge.on):
+            try:
+                first.replace(each.settings)
+            except SettingsError as error:
+                self.unplayed[each.name] = str(error)
+            else:
+                self.known.append(each)
+        runs = [Played(first.replace(each.settings), judge.on) for each in self.known]
+        self.work = dict(zip(self.known, works_of(runs, judge.outcomes), strict=True))
+        self._limit = max(_LITTLE_WORK[judge.on], _TIMES * self.work[self.given])
+
+    @property
+    def given(self) -> Candidate:
+        """The policy as given."""
+        return next(each for each in self.known if each.kind == "given")
+
+    @property
+    def others(self) -> list[Candidate]:
+        """Those of the others that are not too much work."""
+        return [each for each in self.known if each.kind != "given" and not self.excess(each)]
+
+    def excess(self, each: Candidate, factor: float = 1.0) -> str:
+        """Return why a rival is too much work, with so many times the clients; empty: it is not."""
+        work = factor * self.work[each]
+        if isnan(work) or work <= self._limit:
+            return ""
+        return f"would make some {_rounded(work)} attempts in a run"
+
+    def left_out(self) -> dict[str, str]:
+        """Return the rivals that are not played, and why."""
+        too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
+        return self.unplayed | {name: why for name, why in too_much.items() if why}
+
+    def of_all(self, judge: Judge) -> float:
+        """Return about how much work a verdict is."""
+        given = self.work[self.given]
+        given = 0.0 if isnan(given) else given
+        seeds = _LEAST * sum(work for each in self.others if (work := self.work[each]) > 0.0)
+        beyond = 4.0 * sum(each * _seeds_of(judge, given, each) * given for each in FACTORS)
+        return len(judge.scenarios) * (seeds + judge.replications * 2.0 * given + beyond)
+
+
+def _rounded(work: float) -> str:
+    return f"{work / 1e6:,.0f} million" if work >= 1e7 else f"{work:,.0f}"
+
+
+def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict:
+    """Judge tuned policies on the seeds that a judge has, beside their rivals.
+
+    Raises
+    ------
+    SettingsError
+        If the policy as given cannot be played.
+    """
+    mine, given = _own(judge, tuned, rivals, meter)
+    best = recommended(
+        judge,
+        mine,
+        (rivals.given, given),
+        by_first=tuned.by_first,
+        prefers_given=tuned.prefers_given,
+    )
+    scores = _in_order(best, {**mine, rivals.given: given})
+    unplayed = rivals.left_out()
+    known, others = list(scores.values()), rivals.others
+    for i in range(0, len(others), _AT_A_TIME):
+        part = others[i : i + _AT_A_TIME]
+        moved = meter.part(_work(judge, rivals, part), f"{part[0].name} and others")
+        settings = [each.settings for each in part]
+        for each, found in zip(part, judge.scores(settings, known, _LEAST, moved), strict=True):
+            if isinstance(found, Score):
+                scores[each] = found
+            else:
+                unplayed[each.name] = found
+    standing = Standing(judge, scores)
+    limits = _limits(standing, rivals, meter)
+    return Verdict(
+        standing.recommended,
+        standing.keeps(standing.recommended),
+        _table(standing),
+        limits,
+        review(standing, limits),
+        unplayed,
+    )
+
+
+def _work(judge: Judge, rivals: Rivals, part: Sequence[Candidate]) -> float:
+    works = [rivals.work[each] for each in part]
+    return _LEAST * len(judge.scenarios) * sum(each for each in works if not isnan(each))
+
+
+def _own(
+    judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter
+) -> tuple[dict[Candidate, Score], Score]:
+    """Play the policy as given and tuned ones: more of these as long as none keeps the bounds."""
+    each_work = _work(judge, rivals, [rivals.given]) / _LEAST * judge.replications
+
+    def play(part: Sequence[Mapping[str, Any]]) -> list[Score | str]:
+        moved = meter.part(len(part) * each_work, "tuned policies on fresh seeds")
+        return judge.played(part, judge.replications, moved)
+
+    given, *found = play([{}, *tuned.settings[: tuned.shown]])
+    if isinstance(given, str):
+        raise SettingsError("scenario", judge.scenarios[0].name, f"cannot be played: {given}")
+    while not any(isinstance(each, Score) and each.keeps(judge.bounds) for each in found):
+        part = tuned.settings[len(found) : min(len(found) + _TUNED_AT_A_TIME, _MOST_TUNED)]
+        if not part:
+            break
+        found += play(part)
+    mine = {
+        Candidate(f"tuned {i}", "tuned", settings): score
+        for i, (settings, score) in enumerate(zip(tuned.settings, found, strict=False), 1)
+        if isinstance(score, Score)
+    }
+    return mine, given
+
+
+def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate, Score]:
+    """Return the recommended policy first, by that name unless it is the one as given."""
+    first = replace(best, name="recommended") if best.kind == "tuned" else best
+    return {first: own[best]} | {each: score for each, score in own.items() if each is not best}
+
+
+# --- a row per candidate -----------------------------------------------------------------
+
+
+def _table(standing: Standing) -> pd.DataFrame:
+    """Return a row per candidate: by kind, who keeps the bounds first, the best first."""
+    objective = standing.judge.objectives[0]
+
+    def rank(each: Candidate) -> tuple[bool, int, bool, float]:
+        score = standing.scores[each]
+        is_other = each is not standing.recommended
+        return is_other, _KINDS.index(each.kind), not standing.keeps(each), score.loss(objective)
+
+    return pd.DataFrame([_row(standing, each) for each in sorted(standing.scores, key=rank)])
+
+
+def _row(standing: Standing, each: Candidate) -> dict[str, Any]:
+    score, judge = standing.scores[each], standing.judge
+    row: dict[str, Any] = {"name": each.name, "kind": each.kind}
+    row["waits"] = in_words(judge.scenarios[0].replace(each.settings).client.backoff)
+    for objective in judge.objectives:
+        found = score.mean(objective.metric)
+        row[objective.metric] = found.value
+        row |= {f"{objective.metric} low": found.low, f"{objective.metric} high": found.high}
+    row |= {metric: score.mean(metric).value for metric in BESIDES if metric not in row}
+    row["excess"] = score.worst_excess(judge.bounds)
+    row["keeps"] = standing.keeps(each)
+    for word, found_on in (("worse on", standing.worse_on), ("better on", standing.better_on)):
+        row[word] = ", ".join(each.metric for each in found_on(each))
+    return row | {"replications": score.replications}
+
+
+# --- beyond the scenarios ----------------------------------------------------------------
+
+
+def _limits(standing: Standing, rivals: Rivals, meter: Meter) -> pd.DataFrame:
+    """Return where the recommended policy still is best with more clients, or longer faults."""
+    rows = []
+    if standing.keeps(standing.recommended):
+        candidates = [standing.recommended, *_contenders(standing)]
+        rows = [
+            row
+            for step in _steps(standing.judge.scenarios)
+            if (row := _step(standing, rivals, meter, candidates, step))
+        ]
+    return pd.DataFrame(rows, columns=["axis", "factor", "is_best", "keeps", "why"])
+
+
+def _step(
+    standing: Standing,
+    rivals: Rivals,
+    meter: Meter,
+    candidates: Sequence[Candidate],
+    step: tuple[str, float, tuple[Scenario, ...]],
+) -> dict[str, Any]:
+    """Return how the recommended policy stands beyond; nothing if it cannot be played there."""
+    axis, factor, scenarios = step
+    count = _seeds_of(standing.judge, rivals.work[rivals.given], factor)
+    judge = replace(standing.judge, scenarios=scenarios, replications=count)
+    mine, *others = candidates
+    some = [mine, *(each for each in others if not rivals.excess(each, factor))]
+    each_work = _work(judge, rivals, [rivals.given]) / _LEAST * count * factor
+    moved = meter.part(len(some) * each_work, _word(axis, factor, scenarios))
+    scores = judge.played([each.settings for each in some], count, moved)
+    known = {
+        each: score for each, score in zip(some, scores, strict=True) if isinstance(score, Score)
+    }
+    if mine not in known:
+        return {}
+    there = Standing(judge, known)
+    better = [each.name for each in known if each is not mine and there.beats(each)]
+    keeps = there.keeps(mine)
+    return {
+        "axis": axis,
+        "factor": factor,
+        "is_best": not better,
+        "keeps": keeps,
+        "why": _why(better, keeps),
+    }
+
+
+def _seeds_of(judge: Judge, work: float, factor: float) -> int:
+    """Return how many seeds a step beyond has: fewer where runs are long, as luck is less there."""
+    few = judge.first_replications
+    if not factor * work > _LITTLE_WORK[judge.on]:
+        return few
+    return max(min(_LEAST, few), round(few / max(1.0, factor)))
+
+
+def _word(axis: str, factor: float, scenarios: Sequence[Scenario]) -> str:
+    if axis == "clients":
+        return f"with {scenarios[0].clients:,} clients"
+    return f"with faults {factor:g} times as long"
+
+
+def _steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Scenario, ...]]]:
+    for factor in FACTORS:
+        more = (each.replace(clients=max(1, round(factor * each.clients))) for each in scenarios)
+        yield "clients", factor, tuple(more)
+    for factor in FACTORS:
+        yield "length of faults", factor, tuple(stretched(each, factor) for each in scenarios)
+
+
+def _contenders(standing: Standing) -> list[Candidate]:
+    """Return the rivals that may take its place elsewhere: the best, if they keep the bounds."""
+    others = [
+        each
+        for each in standing.of_kind("given", "report", "preset")
+        if each is not standing.recommended
+        and standing.scores[each].works
+        and not standing.leaves_more_outside(each)
+    ]
+    fit = [each for each in others if standing.keeps(each)] or others
+    if not fit:
+        return []
+    sought = {each: losses(standing.judge, standing.scores[each]) for each in fit}
+    best = [fit[i] for i in front(list(sought.values()))]
+    return sorted(best, key=lambda each: sought[each])[:_CONTENDERS]
+
+
+def _why(better: Sequence[str], keeps: bool) -> str:
+    if not better:
+        return "" if keeps else "nobody keeps the bounds"
+    many = len(better) > 1
+    names = listed(better)
+    if keeps:
+        return f"{names} {'beat' if many else 'beats'} it"
+    return f"{names} {'keep' if many else 'keeps'} the bounds and it does not"

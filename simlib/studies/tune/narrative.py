@@ -1,0 +1,237 @@
+"""What a design review reads: what to ship, what it buys and costs, where it stops being best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isfinite
+from typing import Any
+
+import pandas as pd
+
+from simlib.experiments.objectives import objectives
+from simlib.metrics.words import words_and_unit
+from simlib.studies.tune.evaluate import Score
+from simlib.studies.tune.ranking import Difference, Standing, differences, gains_and_losses
+from simlib.studies.tune.variants import Candidate
+
+#: What a policy may cost that nobody asked about.
+BESIDES = (
+    "time_to_recover_s_p50",
+    "time_to_recover_s_p99",
+    "peak_attempts_per_s",
+    "amplification",
+    "availability_fraction",
+)
+#: A share of a bound that is none: the mean lies on it.
+_ON_IT = 1e-9
+#: So many names stand in a sentence; others are counted.
+_NAMED = 3
+
+
+def review(standing: Standing, limits: pd.DataFrame) -> tuple[str, ...]:
+    """Return what there is to say of the recommended policy, in a few sentences."""
+    parts = [*_what(standing), _presets(standing)]
+    if standing.keeps(standing.recommended):
+        parts.append(_beyond(standing, limits))
+    return tuple(filter(None, parts))
+
+
+def _what(standing: Standing) -> Iterator[str]:
+    """Say what to ship, what it buys and costs, and which bounds it keeps."""
+    each, given = standing.recommended, standing.given
+    if not standing.best.works:
+        yield f"No policy that was tried works, nor does the one given: {standing.best.failure}."
+    elif not standing.keeps(each):
+        yield _nearest(standing)
+    elif each is given:
+        yield from _keep(standing)
+    else:
+        yield f"Recommended: {in_short(each.settings)}."
+        if given is not None:
+            yield _against(standing, given)
+        yield _bounds(standing)
+
+
+def _nearest(standing: Standing) -> str:
+    missed = [
+        _missed(bound.text, excess)
+        for bound in standing.judge.bounds
+        if (excess := standing.best.excess(bound)) > 0.0
+    ]
+    if standing.recommended is standing.given:
+        what = "None is nearer than the policy as given, so keep what you have"
+    else:
+        what = f"The nearest: {in_short(standing.recommended.settings)}"
+    return f"No policy that was tried keeps all bounds. {what}; {listed(missed)}."
+
+
+def _missed(text: str, excess: float) -> str:
+    if not isfinite(excess):
+        return f"{text} is missed without end"
+    if excess < _ON_IT:  # a strict bound
+        return f"{text} is missed: the mean lies on it"
+    return f"{text} is missed by {100 * excess:,.3g} %"
+
+
+def _keep(standing: Standing) -> Iterator[str]:
+    """Say that the policy as given is to stay, and what the best of the trials would change."""
+    yield "Keep what you have: the policy as given."
+    others = [each for each in standing.of_kind("tuned") if standing.keeps(each)]
+    if not others:
+        yield f"{_bounds(standing)} None of the best trials does."
+        return
+    yield _bounds(standing)
+    buys, costs = _changes(standing, standing.scores[others[0]], standing.best)
+    yield f"What was tuned ({in_short(others[0].settings)}) would {_trade(buys, costs)}"
+
+
+def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
+    if not buys and not costs:
+        return "make no difference that is sure."
+    return f"buy {listed(buys)} and cost {listed(costs)}."
+
+
+def _against(standing: Standing, given: Candidate) -> str:
+    """Say what the recommended policy buys and what it costs, against what was given."""
+    score = standing.scores[given]
+    if not score.works:
+        return f"The policy as given does not work: {score.failure}."
+    buys, costs = _changes(standing, standing.best, score)
+    broken = [bound.text for bound in standing.judge.bounds if score.excess(bound) > 0.0]
+    buys += [f"that {text} holds" for text in broken]
+    if not buys:  # it would not be recommended if it did not look better
+        gains, _ = gains_and_losses(standing.best, score, standing.judge.objectives)
+        said = f"{listed([change(each) for each in gains])}, which {_seeds(standing)} do not prove"
+        return f"Against the policy as given it may buy {said}; it costs {listed(costs)}."
+    return f"Against the policy as given it buys {listed(buys)}; it costs {listed(costs)}."
+
+
+def _seeds(standing: Standing) -> str:
+    return f"{standing.best.replications} seeds"
+
+
+def _changes(standing: Standing, mine: Score, other: Score) -> tuple[list[str], list[str]]:
+    names = dict.fromkeys([*(each.metric for each in standing.judge.objectives), *BESIDES])
+    better, worse = differences(mine, other, objectives(list(names)))
+    return [change(each) for each in better], [change(each) for each in worse]
+
+
+def change(found: Difference) -> str:
+    """Say how a metric differs.
+
+    Examples
+    --------
+    >>> change(Difference("time_to_recover_s_p99", 24.9, float("inf")))
+    'time to recover (99 %) 24.9 s rather than never'
+    """
+    words, unit = words_and_unit(found.metric)
+    unit = {"s": " s", "1/s": "/s"}.get(unit, "")
+    mine, other = (written(each) + unit * isfinite(each) for each in (found.mine, found.other))
+    name, _, share = words.partition(", ")
+    return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
+
+
+def _bounds(standing: Standing) -> str:
+    bounds = [each.text for each in standing.judge.bounds]
+    return f"It keeps {listed(bounds)}." if bounds else ""
+
+
+def _presets(standing: Standing) -> str:
+    """Say how many presets keep the bounds, and which of these beat it."""
+    known = standing.of_kind("preset")
+    if not known or not standing.best.works:
+        return ""
+    fit = [each for each in known if standing.keeps(each)]
+    if not fit:
+        return f"None of {len(known)} presets keeps the bounds."
+    verb = "keeps" if len(fit) == 1 else "keep"
+    said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
+    if not standing.judge.bounds:
+        said = f"Of {len(known)} presets "
+    if beating := [each.name for each in fit if standing.beats(each)]:
+        return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
+    equal = [each.name for each in fit if not standing.worse_on(each)]
+    as_good = f", {_some(equal)} may be as good" if equal else ""
+    return f"{said}none beats it{as_good}."
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return a few names, and how many others there are."""
+    more = len(names) - _NAMED
+    return listed(names if more <= 1 else [*names[:_NAMED], f"{more} others"])
+
+
+def _beyond(standing: Standing, limits: pd.DataFrame) -> str:
+    """Say where it stops being best, on either side of both axes, and where nobody does well."""
+    ends, holds, nobody = [], [], []
+    for axis, steps in limits.groupby("axis", sort=False):
+        lost = steps[~steps["is_best"]]
+        below, above = (lost[lost["factor"] < 1.0].tail(1), lost[lost["factor"] > 1.0].head(1))
+        for _, step in pd.concat([below, above]).iterrows():
+            ends.append(f"{_where(standing, axis, step['factor'])}, where {step['why']}")
+        if not len(lost):
+            low, high = steps["factor"].min(), steps["factor"].max()
+            holds.append(_where(standing, axis, low, high))
+        broken = steps[steps["is_best"] & ~steps["keeps"]]
+        nobody += [_where(standing, axis, each) for each in broken["factor"]]
+    parts = [f"It stops being best {'; '.join(ends)}."] if ends else []
+    if holds:
+        parts.append(f"It stays best {' and '.join(holds)}.")
+    if nobody:
+        parts.append(f"Bounds are broken by all {listed(nobody)}.")
+    return " ".join(parts)
+
+
+def _where(standing: Standing, axis: Any, *factors: float) -> str:
+    """Say how far beyond the scenarios something is: in clients, if all have as many."""
+    clients = {each.clients for each in standing.judge.scenarios}
+    if axis != "clients":
+        return f"with faults {' to '.join(f'{each:g}' for each in factors)} times as long"
+    if len(clients) > 1:
+        return f"with {' to '.join(f'{each:g}' for each in factors)} times the clients"
+    (count,) = clients
+    return f"with {' to '.join(f'{max(1, round(each * count)):,}' for each in factors)} clients"
+
+
+def in_short(settings: Mapping[str, Any]) -> str:
+    """Return settings as they are read: the part of their paths that all share comes first.
+
+    Examples
+    --------
+    >>> in_short({"client.backoff.base_s": 1.5, "client.backoff.cap_s": 20.0})
+    'client.backoff: base_s = 1.5, cap_s = 20'
+    """
+    shared = {key.rpartition(".")[0] for key in settings}
+    said = {key: key for key in settings}
+    head = ""
+    if len(shared) == 1 and len(settings) > 1 and (place := next(iter(shared))):
+        head, said = f"{place}: ", {key: key.removeprefix(f"{place}.") for key in settings}
+    return head + ", ".join(f"{said[key]} = {written(value)}" for key, value in settings.items())
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as a list that is read.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    if not words:
+        return "nothing"
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
+
+
+def written(value: Any) -> str:
+    """Return a value for reading: a number has three digits, and without end it is never.
+
+    Examples
+    --------
+    >>> written(1.23456), written(12345.6), written("full"), written(float("inf"))
+    ('1.23', '12,346', 'full', 'never')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    if value == inf:
+        return "never"
+    return f"{value:,.3g}" if abs(value) < 1000.0 else f"{value:,.0f}"

@@ -1,0 +1,204 @@
+"""What to try next: Optuna proposes, is told what came of it, and keeps it in an SQLite file.
+
+A tuning that was killed goes on as if it had not been: what a proposal depends on is the trials
+that are finished and its own place among all, never a state that died with the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.rules import nearest
+from simlib.experiments.space import Axis
+from simlib.support.databases import Trouble, UnusableDatabase, explained, tables_of
+
+_MISSING = (
+    "Optuna proposes what to try, and is not installed or does not work here ({why}): "
+    'install it with pip install -e ".[study]" in simlib\'s folder'
+)
+#: Optuna's samplers, by the names they have here.
+SAMPLERS = ("tpe", "nsga2", "random")
+#: Trials of a search begin at random; with fewer, Optuna's estimates would lead nowhere.
+_AT_RANDOM = 16
+
+
+@dataclass(frozen=True)
+class Told:
+    """A trial that is over: its settings, and under how many seeds it was played."""
+
+    settings: Mapping[str, Any]
+    replications: int
+    #: Why it could not be played; empty if it was.
+    refused: str = ""
+
+
+class Trials:
+    """The trials of one search; see `kept_trials`."""
+
+    def __init__(
+        self,
+        storage: Any,
+        name: str,
+        axes: Sequence[Axis],
+        objectives: int,
+        sampler: str,
+        seed: int,
+    ) -> None:
+        optuna = _optuna()
+        self._axes = {each.key: each for each in axes}
+        self._distributions = {each.key: _distribution(optuna, each) for each in axes}
+        self._sampler, self._seed = sampler, seed
+        self._study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["minimize"] * objectives,
+            load_if_exists=True,
+        )
+        self._open: dict[int, Any] = {}
+        self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Give what was asked for and not told, by a process that died, to whoever asks next."""
+        states = _optuna().trial.TrialState
+        for each in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+            self._study.tell(each.number, state=states.FAIL)
+            if "refused" not in each.user_attrs:
+                self._study.enqueue_trial(each.params)
+
+    def told(self) -> list[Told]:
+        """Return the trials that are over, in their order."""
+        complete = _optuna().trial.TrialState.COMPLETE
+        return [
+            Told(
+                self._settings(each.params),
+                each.user_attrs.get("replications", 0),
+                each.user_attrs.get("refused", ""),
+            )
+            for each in self._study.get_trials(deepcopy=False)
+            if each.state == complete or "refused" in each.user_attrs
+        ]
+
+    def _settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: axis.choices[params[key]] if axis.choices else params[key]
+            for key, axis in self._axes.items()
+        }
+
+    def ask(self, count: int) -> list[dict[str, Any]]:
+        """Return the settings of so many trials, which are then to be told, in this order."""
+        self._open, done = {}, len(self.told())
+        for i in range(count):
+            # Anew for each: a sampler's own dice would not outlive the process.
+            self._study.sampler = _sampler(_optuna(), self._sampler, self._seed + done + i)
+            self._open[i] = self._study.ask(self._distributions)
+        return [self._settings(trial.params) for trial in self._open.values()]
+
+    def tell(
+        self, place: int, losses: Sequence[float], excesses: Mapping[str, float], replications: int
+    ) -> None:
+        """Say what a trial's objectives are, by which share its bounds are exceeded.
+
+        One that does not work has losses without end, and breaks a bound of its own: Optuna takes
+        no NaN, and would learn from numbers of what does not work.
+        """
+        trial = self._open[place]
+        works = all(map(isfinite, losses))
+        for text, excess in {**excesses, "works": 0.0 if works else _MOST}.items():
+            trial.set_constraint(text, min(max(excess, -_MOST), _MOST))
+        trial.set_user_attr("replications", replications)
+        self._study.tell(trial, [loss if isfinite(loss) else _MOST for loss in losses])
+
+    def refuse(self, place: int, why: str) -> None:
+        """Say that a trial could not be played."""
+        trial = self._open[place]
+        trial.set_user_attr("refused", why)
+        self._study.tell(trial, state=_optuna().trial.TrialState.FAIL)
+
+
+#: What has no end counts as so much: a bound that is broken, by so many times itself; and a loss.
+_MOST = 1e6
+
+
+@contextmanager
+def kept_trials(
+    file: Path | None,
+    question: str,
+    axes: Sequence[Axis],
+    objectives: int,
+    sampler: str = "tpe",
+    seed: int = 0,
+) -> Iterator[Trials]:
+    """Give the trials of a search, kept in a file; another question begins a search of its own.
+
+    Raises
+    ------
+    SimlibError
+        If Optuna is not there, or the file cannot be read or written.
+    """
+    if sampler not in SAMPLERS:
+        rule = f"must be one of {', '.join(SAMPLERS)}{nearest(sampler, list(SAMPLERS))}"
+        raise SettingsError("sampler", sampler, rule)
+    optuna = _optuna()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    name = hashlib.sha256(f"{question}\n{sampler} {seed}".encode()).hexdigest()[:32]
+    if file is None:
+        yield Trials(optuna.storages.InMemoryStorage(), name, axes, objectives, sampler, seed)
+        return
+    from sqlalchemy.exc import SQLAlchemyError
+
+    storage = None
+    try:
+        storage = _storage(optuna, file)
+        yield Trials(storage, name, axes, objectives, sampler, seed)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+        raise explained(file, error, "the trials before are kept") from error
+    finally:
+        if storage is not None:
+            storage.remove_session()
+            storage.engine.dispose()
+
+
+def _storage(optuna: Any, file: Path) -> Any:
+    # Optuna would add its tables to another program's, and wraps what SQLite says of a bad file.
+    tables = tables_of(file)
+    if tables and not tables >= {"studies", "trials"}:
+        raise UnusableDatabase(file, Trouble.FOREIGN, f"its tables are {', '.join(sorted(tables))}")
+    try:
+        return optuna.storages.RDBStorage(f"sqlite:///{file}")
+    except RuntimeError as error:  # of another version of Optuna
+        raise UnusableDatabase(file, Trouble.NEWER, str(error).splitlines()[0]) from error
+
+
+def _optuna() -> Any:
+    """Return Optuna, or say how it is installed."""
+    try:
+        return import_module("optuna")
+    except Exception as error:
+        raise SimlibError(_MISSING.format(why=error)) from error
+
+
+def _sampler(optuna: Any, name: str, seed: int) -> Any:
+    if name == "tpe":
+        return optuna.samplers.TPESampler(
+            seed=seed, multivariate=True, n_startup_trials=_AT_RANDOM, constant_liar=True
+        )
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(seed=seed, population_size=_AT_RANDOM)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _distribution(optuna: Any, axis: Axis) -> Any:
+    if axis.choices:
+        # By their numbers: a choice may be a table.
+        return optuna.distributions.CategoricalDistribution(range(len(axis.choices)))
+    if axis.whole:
+        return optuna.distributions.IntDistribution(int(axis.low), int(axis.high))
+    return optuna.distributions.FloatDistribution(axis.low, axis.high, log=axis.by_factors)

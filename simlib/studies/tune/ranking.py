@@ -1,0 +1,178 @@
+"""Candidates and what they did: who keeps the bounds, who beats whom, which one is recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from simlib.experiments.objectives import Objective
+from simlib.studies.tune.evaluate import Judge, Score
+from simlib.studies.tune.variants import Candidate
+
+#: A policy that keeps clients away is easy on a server, and no use.
+_OUTSIDE = Objective("never_recovered", larger=False)
+#: A difference is worth a word if it is at least this share of the other's value.
+_WORTH = 0.02
+
+
+class Difference(NamedTuple):
+    """A metric in which two candidates surely differ, by enough to be worth a word."""
+
+    metric: str
+    mine: float
+    other: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Candidates and their scores, the recommended one first."""
+
+    judge: Judge
+    scores: Mapping[Candidate, Score]
+
+    @property
+    def recommended(self) -> Candidate:
+        """The candidate that is recommended."""
+        return next(iter(self.scores))
+
+    @property
+    def best(self) -> Score:
+        """What the recommended one did."""
+        return self.scores[self.recommended]
+
+    @property
+    def given(self) -> Candidate | None:
+        """The policy as given."""
+        return next(iter(self.of_kind("given")), None)
+
+    def keeps(self, each: Candidate) -> bool:
+        """Whether a candidate keeps every bound."""
+        return self.scores[each].keeps(self.judge.bounds)
+
+    def of_kind(self, *kinds: str) -> list[Candidate]:
+        """Return the candidates of some kinds, in their order."""
+        return [each for each in self.scores if each.kind in kinds]
+
+    def worse_on(self, each: Candidate) -> list[Objective]:
+        """Return the objectives on which a candidate is surely worse than the recommended one."""
+        score = self.scores[each]
+        return [o for o in self.judge.objectives if score.worse_than(self.best, o).low > 0.0]
+
+    def better_on(self, each: Candidate) -> list[Objective]:
+        """Return those on which it is surely better."""
+        score = self.scores[each]
+        return [o for o in self.judge.objectives if self.best.worse_than(score, o).low > 0.0]
+
+    def leaves_more_outside(self, each: Candidate) -> bool:
+        """Whether surely more clients are not back by the end than with the recommended one."""
+        return self.scores[each].worse_than(self.best, _OUTSIDE).low > 0.0
+
+    def beats(self, each: Candidate) -> bool:
+        """Whether a candidate takes the recommended one's place.
+
+        It keeps the bounds and the recommended one does not; or it is surely better on some
+        objective, and surely worse on none. Who leaves more clients outside takes nobody's place.
+        """
+        if not self.keeps(each) or self.leaves_more_outside(each):
+            return False
+        if not self.keeps(self.recommended):
+            return True
+        return bool(self.better_on(each)) and not self.worse_on(each)
+
+
+def differences(
+    mine: Score, other: Score, objectives: Sequence[Objective]
+) -> tuple[list[Difference], list[Difference]]:
+    """Return in which metrics one is surely better than another, and in which it is worse."""
+    known = [(o, each) for o in objectives if _is_worth_a_word(each := _difference(mine, other, o))]
+    better = [each for o, each in known if other.worse_than(mine, o).low > 0.0]
+    worse = [each for o, each in known if mine.worse_than(other, o).low > 0.0]
+    return better, worse
+
+
+def gains_and_losses(
+    mine: Score, other: Score, objectives: Sequence[Objective]
+) -> tuple[list[Difference], list[Difference]]:
+    """Return in which metrics one is better than another in the mean, and in which it is worse."""
+    known = [(o, each) for o in objectives if _is_worth_a_word(each := _difference(mine, other, o))]
+    better = [each for o, each in known if mine.worse_than(other, o).value < 0.0]
+    worse = [each for o, each in known if mine.worse_than(other, o).value > 0.0]
+    return better, worse
+
+
+def _difference(mine: Score, other: Score, objective: Objective) -> Difference:
+    values = (each.mean(objective.metric).value for each in (mine, other))
+    return Difference(objective.metric, *values)
+
+
+def _is_worth_a_word(found: Difference) -> bool:
+    if found.mine == found.other:
+        return False
+    if not (isfinite(found.mine) and isfinite(found.other)):
+        return True
+    return abs(found.mine - found.other) > _WORTH * abs(found.other)
+
+
+def recommended(
+    judge: Judge,
+    tuned: Mapping[Candidate, Score],
+    given: tuple[Candidate, Score] | None,
+    *,
+    by_first: bool,
+    prefers_given: bool = False,
+) -> Candidate:
+    """Return the candidate that is recommended: one that keeps the bounds, wherever one does.
+
+    Parameters
+    ----------
+    judge : Judge
+        What is sought, and what must hold.
+    tuned : mapping
+        Tuned policies and their scores, the one that the trials speak for first.
+    given : tuple, optional
+        The policy as given and its score.
+    by_first : bool
+        Whether the best on the first objective is asked for, as somebody has set a bound, rather
+        than the order of the tuned ones.
+    prefers_given : bool
+        Whether the trials speak for the policy as given.
+
+    Returns
+    -------
+    Candidate
+        The policy as given, if it keeps the bounds and no tuned one has anything over it; or if
+        none keeps them, and none is nearer.
+    """
+    fit = [each for each, score in tuned.items() if score.keeps(judge.bounds)]
+    if by_first:
+        fit.sort(key=lambda each: losses(judge, tuned[each]))
+    if given is None or not given[1].keeps(judge.bounds):
+        if fit:
+            return fit[0]
+        # As given comes first: what is no nearer is no reason to change anything.
+        everything = dict([given] if given is not None else []) | dict(tuned)
+        return min(everything, key=lambda each: distance(judge, everything[each]))
+    if not fit or prefers_given:
+        return given[0]
+    if by_first and tuned[fit[0]].worse_than(given[1], judge.objectives[0]).low > 0.0:
+        return given[0]
+    return fit[0] if buys(judge, tuned[fit[0]], given[1]) else given[0]
+
+
+def buys(judge: Judge, mine: Score, other: Score) -> bool:
+    """Whether a change has anything for it: a sure gain, or gains only, as far as is known."""
+    better, _ = differences(mine, other, judge.objectives)
+    gains, costs = gains_and_losses(mine, other, judge.objectives)
+    return bool(better) or (bool(gains) and not costs)
+
+
+def losses(judge: Judge, score: Score) -> tuple[float, ...]:
+    """Return what is sought, so that less is better: the first objective decides, then the next."""
+    return tuple(score.loss(each) for each in judge.objectives)
+
+
+def distance(judge: Judge, score: Score) -> tuple[float, ...]:
+    """Return how far a candidate is from keeping the bounds, and then what is sought."""
+    return score.worst_excess(judge.bounds), *losses(judge, score)

@@ -1,0 +1,147 @@
+"""What tuning found: trials, front, verdict; as words, tables, files, and a policy to play."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError
+from simlib.experiments.objectives import Constraint, Objective
+from simlib.experiments.space import Axis
+from simlib.scenario.scenario import Scenario, dump, setting
+from simlib.studies.tune.holdout import Verdict
+from simlib.support.files import replacing
+
+#: Rows of a table that prints itself.
+_LINES = 12
+
+
+@dataclass(frozen=True, repr=False)
+class Tuning:
+    """What tuning found; prints itself as the sentence and the table of a design review.
+
+    Attributes
+    ----------
+    scenarios : tuple of Scenario
+        Where the policies were played.
+    axes, objectives, bounds
+        What varied, what was sought, what had to hold.
+    on : str
+        The engine.
+    trials : DataFrame
+        A row per trial: the settings, each objective's mean over scenarios and seeds, ``excess``
+        (by which share of its bound the worst one is exceeded; 0 or less: all hold),
+        ``replications``, ``outcome`` (full, discarded, refused) and ``is_front``.
+    verdict : Verdict
+        What fresh seeds say of the recommended policy and of the others.
+    note : str
+        What else there is to say.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    axes: tuple[Axis, ...]
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Constraint, ...]
+    on: str
+    trials: pd.DataFrame
+    verdict: Verdict
+    note: str = ""
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The trials that keep the bounds and that none beats in everything, on tuning seeds."""
+        found = self.trials[self.trials["is_front"]]
+        return found.sort_values(self.objectives[0].metric, kind="stable")
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The settings that are recommended, by their keys.
+
+        Those of the first scenario, where the policy as given is to stay.
+        """
+        if self.verdict.keeps_given:
+            return _as_given(self.scenarios[0], [axis.key for axis in self.axes])
+        return self._settings
+
+    @property
+    def client(self) -> Settings:
+        """The recommended policy as the settings of a client."""
+        return self.scenarios[0].replace(self._settings).client
+
+    @property
+    def sentence(self) -> str:
+        """What a design review wants: what it buys, what it costs, where it stops being best."""
+        return self.verdict.sentence
+
+    def policy_toml(self) -> str:
+        """Return the first scenario with the recommended policy, as TOML."""
+        return dump(self.scenarios[0].replace(self._settings))
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What the recommended policy changes: nothing, if it is the one as given."""
+        return dict(self.verdict.recommended.settings)
+
+    def save(self, folder: str | Path) -> None:
+        """Write trials and candidates as Parquet, and the policy as a scenario."""
+        place = Path(folder)
+        tables = {"trials": self.trials, "candidates": self.verdict.table}
+        for name, table in tables.items():
+            with replacing(place / f"{name}.parquet") as temporary:
+                table.to_parquet(temporary)
+        with replacing(place / "policy.toml") as temporary:
+            temporary.write_text(self.policy_toml(), encoding="utf-8")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as plain values."""
+        return {
+            "scenarios": [each.name for each in self.scenarios],
+            "engine": self.on,
+            "objectives": [each.metric for each in self.objectives],
+            "constraints": [each.text for each in self.bounds],
+            "recommended": self.recommended,
+            "keeps": self.verdict.keeps,
+            "keeps_given": self.verdict.keeps_given,
+            "sentence": self.sentence,
+            "sentences": list(self.verdict.sentences),
+            "note": self.note,
+            "unplayed": dict(self.verdict.unplayed),
+            "candidates": self.verdict.table.to_dict(orient="records"),
+            "limits": self.verdict.limits.to_dict(orient="records"),
+            "trials": self.trials.reset_index().to_dict(orient="records"),
+        }
+
+    def __repr__(self) -> str:
+        names = [*(each.metric for each in self.objectives), "keeps"]
+        table = self.verdict.table.set_index("name")[names]
+        shown = table.head(_LINES).round(4).to_string()
+        return "\n".join([*self.verdict.sentences, "", shown, *filter(None, ["", self.note])])
+
+    def _repr_html_(self) -> str:
+        names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
+        table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
+        first, *others = (html.escape(each) for each in self.verdict.sentences)
+        said = "".join(f"<li>{each}</li>" for each in others)
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return f"<p><b>{first}</b></p><ul>{said}</ul>{table}{note}"
+
+
+def _as_given(scenario: Scenario, keys: Sequence[str]) -> dict[str, Any]:
+    """Return settings as plain values; without whole parts, such as a client."""
+    found: dict[str, Any] = {}
+    for key in keys:
+        with suppress(SettingsError):  # such as a network, which is no setting of its own
+            value, _ = setting(scenario, key)
+            if isinstance(value, Enum):
+                found[key] = value.name.lower()
+            elif isinstance(value, str | int | float | tuple):
+                found[key] = value
+    return found

@@ -1,0 +1,106 @@
+"""How much work runs are, before they are played, and how far a study of many runs is.
+
+Work is counted in attempts: what a run costs is the number of its events, and a policy that waits
+for nothing makes a thousand times the attempts of one that waits. Steps say nothing of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import ceil, inf, nan
+from typing import NamedTuple
+
+from simlib.api import run
+from simlib.experiments.pool import Outcomes
+from simlib.metrics.metrics import attempts_per_s
+from simlib.scenario.scenario import Scenario
+from simlib.support.progress import Progress
+
+#: So many clients stand for all.
+_SAMPLE = {"fleet": 20, "sim": 5}
+#: A client takes part in a run even if it makes no attempt: it starts, and is cut off.
+_PER_CLIENT = 1.0
+
+
+class Played(NamedTuple):
+    """A run that may be played: the scenario and the engine."""
+
+    scenario: Scenario
+    on: str
+
+
+def work_of(asked: Played) -> float:
+    """Return about how many attempts all clients make in a run, and how many clients there are.
+
+    A few clients play it before a server that is as much smaller. A task for a worker.
+
+    Examples
+    --------
+    >>> work_of(Played(Scenario(clients=1000, duration_s=5), "sim"))
+    2000.0
+    """
+    clients = asked.scenario.clients
+    few = min(clients, _SAMPLE[asked.on])
+    attempts = float(attempts_per_s(run(_smaller(asked.scenario, few), asked.on)).sum())
+    return clients * (attempts / few + _PER_CLIENT)
+
+
+def works_of(runs: Sequence[Played], outcomes: Outcomes) -> list[float]:
+    """Return the work of each run; NaN where it cannot be told, as the run cannot be played."""
+    found = [nan] * len(runs)
+    for outcome in outcomes(work_of, runs):
+        found[outcome.index] = nan if outcome.failure else outcome.value
+    return found
+
+
+def _smaller(scenario: Scenario, clients: int) -> Scenario:
+    share = clients / scenario.clients
+    server = scenario.server
+    smaller = replace(
+        server,
+        accept_per_s=share * min(server.accept_per_s, _served_per_s(scenario)),
+        handshake_service_s=0.0,
+        backlog=_part(server.backlog, share),
+        max_connections=_part(server.max_connections, share),
+    )
+    silent = replace(scenario.workload, rate_per_s=0.0)
+    return scenario.replace(clients=clients, server=smaller, workload=silent)
+
+
+def _served_per_s(scenario: Scenario) -> float:
+    server = scenario.server
+    if server.handshake_service_s == 0.0:
+        return inf
+    return server.workers / server.handshake_service_s
+
+
+def _part(limit: float, share: float) -> float:
+    return limit if limit == inf else float(ceil(share * limit))
+
+
+class Meter:
+    """How far a study is, by work: what is done, of that and what is left as far as is known."""
+
+    def __init__(self, move: Progress) -> None:
+        self._move = move
+        self._done = self._left = self._shown = 0.0
+
+    def expect(self, left: float) -> None:
+        """Say how much is left from now on."""
+        self._left = max(left, 0.0)
+
+    def part(self, work: float, word: str) -> Callable[[float], None]:
+        """Begin a part of what is left; return what takes the share of it that is done."""
+        before, after = self._done, max(self._left, work)
+
+        def move(share: float) -> None:
+            whole = before + after
+            fraction = (before + share * work) / whole if whole else 0.0
+            # What is left may turn out to be more than was thought: a bar does not go back.
+            self._shown = max(self._shown, min(fraction, 1.0))
+            self._move(self._shown, word)
+
+        move(0.0)
+        self._done, self._left = before + work, max(self._left - work, 0.0)
+        return move

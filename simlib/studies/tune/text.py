@@ -1,0 +1,74 @@
+"""A tuning in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from simlib.metrics.words import in_words, plus_minus
+from simlib.studies.tune.chart import _named
+from simlib.studies.tune.narrative import listed
+from simlib.studies.tune.result import Tuning
+
+
+def tuning_in_words(found: Tuning) -> Group:
+    """Return what was found for a terminal: the sentences, the candidates, the limits."""
+    counts = found.trials["outcome"].value_counts()
+    told = {"full": "under all seeds", "discarded": "discarded early", "refused": "not playable"}
+    played = listed([f"{counts[name]} {words}" for name, words in told.items() if name in counts])
+    first, *others = (each.name for each in found.scenarios)
+    scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
+    head = Text.assemble(
+        (found.scenarios[0].name, "bold"), f" on {found.on}: {len(found.trials)} trials, {played}"
+    )
+    what, *more = found.verdict.sentences
+    parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
+    parts += [*map(Text, more), "", _candidates(found), "", _legend(found)]
+    if found.verdict.unplayed:
+        parts.append(_unplayed(found))
+    return Group(*parts)
+
+
+def _unplayed(found: Tuning) -> str:
+    """Say which rivals were not played: those that would be too much work with how much it is."""
+    named = [
+        f"{name} ({why})" if why.startswith("would make") else name
+        for name, why in found.verdict.unplayed.items()
+    ]
+    return f"Not played: {', '.join(named)}."
+
+
+def _candidates(found: Tuning) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", expand=True)
+    table.add_column("policy", ratio=1)
+    for objective in found.objectives:
+        table.add_column(in_words(objective.metric), justify="right", max_width=18)
+    if found.bounds:
+        table.add_column("bounds", no_wrap=True)
+    named = _named(found)
+    tuned = found.verdict.table.iloc[1:].query("kind == 'tuned'")
+    shown = pd.concat([named.head(1), tuned, named.iloc[1:]])
+    for _, row in shown.iterrows():
+        cells: list[Any] = [
+            Group(Text(str(row["name"])), Padding(Text(row["waits"], "dim"), (0, 0, 0, 2)))
+        ]
+        cells += [plus_minus(row, each.metric) for each in found.objectives]
+        if found.bounds:
+            cells.append(Text("kept", "green") if row["keeps"] else Text("broken", "red"))
+        table.add_row(*cells)
+    return table
+
+
+def _legend(found: Tuning) -> str:
+    bounds = f" Bounds: {'; '.join(each.text for each in found.bounds)}." if found.bounds else ""
+    seeds = int(found.verdict.table["replications"].iloc[0])
+    scenarios = f"{len(found.scenarios)} scenarios and " if len(found.scenarios) > 1 else ""
+    return (
+        f"Means over {scenarios}{seeds} fresh seeds, with half of the "
+        f"95 % interval; who was surely worse was played under fewer.{bounds}"
+    )

@@ -1,0 +1,1 @@
+"""How does a run go, while it is played?"""

@@ -1,0 +1,147 @@
+"""One run while it is played: how it stands at any moment, and faults by hand.
+
+A display asks for a `Look` as often as it likes and passes on what the user wants; it needs to
+know nothing else. The terminal's is `show.watch`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simlib.api import engine
+from simlib.core.errors import SettingsError
+from simlib.core.faults import Fault, FaultKind
+from simlib.engines.world import Process, World
+from simlib.metrics.live_counters import Counters, Counts
+from simlib.scenario.scenario import Scenario
+from simlib.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a run stands at a moment."""
+
+    scenario: str
+    engine: str
+    clients: int
+    time_s: float
+    duration_s: float
+    #: The faults that act now, scripted or by hand.
+    faults: tuple[Fault, ...]
+    counts: Counts
+
+
+class Feed:
+    """A run to be watched.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to play.
+    on : {"live", "sim"}
+        The engine; a simulation is played at the pace of the wall clock.
+    label : str, optional
+        The name of the trace on charts; the scenario's name by default.
+
+    Attributes
+    ----------
+    trace : Trace
+        What happened so far.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such engine, or it cannot be watched.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> feed = Feed(sl.Scenario(clients=3, duration_s=0.5, ramp_s=0), on="sim")
+    >>> trace = asyncio.run(feed.play())
+    >>> feed.look().time_s, feed.look().counts.states["open"]
+    (0.5, 3)
+    """
+
+    def __init__(self, scenario: Scenario, on: str = "live", label: str = "") -> None:
+        self._engine = engine(on)
+        if not hasattr(self._engine, "play_async"):
+            raise SettingsError("on", on, "must be sim or live to be watched")
+        self.trace = Trace(on, scenario, label)
+        self._scenario = scenario
+        self._counters = Counters(scenario.clients)
+        self._world: World | None = None
+        self._struck: dict[Fault, int] = {}
+        self._playing: asyncio.Task[Any] | None = None
+        self._stopped = False
+
+    async def play(
+        self,
+        processes: Sequence[Process] = (),
+        progress: Callable[[float], None] | None = None,
+    ) -> Trace:
+        """Play the run and return its trace; see `simlib.api` for the arguments."""
+        play = self._engine.play_async
+        own = (self._attach, *processes)
+        work = play(self._scenario, processes=own, progress=progress, trace=self.trace)
+        self._playing = asyncio.ensure_future(work)
+        try:
+            await self._playing
+        except asyncio.CancelledError:
+            if not self._stopped:
+                raise
+        return self.trace
+
+    def look(self) -> Look:
+        """Return how the run stands now."""
+        now = self._now_s
+        faults = () if self._world is None else self._world.timeline.faults
+        return Look(
+            scenario=self.trace.label,
+            engine=self.trace.engine,
+            clients=self._scenario.clients,
+            time_s=now,
+            duration_s=self._scenario.duration_s,
+            faults=tuple(fault for fault in faults if fault.start_s <= now < fault.end_s),
+            counts=self._counters.snapshot(),
+        )
+
+    def strike(self, fault: Fault) -> None:
+        """Begin a fault now; one that was struck already goes on, and nothing is added."""
+        if self._world is not None and self._goes_on and fault not in self._struck:
+            index = self._world.strike(fault)
+            if fault.kind != FaultKind.RESET:
+                self._struck[fault] = index
+
+    def restore(self) -> None:
+        """End the faults that were struck."""
+        if self._world is not None and self._goes_on:
+            for index in self._struck.values():
+                self._world.lift(index)
+            self._struck.clear()
+
+    def stop(self) -> None:
+        """End the run before its time, cleanly: `play` returns the trace, which is partial."""
+        # Not twice, nor when the run ends anyway: it would break off the cleaning up.
+        if self._playing is not None and self._goes_on:
+            self._stopped = self.trace.partial = True
+            self._playing.cancel()
+
+    @property
+    def _goes_on(self) -> bool:
+        return not self._stopped and self._now_s < self._scenario.duration_s
+
+    @property
+    def _now_s(self) -> float:
+        if self._world is None:
+            return 0.0
+        if self._playing is None or self._playing.done():
+            return self.trace.end_s
+        return min(self._world.clock.now_s, self._scenario.duration_s)
+
+    def _attach(self, world: World) -> Generator[Any, Any, None]:
+        self._world = world
+        world.observers.append(self._counters)
+        yield from ()

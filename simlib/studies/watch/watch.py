@@ -1,0 +1,125 @@
+"""A run on the terminal while it is played, with keys for faults by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Generator
+from math import ceil
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from simlib.core.faults import Fault, FaultKind
+from simlib.engines.world import World
+from simlib.scenario.scenario import Scenario
+from simlib.studies.watch.keyboard import pressed
+from simlib.studies.watch.live_run import Feed
+from simlib.studies.watch.text import line, screen
+from simlib.trace.trace import Interrupted, Trace
+
+#: The faults that keys begin.
+FAULTS = {
+    "c": Fault(FaultKind.OUTAGE),
+    "s": Fault(FaultKind.LATENCY, amount_s=0.5),
+    "b": Fault(FaultKind.BLACK_HOLE),
+}
+#: What each key does, as the screen says it.
+KEYS = {
+    "c": "cut the network",
+    "s": "slow by 0.5 s",
+    "b": "black hole",
+    "r": "restore",
+    "q": "quit",
+}
+#: Time between two pictures of the screen.
+_REFRESH_S = 0.25
+
+
+def watch(scenario: Scenario, on: str = "live", label: str = "") -> Trace:
+    """Play a scenario and show on the terminal how it goes; keys begin and end faults.
+
+    Where standard output is no terminal, one line is written per second instead.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to play.
+    on : {"live", "sim"}
+        The engine; a simulation is played at the pace of the wall clock.
+    label : str, optional
+        The name of the trace on charts; the scenario's name by default.
+
+    Returns
+    -------
+    Trace
+        What happened; partial if the user quit. Its scenario has the faults by hand too.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such engine.
+    Interrupted
+        On Ctrl-C; its ``trace`` holds what was played so far.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> trace = watch(sl.Scenario(clients=3, duration_s=1.5, ramp_s=0), on="sim")
+       1.0 s  open 3  in outbox 0  attempts 3  sent 3  acknowledged 3  dropped 0
+       1.5 s  open 3  in outbox 1  attempts 3  sent 4  acknowledged 3  dropped 0
+    """
+    feed = Feed(scenario, on, label)
+    try:
+        asyncio.run(_watch(feed))
+    except KeyboardInterrupt:
+        raise Interrupted(feed.trace) from None
+    print(line(feed.look()), flush=True)
+    return feed.trace
+
+
+async def _watch(feed: Feed) -> None:
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(ending, feed.stop)
+    console = Console()
+    with pressed(lambda key: _act(feed, key)) as has_keys:
+        if sys.stdout.isatty() and not console.is_dumb_terminal:
+            await _on_screen(feed, console, KEYS if has_keys else {})
+        else:
+            await _in_lines(feed)
+
+
+def _act(feed: Feed, key: str) -> None:
+    if key in FAULTS:
+        feed.strike(FAULTS[key])
+    elif key == "r":
+        feed.restore()
+    elif key == "q":
+        feed.stop()
+
+
+async def _on_screen(feed: Feed, console: Console, keys: dict[str, str]) -> None:
+    loop = asyncio.get_running_loop()
+    due_s = 0.0
+
+    def draw(_: float) -> None:
+        nonlocal due_s
+        if loop.time() >= due_s:
+            live.update(screen(feed.look(), keys), refresh=True)
+            due_s = loop.time() + _REFRESH_S
+
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        draw(0.0)
+        await feed.play(progress=draw)
+
+
+async def _in_lines(feed: Feed) -> None:
+    def each_second(world: World) -> Generator[Any, Any, None]:
+        for _ in range(1, ceil(world.scenario.duration_s)):
+            yield world.clock.timeout(1)
+            print(line(feed.look()), flush=True)
+
+    await feed.play(processes=[each_second])

@@ -1,1 +1,0 @@
-"""Floor 2: turning traces into numbers, and numbers into verdicts."""

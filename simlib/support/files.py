@@ -1,0 +1,59 @@
+"""Files: results land whole or not at all; what is shipped is found; sources are hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from simlib.core.errors import SimlibError
+
+_HERE = Path(__file__).parents[1]
+#: What no number depends on.
+_BESIDE = {"charts", "cli", "course", "lab"}
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it on success, remove it on failure."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def shipped(name: str) -> Path:
+    """Return a file of data that comes with simlib: in its source tree, or beside its modules.
+
+    Examples
+    --------
+    >>> shipped("presets.toml").name
+    'presets.toml'
+    """
+    for folder in (_HERE.parent, _HERE):
+        if (folder / "data" / name).is_file():
+            return folder / "data" / name
+    raise SimlibError(f"data/{name} came neither with this simlib nor with a source tree around it")
+
+
+@cache
+def code_digest() -> str:
+    """Return a hash of simlib's own sources: other code may give other numbers."""
+    digest = hashlib.sha256()
+    for file in sorted(_HERE.rglob("*.py")):
+        if file.relative_to(_HERE).parts[0] not in _BESIDE:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What happened: traces, their rows and counts, and which faults disrupt connections."""

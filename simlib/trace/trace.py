@@ -1,0 +1,382 @@
+"""What happened: columns and units; frame, story, counts; save, load, replay.
+
+A row is written after each event and each command, and carries the client's state *after*
+the step. Rows are packed numbers, 69 bytes each, read back as columns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from simlib.core.client import Client
+from simlib.core.errors import Interruption, SettingsError, SimlibError
+from simlib.core.events import NONE
+from simlib.support.arguments import check_arguments
+from simlib.trace.schema import (
+    COLUMNS,
+    COMMAND_COLUMNS,
+    NAMES,
+    ROW,
+    STATE_COLUMNS,
+    Kind,
+    Name,
+    asked_in_words,
+    command_cells,
+    event_of,
+    fault_in_words,
+    is_of_all,
+    state_cells,
+    told_in_words,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    import pandas as pd
+    import pyarrow as pa
+
+    from simlib.scenario.scenario import Scenario
+    from simlib.trace.counts import Tally
+
+
+#: A server can say something else each time.
+_MOST_NOTES = 20
+
+
+class Interrupted(Interruption):
+    """Ctrl-C during a run; carries what was played so far."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self.trace = trace
+
+    def __str__(self) -> str:
+        return stopped_words(self.trace)
+
+
+def stopped_words(trace: Trace) -> str:
+    """Say how far a run came that was stopped, and where what there is can be found."""
+    return (
+        f"{trace.label} was played on {trace.engine} for {trace.end_s:.3g} of "
+        f"{trace.scenario.duration_s:g} s. What there is, is kept: in a notebook as "
+        "sys.last_value.trace, in a script as the trace of this exception."
+    )
+
+
+class Standstill(NamedTuple):
+    """A time in which a process of a live run could not act."""
+
+    #: "client", which is also the fault proxy's, or "server".
+    process: str
+    start_s: float
+    length_s: float
+
+
+@dataclass
+class Trace:
+    """What happened in one run.
+
+    Attributes
+    ----------
+    engine : str
+        What played the scenario: sim, live or fleet.
+    scenario : Scenario
+        The scenario that was played.
+    label : str
+        The name on charts; the scenario's name unless set.
+    partial : bool
+        Whether the run was cut short.
+    late_s : array of float
+        live only: how late each step of the clock was, seconds.
+    standstills : list of Standstill
+        live only: when the clients' process or the server's could not act, and how long.
+    work_s : float
+        live only: processor time that this process spent on the run, seconds.
+    tally : Tally
+        fleet only: the counts of all clients; else None.
+    watched : tuple of int
+        fleet only: the clients that have rows.
+    notes : list of str
+        What was odd: what a server said and was ignored, what was played otherwise than asked.
+    """
+
+    engine: str
+    scenario: Scenario
+    label: str = ""
+    partial: bool = False
+    end_s: float = 0.0
+    late_s: array[float] = field(default_factory=lambda: array("d"))
+    standstills: list[Standstill] = field(default_factory=list)
+    work_s: float = 0.0
+    tally: Tally | None = None
+    watched: tuple[int, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.label = self.label or self.scenario.name
+        self._packed = bytearray()
+        self._frame: pd.DataFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self._packed) // ROW.size
+
+    def __repr__(self) -> str:
+        partial = ", partial" if self.partial else ""
+        size = f"{len(self):,} rows"
+        if self.tally is not None:
+            size = f"{self.scenario.clients:,} clients, counted"
+        return f"<Trace {self.label!r} on {self.engine}: {size}{partial}>"
+
+    def append(self, row: tuple[Any, ...]) -> None:
+        """Add a row: one value per column."""
+        self._packed += ROW.pack(*row)
+
+    def add_note(self, sentence: str) -> None:
+        """Note something odd once, however often it happens."""
+        if sentence not in self.notes and len(self.notes) < _MOST_NOTES:
+            self.notes.append(sentence)
+
+    def columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns by name, as arrays of numbers."""
+        import numpy as np
+
+        rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
+        return {name: np.ascontiguousarray(rows[name]) for name in NAMES}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of every column: equal digests are byte-identical traces."""
+        sha = hashlib.sha256()
+        for name, column in self.columns().items():
+            sha.update(name.encode())
+            sha.update(column.tobytes())
+        return sha.hexdigest()
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame; words as categories, absent values as -1.
+
+        Examples
+        --------
+        >>> import simlib as sl
+        >>> trace = sl.run(sl.Scenario(clients=1, duration_s=5))
+        >>> trace.frame().query("name == 'opened'")[["time_s", "state"]].shape
+        (1, 2)
+        """
+        import pandas as pd
+
+        self._need_rows()
+        if self._frame is None or len(self._frame) != len(self):
+            columns = self.columns()
+            self._frame = pd.DataFrame(
+                {
+                    name: columns[name] if words is None else _words(columns[name], words)
+                    for name, _, words in COLUMNS
+                }
+            )
+        return self._frame
+
+    def counts(self) -> pd.Series:
+        """Return how many rows there are of each name."""
+        self.need_all_rows()
+        counts = self.frame()["name"].value_counts()
+        return counts[counts > 0].sort_index()
+
+    @check_arguments
+    def story(self, client: int) -> list[str]:
+        """Return one client's run in words, a line per event.
+
+        Raises
+        ------
+        SimlibError
+            If there is no such client.
+        """
+        self._need_rows()
+        if not 0 <= client < self.scenario.clients:
+            last = self.scenario.clients - 1
+            raise SimlibError(f"there is no client {client}: the run has clients 0 to {last}")
+        if self.tally is not None and client not in self.watched:
+            raise SimlibError(f"client {client} was not watched: play again with watch=[{client}]")
+        lines: list[str] = []
+        # Polls and posts share the connections' numbers; a reader counts WebSockets alone.
+        numbers: dict[int, int] = {}
+        for row in self._rows(client):
+            if row["kind"] in (Kind.EVENT, Kind.FAULT):
+                lines.append(f"{row['time_s']:8.3f} s  {self._told(row)}")
+            elif row["kind"] == Kind.COMMAND:
+                if row["name"] == Name.OPEN:
+                    numbers[row["connection"]] = len(numbers) + 1
+                lines[-1] += f"; {asked_in_words(row, numbers.get(row['connection'], NONE))}"
+        return lines
+
+    def _told(self, row: dict[str, Any]) -> str:
+        if is_of_all(row):
+            return fault_in_words(row, self.scenario.faults[row["message"]])
+        return told_in_words(row)
+
+    def replay(self, client: int) -> Iterator[tuple[dict[str, Any], list[tuple[Any, ...]]]]:
+        """Feed one client's recorded events to a fresh client.
+
+        Yields
+        ------
+        row : dict
+            The recorded event.
+        decision : list of tuple
+            What the fresh client decided, in the form of `recorded_decisions`.
+        """
+        life, settings = 0, self.scenario.client_of(client)
+        fresh = Client(settings, self.scenario.seed, client)
+        for row in self._rows(client):
+            if row["name"] == Name.RELOADED:
+                life += 1
+                fresh = Client(settings, self.scenario.seed, client, life)
+            elif row["kind"] == Kind.EVENT:
+                commands = fresh.handle(event_of(row), row["time_s"])
+                after = state_cells(fresh, row["time_s"])
+                yield row, [after, *(command_cells(command) for command in commands)]
+
+    def recorded_decisions(self, client: int) -> list[list[tuple[Any, ...]]]:
+        """Return what one client decided at each event: its state after, and the commands."""
+        recorded: list[list[tuple[Any, ...]]] = []
+        for row in self._rows(client):
+            if row["kind"] == Kind.EVENT:
+                recorded.append([tuple(row[name] for name in STATE_COLUMNS)])
+            elif row["kind"] == Kind.COMMAND:
+                recorded[-1].append(tuple(row[name] for name in COMMAND_COLUMNS))
+        return recorded
+
+    @check_arguments
+    def save(self, path: str | FilePath) -> None:
+        """Write the trace to a Parquet file, whole or not at all."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from simlib.scenario.scenario import dump
+        from simlib.support.files import replacing
+
+        meta = {
+            "engine": self.engine,
+            "label": self.label,
+            "partial": self.partial,
+            "end_s": self.end_s,
+            "late_s": list(self.late_s),
+            "standstills": self.standstills,
+            "work_s": self.work_s,
+            "scenario": dump(self.scenario),
+            "tally": None if self.tally is None else self.tally.to_text(),
+            "watched": list(self.watched),
+            "notes": self.notes,
+        }
+        table = pa.table(self.columns())
+        table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+    @classmethod
+    @check_arguments
+    def load(cls, path: str | FilePath) -> Trace:
+        """Read a trace back from a Parquet file.
+
+        Raises
+        ------
+        SimlibError
+            If the file is not a trace.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            meta = json.loads((table.schema.metadata or {})[b"simlib"])
+        except KeyError as error:
+            raise SimlibError(f"{path} is not a trace: Trace.save wrote none") from error
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise SimlibError(f"{path} is not a trace: {error}") from error
+        if lacking := [name for name in NAMES if name not in table.column_names]:
+            rule = f"it has no {', '.join(lacking)}"
+            raise SimlibError(f"{path} is a trace of another version of simlib: {rule}")
+        try:
+            return cls._read(meta, table)
+        except (KeyError, TypeError, SettingsError) as error:
+            raise SimlibError(f"{path} is a trace of another version of simlib: {error}") from error
+
+    @classmethod
+    def _read(cls, meta: dict[str, Any], table: pa.Table) -> Trace:
+        import tomllib
+
+        import numpy as np
+
+        from simlib.scenario.scenario import Scenario, build
+        from simlib.trace.counts import Tally
+
+        trace = cls(
+            engine=meta["engine"],
+            scenario=build(Scenario, tomllib.loads(meta["scenario"])),
+            label=meta["label"],
+            partial=meta["partial"],
+            end_s=meta["end_s"],
+            late_s=array("d", meta["late_s"]),
+            standstills=[Standstill(*each) for each in meta.get("standstills", ())],
+            work_s=meta["work_s"],
+            tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
+            watched=tuple(meta.get("watched", ())),
+            notes=list(meta.get("notes", ())),
+        )
+        rows = np.empty(len(table), dtype=_row_type())
+        for name in NAMES:
+            # A trace of before there were codes has none.
+            rows[name] = table[name].to_numpy() if name in table.column_names else 0
+        trace._packed += rows.tobytes()
+        return trace
+
+    def _need_rows(self) -> None:
+        if self.tally is not None and not self.watched:
+            self.need_all_rows()
+
+    def need_all_rows(self) -> None:
+        """Raise `SimlibError` if not every client has rows."""
+        if self.tally is not None:
+            raise SimlibError(
+                f"{self.label!r} was played by the fleet, which counts and keeps no rows of its "
+                "clients, or of a few that are watched; play fewer clients on sim for this"
+            )
+
+    def _rows(self, client: int) -> Iterator[dict[str, Any]]:
+        import numpy as np
+
+        rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
+        of_all = (rows["kind"] == Kind.FAULT) & (rows["client"] == NONE)
+        wanted = np.flatnonzero((rows["client"] == client) | of_all)
+        for i in wanted.tolist():
+            values = ROW.unpack_from(self._packed, i * ROW.size)
+            yield dict(zip(NAMES, values, strict=True))
+
+
+def is_trace(path: str | FilePath) -> bool:
+    """Whether a Parquet file is the trace of a run."""
+    import pyarrow.parquet as pq
+
+    return b"simlib" in (pq.read_schema(path).metadata or {})
+
+
+_NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}
+
+
+def _row_type() -> npt.DTypeLike:
+    return [(name, _NUMPY_TYPES[code]) for name, code, _ in COLUMNS]
+
+
+def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    members = list(words)
+    codes = np.full(256, -1, dtype=np.int8)
+    for code, member in enumerate(members):
+        codes[member.value] = code
+    names: Any = [member.name.lower() for member in members]
+    return pd.Categorical.from_codes(codes[values.astype(np.uint8)], names)

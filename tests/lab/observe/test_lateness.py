@@ -1,0 +1,86 @@
+"""How late the lab and its clients were."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.lab.observe.lateness import TICK_S, Ticks, waited_for_cpu_s
+from simlib.lab.observe.script import Kind, Phase, Script
+from tests.lab.puppets import LIMIT_S
+
+
+def block():
+    time.sleep(0.1)
+
+
+def test_a_loop_that_was_blocked_is_late_by_as_long():
+    async def blocked():
+        ticks = Ticks()
+        await asyncio.sleep(4 * TICK_S)
+        began_s = asyncio.get_running_loop().time()
+        block()
+        at_once_s = ticks.late_s()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        since_s = ticks.latest_since_s(began_s)
+        ticks.stop()
+        return at_once_s, since_s, ticks.quantiles_s()
+
+    at_once_s, since_s, quantiles_s = asyncio.run(blocked())
+    assert at_once_s >= 0.1 - TICK_S - 0.01, "also before the tick that was due has rung"
+    assert since_s >= 0.1 - TICK_S - 0.01
+    assert quantiles_s["p50_s"] <= quantiles_s["p99_s"] <= quantiles_s["longest_s"]
+
+
+needs_schedstat = pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="the system does not count it"
+)
+
+
+#: It ends by itself, should a test be killed.
+SPIN = """
+import os, time
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+end = time.time() + 60
+while time.time() < end:
+    pass
+"""
+
+
+@needs_schedstat
+def test_what_two_processes_take_from_each_other_on_one_processor_is_counted():
+    spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(2)]
+    try:
+        until = time.monotonic() + LIMIT_S
+        while min(waited_for_cpu_s(each.pid) for each in spinning) < 0.02:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        for each in spinning:
+            each.kill()
+            each.wait()
+    assert isnan(waited_for_cpu_s(spinning[0].pid))
+
+
+def test_an_observation_holds_how_late_each_attempt_may_be():
+    program = (
+        "import sys, socket, time\n"
+        "host, port = sys.argv[1][5:].partition('/')[0].split(':')\n"
+        "while True:\n"
+        "    time.sleep(0.01)\n"
+        "    try: socket.create_connection((host, int(port))).recv(1)\n"
+        "    except OSError: pass\n"
+    )
+    command = [sys.executable, "-c", program, "{url}"]
+    refused = Script(phases=(Phase(kind=Kind.REFUSE, attempts=5, longest_s=LIMIT_S),))
+    seen = sl.observe(refused, command=command)
+    frame = seen.frame()
+    assert (frame[["late_s", "end_late_s"]].dropna() >= 0.0).all(axis=None)
+    assert frame["end_late_s"].notna().sum() >= 4
+    assert {"p50_s", "p99_s", "longest_s"} == set(seen.timers_late)

@@ -1,0 +1,45 @@
+"""What every shipped scenario gives in simulation is kept beside it, and compared."""
+
+import csv
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.metrics.metrics import MEANING, summary
+
+DATA = Path(__file__).parents[2] / "data"
+SCENARIOS = sorted((DATA / "scenarios").glob("*.toml"))
+RESULTS = DATA / "results.csv"
+
+
+def stored() -> dict[str, dict[str, str]]:
+    with RESULTS.open(encoding="utf-8", newline="") as file:
+        return {row.pop("scenario"): row for row in csv.DictReader(file)}
+
+
+def result(file: Path) -> dict[str, str]:
+    """The summary of a shipped scenario as it is written down; simlib run prints the same."""
+    row = summary(sl.run(sl.load(file))).iloc[0]
+    return {name: _written(row[name]) for name in list(MEANING)[1:]}
+
+
+def _written(value: float) -> str:
+    return "" if isnan(value) else f"{value:.12g}"
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+def test_a_scenario_gives_its_stored_result(file):
+    assert stored()[file.stem] == result(file)
+
+
+def test_every_scenario_has_a_result_and_every_result_a_scenario():
+    assert [file.stem for file in SCENARIOS] == list(stored())
+
+
+if __name__ == "__main__":  # writes the file anew, to be looked at before it is committed
+    with RESULTS.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, ["scenario", *list(MEANING)[1:]], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({"scenario": file.stem} | result(file) for file in SCENARIOS)

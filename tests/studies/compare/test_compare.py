@@ -1,0 +1,288 @@
+"""Agreement of simulation and live run, and that `compare` can say no."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from math import inf
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.engines import sim
+from simlib.engines.late_clock import LateClock, lateness_by_tick_s
+from simlib.studies.compare.compare import Comparison, compare_traces
+from simlib.studies.compare.replay import replay
+from simlib.studies.compare.tolerances import METRICS
+from simlib.trace.trace import Standstill, Trace
+
+SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
+FIRST_OUTAGE = sl.load(SCENARIOS / "first_outage.toml")
+
+#: Each doctors one side: what is changed, and a metric that must be named.
+DOCTORED = {
+    "half the base wait": (
+        FIRST_OUTAGE.replace("client.backoff.base_s", FIRST_OUTAGE.client.backoff.base_s / 2),
+        "mean_wait_fraction",
+    ),
+    "breaker off": (
+        FIRST_OUTAGE.replace("client.breaker.trip_after", inf),
+        "breaker_open_fraction",
+    ),
+    "fallback off": (
+        FIRST_OUTAGE.replace("client.fallback.after_attempts", inf),
+        "polling_fraction",
+    ),
+    "a path slower by 200 ms": (
+        FIRST_OUTAGE.replace("path.latency.mean_s", FIRST_OUTAGE.path.latency.mean_s + 0.2).replace(
+            "path.latency.floor_s", FIRST_OUTAGE.path.latency.floor_s + 0.2
+        ),
+        "round_trip_s_p50",
+    ),
+}
+
+
+def replications(scenario: sl.Scenario, first: int = 0, count: int = 20) -> list[Trace]:
+    seeds = range(scenario.seed + first, scenario.seed + first + count)
+    return [sl.run(scenario.replace(seed=seed)) for seed in seeds]
+
+
+@pytest.fixture(scope="module")
+def simulated() -> list[Trace]:
+    return replications(FIRST_OUTAGE)
+
+
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_one_more_simulated_run_agrees(simulated: list[Trace], seed: int) -> None:
+    comparison = compare_traces(simulated, sl.run(FIRST_OUTAGE.replace(seed=seed)))
+    assert comparison.disagreements == []
+    assert comparison.agreed
+
+
+@pytest.mark.parametrize("name", DOCTORED)
+def test_a_doctored_side_is_named(simulated: list[Trace], name: str) -> None:
+    doctored, metric = DOCTORED[name]
+    comparison = compare_traces(simulated, sl.run(doctored))
+    assert metric in comparison.disagreements
+    with pytest.raises(sl.Disagreement, match=metric):
+        comparison.require_agreement()
+
+
+@pytest.mark.live
+def test_a_live_run_agrees_with_what_was_simulated_and_with_nothing_else(
+    simulated: list[Trace],
+) -> None:
+    live = sl.run(FIRST_OUTAGE, on="live")
+    comparison = compare_traces(simulated, live)
+    # On a busy machine metrics may be without a verdict, but none may disagree.
+    assert comparison.disagreements == []
+    assert comparison.replay.matched == comparison.replay.total > 1000
+    for name, (doctored, metric) in DOCTORED.items():
+        doctored_comparison = compare_traces(replications(doctored, count=8), live)
+        found = doctored_comparison.disagreements + doctored_comparison.not_judged
+        assert metric in found, name
+        assert bool(doctored_comparison.disagreements) != comparison.lateness.is_too_late
+
+
+def test_the_replay_finds_a_client_that_decides_otherwise() -> None:
+    trace = sl.run(FIRST_OUTAGE)
+    trace.scenario = FIRST_OUTAGE.replace("client.breaker.trip_after", 2)
+    result = replay(trace)
+    assert not result.agreed
+    assert result.first.startswith("client ")
+
+
+def late_run(scenario: sl.Scenario, standstills: list[Standstill]) -> Trace:
+    """Play a simulated run whose processes stood still, as a live one measures it."""
+    ticks_s = lateness_by_tick_s(standstills, scenario.duration_s)
+    trace = sim.play(scenario, clock=LateClock(ticks_s, always_late_s=0.0))
+    trace.standstills = standstills
+    return trace
+
+
+#: At 2.97 s all clients attempt again, just before the outage ends: timers that are late by no
+#: more than 0.05 s find the server back, and the others do not.
+EDGE = sl.Scenario(
+    clients=10,
+    duration_s=8,
+    client=sl.Settings(backoff=sl.Backoff(base_s=0.97, cap_s=4.0, jitter="none")),
+    faults=[sl.Fault("outage", start_s=2, stop_s=3)],
+)
+SHORTLY = [Standstill("client", 2.96, 0.045)]
+
+
+def test_a_machine_too_busy_gives_too_little_data_for_times(simulated: list[Trace]) -> None:
+    live = sl.run(FIRST_OUTAGE)
+    live.late_s = array("d", [0.2] * 100)
+    comparison = compare_traces(simulated, live)
+    table = comparison.table.set_index("metric")
+    for metric in METRICS:
+        expected = "too little data" if metric.hops else "agree"
+        assert table.loc[metric.name, "verdict"] == expected
+    assert "too busy" in table.loc["latency_s_p50", "why"]
+    assert comparison.not_judged == [metric.name for metric in METRICS if metric.hops]
+
+
+@pytest.mark.parametrize("name", DOCTORED)
+def test_a_machine_too_busy_never_disagrees(simulated: list[Trace], name: str) -> None:
+    doctored, metric = DOCTORED[name]
+    live = sl.run(doctored)
+    live.scenario = FIRST_OUTAGE
+    live.late_s = array("d", [0.064] * 100)
+    comparison = compare_traces(simulated[:8], live)
+    assert comparison.disagreements == []
+    assert metric in comparison.not_judged
+    sentence = "Whether simulation and live run agree could not be judged: timers were 64 ms late."
+    if comparison.replay.agreed:
+        assert sentence == comparison.headline
+        assert sentence in str(comparison)
+        assert sentence in comparison._repr_html_()
+        document = comparison.to_json()
+        assert (document["verdict"], document["agreed"]) == ("could not be judged", False)
+        comparison.require_agreement()
+    else:
+        # What a client decides does not depend on how late it was told.
+        assert comparison.disagreed
+
+
+def test_one_long_standstill_excuses_what_it_may_have_changed(simulated: list[Trace]) -> None:
+    outage = FIRST_OUTAGE.faults[0]
+    live = late_run(FIRST_OUTAGE, [Standstill("server", outage.start_s - 1, 4.0)])
+    assert compare_traces(simulated[:8], live).verdict != "disagree"
+    live.standstills = []
+    assert compare_traces(simulated[:8], live).verdict == "disagree"
+
+
+def test_short_standstills_are_allowed_for_in_every_metric_as_they_act_on_it() -> None:
+    runs = replications(EDGE, count=5)
+    live = late_run(EDGE, SHORTLY)
+    comparison = compare_traces(runs, live)
+    assert not comparison.lateness.is_too_late
+    assert comparison.verdict == "agree"
+    why = comparison.table.set_index("metric")["why"]
+    judged_again = why[why.str.startswith("simulated again")].index
+    assert {"attempts", "availability_fraction", "time_to_recover_s_p50"} <= {*judged_again}
+    live.standstills = []
+    assert {*judged_again} == {*compare_traces(runs, live).disagreements}
+
+
+@pytest.mark.parametrize("name", DOCTORED)
+def test_small_lateness_excuses_no_doctored_side(simulated: list[Trace], name: str) -> None:
+    doctored, metric = DOCTORED[name]
+    live = late_run(doctored, [Standstill("client", 0.5 * i, 0.008) for i in range(30)])
+    live.late_s = array("d", [0.001] * 99 + [0.008])
+    comparison = compare_traces(simulated[:8], live)
+    assert metric in comparison.disagreements
+    assert comparison.verdict == "disagree"
+
+
+def test_a_metric_agrees_if_it_lies_outside_by_no_more_than_is_allowed() -> None:
+    runs = replications(EDGE, count=5)
+    slower = sl.run(EDGE.replace("client.backoff.base_s", 1.5))
+    for live in (runs[0], slower, late_run(EDGE, SHORTLY)):
+        for row in compare_traces(runs, live).table.itertuples():
+            if row.verdict != "too little data":
+                assert row.outside == max(row.sim_low - row.live, row.live - row.sim_high, 0.0)
+                assert row.verdict == ("agree" if row.outside <= row.tolerance else "disagree")
+
+
+@pytest.mark.parametrize("jitter", ["decorrelated", "proportional", "additive"])
+def test_waits_above_their_ceiling_are_compared_as_they_are(jitter: str) -> None:
+    backoff = sl.Backoff(jitter=jitter, base_s=0.2, cap_s=30.0, spread_fraction=0.9)
+    waits = sl.Scenario(
+        clients=10,
+        duration_s=20,
+        client=sl.Settings(backoff=backoff),
+        faults=[sl.Fault("outage", start_s=2, stop_s=15)],
+    )
+    runs = replications(waits, count=16)
+    comparisons = [compare_traces(runs[:15], live) for live in runs[15:]]
+    assert [comparison.disagreements for comparison in comparisons] == [[]]
+    row = comparisons[0].table.set_index("metric").loc["mean_wait_fraction"]
+    assert row["sim_high"] > row["sim_median"] > row["sim_low"]
+    assert row["sim_high"] - row["sim_median"] == pytest.approx(
+        row["sim_median"] - row["sim_low"], rel=0.5
+    )
+
+
+def test_lateness_widens_the_tolerance_by_what_was_measured(simulated: list[Trace]) -> None:
+    on_time, late = sl.run(FIRST_OUTAGE), sl.run(FIRST_OUTAGE)
+    late.late_s = array("d", [0.01] * 100)
+    tolerances = [
+        compare_traces(simulated, live).table.set_index("metric").loc["latency_s_p50", "tolerance"]
+        for live in (on_time, late)
+    ]
+    assert tolerances == [pytest.approx(0.005), pytest.approx(0.025)]
+
+
+#: Ten clients that are away for three seconds and a little more.
+SLOWER = sl.Scenario(
+    clients=10,
+    duration_s=12,
+    client=sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=2.0)),
+    faults=[sl.Fault("outage", start_s=2, stop_s=5)],
+)
+
+
+@pytest.mark.parametrize(
+    "metric", ["last_back_s", "downtime_s_p50", "downtime_s_p95", "downtime_s_p99"]
+)
+def test_clients_that_are_away_too_long_are_named_by_how_long(metric: str) -> None:
+    runs = replications(SLOWER, count=12)
+    assert compare_traces(runs[:10], runs[10]).agreed
+    longer = SLOWER.replace(faults=[sl.Fault("outage", start_s=2, stop_s=9)], duration_s=16)
+    live = sl.run(longer.replace("client.backoff", sl.Backoff(base_s=3, cap_s=6, jitter="none")))
+    assert metric in compare_traces(runs[:10], live).disagreements
+
+
+def test_one_client_that_just_is_not_back_by_the_end_of_the_run_is_no_disagreement() -> None:
+    runs = replications(SLOWER, count=12)
+    back_s = max(sl.summary(runs)["last_back_s"]) + SLOWER.faults[0].end_s
+    short = SLOWER.replace(duration_s=back_s + 0.1)
+    sims = replications(short, count=12)
+    live = max(sims, key=lambda run: sl.summary(run)["last_back_s"].iloc[0])
+    cut = sl.run(live.scenario.replace(duration_s=back_s - 0.001))
+    assert [1, inf] == sl.summary(cut)[["never_recovered", "last_back_s"]].iloc[0].tolist()
+    comparison = compare_traces(sims, cut)
+    table = comparison.table.set_index("metric")
+    assert "too little data" == table.loc["last_back_s", "verdict"]
+    assert comparison.disagreements == comparison.not_judged == []
+
+
+def test_without_a_fault_there_is_nothing_to_recover_from() -> None:
+    quiet = FIRST_OUTAGE.replace(faults=(), duration_s=5)
+    runs = replications(quiet, count=6)
+    verdicts = compare_traces(runs[:5], runs[5]).table.set_index("metric")["verdict"]
+    assert verdicts["time_to_recover_s_p50"] == "too little data"
+    assert verdicts["attempts"] == "agree"
+
+
+def test_a_warm_up_is_cut_out_of_both_sides() -> None:
+    warm = FIRST_OUTAGE.replace(warm_up_s=5)
+    runs = replications(warm, count=6)
+    # The live run is judged by what was simulated, whatever its own scenario says.
+    runs[5].scenario = runs[5].scenario.replace(warm_up_s=0)
+    comparison = compare_traces(runs[:5], runs[5])
+    table = comparison.table.set_index("metric")
+    whole, cut = (
+        sl.summary(sl.run(each.replace(seed=warm.seed + 5))).iloc[0]
+        for each in (FIRST_OUTAGE, warm)
+    )
+    assert whole["attempts"] > cut["attempts"] == table.loc["attempts", "live"]
+    assert comparison.agreed
+    assert (table["verdict"] == "agree").sum() > 15
+
+
+def test_too_few_replications_are_refused() -> None:
+    with pytest.raises(sl.SettingsError, match="replications = 4: must be at least 5"):
+        sl.compare(FIRST_OUTAGE, replications=4)
+
+
+def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: list[Trace]) -> None:
+    comparison: Comparison = compare_traces(simulated, sl.run(FIRST_OUTAGE))
+    data = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
+    assert (data["agreed"], data["replications"]) == (True, 20)
+    assert [row["metric"] for row in data["metrics"]] == [metric.name for metric in METRICS]
+    assert str(comparison).startswith("Simulation and live run agree.")
+    assert "<b>Simulation and live run agree.</b>" in comparison._repr_html_()

@@ -1,0 +1,335 @@
+"""What is wrong with an SQLite file is told apart, and only a damaged file is ever moved."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import simlib as sl
+from simlib.engines.store import SqliteStore
+from simlib.experiments.run_cache import Kept, keeping
+from simlib.experiments.space import axes
+from simlib.studies.tune.optuna_store import kept_trials
+from simlib.support import databases
+from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
+from tests.cli.test_cli import simlib
+
+TABLES = "CREATE TABLE pair (key INTEGER, value TEXT);"
+NOBODY = 65534
+#: Holds a lock on a database until it hears the end of its input.
+HOLDER = """
+import sqlite3, sys
+base = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2].split(";"):
+    base.execute(statement).fetchall()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def search(path):
+    """Open the trials of a search and do one of them."""
+    varies = axes(sl.Scenario(), {"client.backoff.base_s": (0.2, 2.0)})
+    with kept_trials(path, "question", varies, 1) as trials:
+        trials.ask(1)
+        trials.tell(0, [1.0], {}, 2)
+
+
+OPENERS = {
+    "table": lambda path: open_database(path, TABLES).close(),
+    "cells": lambda path: Kept(path).close(),
+    "outbox": lambda path: SqliteStore(path).close(),
+    "trials": search,
+}
+
+
+@pytest.fixture(params=list(OPENERS))
+def opened(request, tmp_path, monkeypatch):
+    """What opens a file, and the file."""
+    monkeypatch.setattr(databases, "WAIT_S", 0.05)
+    if request.param == "trials":
+        pytest.importorskip("optuna")
+    return OPENERS[request.param], tmp_path / "deep" / f"{request.param}.sqlite"
+
+
+@contextmanager
+def held(path, statements="BEGIN EXCLUSIVE"):
+    arguments = [sys.executable, "-c", HOLDER, str(path), statements]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert "held\n" == process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.stdin.close()
+
+
+def files(path):
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
+
+
+def refused(open_it, path, trouble):
+    with pytest.raises(UnusableDatabase) as caught:
+        open_it(path)
+    assert trouble == caught.value.trouble
+    assert str(caught.value).startswith(f"{path} ")
+    return str(caught.value)
+
+
+def test_a_file_that_another_process_writes_is_busy_and_stays(opened):
+    open_it, path = opened
+    open_it(path)
+    before = path.read_bytes()
+    with held(path):
+        said = refused(open_it, path, Trouble.BUSY)
+    assert "is locked by another process (database is locked): wait until that has ended" in said
+    assert before == path.read_bytes()
+    open_it(path)
+    assert not list(path.parent.glob("*damaged*"))
+
+
+def test_a_damaged_file_that_another_process_uses_is_not_moved(tmp_path, monkeypatch):
+    monkeypatch.setattr(databases, "WAIT_S", 0.05)
+    path = tmp_path / "cells.sqlite"
+    with keeping(tmp_path) as store:
+        for number in range(200):
+            store.keep(str(number), {"a": 1.0})
+    with held(path, "BEGIN; SELECT count(*) FROM cells"):
+        with path.open("r+b") as file:
+            file.write(b"nonsense" * 600)
+        said = refused(Kept, path, Trouble.BUSY)
+        assert "and it is damaged" in said
+        assert {"cells.sqlite"} == set(files(path))
+    Kept(path).close()
+    assert {"cells.sqlite", "cells.sqlite.damaged-1"} == set(files(path))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "nonsense"])
+def test_what_is_damaged_is_said_and_every_byte_of_it_stays_somewhere(opened, damage):
+    open_it, path = opened
+    open_it(path)
+    whole = path.read_bytes()
+    damaged = whole[: len(whole) // 2] if damage == "truncated" else b"nonsense" * 1000
+    path.write_bytes(damaged)
+    if path.stem == "cells":
+        open_it(path)
+    else:
+        refused(open_it, path, Trouble.DAMAGED)
+    assert damaged in files(path).values()
+
+
+def test_an_older_damaged_file_is_not_overwritten_and_companions_go_along(tmp_path):
+    path = tmp_path / "cells.sqlite"
+    for number in (1, 2):
+        path.write_bytes(b"%d" % number * 5000)
+        path.with_name("cells.sqlite-journal").write_bytes(b"j%d" % number)
+        path.with_name("cells.sqlite-wal").write_bytes(b"w%d" % number)
+        assert f"cells.sqlite.damaged-{number}" == move_aside(path).name
+    expected = {
+        f"cells.sqlite.damaged-{number}{end}": content * (5000 if not end else 1)
+        for number in (1, 2)
+        for end, content in (
+            ("", b"%d" % number),
+            ("-journal", b"j%d" % number),
+            ("-wal", b"w%d" % number),
+        )
+    }
+    assert expected == files(path)
+
+
+def test_a_database_of_something_else_is_left_alone(opened):
+    open_it, path = opened
+    path.parent.mkdir()
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE bills (amount REAL)")
+    other.commit()
+    other.close()
+    before = path.read_bytes()
+    said = refused(open_it, path, Trouble.FOREIGN)
+    assert "(its tables are bills): choose another place, or move it away" in said
+    assert before == path.read_bytes()
+
+
+def test_one_kind_of_file_is_not_taken_for_another(tmp_path):
+    Kept(tmp_path / "a").close()
+    refused(SqliteStore, tmp_path / "a", Trouble.FOREIGN)
+    SqliteStore(tmp_path / "b").close()
+    refused(Kept, tmp_path / "b", Trouble.FOREIGN)
+
+
+def test_cells_of_before_files_had_a_mark_are_found(tmp_path):
+    base = sqlite3.connect(tmp_path / "cells.sqlite")
+    base.execute("CREATE TABLE cells (key TEXT PRIMARY KEY, row TEXT, check_sum TEXT)")
+    base.execute("INSERT INTO cells VALUES ('a', '{\"x\": 1.0}', '5b3ee51f5a1b8d72')")
+    base.commit()
+    base.close()
+    with keeping(tmp_path) as store:
+        assert {} == store.rows(["a"])  # its check sum is wrong
+        store.keep("a", {"x": 1.0})
+    assert "" == store.note
+
+
+def test_a_newer_schema_is_not_guessed_at(tmp_path):
+    open_database(tmp_path / "a", TABLES, schema=2).close()
+    said = refused(OPENERS["table"], tmp_path / "a", Trouble.NEWER)
+    assert "its schema is 2, and this simlib knows 1" in said
+
+
+@contextmanager
+def no_privileges():
+    """Be a user who may not do everything: root's permissions are never denied."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def public_folder():
+    """A folder that others can reach, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="simlib-test-"))
+    folder.chmod(0o755)
+    yield folder
+    for each in (folder, *folder.rglob("*")):
+        each.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("kind", ["table", "cells", "outbox"])
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "said"),
+    [
+        (0o444, 0o777, "no permission to read and write it"),
+        (0o000, 0o777, "no permission to read and write it"),
+        (0o666, 0o555, "no permission to write in"),
+        (None, 0o555, "no permission to write in"),
+        (0o666, 0o000, "no permission to write in"),
+    ],
+)
+def test_without_permissions_that_is_said_and_nothing_moves(
+    public_folder, kind, file_mode, folder_mode, said
+):
+    path = public_folder / "in" / "a.sqlite"
+    path.parent.mkdir()
+    if file_mode is not None:
+        OPENERS[kind](path)
+        path.chmod(file_mode)
+    path.parent.chmod(folder_mode)
+    with no_privileges():
+        text = refused(OPENERS[kind], path, Trouble.FORBIDDEN)
+    assert said in text
+    assert text.endswith("change the permissions, or choose another place")
+    path.parent.chmod(0o755)
+    assert ([] if file_mode is None else ["a.sqlite"]) == [x.name for x in path.parent.iterdir()]
+
+
+def test_a_folder_that_cannot_be_made_is_said(public_folder):
+    with no_privileges():
+        text = refused(Kept, public_folder / "new" / "a.sqlite", Trouble.FORBIDDEN)
+    assert f"{public_folder / 'new'}: Permission denied" in text
+
+
+def test_a_folder_in_the_place_of_the_file_is_said(opened):
+    open_it, path = opened
+    path.mkdir(parents=True)
+    assert "(it is a folder)" in refused(open_it, path, Trouble.FORBIDDEN)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KiB; only root can make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["table", "cells", "outbox"])
+def test_a_full_disk_is_said_when_a_file_is_opened(small_disk, kind):
+    (small_disk / "much").write_bytes(b"x" * 65_536)
+    text = refused(OPENERS[kind], small_disk / "a.sqlite", Trouble.FULL)
+    assert "the disk is full" in text
+    assert "make room, then start again" in text
+
+
+def test_a_disk_that_fills_during_a_study_loses_nothing_that_was_kept(small_disk):
+    with keeping(small_disk) as store:
+        store.keep("before", {"a": 1.0})
+    with (
+        pytest.raises(UnusableDatabase, match=r"the disk is full .*the cells before are kept"),
+        keeping(small_disk) as store,
+    ):
+        store.keep("after", {"a": "x" * 100_000})
+    with keeping(small_disk) as store:
+        assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
+
+
+def save_many(store):
+    for number in range(10_000):
+        store.save(0, sl.core.events.Message(number))
+
+
+def test_without_a_small_disk_a_limit_of_pages_fills_a_file_too(tmp_path):
+    store = SqliteStore(tmp_path / "a")
+    store._database.execute("PRAGMA max_page_count = 3")
+    with pytest.raises(
+        UnusableDatabase, match=r"the disk is full .*saved before is kept"
+    ) as caught:
+        save_many(store)
+    assert Trouble.FULL == caught.value.trouble
+    store.close()
+
+
+def test_rows_wait_while_another_process_has_the_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(databases, "WAIT_S", 0.05)
+    with keeping(tmp_path) as store, held(tmp_path / "cells.sqlite"):
+        for number in range(120):
+            store.keep(str(number), {"a": 1.0})
+        with pytest.raises(UnusableDatabase, match=r"is locked by .*cells before are kept"):
+            store.flush()
+    with keeping(tmp_path) as store:
+        assert 120 == len(store.rows([str(number) for number in range(120)]))
+
+
+def test_an_error_that_another_library_wrapped_is_told_by_its_cause(tmp_path):
+    base = sqlite3.connect(tmp_path / "a")
+    base.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(sqlite3.Error) as full:
+        base.execute("CREATE TABLE a (b)")
+    base.close()
+    wrapped = RuntimeError("storage")
+    wrapped.__cause__ = full.value
+    assert Trouble.FULL == explained(tmp_path / "a", wrapped).trouble
+    assert Trouble.FAILED == explained(tmp_path / "a", RuntimeError("storage")).trouble
+
+
+@pytest.mark.parametrize("command", ["sweep", "tune"])
+def test_a_locked_file_is_one_sentence_on_the_command_line(tmp_path, monkeypatch, command):
+    monkeypatch.setattr(databases, "WAIT_S", 0.05)
+    monkeypatch.chdir(tmp_path)
+    outage = sl.Fault("outage", start_s=1, stop_s=2)
+    storm = sl.Scenario(name="s", clients=2, duration_s=4, faults=[outage])
+    Path("s.toml").write_text(sl.dump(storm))
+    folder = Path("out/s") / {"sweep": "sweep", "tune": "tuning"}[command]
+    with keeping(folder):
+        pass
+    more = ["--grid", "clients=2,3"] if command == "sweep" else []
+    with held(folder / "cells.sqlite"):
+        result = simlib(command, "s.toml", *more, "--workers", "1")
+    assert 2 == result.exit_code
+    assert "cells.sqlite is locked by another process" in result.stderr
+    assert not list(folder.glob("*damaged*"))
