@@ -10,7 +10,8 @@ from rich.console import Console
 
 import simlib as sl
 from simlib.experiments.objectives import constraint
-from simlib.studies.tune.chart import save_tuning_chart, tuning_in_words
+from simlib.studies.tune.chart import save_tuning_chart
+from simlib.studies.tune.text import tuning_in_words
 from tests.studies.small import STORM
 
 pytest.importorskip("numba")
