@@ -142,13 +142,14 @@ def t_interval(values: Floats) -> Estimate:
     >>> round(found.low, 3), found.value, round(found.high, 3)
     (-0.484, 2.0, 4.484)
     """
-    from scipy import stats
+    # Not all of scipy.stats: that takes a second to import, and a study begins with this.
+    from scipy.special import stdtrit
 
     count = values.size
     value = float(values.mean()) if count else nan
     if count < LEAST or not isfinite(value):
         return Estimate(value, nan, value if value == inf else nan, count)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2.0, count - 1)) * float(values.std(ddof=1))
+    half = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0)) * float(values.std(ddof=1))
     half /= sqrt(count)
     return Estimate(value, value - half, value + half, count)
 

@@ -1,6 +1,6 @@
 """What clients looked like, and when: spans of time, and those in which they were OPEN.
 
-Everything is an array, as a study makes these of thousands of small runs: `simlib.study.metrics`
+Everything is an array, as a study makes these of thousands of small runs: `simlib.metrics.metrics`
 makes tables of them for whoever looks at a single one.
 """
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
-from tests.studies.small import STORM
+from tests.studies.small import STORM, with_few_rivals
 
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
@@ -32,6 +32,7 @@ def simlib(*arguments):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    with_few_rivals(monkeypatch)
     Path("storm.toml").write_text(sl.dump(STORM))
 
 

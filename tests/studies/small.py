@@ -1,6 +1,7 @@
-"""A storm for tests of tuning: small, and played by the fleet in a millisecond."""
+"""A storm for tests of tuning: small, and played by the fleet in a millisecond; and few rivals."""
 
 import simlib as sl
+from simlib.studies.tune import holdout
 
 STORM = sl.Scenario(
     name="storm",
@@ -12,3 +13,10 @@ STORM = sl.Scenario(
     workload=sl.Workload(rate_per_s=0),
     faults=[sl.Fault("outage", start_s=5, stop_s=9)],
 )
+
+
+def with_few_rivals(monkeypatch):
+    """Let a tuned policy stand beside a few others, not beside all presets."""
+    names = ("as given", "phoenix", "okhttp", "tenacity")
+    few = [each for each in holdout.rivals("fleet") if each.name in names]
+    monkeypatch.setattr(holdout, "rivals", lambda on: few)

@@ -138,7 +138,9 @@ class _Panel:
         axes, trials = self._axes, self._found.trials
         axes.grid(visible=True, axis="both")
         works = trials[(trials["why"] == "") & (trials["outcome"] != "refused")]
-        discarded = works[works["outcome"] == "discarded"]
+        # Who broke a bound at once was not played in all scenarios, and has no means.
+        cut_short = works[works[self._up].isna()]
+        discarded = works[works["outcome"] == "discarded"].drop(index=cut_short.index)
         full = works[works["outcome"] == "full"]
         kept, broken = full[full["excess"] <= 0.0], full[full["excess"] > 0.0]
         look: dict[str, Any] = {"linestyle": "none", "marker": "o", "markeredgewidth": 0.8}
@@ -158,6 +160,8 @@ class _Panel:
         _subtitle(axes, self._found)
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
         key += f"     {len(trials):,} trials, {len(self._found.front)} on the front"
+        if len(cut_short):
+            key += f", {len(cut_short):,} not drawn: a bound broken at once"
         axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
 
     def _draw_bounds(self) -> list[Box]:
@@ -294,11 +298,13 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
 def _named(found: Tuning) -> pd.DataFrame:
     """Return the candidates that are named: the recommended one, what was given, some rivals."""
     table = found.verdict.table
-    presets = table[table["kind"] == "preset"]
+    # Who broke a bound at once was not played in all scenarios, and has no means.
+    drawn = table.iloc[1:].dropna(subset=[each.metric for each in found.objectives])
+    presets = drawn[drawn["kind"] == "preset"]
     presets = presets[presets["keeps"]] if presets["keeps"].any() else presets
-    others = table.iloc[1:]
-    others = others[others["kind"].isin(["given", "report"])]
-    return pd.concat([table.head(1), others, presets.head(_NAMED)])
+    given = table.iloc[1:].query("kind == 'given'")
+    report = drawn[drawn["kind"] == "report"]
+    return pd.concat([table.head(1), given, report, presets.head(_NAMED)])
 
 
 def _bounds_of(found: Tuning, metric: str) -> list[tuple[str, float]]:

@@ -1,8 +1,9 @@
 """Policies played in the same scenarios under the same seeds, and what tells them apart.
 
 All candidates have the same luck, so two are compared by the differences of their runs. A
-candidate is played under a few seeds first: if these say for sure that a bound breaks, or that one
-that is known is better in everything, it is not played further.
+candidate is played under a few seeds first, and then under twice as many, and so on. If these say
+for sure that a bound breaks, or that one that is known is better in everything, it is not played
+further; nor if they tell its numbers well enough, as they soon do where clients are many.
 
 A candidate that does not work, with which nobody connects in some run, has no times and makes
 little trouble for a server. Its numbers must not be compared: it is worse than any that works.
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from math import inf, isnan
+from math import inf, isnan, nan
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,19 @@ from simlib.scenario.scenario import Scenario
 #: A time that never came counts as so many times the run's length where numbers must be finite.
 _NEVER = 2.0
 #: Seeds that a candidate is played under first: a share of all, and at least so many.
-_FIRST_SHARE, _FIRST_LEAST = 0.2, 4
+_FIRST_SHARE, _FIRST_LEAST = 0.15, 3
+#: A mean is known well enough if half of its interval is at most this share of it: a smaller
+#: difference is not worth a word.
+WORTH = 0.02
 #: Numbers that depend on settings even if nothing that happens does: waits over their ceilings.
 _OF_SETTINGS = ("mean_wait_fraction",)
+#: So much work are runs that are none, in attempts and clients.
+LITTLE_WORK = {"fleet": 1e6, "sim": 2e4}
 _METRICS = tuple(name for name in MEANING if name != "engine")
+#: Plays candidates under so many seeds, and says how far it is.
+Screen = Callable[
+    [Sequence[Mapping[str, Any]], int, Callable[[float], None] | None], "list[Score | str]"
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,8 @@ class Score:
     scenarios: tuple[Scenario, ...]
     #: Metrics that must have a number in every run.
     needed: tuple[str, ...] = ()
+    #: Whether it was played in all scenarios: in one it may have broken a bound before others.
+    is_whole: bool = True
 
     @property
     def works(self) -> bool:
@@ -63,6 +75,11 @@ class Score:
                 runs = self.values[metric].size
                 return f"{metric} has no value in {empty:,} of {runs:,} runs"
         return ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether its means can be compared with those of others."""
+        return self.works and self.is_whole
 
     @property
     def never_connected(self) -> npt.NDArray[np.bool_]:
@@ -86,13 +103,18 @@ class Score:
         return np.where(np.isinf(values), most, values).mean(axis=0)
 
     def mean(self, metric: str) -> Estimate:
-        """Return the mean over scenarios and seeds, with its interval; inf if one was."""
+        """Return the mean over scenarios and seeds, with its interval; inf if one was.
+
+        NaN if it was not played in all scenarios.
+        """
+        if not self.is_whole:
+            return Estimate(nan, nan, nan, self.replications)
         return t_interval(self.values[metric].mean(axis=0))
 
     def loss(self, objective: Objective) -> float:
-        """Return an objective's mean so that less is better; inf if the candidate does not work."""
+        """Return an objective's mean so that less is better; inf if it does not count."""
         mean = float(self.by_seed(objective.metric).mean())
-        return objective.loss(mean) if self.works and not isnan(mean) else inf
+        return objective.loss(mean) if self.counts and not isnan(mean) else inf
 
     def excess(self, bound: Constraint, *, surely: bool = False) -> float:
         """Return by which share of a bound it is exceeded in the worst scenario; 0: it holds.
@@ -110,6 +132,19 @@ class Score:
         """Whether it works and every bound holds in every scenario, with its mean's interval."""
         return self.works and all(self.excess(bound) <= 0.0 for bound in bounds)
 
+    def is_known(self, objectives: Sequence[Objective], bounds: Sequence[Constraint]) -> bool:
+        """Whether more seeds would change next to nothing.
+
+        It surely keeps or breaks each bound, and the mean of each objective is known well.
+        """
+        if not self.works:
+            return False
+        decided = (self.excess(b) <= 0.0 or self.excess(b, surely=True) > 0.0 for b in bounds)
+        means = (t_interval(self.by_seed(each.metric)) for each in objectives)
+        return all(decided) and all(
+            each.high - each.value <= WORTH * abs(each.value) for each in means
+        )
+
     def worst_excess(self, bounds: Sequence[Constraint]) -> float:
         """Return by which share of its bound the worst one is exceeded; 0 or less: all hold."""
         return max((self.excess(bound) for bound in bounds), default=0.0 if self.works else inf)
@@ -125,11 +160,11 @@ class Score:
     def worse_than(self, other: Score, objective: Objective) -> Estimate:
         """Return by how much an objective is worse than another's, under the seeds both have.
 
-        What does not work is worse than what does, without end, and no worse than its like.
+        What does not count is worse than what does, without end, and no worse than its like.
         """
         count = min(self.replications, other.replications)
-        if not (self.works and other.works):
-            worse = 0.0 if self.works == other.works else inf if other.works else -inf
+        if not (self.counts and other.counts):
+            worse = 0.0 if self.counts == other.counts else inf if other.counts else -inf
             return Estimate(worse, worse, worse, count)
         mine, others = (each.by_seed(objective.metric)[:count] for each in (self, other))
         return t_interval(objective.loss(1.0) * (mine - others))
@@ -161,6 +196,10 @@ class Judge:
         known: Sequence[Score] = (),
         least: int | None = None,
         move: Callable[[float], None] | None = None,
+        *,
+        expected: float = 0.0,
+        drops: bool = True,
+        first: Screen | None = None,
     ) -> list[Score | str]:
         """Return what each candidate did, or why it cannot be played.
 
@@ -172,30 +211,51 @@ class Judge:
             Those that a candidate must not be surely worse than in everything, to be played under
             all seeds.
         least : int, optional
-            So many seeds come before the first ones, for whoever is surely hopeless by then.
+            So many seeds come before all others, by default `first_replications`.
         move : callable, optional
             Called with the share that is done.
+        expected : float
+            About how many seeds each will be played under, as far as is known.
+        drops : bool
+            Whether hopeless ones are not played further.
+        first : callable, optional
+            Plays candidates under the first seeds, in the place of `played`.
         """
-        few = self.first_replications
-        stages = [count for count in sorted({least or few, few}) if count < self.replications]
-        stages.append(self.replications)
+        looks = self._looks(least or self.first_replications)
+        asked = max(expected, looks[0]) * len(candidates)
         found: list[Score | str] = [""] * len(candidates)
-        going_on, have = list(range(len(candidates))), 0
-        for stage, count in enumerate(stages):
+        going_on, have, done = list(range(len(candidates))), 0, 0.0
+        for count in looks:
             part = replace(self, first=self.first + have)
-            share = partial(_moved, move, stage, len(stages))
-            more = part.played([candidates[i] for i in going_on], count - have, share)
+            work = float((count - have) * len(going_on))
+            share = partial(_moved, move, done, work, max(asked, done + work))
+            play = part.played if first is None or have else first
+            more = play([candidates[i] for i in going_on], count - have, share)
             for i, score in zip(going_on, more, strict=True):
                 found[i] = _joined(found[i], score)
-            going_on, have = [i for i in going_on if self._may_go_on(found[i], known)], count
+            going_on = [i for i in going_on if self._may_go_on(found[i], known, drops)]
+            have, done = count, done + work
         return found
 
-    def _may_go_on(self, score: Score | str, known: Sequence[Score]) -> bool:
-        return isinstance(score, Score) and not self.is_hopeless(score, known)
+    def _looks(self, least: int) -> list[int]:
+        """Return under how many seeds a candidate has been played each time it is looked at."""
+        counts, few = (
+            {min(least, self.replications), self.replications},
+            max(least, self.first_replications),
+        )
+        while few < self.replications:
+            counts.add(few)
+            few *= 2
+        return sorted(counts)
+
+    def _may_go_on(self, score: Score | str, known: Sequence[Score], drops: bool) -> bool:
+        if not isinstance(score, Score) or (drops and self.is_hopeless(score, known)):
+            return False
+        return not score.is_known(self.objectives, self.bounds)
 
     def is_hopeless(self, score: Score, known: Sequence[Score]) -> bool:
         """Whether a bound is surely broken, or a known one is surely better in everything."""
-        if not score.works or any(score.excess(b, surely=True) > 0.0 for b in self.bounds):
+        if self.breaks(score, surely=True):
             return True
         return any(
             all(score.worse_than(other, each).low > 0.0 for each in self.objectives)
@@ -226,6 +286,74 @@ class Judge:
                 found[i] = self._score(rows, failures, range(start, start + size))
                 start += size
         return found
+
+    def screened(
+        self,
+        candidates: Sequence[Mapping[str, Any]],
+        replications: int,
+        move: Callable[[float], None] | None = None,
+        *,
+        order: Sequence[int],
+        is_out: Callable[[Score], bool],
+    ) -> list[Score | str]:
+        """Play candidates under so many seeds in one scenario after the other, by their numbers.
+
+        Whoever is out after one is not played in those after it, and its score is of those before.
+        """
+        found: list[Score | str] = [""] * len(candidates)
+        going_on = list(range(len(candidates)))
+        for done, k in enumerate(order):
+            part = replace(self, scenarios=(self.scenarios[k],))
+            share = partial(_moved, move, done, 1.0, len(order))
+            more = part.played([candidates[i] for i in going_on], replications, share)
+            for i, score in zip(going_on, more, strict=True):
+                found[i] = _beside(found[i], score)
+            going_on = [
+                i for i in going_on if isinstance(each := found[i], Score) and not is_out(each)
+            ]
+        return [_ordered(each, order) for each in found]
+
+    def screen(self, given: Score) -> Screen | None:
+        """Return what plays candidates under the first seeds where runs are much work; else None.
+
+        There whoever surely breaks a bound in one scenario is not played in the others.
+        """
+        if self.works(given).sum() <= LITTLE_WORK[self.on]:
+            return None
+        is_out = partial(self.breaks, surely=True)
+        return partial(self.screened, order=self.order(given), is_out=is_out)
+
+    def works(self, given: Score) -> Floats:
+        """Return how much work a run of each scenario is with the policy as given."""
+        clients = np.array([each.clients for each in self.scenarios], float)
+        return clients + given.values["attempts"].mean(axis=1)
+
+    def parts(self, given: Score) -> tuple[float, float]:
+        """Return how much work it is to play all scenarios, and those until most others are out.
+
+        As shares of the work in the first one. Others are taken to fare as the policy as given.
+        """
+        works = self.works(given) / self.works(given)[0]
+        whole = float(works.sum())
+        is_out = self.screen(given) is not None and self.breaks(given, surely=True)
+        return whole, float(works[self.order(given)[0]]) if is_out else whole
+
+    def order(self, score: Score) -> list[int]:
+        """Return the scenarios' numbers: first where a policy breaks bounds most, and soonest."""
+
+        def rank(k: int) -> tuple[float, float]:
+            excesses = [
+                each.excess(t_interval(score.values[each.metric][k]), self.scenarios[k])
+                for each in self.bounds
+            ]
+            is_broken = max(excesses, default=0.0) > 0.0
+            return (0.0 if is_broken else 1.0), float(score.values["attempts"][k].mean())
+
+        return sorted(range(len(self.scenarios)), key=rank)
+
+    def breaks(self, score: Score, *, surely: bool) -> bool:
+        """Whether a candidate does not work, or breaks a bound where it was played."""
+        return not score.works or any(score.excess(b, surely=surely) > 0.0 for b in self.bounds)
 
     def _cells(self, settings: Mapping[str, Any], replications: int) -> list[Cell]:
         return [
@@ -279,9 +407,34 @@ def _joined(before: Score | str, more: Score | str) -> Score | str:
     return replace(more, values=values)
 
 
-def _moved(move: Callable[[float], None] | None, stage: int, of: int, share: float) -> None:
+def _beside(before: Score | str, more: Score | str) -> Score | str:
+    """Return a score in one scenario more; why it cannot be played, where it cannot."""
+    if isinstance(more, str):
+        return more
+    if isinstance(before, str):
+        return replace(more, is_whole=False)
+    values = {
+        metric: np.concatenate([before.values[metric], each])
+        for metric, each in more.values.items()
+    }
+    return replace(before, values=values, scenarios=before.scenarios + more.scenarios)
+
+
+def _ordered(score: Score | str, order: Sequence[int]) -> Score | str:
+    """Return a score as it is, or if it is in all scenarios in the order of these."""
+    if isinstance(score, str) or len(score.scenarios) < len(order):
+        return score
+    places = np.argsort(order)
+    values = {metric: each[places] for metric, each in score.values.items()}
+    scenarios = tuple(score.scenarios[i] for i in places)
+    return replace(score, values=values, scenarios=scenarios, is_whole=True)
+
+
+def _moved(
+    move: Callable[[float], None] | None, done: float, work: float, of: float, share: float
+) -> None:
     if move is not None:
-        move((stage + share) / of)
+        move((done + share * work) / of)
 
 
 def front(losses: Sequence[Sequence[float]]) -> list[int]:

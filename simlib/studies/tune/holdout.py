@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isnan
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 from simlib.core.errors import SettingsError
 from simlib.scenario.presets import in_words
 from simlib.scenario.scenario import Scenario
-from simlib.studies.tune.evaluate import Judge, Score, front
+from simlib.studies.tune.evaluate import LITTLE_WORK, Judge, Score, front
 from simlib.studies.tune.narrative import BESIDES, listed, review
 from simlib.studies.tune.ranking import Standing, losses, recommended
 from simlib.studies.tune.run_costs import Meter, Played, works_of
@@ -27,11 +28,14 @@ _KINDS = ("tuned", "given", "report", "preset")
 _AT_A_TIME = 8
 #: So many tuned policies are played at a time until one keeps the bounds, and so many at most.
 _TUNED_AT_A_TIME, _MOST_TUNED = 8, 24
-#: Rivals are played under so few seeds first: most are surely worse by then.
-_LEAST = 2
+#: Rivals are played under so few seeds first, as most are surely worse by then; and tuned ones
+#: under so many, as they are close to each other.
+_LEAST, _LEAST_OF_TUNED = 2, 4
+#: About so many times the work of the policy as given are it and the tuned ones together.
+_FEW_TUNED = 4.0
 #: A rival that makes so many times the attempts of what it is compared with is not played, unless
 #: that is no work on the engine.
-_TIMES, _LITTLE_WORK = 10.0, {"fleet": 1e6, "sim": 2e4}
+_TIMES = 10.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Verdict:
         A row per candidate, the recommended one first: ``name``, ``kind`` (tuned, given, report,
         preset), ``waits`` in words, of each objective the mean with ``low`` and ``high``, what else
         a policy may cost, ``excess`` of the worst bound, ``keeps``, ``worse on`` and ``better on``
-        (objectives on which it is surely so than the recommended one), ``replications``.
+        (objectives on which it is surely so than the recommended one), ``replications``. Where
+        runs are much work, who surely breaks a bound in one scenario is not played in the others,
+        and so has no means: NaN.
     limits : DataFrame
         A row per step beyond: ``axis`` (clients, length of faults), ``factor``, ``is_best``
         (whether the recommended one still is), ``why`` not.
@@ -114,7 +120,7 @@ class Rivals:
                 self.known.append(each)
         runs = [Played(first.replace(each.settings), judge.on) for each in self.known]
         self.work = dict(zip(self.known, works_of(runs, judge.outcomes), strict=True))
-        self._limit = max(_LITTLE_WORK[judge.on], _TIMES * self.work[self.given])
+        self._limit = max(LITTLE_WORK[judge.on], _TIMES * self.work[self.given])
 
     @property
     def given(self) -> Candidate:
@@ -138,13 +144,22 @@ class Rivals:
         too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
         return self.unplayed | {name: why for name, why in too_much.items() if why}
 
-    def of_all(self, judge: Judge) -> float:
-        """Return about how much work a verdict is."""
-        given = self.work[self.given]
-        given = 0.0 if isnan(given) else given
-        seeds = _LEAST * sum(work for each in self.others if (work := self.work[each]) > 0.0)
-        beyond = 4.0 * sum(each * _seeds_of(judge, given, each) * given for each in FACTORS)
-        return len(judge.scenarios) * (seeds + judge.replications * 2.0 * given + beyond)
+    def of_all(self, judge: Judge, given: Score) -> float:
+        """Return about how much work a verdict is; ``given``: what the policy as given did."""
+        seeds = min(_LEAST_OF_TUNED, judge.replications)
+        own = _FEW_TUNED * seeds * judge.parts(given)[0] * _work(self, [self.given])
+        return own + self.of_others(judge, given) + self.beyond(judge, given)
+
+    def of_others(self, judge: Judge, given: Score) -> float:
+        """Return how much of that are the rivals in the scenarios."""
+        return _LEAST * judge.parts(given)[1] * _work(self, self.others)
+
+    def beyond(self, judge: Judge, given: Score) -> float:
+        """Return how much of that is what lies beyond the scenarios."""
+        whole, until_out = judge.parts(given)
+        mine = _work(self, [self.given])
+        steps = 2.0 * sum(each * _seeds_of(judge, mine, each) * mine for each in FACTORS)
+        return steps * (whole + _CONTENDERS * until_out)
 
 
 def _rounded(work: float) -> str:
@@ -170,11 +185,17 @@ def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict
     scores = _in_order(best, {**mine, rivals.given: given})
     unplayed = rivals.left_out()
     known, others = list(scores.values()), rivals.others
+    keeps = known[0].keeps(judge.bounds)
+    beyond = rivals.beyond(judge, given) if keeps else 0.0
+    meter.expect(rivals.of_others(judge, given) + beyond)
+    _, until_out = judge.parts(given)
+    screen = judge.screen(given)
     for i in range(0, len(others), _AT_A_TIME):
         part = others[i : i + _AT_A_TIME]
-        moved = meter.part(_work(judge, rivals, part), f"{part[0].name} and others")
+        moved = meter.part(_LEAST * until_out * _work(rivals, part), f"{part[0].name} and others")
         settings = [each.settings for each in part]
-        for each, found in zip(part, judge.scores(settings, known, _LEAST, moved), strict=True):
+        played = judge.scores(settings, known, _LEAST, moved, first=screen)
+        for each, found in zip(part, played, strict=True):
             if isinstance(found, Score):
                 scores[each] = found
             else:
@@ -191,20 +212,22 @@ def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict
     )
 
 
-def _work(judge: Judge, rivals: Rivals, part: Sequence[Candidate]) -> float:
+def _work(rivals: Rivals, part: Sequence[Candidate]) -> float:
+    """Return how much work a run in the first scenario is, of some candidates together."""
     works = [rivals.work[each] for each in part]
-    return _LEAST * len(judge.scenarios) * sum(each for each in works if not isnan(each))
+    return sum(each for each in works if not isnan(each))
 
 
 def _own(
     judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter
 ) -> tuple[dict[Candidate, Score], Score]:
     """Play the policy as given and tuned ones: more of these as long as none keeps the bounds."""
-    each_work = _work(judge, rivals, [rivals.given]) / _LEAST * judge.replications
+    seeds = min(_LEAST_OF_TUNED, judge.replications)
+    each_work = seeds * len(judge.scenarios) * _work(rivals, [rivals.given])
 
     def play(part: Sequence[Mapping[str, Any]]) -> list[Score | str]:
         moved = meter.part(len(part) * each_work, "tuned policies on fresh seeds")
-        return judge.played(part, judge.replications, moved)
+        return judge.scores(part, least=_LEAST_OF_TUNED, move=moved, drops=False)
 
     given, *found = play([{}, *tuned.settings[: tuned.shown]])
     if isinstance(given, str):
@@ -287,13 +310,12 @@ def _step(
     count = _seeds_of(standing.judge, rivals.work[rivals.given], factor)
     judge = replace(standing.judge, scenarios=scenarios, replications=count)
     mine, *others = candidates
-    some = [mine, *(each for each in others if not rivals.excess(each, factor))]
-    each_work = _work(judge, rivals, [rivals.given]) / _LEAST * count * factor
-    moved = meter.part(len(some) * each_work, _word(axis, factor, scenarios))
-    scores = judge.played([each.settings for each in some], count, moved)
-    known = {
-        each: score for each, score in zip(some, scores, strict=True) if isinstance(score, Score)
-    }
+    some = [each for each in others if not rivals.excess(each, factor)]
+    whole, until_out = standing.judge.parts(standing.scores[rivals.given])
+    work = count * factor * _work(rivals, [rivals.given]) * (whole + len(some) * until_out)
+    moved = meter.part(work, _word(axis, factor, scenarios))
+    order = judge.order(standing.best)
+    known = _known_beyond(judge, mine, some, order, moved)
     if mine not in known:
         return {}
     there = Standing(judge, known)
@@ -308,10 +330,39 @@ def _step(
     }
 
 
+def _known_beyond(
+    judge: Judge,
+    mine: Candidate,
+    others: Sequence[Candidate],
+    order: Sequence[int],
+    move: Callable[[float], None],
+) -> dict[Candidate, Score]:
+    """Return the scores of the recommended policy and its rivals, as far as they matter.
+
+    A rival that breaks a bound takes nobody's place. The recommended one is played in all scenarios
+    if any rival keeps to them.
+    """
+    is_out = partial(judge.breaks, surely=False)
+    screen = partial(judge.screened, order=order, is_out=is_out)
+
+    def play(some: Sequence[Candidate], done: int, *, screens: bool) -> dict[Candidate, Score]:
+        def moved(share: float) -> None:
+            move((done + share * len(some)) / (1 + len(others)))
+
+        settings = [each.settings for each in some]
+        found = (screen if screens else judge.played)(settings, judge.replications, moved)
+        pairs = zip(some, found, strict=True)
+        return {each: score for each, score in pairs if isinstance(score, Score)}
+
+    theirs = play(others, 0, screens=True) if others else {}
+    fit = any(score.keeps(judge.bounds) for score in theirs.values())
+    return play([mine], len(others), screens=not fit) | theirs
+
+
 def _seeds_of(judge: Judge, work: float, factor: float) -> int:
     """Return how many seeds a step beyond has: fewer where runs are long, as luck is less there."""
     few = judge.first_replications
-    if not factor * work > _LITTLE_WORK[judge.on]:
+    if not factor * work > LITTLE_WORK[judge.on]:
         return few
     return max(min(_LEAST, few), round(few / max(1.0, factor)))
 
@@ -331,17 +382,21 @@ def _steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Sc
 
 
 def _contenders(standing: Standing) -> list[Candidate]:
-    """Return the rivals that may take its place elsewhere: the best, if they keep the bounds."""
+    """Return the rivals that may take its place elsewhere: the best of those that keep the bounds.
+
+    If none does, those that are nearest to it.
+    """
     others = [
         each
         for each in standing.of_kind("given", "report", "preset")
-        if each is not standing.recommended
-        and standing.scores[each].works
-        and not standing.leaves_more_outside(each)
+        if each is not standing.recommended and standing.scores[each].works
     ]
-    fit = [each for each in others if standing.keeps(each)] or others
+    fit = [each for each in others if standing.keeps(each)]
+    fit = [each for each in fit if not standing.leaves_more_outside(each)]
     if not fit:
-        return []
+        bounds = standing.judge.bounds
+        nearest = sorted(others, key=lambda each: standing.scores[each].worst_excess(bounds))
+        return nearest[:_CONTENDERS]
     sought = {each: losses(standing.judge, standing.scores[each]) for each in fit}
     best = [fit[i] for i in front(list(sought.values()))]
     return sorted(best, key=lambda each: sought[each])[:_CONTENDERS]

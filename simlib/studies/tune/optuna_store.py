@@ -32,10 +32,11 @@ _AT_RANDOM = 16
 
 @dataclass(frozen=True)
 class Told:
-    """A trial that is over: its settings, and under how many seeds it was played."""
+    """A trial that is over: its settings, under how many seeds it was played, what it came to."""
 
     settings: Mapping[str, Any]
     replications: int
+    outcome: str
     #: Why it could not be played; empty if it was.
     refused: str = ""
 
@@ -80,6 +81,7 @@ class Trials:
             Told(
                 self._settings(each.params),
                 each.user_attrs.get("replications", 0),
+                each.user_attrs.get("outcome", "refused"),
                 each.user_attrs.get("refused", ""),
             )
             for each in self._study.get_trials(deepcopy=False)
@@ -102,7 +104,12 @@ class Trials:
         return [self._settings(trial.params) for trial in self._open.values()]
 
     def tell(
-        self, place: int, losses: Sequence[float], excesses: Mapping[str, float], replications: int
+        self,
+        place: int,
+        losses: Sequence[float],
+        excesses: Mapping[str, float],
+        replications: int,
+        outcome: str,
     ) -> None:
         """Say what a trial's objectives are, by which share its bounds are exceeded.
 
@@ -114,6 +121,7 @@ class Trials:
         for text, excess in {**excesses, "works": 0.0 if works else _MOST}.items():
             trial.set_constraint(text, min(max(excess, -_MOST), _MOST))
         trial.set_user_attr("replications", replications)
+        trial.set_user_attr("outcome", outcome)
         self._study.tell(trial, [loss if isfinite(loss) else _MOST for loss in losses])
 
     def refuse(self, place: int, why: str) -> None:

@@ -8,13 +8,11 @@ from math import isfinite
 from typing import NamedTuple
 
 from simlib.experiments.objectives import Objective
-from simlib.studies.tune.evaluate import Judge, Score
+from simlib.studies.tune.evaluate import WORTH, Judge, Score
 from simlib.studies.tune.variants import Candidate
 
 #: A policy that keeps clients away is easy on a server, and no use.
 _OUTSIDE = Objective("never_recovered", larger=False)
-#: A difference is worth a word if it is at least this share of the other's value.
-_WORTH = 0.02
 
 
 class Difference(NamedTuple):
@@ -112,7 +110,7 @@ def _is_worth_a_word(found: Difference) -> bool:
         return False
     if not (isfinite(found.mine) and isfinite(found.other)):
         return True
-    return abs(found.mine - found.other) > _WORTH * abs(found.other)
+    return abs(found.mine - found.other) > WORTH * abs(found.other)
 
 
 def recommended(

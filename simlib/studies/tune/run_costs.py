@@ -86,9 +86,10 @@ class Meter:
         self._move = move
         self._done = self._left = self._shown = 0.0
 
-    def expect(self, left: float) -> None:
-        """Say how much is left from now on."""
+    def expect(self, left: float, done: float | None = None) -> None:
+        """Say how much is left from now on, and how much was done if that is known by now."""
         self._left = max(left, 0.0)
+        self._done = self._done if done is None else done
 
     def part(self, work: float, word: str) -> Callable[[float], None]:
         """Begin a part of what is left; return what takes the share of it that is done."""

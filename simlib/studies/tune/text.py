@@ -19,7 +19,7 @@ from simlib.studies.tune.result import Tuning
 def tuning_in_words(found: Tuning) -> Group:
     """Return what was found for a terminal: the sentences, the candidates, the limits."""
     counts = found.trials["outcome"].value_counts()
-    told = {"full": "under all seeds", "discarded": "discarded early", "refused": "not playable"}
+    told = {"full": "played out", "discarded": "discarded early", "refused": "not playable"}
     played = listed([f"{counts[name]} {words}" for name, words in told.items() if name in counts])
     first, *others = (each.name for each in found.scenarios)
     scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
@@ -66,9 +66,9 @@ def _candidates(found: Tuning) -> Table:
 
 def _legend(found: Tuning) -> str:
     bounds = f" Bounds: {'; '.join(each.text for each in found.bounds)}." if found.bounds else ""
-    seeds = int(found.verdict.table["replications"].iloc[0])
+    seeds = int(found.verdict.table["replications"].max())
     scenarios = f"{len(found.scenarios)} scenarios and " if len(found.scenarios) > 1 else ""
     return (
         f"Means over {scenarios}{seeds} fresh seeds, with half of the "
-        f"95 % interval; who was surely worse was played under fewer.{bounds}"
+        f"95 % interval; who is known, or surely worse, after fewer was not played on.{bounds}"
     )

@@ -28,7 +28,7 @@ from simlib.experiments.run_cache import Kept, keeping
 from simlib.experiments.space import POLICY, Axis, axes
 from simlib.metrics.words import written
 from simlib.scenario.scenario import Scenario, dump
-from simlib.studies.tune.evaluate import Judge, Score, by_distance, front
+from simlib.studies.tune.evaluate import Judge, Score, Screen, by_distance, front
 from simlib.studies.tune.holdout import Rivals, Tuned, verdict
 from simlib.studies.tune.narrative import listed
 from simlib.studies.tune.optuna_store import Told, Trials, kept_trials
@@ -44,8 +44,12 @@ from simlib.support.progress import Progress, shown
 GENERATION = 8
 _TRIALS = Rule("", low=1, high=100_000, whole=True)
 _REPLICATIONS = Rule("", low=2, high=100_000, whole=True)
+#: Trials are played under so few seeds first: where clients are many, these tell most.
+_LEAST = 2
 #: So many of the Pareto front are judged beside the recommended one.
 _SHOWN = 6
+#: So many that are nearest to keeping the bounds, where none keeps them.
+_NEAREST = 4
 #: So many reasons are named why trials could not be played; others are counted.
 _REASONS = 3
 
@@ -56,7 +60,8 @@ class Tried:
 
     settings: Mapping[str, Any]
     score: Score | str
-    #: full: played under all seeds; discarded: under the first; refused: not at all.
+    #: full: played until its numbers were known, under all seeds at most; discarded: until it was
+    #: surely hopeless; refused: not at all.
     outcome: str
 
 
@@ -80,12 +85,13 @@ def tune(
 
     Every trial is played under the same seeds. After a few of these, trials are discarded that
     surely break a constraint, or that an earlier one, or the policy as given, surely beats in every
-    objective. The best of them, the policy as given, the report's defaults and all presets are then
-    played under fresh seeds, and one that keeps every constraint there is recommended: of those
-    that do the best on the first objective, if constraints were asked for, and else the one nearest
-    to the best of every objective. Where none is surely better than the policy as given, that is
-    the one to keep. A policy with which nobody connects keeps no constraint, and is worse than any
-    with which somebody does.
+    objective; and those are played no further of which every constraint is decided, and the mean of
+    every objective known to within 2 %. The best of them, the policy as given, the report's
+    defaults and all presets are then played under fresh seeds, and one that keeps every constraint
+    there is recommended: of those that do the best on the first objective, if constraints were
+    asked for, and else the one nearest to the best of every objective. Where none is surely better
+    than the policy as given, that is the one to keep. A policy with which nobody connects keeps no
+    constraint, and is worse than any with which somebody does.
 
     Parameters
     ----------
@@ -104,7 +110,8 @@ def tune(
     trials : int
         How many settings are tried; more of them continue what a folder has.
     replications : int
-        Seeds of each trial and scenario, and fresh ones at the end.
+        Seeds of each trial and scenario, and fresh ones at the end, at most: where clients are
+        many, a few seeds tell as much.
     on : {"sim", "fleet"}, optional
         The engine; by default the fleet, where it can play all scenarios.
     sampler : {"tpe", "nsga2", "random"}
@@ -234,10 +241,7 @@ def _asked(
 def _given(asked: _Asked, judge: Judge, move: Progress) -> Score:
     """Play the policy as given, and see that there are numbers of all that is asked for."""
     move(0.0, "as given")
-    [few] = judge.played([{}], judge.first_replications)
-    if isinstance(few, Score):
-        judge.check_data(few)
-    [found] = judge.played([{}], judge.replications)
+    [found] = judge.scores([{}])
     if isinstance(found, str):
         raise SettingsError("scenario", asked.scenarios[0].name, f"cannot be played: {found}")
     judge.check_data(found)
@@ -251,69 +255,83 @@ class _Work:
     """How much work the trials are, and what comes after them."""
 
     def __init__(self, meter: Meter, rivals: Rivals, judge: Judge, given: Score) -> None:
-        self._meter, self._after = meter, rivals.of_all(judge)
-        #: Of the trials that are over: how many, and what they were.
-        self._count, self._work = 1, self._of(given)
+        self._meter, self._after = meter, rivals.of_all(judge, given)
+        #: Of the trials that are over: how many, what they were, and under how many seeds.
+        self._count, self._work, self._seeds = 0, 0.0, 0
+        #: And of one as it is foretold: as much as the policy as given, until others are known.
+        whole, until_out = judge.parts(given)
+        seeds = given.replications if until_out == whole else _LEAST
+        self._foretold = (whole + until_out) / 2.0 * seeds * float(judge.works(given)[0]), seeds
+
+    @property
+    def seeds(self) -> float:
+        """Under how many seeds a trial is played, as far as is known."""
+        return (self._seeds + self._foretold[1]) / (self._count + 1)
 
     def begin(self, size: int, left: int, word: str) -> Callable[[float], None]:
         """Begin so many trials, of so many that are left, each as much work as those before."""
-        each = self._work / self._count
-        self._meter.expect(each * left + self._after)
+        each = (self._work + self._foretold[0]) / (self._count + 1)
+        self._meter.expect(each * left + self._after, self._work)
         return self._meter.part(each * size, word)
 
     def add(self, score: Score | str) -> None:
         """Count a trial that is over."""
         self._count += 1
-        self._work += self._of(score)
+        self._work += _work_of(score)
+        self._seeds += 0 if isinstance(score, str) else score.replications
 
-    def _of(self, score: Score | str) -> float:
-        if isinstance(score, str):
-            return 0.0
-        return sum(each.clients for each in score.scenarios) * score.replications + float(
-            score.values["attempts"].sum()
-        )
+
+def _work_of(score: Score | str) -> float:
+    """Return how much work a candidate was where it was played: clients, and their attempts."""
+    if isinstance(score, str):
+        return 0.0
+    clients = sum(each.clients for each in score.scenarios) * score.replications
+    return clients + float(score.values["attempts"].sum())
 
 
 def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Score) -> list[Tried]:
     """Return all trials: those that were over before, and the rest."""
-    tried = [_again(judge, each) for each in trials.told()[:count]]
+    screen = judge.screen(given)
+    tried = [_again(judge, each, screen) for each in trials.told()[:count]]
     while len(tried) < count:
         # A generation that was begun before is finished first.
         size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
         word = f"trial {len(tried) + 1:,} of {count:,}"
         moved = work.begin(size, count - len(tried), word)
         asked = trials.ask(size)
-        scores = judge.scores(asked, _leading(judge, tried, given), move=moved)
+        leading = _leading(judge, tried, given)
+        scores = judge.scores(asked, leading, _LEAST, moved, expected=work.seeds, first=screen)
         if judge.store is not None:
             judge.store.flush()
         for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
-            tried.append(_over(judge, settings, score))
+            tried.append(Tried(settings, score, outcome := _outcome(judge, score, leading)))
             work.add(score)
             if isinstance(score, str):
                 trials.refuse(place, score)
                 continue
             excesses = {each.text: score.excess(each) for each in judge.bounds}
-            trials.tell(place, losses(judge, score), excesses, score.replications)
+            trials.tell(place, losses(judge, score), excesses, score.replications, outcome)
     return tried
 
 
-def _again(judge: Judge, told: Told) -> Tried:
+def _again(judge: Judge, told: Told, screen: Screen | None) -> Tried:
     """Return a trial that was over before; its runs are kept, and lost ones are played again."""
     if told.refused:
         return Tried(told.settings, told.refused, "refused")
-    (score,) = judge.played([told.settings], told.replications)
-    return _over(judge, told.settings, score)
+    play = judge.played if screen is None or told.replications > _LEAST else screen
+    (score,) = play([told.settings], told.replications, None)
+    return Tried(told.settings, score, "refused" if isinstance(score, str) else told.outcome)
 
 
-def _over(judge: Judge, settings: Mapping[str, Any], score: Score | str) -> Tried:
+def _outcome(judge: Judge, score: Score | str, leading: Sequence[Score]) -> str:
     if isinstance(score, str):
-        return Tried(settings, score, "refused")
-    is_full = score.replications == judge.replications
-    return Tried(settings, score, "full" if is_full else "discarded")
+        return "refused"
+    is_out = score.replications < judge.replications and judge.is_hopeless(score, leading)
+    return "discarded" if is_out else "full"
 
 
 def _full(judge: Judge, tried: Sequence[Tried]) -> list[tuple[int, Score]]:
-    """Return the trials that were played under all seeds and keep the bounds, by their numbers."""
+    """Return the trials that were not discarded and keep the bounds, by their numbers."""
     return [
         (i, each.score)
         for i, each in enumerate(tried)
@@ -352,7 +370,7 @@ def _found(
     best = _best(judge, tried)
     tuned = _tuned(asked, judge, tried, best, given)
     fresh = replace(judge, first=judge.replications)
-    meter.expect(rivals.of_all(judge))
+    meter.expect(rivals.of_all(judge, given))
     said = verdict(fresh, tuned, rivals, meter)
     table = _table(judge, tried, set(best))
     notes = _of_refused(tried)
@@ -377,8 +395,8 @@ def _tuned(
     played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
     sought = {i: losses(judge, score) for i, score in played.items()}
     if not best:
-        nearest = min(played, key=lambda i: distance(judge, played[i]))
-        return Tuned([tried[nearest].settings], asked.by_first, False, 1)
+        nearest = sorted(played, key=lambda i: distance(judge, played[i]))[:_NEAREST]
+        return Tuned([tried[i].settings for i in nearest], asked.by_first, False, len(nearest))
     prefers_given = False
     if asked.by_first:
         order = sorted(best, key=lambda i: sought[i])
@@ -448,10 +466,22 @@ def _notes(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[
 def _idle(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[str]:
     """Return the ranges of which both ends give the same runs as what is recommended."""
     ranges = [axis for axis in asked.axes if not axis.choices]
+    # A single run tells most of them.
+    one = replace(judge, scenarios=judge.scenarios[:1])
+    ranges = _without_effect(one, ranges, recommended, 1)
+    ranges = _without_effect(judge, ranges, recommended, judge.first_replications)
+    return [axis.key for axis in ranges]
+
+
+def _without_effect(
+    judge: Judge, ranges: Sequence[Axis], recommended: Mapping[str, Any], replications: int
+) -> list[Axis]:
+    if not ranges:
+        return []
     ends = [{**recommended, axis.key: axis.at(end)} for axis in ranges for end in (0.0, 1.0)]
-    mine, *others = judge.played([recommended, *ends], judge.first_replications)
+    mine, *others = judge.played([recommended, *ends], replications)
     same = [isinstance(each, Score) and each.is_same(mine) for each in others]
-    return [axis.key for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
+    return [axis for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
 
 
 def _some(numbers: Sequence[int]) -> list[int]:

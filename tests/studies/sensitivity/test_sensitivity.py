@@ -69,7 +69,7 @@ def test_of_ishigami_s_function_the_third_matters_with_the_first_alone(monkeypat
         return sin(a) + 7.0 * sin(b) ** 2 + 0.1 * c**4 * sin(a)
 
     model(monkeypatch, ishigami)
-    found = by_key(asked(samples=512))
+    found = by_key(asked(samples=256))
     np.testing.assert_allclose([0.314, 0.442, 0.0], found["first"], atol=0.06)
     np.testing.assert_allclose([0.558, 0.442, 0.244], found["total"], atol=0.04)
 

@@ -1,5 +1,7 @@
 """Candidates under the same seeds: what is sure, what is hopeless, who is on the front."""
 
+from dataclasses import replace
+from functools import partial
 from math import inf, nan
 
 import numpy as np
@@ -84,10 +86,82 @@ def test_candidates_are_played_under_the_same_seeds_and_hopeless_ones_under_few(
             known=[score([0.1] * 10, [1] * 10)],
         )
         given = judge(outcomes, bounds=()).played([{}], 3)[0]
-    assert (4, 4) == (bad.replications, good.replications)  # the known one beats both
+    assert (3, 3) == (bad.replications, good.replications)  # the known one beats both
     assert "clients = 0: must be" in wrong
     alone = sl.summary(sl.run(STORM.replace(seed=3))).iloc[0]
     assert alone["peak_attempts_per_s"] == given.values["peak_attempts_per_s"][0, 2]
+
+
+@pytest.mark.parametrize(
+    ("time_s", "peak", "is_known"),
+    [
+        ([4.0, 4.01, 3.99], [90, 90, 91], True),
+        ([4.0, 4.4, 3.6], [90, 90, 91], False),  # within 25 %
+        ([4.0, 4.01, 3.99], [400, 401, 402], True),  # surely breaks the bound
+        ([4.0, 4.01, 3.99], [299, 301, 300], False),  # perhaps
+        ([40, 40, inf], [90, 90, 91], True),  # what never ends counts as 40 s
+        ([4.0, 4.01, nan], [90, 90, 91], False),
+    ],
+)
+def test_numbers_are_known_once_bounds_are_decided_and_means_within_what_is_worth_a_word(
+    time_s, peak, is_known
+):
+    bound = constraint("peak_attempts_per_s <= 300", [STORM])
+    assert is_known == score(time_s, peak).is_known([TIME, PEAK], [bound])
+
+
+def test_a_candidate_is_looked_at_each_time_its_seeds_have_doubled():
+    assert [3, 6, 12, 20] == judge(replications=20)._looks(3)
+    assert [2, 3, 6, 10] == judge(replications=10)._looks(2)
+    assert [4, 5] == judge(replications=5)._looks(4)
+    assert [2] == judge(replications=2)._looks(4)
+
+
+def test_of_many_clients_a_few_seeds_tell_enough():
+    pytest.importorskip("numba")
+    few, many = (
+        STORM.replace({"clients": clients, "server.accept_per_s": clients / 10, "warm_up_s": 5})
+        for clients in (100, 100_000)
+    )
+    with working(1) as outcomes:
+        seeds = [
+            Judge((each,), (TIME, PEAK), (), "fleet", outcomes, replications=20).scores([{}])[0]
+            for each in (few, many)
+        ]
+    assert [20, 3] == [each.replications for each in seeds]
+
+
+BOUND = constraint("peak_attempts_per_s <= 15", [STORM])
+LATE = STORM.replace(warm_up_s=4)
+CALM = LATE.replace(name="calm", faults=[sl.Fault("outage", 5, 6, clients_fraction=0.1)])
+
+
+def test_who_breaks_a_bound_in_one_scenario_is_not_played_in_the_others():
+    everyone = [{"client.backoff.jitter": "none"}, {"client.backoff.base_s": 9.0}, {"clients": 0}]
+    with working(1) as outcomes:
+        found = replace(judge(outcomes, bounds=(BOUND,)), scenarios=(CALM, LATE))
+        out = partial(found.breaks, surely=True)
+        bad, good, wrong = found.screened(everyone, 2, order=[1, 0], is_out=out)
+        whole = found.played(everyone[:2], 2)
+    assert "clients = 0: must be" in wrong
+    assert ((LATE,), False) == (bad.scenarios, bad.is_whole)
+    assert ((CALM, LATE), True) == (good.scenarios, good.is_whole)
+    for name, values in whole[1].values.items():
+        np.testing.assert_array_equal(values, good.values[name])
+        np.testing.assert_array_equal(whole[0].values[name][1:], bad.values[name])
+    # Its numbers are not those of the others, so none of them counts.
+    assert np.isnan(bad.mean(PEAK.metric).value)
+    assert (inf, inf) == (bad.loss(PEAK), bad.worse_than(good, PEAK).low)
+    assert (False, 1 / 3) == (bad.keeps([BOUND]), bad.excess(BOUND))
+
+
+def test_scenarios_in_which_a_policy_breaks_a_bound_come_first_and_of_these_the_short_ones():
+    numbers = {PEAK.metric: [10, 40, 40, 12], "attempts": [9, 500, 90, 8]}
+    values = {
+        name: np.repeat(np.array(each, float)[:, None], 3, 1) for name, each in numbers.items()
+    }
+    found = replace(judge(bounds=(BOUND,)), scenarios=(STORM,) * 4)
+    assert [2, 1, 3, 0] == found.order(Score(values, found.scenarios))
 
 
 def test_fresh_seeds_follow_those_of_the_trials():

@@ -13,7 +13,7 @@ from simlib.studies.tune import evaluate as judge
 from simlib.studies.tune import holdout as verdict
 from simlib.studies.tune import tune
 from tests.metrics.by_hand import ByHand
-from tests.studies.small import STORM
+from tests.studies.small import STORM, with_few_rivals
 
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
@@ -40,6 +40,19 @@ def tuned(**changes):
 @pytest.fixture(scope="module")
 def found():
     return tuned()
+
+
+@pytest.fixture
+def few_rivals(monkeypatch):
+    with_few_rivals(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def smaller():
+    """A tuning of two generations, beside few rivals."""
+    with pytest.MonkeyPatch.context() as patch:
+        with_few_rivals(patch)
+        return tuned(trials=16, replications=4)
 
 
 def test_what_is_recommended_keeps_the_bounds_and_was_played_under_fresh_seeds(found):
@@ -69,21 +82,21 @@ def test_it_stands_beside_what_was_given_the_report_s_defaults_and_every_preset(
 def test_discarded_trials_were_played_under_few_seeds_and_are_no_loss(found):
     discarded = found.trials[found.trials["outcome"] == "discarded"]
     assert len(discarded) > 3
-    assert {4} == set(discarded["replications"])
+    assert discarded["replications"].max() < 5
     names = [each.metric for each in found.objectives]
     for _, row in discarded.iterrows():
         beaten = (found.front[names] < row[names]).all(axis=1).any()
         assert beaten or row["excess"] > 0.0
 
 
-def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(found):
-    other = tuned(workers=2)
-    pd.testing.assert_frame_equal(found.trials, other.trials, check_exact=True)
-    pd.testing.assert_frame_equal(found.verdict.table, other.verdict.table, check_exact=True)
-    assert found.sentence == other.sentence
+def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(few_rivals, smaller):
+    other = tuned(trials=16, replications=4, workers=2)
+    pd.testing.assert_frame_equal(smaller.trials, other.trials, check_exact=True)
+    pd.testing.assert_frame_equal(smaller.verdict.table, other.verdict.table, check_exact=True)
+    assert smaller.sentence == other.sentence
 
 
-def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(tmp_path):
+def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(few_rivals, tmp_path):
     pytest.importorskip("distributed")
     with ByHand(tmp_path) as cluster:
         cluster.worker()
@@ -106,7 +119,9 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
-def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(found, tmp_path, monkeypatch):
+def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
+    few_rivals, smaller, tmp_path, monkeypatch
+):
     # In the middle of telling a generation, and of asking for one.
     told = Interrupting([3, 14])
     asked = Interrupting([21])
@@ -135,17 +150,17 @@ def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(found, tmp_p
     interrupts = 0
     while True:
         try:
-            again = tuned(folder=tmp_path)
+            again = tuned(trials=16, replications=4, folder=tmp_path)
             break
         except KeyboardInterrupt:
             interrupts += 1
     assert 3 == interrupts
-    pd.testing.assert_frame_equal(found.trials, again.trials, check_exact=True)
-    pd.testing.assert_frame_equal(found.verdict.table, again.verdict.table, check_exact=True)
+    pd.testing.assert_frame_equal(smaller.trials, again.trials, check_exact=True)
+    pd.testing.assert_frame_equal(smaller.verdict.table, again.verdict.table, check_exact=True)
 
 
-def test_more_trials_continue_and_another_question_begins_anew(tmp_path, monkeypatch):
-    first = tuned(trials=16, folder=tmp_path)
+def test_more_trials_continue_and_another_question_begins_anew(few_rivals, tmp_path, monkeypatch):
+    first = tuned(trials=8, replications=3, folder=tmp_path)
     played = []
     cells = judge.play_cells
 
@@ -155,13 +170,13 @@ def test_more_trials_continue_and_another_question_begins_anew(tmp_path, monkeyp
         return rows, failures, before
 
     monkeypatch.setattr(judge, "play_cells", counting)
-    again = tuned(trials=16, folder=tmp_path)
+    again = tuned(trials=8, replications=3, folder=tmp_path)
     assert 0 == sum(played)
     pd.testing.assert_frame_equal(first.trials, again.trials, check_exact=True)
-    more = tuned(trials=24, folder=tmp_path)
+    more = tuned(trials=16, replications=3, folder=tmp_path)
     same = ["client.backoff.base_s", "time_to_recover_s_p99", "outcome"]
-    pd.testing.assert_frame_equal(first.trials[same], more.trials[same].head(16), check_exact=True)
-    other = tuned(trials=8, folder=tmp_path, constraints=())
+    pd.testing.assert_frame_equal(first.trials[same], more.trials[same].head(8), check_exact=True)
+    other = tuned(trials=8, replications=3, folder=tmp_path, constraints=())
     assert 8 == len(other.trials)
     for name in ("trials.parquet", "candidates.parquet", "policy.toml"):
         assert (tmp_path / name).is_file()
@@ -176,7 +191,7 @@ def test_the_policy_is_a_scenario_with_the_client_that_is_recommended(found, tmp
     assert policy.replace(client=STORM.client) == STORM
 
 
-def test_a_known_best_is_found_and_a_narrow_range_is_told():
+def test_a_known_best_is_found_and_a_narrow_range_is_told(few_rivals):
     easy = STORM.replace("server.accept_per_s", float("inf"))
     space = {"client.backoff.base_s": (0.1, 5.0)}
     settings = {"objectives": ["attempts"], "trials": 32, "replications": 4}
@@ -186,7 +201,7 @@ def test_a_known_best_is_found_and_a_narrow_range_is_told():
     assert "is near an end of its range, 0.1 to 5" in found.note
 
 
-def test_a_setting_that_makes_no_difference_is_told():
+def test_a_setting_that_makes_no_difference_is_told(few_rivals):
     space = {
         "client.backoff.jitter": ["decorrelated"],
         "client.backoff.factor": (1.1, 4.0),
@@ -199,12 +214,12 @@ def test_a_setting_that_makes_no_difference_is_told():
 
 
 @pytest.mark.parametrize("sampler", ["random", "nsga2"])
-def test_other_samplers_of_optuna_s_search_too(sampler):
+def test_other_samplers_of_optuna_s_search_too(few_rivals, sampler):
     found = tuned(sampler=sampler, trials=8, replications=2)
     assert 8 == len(found.trials)
 
 
-def test_bounds_that_nothing_keeps_are_said_with_the_nearest():
+def test_bounds_that_nothing_keeps_are_said_with_the_nearest(few_rivals):
     space = SPACE | {"client.backoff.jitter": ["full"], "client.backoff.base_s": (3.0, 5.0)}
     bounds = ["peak_attempts_per_s <= 1"]
     found = tuned(space=space, constraints=bounds, trials=8, replications=2)
@@ -213,7 +228,7 @@ def test_bounds_that_nothing_keeps_are_said_with_the_nearest():
     assert "peak_attempts_per_s <= 1 is missed by" in found.sentence
 
 
-def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on():
+def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on(few_rivals):
     space = SPACE | {"client.backoff.base_s": (4.0, 19.0)}
     found = tuned(space=space, trials=16, replications=2, constraints=())
     refused = found.trials[found.trials["outcome"] == "refused"]
@@ -274,14 +289,6 @@ DEAD = sl.Scenario(
 NEVER_S = 0.3
 
 
-@pytest.fixture
-def few_rivals(monkeypatch):
-    everyone = verdict.rivals("sim")
-    names = ("as given", "phoenix", "okhttp", "tenacity")
-    few = [each for each in everyone if each.name in names]
-    monkeypatch.setattr(verdict, "rivals", lambda on: few)
-
-
 def sought(scenario, space, **changes):
     settings = {"trials": 6, "replications": 2, "on": "sim", "workers": 1} | changes
     return sl.tune([scenario], space, **settings)
@@ -321,7 +328,9 @@ def test_a_policy_as_given_that_cannot_connect_is_the_worst_and_said_so(few_riva
 
 
 @pytest.mark.parametrize("preset", ["okhttp", "engine.io-client"])
-def test_who_never_reconnects_keeps_no_bound_whatever_bound_is_asked_for(preset):
+def test_who_never_reconnects_keeps_no_bound_whatever_bound_is_asked_for(monkeypatch, preset):
+    few = [each for each in verdict.rivals("fleet") if each.name in ("as given", preset)]
+    monkeypatch.setattr(verdict, "rivals", lambda on: few)
     found = tuned(trials=8, replications=2, constraints=["peak_attempts_per_s <= 1000"])
     row = found.verdict.table.set_index("name").loc[preset]
     assert not row["keeps"]
@@ -359,7 +368,7 @@ def test_of_the_trials_that_keep_a_bound_none_shown_is_better_on_the_first_objec
     assert "recommended" == fit.sort_values("time_to_recover_s_p99").iloc[0]["name"]
 
 
-def test_what_is_already_best_is_kept():
+def test_what_is_already_best_is_kept(few_rivals):
     best = sl.Backoff(jitter="full", base_s=3.0, factor=1.5, cap_s=5.0)
     given = STORM.replace("client.backoff", best)
     worse = {"client.backoff.jitter": ["none"], "client.backoff.base_s": (0.1, 0.2)}
@@ -393,7 +402,36 @@ def test_rivals_that_wait_for_nothing_are_too_much_work_and_said_so(few_rivals):
     assert "tenacity" not in set(found.verdict.table["name"])
 
 
-def test_progress_is_by_work_and_never_goes_back():
+def test_of_many_clients_who_breaks_a_bound_at_once_is_not_played_in_all_scenarios(
+    few_rivals, monkeypatch, tmp_path
+):
+    # As if runs of this size were long.
+    monkeypatch.setattr(judge, "LITTLE_WORK", {"fleet": 1.0})
+    calm = STORM.replace(name="calm", faults=[sl.Fault("outage", 5, 9, clients_fraction=0.1)])
+    settings = {"constraints": BOUNDS, "trials": 16, "replications": 4, "workers": 1}
+
+    def search(**more):
+        return sl.tune([calm, STORM], SPACE, **settings | more)
+
+    found = search()
+    hasty = found.trials[found.trials["time_to_recover_s_p99"].isna()]
+    assert 0 < len(hasty) < 16
+    assert {"discarded"} == set(hasty["outcome"])
+    assert (hasty["excess"] > 0.0).all()
+    assert not hasty["is_front"].any()
+    rivals = found.verdict.table.set_index("name")
+    assert not rivals.loc["phoenix", "keeps"]
+    assert np.isnan(rivals.loc["phoenix", "time_to_recover_s_p99"])
+    assert found.verdict.keeps
+    search(trials=8, folder=tmp_path)
+    again = search(folder=tmp_path)
+    pd.testing.assert_frame_equal(found.trials, again.trials, check_exact=True)
+    [axes] = sl.tuning_chart(found)
+    key = next(each.get_text() for each in axes.texts if each.get_text().startswith("filled"))
+    assert f"{len(hasty)} not drawn: a bound broken at once" in key
+
+
+def test_progress_is_by_work_and_never_goes_back(few_rivals):
     moves = []
     goals = {"trials": 16, "replications": 2, "constraints": ()}
     tuned(**goals, progress=lambda share, word="": moves.append((share, word)))
