@@ -64,6 +64,68 @@ def test_the_core_imports_only_itself_and_the_pure_standard_library(path):
     assert tops <= {"simlib"} | (sys.stdlib_module_names - IMPURE)
 
 
+def rooms_of(names: set[str], room: str) -> set[str]:
+    """The folders below a room that names of modules stand in."""
+    parts = (name.split(".") for name in names)
+    return {part[2] for part in parts if part[:2] == ["simlib", room] and len(part) > 3}
+
+
+@pytest.mark.parametrize("room", ["studies"])
+def test_studies_know_nothing_of_each_other(room):
+    for path in sorted((ROOT / room).rglob("*.py")):
+        own = path.relative_to(ROOT / room).parts[0]
+        assert rooms_of(imported(path), room) <= {own}, path
+
+
+#: Which files may import a library that shows: by name, or by their room.
+SHOWING = {
+    "matplotlib": ({"chart.py"}, {"charts"}),
+    "ipywidgets": (set(), {"charts"}),
+    # progress.py: one bar for all long work, in terminal and notebook, imported when it is shown.
+    "rich": ({"text.py", "progress.py"}, {"cli"}),
+}
+
+
+@pytest.mark.parametrize("library", SHOWING)
+def test_only_charts_and_texts_import_what_shows(library):
+    files, rooms = SHOWING[library]
+    for path in MODULES:
+        allowed = path.name in files or path.relative_to(ROOT).parts[0] in rooms
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert allowed or library not in tops, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_charts_and_texts_of_a_room_are_for_those_who_show(path):
+    """Computing needs no picture: a room's chart and text are imported by cli and notebooks."""
+    if path.relative_to(ROOT).parts[0] in {"cli", "charts"} or path.name in {"chart.py", "text.py"}:
+        return
+    pattern = r"simlib\.(studies|lab)\.[\w.]*(?<=\.)(chart|text)(\.|$)"
+    shown = {name for name in imported(path) if re.match(pattern, name)}
+    # The screen of a watched run is what that study is for.
+    assert shown == set() or path == ROOT / "studies" / "watch" / "watch.py"
+
+
+def modules_imported(path: Path, known: set[str]) -> set[str]:
+    """The simlib modules among what a module imports."""
+    names = imported(path)
+    return (names | {name.rpartition(".")[0] for name in names}) & known
+
+
+def test_no_modules_import_each_other_in_a_circle_lazily_either():
+    known = {
+        ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): (
+            path
+        )
+        for path in MODULES
+    }
+    arrows = {name: modules_imported(path, set(known)) - {name} for name, path in known.items()}
+    # Take away what imports nothing that is left, as long as there is such a module.
+    while free := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
+        arrows = {name: targets for name, targets in arrows.items() if name not in free}
+    assert {} == arrows
+
+
 def test_every_folder_has_a_floor():
     parts = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in MODULES}
     assert parts <= FLOORS.keys()

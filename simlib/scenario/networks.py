@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import FileError, SettingsError, SimlibError
 from simlib.core.path import Latency, Path
 from simlib.core.rules import nearest
+from simlib.scenario.build import build
 from simlib.scenario.measurements import RoundTrips, read_messages, read_round_trips
 from simlib.support.arguments import check_arguments
 
@@ -86,8 +87,6 @@ def _network_file(file: FilePath) -> dict[str, Any]:
         rule = "must hold one network, a table [NAME] with the settings of a path"
         raise FileError(file, f"{rule}; it holds {said}")
     [(name, found)] = tables.items()
-    from simlib.scenario.scenario import build
-
     settings = path_table(_settings(found), file.parent)
     try:
         build(Path, settings)

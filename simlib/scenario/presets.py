@@ -16,6 +16,7 @@ from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import nearest
 from simlib.core.stops import Stops
+from simlib.scenario.build import build
 from simlib.support.files import shipped
 
 #: What a scenario writes before a preset's name.
@@ -54,8 +55,6 @@ class Preset:
     @cached_property
     def client(self) -> Settings:
         """The settings of such a client."""
-        from simlib.scenario.scenario import build
-
         try:
             return build(Settings, dict(self.table))
         except SettingsError as error:

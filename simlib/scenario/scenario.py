@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf, isinf
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import Any
 
 from simlib.core.client import Settings
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
@@ -20,12 +20,14 @@ from simlib.core.herds import Herd, ends, herd_at
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.rules import Rule, Ruled, count, nearest, seconds
 from simlib.core.server import ServerSettings
+from simlib.scenario.build import LISTS, build, build_inside
 from simlib.scenario.networks import latency_table, network, path_table, resolved, workload_table
 from simlib.scenario.presets import client_table, presets, with_presets
 from simlib.scenario.workload import Hint, Workload
 from simlib.support.arguments import check_arguments
 
-T = TypeVar("T", bound=Ruled)
+#: Shares that are added up may be wrong by this much.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ class Scenario(Ruled):
             raise SettingsError("name", self.name, rule)
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
-        for name, kind in _LISTS.items():
+        for name, kind in LISTS.items():
             self._check_list(name, kind)
         self._check_faults()
         self._check_herds()
@@ -285,43 +287,6 @@ def plain(scenario: Scenario) -> dict[str, Any]:
     return _plain(scenario, Scenario()) | {"name": scenario.name}
 
 
-def build(kind: type[T], data: Any) -> T:
-    """Return a settings object from nested dictionaries, as TOML gives them."""
-    if not isinstance(data, dict):
-        raise SettingsError(kind.__name__, data, _TABLE_RULE)
-    known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
-    for key, value in data.items():
-        if key not in known:
-            rule = f"is not a setting{nearest(key, list(known))}; known are {', '.join(known)}"
-            raise SettingsError(key, value, rule)
-    return kind(**{key: _value(known[key], value) for key, value in data.items()})
-
-
-#: Fields of a scenario that are lists of tables, and of what.
-_LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
-_TABLE_RULE = "must be a table of settings"
-#: Shares that are added up may be wrong by this much.
-_ROUNDING = 1e-9
-
-
-def _value(item: Any, value: Any) -> Any:
-    if is_dataclass(item.default_factory):
-        return _inside(item.name, item.default_factory, value)
-    if item.name in _LISTS and isinstance(value, list):
-        kind = _LISTS[item.name]
-        return [_inside(f"{item.name}[{i}]", kind, each) for i, each in enumerate(value)]
-    return value
-
-
-def _inside(where: str, kind: Any, value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise SettingsError(where, value, _TABLE_RULE)
-    try:
-        return build(kind, value)
-    except SettingsError as error:
-        raise error.inside(where) from error
-
-
 def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
     """Return settings, or a list of them, with several values set inside, all at once."""
     whole: dict[str, Any] = {}
@@ -373,8 +338,8 @@ def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
     part = owner[int(name)] if isinstance(owner, tuple) else getattr(owner, name)
     if value is ...:
         return part
-    if isinstance(owner, Scenario) and name in _LISTS and isinstance(value, list):
-        kind = _LISTS[name]
+    if isinstance(owner, Scenario) and name in LISTS and isinstance(value, list):
+        kind = LISTS[name]
         return [_made(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
     return _made(name, type(part), value) if is_dataclass(part) else value
 
@@ -389,7 +354,7 @@ def _made(name: str, kind: Any, value: Any) -> Any:
         value = value | {"client": client_table(f"{name}.client", value["client"])}
     elif kind in _WITH_FILES:
         value = _WITH_FILES[kind](value, FilePath())
-    return _inside(name, kind, value)
+    return build_inside(name, kind, value)
 
 
 #: Tables that may name a file of measurements.
@@ -429,9 +394,9 @@ def _plain(settings: Any, default: Any) -> dict[str, Any]:
             continue
         if is_dataclass(value):
             changed[item.name] = _plain(value, getattr(default, item.name))
-        elif item.name in _LISTS:
+        elif item.name in LISTS:
             first = {"kind": "outage"} if item.name == "faults" else {}
-            changed[item.name] = [first | _plain(each, _LISTS[item.name]()) for each in value]
+            changed[item.name] = [first | _plain(each, LISTS[item.name]()) for each in value]
         else:
             changed[item.name] = _toml(value, item.metadata.get("rule"))
     return changed

@@ -310,7 +310,8 @@ class Trace:
 
         import numpy as np
 
-        from simlib.scenario.scenario import Scenario, build
+        from simlib.scenario.build import build
+        from simlib.scenario.scenario import Scenario
         from simlib.trace.counts import Tally
 
         trace = cls(

@@ -4,8 +4,8 @@ import simlib as sl
 from simlib.core.errors import SettingsError
 from simlib.core.path import Path as NetworkPath
 from simlib.core.path import latency_s
+from simlib.scenario.build import build
 from simlib.scenario.networks import network, networks, quantiles, read_latency, resolved
-from simlib.scenario.scenario import build
 
 
 @pytest.mark.parametrize("name", networks())

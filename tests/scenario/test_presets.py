@@ -10,9 +10,9 @@ import simlib as sl
 from simlib.core.backoff import delay
 from simlib.core.errors import SettingsError
 from simlib.core.stops import codes_in
+from simlib.scenario.build import build
 from simlib.scenario.networks import resolved
 from simlib.scenario.presets import RESETS, in_words, with_presets
-from simlib.scenario.scenario import build
 
 
 def steps(*waits_s):

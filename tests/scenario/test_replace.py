@@ -10,8 +10,9 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib import cli
 from simlib.cli.given import scenario_of
+from simlib.scenario.build import build
 from simlib.scenario.networks import network, networks
-from simlib.scenario.scenario import build, changed
+from simlib.scenario.scenario import changed
 
 #: Has a path, a client and faults of its own.
 OWN = sl.Scenario(

@@ -14,7 +14,7 @@ from simlib.core.outbox import Persist, WhenFull
 from simlib.core.path import Distribution
 from simlib.core.quality import Quality
 from simlib.core.server import Service
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 from simlib.scenario.workload import Arrivals, TimeOrigin
 
 # --- any scenario ------------------------------------------------------------------------

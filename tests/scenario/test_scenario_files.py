@@ -8,7 +8,7 @@ import pytest
 
 import simlib as sl
 from simlib.metrics.metrics import spans
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 
 FILES = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.toml"))
 

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from simlib.core.errors import EngineError
+from simlib.engines.fleet.part import Part
 from simlib.scenario.scenario import Scenario
 from simlib.support.files import code_digest
 from simlib.trace.counts import Tally
@@ -27,8 +28,6 @@ _PATIENCE_S = 5.0
 
 def play_part(scenario: Scenario, gateway: int) -> Tally:
     """Play one gateway's clients and return what was counted: a task."""
-    from simlib.engines.fleet.engine import Part
-
     part = Part(scenario, gateway)
     part.play()
     return part.tally()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.engines.fleet import watched
-from simlib.engines.fleet.jit import needed, one_compiles, twin
-from simlib.engines.kernel import arrays, loop, state
+from simlib.engines.fleet.cluster import play_parts
+from simlib.engines.fleet.jit import needed
+from simlib.engines.fleet.part import Part, Progress, kernel
+from simlib.engines.kernel import arrays, state
 from simlib.engines.kernel import features as needs
-from simlib.engines.no_time import stands_still
 from simlib.scenario.scenario import Scenario, setting
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Interrupted, Trace
@@ -22,13 +21,8 @@ from simlib.trace.trace import Interrupted, Trace
 if TYPE_CHECKING:
     from simlib.engines.world import Process
 
-Progress = Callable[[float], None]
 #: Kinds of fault that it leaves out: what they do to sessions, or to the clients' platforms.
 LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
-#: Events between two looks at the keyboard: less than a tenth of a second.
-_STRIDE = 100_000
-#: What the compiled loop is called with first; any scenario has the same types.
-_SMALLEST = Scenario(clients=1, duration_s=1.0, ramp_s=0.0)
 
 
 def play(
@@ -85,10 +79,8 @@ def play_many(
         raise SettingsError("partition", partition, 'must be "gateway"')
     for scenario in scenarios:
         _check(scenario)
-    from simlib.engines.fleet.cluster import play_parts
-
     # Compiled once, here: the workers read what is kept.
-    _kernel()
+    kernel()
     parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
     tallies = iter(play_parts(parts, cluster, progress))
     traces = []
@@ -113,42 +105,6 @@ def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None
     if progress is None:
         return None
     return lambda share: progress((part + share) / parts)
-
-
-class Part:
-    """The clients of one gateway: what happens to them depends on no other."""
-
-    def __init__(self, scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> None:
-        self._duration_s = scenario.duration_s
-        self._fleet = arrays.prepared(scenario, gateway, watch)
-        #: The moment up to which it was played.
-        self.end_s = 0.0
-
-    def play(self, progress: Progress | None = None) -> None:
-        """Play it to the end; an interrupt leaves it as it is, to be counted."""
-        advance = _kernel()
-        status = loop.MORE
-        while status != loop.DONE:
-            status = advance(self._fleet, _STRIDE)
-            if status == loop.GROW:
-                self._fleet = arrays.grown(self._fleet)
-            now_s = self._duration_s if status == loop.DONE else arrays.now_s(self._fleet)
-            self.end_s = min(self._duration_s, now_s)
-            if status == loop.STILL:
-                raise stands_still(self.end_s, self._duration_s)
-            if status == loop.WORN_OUT:
-                rule = f"is too long for the fleet: a client made {state.LAST_TURN:,} attempts"
-                raise SettingsError("duration_s", self._duration_s, rule)
-            if progress is not None:
-                progress(self.end_s / self._duration_s)
-
-    def log(self) -> Any:
-        """Return what watched clients were told, and what their server did for them."""
-        return self._fleet.log[: self._fleet.run[0]["logged"]]
-
-    def tally(self) -> Tally:
-        """Return what was counted."""
-        return arrays.tally(self._fleet, self.end_s)
 
 
 def refuse_what_is_left_out(scenario: Scenario) -> None:
@@ -215,17 +171,3 @@ def _check_memory(scenario: Scenario) -> None:
         if needs_bytes > there:
             amounts = f"{needs_bytes / 2**30:,.1f} GiB{what}, and {there / 2**30:,.1f} GiB"
             raise SettingsError(key, value, f"would take {amounts} are available")
-
-
-@cache
-def _kernel() -> Any:
-    """Return the compiled loop; processes that need it at once wait for the first to compile it."""
-    kernel = twin(loop.advance, kept=True)
-    with one_compiles() as is_first:
-        if is_first:
-            # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
-            said = "Compiling the fleet engine, once: half a minute, or minutes on a busy machine."
-            logging.getLogger("simlib").warning(said)
-        # The first call compiles, or reads what was kept.
-        kernel(arrays.prepared(_SMALLEST, 0, ()), 1)
-    return kernel

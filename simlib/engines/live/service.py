@@ -41,7 +41,7 @@ from simlib.engines.driver import Alarm
 from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
 from simlib.engines.live.processes import STANDSTILL
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 
 #: Nothing that this project's client sends is larger.
 MAX_FRAME_BYTES = 2_000_000

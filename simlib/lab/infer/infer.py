@@ -27,8 +27,8 @@ from simlib.lab.infer.reset_rule import known as known_waits
 from simlib.lab.infer.sequences import Counting
 from simlib.lab.observe.observation import Observation, is_observation
 from simlib.lab.observe.script import AS_DATE
+from simlib.scenario.build import build
 from simlib.scenario.presets import presets
-from simlib.scenario.scenario import build
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import is_trace
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.rules import Ruled, choice, count, flag, nearest, seconds, times
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 
 #: An end without a close frame: no frame can carry this code.
 ABRUPT = 1006

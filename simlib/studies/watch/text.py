@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from math import inf, isnan
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
+from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -41,6 +43,33 @@ def line(look: Look) -> str:
         *(f"({notice.reason.name.lower()} {notice.clients})" for notice in counts.notices),
     ]
     return "  ".join(parts)
+
+
+class Screen:
+    """The terminal as a picture of the run, from entering to leaving a ``with`` block."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        self._keys = keys
+        self._console = Console()
+        self._live = Live(console=self._console, screen=True, auto_refresh=False)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether standard output is a terminal that can show pictures."""
+        return sys.stdout.isatty() and not self._console.is_dumb_terminal
+
+    def __enter__(self) -> Screen:
+        """Take the terminal."""
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the terminal back as it was."""
+        self._live.stop()
+
+    def draw(self, look: Look) -> None:
+        """Show how the run stands."""
+        self._live.update(screen(look, self._keys), refresh=True)
 
 
 def screen(look: Look, keys: Mapping[str, str]) -> Layout:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Generator
 from math import ceil
 from typing import Any
-
-from rich.console import Console
-from rich.live import Live
 
 from simlib.core.faults import Fault, FaultKind
 from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
 from simlib.studies.watch.keyboard import pressed
 from simlib.studies.watch.live_run import Feed
-from simlib.studies.watch.text import line, screen
+from simlib.studies.watch.text import Screen, line
 from simlib.trace.trace import Interrupted, Trace
 
 #: The faults that keys begin.
@@ -84,10 +80,9 @@ async def _watch(feed: Feed) -> None:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(ending, feed.stop)
-    console = Console()
     with pressed(lambda key: _act(feed, key)) as has_keys:
-        if sys.stdout.isatty() and not console.is_dumb_terminal:
-            await _on_screen(feed, console, KEYS if has_keys else {})
+        if (picture := Screen(KEYS if has_keys else {})).is_possible:
+            await _on_screen(feed, picture)
         else:
             await _in_lines(feed)
 
@@ -101,17 +96,17 @@ def _act(feed: Feed, key: str) -> None:
         feed.stop()
 
 
-async def _on_screen(feed: Feed, console: Console, keys: dict[str, str]) -> None:
+async def _on_screen(feed: Feed, picture: Screen) -> None:
     loop = asyncio.get_running_loop()
     due_s = 0.0
 
     def draw(_: float) -> None:
         nonlocal due_s
         if loop.time() >= due_s:
-            live.update(screen(feed.look(), keys), refresh=True)
+            picture.draw(feed.look())
             due_s = loop.time() + _REFRESH_S
 
-    with Live(console=console, screen=True, auto_refresh=False) as live:
+    with picture:
         draw(0.0)
         await feed.play(progress=draw)
 

@@ -14,6 +14,7 @@ from simlib.core.backoff import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines.fleet import engine as fleet
 from simlib.engines.fleet import jit as twins
+from simlib.engines.fleet import part
 from simlib.engines.kernel import arrays, loop
 from simlib.metrics.metrics import (
     attempts_per_s,
@@ -515,7 +516,7 @@ def test_an_interrupt_ends_it_and_keeps_what_was_counted():
 @pytest.mark.parametrize("warm_up_s", [0.0, 5.5, 20.5])
 def test_an_interrupt_after_the_first_gateway_keeps_what_was_counted(monkeypatch, warm_up_s):
     scenario = storm(gateways=3, warm_up_s=warm_up_s)
-    monkeypatch.setattr(fleet, "_STRIDE", 100)
+    monkeypatch.setattr(part, "_STRIDE", 100)
 
     def interrupt(fraction):
         # The second gateway is about to come back from its outage.
@@ -554,11 +555,11 @@ def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, 
         made.append((function, kept))
         return lambda arrays, events: None
 
-    monkeypatch.setattr(fleet, "twin", twin)
+    monkeypatch.setattr(part, "twin", twin)
     monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
     for told in (["Compiling the fleet engine, once"], []):
         caplog.clear()
-        fleet._kernel.__wrapped__()
+        part.kernel.__wrapped__()
         assert told == [record.message.partition(":")[0] for record in caplog.records]
     assert [(loop.advance, True)] * 2 == made
 

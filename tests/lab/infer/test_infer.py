@@ -23,7 +23,7 @@ from simlib.lab.infer.fit import fit, goodness
 from simlib.lab.infer.likelihood import Waits, bands, sample
 from simlib.lab.infer.nearest import distance, nearest
 from simlib.lab.infer.text import inference_in_words
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
 
 # --- the law of a wait --------------------------------------------------------------------

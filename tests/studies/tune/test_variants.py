@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.scenario.scenario import build
+from simlib.scenario.build import build
 from simlib.studies.tune.variants import REPORT, rivals, stretched
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"

@@ -1,0 +1,49 @@
+"""From nested tables, as TOML gives them, to settings objects; an error names the key's place."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+from simlib.core.errors import SettingsError
+from simlib.core.faults import Fault
+from simlib.core.herds import Herd
+from simlib.core.rules import Ruled, nearest
+from simlib.scenario.workload import Hint
+
+T = TypeVar("T", bound=Ruled)
+
+#: Fields of a scenario that are lists of tables, and of what.
+LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
+_TABLE_RULE = "must be a table of settings"
+
+
+def build(kind: type[T], data: Any) -> T:
+    """Return a settings object from nested dictionaries, as TOML gives them."""
+    if not isinstance(data, dict):
+        raise SettingsError(kind.__name__, data, _TABLE_RULE)
+    known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
+    for key, value in data.items():
+        if key not in known:
+            rule = f"is not a setting{nearest(key, list(known))}; known are {', '.join(known)}"
+            raise SettingsError(key, value, rule)
+    return kind(**{key: _value(known[key], value) for key, value in data.items()})
+
+
+def _value(item: Any, value: Any) -> Any:
+    if is_dataclass(item.default_factory):
+        return build_inside(item.name, item.default_factory, value)
+    if item.name in LISTS and isinstance(value, list):
+        kind = LISTS[item.name]
+        return [build_inside(f"{item.name}[{i}]", kind, each) for i, each in enumerate(value)]
+    return value
+
+
+def build_inside(where: str, kind: Any, value: Any) -> Any:
+    """Return the settings of a part; an error names the part's place."""
+    if not isinstance(value, dict):
+        raise SettingsError(where, value, _TABLE_RULE)
+    try:
+        return build(kind, value)
+    except SettingsError as error:
+        raise error.inside(where) from error
