@@ -1,9 +1,12 @@
 """Policies played in the same scenarios under the same seeds, and what tells them apart.
 
 All candidates have the same luck, so two are compared by the differences of their runs. A
-candidate is played under a few seeds first, and then under twice as many, and so on. If these say
-for sure that a bound breaks, or that one that is known is better in everything, it is not played
-further; nor if they tell its numbers well enough, as they soon do where clients are many.
+candidate is played under a few seeds first: if these say for sure that a bound breaks, or that one
+that is known is better in everything, it is not played further.
+
+Where runs are much work, as clients are many, a few seeds tell nearly all. There it is looked at
+each time its seeds have doubled, and is done as soon as its numbers are known well enough; and who
+surely breaks a bound in one scenario is not played in the others.
 
 A candidate that does not work, with which nobody connects in some run, has no times and makes
 little trouble for a server. Its numbers must not be compared: it is worse than any that works.
@@ -33,12 +36,14 @@ from simlib.scenario.scenario import Scenario
 #: A time that never came counts as so many times the run's length where numbers must be finite.
 _NEVER = 2.0
 #: Seeds that a candidate is played under first: a share of all, and at least so many.
-_FIRST_SHARE, _FIRST_LEAST = 0.15, 3
+_FIRST_SHARE, _FIRST_LEAST = 0.2, 4
 #: A mean is known well enough if half of its interval is at most this share of it: a smaller
 #: difference is not worth a word.
 WORTH = 0.02
 #: Numbers that depend on settings even if nothing that happens does: waits over their ceilings.
 _OF_SETTINGS = ("mean_wait_fraction",)
+#: A bound that is kept in the mean, but not for sure, is broken by as little as there is.
+_BARELY = 1e-6
 #: So much work are runs that are none, in attempts and clients.
 LITTLE_WORK = {"fleet": 1e6, "sim": 2e4}
 _METRICS = tuple(name for name in MEANING if name != "engine")
@@ -128,6 +133,19 @@ class Score:
             for row, scenario in zip(self.values[bound.metric], self.scenarios, strict=True)
         )
 
+    def shortfall(self, bound: Constraint) -> float:
+        """Return how far it is from keeping a bound, as a search is to know it; 0 or less: it does.
+
+        By its means, as the ends of intervals depend on how many seeds it was played under.
+        """
+        excess = self.excess(bound)
+        if excess <= 0.0 or not self.works:
+            return excess
+        means = [float(row.mean()) for row in self.values[bound.metric]]
+        known = [Estimate(each, each, each, self.replications) for each in means]
+        by_means = max(map(bound.excess, known, self.scenarios))
+        return max(by_means, _BARELY)
+
     def keeps(self, bounds: Sequence[Constraint]) -> bool:
         """Whether it works and every bound holds in every scenario, with its mean's interval."""
         return self.works and all(self.excess(bound) <= 0.0 for bound in bounds)
@@ -183,6 +201,8 @@ class Judge:
     #: The first of the seeds that follow each scenario's own.
     first: int = 0
     replications: int = 20
+    #: Whether runs are so much work that as few are played as will do.
+    is_brief: bool = False
 
     @property
     def first_replications(self) -> int:
@@ -239,11 +259,9 @@ class Judge:
 
     def _looks(self, least: int) -> list[int]:
         """Return under how many seeds a candidate has been played each time it is looked at."""
-        counts, few = (
-            {min(least, self.replications), self.replications},
-            max(least, self.first_replications),
-        )
-        while few < self.replications:
+        few = self.first_replications
+        counts = {min(least, self.replications), few, self.replications}
+        while self.is_brief and few < self.replications:
             counts.add(few)
             few *= 2
         return sorted(counts)
@@ -251,7 +269,7 @@ class Judge:
     def _may_go_on(self, score: Score | str, known: Sequence[Score], drops: bool) -> bool:
         if not isinstance(score, Score) or (drops and self.is_hopeless(score, known)):
             return False
-        return not score.is_known(self.objectives, self.bounds)
+        return not (self.is_brief and score.is_known(self.objectives, self.bounds))
 
     def is_hopeless(self, score: Score, known: Sequence[Score]) -> bool:
         """Whether a bound is surely broken, or a known one is surely better in everything."""
@@ -313,12 +331,16 @@ class Judge:
             ]
         return [_ordered(each, order) for each in found]
 
-    def screen(self, given: Score) -> Screen | None:
-        """Return what plays candidates under the first seeds where runs are much work; else None.
+    def fitted(self, given: Score) -> Judge:
+        """Return the judge for runs that are so much work; ``given``: the policy as given."""
+        return replace(self, is_brief=bool(self.works(given).sum() > LITTLE_WORK[self.on]))
 
-        There whoever surely breaks a bound in one scenario is not played in the others.
+    def screen(self, given: Score) -> Screen | None:
+        """Return what plays candidates under the first seeds, if as few as will do; else None.
+
+        Whoever surely breaks a bound in one scenario is not played in the others.
         """
-        if self.works(given).sum() <= LITTLE_WORK[self.on]:
+        if not self.is_brief:
             return None
         is_out = partial(self.breaks, surely=True)
         return partial(self.screened, order=self.order(given), is_out=is_out)

@@ -146,8 +146,9 @@ class Rivals:
 
     def of_all(self, judge: Judge, given: Score) -> float:
         """Return about how much work a verdict is; ``given``: what the policy as given did."""
-        seeds = min(_LEAST_OF_TUNED, judge.replications)
-        own = _FEW_TUNED * seeds * judge.parts(given)[0] * _work(self, [self.given])
+        own = (
+            _FEW_TUNED * _seeds_of_tuned(judge) * judge.parts(given)[0] * _work(self, [self.given])
+        )
         return own + self.of_others(judge, given) + self.beyond(judge, given)
 
     def of_others(self, judge: Judge, given: Score) -> float:
@@ -218,12 +219,15 @@ def _work(rivals: Rivals, part: Sequence[Candidate]) -> float:
     return sum(each for each in works if not isnan(each))
 
 
+def _seeds_of_tuned(judge: Judge) -> int:
+    return min(_LEAST_OF_TUNED, judge.replications) if judge.is_brief else judge.replications
+
+
 def _own(
     judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter
 ) -> tuple[dict[Candidate, Score], Score]:
     """Play the policy as given and tuned ones: more of these as long as none keeps the bounds."""
-    seeds = min(_LEAST_OF_TUNED, judge.replications)
-    each_work = seeds * len(judge.scenarios) * _work(rivals, [rivals.given])
+    each_work = _seeds_of_tuned(judge) * len(judge.scenarios) * _work(rivals, [rivals.given])
 
     def play(part: Sequence[Mapping[str, Any]]) -> list[Score | str]:
         moved = meter.part(len(part) * each_work, "tuned policies on fresh seeds")

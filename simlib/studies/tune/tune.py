@@ -32,7 +32,7 @@ from simlib.studies.tune.evaluate import Judge, Score, Screen, by_distance, fron
 from simlib.studies.tune.holdout import Rivals, Tuned, verdict
 from simlib.studies.tune.narrative import listed
 from simlib.studies.tune.optuna_store import Told, Trials, kept_trials
-from simlib.studies.tune.ranking import distance, losses
+from simlib.studies.tune.ranking import losses
 from simlib.studies.tune.result import Tuning
 from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.variants import ensemble
@@ -85,13 +85,14 @@ def tune(
 
     Every trial is played under the same seeds. After a few of these, trials are discarded that
     surely break a constraint, or that an earlier one, or the policy as given, surely beats in every
-    objective; and those are played no further of which every constraint is decided, and the mean of
-    every objective known to within 2 %. The best of them, the policy as given, the report's
-    defaults and all presets are then played under fresh seeds, and one that keeps every constraint
-    there is recommended: of those that do the best on the first objective, if constraints were
-    asked for, and else the one nearest to the best of every objective. Where none is surely better
-    than the policy as given, that is the one to keep. A policy with which nobody connects keeps no
-    constraint, and is worse than any with which somebody does.
+    objective. Where runs are much work, as clients are many, no trial is played further once every
+    constraint is decided and the mean of every objective is known to within 2 %, nor in other
+    scenarios once a constraint is surely broken in one. The best of them, the policy as given, the
+    report's defaults and all presets are then played under fresh seeds, and one that keeps every
+    constraint there is recommended: of those that do the best on the first objective, if
+    constraints were asked for, and else the one nearest to the best of every objective. Where none
+    is surely better than the policy as given, that is the one to keep. A policy with which nobody
+    connects keeps no constraint, and is worse than any with which somebody does.
 
     Parameters
     ----------
@@ -159,7 +160,7 @@ def tune(
         ) as optuna_s,
     ):
         judge = asked.judge(outcomes, store)
-        given = _given(asked, judge, move)
+        judge, given = _given(asked, judge, move)
         rivals, meter = Rivals(replace(judge, first=judge.replications)), Meter(move)
         tried = _searched(judge, optuna_s, trials, _Work(meter, rivals, judge, given), given)
         found = _found(asked, judge, tried, given, rivals, meter)
@@ -238,14 +239,21 @@ def _asked(
     )
 
 
-def _given(asked: _Asked, judge: Judge, move: Progress) -> Score:
-    """Play the policy as given, and see that there are numbers of all that is asked for."""
+def _given(asked: _Asked, judge: Judge, move: Progress) -> tuple[Judge, Score]:
+    """Play the policy as given, and see that there are numbers of all that is asked for.
+
+    How much work it is says how many runs are played of others.
+    """
     move(0.0, "as given")
-    [found] = judge.scores([{}])
+    [few] = judge.played([{}], judge.first_replications)
+    if isinstance(few, Score):
+        judge.check_data(few)
+        judge = judge.fitted(few)
+    [found] = judge.scores([{}], drops=False)
     if isinstance(found, str):
         raise SettingsError("scenario", asked.scenarios[0].name, f"cannot be played: {found}")
     judge.check_data(found)
-    return found
+    return judge, found
 
 
 # --- the search --------------------------------------------------------------------------
@@ -300,7 +308,8 @@ def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Scor
         moved = work.begin(size, count - len(tried), word)
         asked = trials.ask(size)
         leading = _leading(judge, tried, given)
-        scores = judge.scores(asked, leading, _LEAST, moved, expected=work.seeds, first=screen)
+        least = _LEAST if judge.is_brief else None
+        scores = judge.scores(asked, leading, least, moved, expected=work.seeds, first=screen)
         if judge.store is not None:
             judge.store.flush()
         for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
@@ -309,7 +318,8 @@ def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Scor
             if isinstance(score, str):
                 trials.refuse(place, score)
                 continue
-            excesses = {each.text: score.excess(each) for each in judge.bounds}
+            missed = score.shortfall if judge.is_brief else score.excess
+            excesses = {each.text: missed(each) for each in judge.bounds}
             trials.tell(place, losses(judge, score), excesses, score.replications, outcome)
     return tried
 
@@ -395,7 +405,8 @@ def _tuned(
     played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
     sought = {i: losses(judge, score) for i, score in played.items()}
     if not best:
-        nearest = sorted(played, key=lambda i: distance(judge, played[i]))[:_NEAREST]
+        far = {i: max(map(score.shortfall, judge.bounds)) for i, score in played.items()}
+        nearest = sorted(played, key=lambda i: (far[i], sought[i]))[:_NEAREST]
         return Tuned([tried[i].settings for i in nearest], asked.by_first, False, len(nearest))
     prefers_given = False
     if asked.by_first:

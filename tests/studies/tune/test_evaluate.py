@@ -86,7 +86,7 @@ def test_candidates_are_played_under_the_same_seeds_and_hopeless_ones_under_few(
             known=[score([0.1] * 10, [1] * 10)],
         )
         given = judge(outcomes, bounds=()).played([{}], 3)[0]
-    assert (3, 3) == (bad.replications, good.replications)  # the known one beats both
+    assert (4, 4) == (bad.replications, good.replications)  # the known one beats both
     assert "clients = 0: must be" in wrong
     alone = sl.summary(sl.run(STORM.replace(seed=3))).iloc[0]
     assert alone["peak_attempts_per_s"] == given.values["peak_attempts_per_s"][0, 2]
@@ -110,10 +110,10 @@ def test_numbers_are_known_once_bounds_are_decided_and_means_within_what_is_wort
     assert is_known == score(time_s, peak).is_known([TIME, PEAK], [bound])
 
 
-def test_a_candidate_is_looked_at_each_time_its_seeds_have_doubled():
-    assert [3, 6, 12, 20] == judge(replications=20)._looks(3)
-    assert [2, 3, 6, 10] == judge(replications=10)._looks(2)
-    assert [4, 5] == judge(replications=5)._looks(4)
+def test_a_candidate_is_looked_at_twice_and_where_runs_are_long_each_time_its_seeds_have_doubled():
+    few, many = judge(replications=20), judge(replications=20, is_brief=True)
+    assert [[4, 20], [2, 4, 20]] == [few._looks(4), few._looks(2)]
+    assert [[4, 8, 16, 20], [2, 4, 8, 16, 20]] == [many._looks(4), many._looks(2)]
     assert [2] == judge(replications=2)._looks(4)
 
 
@@ -123,12 +123,23 @@ def test_of_many_clients_a_few_seeds_tell_enough():
         STORM.replace({"clients": clients, "server.accept_per_s": clients / 10, "warm_up_s": 5})
         for clients in (100, 100_000)
     )
+    played = []
     with working(1) as outcomes:
-        seeds = [
-            Judge((each,), (TIME, PEAK), (), "fleet", outcomes, replications=20).scores([{}])[0]
-            for each in (few, many)
-        ]
-    assert [20, 3] == [each.replications for each in seeds]
+        for each in (few, many):
+            found = Judge((each,), (TIME, PEAK), (), "fleet", outcomes, replications=10)
+            [given] = found.played([{}], 2)
+            # As if there were more of them.
+            found = replace(found.fitted(given), is_brief=True)
+            played.append(found.scores([{}])[0].replications)
+    assert [10, 4] == played
+
+
+def test_only_runs_that_are_much_work_are_played_as_few_times_as_will_do():
+    values = {"attempts": np.array([[400_000.0, 600_000.0]])}
+    for clients, is_brief in ((400_000, False), (500_000, False), (500_001, True)):
+        scenarios = (STORM.replace(clients=clients),)
+        found = replace(judge(on="fleet"), scenarios=scenarios)
+        assert is_brief == found.fitted(Score(values, scenarios)).is_brief
 
 
 BOUND = constraint("peak_attempts_per_s <= 15", [STORM])

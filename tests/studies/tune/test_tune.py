@@ -82,7 +82,7 @@ def test_it_stands_beside_what_was_given_the_report_s_defaults_and_every_preset(
 def test_discarded_trials_were_played_under_few_seeds_and_are_no_loss(found):
     discarded = found.trials[found.trials["outcome"] == "discarded"]
     assert len(discarded) > 3
-    assert discarded["replications"].max() < 5
+    assert {4} == set(discarded["replications"])
     names = [each.metric for each in found.objectives]
     for _, row in discarded.iterrows():
         beaten = (found.front[names] < row[names]).all(axis=1).any()
