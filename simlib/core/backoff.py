@@ -5,7 +5,8 @@ and the cap. Clients differ in the order of the last two: jitter before the cap 
 ceiling is far above it, jitter after the cap can pass it. A floor bounds waits from below.
 
 `delay` rises with its draw, and has no branch on it, nor on the wait before; `spread` has none on
-the ceiling either. So these arguments may also be arrays.
+the ceiling either. So these arguments may also be arrays, and those numbers of a policy on which
+nothing branches.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def height(rules: Backoff, attempt: int, previous_s: float) -> float:
     top_s = rules.cap_s
     if rules.jitter_place == JitterPlace.BEFORE_CAP:
         # So far above the cap that the least draw above 0 reaches it; and no overflow.
-        top_s *= _BEYOND
+        top_s = top_s * _BEYOND  # not in place, since the cap may be an array
     if rules.compounding and attempt > 1 and rules.step_count == 0:
         return min(top_s, _grown(rules, previous_s))
     return _ceiling(rules, attempt, top_s)

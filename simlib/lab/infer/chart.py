@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.style import new_axes, style
 from simlib.lab.infer.fit import Fit
-from simlib.lab.infer.likelihood import Waits, spans
+from simlib.lab.infer.likelihood import spans
+from simlib.lab.infer.waits import Waits
 from simlib.support.arguments import check_arguments
 from simlib.support.files import replacing
 

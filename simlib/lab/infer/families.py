@@ -7,17 +7,18 @@ cap, by what it is drawn for, by the first wait. Only those that the waits hint 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import exp, inf, log
+from math import exp, inf, log, nan
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
-from simlib.lab.infer.likelihood import Floats, Waits
+from simlib.lab.infer.bands import changed
+from simlib.lab.infer.waits import Floats, Waits
 from simlib.scenario.presets import NO_CAP_S
 
 #: The least time that a wait is told from none.
@@ -73,11 +74,10 @@ class Family:
     def rules(self, values: Values) -> Backoff | None:
         """Return the policy with these numbers; None if there is none."""
         # A search asks for thousands: its scales keep the numbers in bounds, one by one.
-        rules = copy(self._form)
-        for name, value in values.items():
-            object.__setattr__(rules, name, min(value, NO_CAP_S))
+        numbers: dict[str, Any] = {name: min(value, NO_CAP_S) for name, value in values.items()}
         if self.steps is not None:
-            object.__setattr__(rules, "steps_s", self.steps(values))
+            numbers["steps_s"] = self.steps(values)
+        rules = changed(self._form, numbers)
         try:
             rules.check()
         except SettingsError:
@@ -131,7 +131,7 @@ def _first_s(guess: Values, jitter: Jitter, middle_s: float) -> float:
 
 def _grown(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, factor and cap of ceilings of which the mean wait is a share."""
-    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     for at_one, slope, cap in _lines(waits, _after_first(waits), np.log(mean_s)):
         factor = min(_MOST_FACTOR, max(1.0 + 1e-3, exp(slope)))
         cap_s = exp(cap)
@@ -140,7 +140,7 @@ def _grown(waits: Waits, share: float) -> Iterator[Values]:
 
 def _risen(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, rise and cap of such ceilings that grow evenly."""
-    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     for at_one_s, slope_s, cap_s in _lines(waits, _after_first(waits), mean_s):
         top_s = max(LEAST_S, cap_s)
         base_s = min(top_s, max(LEAST_S, at_one_s))
@@ -149,7 +149,7 @@ def _risen(waits: Waits, share: float) -> Iterator[Values]:
 
 def _powered(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, exponent and cap of such ceilings that grow by a power of the attempt."""
-    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     for at_one, slope, cap in _lines(waits, np.log(waits.attempts), np.log(mean_s)):
         exponent = float(np.clip(slope, *_EXPONENTS))
         yield {"base_s": exp(min(at_one, cap)), "exponent": exponent, "cap_s": exp(cap)}
@@ -157,7 +157,7 @@ def _powered(waits: Waits, share: float) -> Iterator[Values]:
 
 def _in_fibonacci(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base and cap of such ceilings that are Fibonacci's numbers."""
-    mean_s = np.maximum(waits.by_attempt(np.mean), LEAST_S) / share
+    mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     numbers = np.array(_FIBONACCI)[np.minimum(waits.attempts, len(_FIBONACCI)) - 1]
     base_s = float(np.median((mean_s / numbers)[: max(1, len(mean_s) // 2)]))
     yield {"base_s": base_s, "cap_s": max(base_s, float(mean_s[-1]))}
@@ -188,7 +188,7 @@ def is_fibonacci(steps_s: tuple[float, ...]) -> bool:
 def _above_floor(waits: Waits) -> Iterator[Values]:
     """Guess ceilings of waits that lie evenly between a floor and these."""
     floor_s = max(LEAST_S, float(waits.wait_s.min()))
-    height_s = np.maximum(2.0 * waits.by_attempt(np.mean) - floor_s, floor_s)
+    height_s = np.maximum(2.0 * waits.mean_s - floor_s, floor_s)
     yield from _over(waits, height_s, floor_s)
 
 
@@ -198,7 +198,7 @@ def _raised_to_floor(waits: Waits) -> Iterator[Values]:
     With a ceiling h and a floor f, the mean wait is (h^2 + f^2) / 2h.
     """
     floor_s = max(LEAST_S, float(np.quantile(waits.wait_s, 0.02)))
-    mean_s = waits.by_attempt(np.mean)
+    mean_s = waits.mean_s
     height_s = mean_s + np.sqrt(np.maximum(mean_s**2 - floor_s**2, 0.0))
     yield from _over(waits, height_s, floor_s)
 
@@ -217,7 +217,7 @@ def _after_first(waits: Waits) -> Floats:
 
 def _lines(waits: Waits, along: Floats, heights: Floats) -> list[tuple[float, float, float]]:
     """Return the two best lines up to a level: value at 1, slope, level."""
-    counts = waits.by_attempt(np.size)
+    counts = waits.counts
     guesses = [_capped_line(along, heights, counts, i) for i in range(len(heights))]
     return [line for _, *line in sorted(guesses)[:2]]  # type: ignore[misc]
 
@@ -239,19 +239,22 @@ def _capped_line(
     x, y, n = along[head], heights[head], counts[head]
     slope = 0.0
     if len(x) > 1:
-        middle = np.average(x, weights=n)
-        across = np.average((x - middle) ** 2, weights=n)
-        slope = float(np.average((x - middle) * y, weights=n) / across)
-    at_one = float(np.average(y - slope * x, weights=n))
-    misfit = float((n * (y - at_one - slope * x) ** 2).sum())
+        x_off = x - _mean(x, n)
+        slope = float(x_off @ (n * y) / (x_off**2 @ n))
+    at_one = _mean(y - slope * x, n)
+    misfit = float((y - at_one - slope * x) ** 2 @ n)
     level = at_one + slope * float(along[-1] + 1.0)
     if len(heights[tail]):
-        level = float(np.average(heights[tail], weights=counts[tail]))
-        misfit += float((counts[tail] * (heights[tail] - level) ** 2).sum())
+        level = _mean(heights[tail], counts[tail])
+        misfit += float((heights[tail] - level) ** 2 @ counts[tail])
         if len(x) == 1:
             # One wait below the cap: it cannot be much steeper than up to the cap.
             slope = max(0.0, level - at_one)
     return misfit, at_one, slope, level
+
+
+def _mean(numbers: Floats, weights: Floats) -> float:
+    return float(numbers @ weights / weights.sum())
 
 
 def _growing(
@@ -320,25 +323,28 @@ def _added_grown(waits: Waits) -> Iterator[Values]:
 
 def _hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
     """Return base, factor, what is added and cap that explain the means best, by least squares."""
-    mean_s, counts = waits.by_attempt(np.mean), waits.by_attempt(np.size)
+    mean_s, counts = waits.mean_s, waits.counts
+    # All factors at once, a row for each.
+    powers = _FACTORS[:, np.newaxis] ** (waits.attempts - 1.0)
     found = []
     for flat_from in range(min(3, len(mean_s)), len(mean_s) + 1):
         head, tail = slice(0, flat_from), slice(flat_from, None)
-        level_s = (
-            float(np.average(mean_s[tail], weights=counts[tail])) if len(mean_s[tail]) else inf
-        )
-        off = float((counts[tail] * (mean_s[tail] - level_s) ** 2).sum()) if level_s < inf else 0.0
-        for factor in _FACTORS:
-            x, y, n = factor ** (waits.attempts[head] - 1.0), mean_s[head], counts[head]
-            x_mean, y_mean = np.average(x, weights=n), np.average(y, weights=n)
-            across = float((n * (x - x_mean) ** 2).sum())
-            base_s = float((n * (x - x_mean) * (y - y_mean)).sum()) / across if across else 0.0
-            added_s = float(y_mean - base_s * x_mean)
-            misfit = off + float((n * (y - added_s - base_s * x) ** 2).sum())
-            if base_s > LEAST_S:
-                top_s = min(level_s - added_s, 20.0 * waits.longest_s)
-                found.append((misfit, base_s, float(factor), added_s, top_s))
-    return [line for _, *line in sorted(found)]  # type: ignore[misc]
+        level_s, off = inf, 0.0
+        if len(mean_s[tail]):
+            level_s = _mean(mean_s[tail], counts[tail])
+            off = float((mean_s[tail] - level_s) ** 2 @ counts[tail])
+        x, y, n = powers[:, head], mean_s[head], counts[head]
+        x_mean, y_mean = x @ n / n.sum(), _mean(y, n)
+        x_off = x - x_mean[:, np.newaxis]
+        across = x_off**2 @ n
+        base_s = np.where(across > 0.0, x_off @ (n * (y - y_mean)), 0.0)
+        base_s /= np.where(across > 0.0, across, 1.0)
+        added_s = y_mean - base_s * x_mean
+        misfit = off + (y - added_s[:, np.newaxis] - base_s[:, np.newaxis] * x) ** 2 @ n
+        top_s = np.minimum(level_s - added_s, 20.0 * waits.longest_s)
+        lines = np.array([misfit, base_s, _FACTORS, added_s, top_s])[:, base_s > LEAST_S]
+        found += lines.T.tolist()
+    return [tuple(line) for _, *line in sorted(found)]
 
 
 _FACTORS = np.append(np.arange(1.1, 2.2, 0.1), [2.5, 3.0, 4.0, 5.0])
@@ -459,9 +465,7 @@ def may_be_paced(waits: Waits, blur_s: float, *, said: bool) -> bool:
     """
     if np.ptp(waits.lasted_s) < 20.0 * blur_s:
         return False
-    from scipy import stats
-
-    return not said or bool(stats.spearmanr(waits.lasted_s, waits.wait_s).statistic < -0.3)
+    return not said or _rank_correlation(waits.lasted_s, waits.wait_s) < -0.3
 
 
 def _placed(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
@@ -503,10 +507,17 @@ def _follows(waits: Waits, blur_s: float) -> bool:
     off = np.log(np.maximum(waits.wait_s[later], LEAST_S) / np.maximum(usual_s[place], LEAST_S))
     earlier_s = np.maximum(usual_s[place - 1], LEAST_S)
     off_before = np.log(np.maximum(waits.previous_s[later], LEAST_S) / earlier_s)
-    from scipy import stats
-
-    found = stats.spearmanr(off, off_before).statistic
+    found = _rank_correlation(off, off_before)
     return bool(np.isnan(found) or found > max(0.2, 2.0 / np.sqrt(later.size)))
+
+
+def _rank_correlation(one: Floats, other: Floats) -> float:
+    """Return Spearman's correlation; NaN where one of the two is constant."""
+    if not np.ptp(one) or not np.ptp(other):
+        return nan
+    # pandas ranks at once; `scipy.stats` would take a second to import.
+    ranks, other_ranks = (pd.Series(each).rank() for each in (one, other))
+    return float(np.corrcoef(ranks, other_ranks)[0, 1])
 
 
 def with_firsts(family: Family) -> Iterator[Family]:

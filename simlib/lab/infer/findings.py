@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simlib.lab.infer.likelihood import Floats
+from simlib.lab.infer.waits import Floats
 from simlib.lab.observe.script import ABRUPT
 
 #: So many attempts at least for a time that is measured.
@@ -62,12 +62,12 @@ def not_enough(about: str, phase: str, seen: int, least: int, tells: str) -> Fin
 
 def measured(about: str, times_s: Floats, blur_s: float, words: str) -> Finding:
     """Return the mean of times that should be the same, with its 95 % interval."""
-    from scipy import stats
+    from scipy.special import stdtrit
 
     count = times_s.size
     sd_s = max(blur_s, float(times_s.std(ddof=1)) if count > 1 else blur_s)
     value = float(times_s.mean())
-    half_s = float(stats.t.ppf(0.975, max(1, count - 1))) * sd_s / sqrt(count)
+    half_s = float(stdtrit(max(1, count - 1), 0.975)) * sd_s / sqrt(count)
     return Finding(about, value, max(0.0, value - half_s), value + half_s, count, words)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from simlib.core.backoff import Backoff, Jitter, JitterPlace, looks_back
 from simlib.core.errors import SettingsError
+from simlib.lab.infer.bands import bands
 from simlib.lab.infer.families import (
     LEAST_S,
     PLAIN,
@@ -28,9 +29,11 @@ from simlib.lab.infer.families import (
     paced,
     with_firsts,
 )
-from simlib.lab.infer.likelihood import Floats, Waits, bands, log_likelihood, places
-from simlib.lab.infer.search import Search, likelihood, sampled, screened, searched
+from simlib.lab.infer.likelihood import log_likelihood, places
+from simlib.lab.infer.lockstep import Search, answered, beside
+from simlib.lab.infer.search import climb, likelihood, polished, sampled, screened, searched
 from simlib.lab.infer.sequences import CERTAINLY
+from simlib.lab.infer.waits import Floats, Waits
 from simlib.scenario.presets import NO_CAP_S
 
 #: Timing errors of a loopback observation: timers, the scheduler, a handshake.
@@ -187,11 +190,18 @@ def _outside_chance(outside: npt.NDArray[np.bool_]) -> float:
 
 
 def _unevenness(place: Floats) -> tuple[float, float]:
-    """Return the chance that even places lie so unevenly, and their distance from evenly."""
-    from scipy import stats
+    """Return the chance that even places lie so unevenly, and their distance from evenly.
 
-    tested = stats.kstest(place, "uniform")
-    return float(tested.pvalue), float(tested.statistic)
+    The chance that they do to one side, twice: where it is small enough to matter, both at once are
+    next to impossible. `scipy.stats` would say the same, but takes a second to import.
+    """
+    from scipy.special import smirnov
+
+    ordered, count = np.sort(place), place.size
+    above = (np.arange(1, count + 1) / count - ordered).max()
+    below = (ordered - np.arange(count) / count).max()
+    distance = float(max(above, below))
+    return min(1.0, 2.0 * float(smirnov(count, distance))), distance
 
 
 # --- the fit -----------------------------------------------------------------------------
@@ -345,7 +355,8 @@ class _Rough(NamedTuple):
 
 def _screened(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
     """Return families seen roughly, the best first: of equals those with fewer numbers."""
-    rough = [_Rough(family, *screened(family, few, blur_s)) for family in families]
+    found = answered(beside([screened(family, few) for family in families]), blur_s)
+    rough = [_Rough(family, *each) for family, each in zip(families, found, strict=True)]
     return _ranked(rough, few)
 
 
@@ -380,34 +391,73 @@ def _spreads_s(waits: Waits) -> Floats:
 def _best_of(rough: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float) -> list[Candidate]:
     """Return the families at their best, those far behind when seen roughly left out."""
     least = max((each.score for each in rough), default=0.0) - _BEHIND * len(few) - 20.0
-    found = []
-    for family, score, guesses in rough[:_CLOSELY]:
-        values = searched(family, guesses, waits, few, blur_s) if score >= least else None
-        if values is not None:
-            judged = _judged(family, values, waits, blur_s)
-            if judged.is_capped:
-                judged = min(judged, _endless(judged, waits, blur_s), key=lambda each: each.bic)
-            found += [] if _says_no_more(judged, waits, blur_s) else [judged]
-    return found
+    near = [each for each in rough[:_CLOSELY] if each.score >= least]
+    found = [
+        _judged(search.family, search.values(place), waits, blur_s)
+        for search, place in _at_their_best(near, waits, few, blur_s)
+    ]
+    found = _without_needless_caps(found, waits, blur_s)
+    return [each for each in found if not _says_no_more(each, waits, blur_s)]
 
 
-def _endless(found: Candidate, waits: Waits, blur_s: float) -> Candidate:
-    """Return a family at its best without the cap, where hardly any waits are at it.
+def _at_their_best(
+    near: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float
+) -> list[tuple[Search, Floats]]:
+    """Return the places of families that explain the waits best.
+
+    Of many waits a few show which beginning is the best, and which families cannot be the best.
+    """
+    searches = [Search(each.family, each.family.scales(waits), waits) for each in near]
+    shown = waits if len(waits) <= _MANY else few
+    works = [
+        searched(replace(search, waits=shown), each.guesses)
+        for search, each in zip(searches, near, strict=True)
+    ]
+    tops = answered(beside(works), blur_s)
+    reached = [(search, top) for search, top in zip(searches, tops, strict=True) if top is not None]
+    least = max((top.score for _, top in reached), default=0.0) - _FAR * len(shown) - 12.0
+    ends = [polished(search, top.place) for search, top in reached if top.score >= least]
+    best = iter(answered(beside(ends), blur_s))
+    return [
+        (search, next(best).place if top.score >= least else top.place) for search, top in reached
+    ]
+
+
+def _without_needless_caps(
+    found: Sequence[Candidate], waits: Waits, blur_s: float
+) -> list[Candidate]:
+    """Return families at their best without the cap, where hardly any waits are at it.
 
     A search may have come to rest where a cap makes up for other numbers.
     """
+    places = [_endless(each, waits, blur_s) for each in found]
+    begins = [(i, *begin) for i, begin in enumerate(places) if begin is not None]
+    works = [climb(search, place, 0.0, 0.01, _STEPS) for _, search, place in begins]
+    kept = list(found)
+    for (i, search, _), top in zip(begins, answered(beside(works), blur_s), strict=True):
+        endless = _judged(search.family, search.values(top.place), waits, blur_s)
+        kept[i] = min(kept[i], endless, key=lambda each: each.bic)
+    return kept
+
+
+def _endless(found: Candidate, waits: Waits, blur_s: float) -> tuple[Search, Floats] | None:
+    """Return where a search without the cap begins; None where the waits show that there is one."""
+    if not found.is_capped:
+        return None
     values = found.values | {"cap_s": _BEYOND * waits.longest_s + 1.0}
     rules = found.family.rules(values)
     if rules is None:
-        return found
+        return None
     cut = bands(rules, waits).high_s > bands(found.rules, waits).high_s + blur_s
     if cut.mean() > _HARDLY:
-        return found
+        return None
     search = Search(found.family, found.family.scales(waits), waits)
-    place = search.climb(search.place(values), blur_s, 0.01, _STEPS)
-    return _judged(found.family, search.values(place), waits, blur_s)
+    return search, search.place(values)
 
 
+#: With more waits than these, few are searched, and all where a family may be the best: it is not
+#: if it is so much less likely for each of the few.
+_MANY, _FAR = 400, 0.02
 #: So few waits at a cap may be at none, which so many steps of a search show.
 _HARDLY, _STEPS = 0.25, 150
 

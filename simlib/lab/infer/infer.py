@@ -19,9 +19,10 @@ from simlib.core.stops import Stops, as_codes, codes_in
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import reset_rule as counts
 from simlib.lab.infer import sequences as chains
+from simlib.lab.infer.bands import bands
 from simlib.lab.infer.findings import LEAST, Finding, plain
 from simlib.lab.infer.fit import BLUR_S, LEAST_WAITS, Fit, fit, with_intervals
-from simlib.lab.infer.likelihood import bands, places
+from simlib.lab.infer.likelihood import places
 from simlib.lab.infer.nearest import Near, nearest
 from simlib.lab.infer.reset_rule import known as known_waits
 from simlib.lab.infer.sequences import Counting
@@ -592,21 +593,48 @@ def _once(found: Fit | None) -> Finding:
 
 def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, pd.DataFrame]]:
     """Return the answers after which most waits lie outside the policy's bands, and those waits."""
-    found = []
-    for (kind, detail), rows in waits.groupby(["kind", "detail"], sort=False):
-        numbers = known_waits(rows)
-        if len(numbers) < 2:
-            continue
-        if places(rules, numbers, blur_s).outside.mean() > 0.5:
-            found.append((phases.answer(kind, detail), rows))
+    return [
+        (phases.answer(kind, detail), rows)
+        for (kind, detail), rows in waits.groupby(["kind", "detail"], sort=False)
+        if _are_odd(rows, rules, blur_s)
+    ]
+
+
+def _are_odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> bool:
+    numbers = known_waits(waits)
+    return len(numbers) > 1 and bool(places(rules, numbers, blur_s).outside.mean() > 0.5)
+
+
+def _odd_by_themselves(
+    waits: pd.DataFrame, rules: Backoff, blur_s: float
+) -> list[tuple[str, pd.DataFrame]]:
+    """Return the odd waits that are still odd if each earlier odd wait has reset the count.
+
+    A client that comes back at once after one close code may begin to count anew there. Then what
+    follows lies outside the bands of its supposed numbers, though it obeys the policy.
+    """
+    found: list[tuple[str, pd.DataFrame]] = []
+    # What comes first can be the cause of what comes later, not the other way round.
+    for name, rows in sorted(_odd(chains.fitted(waits), rules, blur_s), key=_first_row):
+        if found:
+            anew = chains.counted_anew(waits, pd.concat([each for _, each in found]).index)
+            again = anew.loc[anew.index.isin(rows.index), list(rows.columns)]
+            counted = pd.concat([rows.drop(again.index), again]).sort_index()
+            if not _are_odd(counted, rules, blur_s):
+                continue
+        found.append((name, rows))
     return found
+
+
+def _first_row(odd: tuple[str, pd.DataFrame]) -> int:
+    return int(odd[1].index[0])
 
 
 def _apart(waits: pd.DataFrame, found: Fit | None, counting: Counting) -> list[Finding]:
     """Return the waits that have a rule of their own: after one answer, or after a loss."""
     if found is None or found.is_none:
         return []
-    groups = _odd(chains.fitted(waits), found.best.rules, found.blur_s)
+    groups = _odd_by_themselves(waits, found.best.rules, found.blur_s)
     if not counting.counts_loss:
         lost = waits[waits["attempt"] == chains.LOST]
         groups.append((AFTER_LOSS.removeprefix("wait after "), lost))

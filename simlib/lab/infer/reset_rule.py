@@ -14,8 +14,9 @@ import pandas as pd
 
 from simlib.lab.infer import sequences as chains
 from simlib.lab.infer.fit import BLUR_S, Fit
-from simlib.lab.infer.likelihood import Floats, Waits, log_likelihood
+from simlib.lab.infer.likelihood import log_likelihood
 from simlib.lab.infer.sequences import LOST, Counting
+from simlib.lab.infer.waits import Floats, Waits
 
 #: Of the waits with one number so many may be strays.
 _STRAY = 0.2

@@ -2,131 +2,157 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf, isfinite, log
+from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
-from simlib.lab.infer.families import Family, Scale
-from simlib.lab.infer.likelihood import Floats, Waits, log_likelihood
+from simlib.lab.infer.families import Family, Values
+from simlib.lab.infer.likelihood import log_likelihood
+from simlib.lab.infer.lockstep import Asking, Search, answered, beside, scored
+from simlib.lab.infer.waits import Floats, Waits
 
 #: The search begins with timing errors of these shares of a wait, with so many evaluations for each
 #: free number: from all beginnings, and then from the best of them.
 _ROUGH, _ROUGH_EACH = (0.15, 0.03), 9
-#: Then it goes on from so many places, with smaller and at last with the true errors; and with
-#: simplexes of these widths.
-_BEGINNINGS, _FINER, _FINE = 2, ((0.008, 0.01), (0.0, 0.003)), 80
-_LAST_STEPS = (0.01, 0.001)
-#: With more waits than these, only the best place is followed with all of them.
-_MANY = 400
-_IMPOSSIBLE = 1e12
+#: Then it goes on from so many places, with smaller and at last with the true errors, and so many
+#: evaluations for each free number; and at the end with simplexes of these widths.
+_BEGINNINGS, _FINER, _FINE_EACH = 2, ((0.008, 0.01), (0.0, 0.003)), 16
+_LAST_STEPS = ((0.03, 0.01), (0.003, 0.001))
+#: A simplex so small, and with likelihoods so much alike, has come to rest.
+_SMALL, _ALIKE = 1e-6, 1e-3
+#: Two places so near to each other lead to the same top.
+_NEARLY = 0.003
 
 
-def likelihood(
-    family: Family, values: dict[str, float], waits: Waits, blur_s: float | Floats
-) -> float:
+def likelihood(family: Family, values: Values, waits: Waits, blur_s: float) -> float:
     """Return the logarithm of the likelihood of a family's numbers."""
     rules = family.rules(values)
-    if rules is None:
-        return -inf
-    return log_likelihood(rules, waits, blur_s)
+    return -inf if rules is None else log_likelihood(rules, waits, blur_s)
 
 
-@dataclass(frozen=True)
-class Search:
-    """A family's likelihood over places on its scales."""
+class Top(NamedTuple):
+    """A place, and how likely it makes the waits."""
 
-    family: Family
-    scales: dict[str, Scale]
-    waits: Waits
-
-    def place(self, values: dict[str, float]) -> Floats:
-        """Return where on the scales values are."""
-        return np.array([scale.into(values[name]) for name, scale in self.scales.items()])
-
-    def values(self, place: Floats) -> dict[str, float]:
-        """Return the values at a place."""
-        return {
-            name: scale.back(float(at))
-            for (name, scale), at in zip(self.scales.items(), place, strict=True)
-        }
-
-    def score(self, place: Floats, blur_s: float | Floats) -> float:
-        """Return the logarithm of the likelihood at a place."""
-        values = self.values(place)
-        if not all(map(isfinite, values.values())):
-            return -inf
-        return likelihood(self.family, values, self.waits, blur_s)
-
-    def climb(self, place: Floats, blur_s: float | Floats, step: float, most: int) -> Floats:
-        """Return the best place near one, by Nelder and Mead's simplex."""
-        from scipy.optimize import minimize
-
-        def cost(at: Floats) -> float:
-            found = -self.score(at, blur_s)
-            return found if found < inf else _IMPOSSIBLE
-
-        corners = np.vstack([place, place + step * np.eye(place.size)])
-        for i in range(1, len(corners)):
-            if cost(corners[i]) >= _IMPOSSIBLE:
-                corners[i] = 2.0 * place - corners[i]
-        options = {"initial_simplex": corners, "maxfev": most, "xatol": 1e-6, "fatol": 1e-3}
-        return np.asarray(minimize(cost, place, method="Nelder-Mead", options=options).x)
+    place: Floats
+    score: float
 
 
-def screened(family: Family, waits: Waits, blur_s: float) -> tuple[float, list[dict[str, float]]]:
+def climb(search: Search, place: Floats, rough: float, step: float, most: int) -> Asking[Top]:
+    """Return the best place near one, by Nelder and Mead's simplex (1965)."""
+    corners = np.vstack([place, place + step * np.eye(place.size)])
+    scores = yield from scored(search, corners, rough)
+    beyond = np.flatnonzero(np.isneginf(scores[1:])) + 1
+    used = len(corners) + beyond.size
+    if beyond.size:
+        corners[beyond] = 2.0 * place - corners[beyond]
+        scores[beyond] = yield from scored(search, corners[beyond], rough)
+    tops = _sorted([Top(*each) for each in zip(corners, scores.tolist(), strict=True)])
+    while used < most and not _rests(tops):
+        *others, worst = tops
+        centre = np.add.reduce([each.place for each in others]) / len(others)
+        ahead = yield from _at(search, 2.0 * centre - worst.place, rough)
+        used += 1
+        if others[-1].score < ahead.score <= others[0].score:
+            tops = _sorted([*others, ahead])
+            continue
+        used += 1
+        if ahead.score > others[0].score:
+            further = yield from _at(search, 3.0 * centre - 2.0 * worst.place, rough)
+            tops = _sorted([*others, max(ahead, further, key=_score)])
+            continue
+        nearer = max(ahead, worst, key=_score)
+        inside = yield from _at(search, 0.5 * (centre + nearer.place), rough)
+        if inside.score > nearer.score:
+            tops = _sorted([*others, inside])
+            continue
+        used += len(others)
+        shrunk = 0.5 * (tops[0].place + np.array([each.place for each in tops[1:]]))
+        scores = yield from scored(search, shrunk, rough)
+        tops = _sorted([tops[0], *map(Top, shrunk, scores.tolist())])
+    return tops[0]
+
+
+def _score(top: Top) -> float:
+    return top.score
+
+
+def _sorted(tops: list[Top]) -> list[Top]:
+    return sorted(tops, key=_score, reverse=True)
+
+
+def _rests(tops: list[Top]) -> bool:
+    if not tops[0].score - tops[-1].score <= _ALIKE:  # as much as both are impossible
+        return False
+    return all(np.abs(each.place - tops[0].place).max() <= _SMALL for each in tops[1:])
+
+
+def _at(search: Search, place: Floats, rough: float) -> Asking[Top]:
+    scores = yield from scored(search, place[np.newaxis], rough)
+    return Top(place, float(scores[0]))
+
+
+def screened(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]:
     """Return how well a family can do roughly, and numbers to begin at, the best first.
 
     Timing errors of a share of each wait are assumed, so that no edge of a band is a cliff.
     """
     search = Search(family, family.scales(waits), waits)
-    mean_s = waits.by_attempt(np.mean)[waits.group]
-    most = _ROUGH_EACH * (len(search.scales) + 1)
-    first, last = (np.maximum(blur_s, rough * mean_s) for rough in _ROUGH)
     guesses = list(family.begin(waits))
-    places = [search.climb(search.place(each), first, _ROUGH[0] / 2.0, most) for each in guesses]
-    if not places:
+    if not guesses:
         return -inf, []
-    best = max(places, key=lambda place: search.score(place, first))
-    best = search.climb(best, last, _ROUGH[1] / 2.0, most)
-    found = [(search.score(best, last), search.values(best))]
+    most = _ROUGH_EACH * (len(search.scales) + 1)
+    places = [search.place(each) for each in guesses]
+    first, last = _ROUGH
+    tops = yield from beside([climb(search, each, first, first / 2.0, most) for each in places])
+    best = yield from climb(search, max(tops, key=_score).place, last, last / 2.0, most)
     # A cap that cuts is a needle, which a blurred search does not see.
-    found += [(search.score(search.place(each), last), each) for each in guesses]
+    scores = yield from scored(search, np.array(places), last)
+    found = [(best.score, search.values(best.place)), *zip(scores.tolist(), guesses, strict=True)]
     found.sort(key=lambda each: -each[0])
     return found[0][0], [values for _, values in found[:_BEGINNINGS]]
 
 
-def searched(
-    family: Family, guesses: list[dict[str, float]], waits: Waits, few: Waits, blur_s: float
-) -> dict[str, float] | None:
-    """Return the numbers of a family that explain the waits best; None if no number does.
-
-    Of many waits a few show which beginning is the best.
-    """
-    scales = family.scales(waits)
-    all_of_them = Search(family, scales, waits)
-    search = all_of_them if len(waits) <= _MANY else Search(family, scales, few)
-    mean_s = search.waits.by_attempt(np.mean)[search.waits.group]
-    ends = []
-    for guess in guesses:
-        place = search.place(guess)
-        ends.append(place)
-        for rough, step in _FINER:
-            place = search.climb(place, np.maximum(blur_s, rough * mean_s), step, _FINE)
-        ends.append(place)
-    best = max(ends, key=lambda place: search.score(place, blur_s), default=None)
-    if best is None or search.score(best, blur_s) == -inf:
+def searched(search: Search, guesses: list[Values]) -> Asking[Top | None]:
+    """Return the place that explains the waits best, from some guesses on; None if none does."""
+    places = [search.place(each) for each in guesses]
+    if not places:
         return None
-    for step in _LAST_STEPS:
-        best = all_of_them.climb(best, blur_s, step, _FINE)
-    return all_of_them.values(best)
+    scores = yield from scored(search, np.array(places), 0.0)
+    begins = [Top(*each) for each in zip(places, scores.tolist(), strict=True)]
+    tops, most = begins, _FINE_EACH * (len(search.scales) + 1)
+    for rough, step in _FINER:
+        climbs = [climb(search, each.place, rough, step, most) for each in _unlike(tops)]
+        tops = yield from beside(climbs)
+    best = max([*begins, *tops], key=_score)
+    return None if best.score == -inf else best
+
+
+def _unlike(tops: list[Top]) -> list[Top]:
+    """Return the tops without those that are nearly at the place of a better one."""
+    kept: list[Top] = []
+    for top in _sorted(tops):
+        if all(np.abs(top.place - each.place).max() > _NEARLY for each in kept):
+            kept.append(top)
+    return kept
+
+
+def polished(search: Search, place: Floats) -> Asking[Top]:
+    """Return the best place very near one: several simplexes at once, as one may get stuck."""
+    most = _FINE_EACH * (place.size + 1)
+    tops = [Top(place, -inf)]
+    for steps in _LAST_STEPS:
+        at = max(tops, key=_score).place
+        tops = yield from beside([climb(search, at, 0.0, step, most) for step in steps])
+    return max(tops, key=_score)
 
 
 # --- intervals ---------------------------------------------------------------------------
 
 #: The sampler's walkers for each free setting, and its steps, of which the first part is thrown
 #: away: the walkers begin about as far apart as they come to lie.
-_WALKERS, _STEPS, _THROWN = 6, 90, 25
+_WALKERS, _STEPS, _THROWN = 10, 120, 40
+_HOT = 30
 _STRETCH = 2.0
 
 
@@ -136,46 +162,49 @@ def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Float
     Edges of bands are no normal parameters: their likelihood falls off a cliff on one side. The
     sampler takes any shape, and for the ends of a uniform law its intervals are the exact ones.
     """
-    rng = np.random.default_rng(1)
-    free = place.size
+    return answered(_walked(search, place), blur_s)
+
+
+def _walked(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
+    rng, free = np.random.default_rng(1), place.size
     count = max(8, _WALKERS * free)
-    spread = _widths(search, place, blur_s)
+    spread = yield from _widths(search, place)
     walkers = place + spread * rng.normal(size=(count, free))
     walkers[0] = place
-    scores = np.array([search.score(each, blur_s) for each in walkers])
-    for i in range(count):
-        if scores[i] >= scores[0] - 20.0:
-            continue
-        walkers[i] = place + 0.01 * (walkers[i] - place)
-        scores[i] = search.score(walkers[i], blur_s)
+    scores = yield from scored(search, walkers, 0.0)
+    lost = np.flatnonzero(~(scores >= scores[0] - 20.0))
+    walkers[lost] = place + 0.01 * (walkers[lost] - place)
+    if lost.size:
+        scores[lost] = yield from scored(search, walkers[lost], 0.0)
+    halves = np.array_split(np.arange(count), 2)
     kept, kept_scores = [], []
     for step in range(_STEPS):
-        others = (np.arange(count) + rng.integers(1, count, count)) % count
-        stretch = ((_STRETCH - 1.0) * rng.random(count) + 1.0) ** 2 / _STRETCH
-        gate = np.log(rng.random(count))
-        for i in range(count):
-            at = walkers[others[i]] + stretch[i] * (walkers[i] - walkers[others[i]])
-            score = search.score(at, blur_s)
-            if score > scores[i] - 50.0 and gate[i] < (
-                (free - 1) * log(stretch[i]) + score - scores[i]
-            ):
-                walkers[i], scores[i] = at, score
+        cold = min(1.0, (step + 1.0) / _HOT) ** 2
+        # Walkers of one half may move at once: each by one of the other, which stands still.
+        for half, other in (halves, halves[::-1]):
+            stretch = ((_STRETCH - 1.0) * rng.random(half.size) + 1.0) ** 2 / _STRETCH
+            towards = walkers[rng.choice(other, half.size)]
+            places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
+            found = yield from scored(search, places, 0.0)
+            gain = (free - 1) * np.log(stretch) + cold * (found - scores[half])
+            moves = np.log(rng.random(half.size)) < gain
+            walkers[half[moves]], scores[half[moves]] = places[moves], found[moves]
         if step >= _THROWN:
             kept.append(walkers.copy())
             kept_scores.append(scores.copy())
     return np.concatenate(kept), np.concatenate(kept_scores)
 
 
-def _widths(search: Search, place: Floats, blur_s: float) -> Floats:
+def _widths(search: Search, place: Floats) -> Asking[Floats]:
     """Return how far each setting alone can go until the likelihood is clearly less."""
-    top = search.score(place, blur_s)
-    widths = np.empty(place.size)
-    for i in range(place.size):
-        step = 1e-6
-        while step < 1.0:
-            both = (place + sign * step * np.eye(place.size)[i] for sign in (-1.0, 1.0))
-            if max(search.score(at, blur_s) for at in both) < top - 1.0:
-                break
-            step *= 2.0
-        widths[i] = step
+    steps = 1e-6 * 2.0 ** np.arange(20)
+    ways = np.array([-1.0, 1.0])
+    moves = steps[:, np.newaxis, np.newaxis] * ways[:, np.newaxis]
+    widths = np.ones(place.size)
+    top = (yield from scored(search, place[np.newaxis], 0.0))[0]
+    for i, along in enumerate(np.eye(place.size)):
+        places = (place + moves * along).reshape(-1, place.size)
+        scores = (yield from scored(search, places, 0.0)).reshape(steps.size, 2)
+        less = np.flatnonzero(scores.max(axis=1) < top - 1.0)
+        widths[i] = steps[less[0]] if less.size else 2.0 * steps[-1]
     return widths

@@ -137,6 +137,23 @@ def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     return followed.assign(attempt=attempts, previous_s=before_s)
 
 
+def counted_anew(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:
+    """Return the waits that follow odd ones in the same row, as if the count had begun anew there.
+
+    Where a client has come back by a rule of its own, it may have forgotten its failures.
+    """
+    known = waits[waits["attempt"] > 0]
+    is_odd = pd.Series(known.index.isin(odd), known.index)
+    begins = (known["attempt"] == 1) | is_odd.groupby(known["client"]).shift(1, fill_value=False)
+    # Each stretch has a number; it follows an odd wait unless it is the first of its row.
+    stretch = begins.groupby(known["client"]).cumsum()
+    by_stretch = [known["client"], stretch]
+    follows = begins & (known["attempt"] != 1)
+    anew = known.assign(attempt=known.groupby(by_stretch).cumcount() + 1)
+    anew["previous_s"] = anew["previous_s"].where(anew["attempt"] > 1, 0.0)
+    return anew[follows.groupby(by_stretch).transform("any")]
+
+
 def fitted(waits: pd.DataFrame) -> pd.DataFrame:
     """Return the waits that say something of the policy: with a number, and without a hint."""
     return waits[(waits["attempt"] > 0) & waits["retry_after_s"].isna()]

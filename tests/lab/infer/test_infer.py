@@ -1,5 +1,6 @@
 """From waits to a policy, from an observation to a policy file, and what is never made up."""
 
+import dataclasses
 import json
 import tomllib
 from math import inf
@@ -18,11 +19,13 @@ from simlib.core.backoff import Backoff, Jitter
 from simlib.lab.infer import infer
 from simlib.lab.infer import reset_rule as counting
 from simlib.lab.infer import sequences as chains
+from simlib.lab.infer.bands import bands
 from simlib.lab.infer.findings import connect_timeout
 from simlib.lab.infer.fit import fit, goodness
-from simlib.lab.infer.likelihood import Waits, bands, sample
+from simlib.lab.infer.likelihood import sample
 from simlib.lab.infer.nearest import distance, nearest
 from simlib.lab.infer.text import inference_in_words
+from simlib.lab.infer.waits import Waits
 from simlib.scenario.build import build
 from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
 
@@ -272,6 +275,43 @@ def test_what_stops_it_and_what_does_not(told):
     assert "comes back" == told.finding("after close 1012").value
     assert "yes" == told.finding("heeds Retry-After").value
     assert told.finding("wait after close 1000").value < 0.01
+    assert {"wait after close 1000"} == separate_waits(told)
+
+
+def separate_waits(found):
+    return {each.about for each in found.findings if each.about.startswith("wait after")}
+
+
+@pytest.mark.parametrize(
+    ("codes", "at_once"),
+    [
+        (("1000", "1012"), ("1000",)),
+        (("1012", "1000"), ("1012",)),
+        (("4000", "1001"), ("4000",)),
+        (("1000", "1012"), ("1012",)),
+    ],
+)
+def test_only_waits_with_a_rule_of_their_own_are_told_as_separate(codes, at_once):
+    # After a close that it comes back after at once it counts anew: what follows is no exception.
+    closes = iter(codes)
+    phases = [
+        dataclasses.replace(each, detail=next(closes)) if each.kind == "close" else each
+        for each in STANDARD
+    ]
+    rules = Backoff(jitter="none", base_s=3, factor=1.3, cap_s=10, stable_after_s=5)
+    found = sl.infer(Played(rules, heeds=True, stops_on=("401",), at_once=at_once).play(phases))
+    assert {f"wait after close {code}" for code in at_once} == separate_waits(found)
+
+
+def test_what_follows_an_odd_answer_before_the_count_begins_anew_is_told_by_its_jitter_too():
+    rules = Backoff(jitter="full", base_s=1, factor=2, cap_s=30, stable_after_s=5)
+    played = (Phase("status", "503", 60), Phase("close", "1000", 6), Phase("close", "1012", 3))
+    clients = [
+        Played(rules, at_once=("1000",), client=i).play((*played, Phase("status", "503", 20)))
+        for i in range(3)
+    ]
+    found = sl.infer(pd.concat(clients))
+    assert separate_waits(found) <= {"wait after close 1000"}
 
 
 def test_a_client_may_heed_seconds_and_no_dates():
