@@ -64,8 +64,8 @@ class Client:
     # fmt: off
     __slots__ = (
         "settings", "seed", "number", "link", "delivery", "heartbeat", "polling", "session",
-        "channels", "monitor", "connection", "deadline", "_numbered", "_offline", "_poor_s",
-        "_sign_ins",
+        "channels", "monitor", "connection", "deadline", "_commands", "_numbered", "_offline",
+        "_poor_s", "_sign_ins",
     )
     # fmt: on
 
@@ -84,6 +84,8 @@ class Client:
         self.connection = 0
         #: When this client wants a `Wake`, in seconds; inf: never.
         self.deadline = inf
+        #: What the event being handled asks for; `handle` begins a new list.
+        self._commands: list[Command] = []
         self._numbered = self._sign_ins = life * PER_LIFE
         self._offline = False
         #: Since when the quality has called for polling; inf: it does not.
@@ -119,17 +121,18 @@ class Client:
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take in an event and return what to do about it."""
-        commands: list[Command] = []
-        _TOLD[type(event)](self, event, now, commands)
+        # One list for the whole step, so that no handler must hand it on.
+        commands = self._commands = self.delivery.commands = []
+        _TOLD[type(event)](self, event, now)
         if self.settings.fallback.when_quality:
-            self._weigh(now, commands)
+            self._weigh(now)
         if now >= self.session.deadline_s:
-            self._sign_in(now, commands)
+            self._sign_in(now)
         if self.link.carrier.transport == _POLL and now >= self.polling.deadline_s:
-            self._poll(now, commands)
-        self.delivery.tidy(now, commands)
+            self._poll(now)
+        self.delivery.tidy(now)
         if len(self.outbox):
-            self._flush(now, commands)
+            self._flush(now)
         self.deadline = self._next_deadline()
         return commands
 
@@ -147,184 +150,178 @@ class Client:
 
     # --- told by the application and the platform ----------------------------------------
 
-    def _start(self, _: ev.Start, now: float, commands: list[Command]) -> None:
+    def _start(self, _: ev.Start, now: float) -> None:
         self.session.begin(now)
         held = self._held(now)
         if not held or self.link.state != State.IDLE:
-            self._tell_link(Input.START, now, commands)
+            self._tell_link(Input.START, now)
         if held:
-            self._suspend(now, commands)
+            self._suspend(now)
 
-    def _stop(self, _: ev.Stop, now: float, commands: list[Command]) -> None:
+    def _stop(self, _: ev.Stop, now: float) -> None:
         if self._busy:
-            commands.append(ev.Close(self.connection))
-        self.delivery.abandon_posts(commands)
-        self._tell_link(Input.STOP, now, commands)
-        self._end_session(commands)
+            self._commands.append(ev.Close(self.connection))
+        self.delivery.abandon_posts()
+        self._tell_link(Input.STOP, now)
+        self._end_session()
 
-    def _send(self, event: ev.Send, now: float, commands: list[Command]) -> None:
-        self.delivery.send(event.message, commands)
+    def _send(self, event: ev.Send, now: float) -> None:
+        self.delivery.send(event.message)
 
-    def _edit(self, event: ev.Edit, now: float, commands: list[Command]) -> None:
-        self.delivery.edit(event.message, now, commands)
+    def _edit(self, event: ev.Edit, now: float) -> None:
+        self.delivery.edit(event.message, now)
 
-    def _restored(self, event: ev.Restored, now: float, commands: list[Command]) -> None:
-        self.delivery.restore(event.message, now, commands)
+    def _restored(self, event: ev.Restored, now: float) -> None:
+        self.delivery.restore(event.message, now)
 
-    def _follow(self, event: ev.Follow, now: float, commands: list[Command]) -> None:
+    def _follow(self, event: ev.Follow, now: float) -> None:
         self.channels.follow(event.channel, event.version)
         if self.link.state == _OPEN:
-            commands.append(ev.Subscribe(self.connection, event.channel, event.version))
+            self._commands.append(ev.Subscribe(self.connection, event.channel, event.version))
 
-    def _went_offline(self, _: ev.Offline, now: float, commands: list[Command]) -> None:
+    def _went_offline(self, _: ev.Offline, now: float) -> None:
         if not self._offline:
             self._offline = True
-            commands.append(ev.Notify(Reason.OFFLINE))
+            self._commands.append(ev.Notify(Reason.OFFLINE))
         # An open connection may live on; the heartbeat will tell.
         if self.link.state not in (State.IDLE, State.OPEN):
-            self._suspend(now, commands)
+            self._suspend(now)
 
-    def _went_online(self, _: ev.Online, now: float, commands: list[Command]) -> None:
+    def _went_online(self, _: ev.Online, now: float) -> None:
         if self._offline:
             self._offline = False
-            commands.append(ev.Notify(Reason.ONLINE))
-        self._resume(now, commands)
+            self._commands.append(ev.Notify(Reason.ONLINE))
+        self._resume(now)
 
-    def _hinted(self, event: ev.Hinted, now: float, commands: list[Command]) -> None:
+    def _hinted(self, event: ev.Hinted, now: float) -> None:
         self.monitor.hinted(now, event.rtt_s, event.downlink_bytes_per_s)
         fallback = self.settings.fallback
         self.polling.interval_s = fallback.poll_interval_s * (
             fallback.save_data_factor if event.save_data else 1.0
         )
 
-    def _test(self, _: ev.Test, now: float, commands: list[Command]) -> None:
+    def _test(self, _: ev.Test, now: float) -> None:
         if self.link.state == _OPEN and self.heartbeat.timeout_s == inf:
-            self._ping(now, commands)
+            self._ping(now)
         elif self.link.transport == _POLL and self.polling.due_s < inf:
             self.polling.due_s = now
 
     # --- told by the network -------------------------------------------------------------
 
-    def _signed_in(self, event: ev.SignedIn, now: float, commands: list[Command]) -> None:
+    def _signed_in(self, event: ev.SignedIn, now: float) -> None:
         if event.connection != self.session.connection:
             return
         if event.reason != Reason.ACCEPTED:
             self.session.failed(now)
             return
         if self.session.asked:
-            commands.append(ev.Notify(Reason.SIGNED_IN))
+            self._commands.append(ev.Notify(Reason.SIGNED_IN))
         self.session.granted(now, event.hint_s)
         if self.link.state == State.SUSPENDED:
-            self._resume(now, commands)
+            self._resume(now)
 
-    def _opened(self, event: ev.Opened, now: float, commands: list[Command]) -> None:
+    def _opened(self, event: ev.Opened, now: float) -> None:
         if not self._is_current(event.connection):
             # An attempt that was given up opened after all.
-            commands.append(ev.Close(event.connection))
+            self._commands.append(ev.Close(event.connection))
             return
         self.monitor.reconnects += self.link.opened_s > -inf
-        self._tell_link(Input.OPENED, now, commands)
+        self._tell_link(Input.OPENED, now)
         self.heartbeat.begin(now)
         for channel, version in self.channels.seen():
-            commands.append(ev.Subscribe(self.connection, channel, version))
+            self._commands.append(ev.Subscribe(self.connection, channel, version))
 
-    def _failed(self, event: ev.Failed, now: float, commands: list[Command]) -> None:
+    def _failed(self, event: ev.Failed, now: float) -> None:
         if self._is_current(event.connection):
             self.monitor.failed(now)
-            self._end(Input.FAILED, event, now, commands)
+            self._end(Input.FAILED, event, now)
 
-    def _lost(self, event: ev.Lost, now: float, commands: list[Command]) -> None:
+    def _lost(self, event: ev.Lost, now: float) -> None:
         if self._is_current(event.connection):
-            self._end(Input.LOST, event, now, commands)
+            self._end(Input.LOST, event, now)
 
-    def _end(
-        self, told: Input, event: ev.Failed | ev.Lost, now: float, commands: list[Command]
-    ) -> None:
+    def _end(self, told: Input, event: ev.Failed | ev.Lost, now: float) -> None:
         """Take in the end of an attempt or a connection: its code may stop the client."""
-        if event.code and self._stopped_by(event.code, now, commands, closed=True):
+        if event.code and self._stopped_by(event.code, now, closed=True):
             return
         if self._held(now):
-            self._suspend(now, commands, closed=True)
+            self._suspend(now, closed=True)
         else:
-            self._tell_link(told, now, commands, event.hint_s)
+            self._tell_link(told, now, event.hint_s)
 
-    def _stopped_by(
-        self, code: int, now: float, commands: list[Command], closed: bool = False
-    ) -> bool:
+    def _stopped_by(self, code: int, now: float, closed: bool = False) -> bool:
         """End or suspend the client if a code does so; ``closed``: its connection has ended."""
         what = effect(self.settings.stops, code)
         if what == Effect.ENDS:
-            self._end_for_good(now, commands, closed)
+            self._end_for_good(now, closed)
         elif what == Effect.SUSPENDS:
-            self._session_over(now, commands, closed)
+            self._session_over(now, closed)
         return what != Effect.GOES_ON
 
-    def _end_for_good(self, now: float, commands: list[Command], closed: bool) -> None:
+    def _end_for_good(self, now: float, closed: bool) -> None:
         if self._busy and not closed:
-            commands.append(ev.Close(self.connection))
-        self.delivery.abandon_posts(commands)
-        self._end_polling(commands)
-        self._end_session(commands)
-        self._tell_link(Input.END, now, commands)
+            self._commands.append(ev.Close(self.connection))
+        self.delivery.abandon_posts()
+        self._end_polling()
+        self._end_session()
+        self._tell_link(Input.END, now)
 
-    def _end_session(self, commands: list[Command]) -> None:
+    def _end_session(self) -> None:
         if self.session.connection:
-            commands.append(ev.Close(self.session.connection))
+            self._commands.append(ev.Close(self.session.connection))
         self.session.end()
 
-    def _received(self, event: ev.Received, now: float, commands: list[Command]) -> None:
+    def _received(self, event: ev.Received, now: float) -> None:
         if self._is_current(event.connection):
-            self._answered(event, now, commands)
+            self._answered(event, now)
 
-    def _ponged(self, event: ev.Ponged, now: float, commands: list[Command]) -> None:
+    def _ponged(self, event: ev.Ponged, now: float) -> None:
         if self._is_current(event.connection):
             sent_s = self.heartbeat.sent_s
             if self.heartbeat.pong(now):
                 self.monitor.answered(now, now - sent_s)
 
-    def _pushed(self, event: ev.Pushed, now: float, commands: list[Command]) -> None:
+    def _pushed(self, event: ev.Pushed, now: float) -> None:
         current = self._is_current(event.connection)
         if not current and event.connection != self.polling.connection:
             return
         verdict = self.channels.pushed(event.channel, event.version, event.reason)
         if verdict == Verdict.DELIVER:
             self.delivery.drafts.seen(event.channel, event.version)
-            commands.append(ev.Deliver(event.channel, event.version, event.reason))
+            self._commands.append(ev.Deliver(event.channel, event.version, event.reason))
         elif verdict == Verdict.FETCH and current:
-            commands.append(ev.Fetch(self.connection, event.channel))
+            self._commands.append(ev.Fetch(self.connection, event.channel))
 
-    def _posted(self, event: ev.Posted, now: float, commands: list[Command]) -> None:
+    def _posted(self, event: ev.Posted, now: float) -> None:
         if self.delivery.posts.pop(event.connection, None) is not None:
-            self._answered(event, now, commands)
+            self._answered(event, now)
             if event.code:
-                self._stopped_by(event.code, now, commands)
+                self._stopped_by(event.code, now)
 
-    def _polled(self, event: ev.Polled, now: float, commands: list[Command]) -> None:
+    def _polled(self, event: ev.Polled, now: float) -> None:
         if event.connection == self.polling.connection:
             self.polling.answered(now, event.reason == Reason.ACCEPTED, event.hint_s)
             if event.code:
-                self._stopped_by(event.code, now, commands)
+                self._stopped_by(event.code, now)
 
-    def _wake(self, _: ev.Wake, now: float, commands: list[Command]) -> None:
+    def _wake(self, _: ev.Wake, now: float) -> None:
         if self.link.state == _OPEN:
-            self._beat(now, commands)
+            self._beat(now)
         if now >= self.link.deadline_s:
             if self.link.state == State.WAITING and not self.session.valid(now):
-                self._session_over(now, commands)
+                self._session_over(now)
             else:
                 if self.link.state == _CONNECTING:
                     self.monitor.failed(now)
-                    commands.append(ev.Close(self.connection, Reason.TIMEOUT))
-                self._tell_link(Input.WAKE, now, commands)
+                    self._commands.append(ev.Close(self.connection, Reason.TIMEOUT))
+                self._tell_link(Input.WAKE, now)
         if self.outbox.in_flight:
-            for _each in range(self.delivery.resend(now, commands)):
+            for _each in range(self.delivery.resend(now)):
                 self.monitor.failed(now)
 
     # --- parts ---------------------------------------------------------------------------
 
-    def _tell_link(
-        self, told: Input, now: float, commands: list[Command], hint_s: float = 0.0
-    ) -> None:
+    def _tell_link(self, told: Input, now: float, hint_s: float = 0.0) -> None:
         before = self.link
         if TABLE[before.state][told] == Move.MISUSE:
             state = State(before.state).name.lower()
@@ -337,77 +334,77 @@ class Client:
             self._poor_s = inf
         if after.state == _CONNECTING and before.state != _CONNECTING:
             self.connection = self._next_number()
-            commands.append(ev.Open(self.connection))
+            self._commands.append(ev.Open(self.connection))
         if after.carrier.transport != before.carrier.transport:
-            self._change_transport(now, commands)
+            self._change_transport(now)
         if told == Input.END:
             # That nothing polls any more is no return to WebSocket.
             if before.state != State.STOPPED:
-                commands.append(ev.Notify(Reason.GAVE_UP))
+                self._commands.append(ev.Notify(Reason.GAVE_UP))
         elif told != Input.STOP:
-            commands.extend(map(ev.Notify, _notices(before, after)))
+            self._commands.extend(map(ev.Notify, _notices(before, after)))
 
-    def _change_transport(self, now: float, commands: list[Command]) -> None:
+    def _change_transport(self, now: float) -> None:
         if self.link.transport == Transport.POLL:
             if self.link.state == _OPEN:
                 # What is in flight on the poor connection may yet be answered there.
                 self._poor_s = inf
             self.polling.begin(now)
             return
-        self._end_polling(commands)
+        self._end_polling()
 
-    def _end_polling(self, commands: list[Command]) -> None:
+    def _end_polling(self) -> None:
         if self.polling.connection:
-            commands.append(ev.Close(self.polling.connection))
+            self._commands.append(ev.Close(self.polling.connection))
         self.polling.end()
 
-    def _suspend(self, now: float, commands: list[Command], closed: bool = False) -> None:
+    def _suspend(self, now: float, closed: bool = False) -> None:
         """Make no attempt and no poll until there is a network and a session."""
         if self._busy and not closed:
-            commands.append(ev.Close(self.connection))
-        self._end_polling(commands)
-        self._tell_link(Input.SUSPEND, now, commands)
+            self._commands.append(ev.Close(self.connection))
+        self._end_polling()
+        self._tell_link(Input.SUSPEND, now)
 
-    def _resume(self, now: float, commands: list[Command]) -> None:
+    def _resume(self, now: float) -> None:
         if self._held(now):
             return
         if self.link.transport == Transport.POLL and self.polling.deadline_s == inf:
             self.polling.begin(now)
-        self._tell_link(Input.RESUME, now, commands)
+        self._tell_link(Input.RESUME, now)
 
-    def _session_over(self, now: float, commands: list[Command], closed: bool = False) -> None:
+    def _session_over(self, now: float, closed: bool = False) -> None:
         u = uniform(self.seed, self.number, Stream.SIGN_IN, self._sign_ins)
         self._sign_ins += 1
         if self.session.over(now, u):
-            commands.append(ev.Notify(Reason.SIGN_IN))
-        self._suspend(now, commands, closed)
+            self._commands.append(ev.Notify(Reason.SIGN_IN))
+        self._suspend(now, closed)
 
-    def _sign_in(self, now: float, commands: list[Command]) -> None:
+    def _sign_in(self, now: float) -> None:
         if now >= self.session.timeout_s:
-            commands.append(ev.Close(self.session.connection, Reason.TIMEOUT))
+            self._commands.append(ev.Close(self.session.connection, Reason.TIMEOUT))
             self.session.failed(now)
         if now >= self.session.due_s:
             connection = self._next_number()
             self.session.sent(now, connection, self.settings.connect_timeout_s)
-            commands.append(ev.SignIn(connection))
+            self._commands.append(ev.SignIn(connection))
 
-    def _beat(self, now: float, commands: list[Command]) -> None:
+    def _beat(self, now: float) -> None:
         if now >= self.heartbeat.timeout_s:
             self.monitor.missed += 1
             self.monitor.failed(now)
-            commands.append(ev.Close(self.connection, Reason.SILENT))
+            self._commands.append(ev.Close(self.connection, Reason.SILENT))
             if self._held(now):
-                self._suspend(now, commands, closed=True)
+                self._suspend(now, closed=True)
             else:
-                self._tell_link(Input.LOST, now, commands)
+                self._tell_link(Input.LOST, now)
         elif now >= self.heartbeat.due_s:
-            self._ping(now, commands)
+            self._ping(now)
 
-    def _ping(self, now: float, commands: list[Command]) -> None:
-        commands.append(ev.Ping(self.connection))
+    def _ping(self, now: float) -> None:
+        self._commands.append(ev.Ping(self.connection))
         self.heartbeat.ping(now)
 
-    def _weigh(self, now: float, commands: list[Command]) -> None:
+    def _weigh(self, now: float) -> None:
         """Let the quality of an open connection decide on the transport."""
         if self.link.state != _OPEN:
             return
@@ -415,13 +412,13 @@ class Client:
         poor = self.monitor.level <= fallback.when_quality
         if carrier.transport == _POLL:
             if poor and carrier.good_s < inf:
-                self._tell_link(Input.POOR, now, commands)
+                self._tell_link(Input.POOR, now)
             elif not poor and carrier.good_s == inf:
-                self._tell_link(Input.GOOD, now, commands)
+                self._tell_link(Input.GOOD, now)
             return
         self._poor_s = min(self._poor_s, now) if poor else inf
         if now >= self._poor_enough_s:
-            self._tell_link(Input.POOR, now, commands)
+            self._tell_link(Input.POOR, now)
 
     @property
     def _poor_enough_s(self) -> float:
@@ -430,13 +427,11 @@ class Client:
         dwelt_s = self.link.carrier.changed_s + fallback.dwell_s
         return max(self._poor_s + fallback.quality_for_s, dwelt_s)
 
-    def _answered(
-        self, event: ev.Received | ev.Posted, now: float, commands: list[Command]
-    ) -> None:
+    def _answered(self, event: ev.Received | ev.Posted, now: float) -> None:
         reason = event.reason
         # A limit without a hint still pauses, or it would be asked again every round trip.
         pause_s = event.hint_s or self.settings.backoff.base_s
-        entry = self.delivery.answered(event.message, reason, pause_s, event.version, now, commands)
+        entry = self.delivery.answered(event.message, reason, pause_s, event.version, now)
         if entry is None:
             if reason not in _ANSWERS:
                 self.polling.reachable = False
@@ -444,15 +439,15 @@ class Client:
         elif entry.connection == self.connection and entry.resends == 0:
             self.monitor.answered(now, now - entry.sent_s)
 
-    def _poll(self, now: float, commands: list[Command]) -> None:
+    def _poll(self, now: float) -> None:
         if now >= self.polling.timeout_s:
-            commands.append(ev.Close(self.polling.connection, Reason.TIMEOUT))
+            self._commands.append(ev.Close(self.polling.connection, Reason.TIMEOUT))
             self.polling.answered(now, False, 0.0)
         if now >= self.polling.due_s:
             self.polling.sent(now, self._next_number())
-            commands.append(ev.Poll(self.polling.connection, self.channels.seen()))
+            self._commands.append(ev.Poll(self.polling.connection, self.channels.seen()))
 
-    def _flush(self, now: float, commands: list[Command]) -> None:
+    def _flush(self, now: float) -> None:
         while self.available:
             polls = self.link.carrier.transport == _POLL
             connection = self._numbered + 1 if polls else self.connection
@@ -461,9 +456,9 @@ class Client:
                 return
             if polls:
                 self.delivery.posts[self._next_number()] = message.id
-                commands.append(ev.Post(connection, message))
+                self._commands.append(ev.Post(connection, message))
             else:
-                commands.append(ev.Transmit(connection, message))
+                self._commands.append(ev.Transmit(connection, message))
 
     def _next_deadline(self) -> float:
         link = self.link
@@ -502,7 +497,7 @@ def _notices(before: Any, after: Any) -> list[Reason]:
     return notices
 
 
-_TOLD: dict[type, Callable[[Client, Any, float, list[Command]], None]] = {
+_TOLD: dict[type, Callable[[Client, Any, float], None]] = {
     ev.Start: Client._start,
     ev.Stop: Client._stop,
     ev.Wake: Client._wake,

@@ -43,7 +43,8 @@ class Delivery:
 
     # fmt: off
     __slots__ = (
-        "outbox", "drafts", "posts", "dead_letters", "_rate", "_arrival_s", "_paused_until_s",
+        "outbox", "drafts", "posts", "dead_letters", "commands", "_rate", "_arrival_s",
+        "_paused_until_s",
     )
     # fmt: on
 
@@ -53,6 +54,8 @@ class Delivery:
         #: Unanswered posts: connection to message.
         self.posts: dict[int, int] = {}
         self.dead_letters: tuple[Message, ...] = ()
+        #: What is asked for; the client replaces the list before each event.
+        self.commands: list[Command] = []
         self._rate = rules.rate
         self._arrival_s = 0.0
         self._paused_until_s = 0.0
@@ -76,91 +79,83 @@ class Delivery:
 
     # --- from the application ------------------------------------------------------------
 
-    def send(self, message: Message, commands: list[Command]) -> None:
+    def send(self, message: Message) -> None:
         """Accept a message, or refuse it."""
         dropped = self.outbox.add(message)
         refused = bool(dropped) and dropped[-1][0] is message
         # An edit was saved when it was made.
         if not refused and message.base == NONE and self.outbox.persists(message):
-            commands.append(ev.Save(message))
+            self.commands.append(ev.Save(message))
         for each, reason in dropped:
-            self._drop(each, reason, commands, never_saved=refused and message.base == NONE)
+            self._drop(each, reason, never_saved=refused and message.base == NONE)
         if refused and dropped[-1][1] == Reason.QUOTA:
-            commands.append(ev.Notify(Reason.QUOTA))
+            self.commands.append(ev.Notify(Reason.QUOTA))
 
-    def edit(self, message: Message, now: float, commands: list[Command]) -> None:
+    def edit(self, message: Message, now: float) -> None:
         """Hold an edit until the typing pauses."""
         held, replaced = self.drafts.edit(message, now)
         if self.outbox.persists(held):
-            commands.append(ev.Save(held))
+            self.commands.append(ev.Save(held))
         if replaced is not None:
-            self._drop(replaced, Reason.COALESCED, commands)
+            self._drop(replaced, Reason.COALESCED)
 
-    def restore(self, message: Message, now: float, commands: list[Command]) -> None:
+    def restore(self, message: Message, now: float) -> None:
         """Take back what an earlier life saved."""
         if message.base == NONE:
             self.outbox.accept(message)
             return
         replaced = self.drafts.restored(message, now)
         if replaced is not None:
-            self._drop(replaced, Reason.COALESCED, commands)
+            self._drop(replaced, Reason.COALESCED)
 
     # --- from the server -----------------------------------------------------------------
 
     def answered(
-        self,
-        message: int,
-        reason: Reason,
-        pause_s: float,
-        version: int,
-        now: float,
-        commands: list[Command],
+        self, message: int, reason: Reason, pause_s: float, version: int, now: float
     ) -> Entry | None:
         """Take in the answer to a message; return its entry if it was the one awaited."""
         if reason in (Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT):
             entry = self.outbox.acknowledge(message)
             if entry is not None:
-                self._over(entry.message, reason, version, commands)
+                self._over(entry.message, reason, version)
             return entry
         self.outbox.give_back(message)
         if reason == Reason.LIMITED:
             self._paused_until_s = max(self._paused_until_s, now + pause_s)
         return None
 
-    def _over(
-        self, message: Message, reason: Reason, version: int, commands: list[Command]
-    ) -> None:
+    def _over(self, message: Message, reason: Reason, version: int) -> None:
         accepted = reason != Reason.CONFLICT
         if self.outbox.persists(message):
-            commands.append(ev.Forget(message))
+            self.commands.append(ev.Forget(message))
         if message.base != NONE:
             rebased = self.drafts.ended(message, version, accepted)
             if rebased is not None and self.outbox.persists(rebased):
-                commands.append(ev.Save(rebased))
+                self.commands.append(ev.Save(rebased))
         if not accepted:
-            commands.extend((ev.Drop(message, reason), ev.Notify(reason)))
+            self.commands.extend((ev.Drop(message, reason), ev.Notify(reason)))
 
     # --- time ----------------------------------------------------------------------------
 
-    def resend(self, now: float, commands: list[Command]) -> int:
+    def resend(self, now: float) -> int:
         """Queue again what waits for its acknowledgement for too long; return how many."""
         overdue = self.outbox.overdue(now)
         for message in overdue:
             connection = self.outbox.sent_on(message.id)
             if self.posts.pop(connection, None) is not None:
-                commands.append(ev.Close(connection, Reason.TIMEOUT))
+                self.commands.append(ev.Close(connection, Reason.TIMEOUT))
             if not self.outbox.resend(message.id):
                 self.dead_letters = (*self.dead_letters, message)[-DEAD_LETTERS_KEPT:]
-                self._drop(message, Reason.DEAD_LETTER, commands)
+                self._drop(message, Reason.DEAD_LETTER)
         return len(overdue)
 
-    def tidy(self, now: float, commands: list[Command]) -> None:
+    def tidy(self, now: float) -> None:
         """Let go of what is too old, and of edits that have been held for long enough."""
         if now >= self.drafts.deadline_s:
             for edit in self.drafts.leaving(now):
-                self.send(edit, commands)
+                self.send(edit)
         for message in self.outbox.expire(now):
-            self._drop(message, Reason.EXPIRED, commands)
+            self._drop(message, Reason.EXPIRED)
 
     def take(self, now: float, connection: int) -> Message | None:
         """Return the message that may leave now over a connection, if any."""
@@ -169,22 +164,16 @@ class Delivery:
         self._arrival_s = meters.take(self._arrival_s, now, self._rate)
         return self.outbox.send_next(now, connection)
 
-    def abandon_posts(self, commands: list[Command]) -> None:
+    def abandon_posts(self) -> None:
         """Give up every unanswered post; its message is queued again."""
         for connection, message in self.posts.items():
-            commands.append(ev.Close(connection))
+            self.commands.append(ev.Close(connection))
             self.outbox.give_back(message)
         self.posts.clear()
 
-    def _drop(
-        self,
-        message: Message,
-        reason: Reason,
-        commands: list[Command],
-        never_saved: bool = False,
-    ) -> None:
-        commands.append(ev.Drop(message, reason))
+    def _drop(self, message: Message, reason: Reason, never_saved: bool = False) -> None:
+        self.commands.append(ev.Drop(message, reason))
         if self.outbox.persists(message) and not never_saved:
-            commands.append(ev.Forget(message))
+            self.commands.append(ev.Forget(message))
         if message.base != NONE:
             self.drafts.ended(message, NONE, accepted=False)

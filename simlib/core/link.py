@@ -179,6 +179,43 @@ class Link(NamedTuple):
         return self.carrier.transport
 
 
+def changed(
+    link: Link,
+    state: int | None = None,
+    attempt: int | None = None,
+    failures: int | None = None,
+    delay_s: float | None = None,
+    deadline_s: float | None = None,
+    started_s: float | None = None,
+    opened_s: float | None = None,
+    guard: Guard | None = None,
+    carrier: Carrier | None = None,
+    budget: Budget | None = None,
+    hinted_s: float | None = None,
+    rationed: int | None = None,
+    draws: int | None = None,
+) -> Link:
+    """Return a link with some fields replaced: what `_replace` does, which numba does not know.
+
+    It compiles, since numba leaves away the branch of an argument that is not given.
+    """
+    return Link(
+        link.state if state is None else state,
+        link.attempt if attempt is None else attempt,
+        link.failures if failures is None else failures,
+        link.delay_s if delay_s is None else delay_s,
+        link.deadline_s if deadline_s is None else deadline_s,
+        link.started_s if started_s is None else started_s,
+        link.opened_s if opened_s is None else opened_s,
+        link.guard if guard is None else guard,
+        link.carrier if carrier is None else carrier,
+        link.budget if budget is None else budget,
+        link.hinted_s if hinted_s is None else hinted_s,
+        link.rationed if rationed is None else rationed,
+        link.draws if draws is None else draws,
+    )
+
+
 _FULL = Budget(0.0, 0.0)
 
 
@@ -234,38 +271,28 @@ def _connect(link: Link, now: float, rules: LinkRules) -> Link:
         else link.budget.attempt_s,
         take(link.budget.connect_s, now, rules.connect_budget),
     )
-    return Link(
+    return changed(
+        link,
         state=State.CONNECTING.value,
         attempt=0 if afresh else link.attempt,
         failures=0 if afresh else link.failures,
-        delay_s=link.delay_s,
         deadline_s=now + rules.connect_timeout_s,
         started_s=now,
-        opened_s=link.opened_s,
         guard=probing(link.guard),
-        carrier=link.carrier,
         budget=budget,
-        hinted_s=link.hinted_s,
         rationed=0,
-        draws=link.draws,
     )
 
 
 def _establish(link: Link, now: float, rules: LinkRules) -> Link:
-    return Link(
+    return changed(
+        link,
         state=State.OPEN.value,
-        attempt=link.attempt,
-        failures=link.failures,
-        delay_s=link.delay_s,
         deadline_s=inf,
-        started_s=link.started_s,
         opened_s=now,
         guard=succeeded(link.guard, rules.breaker),
         carrier=good_since(link.carrier, now),
-        budget=link.budget,
-        hinted_s=link.hinted_s,
         rationed=0,
-        draws=link.draws,
     )
 
 
@@ -275,20 +302,13 @@ def _settle(link: Link, now: float, rules: LinkRules) -> Link:
     stable = now >= stable_s
     carrier = settled(link.carrier, now, rules.fallback)
     deadline_s = return_s(carrier, rules.fallback)
-    return Link(
-        state=link.state,
+    return changed(
+        link,
         attempt=0 if stable else link.attempt,
         failures=0 if stable else link.failures,
-        delay_s=link.delay_s,
         deadline_s=deadline_s if stable else min(deadline_s, stable_s),
-        started_s=link.started_s,
-        opened_s=link.opened_s,
-        guard=link.guard,
         carrier=carrier,
-        budget=link.budget,
-        hinted_s=link.hinted_s,
         rationed=0,
-        draws=link.draws,
     )
 
 
@@ -309,20 +329,15 @@ def _retreat(
     if failures >= rules.backoff.max_attempts:
         # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
         dwelt_s = carrier.changed_s + rules.fallback.dwell_s if falls else inf
-        return Link(
+        return changed(
+            link,
             state=State.STOPPED.value,
             attempt=attempt,
             failures=failures,
-            delay_s=link.delay_s,
             deadline_s=dwelt_s,
-            started_s=link.started_s,
-            opened_s=link.opened_s,
             guard=guard,
             carrier=carrier,
-            budget=link.budget,
-            hinted_s=link.hinted_s,
             rationed=0,
-            draws=link.draws,
         )
     u = _draw(link, rules, seed, client)
     from_s = now
@@ -337,17 +352,15 @@ def _retreat(
     if refused:
         next_s = max(next_s, guard.until_s)
     budget_s = _budget_s(link, rules)
-    return Link(
+    return changed(
+        link,
         state=State.WAITING.value,
         attempt=attempt,
         failures=failures,
         delay_s=delay_s,
         deadline_s=max(next_s, budget_s),
-        started_s=link.started_s,
-        opened_s=link.opened_s,
         guard=guard,
         carrier=carrier,
-        budget=link.budget,
         hinted_s=hinted_s,
         rationed=1 if budget_s > next_s else 0,
         draws=link.draws + 1,
@@ -365,18 +378,10 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
     if link.guard.state == BreakerState.OPEN:
         soon_s = max(soon_s, link.guard.until_s)
     budget_s = _budget_s(link, rules)
-    return Link(
+    return changed(
+        link,
         state=State.WAITING.value,
-        attempt=link.attempt,
-        failures=link.failures,
-        delay_s=link.delay_s,
         deadline_s=min(link.deadline_s, max(soon_s, budget_s)),
-        started_s=link.started_s,
-        opened_s=link.opened_s,
-        guard=link.guard,
-        carrier=link.carrier,
-        budget=link.budget,
-        hinted_s=link.hinted_s,
         rationed=1 if budget_s > soon_s else 0,
         draws=link.draws + 1,
     )
@@ -399,36 +404,8 @@ def _budget_s(link: Link, rules: LinkRules) -> float:
 
 def _rest(link: Link, state: int, carrier: Carrier) -> Link:
     """Make no attempt until told to."""
-    return Link(
-        state=state,
-        attempt=link.attempt,
-        failures=link.failures,
-        delay_s=link.delay_s,
-        deadline_s=inf,
-        started_s=link.started_s,
-        opened_s=link.opened_s,
-        guard=link.guard,
-        carrier=carrier,
-        budget=link.budget,
-        hinted_s=link.hinted_s,
-        rationed=0,
-        draws=link.draws,
-    )
+    return changed(link, state=state, deadline_s=inf, carrier=carrier, rationed=0)
 
 
 def _carried(link: Link, carrier: Carrier, deadline_s: float) -> Link:
-    return Link(
-        state=link.state,
-        attempt=link.attempt,
-        failures=link.failures,
-        delay_s=link.delay_s,
-        deadline_s=deadline_s,
-        started_s=link.started_s,
-        opened_s=link.opened_s,
-        guard=link.guard,
-        carrier=carrier,
-        budget=link.budget,
-        hinted_s=link.hinted_s,
-        rationed=link.rationed,
-        draws=link.draws,
-    )
+    return changed(link, deadline_s=deadline_s, carrier=carrier)

@@ -137,6 +137,8 @@ class Server:
         self._slowness = 1.0
         #: When the server wants a `Wake`; inf: never.
         self.deadline = inf
+        #: What the event being handled asks for; `handle` begins a new list.
+        self._commands: list[ServerCommand] = []
 
     @property
     def connections(self) -> int:
@@ -145,17 +147,18 @@ class Server:
 
     def handle(self, event: ServerEvent, now: float) -> list[ServerCommand]:
         """Take in an event and return what to do about it."""
-        commands: list[ServerCommand] = []
-        _TOLD[type(event)](self, event, now, commands)
+        # One list for the whole step, so that no handler must hand it on.
+        commands = self._commands = []
+        _TOLD[type(event)](self, event, now)
         for handshake in self._handshakes.done(now):
-            self._admit(handshake, now, commands)
+            self._admit(handshake, now)
         for framed in self._messages.done(now):
-            self._process(framed, commands)
+            self._process(framed)
         for client, connection in self._sign_ins.done(now):
-            commands.append(ev.Grant(client, connection, self.settings.session_lifetime_s))
+            self._commands.append(ev.Grant(client, connection, self.settings.session_lifetime_s))
         while self._endings and self._endings[0][0] <= now:
             _, _, where, shut = heappop(self._endings)
-            self._look(where, shut, now, commands)
+            self._look(where, shut, now)
         self.deadline = min(
             self._handshakes.deadline_s,
             self._messages.deadline_s,
@@ -174,10 +177,10 @@ class Server:
 
     # --- handshakes and requests ---------------------------------------------------------
 
-    def _arrived(self, event: ev.Arrived, now: float, commands: list[ServerCommand]) -> None:
+    def _arrived(self, event: ev.Arrived, now: float) -> None:
         where = (event.client, event.connection)
         if not self._authorized(event.signed_in_s, now):
-            commands.append(ev.Refuse(*where, UNAUTHORIZED))
+            self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
             return
         taken = len(self._open) + len(self._waiting)
         if may_enter(
@@ -187,7 +190,7 @@ class Server:
             self._waiting[where] = event.signed_in_s
             self._scale(now)
             return
-        commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
+        self._commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
 
     def _handshake_s(self, where: _Where) -> tuple[float, float]:
         """Return the length of the work on a handshake, and of that after it."""
@@ -211,11 +214,11 @@ class Server:
             signed_in_s >= self._revoked_s and now < signed_in_s + lifetime_s
         )
 
-    def _admit(self, where: _Where, now: float, commands: list[ServerCommand]) -> None:
+    def _admit(self, where: _Where, now: float) -> None:
         if where not in self._waiting:
             return
         signed_in_s = self._open[where] = self._waiting.pop(where)
-        commands.append(ev.Admit(*where))
+        self._commands.append(ev.Admit(*where))
         if self.settings.session_lifetime_s < inf:
             over_s = signed_in_s + self.settings.session_lifetime_s
             self._end_at(over_s, ev.Shut(*where, SESSION_OVER))
@@ -226,44 +229,44 @@ class Server:
             if now < shun.until_s and where[0] in shun.clients:
                 self._end_at(now, ev.Shut(*where, shun.code, shun.hint_s))
 
-    def _requested(self, event: ev.Requested, now: float, commands: list[ServerCommand]) -> None:
+    def _requested(self, event: ev.Requested, now: float) -> None:
         where = (event.client, event.connection)
         if event.signs_in:
             length_s = self.settings.sign_in_service_s * self._slowness
             self._sign_ins.arrive(where, now, length_s)
         elif not self._authorized(event.signed_in_s, now):
-            commands.append(ev.Refuse(*where, UNAUTHORIZED))
+            self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
         elif event.post is not None:
-            self._take(event.post, now, commands)
+            self._take(event.post, now)
         else:
             pushes = (
                 push
                 for channel, version in event.channels
                 for push in self._behind(where, channel, version, whole=True)
             )
-            commands.append(ev.Served(*where, tuple(pushes)))
+            self._commands.append(ev.Served(*where, tuple(pushes)))
 
     # --- messages ------------------------------------------------------------------------
 
-    def _framed(self, event: ev.Framed, now: float, commands: list[ServerCommand]) -> None:
+    def _framed(self, event: ev.Framed, now: float) -> None:
         # What was on its way to a connection that the server has ended is not read any more.
         if (event.client, event.connection) in self._open:
             self._sign_of_life(event, now)
-            self._take(event, now, commands)
+            self._take(event, now)
 
-    def _take(self, event: ev.Framed, now: float, commands: list[ServerCommand]) -> None:
+    def _take(self, event: ev.Framed, now: float) -> None:
         arrival_s = self._arrivals_s.get(event.client, 0.0)
         ready_s = meters.ready_s(arrival_s, self.settings.rate)
         if now < ready_s:
             wait_s = ready_s - now
-            commands.append(
+            self._commands.append(
                 ev.Answer(event.client, event.connection, event.message, Reason.LIMITED, wait_s)
             )
             return
         self._arrivals_s[event.client] = meters.take(arrival_s, now, self.settings.rate)
         self._messages.arrive(event, now, self.settings.message_service_s * self._slowness)
 
-    def _process(self, framed: ev.Framed, commands: list[ServerCommand]) -> None:
+    def _process(self, framed: ev.Framed) -> None:
         feed = self._feeds.setdefault(framed.key, Feed()) if framed.key != NONE else None
         seen = self._seen.setdefault(framed.client, Seen())
         reason, version = Reason.ACCEPTED, NONE
@@ -280,15 +283,15 @@ class Server:
             version = max(feed.newest, framed.base) + 1
             feed.publish(version, self.settings.history)
         answered = version if framed.base != NONE else NONE
-        commands.append(
+        self._commands.append(
             ev.Answer(framed.client, framed.connection, framed.message, reason, version=answered)
         )
         if feed is not None and reason == Reason.ACCEPTED:
-            commands.extend(ev.Push(*each, framed.key, version) for each in feed.followers)
+            self._commands.extend(ev.Push(*each, framed.key, version) for each in feed.followers)
 
     # --- channels ------------------------------------------------------------------------
 
-    def _subscribed(self, event: ev.Subscribed, now: float, commands: list[ServerCommand]) -> None:
+    def _subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._sign_of_life(event, now)
         where = (event.client, event.connection)
         if where not in self._open:
@@ -299,14 +302,14 @@ class Server:
             return
         followed.add(event.channel)
         self._feeds.setdefault(event.channel, Feed()).followers[where] = None
-        commands.extend(self._behind(where, event.channel, event.version, whole=False))
+        self._commands.extend(self._behind(where, event.channel, event.version, whole=False))
 
-    def _fetched(self, event: ev.Fetched, now: float, commands: list[ServerCommand]) -> None:
+    def _fetched(self, event: ev.Fetched, now: float) -> None:
         self._sign_of_life(event, now)
         feed = self._feeds.get(event.channel)
         if feed is not None and feed.newest:
             where = (event.client, event.connection)
-            commands.append(ev.Push(*where, event.channel, feed.newest, Reason.SNAPSHOT))
+            self._commands.append(ev.Push(*where, event.channel, feed.newest, Reason.SNAPSHOT))
 
     def _behind(self, where: _Where, channel: int, version: int, whole: bool) -> list[ev.Push]:
         """Return what brings a follower up to date: each update, or if that is not kept, the last.
@@ -323,7 +326,7 @@ class Server:
 
     # --- ends ----------------------------------------------------------------------------
 
-    def _ended(self, event: ev.Ended, now: float, commands: list[ServerCommand]) -> None:
+    def _ended(self, event: ev.Ended, now: float) -> None:
         self._let_go((event.client, event.connection))
 
     def _let_go(self, where: _Where) -> None:
@@ -336,7 +339,7 @@ class Server:
             if not feed.followers and not feed.newest:
                 del self._feeds[channel]
 
-    def _heard(self, event: ev.Heard, now: float, commands: list[ServerCommand]) -> None:
+    def _heard(self, event: ev.Heard, now: float) -> None:
         self._sign_of_life(event, now)
 
     def _sign_of_life(self, event: Any, now: float) -> None:
@@ -352,9 +355,7 @@ class Server:
         silent_s = heard_s + self.settings.silence_timeout_s
         heappush(self._endings, (silent_s, next(self._numbers), where, None))
 
-    def _look(
-        self, where: _Where, shut: ev.Shut | None, now: float, commands: list[ServerCommand]
-    ) -> None:
+    def _look(self, where: _Where, shut: ev.Shut | None, now: float) -> None:
         """End a connection whose time has come, or look again later if it gave a sign of life."""
         if where not in self._open:
             return
@@ -364,11 +365,11 @@ class Server:
                 return
             shut = ev.Shut(*where, GOING_AWAY)
         self._let_go(where)
-        commands.append(shut)
+        self._commands.append(shut)
 
     # --- the operator --------------------------------------------------------------------
 
-    def _revoke(self, _: ev.Revoke, now: float, commands: list[ServerCommand]) -> None:
+    def _revoke(self, _: ev.Revoke, now: float) -> None:
         if self.settings.session_lifetime_s == inf:
             return
         self._revoked_s = now
@@ -376,7 +377,7 @@ class Server:
             if signed_in_s < now:
                 self._end_at(now, ev.Shut(*where, SESSION_OVER))
 
-    def _shun(self, event: ev.Shun, now: float, commands: list[ServerCommand]) -> None:
+    def _shun(self, event: ev.Shun, now: float) -> None:
         self._shuns = [shun for shun in self._shuns if now < shun.until_s]
         if now < event.until_s:
             self._shuns.append(event)
@@ -384,20 +385,20 @@ class Server:
             if where[0] in event.clients:
                 self._end_at(now, ev.Shut(*where, event.code, event.hint_s))
 
-    def _drain(self, event: ev.Drain, now: float, commands: list[ServerCommand]) -> None:
+    def _drain(self, event: ev.Drain, now: float) -> None:
         leaving = sorted(where for where in self._open if where[0] in event.clients)
         for i, where in enumerate(leaving, 1):
             time_s = now + (event.until_s - now) * i / len(leaving)
             self._end_at(time_s, ev.Shut(*where, event.code, event.hint_s))
 
-    def _slow(self, event: ev.Slow, now: float, commands: list[ServerCommand]) -> None:
+    def _slow(self, event: ev.Slow, now: float) -> None:
         self._slowness = event.factor
 
-    def _woken(self, event: ev.Wake, now: float, commands: list[ServerCommand]) -> None:
+    def _woken(self, event: ev.Wake, now: float) -> None:
         """Do nothing: what is done by now is handed out after every event."""
 
 
-_TOLD: dict[type, Callable[[Server, Any, float, list[ServerCommand]], None]] = {
+_TOLD: dict[type, Callable[[Server, Any, float], None]] = {
     ev.Arrived: Server._arrived,
     ev.Framed: Server._framed,
     ev.Requested: Server._requested,

@@ -135,7 +135,7 @@ def heard(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
     data = _object(text)
     if "channel" in data:
         return _pushed(data, connection)
-    return ev.Received(connection, *answer_of(text))
+    return ev.Received(connection, *_answer(data))
 
 
 def echoed(text: str | bytes, connection: int) -> ev.Received:
@@ -145,7 +145,10 @@ def echoed(text: str | bytes, connection: int) -> ev.Received:
 
 def answer_of(text: str | bytes) -> tuple[int, Reason, float, int]:
     """Return message number, reason, hint in seconds, and version of an answer."""
-    data = _object(text)
+    return _answer(_object(text))
+
+
+def _answer(data: dict[str, Any]) -> tuple[int, Reason, float, int]:
     reason = Reason.__members__.get(str(data.get("answer")).upper())
     if reason not in ANSWERS:
         raise EngineError("an answer is none of accepted, duplicate, limited, conflict")
