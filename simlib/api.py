@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 from simlib.core.rules import nearest
 from simlib.scenario.scenario import Scenario
-from simlib.support.arguments import check_arguments
+from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ ENGINES = {
 }
 
 
+@accept_old_name("cluster", "scheduler")
 @check_arguments
 def run(
     scenario: Scenario,
@@ -35,7 +36,7 @@ def run(
     target: Target | None = None,
     watch: Sequence[int] = (),
     partition: str | None = None,
-    cluster: Any = None,
+    scheduler: Any = None,
 ) -> Trace:
     """Play a scenario once and return its trace.
 
@@ -58,7 +59,7 @@ def run(
         fleet only: clients whose rows are kept beside the counts of all.
     partition : {"gateway"}, optional
         fleet only: play each gateway's clients as a Dask task. The result is the same.
-    cluster : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         With a partition: the address of a Dask scheduler, or a client that is connected to one; by
         default this machine's processors.
 
@@ -85,24 +86,25 @@ def run(
         raise SettingsError("on", on, "must be live to connect to a target or to keep a store")
     if partition is not None and on != "fleet":
         raise SettingsError("on", on, "must be fleet to be played in parts")
-    if cluster is not None and partition is None:
-        raise SettingsError("cluster", cluster, 'needs partition="gateway"')
+    if scheduler is not None and partition is None:
+        raise SettingsError("scheduler", scheduler, 'needs partition="gateway"')
     if watch and on != "fleet":
         raise SettingsError("on", on, "keeps the rows of all clients: watch is for the fleet")
     more: dict[str, Any] = {} if target is None else {"target": target}
     if watch:
         more["watch"] = watch
     if partition is not None:
-        more |= {"partition": partition, "cluster": cluster}
+        more |= {"partition": partition, "scheduler": scheduler}
     trace: Trace = engine(on).play(scenario, label, processes, progress, **more)
     return trace
 
 
+@accept_old_name("cluster", "scheduler")
 @check_arguments
 def run_many(
     scenarios: Sequence[Scenario],
     *,
-    cluster: Any = None,
+    scheduler: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> list[Trace]:
     """Play scenarios on the fleet, on several processors or machines, and return their traces.
@@ -113,7 +115,7 @@ def run_many(
     ----------
     scenarios : sequence of Scenario
         What to play, such as one scenario under several seeds.
-    cluster : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         The address of a Dask scheduler, or a client that is connected to one; by default this
         machine's processors.
     progress : callable, optional
@@ -125,7 +127,7 @@ def run_many(
     >>> storm = sl.Scenario(clients=1000, faults=[sl.Fault("reset", start_s=5)])
     >>> traces = sl.run_many([storm.replace(seed=seed) for seed in range(8)])  # doctest: +SKIP
     """
-    traces: list[Trace] = engine("fleet").play_many(scenarios, "", progress, "gateway", cluster)
+    traces: list[Trace] = engine("fleet").play_many(scenarios, "", progress, "gateway", scheduler)
     return traces
 
 

@@ -55,7 +55,9 @@ def commands() -> list[str]:
     )
     typed = [line.removeprefix("$ simlib ") for line in lines if line.startswith("$ simlib ")]
     # A cluster of one's own: tests/experiments/test_pool.py plays on one.
-    return [shlex.join(shlex.split(each, comments=True)) for each in typed if "--dask" not in each]
+    return [
+        shlex.join(shlex.split(each, comments=True)) for each in typed if "--scheduler" not in each
+    ]
 
 
 def marks(command: str) -> list[pytest.MarkDecorator]:

@@ -118,26 +118,42 @@ with_quick_engine = click.option(
 )
 
 
+def with_scheduler(old: str, help_text: str) -> Callable[[Callable[..., None]], Any]:
+    """Add --scheduler, and its old name, which warns and ends with the next version."""
+
+    def decorate(command: Callable[..., None]) -> Any:
+        @wraps(command)
+        def merge(*given: Any, scheduler: str | None, **others: Any) -> None:
+            address = others.pop(old)
+            if address is not None:
+                click.echo(
+                    f"--{old} is now --scheduler; the old name ends with the next version", err=True
+                )
+            command(*given, scheduler=scheduler or address, **others)
+
+        option: Any = click.option("--scheduler", metavar="ADDRESS", help=help_text)
+        return option(click.option(f"--{old}", hidden=True)(merge))
+
+    return decorate
+
+
 def with_workers(command: Callable[..., None]) -> Any:
-    """Add the options that say where runs are played, and give the command workers or a client."""
+    """Add the options that say where runs are played: processes here, or a Dask scheduler."""
 
     @wraps(command)
-    def with_place(*given: Any, workers: int | None, dask: str | None, **others: Any) -> None:
-        if workers is not None and dask is not None:
-            rule = "is for this machine: leave it out with --dask"
+    def check_place(*given: Any, workers: int | None, scheduler: str | None, **others: Any) -> None:
+        if workers is not None and scheduler is not None:
+            rule = "is for this machine: leave it out with --scheduler"
             raise SettingsError("--workers", workers, rule)
-        command(*given, workers=workers, client=dask, **others)
+        command(*given, workers=workers, scheduler=scheduler, **others)
 
-    decorated: Any = with_place
-    for option in reversed(_WHERE_TO_PLAY):
-        decorated = option(decorated)
-    return decorated
+    workers_option: Any = click.option(
+        "--workers", type=int, help="Processes; by default one per processor."
+    )
+    place = with_scheduler("dask", "Play on the cluster of this Dask scheduler.")
+    return workers_option(place(check_place))
 
 
-_WHERE_TO_PLAY = (
-    click.option("--workers", type=int, help="Processes; by default one per processor."),
-    click.option("--dask", metavar="ADDRESS", help="Play on the cluster of this Dask scheduler."),
-)
 with_out = click.option("--out", type=click.Path(path_type=Path), help="Folder for the results.")
 with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 

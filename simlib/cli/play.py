@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.cli.given import shipped_scenarios
-from simlib.cli.group import DISAGREED, examples, main, plays, with_engine, with_json, with_out
+from simlib.cli.group import (
+    DISAGREED,
+    examples,
+    main,
+    plays,
+    with_engine,
+    with_json,
+    with_out,
+    with_scheduler,
+)
 from simlib.cli.results import (
     check_writable,
     default_out,
@@ -56,7 +65,7 @@ if TYPE_CHECKING:
     metavar="[gateway]",
     help="fleet: play each gateway as a Dask task, on this machine's processors.",
 )
-@click.option("--cluster", metavar="ADDRESS", help="With --partition: of a Dask scheduler.")
+@with_scheduler("cluster", "With --partition: the address of a Dask scheduler.")
 @with_out
 @with_json
 def run(
@@ -67,7 +76,7 @@ def run(
     allow_host: str,
     store: Path | None,
     partition: str | None,
-    cluster: str | None,
+    scheduler: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -79,7 +88,7 @@ def run(
         from simlib.engines.live.target import Target
 
         target = Target(url, codec, allow_host, store)
-    trace = played(scenario, on, out, target=target, partition=partition, cluster=cluster)
+    trace = played(scenario, on, out, target=target, partition=partition, scheduler=scheduler)
     if out is not None:
         save_run(trace, out)
     if as_json:

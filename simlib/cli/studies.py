@@ -46,7 +46,7 @@ _DRAWN = 2
     epilog=examples(
         "sweep reconnect_storm --grid client.backoff.cap_s=5,30,120 --replications 30",
         "sweep fleet_storm --on fleet --grid client=preset:phoenix,preset:aws-full --workers 2",
-        "sweep fleet_storm --on fleet --grid clients=1000,10000 --dask tcp://127.0.0.1:8786",
+        "sweep fleet_storm --on fleet --grid clients=1000,10000 --scheduler tcp://127.0.0.1:8786",
     ),
 )
 @plays
@@ -69,7 +69,7 @@ def sweep(
     replications: int,
     on: str,
     workers: int | None,
-    client: str | None,
+    scheduler: str | None,
     metrics: Sequence[str],
     out: Path | None,
     as_json: bool,
@@ -93,7 +93,7 @@ def sweep(
             replications,
             on=on,
             workers=workers,
-            client=client,
+            scheduler=scheduler,
             folder=folder,
             progress=progress,
         )
@@ -162,7 +162,7 @@ def sensitivity(
     replications: int,
     on: str | None,
     workers: int | None,
-    client: str | None,
+    scheduler: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -186,7 +186,7 @@ def sensitivity(
             replications=replications,
             on=on,
             workers=workers,
-            client=client,
+            scheduler=scheduler,
             folder=folder,
             progress=progress,
         )

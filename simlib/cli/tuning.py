@@ -91,7 +91,7 @@ def tune(
     sampler: str,
     on: str | None,
     workers: int | None,
-    client: str | None,
+    scheduler: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -128,7 +128,7 @@ def tune(
             on=on,
             sampler=sampler,
             workers=workers,
-            client=client,
+            scheduler=scheduler,
             folder=folder,
             progress=progress,
         )

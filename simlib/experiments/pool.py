@@ -61,14 +61,14 @@ def check_workers(workers: int) -> None:
 
 
 @contextmanager
-def working(workers: int | None = None, cluster: Any = None) -> Iterator[Outcomes]:
+def working(workers: int | None = None, scheduler: Any = None) -> Iterator[Outcomes]:
     """Give what plays tasks, given a function and its arguments; end what it began.
 
     Parameters
     ----------
     workers : int, optional
         So many processes of this machine; 1: this one. By default one per processor.
-    cluster : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         The address of a Dask scheduler, or a client that is connected to one, instead. The
         function must be importable by its name where the workers are.
 
@@ -81,10 +81,10 @@ def working(workers: int | None = None, cluster: Any = None) -> Iterator[Outcome
     if workers is not None:
         check_workers(workers)
     count = workers or os.cpu_count() or 1
-    if cluster is not None:
+    if scheduler is not None:
         from simlib.engines.fleet.cluster import connected
 
-        with connected(cluster) as client:
+        with connected(scheduler) as client:
             yield partial(_on_cluster, client)
     elif count == 1:
         yield _here

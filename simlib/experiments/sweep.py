@@ -19,7 +19,7 @@ from simlib.experiments.run_cache import Cell, keeping, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.metrics import check_metric
 from simlib.scenario.scenario import Scenario
-from simlib.support.arguments import check_arguments
+from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
 from simlib.support.progress import Progress, shown
 
@@ -105,6 +105,7 @@ class Sweep:
         return "\n".join(filter(None, [head, failed, self.note]))
 
 
+@accept_old_name("client", "scheduler")
 @check_arguments
 def sweep(
     scenario: Scenario,
@@ -113,7 +114,7 @@ def sweep(
     *,
     on: str = "sim",
     workers: int | None = None,
-    client: Any = None,
+    scheduler: Any = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Sweep:
@@ -134,7 +135,7 @@ def sweep(
         The engine.
     workers : int, optional
         So many processes; by default one per processor, 1: this one alone.
-    client : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         A Dask scheduler's address, or a client connected to one, instead.
     folder : path, optional
         Where finished runs are kept: a sweep that was killed goes on, and the table is written.
@@ -161,7 +162,7 @@ def sweep(
     combinations, cells = _cells(scenario, grid, replications, on)
     with (
         keeping(folder) as store,
-        working(workers, client) as outcomes,
+        working(workers, scheduler) as outcomes,
         shown(progress, "playing") as moved,
     ):
         rows, failures, resumed = play_cells(cells, outcomes, store, moved)

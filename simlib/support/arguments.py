@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache, wraps
 from numbers import Integral, Real
@@ -48,6 +49,36 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return checked
+
+
+def accept_old_name(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Have a function take an argument by its old name as well, with a DeprecationWarning.
+
+    Examples
+    --------
+    >>> @accept_old_name("times", "n")
+    ... def repeat(word: str, n: int) -> str:
+    ...     return word * n
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", DeprecationWarning)
+    ...     repeat("ab", times=2)
+    'abab'
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def rename(*args: P.args, **kwargs: P.kwargs) -> R:
+            if old in kwargs:
+                note = f"{function.__name__}: {old}= is now {new}=; the old name ends with the next"
+                warnings.warn(f"{note} version", DeprecationWarning, stacklevel=2)
+                if new in kwargs:
+                    raise SettingsError(old, kwargs[old], f"is the old name of {new}: leave it out")
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return rename
+
+    return decorate
 
 
 def _check(name: str, value: Any, annotation: str) -> None:

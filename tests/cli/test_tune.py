@@ -128,7 +128,7 @@ def told(file):
         (("--constraint", "peak"), "must be as"),
         (("--trials", "0"), "trials = 0: must be a whole number, from 1"),
         (("--alone", "--also", "storm.toml"), "is not for --alone"),
-        (("--workers", "1", "--dask", "x"), "leave it out with --dask"),
+        (("--workers", "1", "--scheduler", "x"), "leave it out with --scheduler"),
         (("--on", "live"), 'on = "live": must be sim or fleet'),
         (("--set", "faults=[]"), "must have a fault that interrupts"),
     ],

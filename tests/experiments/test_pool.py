@@ -113,7 +113,7 @@ def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
             n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as local,
         dask.Client(local) as client,
-        working(cluster=client) as outcomes,
+        working(scheduler=client) as outcomes,
     ):
         tasks = [(i, tmp_path, kills if i == 20 else 0) for i in range(48)]
         found = {each.index: each for each in outcomes(begun, tasks)}

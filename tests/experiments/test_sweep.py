@@ -173,7 +173,7 @@ def test_a_cluster_gives_the_same_table_though_a_worker_is_killed_in_the_middle(
 
     with Client(cluster.address, timeout=LIMIT_S) as client:
         client.wait_for_workers(2, timeout=LIMIT_S)
-        found = sl.sweep(BASE, GRID, 16, client=client, progress=progress)
+        found = sl.sweep(BASE, GRID, 16, scheduler=client, progress=progress)
     assert (1, 0) == (len(killed), len(found.failures))
     alone = sl.sweep(BASE, GRID, 16, workers=1)
     pd.testing.assert_frame_equal(alone.table, found.table, check_exact=True)
@@ -183,13 +183,13 @@ def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("simlib.engines.fleet.cluster._PATIENCE_S", 0.3)
     with pytest.raises(sl.SimlibError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
-        sl.sweep(BASE, GRID, 1, client="tcp://127.0.0.1:1")
+        sl.sweep(BASE, GRID, 1, scheduler="tcp://127.0.0.1:1")
 
 
 def test_a_scheduler_without_workers_is_said(cluster, monkeypatch):
     monkeypatch.setattr("simlib.engines.fleet.cluster._PATIENCE_S", 1.0)
     with pytest.raises(sl.SimlibError, match=rf"at {cluster.address} has no workers: start some"):
-        sl.sweep(BASE, GRID, 1, client=cluster.address)
+        sl.sweep(BASE, GRID, 1, scheduler=cluster.address)
 
 
 def test_a_worker_with_another_simlib_is_refused(cluster, tmp_path):
@@ -198,7 +198,7 @@ def test_a_worker_with_another_simlib_is_refused(cluster, tmp_path):
         file.write("# another one\n")
     cluster.worker(other.parent)
     with pytest.raises(sl.SimlibError, match="has another simlib, which may give other numbers"):
-        sl.sweep(BASE, GRID, 1, client=cluster.address)
+        sl.sweep(BASE, GRID, 1, scheduler=cluster.address)
 
 
 # --- the command --------------------------------------------------------------------------
@@ -264,13 +264,32 @@ def _finished(file):
         base.close()
 
 
+def test_a_scheduler_is_taken_by_its_old_name_with_a_warning(monkeypatch):
+    monkeypatch.setattr("simlib.engines.fleet.cluster._PATIENCE_S", 0.3)
+    with (
+        pytest.warns(DeprecationWarning, match="sweep: client= is now scheduler="),
+        pytest.raises(sl.SimlibError, match="no Dask scheduler answers"),
+    ):
+        sl.sweep(BASE, GRID, 1, client="tcp://127.0.0.1:1")
+
+
+def test_a_scheduler_is_taken_by_its_old_option_with_a_line_on_stderr(here, monkeypatch):
+    monkeypatch.setattr("simlib.engines.fleet.cluster._PATIENCE_S", 0.3)
+    result = simlib("sweep", "small.toml", "--grid", "clients=1", "--dask", "tcp://127.0.0.1:1")
+    assert "--dask is now --scheduler" in result.stderr
+    assert "no Dask scheduler answers" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--grid", "clients"), '--grid = "clients": must be KEY=V1,V2'),
         ((), "grid = {}: must name a setting"),
         (("--grid", "clients=1", "--metric", "speed"), '--metric = "speed": is no metric'),
-        (("--grid", "clients=1", "--workers", "1", "--dask", "x"), "leave it out with --dask"),
+        (
+            ("--grid", "clients=1", "--workers", "1", "--scheduler", "x"),
+            "leave it out with --scheduler",
+        ),
     ],
 )
 def test_a_bad_command_is_refused(here, arguments, said):

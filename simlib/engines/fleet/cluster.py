@@ -35,7 +35,7 @@ def play_part(scenario: Scenario, gateway: int) -> Tally:
 
 def play_parts(
     parts: Sequence[tuple[Scenario, int]],
-    cluster: Any = None,
+    scheduler: Any = None,
     progress: Callable[[float], None] | None = None,
 ) -> list[Tally]:
     """Play parts as Dask tasks and return their counts, in the order given.
@@ -44,7 +44,7 @@ def play_parts(
     ----------
     parts : sequence of (Scenario, int)
         Scenarios and gateways.
-    cluster : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         The address of a scheduler, such as tcp://127.0.0.1:8786, or a client that is connected to
         one. By default a cluster of this machine's processors, which ends with the last part.
     progress : callable, optional
@@ -55,7 +55,7 @@ def play_parts(
     EngineError
         If Dask is not installed, no scheduler answers, or a part kills its workers.
     """
-    with connected(cluster, len(parts)) as client:
+    with connected(scheduler, len(parts)) as client:
         futures = [client.submit(play_part, *part, pure=False) for part in parts]
         try:
             return _gathered(futures, progress)
@@ -77,10 +77,11 @@ def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> l
 
 
 @contextmanager
-def connected(cluster: Any, parts: int = 1) -> Iterator[Any]:
+def connected(scheduler: Any, parts: int = 1) -> Iterator[Any]:
     """Give a client: the one given, or one of its own, which is closed with all that it began.
 
-    Without a cluster there is one of this machine, with a worker per processor, for so many parts.
+    Without a scheduler there is a cluster of this machine, with a worker per processor, for so
+    many parts.
 
     Raises
     ------
@@ -88,10 +89,10 @@ def connected(cluster: Any, parts: int = 1) -> Iterator[Any]:
         If no scheduler answers, it has no workers, or theirs is another simlib.
     """
     dask = distributed()
-    if isinstance(cluster, dask.Client):
-        _check_workers(cluster)
-        yield cluster
-    elif cluster is None:
+    if isinstance(scheduler, dask.Client):
+        _check_workers(scheduler)
+        yield scheduler
+    elif scheduler is None:
         workers = min(parts, os.cpu_count() or 1)
         with (
             # Any port: the usual one may be taken, by another cluster of this machine.
@@ -105,7 +106,7 @@ def connected(cluster: Any, parts: int = 1) -> Iterator[Any]:
         ):
             yield client
     else:
-        with _client_of(str(cluster)) as client:
+        with _client_of(str(scheduler)) as client:
             _check_workers(client)
             yield client
 

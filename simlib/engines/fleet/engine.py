@@ -31,7 +31,7 @@ def play(
     processes: Sequence[Process] = (),
     progress: Progress | None = None,
     partition: str | None = None,
-    cluster: Any = None,
+    scheduler: Any = None,
     watch: Sequence[int] = (),
 ) -> Trace:
     """Play a scenario with compiled code, one gateway after the other; see `simlib.api`."""
@@ -40,7 +40,7 @@ def play(
     if partition is not None:
         if watch:
             raise SettingsError("watch", tuple(watch), "is not for parts: leave out partition")
-        return play_many([scenario], label, progress, partition, cluster)[0]
+        return play_many([scenario], label, progress, partition, scheduler)[0]
     _check(scenario)
     watched.check(scenario, watch)
     trace = Trace("fleet", scenario, label, watched=tuple(watch))
@@ -72,7 +72,7 @@ def play_many(
     label: str = "",
     progress: Progress | None = None,
     partition: str | None = "gateway",
-    cluster: Any = None,
+    scheduler: Any = None,
 ) -> list[Trace]:
     """Play scenarios as Dask tasks, a task for each gateway; see `simlib.run_many`."""
     if partition != "gateway":
@@ -82,7 +82,7 @@ def play_many(
     # Compiled once, here: the workers read what is kept.
     kernel()
     parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
-    tallies = iter(play_parts(parts, cluster, progress))
+    tallies = iter(play_parts(parts, scheduler, progress))
     traces = []
     for scenario in scenarios:
         merged = Tally.merged([next(tallies) for _ in range(_gateways(scenario))])

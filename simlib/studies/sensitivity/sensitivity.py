@@ -26,7 +26,7 @@ from simlib.metrics.metrics import OF_MESSAGES, check_metric
 from simlib.scenario.scenario import Scenario
 from simlib.studies.sensitivity.design_points import Points, check_corners, points
 from simlib.studies.sensitivity.sobol import check_samples, indices, varies
-from simlib.support.arguments import check_arguments
+from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
 from simlib.support.progress import Progress, shown
 from simlib.trace.disruptions import interrupting
@@ -131,6 +131,7 @@ class Sensitivity:
         return f"<p><b>{self.headline}</b></p>{table}<p>{self.note}</p>"
 
 
+@accept_old_name("client", "scheduler")
 @check_arguments
 def sensitivity(
     scenario: Scenario,
@@ -141,7 +142,7 @@ def sensitivity(
     replications: int = 3,
     on: str | None = None,
     workers: int | None = None,
-    client: Any = None,
+    scheduler: Any = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Sensitivity:
@@ -178,7 +179,7 @@ def sensitivity(
         The engine; by default the fleet if it can play all points, and sim otherwise.
     workers : int, optional
         So many processes; by default one per processor, 1: this one alone.
-    client : str or distributed.Client, optional
+    scheduler : str or distributed.Client, optional
         A Dask scheduler's address, or a client connected to one, instead.
     folder : path, optional
         Where finished runs are kept, so that what was killed goes on; and the points are written.
@@ -220,7 +221,7 @@ def sensitivity(
     cells = [Cell(one.replace(seed=seed), engine) for one in design.scenarios for seed in luck]
     with (
         keeping(folder) as store,
-        working(workers, client) as outcomes,
+        working(workers, scheduler) as outcomes,
         shown(progress, "playing") as moved,
     ):
         rows, failures, resumed = _played(cells, metrics, outcomes, store, moved)

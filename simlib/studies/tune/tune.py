@@ -36,7 +36,7 @@ from simlib.studies.tune.ranking import losses
 from simlib.studies.tune.result import Tuning
 from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.variants import ensemble
-from simlib.support.arguments import check_arguments
+from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import code_digest
 from simlib.support.progress import Progress, shown
 
@@ -65,6 +65,7 @@ class Tried:
     outcome: str
 
 
+@accept_old_name("client", "scheduler")
 @check_arguments
 def tune(
     scenario: Scenario | Sequence[Scenario],
@@ -77,7 +78,7 @@ def tune(
     on: str | None = None,
     sampler: str = "tpe",
     workers: int | None = None,
-    client: Any = None,
+    scheduler: Any = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Tuning:
@@ -117,7 +118,7 @@ def tune(
         The engine; by default the fleet, where it can play all scenarios.
     sampler : {"tpe", "nsga2", "random"}
         Optuna's sampler.
-    workers, client : optional
+    workers, scheduler : optional
         So many processes, by default one per processor; or a Dask scheduler's address, or a client
         connected to one.
     folder : path, optional
@@ -148,7 +149,7 @@ def tune(
     _TRIALS.checked("trials", trials)
     with (
         keeping(folder) as store,
-        working(workers, client) as outcomes,
+        working(workers, scheduler) as outcomes,
         shown(progress, "tuning") as move,
         kept_trials(
             None if folder is None else Path(folder) / "trials.sqlite",

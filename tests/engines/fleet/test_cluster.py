@@ -43,7 +43,7 @@ def same(one, other):
 def test_gateways_as_tasks_count_the_same_to_the_bit(cluster):
     told = []
     alone = sl.run(STORM, on="fleet")
-    parts = sl.run(STORM, on="fleet", partition="gateway", cluster=cluster, progress=told.append)
+    parts = sl.run(STORM, on="fleet", partition="gateway", scheduler=cluster, progress=told.append)
     assert same(alone, parts)
     assert [pytest.approx(k / 3) for k in (1, 2, 3)] == told
 
@@ -51,7 +51,7 @@ def test_gateways_as_tasks_count_the_same_to_the_bit(cluster):
 def test_replications_as_tasks_are_the_runs_themselves(cluster):
     scenarios = [STORM.replace(seed=seed) for seed in (1, 2)]
     with distributed.Client(cluster) as client:
-        traces = sl.run_many(scenarios, cluster=client)
+        traces = sl.run_many(scenarios, scheduler=client)
         assert client.status == "running"
     assert [each.seed for each in scenarios] == [trace.scenario.seed for trace in traces]
     assert all(map(same, (sl.run(each, on="fleet") for each in scenarios), traces))
@@ -60,13 +60,13 @@ def test_replications_as_tasks_are_the_runs_themselves(cluster):
 def test_no_scheduler_is_a_clear_error(monkeypatch):
     monkeypatch.setattr("simlib.engines.fleet.cluster._PATIENCE_S", 0.5)
     with pytest.raises(EngineError, match="no Dask scheduler answers at tcp"):
-        sl.run(STORM, on="fleet", partition="gateway", cluster="tcp://127.0.0.1:1")
+        sl.run(STORM, on="fleet", partition="gateway", scheduler="tcp://127.0.0.1:1")
 
 
 def test_parts_are_for_the_fleet_and_a_cluster_for_parts():
     with pytest.raises(SettingsError, match="must be fleet to be played in parts"):
         sl.run(STORM, partition="gateway")
     with pytest.raises(SettingsError, match='needs partition="gateway"'):
-        sl.run(STORM, on="fleet", cluster="tcp://127.0.0.1:1")
+        sl.run(STORM, on="fleet", scheduler="tcp://127.0.0.1:1")
     with pytest.raises(SettingsError, match='partition = "client": must be "gateway"'):
         sl.run(STORM, on="fleet", partition="client")

@@ -192,7 +192,7 @@ def test_the_table_is_the_same_on_a_cluster():
     with distributed.Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as client:
-        found = small(client=client)
+        found = small(scheduler=client)
     pd.testing.assert_frame_equal(small(workers=1).table, found.table, check_exact=True)
 
 
@@ -324,7 +324,7 @@ def test_sensitivity_prints_who_decides_and_keeps_points_table_and_chart(here):
         (("--space", "clients=9..2"), "space clients = (9, 2): must begin below its end"),
         (("--samples", "20"), "samples = 20: must be a power of two"),
         (("--metric", "speed"), 'metrics = "speed": is no metric'),
-        (("--workers", "1", "--dask", "x"), "leave it out with --dask"),
+        (("--workers", "1", "--scheduler", "x"), "leave it out with --scheduler"),
     ],
 )
 def test_a_bad_command_is_refused(here, arguments, said):

@@ -100,7 +100,7 @@ def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(few_rival
     pytest.importorskip("distributed")
     with ByHand(tmp_path) as cluster:
         cluster.worker()
-        found = tuned(trials=8, replications=2, workers=None, client=cluster.address)
+        found = tuned(trials=8, replications=2, workers=None, scheduler=cluster.address)
     alone = tuned(trials=8, replications=2)
     pd.testing.assert_frame_equal(alone.trials, found.trials, check_exact=True)
     pd.testing.assert_frame_equal(alone.verdict.table, found.verdict.table, check_exact=True)
