@@ -77,7 +77,7 @@ def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
             f" {DEAD}: in some run no client ever connects, so there are no times, and to be "
             "easy on the server is no merit."
         )
-    return Group(repr(found), "", shown, "", said)
+    return Group(found.card().title, "", shown, "", said)
 
 
 def _mean(row: pd.Series, metric: str, is_dead: bool) -> str:

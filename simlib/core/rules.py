@@ -6,13 +6,14 @@ setting is a plain number that a compiled twin can take.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import IntEnum
 from math import inf
 from numbers import Real
 from sys import float_info
 from typing import Any, cast
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 
 #: A whole number, or infinity for "no limit".
@@ -91,7 +92,7 @@ def _ruled(default: float, rule: Rule) -> Any:
     return field(default=default, metadata={"rule": rule})
 
 
-class Ruled:
+class Ruled(ShowsCard):
     """Base of every frozen settings class: each field is checked against its rule at birth."""
 
     __slots__ = ()
@@ -108,8 +109,39 @@ class Ruled:
                 raise SettingsError(item.name, getattr(self, item.name), rule)
         self.check()
 
+    def __init_subclass__(cls) -> None:
+        # A dataclass writes a long repr of its own unless its class has one.
+        cls.__repr__ = cls.__dict__.get("__repr__", Ruled.__repr__)  # type: ignore[method-assign]
+        super().__init_subclass__()
+
     def check(self) -> None:
         """Raise `SettingsError` where fields contradict each other."""
+
+    def changed_fields(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, in their order."""
+        changed = {}
+        for item in fields(cast(Any, self)):
+            value = getattr(self, item.name)
+            made: Any = item.default_factory
+            if item.init and value != (item.default if made is MISSING else made()):
+                changed[item.name] = value
+        return changed
+
+    def card(self) -> Card:
+        """Return what is shown: the settings that differ from the defaults."""
+        rows = tuple((name, shown(value)) for name, value in self.changed_fields().items())
+        return Card(type(self).__name__, rows, notes=() if rows else ("all as by default",))
+
+    def __repr__(self) -> str:
+        changed = (f"{name}={shown(value)}" for name, value in self.changed_fields().items())
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def shown(value: Any) -> str:
+    """Return a setting as it is written in Python, an enumerated one by its word."""
+    if isinstance(value, IntEnum):
+        return repr(value.name.lower())
+    return repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
 
 
 def _checked(key: str, value: Any, metadata: Any) -> Any:

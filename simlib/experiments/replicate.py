@@ -13,11 +13,13 @@ from math import inf, isfinite, nan, sqrt
 import numpy as np
 import pandas as pd
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.experiments.run_cache import Cell, played
 from simlib.metrics.intervals import CONFIDENCE, Estimate, Floats, quantile
 from simlib.metrics.metrics import check_metric
+from simlib.metrics.words import written
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
 from simlib.support.progress import Progress, shown
@@ -30,7 +32,7 @@ _LITTLE_GAIN = 1.2
 
 
 @dataclass(frozen=True, repr=False)
-class Replications:
+class Replications(ShowsCard):
     """One scenario under many seeds: a row of metrics for each."""
 
     scenario: Scenario
@@ -72,16 +74,19 @@ class Replications:
             columns=["mean", "low", "high"],
         )
 
-    def __repr__(self) -> str:
-        head = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
-        return "\n".join([head, *filter(None, [self.note]), self.means.round(4).to_string()])
-
-    def _repr_html_(self) -> str:
-        return self.means.round(4).to_html()
+    def card(self) -> Card:
+        """Return what is shown: each metric's mean with its interval."""
+        rows = tuple(
+            (str(name), *(written(float(row[each])) for each in ("mean", "low", "high")))
+            for name, row in self.means.iterrows()
+        )
+        title = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
+        heading = ("metric", "mean", "low", "high")
+        return Card(title, rows, heading, (self.note, "low to high: 95 % interval of the mean"))
 
 
 @dataclass(frozen=True, repr=False)
-class Paired:
+class Paired(ShowsCard):
     """Two scenarios under the same seeds: by how much a metric differs, and what pairing gained."""
 
     metric: str
@@ -107,7 +112,9 @@ class Paired:
         with np.errstate(invalid="ignore"):  # two that never end have no difference
             return self.other.values(self.metric) - self.one.values(self.metric)
 
-    def __repr__(self) -> str:
+    @property
+    def in_words(self) -> str:
+        """The difference in a sentence."""
         found = self.difference
         if not isfinite(found.value):
             endless = int((~np.isfinite(self._differences)).sum())
@@ -131,6 +138,10 @@ class Paired:
         if gain < _LITTLE_GAIN:
             return f"little gain here, variance {1.0 / gain:.3g} times the unpaired one"
         return f"variance {gain:.3g} times less than unpaired"
+
+    def card(self) -> Card:
+        """Return what is shown: the difference, and what pairing gained."""
+        return Card(self.in_words)
 
 
 def t_interval(values: Floats) -> Estimate:

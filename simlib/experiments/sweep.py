@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.api import engine
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.pool import working
 from simlib.experiments.replicate import seeds, t_interval
@@ -28,7 +29,7 @@ MOST_CELLS = 1_000_000
 
 
 @dataclass(frozen=True, repr=False)
-class Sweep:
+class Sweep(ShowsCard):
     """The runs of a grid: a row for each, the settings first, then the metrics."""
 
     scenario: Scenario
@@ -98,11 +99,13 @@ class Sweep:
         with replacing(file) as temporary:
             self.table.to_parquet(temporary)
 
-    def __repr__(self) -> str:
+    def card(self) -> Card:
+        """Return what is shown: what was swept, how often, and what failed."""
         size = " x ".join(f"{len(values)} {key}" for key, values in self.grid.items())
         head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {len(self.table)} runs"
+        rows = tuple((key, ", ".join(map(str, values))) for key, values in self.grid.items())
         failed = f"{len(self.failures)} failed" if len(self.failures) else ""
-        return "\n".join(filter(None, [head, failed, self.note]))
+        return Card(head, rows, notes=(failed, self.note))
 
 
 @accept_old_name("client", "scheduler")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simlib.core.card import Card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,3 +68,29 @@ def plus_minus(row: pd.Series, metric: str) -> str:
     # What all runs agree on differs by rounding alone.
     half = 0.0 if half < 1e-9 * abs(value) else half
     return f"{written(value)} \N{PLUS-MINUS SIGN}{half:.2g}"
+
+
+def table_card(title: str, table: pd.DataFrame, notes: Sequence[str] = ()) -> Card:
+    """Return a card with a table on it: numbers as `written`, nothing where there is None.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(table_card("Two", pd.DataFrame({"name": ["a"], "value": [0.12345]})).text())
+    Two
+      name  value
+      a     0.123
+    """
+    cells = table.itertuples(index=False, name=None)
+    rows = tuple(tuple(_cell(value) for value in row) for row in cells)
+    return Card(title, rows, tuple(map(str, table)) if rows else (), tuple(notes))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (float, np.floating)):
+        return written(float(value))
+    return str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from math import inf
 from typing import Any
 
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace, delay
+from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.rules import nearest
@@ -34,8 +34,8 @@ _LANGUAGES = {
 NO_CAP_S = 1e6
 
 
-@dataclass(frozen=True)
-class Preset:
+@dataclass(frozen=True, repr=False)
+class Preset(ShowsCard):
     """A real client's default policy: its settings, where they were read, what they leave out."""
 
     name: str
@@ -100,19 +100,17 @@ class Preset:
         values = {each: getattr(self, each) for each in (*said, *more)}
         return values | {"client": dict(self.table)}
 
-    def __repr__(self) -> str:
-        said = "".join(f"\n  {about}: {text}" for about, text in _said(self))
-        return f"Preset {self.name}: {self.waits}{said}"
-
-    def _repr_html_(self) -> str:
-        return _html([("name", self.name), ("waits", self.waits), *_said(self)])
+    def card(self) -> Card:
+        """Return what is shown: what it waits, and how that is known."""
+        said = (("stops", self.stops), ("source", self.source), ("differs", self.differs))
+        return Card(f"Preset {self.name}: {self.waits}", said)
 
 
 #: What may reset the count of failures; see `Preset`.
 RESETS = ("open", "time", "answer", "call", "none", "unknown")
 
 
-class Presets(Mapping[str, Preset]):
+class Presets(ShowsCard, Mapping[str, Preset]):
     """The presets that come with simlib, by name.
 
     Examples
@@ -146,12 +144,9 @@ class Presets(Mapping[str, Preset]):
     def __len__(self) -> int:
         return len(self._known)
 
-    def __repr__(self) -> str:
-        width = max(map(len, self))
-        return "\n".join(f"{name:{width}}  {preset.waits}" for name, preset in self.items())
-
-    def _repr_html_(self) -> str:
-        return _html([(name, preset.waits) for name, preset in self.items()])
+    def card(self) -> Card:
+        """Return what is shown: what each preset waits."""
+        return Card(f"{len(self)} presets", tuple((name, self[name].waits) for name in self))
 
 
 def read(text: str) -> dict[str, Preset]:
@@ -348,12 +343,3 @@ _KNOWN = {
     "unknown": "unknown, so assumed",
     "none": "it has none to go by",
 }
-
-
-def _said(preset: Preset) -> list[tuple[str, str]]:
-    return [("stops", preset.stops), ("source", preset.source), ("differs", preset.differs)]
-
-
-def _html(rows: list[tuple[str, str]]) -> str:
-    cells = (f"<tr><th>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
-    return f"<table>{''.join(cells)}</table>"

@@ -11,6 +11,7 @@ from math import inf, isinf
 from pathlib import Path as FilePath
 from typing import Any
 
+from simlib.core.card import Card
 from simlib.core.client import Settings
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
@@ -18,11 +19,12 @@ from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
 from simlib.core.herds import Herd, ends, herd_at
 from simlib.core.path import Distribution, Latency, Path
-from simlib.core.rules import Rule, Ruled, count, nearest, seconds
+from simlib.core.rules import Rule, Ruled, count, nearest, seconds, shown
 from simlib.core.server import ServerSettings
 from simlib.scenario.build import LISTS, build, build_inside
 from simlib.scenario.networks import latency_table, network, path_table, resolved, workload_table
-from simlib.scenario.presets import client_table, presets, with_presets
+from simlib.scenario.presets import client_table, in_words, presets, with_presets
+from simlib.scenario.words import describe_fault, draw_timeline, flatten
 from simlib.scenario.workload import Hint, Workload
 from simlib.support.arguments import check_arguments
 
@@ -172,6 +174,24 @@ class Scenario(Ruled):
             return inf
         u = uniform(self.seed, client, Stream.STAY, 0)
         return self.starts_s(client) - self.stay_s * log(1.0 - u)
+
+    def card(self) -> Card:
+        """Return what is shown: size, faults on the run's time, settings that are no defaults."""
+        size = f"{self.clients:,} clients, {self.duration_s:g} s, seed {self.seed}"
+        table = plain(self)
+        for name in ("name", "teaches", "clients", "duration_s", "seed", "faults"):
+            table.pop(name, None)
+        rows = [
+            (f"fault {i}", f"{draw_timeline(fault, self.duration_s)}  {describe_fault(fault)}")
+            for i, fault in enumerate(self.faults)
+        ]
+        if table.get("client", {}).pop("backoff", None):
+            rows.append(("client.backoff", in_words(self.client.backoff)))
+        rows += [(key, shown(value)) for key, value in flatten(table)]
+        return Card(f"Scenario {self.name}: {size}", tuple(rows), notes=(self.teaches,))
+
+    def __repr__(self) -> str:
+        return self.card().text()
 
     def replace(
         self, key: str | Mapping[str, Any] | None = None, value: Any = None, /, **changes: Any

@@ -15,6 +15,7 @@ from enum import IntEnum
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Client
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 from simlib.core.events import NONE
@@ -78,8 +79,8 @@ class Standstill(NamedTuple):
     length_s: float
 
 
-@dataclass
-class Trace:
+@dataclass(repr=False)
+class Trace(ShowsCard):
     """What happened in one run.
 
     Attributes
@@ -126,12 +127,14 @@ class Trace:
     def __len__(self) -> int:
         return len(self._packed) // ROW.size
 
-    def __repr__(self) -> str:
-        partial = ", partial" if self.partial else ""
-        size = f"{len(self):,} rows"
-        if self.tally is not None:
-            size = f"{self.scenario.clients:,} clients, counted"
-        return f"<Trace {self.label!r} on {self.engine}: {size}{partial}>"
+    def card(self) -> Card:
+        """Return what is shown: what was played, how much was written down, and what was odd."""
+        size = f"{len(self):,} rows" if self.tally is None else "counted by second, without rows"
+        kept = [f"{size}, to {self.end_s:g} s" + ", partial" * self.partial]
+        kept += [f"with the rows of {len(self.watched)} watched clients"] * bool(self.watched)
+        clients = f"{self.scenario.clients:,} clients"
+        title = f"Trace of {self.label} on {self.engine}: {clients}, {', '.join(kept)}"
+        return Card(title, notes=tuple(self.notes))
 
     def append(self, row: tuple[Any, ...]) -> None:
         """Add a row: one value per column."""

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.backoff import Backoff, Jitter, ceiling
+from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import FileError, SettingsError
 from simlib.core.stops import Stops, as_codes, codes_in
@@ -28,6 +29,7 @@ from simlib.lab.infer.reset_rule import known as known_waits
 from simlib.lab.infer.sequences import Counting
 from simlib.lab.observe.observation import Observation, is_observation
 from simlib.lab.observe.script import AS_DATE
+from simlib.metrics.words import table_card
 from simlib.scenario.build import build
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
@@ -40,7 +42,7 @@ _UNLIKELY = 0.01
 
 
 @dataclass(frozen=True, repr=False)
-class Inference:
+class Inference(ShowsCard):
     """What an observation says: the policy of the waits, and what the phases say beside it."""
 
     source: str
@@ -137,10 +139,12 @@ class Inference:
         rows = {each.about: (each.value, each.attempts, each.words) for each in self.findings}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "attempts", "words"])
 
-    def __repr__(self) -> str:
+    def card(self) -> Card:
+        """Return what is shown: the policy, its numbers, what the phases say, what is nearest."""
+        numbers = self.numbers().rename_axis("setting").reset_index()
+        found = tuple(f"{each.about}: {each.words}" for each in self.findings if each.words)
         near = [f"nearest preset: {each.name} ({each.distance:.2g})" for each in self.near[:1]]
-        numbers = self.numbers().round(4).to_string() if self.fit is not None else ""
-        return "\n".join([f"Policy: {self.verdict}", numbers, *near]).strip()
+        return table_card(f"Policy: {self.verdict}", numbers, (*near, *found))
 
     @property
     def unjudged(self) -> str:

@@ -9,6 +9,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SimlibError
 from simlib.support.arguments import check_arguments
 
@@ -72,7 +73,7 @@ COLUMNS = tuple(item.name for item in fields(Attempt))
 
 
 @dataclass(repr=False)
-class Observation:
+class Observation(ShowsCard):
     """What the lab saw of its clients, and what it had done to them.
 
     Examples
@@ -99,12 +100,12 @@ class Observation:
     #: How late the lab's own timers were: p50_s, p99_s, longest_s; empty if that was not measured.
     timers_late: Mapping[str, float] = field(default_factory=dict)
 
-    def __repr__(self) -> str:
+    def card(self) -> Card:
+        """Return what is shown: how much was seen, by phase, and what was odd."""
         clients = len({each.client for each in self.attempts})
-        head = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
-        return "\n".join(
-            [f"{head} in {self.observed_s:.0f} s", *(f"  {each}" for each in self.notes)]
-        )
+        partial = ", partial" * self.partial
+        title = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
+        return Card(f"{title} in {self.observed_s:.0f} s{partial}", notes=tuple(self.notes))
 
     def frame(self) -> pd.DataFrame:
         """Return the attempts, a row each, in the order of their accept."""

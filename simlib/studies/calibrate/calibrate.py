@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import FileError
 from simlib.core.path import Distribution, Latency, latency_s
 from simlib.metrics.intervals import Floats
+from simlib.metrics.words import written
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.support.arguments import check_arguments
@@ -42,8 +44,8 @@ class Fit:
         return self.latency.distribution.name.lower()
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(ShowsCard):
     """What was made of a measurement: fits from the best to the worst, and the table."""
 
     source: str
@@ -55,6 +57,23 @@ class Calibration:
     loss_fraction: float = 0.0
     #: What was made of the file beside that, a sentence each.
     notes: tuple[str, ...] = ()
+
+    def card(self) -> Card:
+        """Return what is shown: how each distribution fits, and which is recommended."""
+        rows = tuple(
+            (
+                each.name,
+                written(1000.0 * each.latency.mean_s),
+                written(each.aic),
+                written(each.distance),
+            )
+            for each in self.fits
+        )
+        heading = ("one-way delay", "mean, ms", "AIC", "largest distance")
+        pings = f"{len(self.one_way_s):,} round trips of {self.source}"
+        best = self.recommended.distribution.name.lower()
+        lost = f"{self.lost:,} pings without an answer" if self.lost else ""
+        return Card(f"Calibration of {pings}: {best}", rows, heading, (lost, *self.notes))
 
     @property
     def best(self) -> Fit:

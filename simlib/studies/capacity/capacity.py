@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from simlib.api import run
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
+from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, number, turned
 from simlib.support.arguments import check_arguments
@@ -33,8 +35,8 @@ _ROOM = 1.25
 KEYS = ("gateways", "server.accept_per_s", "server.workers", "client.backoff.cap_s")
 
 
-@dataclass(frozen=True)
-class Capacity:
+@dataclass(frozen=True, repr=False)
+class Capacity(ShowsCard):
     """What it takes to bring the clients back in time; prints itself as a table.
 
     Attributes
@@ -147,18 +149,10 @@ class Capacity:
             ],
         }
 
-    def __str__(self) -> str:
+    def card(self) -> Card:
+        """Return what is shown: the answer, and what was found of each setting."""
         table = self.table.drop(columns="note")
-        shown = table.to_string(index=False, float_format="{:.3g}".format, na_rep="-")
-        return "\n".join([self.headline, shown, *self.notes])
-
-    def _repr_html_(self) -> str:
-        shown = self.table.drop(columns="note")
-        styled = shown.style.hide(axis="index").format(
-            "{:,.3g}", na_rep="-", subset=["time_to_recover_s", "peak_attempts_per_s"]
-        )
-        notes = "".join(f"<li>{note}</li>" for note in self.notes)
-        return f"<p><b>{self.headline}</b></p>{styled.to_html()}<ul>{notes}</ul>"
+        return table_card(self.headline, table, tuple(self.notes))
 
 
 @check_arguments

@@ -17,11 +17,13 @@ import pandas as pd
 
 from simlib.api import run
 from simlib.core.backoff import ceiling
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.rules import nearest
 from simlib.metrics.intervals import Estimate, Floats, edge, mean, median, share
 from simlib.metrics.metrics import messages, recovery_times_s, spans
+from simlib.metrics.words import written
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.claims.time_scaling import paced, stretched
@@ -104,6 +106,27 @@ class Finding:
         return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}
 
 
+class Findings(ShowsCard, list[Finding]):
+    """What was found of the claims: a list, in their order, that shows itself as a table."""
+
+    def card(self) -> Card:
+        """Return what is shown: each claim, what was required and what was found."""
+        rows = tuple(
+            (each.claim.name, each.verdict, _required(each.claim), _interval(each)) for each in self
+        )
+        held = sum(each.verdict == "holds" for each in self)
+        return Card(f"{held} of {len(self)} claims hold", rows, ("claim", "", "required", "found"))
+
+
+def _required(claim: Claim) -> str:
+    return f"{'at least' if claim.at_least else 'at most'} {written(claim.required)} {claim.unit}"
+
+
+def _interval(finding: Finding) -> str:
+    found = finding.estimate
+    return f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
+
+
 @check_arguments
 def claims(
     scenario: Scenario,
@@ -112,7 +135,7 @@ def claims(
     names: Sequence[str] | None = None,
     live: bool = False,
     progress: Progress | None = None,
-) -> list[Finding]:
+) -> Findings:
     """Put the claims to the test on a scenario's client.
 
     Parameters
@@ -131,8 +154,8 @@ def claims(
 
     Returns
     -------
-    list of Finding
-        In the order of `CLAIMS`.
+    Findings
+        A list of `Finding`, in the order of `CLAIMS`.
 
     Raises
     ------
@@ -151,7 +174,7 @@ def claims(
         raise SettingsError("replications", replications, rule)
     chosen = _chosen(names)
     runs = _Runs(scenario.replace(clients=replications))
-    findings = []
+    findings = Findings()
     for i, claim in enumerate(chosen):
         if progress is not None:
             progress(i / len(chosen), f"testing: {claim.name}")

@@ -23,11 +23,13 @@ import numpy as np
 import pandas as pd
 
 from simlib.api import run, run_live
+from simlib.core.card import Card, ShowsCard
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import Disagreement, SettingsError
 from simlib.engines.live.target import Target
 from simlib.metrics.lateness import Lateness, play_as_late
 from simlib.metrics.metrics import summary
+from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import METRICS, Metric
@@ -55,8 +57,8 @@ _AS_LATE = "simulated again, with timers as late as the live ones were at the sa
 _BY_NAME = {metric.name: metric for metric in METRICS}
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(ShowsCard):
     """What `compare` found.
 
     Attributes
@@ -155,28 +157,15 @@ class Comparison:
             "metrics": [{key: _plain(value) for key, value in row.items()} for row in rows],
         }
 
-    def __str__(self) -> str:
-        shown = self.table[_SHOWN].to_string(index=False, float_format="{:.4g}".format)
-        return f"{self.headline}\n{shown}\n{COLUMNS_MEAN}\nReplay: {self.replay}"
-
-    def _repr_html_(self) -> str:
-        colours = {"agree": "#0072b2", "disagree": "#d55e00", "too little data": "#777777"}
-        styled = (
-            self.table[_SHOWN]
-            .rename(columns=_SHOWN_AS)
-            .style.hide(axis="index")
-            .format("{:.3g}", subset=["sim_low", "sim_high", "live", "outside", "allowed"])
-            .map(lambda word: f"color: {colours[word]}; font-weight: bold", subset=["verdict"])
-        )
-        headline = f"<b>{self.headline}</b> Replay: {self.replay}."
-        reasons = "".join(
-            f"<li>{why}: {', '.join(group['metric'])}</li>"
+    def card(self) -> Card:
+        """Return what is shown: headline, each metric's verdict, why so much is allowed."""
+        table = self.table[_SHOWN].rename(columns=_SHOWN_AS)
+        reasons = [
+            f"{why}: {', '.join(group['metric'])}"
             for why, group in self.table.groupby("why", sort=False)
-        )
-        return (
-            f"<p>{headline}</p>{styled.to_html()}<p>{COLUMNS_MEAN} The reasons:</p>"
-            f"<ul>{reasons}</ul>"
-        )
+        ]
+        notes = (f"Replay: {self.replay}.", COLUMNS_MEAN, "Why so much is allowed:", *reasons)
+        return table_card(self.headline, table, notes)
 
 
 @check_arguments

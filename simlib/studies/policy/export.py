@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from html import escape
 from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.card import Card, ShowsCard, counted
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import HeartbeatRules
@@ -29,8 +31,8 @@ _ATTEMPTS = 12
 _RELATIVE, _ABSOLUTE_S = 0.01, 0.002
 
 
-@dataclass(frozen=True)
-class Export:
+@dataclass(frozen=True, repr=False)
+class Export(ShowsCard):
     """A policy in the words of a real client.
 
     Attributes
@@ -49,6 +51,16 @@ class Export:
     text: str
     gives: Settings
     lacks: tuple[str, ...]
+
+    def card(self) -> Card:
+        """Return what is shown: the text to copy, and where the client then differs."""
+        text = f"<pre>{escape(self.text)}</pre>"
+        exactly = "exactly" if self.exact else f"with {counted(len(self.lacks), 'difference')}"
+        return Card(f"For {self.client}, {exactly}:", notes=self.lacks, picture=text)
+
+    def __repr__(self) -> str:
+        title, *lacks = self.card().text().splitlines()
+        return "\n".join([title, self.text.rstrip(), *lacks])
 
     @property
     def exact(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.engine_choice import chosen
 from simlib.experiments.objectives import OBJECTIVES
@@ -23,6 +24,7 @@ from simlib.experiments.sweep import MOST_CELLS
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.intervals import Floats
 from simlib.metrics.metrics import OF_MESSAGES, check_metric
+from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.sensitivity.design_points import Points, check_corners, points
 from simlib.studies.sensitivity.sobol import check_samples, indices, varies
@@ -36,7 +38,7 @@ _LITTLE = 0.05
 
 
 @dataclass(frozen=True, repr=False)
-class Sensitivity:
+class Sensitivity(ShowsCard):
     """Which setting decides a metric, as Sobol's indices; prints itself as a table.
 
     Attributes
@@ -121,14 +123,10 @@ class Sensitivity:
             "note": self.note,
         }
 
-    def __repr__(self) -> str:
-        head = f"Sensitivity of {self.scenario.name} on {self.on}: {self.size}"
-        table = self.table.round(3).to_string(index=False, na_rep="-")
-        return "\n".join(filter(None, [head, self.headline, table, self.note]))
-
-    def _repr_html_(self) -> str:
-        table = self.table.round(3).to_html(index=False, na_rep="-")
-        return f"<p><b>{self.headline}</b></p>{table}<p>{self.note}</p>"
+    def card(self) -> Card:
+        """Return what is shown: which setting decides what, with intervals."""
+        title = f"Sensitivity of {self.scenario.name} on {self.on}: {self.size}"
+        return table_card(title, self.table, (self.headline, self.note))
 
 
 @accept_old_name("client", "scheduler")

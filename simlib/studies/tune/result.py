@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from typing import Any
 
 import pandas as pd
 
+from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.space import Axis
+from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario, dump, setting
 from simlib.studies.tune.holdout import Verdict
 from simlib.support.files import replacing
@@ -25,7 +26,7 @@ _LINES = 12
 
 
 @dataclass(frozen=True, repr=False)
-class Tuning:
+class Tuning(ShowsCard):
     """What tuning found; prints itself as the sentence and the table of a design review.
 
     Attributes
@@ -119,19 +120,12 @@ class Tuning:
             "trials": self.trials.reset_index().to_dict(orient="records"),
         }
 
-    def __repr__(self) -> str:
-        names = [*(each.metric for each in self.objectives), "keeps"]
-        table = self.verdict.table.set_index("name")[names]
-        shown = table.head(_LINES).round(4).to_string()
-        return "\n".join([*self.verdict.sentences, "", shown, *filter(None, ["", self.note])])
-
-    def _repr_html_(self) -> str:
+    def card(self) -> Card:
+        """Return what is shown: what to ship and why, and the candidates beside it."""
         names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
-        table = self.verdict.table[names].head(_LINES).round(3).to_html(index=False)
-        first, *others = (html.escape(each) for each in self.verdict.sentences)
-        said = "".join(f"<li>{each}</li>" for each in others)
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        return f"<p><b>{first}</b></p><ul>{said}</ul>{table}{note}"
+        table = self.verdict.table[names].head(_LINES)
+        first, *others = self.verdict.sentences
+        return table_card(first, table, (*others, self.note))
 
 
 def _as_given(scenario: Scenario, keys: Sequence[str]) -> dict[str, Any]:

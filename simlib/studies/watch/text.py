@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from math import inf, isnan
+from math import isnan
 
 from rich.console import Console, Group, RenderableType
 from rich.layout import Layout
@@ -13,9 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.notices import Level, Notice
 from simlib.metrics.live_counters import Counts
+from simlib.scenario.words import describe_fault
 from simlib.studies.watch.live_run import Look
 
 _STATE_STYLES = {
@@ -39,7 +39,7 @@ def line(look: Look) -> str:
         f"sent {counts.sent}",
         f"acknowledged {counts.acknowledged}",
         f"dropped {sum(counts.dropped.values())}",
-        *(f"[{fault_in_words(fault)}]" for fault in look.faults),
+        *(f"[{describe_fault(fault)}]" for fault in look.faults),
         *(f"({notice.reason.name.lower()} {notice.clients})" for notice in counts.notices),
     ]
     return "  ".join(parts)
@@ -92,27 +92,6 @@ def screen(look: Look, keys: Mapping[str, str]) -> Layout:
         Layout(_keys(keys), size=1),
     )
     return layout
-
-
-def fault_in_words(fault: Fault) -> str:
-    """Return what goes wrong, for whom, since when and until when, as far as it is known.
-
-    Examples
-    --------
-    >>> fault_in_words(Fault("latency", start_s=3, amount_s=0.5, clients_fraction=0.2))
-    'latency +0.5 s for 0.2 of the clients since 3 s'
-    """
-    words = fault.kind.name.lower().replace("_", " ")
-    if fault.kind == FaultKind.LATENCY:
-        words += f" +{fault.amount_s:g} s"
-    if fault.kind == FaultKind.REJECT:
-        words += f" with {fault.status}"
-    if fault.route != Route.ALL:
-        words += f" of {fault.route.name.lower()}"
-    if fault.clients_fraction < 1.0:
-        words += f" for {fault.clients_fraction:g} of the clients"
-    words += f" since {round(fault.start_s, 1):g} s"
-    return words + (f" until {round(fault.stop_s, 1):g} s" if fault.stop_s < inf else "")
 
 
 # --- the parts of the picture ------------------------------------------------------------
@@ -181,7 +160,7 @@ def _faults(look: Look) -> Table:
     table.add_column(style="bold", min_width=10)
     table.add_column(style="red")
     for i, fault in enumerate(look.faults):
-        table.add_row("" if i else "faults", fault_in_words(fault))
+        table.add_row("" if i else "faults", describe_fault(fault))
     return table
 
 

@@ -17,7 +17,7 @@ from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 from simlib.studies.policy.lint import codes, crowds, failures, jitter, messages, silence
-from simlib.studies.policy.lint.case import Case, Check
+from simlib.studies.policy.lint.case import Case, Check, Findings
 from simlib.studies.policy.lint.case import Finding as Finding
 from simlib.studies.policy.lint.crowds import peak_fraction as peak_fraction
 from simlib.support.arguments import check_arguments
@@ -33,7 +33,7 @@ RULES: dict[str, Check] = {
 
 
 @check_arguments
-def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
+def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
     """Check the policies of a scenario, or a preset, without playing it.
 
     Parameters
@@ -47,8 +47,8 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
 
     Returns
     -------
-    list of Finding
-        The worst first; empty if there is nothing to say.
+    Findings
+        A list of `Finding`, the worst first; empty if there is nothing to say.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> list[Finding]:
             finding = check(case)
             if finding is not None:
                 found.append(replace(finding, rule=name))
-    return sorted(found, key=lambda each: SEVERITIES.index(each.severity))
+    return Findings(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
 
 def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:

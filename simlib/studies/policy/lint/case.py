@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from simlib.core.backoff import Backoff, CountedFrom
+from simlib.core.card import Card, ShowsCard, counted
 from simlib.core.client import Settings
 from simlib.core.stops import Effect, effect
 from simlib.metrics.metrics import Floats
@@ -58,6 +59,18 @@ class Finding:
         """Return it as plain values; a number without limit is the text inf."""
         number = str(self.number) if isinf(self.number) else self.number
         return {**vars(self), "number": number}
+
+
+class Findings(ShowsCard, list[Finding]):
+    """What the rules found: a list, the worst first, that shows itself as a table."""
+
+    def card(self) -> Card:
+        """Return what is shown: each finding with its remedy."""
+        rows = tuple(
+            (each.severity, each.rule, f"{each.sentence} What to do: {each.remedy}.")
+            for each in self
+        )
+        return Card(f"Lint: {counted(len(self), 'finding')}", rows)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,93 @@
+"""How settings and results show themselves: one card, as text in a terminal, as HTML in a notebook.
+
+Pure text. The HTML names no colour, so it takes those of the page: JupyterLab's light and dark
+theme, VS Code's, an exported page's.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from textwrap import wrap
+from typing import NamedTuple
+
+#: Rows of a table beyond this many are counted, not shown.
+MOST_ROWS = 40
+#: A line is so long at most, unless the last column is left less than the least.
+_WIDTH, _LEAST_WIDTH = 100, 40
+
+
+class Card(NamedTuple):
+    """What is shown of an object: a title, a table of words, and notes below it."""
+
+    title: str
+    #: The table's rows; the first column is a name.
+    rows: tuple[tuple[str, ...], ...] = ()
+    #: The names of the columns; empty: no heading.
+    heading: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    #: What a notebook shows between title and table, such as a drawing.
+    picture: str = ""
+
+    def text(self) -> str:
+        """Return the card for a terminal: columns stand below each other."""
+        shown = [row for row in (self.heading, *self.rows[:MOST_ROWS]) if row]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        lines = [line for row in shown for line in _lines(row, widths)]
+        return "\n".join((self.title, *lines, *self._all_notes()))
+
+    def html(self) -> str:
+        """Return the card for a notebook."""
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.heading)
+        body = "".join(_row(row) for row in self.rows[:MOST_ROWS])
+        table = f"<thead><tr>{head}</tr></thead>" if head else ""
+        table = f"<table>{table}<tbody>{body}</tbody></table>" if body else ""
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._all_notes())
+        return f"<p><b>{escape(self.title)}</b></p>{self.picture}{table}{notes}"
+
+    def _all_notes(self) -> tuple[str, ...]:
+        hidden = len(self.rows) - MOST_ROWS
+        more = (f"and {hidden:,} more rows",) if hidden > 0 else ()
+        return (*more, *filter(None, self.notes))
+
+
+def _lines(cells: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Return a row as lines: its last column, which has the longest words, goes on below itself."""
+    *first, last = cells
+    start = "  " + "".join(f"{cell:{width}}  " for cell, width in zip(first, widths, strict=False))
+    parts = wrap(last, max(_LEAST_WIDTH, _WIDTH - len(start))) or [""]
+    later = " " * len(start)
+    return [f"{start}{parts[0]}".rstrip(), *(f"{later}{part}" for part in parts[1:])]
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    name, *values = (escape(cell) for cell in cells)
+    left = 'style="text-align: left"'
+    return f"<tr><th {left}>{name}</th>{''.join(f'<td {left}>{each}</td>' for each in values)}</tr>"
+
+
+def counted(count: int, word: str) -> str:
+    """Return a count of things, in the plural unless it is one.
+
+    Examples
+    --------
+    >>> counted(1, "finding"), counted(1200, "row"), counted(0, "row")
+    ('1 finding', '1,200 rows', 'no rows')
+    """
+    number = f"{count:,}" if count else "no"
+    return f"{number} {word}" if count == 1 else f"{number} {word}s"
+
+
+class ShowsCard:
+    """Gives an object that has a `card` its two representations."""
+
+    __slots__ = ()
+
+    def card(self) -> Card:
+        """Return what is shown of the object."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.card().text()
+
+    def _repr_html_(self) -> str:
+        return self.card().html()
