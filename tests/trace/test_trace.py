@@ -47,9 +47,9 @@ def test_rows_are_counted_before_and_after_they_are_stored():
     assert 10_000 == len(trace)
     assert {10_000} == {len(column) for column in trace.columns().values()}
     assert 10_000 == len(trace)
-    assert "<Trace 'small' on sim: 10,000 rows>" == repr(trace)
+    assert "10,000 rows, to 0 s" in repr(trace)
     trace.partial = True
-    assert repr(trace).endswith("rows, partial>")
+    assert repr(trace).endswith("10,000 rows, to 0 s, partial")
 
 
 def test_the_label_is_the_scenario_s_name_unless_set():

@@ -52,7 +52,7 @@ def test_what_is_no_observation_is_refused(tmp_path):
 
 
 def test_it_says_in_a_line_what_it_holds():
-    assert "Observation: 5 attempts of 2 clients in 9 s\n  odd" == repr(seen())
+    assert "Observation: 5 attempts of 2 clients in 9 s\nodd" == repr(seen())
 
 
 def test_a_recording_from_before_lateness_was_measured_is_read():
