@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CLIENTS := tests/lab/node_modules/.ready
 
-.PHONY: help demo test cover lab bench lint clean
+.PHONY: help demo test cover lab docs bench lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -33,6 +33,10 @@ cover: $(READY) ## measure how much of the core its own tests cover, branches to
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
+docs: $(READY) ## build the documents; begin with docs/_build/index.html
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
+	@echo "Open docs/_build/index.html"
+
 bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
 	@$(BIN)/python tests/benchmarks/run.py
 
@@ -42,7 +46,7 @@ lint: $(READY) ## check style and types
 	@$(BIN)/mypy --no-error-summary
 
 clean: ## remove .venv, results and caches
-	@rm -rf .venv out tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv out docs/_build tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Real clients for the tests of the lab, in exact versions; without Node these tests are skipped.

@@ -1,4 +1,4 @@
-"""The documents say what the code does: `python tests/test_docs.py` writes the README's tables."""
+"""The documents say what the code does: `python tests/test_docs.py` writes their tables."""
 
 import ast
 import re
@@ -13,8 +13,14 @@ from simlib.studies.policy.benchmark import storms
 from simlib.studies.policy.lint.text import presets_lint_table
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+POLICIES = ROOT / "docs" / "guide" / "policies.md"
 DESIGN = ROOT / "simlib" / "README.md"
+#: Every document of the project, by its path.
+DOCUMENTS = [
+    *ROOT.glob("*.md"),
+    *(ROOT / folder / "README.md" for folder in ("simlib", "data", "notebooks")),
+    *(ROOT / "docs").rglob("*.md"),
+]
 
 
 def links_table():
@@ -35,7 +41,7 @@ def markdown(rows: list[list[str]]) -> str:
 
 
 def storms_table() -> str:
-    """The README's table of storms."""
+    """The table of one storm played with several presets."""
     names = ["reconnecting-websocket", "socket.io-client", "aws-full", "websockets-python",
              "phoenix", "signalr"]  # fmt: skip
     found = storms({name: sl.presets[name].client for name in names})
@@ -68,8 +74,8 @@ def rooms_tables() -> str:
 
 #: Tables that are written by what they tell of, between marks of these names in a document.
 TABLES = {
-    "storms": (README, storms_table),
-    "lint": (README, lambda: markdown(presets_lint_table(sl.presets))),
+    "storms": (POLICIES, storms_table),
+    "lint": (POLICIES, lambda: markdown(presets_lint_table(sl.presets))),
     "rooms": (DESIGN, rooms_tables),
 }
 
@@ -95,6 +101,7 @@ def test_nothing_sends_a_reader_to_the_other_simlib_of_the_package_index():
         ("simlib", "*.md"),
         ("notebooks", "*"),
         ("data", "*.md"),
+        ("docs", "*.md"),
     ):
         places += (ROOT / folder).rglob(kind)
     for place in filter(Path.is_file, places):
@@ -103,11 +110,86 @@ def test_nothing_sends_a_reader_to_the_other_simlib_of_the_package_index():
         assert [] == found, f"{place.name} has {found}"
 
 
-def test_the_files_that_documents_name_are_there():
-    for document in ("README.md", "CONTRIBUTING.md", "data/README.md", "notebooks/README.md"):
-        text = (ROOT / document).read_text(encoding="utf-8")
-        for name in re.findall(r"\b(?:data|notebooks|simlib|tests)/[\w/]+\.\w+", text):
-            assert (ROOT / name).exists(), f"{document} names {name}"
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_files_that_a_document_names_and_links_to_are_there(document):
+    text = document.read_text(encoding="utf-8")
+    named = [
+        ROOT / name for name in re.findall(r"\b(?:data|notebooks|simlib|tests)/[\w/]+\.\w+", text)
+    ]
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    linked = [document.parent / link for link in links if link and "://" not in link]
+    assert [] == [path for path in [*named, *linked] if not path.exists()]
+
+
+def test_the_files_to_which_contributing_sends_a_reader_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+(?:/|\.(?:py|toml|mplstyle|csv|md)))`", text)
+    assert 30 < len(named)
+    inside = {"chart.py", "text.py"}  # of every study
+    rules = ROOT / "simlib" / "studies" / "policy" / "lint"
+    places = [ROOT, ROOT / "simlib", rules]
+    missing = [name for name in named if not any((place / name).exists() for place in places)]
+    assert [] == [name for name in missing if name not in inside]
+
+
+def words_of_the_code() -> set[str]:
+    """Every name in the sources, as it is written there."""
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "simlib").rglob("*.py"))
+    return {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
+
+
+def terms() -> dict[str, list[str]]:
+    """The names in the code that the glossary gives for each term."""
+    text = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {
+        row[0]: re.findall(r"`([^`]+)`", row[2]) for row in rows if row[0] not in ("term", "---")
+    }
+
+
+def test_the_glossary_s_names_are_in_the_code():
+    known = words_of_the_code()
+    missing = [
+        f"{term}: {name}"
+        for term, names in terms().items()
+        for name in names
+        if not known.issuperset(name.split("."))
+    ]
+    assert [] == missing, "give these terms of GLOSSARY.md the names that the code has now"
+
+
+def test_every_part_of_a_client_s_settings_is_in_the_glossary():
+    names = {name for names in terms().values() for name in names}
+    parts = {type(part).__name__ for part in vars(sl.Settings()).values() if hasattr(part, "check")}
+    assert set() == parts - names - {"DraftRules"}
+
+
+def test_the_names_on_the_page_of_the_kernel_are_in_the_kernel():
+    folder = ROOT / "simlib" / "engines" / "kernel"
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    page = (ROOT / "docs" / "kernel.md").read_text(encoding="utf-8")
+    in_capitals = {"TCP", "WAITING", "STOPPED", "SUSPENDED", "CONNECTING", "OPEN"}
+    named = re.findall(r"`([a-z_]+(?:\.[a-z_]+)*|[A-Z_]+)`", page)
+    named += re.findall(r"\b[A-Z_]{4,}\b", "".join(re.findall(r"```text(.*?)```", page, re.DOTALL)))
+    words = {part for name in named for part in name.split(".")} - {"sim"} - in_capitals
+    files = {path.stem for path in folder.glob("*.py")} | {"py"}
+    missing = [word for word in words - files if not re.search(rf"\b{word}\b", text)]
+    assert [] == sorted(missing), "docs/kernel.md tells a story that the kernel has no longer"
+
+
+def test_every_public_name_is_on_a_page_of_the_reference():
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    found = re.findall(r":: simlib\.(\w+)", "".join(page.read_text("utf-8") for page in pages))
+    names = [name for name in sl.__all__ if name not in ("plots", "__version__")]
+    assert sorted(names) == sorted(name for name in found if name != "charts")
+
+
+def test_the_chart_functions_are_on_the_page_of_results():
+    page = (ROOT / "docs" / "reference" / "results.md").read_text(encoding="utf-8")
+    (members,) = re.findall(r"automodule:: simlib.charts.plots\n +:members: (.*)", page)
+    tree = ast.parse((ROOT / "simlib" / "charts" / "plots.py").read_text(encoding="utf-8"))
+    own = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert {name for name in own if name[0] != "_"} | {"heat"} == set(members.split(", "))
 
 
 if __name__ == "__main__":  # writes the tables anew, to be looked at before they are committed

@@ -1,10 +1,10 @@
-"""What the README tells a newcomer to type runs: its ten lines, and each of its commands."""
+"""What README and the pages of `docs/` tell a reader to type runs, each distinct command once."""
 
 import asyncio
+import doctest
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -20,14 +20,16 @@ from simlib import cli
 from simlib.studies.compare.chart import CHARTS
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: The echo server that a command connects to has a free port in place of this one.
 PORT = "8000"
+RECORDING = "data/recordings/socket_io.parquet"
 #: What makes a command's run short: the same work, less of it. Later values win.
 SHORT = {
     "story first_outage": "--set duration_s=8",
     "compare": "--replications 5 --clients 5 --set duration_s=6",
     "watch": "--set duration_s=4",
+    "run reconnect_storm": "--clients 100",
     "run fleet_storm": "--clients 1000",
     "claims": "--replications 20",
     "capacity": "--clients 100",
@@ -37,6 +39,8 @@ SHORT = {
     "presets compare": "--clients 100",
     "run black_hole": "--set duration_s=2 --set faults=[]",
 }
+#: The same of Python.
+SHORTER = {"1_000_000": "10_000", "999_999": "9_999"}
 #: Statuses that are findings.
 STATUSES = {"compare": {0, 1}, "lint": {0, 1, 3}}
 #: One phase, so that a client is observed for a moment.
@@ -45,19 +49,41 @@ LIVE = ("story", "compare", "watch", "observe", "run black_hole")
 SLOW = ("claims", "tune", "sensitivity", "sweep", "presets compare")
 
 
-def commands() -> list[str]:
-    """Every simlib command of the README's console blocks, as it is typed, without comments."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
-    lines = (
-        "\n".join(block for kind, block in blocks if kind in ("", "console"))
-        .replace("\\\n", " ")
-        .splitlines()
-    )
-    typed = [line.removeprefix("$ simlib ") for line in lines if line.startswith("$ simlib ")]
-    # A cluster of one's own: tests/experiments/test_pool.py plays on one.
-    return [
-        shlex.join(shlex.split(each, comments=True)) for each in typed if "--scheduler" not in each
+def blocks(page: Path, *kinds: str) -> list[str]:
+    """The blocks of code of a page that are of some kinds."""
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```([\w{}-]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [block for kind, block in found if kind in kinds]
+
+
+def commands() -> dict[str, list[str]]:
+    """Every simlib command of the console blocks, with its arguments, made short."""
+    lines = [
+        line
+        for page in PAGES
+        for block in blocks(page, "", "console")
+        for line in block.replace("\\\n", " ").splitlines()
     ]
+    typed = [line.removeprefix("$ simlib ") for line in lines if line.startswith("$ simlib ")]
+    words = [shlex.split(each, comments=True) for each in typed]
+    # A cluster of one's own: tests/experiments/test_pool.py plays on one.
+    once: dict[tuple[str, ...], list[str]] = {}
+    for each in words:
+        if "--scheduler" not in each:
+            once.setdefault(tuple(shortened(each)), each)
+    return {shlex.join(each): list(short) for short, each in once.items()}
+
+
+def shortened(words: list[str]) -> list[str]:
+    """A command's arguments, its run made short."""
+    if words[0] == "observe":
+        client = ROOT / "tests" / "lab" / "clients" / "websockets_python.py"
+        return ["observe", "--script", "short.toml", "--", sys.executable, str(client), "{url}"]
+    if words[0] == "infer":  # every recording is the same one here
+        return ["infer", RECORDING]
+    command = shlex.join(words)
+    short = next((more for name, more in SHORT.items() if command.startswith(name)), "")
+    return [*words, *shlex.split(short)]
 
 
 def marks(command: str) -> list[pytest.MarkDecorator]:
@@ -70,11 +96,8 @@ def here(tmp_path, monkeypatch):
     """A folder with what a reader has after the commands before, and files of their own."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")
-    recording = ROOT / "data" / "recordings" / "socket_io.parquet"
-    for folder in (tmp_path / "out", tmp_path):
-        folder.mkdir(exist_ok=True)
-        shutil.copy(recording, folder / "obs.parquet")
     (tmp_path / "pings.csv").write_text("".join(f"0.0{20 + i % 9}\n" for i in range(60)))
+    (tmp_path / "short.toml").write_text(SCRIPT)
     return tmp_path
 
 
@@ -104,30 +127,40 @@ def echo_port() -> Iterator[str]:
     thread.join()
 
 
-def arguments(command: str, port: str) -> list[str]:
-    """A command's arguments, its run made short."""
-    given = shlex.split(command.replace(PORT, port))
-    if given[0] == "observe":
-        client = ROOT / "tests" / "lab" / "clients" / "websockets_python.py"
-        Path("short.toml").write_text(SCRIPT)
-        return ["observe", "--script", "short.toml", "--", sys.executable, str(client), "{url}"]
-    short = next((more for name, more in SHORT.items() if command.startswith(name)), "")
-    return [*given, *shlex.split(short)]
+COMMANDS = commands()
 
 
-def test_the_commands_of_the_readme_are_found():
-    assert 20 <= len(commands())
+def test_the_pages_have_every_command_of_simlib():
+    assert set(cli.main.commands) == {command.split()[0] for command in COMMANDS}
 
 
-@pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in commands()])
-def test_a_command_of_the_readme_runs(here, command, echo_port):
+@pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
+def test_a_command_of_the_pages_runs(here, command, echo_port):
     if "fleet" in command or command.startswith(("tune", "sensitivity", "presets compare")):
         for module in ("numba", "optuna", "SALib"):
             pytest.importorskip(module)
-    result = CliRunner().invoke(cli.main, arguments(command, echo_port))
+    arguments = [each.replace(PORT, echo_port) for each in COMMANDS[command]]
+    result = CliRunner().invoke(cli.main, arguments)
     allowed = STATUSES.get(command.split()[0], {0})
     assert result.exit_code in allowed, result.output
     assert result.stdout
+
+
+GUIDE = [page for page in PAGES[1:] if blocks(page, "python", "pycon")]
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_the_python_of_a_page_runs(here, page):
+    pytest.importorskip("numba")
+    namespace: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        for long, short in SHORTER.items():
+            block = block.replace(long, short)  # noqa: PLW2901 - the same block, less of it
+        exec(compile(block, page.name, "exec"), namespace)
+    session = "".join(blocks(page, "pycon"))
+    example = doctest.DocTestParser().get_doctest(session, namespace, page.name, None, None)
+    assert 0 == doctest.DocTestRunner().run(example).failed
 
 
 # --- make demo ---------------------------------------------------------------------------
@@ -144,7 +177,7 @@ def test_make_demo_says_what_it_does_how_long_it_takes_and_names_a_chart_that_is
 
 # --- the ten lines -----------------------------------------------------------------------
 
-(TEN_LINES,) = re.findall(r"## In ten lines\n\n```python\n(.*?)```", TEXT, re.DOTALL)
+(TEN_LINES,) = blocks(PAGES[0], "python")
 SAID = ("waiting 0.500 s (attempt 1)", "never_recovered", "Replay: ")
 
 
