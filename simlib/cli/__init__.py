@@ -5,5 +5,4 @@ status: 0 agreed or done, 1 disagreed or (lint) warned, 2 bad input, 3 an error 
 interrupted.
 """
 
-from simlib.cli import ask, clients, play, studies, tuning  # noqa: F401 - each adds its commands
-from simlib.cli.group import main as main
+from simlib.cli.app import main as main

@@ -17,6 +17,6 @@ def starting(runs: int = 10) -> list[Figure]:
         imports.append(process("-c", "import simlib")[0] - bare_s)
         helps.append(process("-c", _HELP)[0])
     return [
-        Figure("import simlib, beyond bare Python", "s", tuple(imports), at_most=0.15),
-        Figure("simlib --help, the whole process", "s", tuple(helps), at_most=0.3),
+        Figure("import simlib, beyond bare Python", "s", tuple(imports), at_most=0.04),
+        Figure("simlib --help, the whole process", "s", tuple(helps), at_most=0.15),
     ]

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
-from simlib.cli import given
+from simlib.cli import arguments as given
 from simlib.studies.compare.chart import CHARTS
 from simlib.studies.compare.compare import compare_traces
 from simlib.trace.trace import Interrupted, Trace

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
-from simlib.cli.given import scenario_of
+from simlib.cli.arguments import scenario_of
 from simlib.scenario.build import build
 from simlib.scenario.networks import network, networks
 from simlib.scenario.scenario import changed

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.given import file_of, space_of
-from simlib.cli.group import (
+from simlib.cli.app import (
     examples,
     going_on,
     main,
@@ -18,18 +18,13 @@ from simlib.cli.group import (
     with_quick_engine,
     with_workers,
 )
-from simlib.cli.results import (
-    check_writable,
-    default_out,
-    finite,
-    json_text,
-    note,
-    print_out,
-    write,
-)
+from simlib.cli.arguments import file_of, space_of
+from simlib.cli.output import check_writable, default_out, finite, json_text, note, print_out, write
 from simlib.core.errors import SettingsError
-from simlib.scenario.scenario import Scenario
 from simlib.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    from simlib.scenario.scenario import Scenario
 
 
 @main.command(

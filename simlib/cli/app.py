@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import errno
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from simlib import __version__
-from simlib.cli.given import scenario_of
-from simlib.cli.results import note
+from simlib.cli.arguments import scenario_of
+from simlib.cli.output import note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 
-#: Where the arguments of the whole command are kept.
-_GIVEN = "simlib.support.arguments"
+#: Where click keeps the arguments of the whole command.
+_GIVEN = "simlib.cli.given"
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -27,7 +27,24 @@ class _Failure(click.ClickException):
 
 
 class _Commands(click.Group):
-    """Turns whatever a command raises into a sentence and a status."""
+    """Loads a command when it is used, and turns what it raises into a sentence and a status.
+
+    A command is known by its file in this folder: nothing else lists it.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Load the modules of all commands, which import what they need only when they run."""
+        for name in _modules():
+            import_module(f"{__package__}.{name}")
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load the module of this name, or all if the command is not alone in its module."""
+        if cmd_name in _modules():
+            import_module(f"{__package__}.{cmd_name}")
+        if cmd_name not in self.commands:
+            self.list_commands(ctx)
+        return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments as they were given, to be said again; see `going_on`."""
@@ -51,12 +68,19 @@ class _Commands(click.Group):
             raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
 
 
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(file.stem for file in Path(__file__).parent.glob("[!_]*.py"))
+
+
 @contextmanager
 def going_on(kept: str, folder: Path) -> Iterator[None]:
     """Say what is kept in a folder, and by which command it goes on, if it is interrupted."""
     try:
         yield
     except KeyboardInterrupt:
+        import shlex
+
         command = shlex.join(["simlib", *click.get_current_context().meta[_GIVEN]])
         click.echo(f"{kept} are kept in {folder}. The same command goes on:", err=True)
         click.echo(f"  {command}", err=True)

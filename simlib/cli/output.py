@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf, isnan
@@ -61,6 +59,8 @@ def default_out(scenario: Scenario) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Fail before the run, not after it."""
+    import tempfile
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -109,6 +109,8 @@ def save_inference(found: Inference, folder: Path) -> None:
 
 def run_document(trace: Trace) -> dict[str, Any]:
     """Return a run as plain values."""
+    import json
+
     from simlib.metrics.metrics import summary
 
     # pandas writes NaN and inf as null, which JSON has no numbers for.
@@ -144,6 +146,18 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def resumed_in_words(count: int) -> str:
+    """Return how many runs an earlier command had finished; nothing if none."""
+    return f"{count:,} runs had been finished before." if count else ""
+
+
+def end_if_runs_failed(failures: pd.DataFrame) -> None:
+    """End with status 1 if runs failed, and say why the first did."""
+    if len(failures):
+        note(f"{len(failures)} runs failed, the first with {failures['failure'].iloc[0]}")
+        raise SystemExit(1)
+
+
 def finite(value: Any) -> Any:
     """Return plain values with text for what is infinite, and None for what is not known."""
     if isinstance(value, dict):
@@ -163,4 +177,6 @@ def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def json_text(document: dict[str, Any]) -> str:
     """Return a JSON document as text."""
+    import json
+
     return json.dumps(document, indent=2, allow_nan=False) + "\n"

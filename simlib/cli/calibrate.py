@@ -1,0 +1,51 @@
+"""The command that fits a network to pings: calibrate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.output import check_writable, json_text, note, print_out, write
+from simlib.support.progress import progress_bar
+
+
+@main.command(
+    epilog=examples(
+        "calibrate pings.csv",
+        "calibrate pings.csv --unit ms --name office --out out/office",
+    )
+)
+@click.argument("pings", type=click.Path(path_type=Path))
+@click.option("--name", default="measured", show_default=True, help="What the network is called.")
+@click.option(
+    "--unit",
+    metavar="[s|ms|us]",
+    help="The unit of numbers whose heading names none; by default seconds.",
+)
+@with_out
+@with_json
+def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_json: bool) -> None:
+    """Fit the named latencies to the round trips in PINGS.
+
+    PINGS is a table with one column of round trips, its unit in the heading (as rtt_ms), or the
+    output of ping. Writes a network profile, which a scenario takes as network = "FILE".
+    """
+    from simlib.studies.calibrate.calibrate import calibrate as fit
+
+    folder = out or Path("out") / name
+    check_writable(folder)
+    with progress_bar("fitting") as progress:
+        found = fit(pings, unit, progress=progress)
+    from simlib.studies.calibrate.chart import save_quantile_chart
+    from simlib.studies.calibrate.text import calibration_in_words
+
+    profile = folder / f"{name}.toml"
+    write(profile, found.profile_toml(name))
+    save_quantile_chart(found, folder)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        print_out(calibration_in_words(found))
+    note(f"Profile and chart are in {folder}: use it with --set network={profile}")

@@ -1,0 +1,75 @@
+"""The command that finds the least server that will do: capacity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simlib.cli.app import examples, main, plays, with_json, with_out
+from simlib.cli.output import check_writable, default_out, json_text, note, print_out, write
+from simlib.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    from simlib.scenario.scenario import Scenario
+
+
+@main.command(
+    epilog=examples(
+        "capacity fleet_storm --recover-within 10",
+        "capacity fleet_storm --recover-within 15 --clients 100000 --set server.accept_per_s=8000",
+        "capacity fleet_storm --recover-within 10 --share 0.99 --key server.accept_per_s --json",
+    )
+)
+@plays
+@click.option(
+    "--recover-within",
+    type=float,
+    required=True,
+    metavar="SECONDS",
+    help="Everybody is to be back so soon after a fault's end.",
+)
+@click.option("--share", default=1.0, show_default=True, help="This share of the clients will do.")
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    help="A numeric setting to turn; may be given again. By default accept rate, workers, cap ...",
+)
+@click.option(
+    "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
+)
+@with_out
+@with_json
+def capacity(
+    scenario: Scenario,
+    recover_within: float,
+    share: float,
+    keys: Sequence[str],
+    on: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Find what it takes to bring SCENARIO's clients back in time.
+
+    That is the least accept rate and number of workers, and the largest cap, each alone with the
+    rest as given. That nothing will do is a finding, not an error: the status is 0.
+    """
+    from simlib.studies.capacity.capacity import capacity as find
+
+    folder = out or default_out(scenario)
+    check_writable(folder)
+    with progress_bar("playing") as progress:
+        found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
+    from simlib.studies.capacity.chart import save_capacity_chart
+    from simlib.studies.capacity.text import capacity_in_words
+
+    write(folder / "capacity.json", json_text(found.to_json()))
+    save_capacity_chart(found, folder)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        print_out(capacity_in_words(found))
+    note(f"Chart and every value played are in {folder}.")

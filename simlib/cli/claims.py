@@ -1,0 +1,56 @@
+"""The command that puts the report to the test: claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.arguments import scenario_of
+from simlib.cli.output import check_writable, json_text, note, print_out, write
+from simlib.support.progress import progress_bar
+
+
+@main.command(
+    epilog=examples(
+        "claims", "claims --replications 1000 --out out/claims", "claims my_client.toml --live"
+    )
+)
+@click.argument("scenario", default="report_claims")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--replications", default=200, show_default=True, help="Clients of each run.")
+@click.option("--live", is_flag=True, help="Play each claim on real WebSockets too, quicker.")
+@with_out
+@with_json
+def claims(
+    scenario: str,
+    settings: Sequence[str],
+    replications: int,
+    live: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Put the report's claims to the test on SCENARIO's client: do they hold, and up to where?
+
+    A claim that fails is a finding, not an error: the status is 0.
+    """
+    from simlib.studies.claims.claims import claims as put_to_the_test
+
+    folder = out or Path("out") / "claims"
+    check_writable(folder)
+    client = scenario_of(scenario, settings, None, None)
+    with progress_bar("testing") as progress:
+        findings = put_to_the_test(client, replications, live=live, progress=progress)
+    document = {"scenario": client.name, "claims": [each.to_json() for each in findings]}
+    write(folder / "claims.json", json_text(document))
+    from simlib.studies.claims.chart import save_claim_charts
+    from simlib.studies.claims.text import claims_in_words
+
+    save_claim_charts(findings, folder)
+    if as_json:
+        click.echo(json_text(document), nl=False)
+    else:
+        print_out(claims_in_words(findings))
+    note(f"Charts and findings are in {folder}.")

@@ -1,0 +1,44 @@
+"""The command that tells a client's policy: infer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.output import check_writable, json_text, note, print_out, save_inference
+
+
+@main.command(
+    epilog=examples(
+        "infer obs.parquet", "infer obs.parquet --out out/mine", "infer obs.parquet --json"
+    )
+)
+@click.argument("observation", type=click.Path(path_type=Path))
+@with_out
+@with_json
+def infer(observation: Path, out: Path | None, as_json: bool) -> None:
+    """Tell a client's reconnect policy from OBSERVATION, as simlib observe writes it.
+
+    Says the family of its waits and their numbers with intervals, what each phase shows beside
+    them, and what could not be told. Writes chart and numbers, by default to out/ and the name of
+    OBSERVATION, and the policy as a scenario that simlib run takes, where there is one: that none
+    of the families agrees is a finding, and the status is 0.
+    """
+    from simlib.lab.infer.infer import infer as tell
+
+    if out is not None:
+        check_writable(out)
+    found = tell(observation)
+    folder = out or Path("out") / observation.stem
+    check_writable(folder)
+    save_inference(found, folder)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        from simlib.lab.infer.text import inference_in_words
+
+        print_out(inference_in_words(found))
+    use = f": simlib run {folder / 'policy.toml'}" if found.policy is not None else "."
+    note(f"Chart and numbers are in {folder}{use}")

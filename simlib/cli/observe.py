@@ -1,0 +1,84 @@
+"""The command that watches a real client: observe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simlib.cli.app import examples, main
+from simlib.cli.output import check_writable, note
+from simlib.core.errors import SettingsError, SimlibError
+
+
+@main.command(
+    epilog=examples(
+        "observe --port 8765                     # then point your client at ws://127.0.0.1:8765/ws",
+        "observe --script quick --clients 3 -- node client.mjs {url}",
+        "observe --script mine.toml --greeting phoenix --out obs.parquet -- node client.mjs",
+    ),
+)
+@click.option(
+    "--script",
+    default="standard",
+    show_default=True,
+    metavar="[standard|quick|FILE]",
+    help="The phases; quick takes under two minutes.",
+)
+@click.option("--port", default=0, help="Where to listen; 0: a free port.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: for other machines.")
+@click.option("--path", default="/ws", show_default=True, help="The path of the URL.")
+@click.option(
+    "--greeting",
+    default="echo",
+    show_default=True,
+    metavar="[echo|silent|engine.io|graphql-ws|stomp|mqtt|phoenix]",
+    help="What your client needs to count itself connected.",
+)
+@click.option("--clients", default=1, show_default=True, help="So many clients at once.")
+@click.option(
+    "--wait",
+    "wait_s",
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a client may take to come.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("out") / "obs.parquet",
+    show_default=True,
+    help="The file for what was seen.",
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def observe(script: str, out: Path, **options: Any) -> None:
+    """Play faults to any WebSocket client and record what it does.
+
+    COMMAND starts the client; {url} in it, and SIMLIB_URL in its environment, are where to connect.
+    Without one, start it by hand. Clients that share a port are told apart by host and order.
+    """
+    from simlib.lab.observe.script import script as script_of
+    from simlib.lab.observe.session import Interrupted
+    from simlib.lab.observe.session import observe as watch_client
+    from simlib.lab.observe.text import observed_in_words, shown
+
+    if out.is_dir():
+        raise SettingsError("--out", str(out), "is a folder: name a file in it, as obs.parquet")
+    check_writable(out.parent)
+    phases, interrupted = script_of(script), False
+    with shown(phases) as listener:
+        try:
+            seen = watch_client(phases, listener=listener, **options)
+        except Interrupted as cut_short:
+            seen, interrupted = cut_short.observation, True
+    seen.save(out)
+    clients = len({each.client for each in seen.attempts})
+    for line in observed_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
+        click.echo(line)
+    note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")
+    if interrupted:
+        raise KeyboardInterrupt
+    if not seen.attempts:
+        raise SimlibError("no attempt was seen, so there is nothing to tell of the client")

@@ -1,0 +1,104 @@
+"""Commands that play a scenario once: run, story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simlib.cli.app import examples, main, plays, with_engine, with_json, with_out, with_scheduler
+from simlib.cli.output import (
+    check_writable,
+    json_text,
+    note,
+    played,
+    print_out,
+    run_document,
+    save_run,
+)
+
+if TYPE_CHECKING:
+    from simlib.scenario.scenario import Scenario
+
+
+@main.command(
+    epilog=examples(
+        "run first_outage",
+        "run first_outage --on live --out out/mine",
+        "run reconnect_storm --set client.backoff.jitter=full --json",
+        "run fleet_storm --on fleet --clients 100000 --set server.accept_per_s=10000",
+        "run fleet_storm --on fleet --clients 800000 --set gateways=8 --partition gateway",
+        "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
+    )
+)
+@plays
+@with_engine
+@click.option("--url", default="", help="live: your own server, as ws://127.0.0.1:8000/chat.")
+@click.option(
+    "--codec",
+    default="simlib",
+    show_default=True,
+    metavar="[simlib|echo|none]",
+    help="With --url: what acknowledges a message: the server, its echo; or there are none.",
+)
+@click.option("--allow-host", default="", help="With --url: a host beside this machine.")
+@click.option("--store", type=click.Path(path_type=Path), help="live: keep saved messages here.")
+@click.option(
+    "--partition",
+    metavar="[gateway]",
+    help="fleet: play each gateway as a Dask task, on this machine's processors.",
+)
+@with_scheduler("cluster", "With --partition: the address of a Dask scheduler.")
+@with_out
+@with_json
+def run(
+    scenario: Scenario,
+    on: str,
+    url: str,
+    codec: str,
+    allow_host: str,
+    store: Path | None,
+    partition: str | None,
+    scheduler: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Play SCENARIO once and print its metrics."""
+    if out is not None:
+        check_writable(out)
+    target = None
+    if url or store is not None or codec != "simlib":
+        from simlib.engines.live.target import Target
+
+        target = Target(url, codec, allow_host, store)
+    trace = played(scenario, on, out, target=target, partition=partition, scheduler=scheduler)
+    if out is not None:
+        save_run(trace, out)
+    if as_json:
+        click.echo(json_text(run_document(trace)), nl=False)
+    else:
+        from simlib.charts.text import run_in_words
+
+        print_out(run_in_words(trace))
+    if out is not None:
+        note(f"Trace and metrics are in {out}.")
+
+
+@main.command(
+    epilog=examples(
+        "story first_outage --client 3",
+        "story first_outage --client 3 --on live",
+        "story fleet_storm --client 9999 --clients 10000 --on fleet",
+    )
+)
+@plays
+@click.option("--client", type=int, required=True, help="Whose story; the first is 0.")
+@with_engine
+def story(scenario: Scenario, client: int, on: str) -> None:
+    """Play SCENARIO once and tell what happened to one client."""
+    from simlib.trace.trace import Trace
+
+    Trace(on, scenario).story(client)  # an unknown client is known before anything is played
+    more = {"watch": [client]} if on == "fleet" else {}
+    click.echo("\n".join(played(scenario, on, None, **more).story(client)))

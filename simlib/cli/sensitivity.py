@@ -1,0 +1,125 @@
+"""The command that tells which setting decides a metric: sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simlib.cli.app import (
+    examples,
+    going_on,
+    main,
+    plays,
+    with_json,
+    with_out,
+    with_quick_engine,
+    with_workers,
+)
+from simlib.cli.arguments import space_of
+from simlib.cli.output import (
+    check_writable,
+    default_out,
+    end_if_runs_failed,
+    json_text,
+    note,
+    print_out,
+    resumed_in_words,
+    write,
+)
+from simlib.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    from simlib.scenario.scenario import Scenario
+
+
+@main.command(
+    epilog=examples(
+        "sensitivity fleet_storm",
+        "sensitivity fleet_storm --space client.backoff.base_s=0.1..5 "
+        "--space client.backoff.jitter=none,full",
+        "sensitivity reconnect_storm --metric delivered_fraction --samples 128 --workers 2",
+    ),
+)
+@plays
+@click.option(
+    "--space",
+    "spaces",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help="A setting and its range, or its choices as KEY=A,B; may be given again. By default "
+    "jitter, base, factor and cap of the backoff.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="What is to be decided; may be given again. By default time_to_recover_s_p99 and "
+    "peak_attempts_per_s.",
+)
+@click.option(
+    "--samples",
+    default=64,
+    show_default=True,
+    help="A power of two; each makes a point per setting, and two more. So 64 samples of 4 "
+    "settings under 3 seeds are 64 x 6 x 3 = 1,152 runs.",
+)
+@click.option("--replications", default=3, show_default=True, help="Seeds of each point.")
+@with_quick_engine
+@with_workers
+@with_out
+@with_json
+def sensitivity(
+    scenario: Scenario,
+    spaces: Sequence[str],
+    metrics: Sequence[str],
+    samples: int,
+    replications: int,
+    on: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell which settings of SCENARIO decide a metric: alone, and with others.
+
+    As Sobol's indices: of the metric's variance over the space, the share that each setting
+    explains. Runs that are finished are kept in the folder: what was interrupted goes on there.
+    Exits with 1 if some runs failed.
+    """
+    from simlib.experiments.objectives import OBJECTIVES
+    from simlib.studies.sensitivity.sensitivity import sensitivity as play_all
+
+    folder = out or default_out(scenario) / "sensitivity"
+    check_writable(folder)
+    with going_on("The runs that are finished", folder), progress_bar("playing") as progress:
+        found = play_all(
+            scenario,
+            space_of(spaces) or None,
+            metrics or OBJECTIVES,
+            samples=samples,
+            replications=replications,
+            on=on,
+            workers=workers,
+            scheduler=scheduler,
+            folder=folder,
+            progress=progress,
+        )
+    from simlib.studies.sensitivity.chart import save_sensitivity_chart
+    from simlib.studies.sensitivity.text import sensitivity_in_words
+
+    write(folder / "sensitivity.csv", found.table.to_csv(index=False))
+    save_sensitivity_chart(found, folder)
+    if as_json:
+        click.echo(json_text(found.to_json()), nl=False)
+    else:
+        print_out(sensitivity_in_words(found))
+    if resumed := resumed_in_words(found.resumed):
+        note(resumed)
+    note(
+        f"All points are in {folder / 'points.parquet'}; sensitivity.csv and sensitivity.png are "
+        "beside it."
+    )
+    end_if_runs_failed(found.failures)
