@@ -10,7 +10,6 @@ Rules of draft sync:
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from math import inf
 
@@ -64,7 +63,7 @@ class Drafts:
         draft = self._drafts.setdefault(message.key, _Draft())
         replaced, first_s = draft.held, draft.first_s if draft.held else now
         base = replaced.base if replaced else draft.version
-        draft.held = dataclasses.replace(message, base=base)
+        draft.held = message.replace(base=base)
         draft.first_s = first_s
         draft.due_s = min(now + self.rules.debounce_s, first_s + self.rules.longest_s)
         return draft.held, replaced
@@ -104,5 +103,5 @@ class Drafts:
         draft.version = max(draft.version, version)
         if not accepted or draft.held is None or draft.held.base != message.base:
             return None
-        draft.held = dataclasses.replace(draft.held, base=version)
+        draft.held = draft.held.replace(base=version)
         return draft.held

@@ -10,9 +10,10 @@ Pushed and then Polled; ``SignIn`` by SignedIn. ``Close``, ``Save``, ``Forget``,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
+
+from simlib.core.immutable import Immutable
 
 
 class Priority(IntEnum):
@@ -74,8 +75,7 @@ class Reason(IntEnum):
 NONE = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Immutable):
     """One message of the application; ``id`` is unique within its client."""
 
     id: int
@@ -92,62 +92,52 @@ class Message:
 # --- what a client is told ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Immutable):
     """Begin: make the first attempt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Immutable):
     """End for good: close, and wait for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Immutable):
     """The deadline has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Immutable):
     """The application has a message."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Immutable):
     """The application has a new text of the draft ``message.key``."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Immutable):
     """A message was saved by an earlier life of this client; told before the start."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(Immutable):
     """The application wants the updates of a channel after ``version``."""
 
     channel: int
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Online:
+class Online(Immutable):
     """The platform says that there is a network again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Offline:
+class Offline(Immutable):
     """The platform says that there is no network."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hinted:
+class Hinted(Immutable):
     """The platform's estimate of the network (Network Information); 0: it does not say."""
 
     rtt_s: float = 0.0
@@ -155,13 +145,11 @@ class Hinted:
     save_data: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
+class Test(Immutable):
     """The user wants the connection tested now."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Immutable):
     """A sign-in was answered: accepted, with the session's length as ``hint_s``, or failed."""
 
     connection: int
@@ -169,15 +157,13 @@ class SignedIn:
     hint_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Immutable):
     """The attempt succeeded: the connection is open."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Immutable):
     """The attempt failed; ``hint_s`` is the server's Retry-After, ``code`` its status, or 0."""
 
     connection: int
@@ -186,8 +172,7 @@ class Failed:
     code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Immutable):
     """The open connection ended; ``code`` is the server's close code, or 0."""
 
     connection: int
@@ -196,8 +181,7 @@ class Lost:
     code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Immutable):
     """The server answered a message over the connection; of an edit, with the draft's version."""
 
     connection: int
@@ -207,15 +191,13 @@ class Received:
     version: int = NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Ponged:
+class Ponged(Immutable):
     """The server answered a ping."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Immutable):
     """A post was answered as over a connection, or refused with a status, or got no answer."""
 
     connection: int
@@ -226,8 +208,7 @@ class Posted:
     code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(Immutable):
     """A poll was answered (accepted), or refused with a status, or got no answer."""
 
     connection: int
@@ -236,8 +217,7 @@ class Polled:
     code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Immutable):
     """The server sent a channel's update; a snapshot stands for all up to its version."""
 
     connection: int
@@ -273,38 +253,33 @@ Event = (
 # --- what a client asks for --------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Immutable):
     """Make an attempt."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Immutable):
     """Give up an attempt, a connection, a poll or a post; nothing more is heard of it."""
 
     connection: int
     reason: Reason = Reason.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
+class Transmit(Immutable):
     """Send a message over the open connection."""
 
     connection: int
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Immutable):
     """Send a ping over the open connection."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Immutable):
     """Ask for a channel's updates after a version, and for all that follow."""
 
     connection: int
@@ -312,45 +287,39 @@ class Subscribe:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(Immutable):
     """Ask for a channel as a whole, since updates in between are missing."""
 
     connection: int
     channel: int
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Immutable):
     """Ask the server over HTTP what there is: each channel and the version it was seen at."""
 
     connection: int
     channels: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SignIn:
+class SignIn(Immutable):
     """Sign in over HTTP; the cookie that comes back is the host's to keep."""
 
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Immutable):
     """Keep a message where it outlives this client; asked before it is sent."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Immutable):
     """A saved message need not be kept any more."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Immutable):
     """Give the application a channel's update."""
 
     channel: int
@@ -358,24 +327,21 @@ class Deliver:
     reason: Reason = Reason.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(Immutable):
     """Send a message over HTTP."""
 
     connection: int
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Immutable):
     """Tell the application that a message will not be delivered, and why."""
 
     message: Message
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Immutable):
     """Tell the user what changed."""
 
     reason: Reason
@@ -402,8 +368,7 @@ Command = (
 # --- what a server is told and asks for --------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Immutable):
     """A handshake reached the server; -inf: without a session."""
 
     client: int
@@ -411,8 +376,7 @@ class Arrived:
     signed_in_s: float = inf
 
 
-@dataclass(frozen=True, slots=True)
-class Framed:
+class Framed(Immutable):
     """A message reached the server, over a connection or by a post."""
 
     client: int
@@ -422,8 +386,7 @@ class Framed:
     base: int = NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(Immutable):
     """An HTTP request reached the server: a post with its message, a poll, or a sign-in."""
 
     client: int
@@ -434,8 +397,7 @@ class Requested:
     signs_in: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
+class Subscribed(Immutable):
     """A client on a connection wants a channel's updates after a version."""
 
     client: int
@@ -444,8 +406,7 @@ class Subscribed:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Immutable):
     """A client on a connection wants a channel as a whole."""
 
     client: int
@@ -453,29 +414,25 @@ class Fetched:
     channel: int
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Immutable):
     """A connection gave a sign of life: a ping."""
 
     client: int
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Immutable):
     """A connection, or a handshake that nobody waits for any more, ended."""
 
     client: int
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Revoke:
+class Revoke(Immutable):
     """The operator ends every session that began before now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shun:
+class Shun(Immutable):
     """The operator ends clients' connections with a code, and those that open until a moment."""
 
     clients: frozenset[int]
@@ -484,8 +441,7 @@ class Shun:
     hint_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Immutable):
     """The operator ends clients' connections one after the other, evenly until a moment."""
 
     clients: frozenset[int]
@@ -494,8 +450,7 @@ class Drain:
     hint_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Slow:
+class Slow(Immutable):
     """Work begun from now on takes so many times as long."""
 
     factor: float
@@ -517,16 +472,14 @@ ServerEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(Immutable):
     """Open the connection."""
 
     client: int
     connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Immutable):
     """Answer a request with an HTTP status, and a Retry-After where ``hint_s`` is above 0."""
 
     client: int
@@ -535,8 +488,7 @@ class Refuse:
     hint_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Immutable):
     """Answer a message: accepted, duplicate, limited or conflict; of an edit, with a version."""
 
     client: int
@@ -547,8 +499,7 @@ class Answer:
     version: int = NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Immutable):
     """Send a channel's update; a snapshot stands for all up to its version."""
 
     client: int
@@ -558,8 +509,7 @@ class Push:
     reason: Reason = Reason.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(Immutable):
     """Answer a poll with the updates that there are."""
 
     client: int
@@ -567,8 +517,7 @@ class Served:
     pushes: tuple[Push, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Immutable):
     """Answer a sign-in with a session of this length."""
 
     client: int
@@ -576,8 +525,7 @@ class Grant:
     lifetime_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Shut:
+class Shut(Immutable):
     """End an open connection with a close code, and a hint where ``hint_s`` is above 0."""
 
     client: int
