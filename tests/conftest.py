@@ -3,6 +3,10 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,35 @@ os.environ["MPLBACKEND"] = "Agg"
 # The same examples every time; a busy machine is no failure.
 settings.register_profile("simlib", derandomize=True, deadline=None)
 settings.load_profile("simlib")
+
+
+#: Compiles the fleet's kernels, or reads those that are kept.
+_COMPILE = (
+    "import simlib as sl; quiet = sl.Workload(rate_per_s=0); "
+    "sl.run(sl.Scenario(clients=1, duration_s=2, workload=quiet), on='fleet')"
+)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Let a process of its own compile the fleet's kernels while several workers test.
+
+    A worker that needs them waits for that process, which takes no processor time; the others do
+    tests that need no kernels, and none compiles what another one compiles already.
+    """
+    config = session.config
+    has_workers = bool(config.getoption("numprocesses", None))  # not so in a worker itself
+    plays_fleet = config.args == config.getini("testpaths") and find_spec("numba") is not None
+    if not has_workers or not plays_fleet:
+        return (yield)
+    with subprocess.Popen(
+        [sys.executable, "-c", _COMPILE],
+        cwd=Path(__file__).parents[1],
+    ) as compiling:
+        try:
+            return (yield)
+        finally:
+            compiling.kill()
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ def _checked():
         yield
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(SCENARIOS)
 def test_any_scenario_plays_out(scenario):
     worlds = []

@@ -104,7 +104,7 @@ def of_pages_that_stay(scenario: sl.Scenario) -> sl.Scenario:
     return plain.replace("server.session_lifetime_s", inf, stay_s=inf, herds=())
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(SCENARIOS.map(of_pages_that_stay))
 def test_they_do_in_any_scenario(scenario):
     check(*counted(scenario))

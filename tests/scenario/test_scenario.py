@@ -3,7 +3,7 @@ from dataclasses import fields
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simlib as sl
@@ -264,6 +264,7 @@ SCENARIOS = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(SCENARIOS)
 def test_a_scenario_survives_toml(scenario):
     again = build(sl.Scenario, tomllib.loads(sl.dump(scenario)))
