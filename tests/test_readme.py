@@ -1,6 +1,7 @@
 """What README and the pages of `docs/` tell a reader to type runs, each distinct command once."""
 
 import asyncio
+import dataclasses
 import doctest
 import os
 import re
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from nbclient import NotebookClient
 
 from simlib import cli
+from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +103,18 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def small_crowd(monkeypatch):
+    """A claim on up to 3,000 clients is tried on 300: no option of the command makes them fewer."""
+    tried = [
+        dataclasses.replace(each, low=each.low / 10, high=each.high / 10, at=each.at / 10)
+        if each.axis == "clients"
+        else each
+        for each in claims.CLAIMS
+    ]
+    monkeypatch.setattr(claims, "CLAIMS", tried)
+
+
 @pytest.fixture(scope="module")
 def echo_port() -> Iterator[str]:
     """The port of a WebSocket server that sends back what it gets."""
@@ -135,6 +149,7 @@ def test_the_pages_have_every_command_of_simlib():
 
 
 @pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
+@pytest.mark.usefixtures("small_crowd")
 def test_a_command_of_the_pages_runs(here, command, echo_port):
     if "fleet" in command or command.startswith(("tune", "sensitivity", "presets compare")):
         for module in ("numba", "optuna", "SALib"):

@@ -1,6 +1,7 @@
 """Each shipped scenario is sound, says what it teaches, and plays out that way."""
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,13 @@ def shipped(name: str) -> sl.Scenario:
     return sl.load(next(file for file in FILES if file.stem == name))
 
 
+@lru_cache(maxsize=2)
+def played(scenario: sl.Scenario) -> sl.Trace:
+    return sl.run(scenario)
+
+
 def metrics(scenario: sl.Scenario) -> pd.Series:
-    return sl.summary(sl.run(scenario)).iloc[0]
+    return sl.summary(played(scenario)).iloc[0]
 
 
 def rows(trace: sl.Trace, name: str, **cells: str) -> pd.DataFrame:
@@ -69,8 +75,8 @@ def test_jitter_ends_the_storm_that_goes_on_without_it():
 def test_a_client_that_knows_the_limit_sends_a_third_as_much():
     limited = shipped("rate_limited")
     paced = limited.replace("client.rate.per_s", 2.5).replace("client.rate.burst", 5)
-    assert (783, 501) == sent_and_limited(sl.run(limited))
-    assert (292, 10) == sent_and_limited(sl.run(paced))
+    assert (783, 501) == sent_and_limited(played(limited))
+    assert (292, 10) == sent_and_limited(played(paced))
 
 
 def test_urgent_messages_overtake_while_the_server_limits():
@@ -79,7 +85,7 @@ def test_urgent_messages_overtake_while_the_server_limits():
 
 
 def test_with_websocket_blocked_messages_go_by_http_and_return():
-    trace = sl.run(shipped("poor_network_fallback"))
+    trace = played(shipped("poor_network_fallback"))
     (fault,) = trace.scenario.faults
     posted = rows(trace, "posted", reason="accepted")
     assert ((posted["time_s"] > fault.start_s) & (posted["time_s"] < fault.stop_s)).sum() > 150
@@ -105,7 +111,7 @@ def test_a_slow_server_stays_down_when_it_is_fast_again_until_it_sheds_load():
     # 105 of 120 clients are out for the 23 s that follow the trigger; with shedding, none.
     assert down["never_recovered"] > 100
     assert 0 == shedding["never_recovered"]
-    trace = sl.run(shipped("slow_server"))
+    trace = played(shipped("slow_server"))
     late = trace.frame()
     late = late[late["time_s"] > 20]
     # The clients ask for as much as it can do all the while, and nearly none of it is for anybody.
@@ -137,7 +143,7 @@ def test_what_is_not_saved_is_gone_with_the_page():
 
 
 def test_after_a_freeze_there_is_no_burst():
-    trace = sl.run(shipped("background_tab"))
+    trace = played(shipped("background_tab"))
     frame = trace.frame()
     woken = frame[(frame["name"] == "transmit") & (frame["time_s"] == 9.0)]
     # No more at the moment of waking than the client's own bucket holds, and nothing twice.
@@ -158,7 +164,7 @@ def test_a_patient_resend_sends_once():
 
 
 def test_who_hears_that_the_network_is_back_is_back_sooner():
-    trace = sl.run(shipped("network_back_early"))
+    trace = played(shipped("network_back_early"))
     opened = rows(trace, "opened")
     back = opened[opened["time_s"] > 8.0].groupby("client")["time_s"].first()
     assert back[:10].max() < 9.0 < back[10:].max()
@@ -166,7 +172,7 @@ def test_who_hears_that_the_network_is_back_is_back_sooner():
 
 def test_sign_ins_that_are_spread_make_no_storm():
     def longest_s(scenario):
-        trace = sl.run(scenario)
+        trace = played(scenario)
         asked, answered = rows(trace, "sign_in"), rows(trace, "signed_in")
         began = asked[asked["time_s"] > 4.9].groupby("client")["time_s"].first()
         ended = answered[answered["time_s"] > 4.9].groupby("client")["time_s"].first()
@@ -179,27 +185,27 @@ def test_sign_ins_that_are_spread_make_no_storm():
 
 def test_a_dwell_time_keeps_the_transport_from_flapping():
     def changes(scenario):
-        return len(rows(sl.run(scenario), "notify", reason="fell_back"))
+        return len(rows(played(scenario), "notify", reason="fell_back"))
 
     flapping = shipped("flapping_wifi")
     assert 2 * changes(flapping) < changes(flapping.replace("client.fallback.dwell_s", 0))
 
 
 def test_an_expired_session_asks_each_user_once_and_loses_nothing():
-    trace = sl.run(shipped("session_expiry"))
+    trace = played(shipped("session_expiry"))
     assert list(range(20)) == sorted(rows(trace, "notify", reason="sign_in")["client"])
     assert 1.0 == sl.summary(trace)["delivered_fraction"].iloc[0]
 
 
 def test_an_attempt_that_was_given_up_may_open_and_is_closed():
-    trace = sl.run(shipped("late_open_race"))
+    trace = played(shipped("late_open_race"))
     opened = rows(trace, "opened")
     assert (rows(trace, "admit")["time_s"] > 3.0).sum() > len(opened[opened["time_s"] > 3.0])
     assert 0 == metrics(shipped("late_open_race"))["never_recovered"]
 
 
 def test_a_budget_is_never_passed():
-    trace = sl.run(shipped("connect_budget"))
+    trace = played(shipped("connect_budget"))
     budget = trace.scenario.client.connect_budget
     for _, attempts in rows(trace, "open").groupby("client"):
         times_s = attempts["time_s"].to_list()
@@ -229,7 +235,7 @@ def test_a_naive_herd_gets_in_before_the_patient_and_only_at_the_gateway_that_is
     naive = [client for client in range(200) if rolling.herd_of(client) == 0]
 
     def away_s(scenario):
-        looks = spans(sl.run(scenario), ["state"])
+        looks = spans(played(scenario), ["state"])
         looks = looks[(looks["state"] != "open") & (looks["start_s"] > 7.5)]
         lengths_s = (looks["stop_s"] - looks["start_s"]).groupby(looks["client"]).sum()
         return lengths_s[naive].mean(), lengths_s.drop(naive).mean()
@@ -241,7 +247,7 @@ def test_a_naive_herd_gets_in_before_the_patient_and_only_at_the_gateway_that_is
     assert 2.3 < patient_s < 2.4
     # Among their like these very clients would have been back sooner.
     assert alone_s < 0.9 * patient_s
-    lost = rows(sl.run(rolling), "lost")
+    lost = rows(played(rolling), "lost")
     fault = rolling.faults[0]
     turns = ((lost["time_s"] - fault.start_s) / 2).clip(upper=3.99).astype(int)
     assert (lost["client"] % 4 == turns).sum() > 0.95 * len(lost)
