@@ -158,10 +158,13 @@ class Inference(ShowsCard):
         if share > chains.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
             why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
             return f"{words} {chains.CERTAINLY}, and {why} the other {len(waits)}"
-        if share > _HARDLY_ANY_LEFT:
+        width_s = float(np.median(lies.high_s - lies.low_s))
+        # What is left of a machine this busy is late by more than was measured of it: that is
+        # little beside wide jitter, but would be taken for jitter where there is none.
+        most = _HARDLY_ANY_LEFT if width_s > _WIDER * chains.CERTAIN_S else _TOO_FEW_LEFT
+        if share > most:
             return f"{words} {chains.CERTAINLY}, so the other {len(waits)} are a selection"
         off_s = float(np.median(waits.late_s + waits.early_s))
-        width_s = float(np.median(lies.high_s - lies.low_s))
         if 0.0 < width_s < _WIDER * off_s:
             words = f"waits vary by {width_s:.2g} s, and the machine was late by {off_s:.2g} s"
             return f"{words}: the one may be the other"
@@ -216,6 +219,8 @@ LEFT_OUT = "waits left out"
 _LEAST_LEFT = 24
 #: With a share left out as large as this, nothing is to be said.
 _HARDLY_ANY_LEFT = 0.75
+#: The same where waits vary by no more than lateness makes them vary.
+_TOO_FEW_LEFT = 0.4
 #: Jitter must be so many times as wide as what lateness may have added.
 _WIDER = 3.0
 #: The finding of a wait after a loss that does not count.

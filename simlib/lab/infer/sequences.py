@@ -36,7 +36,7 @@ _USED = {
     "client_late_s": np.nan,
 }
 #: How well a wait must have been timed to say something of a policy, and that in words.
-_CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
+CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
 CERTAINLY = "to within 20 ms or 2 %"
 #: With a larger share of them not timed so well, waits may not be said to have their own rule.
 MOST_UNCERTAIN = 0.2
@@ -162,7 +162,7 @@ def fitted(waits: pd.DataFrame) -> pd.DataFrame:
 def is_uncertain(waits: pd.DataFrame) -> pd.Series:
     """Return which waits may be longer or shorter than they were measured, by too much."""
     off_s = waits["late_s"].fillna(0.0) + waits["early_s"].fillna(0.0)
-    return off_s > np.maximum(_CERTAIN_S, _CERTAIN_FRACTION * waits["wait_s"])
+    return off_s > np.maximum(CERTAIN_S, _CERTAIN_FRACTION * waits["wait_s"])
 
 
 def hypotheses(followed: pd.DataFrame) -> list[Counting]:

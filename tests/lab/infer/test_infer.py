@@ -588,3 +588,13 @@ def test_the_words_fit_the_width_and_name_what_was_not_told(told):
     assert "Nearest presets" in text
     assert "not told" in text
     assert "max_attempts" in text
+
+
+@pytest.mark.parametrize("name", ["y_websocket", "reconnecting_websocket"])
+def test_what_a_machine_too_busy_left_of_waits_without_jitter_is_not_told_as_jittered(name):
+    """Recorded beside ten busy processes: half of the waits, and later than was measured of it."""
+    file = Path(__file__).parent / "observations" / f"{name}_on_a_busy_machine.parquet"
+    found = sl.infer(sl.Observation.load(file))
+    assert found.policy is None
+    assert found.verdict.startswith("could not be judged"), found.verdict
+    assert found.verdict.endswith("are a selection")
