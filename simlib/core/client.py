@@ -216,7 +216,7 @@ class Client:
             return
         if self.session.asked:
             self._commands.append(ev.Notify(Reason.SIGNED_IN))
-        self.session.granted(now, event.hint_s)
+        self.session.granted(now, event.lifetime_s)
         if self.link.state == State.SUSPENDED:
             self._resume(now)
 

@@ -150,11 +150,11 @@ class Test(Immutable):
 
 
 class SignedIn(Immutable):
-    """A sign-in was answered: accepted, with the session's length as ``hint_s``, or failed."""
+    """A sign-in was answered: accepted, with the session's length, or failed."""
 
     connection: int
     reason: Reason
-    hint_s: float = 0.0
+    lifetime_s: float = 0.0
 
 
 class Opened(Immutable):

@@ -314,7 +314,7 @@ class World:
         name = Name.FAULT_START if starts else Name.FAULT_STOP
         fault, origin = self.timeline.faults[index], self.timeline.origins[index]
         kind = self._script[origin].kind
-        self.trace.append(note(self.clock.now_s, NONE, Kind.FAULT, name, kind, origin))
+        self.trace.append(fault_row(self.clock.now_s, name, origin, kind))
         # A platform knows of the network's end before a connection does, and of its return after.
         if starts and fault.announced:
             self._tell_hit(index, Offline())
@@ -405,12 +405,21 @@ def note(
     message: int = NONE,
     reason: Reason = Reason.NONE,
 ) -> tuple[Any, ...]:
-    """Return a trace row of something that no client was told; of a fault, its index as message."""
-    return (now, client, kind, name, connection, message, reason, *_NOTHING)
+    """Return a trace row of something that no client was told."""
+    return (now, client, kind, name, connection, message, reason, *_NO_HINT, *_NO_FAULT, *_IDLE)
 
 
-#: From the hint to the quality: nothing, and a client that is idle.
-_NOTHING = (0.0, 0, NONE, 0, inf, NONE, NONE, 0, 0, 0, 0, 0, 0.0, 0)
+def fault_row(now: float, name: Name, fault: int, kind: FaultKind) -> tuple[Any, ...]:
+    """Return the trace row of the start or the stop of a scenario's fault, given its number."""
+    what = (now, NONE, Kind.FAULT, name, 0, NONE, Reason.NONE)
+    return (*what, *_NO_HINT, fault, kind, *_IDLE)
+
+
+#: From the hint to the platform's word on data: nothing.
+_NO_HINT = (0.0, 0, NONE, 0, -inf, inf, NONE, NONE, 0.0, 0.0, 0, 0)
+_NO_FAULT = (NONE, NONE)
+#: The state of a client that is idle.
+_IDLE = (0, 0, 0, 0, 0, 0.0, 0)
 _SERVER_NAMES: dict[type, Name] = {
     Admit: Name.ADMIT,
     Refuse: Name.REFUSE,

@@ -13,7 +13,7 @@ from simlib.core.breaker import BreakerState
 from simlib.core.client import Client
 from simlib.core.events import NONE, Message, Priority, Reason
 from simlib.core.fallback import Transport
-from simlib.core.faults import Fault
+from simlib.core.faults import Fault, FaultKind
 from simlib.core.link import State
 from simlib.core.quality import Quality
 
@@ -81,6 +81,8 @@ class Name(IntEnum):
     GARBAGE = 60
 
 
+#: The layout of a trace's file: it rises with each change of the columns.
+FILE_VERSION = 2
 #: Column name, type code of `struct`, enumeration or None. Times in seconds since the run began.
 COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("time_s", "d", None),
@@ -90,13 +92,24 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("connection", "i", None),
     ("message", "i", None),
     ("reason", "b", Reason),
+    # When to come back, as the server says it (Retry-After); 0: it does not.
     ("hint_s", "d", None),
     ("code", "h", None),
     ("priority", "b", Priority),
     ("size_bytes", "i", None),
+    # When a message was made, and until when it is worth sending; -inf and inf: there is none.
+    ("created_s", "d", None),
     ("expires_s", "d", None),
     ("key", "i", None),
     ("version", "i", None),
+    # How long a new session holds, and what a platform says of its network; 0: nothing.
+    ("lifetime_s", "d", None),
+    ("rtt_s", "d", None),
+    ("downlink_bytes_per_s", "i", None),
+    ("save_data", "b", None),
+    # Which of the scenario's faults starts or stops, and its kind.
+    ("fault", "i", None),
+    ("fault_kind", "b", FaultKind),
     ("state", "b", State),
     ("breaker", "b", BreakerState),
     ("transport", "b", Transport),
@@ -113,7 +126,7 @@ STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_
 
 
 def event_cells(event: ev.Event) -> tuple[Any, ...]:
-    """Return an event's cells, from name to version."""
+    """Return an event's cells, from name to fault_kind."""
     return _EVENT_CELLS[type(event)](event)
 
 
@@ -123,9 +136,9 @@ def command_cells(command: ev.Command) -> tuple[Any, ...]:
 
 
 def command_row_cells(command: ev.Command) -> tuple[Any, ...]:
-    """Return a command's cells as they stand in a row, from name to version."""
+    """Return a command's cells as they stand in a row, from name to fault_kind."""
     name, connection, message, reason, key, version = _COMMAND_CELLS[type(command)](command)
-    return (name, connection, message, reason, 0.0, 0, *_NO_MESSAGE, key, version)
+    return (name, connection, message, reason, 0.0, 0, *_NO_MESSAGE, key, version, *_NO_HINT)
 
 
 def state_cells(client: Client, now: float) -> tuple[Any, ...]:
@@ -149,30 +162,34 @@ def state_cells(client: Client, now: float) -> tuple[Any, ...]:
 _WAITING = State.WAITING
 #: The most that the trace's column holds.
 _MOST_ATTEMPTS = 32767
-#: What stands for the parts that only a message of the application has: priority, size, expiry.
-_NO_MESSAGE = (NONE, 0, inf)
+#: What stands for the parts that only a message of the application has: priority to expiry.
+_NO_MESSAGE = (NONE, 0, -inf, inf)
 #: And for key and version.
 _NO_KEY = (NONE, NONE)
+#: And for a fault's number and kind.
+_NO_FAULT = (NONE, NONE)
+#: And from the session's length to the fault's kind.
+_NO_HINT = (0.0, 0.0, 0, 0, *_NO_FAULT)
 
 
 def _bare(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    cells = (name, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY)
+    cells = (name, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
     return lambda _: cells
 
 
 def _of_connection(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    rest = (NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY)
+    rest = (NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
     return lambda e: (name, e.connection, *rest)
 
 
 def _of_end(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    rest = (*_NO_MESSAGE, *_NO_KEY)
+    rest = (*_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
     return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, e.code, *rest)
 
 
 def _of_sign_in(e: ev.SignedIn) -> tuple[Any, ...]:
-    rest = (0, *_NO_MESSAGE, *_NO_KEY)
-    return (Name.SIGNED_IN, e.connection, NONE, e.reason, e.hint_s, *rest)
+    about = (*_NO_MESSAGE, *_NO_KEY, e.lifetime_s, 0.0, 0, 0, *_NO_FAULT)
+    return (Name.SIGNED_IN, e.connection, NONE, e.reason, 0.0, 0, *about)
 
 
 def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
@@ -180,7 +197,8 @@ def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
 
     def cells(e: Any) -> tuple[Any, ...]:
         code = getattr(e, "code", 0)
-        return (name, e.connection, e.message, e.reason, e.hint_s, code, *rest, e.version)
+        about = (*rest, e.version, *_NO_HINT)
+        return (name, e.connection, e.message, e.reason, e.hint_s, code, *about)
 
     return cells
 
@@ -188,24 +206,25 @@ def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
 def _of_message(name: Name) -> Callable[[Any], tuple[Any, ...]]:
     def cells(event: Any) -> tuple[Any, ...]:
         m = event.message
-        about = (m.priority, m.size_bytes, m.expires_s, m.key, m.base)
-        return (name, 0, m.id, Reason.NONE, m.created_s, 0, *about)
+        about = (m.priority, m.size_bytes, m.created_s, m.expires_s, m.key, m.base, *_NO_HINT)
+        return (name, 0, m.id, Reason.NONE, 0.0, 0, *about)
 
     return cells
 
 
 def _of_hint(event: ev.Hinted) -> tuple[Any, ...]:
-    downlink, saves = event.downlink_bytes_per_s, int(event.save_data)
-    return (Name.HINTED, 0, NONE, Reason.NONE, event.rtt_s, 0, NONE, downlink, inf, NONE, saves)
+    network = (event.rtt_s, event.downlink_bytes_per_s, int(event.save_data))
+    about = (*_NO_MESSAGE, *_NO_KEY, 0.0, *network, *_NO_FAULT)
+    return (Name.HINTED, 0, NONE, Reason.NONE, 0.0, 0, *about)
 
 
 def _of_follow(event: ev.Follow) -> tuple[Any, ...]:
-    about = (*_NO_MESSAGE, event.channel, event.version)
+    about = (*_NO_MESSAGE, event.channel, event.version, *_NO_HINT)
     return (Name.FOLLOW, 0, NONE, Reason.NONE, 0.0, 0, *about)
 
 
 def _of_push(event: ev.Pushed) -> tuple[Any, ...]:
-    about = (*_NO_MESSAGE, event.channel, event.version)
+    about = (*_NO_MESSAGE, event.channel, event.version, *_NO_HINT)
     return (Name.PUSHED, event.connection, NONE, event.reason, 0.0, 0, *about)
 
 
@@ -290,19 +309,19 @@ def event_of(row: dict[str, Any]) -> Any:
     if name in _ENDED:
         return _ENDED[name](connection, reason, row["hint_s"], row["code"])
     if name == Name.SIGNED_IN:
-        return ev.SignedIn(connection, reason, row["hint_s"])
+        return ev.SignedIn(connection, reason, row["lifetime_s"])
     if name == Name.RECEIVED:
         return ev.Received(connection, row["message"], reason, row["hint_s"], version)
     if name == Name.POSTED:
         return ev.Posted(connection, row["message"], reason, row["hint_s"], version, row["code"])
     if name in _SENT:
         size_bytes, expires_s = row["size_bytes"], row["expires_s"]
-        priority, created_s = Priority(row["priority"]), row["hint_s"]
+        priority, created_s = Priority(row["priority"]), row["created_s"]
         return _SENT[name](
             Message(row["message"], priority, size_bytes, created_s, expires_s, key, version)
         )
     if name == Name.HINTED:
-        return ev.Hinted(row["hint_s"], row["size_bytes"], bool(version))
+        return ev.Hinted(row["rtt_s"], row["downlink_bytes_per_s"], bool(row["save_data"]))
     if name == Name.FOLLOW:
         return ev.Follow(key, version)
     return ev.Pushed(connection, key, version, reason)
@@ -334,8 +353,9 @@ def told_in_words(row: dict[str, Any]) -> str:
         text += f": {Reason(row['reason']).name.lower().replace('_', ' ')}"
     if row["code"]:
         text += f" {row['code']}"
-    if row["hint_s"] > 0.0 and row["name"] in _HINTED:
-        text += f", {_HINTED[row['name']]} {row['hint_s']:g} s"
+    for column, words in _LENGTHS_S.items():
+        if row[column] > 0.0:
+            text += f", {words} {row[column]:g} s"
     stops = row["name"] in _STOPPING and row["code"] and row["state"] in _AT_REST
     if row["name"] in _CHANGES or stops:
         text += f" -> {State(row['state']).name.lower()}"
@@ -344,15 +364,8 @@ def told_in_words(row: dict[str, Any]) -> str:
     return text
 
 
-_HINTED = {
-    Name.FAILED: "retry after",
-    Name.LOST: "retry after",
-    Name.POLLED: "retry after",
-    Name.RECEIVED: "retry after",
-    Name.POSTED: "retry after",
-    Name.SIGNED_IN: "for",
-    Name.HINTED: "round trip",
-}
+#: Columns of seconds that a story tells, and its words for them.
+_LENGTHS_S = {"hint_s": "retry after", "lifetime_s": "for", "rtt_s": "round trip"}
 _CHANGES = (
     Name.START,
     Name.STOP,

@@ -1,7 +1,7 @@
 """What happened: columns and units; frame, story, counts; save, load, replay.
 
 A row is written after each event and each command, and carries the client's state *after*
-the step. Rows are packed numbers, 69 bytes each, read back as columns.
+the step. Rows are packed numbers, 103 bytes each, read back as columns.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from simlib.support.arguments import check_arguments
 from simlib.trace.schema import (
     COLUMNS,
     COMMAND_COLUMNS,
+    FILE_VERSION,
     NAMES,
     ROW,
     STATE_COLUMNS,
@@ -218,7 +219,7 @@ class Trace(ShowsCard):
 
     def _told(self, row: dict[str, Any]) -> str:
         if is_of_all(row):
-            return fault_in_words(row, self.scenario.faults[row["message"]])
+            return fault_in_words(row, self.scenario.faults[row["fault"]])
         return told_in_words(row)
 
     def replay(self, client: int) -> Iterator[tuple[dict[str, Any], list[tuple[Any, ...]]]]:
@@ -262,6 +263,7 @@ class Trace(ShowsCard):
         from simlib.support.files import replacing
 
         meta = {
+            "version": FILE_VERSION,
             "engine": self.engine,
             "label": self.label,
             "partial": self.partial,
@@ -299,9 +301,12 @@ class Trace(ShowsCard):
             raise SimlibError(f"{path} is not a trace: Trace.save wrote none") from error
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not a trace: {error}") from error
-        if lacking := [name for name in NAMES if name not in table.column_names]:
-            rule = f"it has no {', '.join(lacking)}"
-            raise SimlibError(f"{path} is a trace of another version of simlib: {rule}")
+        version = meta.get("version", 1)
+        if version != FILE_VERSION or set(table.column_names) != set(NAMES):
+            raise SimlibError(
+                f"{path} is a trace of another version of simlib: its file has layout {version}, "
+                f"and this simlib reads {FILE_VERSION}; play its scenario again"
+            )
         try:
             return cls._read(meta, table)
         except (KeyError, TypeError, SettingsError) as error:
@@ -332,8 +337,7 @@ class Trace(ShowsCard):
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:
-            # A trace of before there were codes has none.
-            rows[name] = table[name].to_numpy() if name in table.column_names else 0
+            rows[name] = table[name].to_numpy()
         trace._packed += rows.tobytes()
         return trace
 

@@ -88,7 +88,7 @@ def test_a_rolling_deploy_drains_one_gateway_after_the_other():
     assert [(-1, 2.0), (-1, 4.0)] == moments(trace, Name.FAULT_START)
     assert [(-1, 4.0), (-1, 6.0)] == moments(trace, Name.FAULT_STOP)
     columns = trace.columns()
-    assert {0} == set(columns["message"][columns["kind"] == Kind.FAULT])
+    assert {0} == set(columns["fault"][columns["kind"] == Kind.FAULT])
     at_once = sl.run(quiet(sl.Fault("deploy", 2, 6)))
     assert [(0, 4.05), (1, 4.05), (2, 6.05), (3, 6.05)] == moments(at_once, Name.LOST)
 

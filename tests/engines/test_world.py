@@ -200,7 +200,7 @@ def test_the_script_of_faults_is_played_and_noted_up_to_the_end():
     world, host = played(sl.Scenario(clients=1, duration_s=10, faults=faults))
     assert [(2, True), (0, True), (2, False), (1, True)] == host.faults
     noted = [
-        (row["time_s"], row["message"], row["connection"], row["client"])
+        (row["time_s"], row["fault"], row["fault_kind"], row["client"])
         for row in rows(world, Name.FAULT_START)
     ]
     assert [
@@ -245,7 +245,7 @@ def test_a_fault_begins_and_ends_by_hand_and_is_noted_like_a_scripted_one():
         (5.0, 0, FaultKind.OUTAGE),
         (3.0, 1, FaultKind.BLACK_HOLE),
         (6.0, 0, FaultKind.OUTAGE),
-    ] == [(row["time_s"], row["message"], row["connection"]) for row in edges]
+    ] == [(row["time_s"], row["fault"], row["fault_kind"]) for row in edges]
 
 
 def test_the_trace_s_scenario_has_the_faults_by_hand_and_the_played_one_has_not():

@@ -18,7 +18,7 @@ from simlib.engines.driver import Driver
 from simlib.engines.kernel import features as needs
 from simlib.engines.kernel import state
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import SimClock, note
+from simlib.engines.world import SimClock, fault_row, note
 from simlib.scenario.scenario import Scenario
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
@@ -88,7 +88,7 @@ def _write_edge(trace: Trace, timeline: Timeline, now: float, index: int, starts
     name = Name.FAULT_START if starts else Name.FAULT_STOP
     origin = timeline.origins[index]
     kind = trace.scenario.faults[origin].kind
-    trace.append(note(now, NONE, Kind.FAULT, name, kind, origin))
+    trace.append(fault_row(now, name, origin, kind))
 
 
 def _happen(

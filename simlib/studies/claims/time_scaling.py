@@ -17,8 +17,8 @@ from simlib.scenario.scenario import Scenario
 from simlib.trace.schema import COLUMNS
 from simlib.trace.trace import Trace
 
-#: Columns of a trace that are times. A hint may be a round trip or a moment: a time as well.
-_TIMES = ("time_s", "hint_s", "expires_s", "wait_s")
+#: Columns of a trace that are times.
+_TIMES = ("time_s", "hint_s", "created_s", "expires_s", "lifetime_s", "rtt_s", "wait_s")
 
 
 def paced(scenario: Scenario, pace: float) -> Scenario:
