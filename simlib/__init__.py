@@ -16,10 +16,14 @@ def _modules_of_names() -> dict[str, str]:
 
 
 _MODULES = _modules_of_names()
+#: Names of earlier versions, and what they are called now.
+_RENAMED = {"Herd": "Cohort"}
 __all__ = [*_MODULES, "__version__"]  # noqa: PLE0604 - the stub is the list
 
 
 def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        raise AttributeError(f"simlib.{name} is now called simlib.{_RENAMED[name]}")
     if name not in _MODULES:
         raise AttributeError(f"module 'simlib' has no attribute {name!r}")
     # With a fromlist, __import__ finds modules of a package as well as names in a module.

@@ -8,6 +8,7 @@ from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker
 from simlib.core.client import Client as Client
 from simlib.core.client import Settings as Settings
+from simlib.core.cohorts import Cohort as Cohort
 from simlib.core.draft import DraftRules as DraftRules
 from simlib.core.errors import Disagreement as Disagreement
 from simlib.core.errors import EngineError as EngineError
@@ -18,7 +19,6 @@ from simlib.core.events import Priority as Priority
 from simlib.core.fallback import Fallback as Fallback
 from simlib.core.faults import Fault as Fault
 from simlib.core.heartbeat import HeartbeatRules as HeartbeatRules
-from simlib.core.herds import Herd as Herd
 from simlib.core.meters import Rate as Rate
 from simlib.core.outbox import OutboxLimits as OutboxLimits
 from simlib.core.path import Latency as Latency

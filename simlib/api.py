@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.trace.trace import Trace

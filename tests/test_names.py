@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from simlib.core.client import Settings
+from simlib.core.cohorts import Cohort
 from simlib.core.faults import Fault
-from simlib.core.herds import Herd
 from simlib.core.path import Path as NetworkPath
-from simlib.core.rules import Ruled
 from simlib.core.server import ServerSettings
+from simlib.core.validation import ValidatedSettings
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Hint, Workload
 
@@ -25,19 +25,21 @@ UNITS = ("_s", "_bytes", "_per_s", "_fraction")
 BARE = {"exponent", "factor", "save_data_factor", "shape"}
 
 
-def parts(kind: type[Ruled]) -> set[type[Ruled]]:
+def parts(kind: type[ValidatedSettings]) -> set[type[ValidatedSettings]]:
     """A settings class and those inside it."""
     inner = [f.default_factory for f in fields(kind) if is_dataclass(f.default_factory)]
     return {kind}.union(*map(parts, inner))
 
 
 SETTINGS = sorted(
-    parts(Scenario) | parts(Settings) | {Fault, Herd, Hint, NetworkPath, ServerSettings, Workload},
+    parts(Scenario)
+    | parts(Settings)
+    | {Fault, Cohort, Hint, NetworkPath, ServerSettings, Workload},
     key=lambda kind: kind.__name__,
 )
 
 
-def annotated(kind: type[Ruled]) -> dict[str, tuple[str, str]]:
+def annotated(kind: type[ValidatedSettings]) -> dict[str, tuple[str, str]]:
     """Each field's annotation and the line above it, or above its group of shares."""
     module = ROOT.parent / Path(*kind.__module__.split(".")).with_suffix(".py")
     text = module.read_text(encoding="utf-8")

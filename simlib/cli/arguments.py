@@ -52,7 +52,7 @@ def file_of(given: str) -> Path:
     path = Path(given)
     if path.is_file() or path.suffix or len(path.parts) > 1:
         return path
-    from simlib.core.rules import nearest
+    from simlib.core.validation import nearest
 
     shipped = shipped_scenarios()
     if given not in shipped:

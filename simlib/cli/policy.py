@@ -179,8 +179,8 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
         click.echo(json_text(document | {"lacks": list(found.lacks)}), nl=False)
         return
     click.echo(found.text)
-    if scenario.herds:
-        note("Exported is the policy of client; herds have their own.")
+    if scenario.cohorts:
+        note("Exported is the policy of client; cohorts have their own.")
     if found.exact:
         note(f"{to} then does all of this policy.")
     else:

@@ -9,11 +9,11 @@ from math import inf
 from typing import Any, Protocol
 
 from simlib.core.meters import Rate, ready_s
-from simlib.core.rules import Count, Ruled, count, seconds
+from simlib.core.validation import Count, ValidatedSettings, count, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scaling(Ruled):
+class Scaling(ValidatedSettings):
     """When a server gets more workers for its handshakes; by default never."""
 
     #: So many handshakes that wait for a worker call for a step; inf: never.

@@ -17,7 +17,16 @@ from math import inf
 
 from simlib.core.errors import SettingsError
 from simlib.core.exact import exp, log
-from simlib.core.rules import Count, Ruled, choice, count, flag, number, seconds, times
+from simlib.core.validation import (
+    Count,
+    ValidatedSettings,
+    choice,
+    count,
+    flag,
+    number,
+    seconds,
+    times,
+)
 
 #: Additive jitter takes away less than a day.
 _LONG_S = 86_400.0
@@ -66,7 +75,7 @@ class CountedFrom(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backoff(Ruled):
+class Backoff(ValidatedSettings):
     """A reconnect policy: the waits between attempts, and how many there may be.
 
     No wait is longer than the cap, but for jitter placed after it; `longest_s` says how long

@@ -15,7 +15,7 @@ from enum import IntEnum
 from math import inf
 from typing import NamedTuple
 
-from simlib.core.rules import Count, Ruled, count, number, seconds
+from simlib.core.validation import Count, ValidatedSettings, count, number, seconds
 
 
 class BreakerState(IntEnum):
@@ -27,7 +27,7 @@ class BreakerState(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Breaker(Ruled):
+class Breaker(ValidatedSettings):
     """A circuit breaker over connection attempts; by default it never trips."""
 
     #: Failures in a row that trip it; inf: it does not count them.

@@ -28,16 +28,16 @@ from simlib.core.link import TABLE, Input, Move, State, idle, step
 from simlib.core.outbox import Outbox, OutboxLimits
 from simlib.core.polling import Polling
 from simlib.core.quality import Monitor, Quality, QualityRules
-from simlib.core.rules import Ruled, seconds
 from simlib.core.session import Session, SessionRules
 from simlib.core.stops import Effect, Stops, effect
+from simlib.core.validation import ValidatedSettings, seconds
 
 # Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
 _CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Ruled):
+class Settings(ValidatedSettings):
     """Everything that makes one client behave as it does."""
 
     backoff: Backoff = field(default_factory=Backoff)

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from math import inf
 
 from simlib.core.events import NONE, Message
-from simlib.core.rules import Ruled, seconds
+from simlib.core.validation import ValidatedSettings, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class DraftRules(Ruled):
+class DraftRules(ValidatedSettings):
     """How edits are held back."""
 
     #: An edit leaves when no other followed for this long.

@@ -34,7 +34,7 @@ class Stream(IntEnum):
     SIGN_IN = 9
     PAUSE = 10
     SERVICE = 11
-    HERD = 12
+    COHORT = 12
     STAY = 13
     WAIT_ONCE = 14
 

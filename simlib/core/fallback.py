@@ -17,7 +17,7 @@ from math import inf
 from typing import NamedTuple
 
 from simlib.core.quality import Quality
-from simlib.core.rules import Count, Ruled, choice, count, number, seconds
+from simlib.core.validation import Count, ValidatedSettings, choice, count, number, seconds
 
 
 class Transport(IntEnum):
@@ -28,7 +28,7 @@ class Transport(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fallback(Ruled):
+class Fallback(ValidatedSettings):
     """Carrying messages by HTTP polling while WebSocket fails; by default never."""
 
     #: Failures in a row after which it starts (an open breaker starts it too); inf: not by them.

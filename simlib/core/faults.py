@@ -30,7 +30,7 @@ from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Ruled, choice, count, flag, number, seconds
+from simlib.core.validation import ValidatedSettings, choice, count, flag, number, seconds
 
 
 class FaultKind(IntEnum):
@@ -109,7 +109,7 @@ ALL_GATEWAYS = -1
 
 
 @dataclass(frozen=True)
-class Fault(Ruled):
+class Fault(ValidatedSettings):
     """One thing that goes wrong, when, and for whom."""
 
     #: Any of `FaultKind`, such as outage, black_hole or server_crash.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from simlib.core.rules import Ruled, seconds
+from simlib.core.validation import ValidatedSettings, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeartbeatRules(Ruled):
+class HeartbeatRules(ValidatedSettings):
     """How an open connection is watched; by default it is not."""
 
     #: Time between pings; inf: none.

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from simlib.core.rules import Ruled, count, number
+from simlib.core.validation import ValidatedSettings, count, number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rate(Ruled):
+class Rate(ValidatedSettings):
     """A token bucket: so many per second, and so many at once after a rest."""
 
     #: Tokens per second; inf: no limit.

@@ -22,7 +22,7 @@ from math import inf
 
 from simlib.core.errors import MisuseError
 from simlib.core.events import NONE, Message, Priority, Reason
-from simlib.core.rules import Count, Ruled, choice, count, flag, number, seconds
+from simlib.core.validation import Count, ValidatedSettings, choice, count, flag, number, seconds
 
 
 class WhenFull(IntEnum):
@@ -42,7 +42,7 @@ class Persist(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutboxLimits(Ruled):
+class OutboxLimits(ValidatedSettings):
     """The bounds of an outbox."""
 
     #: Messages not yet acknowledged that it may hold.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from simlib.core.errors import SettingsError
 from simlib.core.exact import exp, gamma_quantile, log, normal_quantile
-from simlib.core.rules import Ruled, choice, number, seconds, times
+from simlib.core.validation import ValidatedSettings, choice, number, seconds, times
 
 
 class Distribution(IntEnum):
@@ -29,7 +29,7 @@ class Distribution(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Latency(Ruled):
+class Latency(ValidatedSettings):
     """A one-way delay: a named distribution with a mean and a floor, or a table of quantiles."""
 
     #: constant, uniform, exponential, lognormal, gamma, pareto or table.
@@ -94,7 +94,7 @@ def latency_s(latency: Latency, u: float) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path(Ruled):
+class Path(ValidatedSettings):
     """The network between a client and the server, the same both ways."""
 
     latency: Latency = field(default_factory=Latency)

@@ -15,7 +15,7 @@ from enum import IntEnum
 from math import inf
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Ruled, count, number, seconds
+from simlib.core.validation import ValidatedSettings, count, number, seconds
 
 
 class Quality(IntEnum):
@@ -29,7 +29,7 @@ class Quality(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualityRules(Ruled):
+class QualityRules(ValidatedSettings):
     """Where the classes end. Round trips as in the Network Information draft: 3g, and 2g."""
 
     #: A smoothed round trip up to this is excellent.

@@ -32,7 +32,7 @@ from simlib.core.draws import Stream, uniform
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.exact import log
 from simlib.core.meters import Rate
-from simlib.core.rules import Count, Ruled, choice, count, number, seconds
+from simlib.core.validation import Count, ValidatedSettings, choice, count, number, seconds
 
 UNAUTHORIZED, UNAVAILABLE = 401, 503
 #: WebSocket close codes: the server goes away; a limit is passed; the session is over (private).
@@ -49,7 +49,7 @@ class Service(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerSettings(Ruled):
+class ServerSettings(ValidatedSettings):
     """What one server can do; by default everything at once."""
 
     #: Handshakes accepted per second (one second's worth at once); inf: no limit.

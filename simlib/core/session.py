@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from simlib.core.rules import Ruled, seconds
+from simlib.core.validation import ValidatedSettings, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionRules(Ruled):
+class SessionRules(ValidatedSettings):
     """How a client comes by its session; by default it needs none."""
 
     #: After a session has ended, sign in again this much later: a user's time; inf: never.

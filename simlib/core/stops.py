@@ -18,7 +18,7 @@ from enum import IntEnum
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Ruled
+from simlib.core.validation import ValidatedSettings
 
 #: First and last of the HTTP statuses that refuse, and of the close codes.
 STATUSES, CLOSE_CODES = (400, 599), (1000, 4999)
@@ -42,7 +42,7 @@ class Effect(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stops(Ruled):
+class Stops(ValidatedSettings):
     """What a client does not simply try again; in each list, codes and ranges of them."""
 
     #: HTTP statuses and close codes that end the client for good.

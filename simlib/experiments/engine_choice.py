@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.metrics.metrics import OF_MESSAGES
 from simlib.scenario.scenario import Scenario
 

@@ -133,7 +133,7 @@ def _range(scenario: Scenario, key: str, ends: tuple[Any, ...]) -> Axis:
         raise SettingsError(f"space {key}", ends, "has no range: give it a list of choices")
     if len(ends) != 2:
         raise SettingsError(f"space {key}", ends, "must have two ends: the lowest and the highest")
-    low, high = (rule.checked(f"space {key}", end) for end in ends)
+    low, high = (rule.validate(f"space {key}", end) for end in ends)
     if not isfinite(low) or not isfinite(high):
         raise SettingsError(f"space {key}", inf, "cannot be the end of a range: name a number")
     if low >= high:

@@ -25,7 +25,7 @@ from simlib.core.events import Priority, Reason
 from simlib.core.fallback import Transport
 from simlib.core.faults import Fault
 from simlib.core.link import State
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.metrics import deliveries
 from simlib.metrics.spans import LOOKS, Opens, Steps, is_last
 from simlib.scenario.scenario import Scenario
@@ -167,12 +167,12 @@ class _Run:
         """When each attempt was made, in ascending order."""
         return np.sort(self.columns["time_s"][self.columns["name"] == Name.OPEN])
 
-    def herds(self, client: Ints) -> Ints:
-        """Return the number of each client's herd."""
-        if not self.scenario.herds:
+    def cohorts(self, client: Ints) -> Ints:
+        """Return the number of each client's cohort."""
+        if not self.scenario.cohorts:
             return np.zeros(client.size, np.int64)
         known, place = np.unique(client, return_inverse=True)
-        return np.array([self.scenario.herd_of(each) for each in known.tolist()], np.int64)[place]
+        return np.array([self.scenario.cohort_of(each) for each in known.tolist()], np.int64)[place]
 
 
 def attempt_times_s(trace: Trace) -> Floats:
@@ -459,7 +459,7 @@ def _useful(run: _Run) -> int:
     opens = run.opens
     counts = opens.start_s >= run.scenario.warm_up_s
     useful_s = np.array([useful_after_s(backoff) for backoff in _backoffs(run.scenario)])
-    unstable = opens.lost & (opens.stop_s < opens.start_s + useful_s[run.herds(opens.client)])
+    unstable = opens.lost & (opens.stop_s < opens.start_s + useful_s[run.cohorts(opens.client)])
     return int((counts & ~unstable).sum())
 
 
@@ -469,8 +469,8 @@ def _amplification(attempts: int, useful: int) -> float:
 
 
 def _backoffs(scenario: Scenario) -> list[Backoff]:
-    """Return the backoff of each herd, and then of all other clients."""
-    return [*(herd.client.backoff for herd in scenario.herds), scenario.client.backoff]
+    """Return the backoff of each cohort, and then of all other clients."""
+    return [*(cohort.client.backoff for cohort in scenario.cohorts), scenario.client.backoff]
 
 
 def _fractions(trace: Trace, tally: Tally) -> tuple[float, float]:
@@ -502,10 +502,10 @@ def _wait_fractions(run: _Run) -> Floats:
         moments = _moments(rows["client"], rows["time_s"])
         waits &= ~np.isin(moments, moments[rationed])
     backoffs = _backoffs(run.scenario)
-    kinds = run.herds(rows["client"][waits]) * _ATTEMPTS + rows["attempt"][waits]
+    kinds = run.cohorts(rows["client"][waits]) * _ATTEMPTS + rows["attempt"][waits]
     known, place = np.unique(kinds, return_inverse=True)
     which = [divmod(kind, _ATTEMPTS) for kind in known.tolist()]
-    heights_s = np.array([_height_s(backoffs[herd], attempt) for herd, attempt in which])
+    heights_s = np.array([_height_s(backoffs[cohort], attempt) for cohort, attempt in which])
     # What has no ceiling is no fraction of it.
     heights_s[heights_s == 0.0] = nan
     return rows["wait_s"][waits] / heights_s[place]

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
+from simlib.core.cohorts import Cohort
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault
-from simlib.core.herds import Herd
-from simlib.core.rules import Ruled, nearest
+from simlib.core.validation import ValidatedSettings, nearest
 from simlib.scenario.workload import Hint
 
-T = TypeVar("T", bound=Ruled)
+T = TypeVar("T", bound=ValidatedSettings)
 
 #: Fields of a scenario that are lists of tables, and of what.
-LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "herds": Herd}
+LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "cohorts": Cohort}
+#: Names that settings had in earlier versions, and what they are called now.
+RENAMED = {"herds": "cohorts"}
 _TABLE_RULE = "must be a table of settings"
 
 
@@ -25,9 +27,16 @@ def build(kind: type[T], data: Any) -> T:
     known = {item.name: item for item in fields(kind) if item.init}  # type: ignore[arg-type]
     for key, value in data.items():
         if key not in known:
+            check_name(key, value)
             rule = f"is not a setting{nearest(key, list(known))}; known are {', '.join(known)}"
             raise SettingsError(key, value, rule)
     return kind(**{key: _value(known[key], value) for key, value in data.items()})
+
+
+def check_name(key: str, value: Any) -> None:
+    """Refuse a name from an earlier version with the name that a setting has now."""
+    if key in RENAMED:
+        raise SettingsError(key, value, f"is now called {RENAMED[key]}")
 
 
 def _value(item: Any, value: Any) -> Any:

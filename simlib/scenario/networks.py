@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import FileError, SettingsError, SimlibError
 from simlib.core.path import Latency, Path
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.scenario.measurements import RoundTrips, read_messages, read_round_trips
 from simlib.support.arguments import check_arguments

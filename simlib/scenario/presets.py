@@ -14,8 +14,8 @@ from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlac
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.rules import nearest
 from simlib.core.stops import Stops
+from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.support.files import shipped
 
@@ -174,7 +174,7 @@ presets = Presets()
 
 
 def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a scenario's tables with presets in place of their names, in its herds as well.
+    """Return a scenario's tables with presets in place of their names, in its cohorts as well.
 
     ``client = "preset:NAME"`` takes a preset as it is; ``client.preset = "NAME"`` takes it, and
     what else the table says goes before it.
@@ -187,13 +187,13 @@ def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
     tables = dict(data)
     if "client" in tables:
         tables["client"] = client_table("client", tables["client"])
-    herds = tables.get("herds")
-    if isinstance(herds, list):
-        tables["herds"] = [
-            herd | {"client": client_table(f"herds[{i}].client", herd["client"])}
-            if isinstance(herd, dict) and "client" in herd
-            else herd
-            for i, herd in enumerate(herds)
+    cohorts = tables.get("cohorts")
+    if isinstance(cohorts, list):
+        tables["cohorts"] = [
+            cohort | {"client": client_table(f"cohorts[{i}].client", cohort["client"])}
+            if isinstance(cohort, dict) and "client" in cohort
+            else cohort
+            for i, cohort in enumerate(cohorts)
         ]
     return tables
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from simlib.core.card import Card
 from simlib.core.client import Settings
+from simlib.core.cohorts import Cohort, cohort_at, ends
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
-from simlib.core.herds import Herd, ends, herd_at
 from simlib.core.path import Distribution, Latency, Path
-from simlib.core.rules import Rule, Ruled, count, nearest, seconds, shown
 from simlib.core.server import ServerSettings
-from simlib.scenario.build import LISTS, build, build_inside
+from simlib.core.validation import Rule, ValidatedSettings, count, nearest, seconds, shown
+from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolved, workload_table
 from simlib.scenario.presets import client_table, in_words, presets, with_presets
 from simlib.scenario.words import describe_fault, draw_timeline, flatten
@@ -33,7 +33,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenario(Ruled):
+class Scenario(ValidatedSettings):
     """Everything one run needs.
 
     Examples
@@ -64,7 +64,7 @@ class Scenario(Ruled):
     gateways: int = count(1, high=MOST_GATEWAYS)
     client: Settings = field(default_factory=Settings)
     #: Shares of the clients with settings of their own; who is in none has those of client.
-    herds: tuple[Herd, ...] = ()
+    cohorts: tuple[Cohort, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
     path: Path = field(default_factory=Path)
     workload: Workload = field(default_factory=Workload)
@@ -72,6 +72,12 @@ class Scenario(Ruled):
     faults: tuple[Fault, ...] = ()
     #: What the clients' platform says of the network, and when; kept as a tuple too.
     hints: tuple[Hint, ...] = ()
+
+    def __new__(cls, *_: Any, **settings: Any) -> Scenario:
+        """Refuse settings by the names that they had in earlier versions."""
+        for key, value in settings.items():
+            check_name(key, value)
+        return super().__new__(cls)
 
     def check(self) -> None:
         """Raise `SettingsError` where parts contradict each other."""
@@ -83,13 +89,13 @@ class Scenario(Ruled):
         for name, kind in LISTS.items():
             self._check_list(name, kind)
         self._check_faults()
-        self._check_herds()
+        self._check_cohorts()
         self._check_recorded()
         for name in ("ramp_s", "warm_up_s"):
             if getattr(self, name) >= self.duration_s:
                 raise SettingsError(name, getattr(self, name), "must be shorter than duration_s")
 
-    def _check_list(self, name: str, kind: type[Fault] | type[Hint] | type[Herd]) -> None:
+    def _check_list(self, name: str, kind: type[Fault] | type[Hint] | type[Cohort]) -> None:
         """Make a field a tuple of what belongs there; what has a moment, within the run."""
         given: Any = getattr(self, name)
         word = kind.__name__
@@ -100,7 +106,7 @@ class Scenario(Ruled):
         for i, each in enumerate(getattr(self, name)):
             if not isinstance(each, kind):
                 raise SettingsError(f"{name}[{i}]", each, f"must be a {word}")
-            if not isinstance(each, Herd) and each.start_s >= self.duration_s:
+            if not isinstance(each, Cohort) and each.start_s >= self.duration_s:
                 rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
                 raise SettingsError(f"{name}[{i}].start_s", each.start_s, rule)
 
@@ -115,14 +121,16 @@ class Scenario(Ruled):
                 rule = "needs sessions: set server.session_lifetime_s"
                 raise SettingsError(f"faults[{i}].kind", "session_expiry", rule)
 
-    def _check_herds(self) -> None:
-        names = [herd.name for herd in self.herds]
-        for i, (herd, end) in enumerate(zip(self.herds, ends(self.herds), strict=True)):
-            if herd.name in names[:i]:
-                raise SettingsError(f"herds[{i}].name", herd.name, "is the name of an earlier herd")
+    def _check_cohorts(self) -> None:
+        names = [cohort.name for cohort in self.cohorts]
+        for i, (cohort, end) in enumerate(zip(self.cohorts, ends(self.cohorts), strict=True)):
+            if cohort.name in names[:i]:
+                raise SettingsError(
+                    f"cohorts[{i}].name", cohort.name, "is the name of an earlier cohort"
+                )
             if end > 1.0 + _ROUNDING:
-                rule = f"the shares of the herds add up to {end:g}, above 1"
-                raise SettingsError(f"herds[{i}].clients_fraction", herd.clients_fraction, rule)
+                rule = f"the shares of the cohorts add up to {end:g}, above 1"
+                raise SettingsError(f"cohorts[{i}].clients_fraction", cohort.clients_fraction, rule)
 
     def _check_recorded(self) -> None:
         times_s = self.recorded_s
@@ -148,21 +156,21 @@ class Scenario(Ruled):
 
     @property
     def policies(self) -> tuple[Settings, ...]:
-        """All settings that clients can have: those of each herd, and of who is in none."""
-        all_in_herds = bool(self.herds) and ends(self.herds)[-1] >= 1.0 - _ROUNDING
-        others = () if all_in_herds else (self.client,)
-        return (*(herd.client for herd in self.herds), *others)
+        """Every client configuration in use: of each cohort, and of clients in none."""
+        all_in_cohorts = bool(self.cohorts) and ends(self.cohorts)[-1] >= 1.0 - _ROUNDING
+        others = () if all_in_cohorts else (self.client,)
+        return (*(cohort.client for cohort in self.cohorts), *others)
 
-    def herd_of(self, client: int) -> int:
-        """Return the number of a client's herd; of one that is in none, how many there are."""
-        if not self.herds:
+    def cohort_of(self, client: int) -> int:
+        """Return the index of a client's cohort, or ``len(cohorts)`` if it is in none."""
+        if not self.cohorts:
             return 0
-        return herd_at(ends(self.herds), uniform(self.seed, client, Stream.HERD, 0))
+        return cohort_at(ends(self.cohorts), uniform(self.seed, client, Stream.COHORT, 0))
 
     def client_of(self, client: int) -> Settings:
-        """Return one client's settings: its herd's, or those of ``client``."""
-        herd = self.herd_of(client)
-        return self.herds[herd].client if herd < len(self.herds) else self.client
+        """Return one client's settings: its cohort's, or those of ``client``."""
+        cohort = self.cohort_of(client)
+        return self.cohorts[cohort].client if cohort < len(self.cohorts) else self.client
 
     def starts_s(self, client: int) -> float:
         """Return when a client starts."""
@@ -370,7 +378,7 @@ def _made(name: str, kind: Any, value: Any) -> Any:
         value = client_table(name, value)
     if not isinstance(value, dict):
         return value
-    if kind is Herd and "client" in value:
+    if kind is Cohort and "client" in value:
         value = value | {"client": client_table(f"{name}.client", value["client"])}
     elif kind in _WITH_FILES:
         value = _WITH_FILES[kind](value, FilePath())
@@ -403,6 +411,7 @@ def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
         return
     known = [item.name for item in fields(owner) if item.init] if is_dataclass(owner) else []
     if key not in known:
+        check_name(key, value)
         raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
-from simlib.core.rules import Ruled, choice, count, flag, number, seconds
+from simlib.core.validation import ValidatedSettings, choice, count, flag, number, seconds
 
 
 class Arrivals(IntEnum):
@@ -33,7 +33,7 @@ class TimeOrigin(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workload(Ruled):
+class Workload(ValidatedSettings):
     """What the application of each client sends."""
 
     #: How messages are spaced: constant, poisson, bursts, typing or recorded.
@@ -111,7 +111,7 @@ def _recorded(item: tuple[int, Any]) -> tuple[float, Priority, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hint(Ruled):
+class Hint(ValidatedSettings):
     """What the platform tells clients of the network at a moment (Network Information)."""
 
     #: When.

@@ -35,7 +35,7 @@ class Tally:
     unstable : int
         Connections, opened since then, that were lost before they had been of use.
     waits : array of float, policies by 4 by attempts in a row
-        Of each herd, and then of all other clients: number and sum of the waits after so many
+        Of each cohort, and then of all other clients: number and sum of the waits after so many
         failures, from the end of the warm-up on; the same of those that the backoff alone decided.
     there_s, open_s, breaker_open_s : float
         Time that the clients were there, OPEN, and with an open breaker, together, seconds, from

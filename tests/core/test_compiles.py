@@ -10,9 +10,9 @@ from simlib.core.admission import Scaling, begins_s, calls_for_step, join, occup
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
+from simlib.core.cohorts import cohort_at
 from simlib.core.draws import uniform
 from simlib.core.fallback import Fallback
-from simlib.core.herds import herd_at
 from simlib.core.link import Input, State
 from simlib.core.meters import Rate
 from simlib.core.path import Distribution, Latency
@@ -145,7 +145,7 @@ def grown(free_s, size, now, rules):
     if calls_for_step(3, 0, 0.0, rules, now):
         join(free_s, size, now + rules.delay_s)
     occupy(free_s, begins_s(free_s, now) + 2.0)
-    return herd_at(free_s, now)
+    return cohort_at(free_s, now)
 
 
 def test_workers_join_in_compiled_code_as_well():

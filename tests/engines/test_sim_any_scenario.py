@@ -164,7 +164,9 @@ SCENARIOS = st.builds(
     ),
     gateways=st.sampled_from([1, 1, 3]),
     stay_s=st.sampled_from([inf, 8.0]),
-    herds=st.lists(st.builds(sl.Herd, clients_fraction=st.just(0.5), client=CLIENTS), max_size=1),
+    cohorts=st.lists(
+        st.builds(sl.Cohort, clients_fraction=st.just(0.5), client=CLIENTS), max_size=1
+    ),
 )
 
 

@@ -115,20 +115,20 @@ def test_a_fault_by_hand_concerns_a_gateway_that_there_is():
     assert (sl.Fault("server_crash", 2, gateway=1),) == trace.scenario.faults
 
 
-# --- herds -------------------------------------------------------------------------------
+# --- cohorts -------------------------------------------------------------------------------
 
 
-def test_each_herd_waits_as_its_own_settings_say():
+def test_each_cohort_waits_as_its_own_settings_say():
     patient = sl.Settings(backoff=sl.Backoff(base_s=3, cap_s=10, jitter="none"))
-    herds = [sl.Herd(name="patient", clients_fraction=0.5, client=patient)]
-    scenario = quiet(sl.Fault("reset", 2), clients=20, gateways=1, herds=herds)
+    cohorts = [sl.Cohort(name="patient", clients_fraction=0.5, client=patient)]
+    scenario = quiet(sl.Fault("reset", 2), clients=20, gateways=1, cohorts=cohorts)
     trace = sl.run(scenario)
-    waits_s = [3.0 if scenario.herd_of(client) == 0 else 1.0 for client in range(20)]
+    waits_s = [3.0 if scenario.cohort_of(client) == 0 else 1.0 for client in range(20)]
     assert {1.0, 3.0} == set(waits_s)
     assert sorted((c, 2.0 + waits_s[c] + OPEN_S) for c in range(20)) == sorted(
         moments(trace, Name.OPENED)[20:]
     )
-    # Each wait is the whole ceiling of its own herd, and each client's replay its own.
+    # Each wait is the whole ceiling of its own cohort, and each client's replay its own.
     assert 1.0 == sl.summary(trace)["mean_wait_fraction"].iloc[0]
     for client in range(20):
         assert trace.recorded_decisions(client) == [each for _, each in trace.replay(client)]

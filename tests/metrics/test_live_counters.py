@@ -101,7 +101,7 @@ def of_pages_that_stay(scenario: sl.Scenario) -> sl.Scenario:
     faults = [dataclasses.replace(fault, announced=False, status=503) for fault in faults]
     plain = scenario.replace("workload.arrivals", "poisson", faults=faults, hints=[])
     plain = plain.replace("client.session", sl.SessionRules())
-    return plain.replace("server.session_lifetime_s", inf, stay_s=inf, herds=())
+    return plain.replace("server.session_lifetime_s", inf, stay_s=inf, cohorts=())
 
 
 @settings(max_examples=30)

@@ -526,9 +526,9 @@ def test_whoever_comes_again_is_there_again():
     assert not looks["left"].iloc[-1]
 
 
-def test_silence_is_noticed_as_late_as_the_most_patient_herd_notices_it():
-    herds = [
-        sl.Herd(
+def test_silence_is_noticed_as_late_as_the_most_patient_cohort_notices_it():
+    cohorts = [
+        sl.Cohort(
             name=name,
             clients_fraction=0.25,
             client=sl.Settings(heartbeat=sl.HeartbeatRules(interval_s=interval_s, timeout_s=2)),
@@ -537,6 +537,6 @@ def test_silence_is_noticed_as_late_as_the_most_patient_herd_notices_it():
     ]
     fault = sl.Fault("handover", start_s=10)
     watched = sl.HeartbeatRules(interval_s=4, timeout_s=2)
-    herded = scenario(fault, heartbeat=watched).replace(herds=herds)
-    assert 10 + 1 + 9 + 2 == noticed_by_s(herded, fault)
-    assert 10 + 1 + 4 + 2 == noticed_by_s(herded.replace(herds=[]), fault)
+    with_cohorts = scenario(fault, heartbeat=watched).replace(cohorts=cohorts)
+    assert 10 + 1 + 9 + 2 == noticed_by_s(with_cohorts, fault)
+    assert 10 + 1 + 4 + 2 == noticed_by_s(with_cohorts.replace(cohorts=[]), fault)

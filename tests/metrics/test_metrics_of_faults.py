@@ -189,10 +189,10 @@ def test_of_use_is_what_was_open_until_it_counted_as_stable(engine, stable_after
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_each_herd_has_its_own_time_until_a_connection_is_of_use(engine):
-    herd = sl.Herd(name="slow", clients_fraction=0.5, client=fixed(1.0, stable_after_s=10))
-    mixed = scenario(sl.Fault("reset", start_s=5), clients=40, herds=[herd])
-    slow = sum(mixed.herd_of(client) == 0 for client in range(40))
+def test_each_cohort_has_its_own_time_until_a_connection_is_of_use(engine):
+    cohort = sl.Cohort(name="slow", clients_fraction=0.5, client=fixed(1.0, stable_after_s=10))
+    mixed = scenario(sl.Fault("reset", start_s=5), clients=40, cohorts=[cohort])
+    slow = sum(mixed.cohort_of(client) == 0 for client in range(40))
     assert 0 < slow < 40
     assert 80 / (80 - slow) == pytest.approx(numbers(mixed, engine)["amplification"])
 

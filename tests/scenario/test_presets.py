@@ -198,14 +198,14 @@ def made(text: str) -> sl.Scenario:
     return build(sl.Scenario, with_presets(tomllib.loads(text)))
 
 
-def test_a_scenario_takes_a_preset_for_its_clients_and_for_a_herd(tmp_path):
+def test_a_scenario_takes_a_preset_for_its_clients_and_for_a_cohort(tmp_path):
     file = tmp_path / "mixed.toml"
     file.write_text(
-        'client = "preset:trpc"\n[[herds]]\nclients_fraction = 0.5\nclient = "preset:phoenix"\n'
+        'client = "preset:trpc"\n[[cohorts]]\nclients_fraction = 0.5\nclient = "preset:phoenix"\n'
     )
     scenario = sl.load(file)
     assert sl.presets["trpc"].client == scenario.client
-    assert sl.presets["phoenix"].client == scenario.herds[0].client
+    assert sl.presets["phoenix"].client == scenario.cohorts[0].client
     assert scenario == build(sl.Scenario, resolved(tomllib.loads(sl.dump(scenario)), tmp_path))
 
 
@@ -223,8 +223,8 @@ def test_what_a_client_says_itself_goes_before_its_preset():
             'client = "preset:phonix": is no preset (did you mean "phoenix"?); ' + LISTED,
         ),
         (
-            '[[herds]]\nclient = "preset:zzz"',
-            'herds[0].client = "preset:zzz": is no preset; ' + LISTED,
+            '[[cohorts]]\nclient = "preset:zzz"',
+            'cohorts[0].client = "preset:zzz": is no preset; ' + LISTED,
         ),
         ('client = "phoenix"', 'client = "phoenix": must be a table of settings, or preset:NAME'),
         (

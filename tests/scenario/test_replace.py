@@ -144,11 +144,11 @@ def test_a_part_of_a_preset_is_set_over_it_in_any_order(first):
     assert expected.client == OWN.replace(both).client == OWN.replace(swapped).client
 
 
-def test_a_herd_takes_a_preset_as_well():
-    herds = OWN.replace("herds", [{"clients_fraction": 0.5, "client": "preset:trpc"}])
-    assert sl.presets["trpc"].client == herds.herds[0].client
-    other = herds.replace("herds.0.client", "preset:ably")
-    assert sl.presets["ably"].client == other.herds[0].client
+def test_a_cohort_takes_a_preset_as_well():
+    cohorts = OWN.replace("cohorts", [{"clients_fraction": 0.5, "client": "preset:trpc"}])
+    assert sl.presets["trpc"].client == cohorts.cohorts[0].client
+    other = cohorts.replace("cohorts.0.client", "preset:ably")
+    assert sl.presets["ably"].client == other.cohorts[0].client
 
 
 def test_a_table_replaces_what_it_stands_for():
@@ -172,7 +172,7 @@ def test_several_settings_are_checked_together(order):
     [
         ({"client": "phoenix"}, 'client = "phoenix": must be a table of settings, or preset:NAME'),
         ({"client.preset": "phonix"}, 'client.preset = "phonix": is no preset (did you mean'),
-        ({"herds": [{"client": "x"}]}, 'herds[0].client = "x": must be a table of settings'),
+        ({"cohorts": [{"client": "x"}]}, 'cohorts[0].client = "x": must be a table of settings'),
         ({"client": {"value": 3}}, "client.value = 3: is not a setting"),
         ({"client.backoff": {"value": 3}}, "client.backoff.value = 3: is not a setting"),
         ({"network": "lte_drivin"}, 'network = "lte_drivin": is no shipped network (did you mean'),

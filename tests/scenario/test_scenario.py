@@ -199,8 +199,8 @@ WORKLOADS = st.builds(
 )
 
 
-HERDS = st.builds(
-    sl.Herd,
+COHORTS = st.builds(
+    sl.Cohort,
     name=TEXT,
     clients_fraction=st.floats(0.0, 0.5),
     client=st.builds(sl.Settings, backoff=BACKOFF),
@@ -260,7 +260,7 @@ SCENARIOS = st.builds(
     hints=st.lists(HINTS, max_size=3),
     stay_s=st.just(inf) | ABOVE_S,
     gateways=st.integers(3, 10_000),
-    herds=st.lists(HERDS, max_size=2, unique_by=lambda herd: herd.name),
+    cohorts=st.lists(COHORTS, max_size=2, unique_by=lambda cohort: cohort.name),
 )
 
 
@@ -282,7 +282,7 @@ def test_the_round_trip_tries_every_field():
         sl.Path: PATHS,
         sl.Workload: WORKLOADS,
         sl.Hint: HINTS,
-        sl.Herd: HERDS,
+        sl.Cohort: COHORTS,
         sl.Scaling: SCALING,
         sl.Scenario: SCENARIOS,
     }
@@ -325,7 +325,9 @@ def test_scenarios_are_values():
 
 # --- replace -----------------------------------------------------------------------------
 
-STORM = sl.Scenario(faults=[sl.Fault("outage", 10, 20), sl.Fault("reset", 30)], herds=[sl.Herd()])
+STORM = sl.Scenario(
+    faults=[sl.Fault("outage", 10, 20), sl.Fault("reset", 30)], cohorts=[sl.Cohort()]
+)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +342,7 @@ STORM = sl.Scenario(faults=[sl.Fault("outage", 10, 20), sl.Fault("reset", 30)], 
         ("faults.0", sl.Fault("reset", 3), sl.Fault("reset", 3)),
         ("faults", [], ()),
         ("server.scaling.at_backlog", 9, 9.0),
-        ("herds.0.client.backoff.jitter", "none", Jitter.NONE),
+        ("cohorts.0.client.backoff.jitter", "none", Jitter.NONE),
     ],
 )
 def test_replace_changes_one_field_and_nothing_else(key, value, kept):
@@ -417,14 +419,19 @@ def test_replace_names_the_path_that_is_wrong(key, value, message):
                 "they are counted from 0; -1 is all"
             ),
         ),
-        ({"herds": sl.Herd()}, "herds = Herd("),
+        ({"cohorts": sl.Cohort()}, "cohorts = Cohort("),
         (
-            {"herds": [sl.Herd(name="a", clients_fraction=0.7), sl.Herd(clients_fraction=0.7)]},
-            ("herds[1].clients_fraction = 0.7: the shares of the herds add up to 1.4, above 1"),
+            {
+                "cohorts": [
+                    sl.Cohort(name="a", clients_fraction=0.7),
+                    sl.Cohort(clients_fraction=0.7),
+                ]
+            },
+            ("cohorts[1].clients_fraction = 0.7: the shares of the cohorts add up to 1.4, above 1"),
         ),
         (
-            {"herds": [sl.Herd(clients_fraction=0.1), sl.Herd(clients_fraction=0.1)]},
-            'herds[1].name = "herd": is the name of an earlier herd',
+            {"cohorts": [sl.Cohort(clients_fraction=0.1), sl.Cohort(clients_fraction=0.1)]},
+            'cohorts[1].name = "cohort": is the name of an earlier cohort',
         ),
         ({"client": 3}, "client = 3: must be Settings(...)"),
         (
@@ -490,7 +497,10 @@ def test_a_file_gives_its_name_to_a_scenario_without_one(tmp_path):
             '[[faults]]\nkind = "reset"\n[[faults]]\nkind = "outage"\nstop_s = 0',
             "faults[1].stop_s = 0.0: must be after start_s (0)",
         ),
-        ("[[herds]]\n[herds.client.backof]", "herds[0].client.backof = {}: is not a setting ("),
+        (
+            "[[cohorts]]\n[cohorts.client.backof]",
+            "cohorts[0].client.backof = {}: is not a setting (",
+        ),
         (
             "[client.stops]\nends_on = [600]",
             "client.stops.ends_on[0] = 600: must be an HTTP status from 400 to 599, a close code",
@@ -500,8 +510,8 @@ def test_a_file_gives_its_name_to_a_scenario_without_one(tmp_path):
             "client.stops.suspends_on[0] = 401: is in ends_on too (401): a code has one meaning",
         ),
         (
-            "[[herds]]\n[herds.client.stops]\nend_on = []",
-            'herds[0].client.stops.end_on = []: is not a setting (did you mean "ends_on"?)',
+            "[[cohorts]]\n[cohorts.client.stops]\nend_on = []",
+            'cohorts[0].client.stops.end_on = []: is not a setting (did you mean "ends_on"?)',
         ),
         ('[path.latency]\nmean_s = "20 ms"', 'path.latency.mean_s = "20 ms": must be a number'),
     ],
@@ -532,3 +542,19 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     assert message == str(error.value)
     with pytest.raises(sl.SettingsError, match="cannot be read"):
         sl.load(tmp_path)
+
+
+# --- names of earlier versions -----------------------------------------------------------
+
+
+def test_an_old_name_is_refused_with_the_new_one(tmp_path):
+    file = tmp_path / "old.toml"
+    file.write_text('[[herds]]\nname = "naive"\n')
+    with pytest.raises(sl.SettingsError, match=r"herds = .*: is now called cohorts"):
+        sl.load(file)
+    with pytest.raises(sl.SettingsError, match=r"herds = .*: is now called cohorts"):
+        sl.Scenario(herds=[])
+    with pytest.raises(sl.SettingsError, match="is now called cohorts"):
+        sl.Scenario().replace("herds", [])
+    with pytest.raises(AttributeError, match=r"simlib\.Herd is now called simlib\.Cohort"):
+        sl.Herd  # noqa: B018 - to look it up is the test

@@ -222,7 +222,7 @@ def test_conflicts_are_told_and_held_edits_are_few():
     assert (0, 0) == (row["lost"], row["undelivered"])
 
 
-def test_the_accept_rate_alone_says_how_long_a_herd_needs():
+def test_the_accept_rate_alone_says_how_long_a_cohort_needs():
     last_s = metrics(shipped("fleet_storm"))["time_to_recover_s_p99"]
     twice_s = changed("fleet_storm", server__accept_per_s=60)["time_to_recover_s_p99"]
     # 300 clients at 30 a second need ten, and at 60 half as long; a second's worth comes at once.
@@ -230,9 +230,9 @@ def test_the_accept_rate_alone_says_how_long_a_herd_needs():
     assert 4 < twice_s < 8
 
 
-def test_a_naive_herd_gets_in_before_the_patient_and_only_at_the_gateway_that_is_drained():
+def test_a_naive_cohort_gets_in_before_the_patient_and_only_at_the_gateway_that_is_drained():
     rolling = shipped("rolling_gateways")
-    naive = [client for client in range(200) if rolling.herd_of(client) == 0]
+    naive = [client for client in range(200) if rolling.cohort_of(client) == 0]
 
     def away_s(scenario):
         looks = spans(played(scenario), ["state"])
@@ -241,7 +241,7 @@ def test_a_naive_herd_gets_in_before_the_patient_and_only_at_the_gateway_that_is
         return lengths_s[naive].mean(), lengths_s.drop(naive).mean()
 
     (naive_s, patient_s), (_, alone_s) = map(
-        away_s, (rolling, rolling.replace("herds.0.clients_fraction", 0))
+        away_s, (rolling, rolling.replace("cohorts.0.clients_fraction", 0))
     )
     assert 0.8 < naive_s < 1.0
     assert 2.3 < patient_s < 2.4

@@ -142,7 +142,7 @@ def left_out(scenario: Scenario) -> list[str]:
 
 def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
     places = {"client": scenario.client}
-    places |= {f"herds.{i}.client": herd.client for i, herd in enumerate(scenario.herds)}
+    places |= {f"cohorts.{i}.client": cohort.client for i, cohort in enumerate(scenario.cohorts)}
     used = {}
     for place, client in places.items():
         used[f"{place}.fallback.after_attempts"] = client.fallback.after_attempts < inf
@@ -156,7 +156,7 @@ def _check_memory(scenario: Scenario) -> None:
     clients = -(-scenario.clients // scenario.gateways)
     for key, number, most in (
         ("clients", clients, state.MOST_CLIENTS),
-        ("herds", len(scenario.herds), state.MOST_HERDS),
+        ("cohorts", len(scenario.cohorts), state.MOST_COHORTS),
     ):
         if number > most:
             rule = f"are more than the {most:,} that the fleet can number"
@@ -165,7 +165,12 @@ def _check_memory(scenario: Scenario) -> None:
     uses: tuple[tuple[str, float, float, str], ...] = (
         ("clients", scenario.clients, clients * arrays.bytes_per_client(scenario), ""),
         ("duration_s", scenario.duration_s, arrays.bytes_of_counts(scenario), " for counts"),
-        ("herds", len(scenario.herds), arrays.bytes_of_herds(scenario), " for their settings"),
+        (
+            "cohorts",
+            len(scenario.cohorts),
+            arrays.bytes_of_cohorts(scenario),
+            " for their settings",
+        ),
     )
     for key, value, needs_bytes, what in uses:
         if needs_bytes > there:

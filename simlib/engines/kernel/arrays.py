@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from simlib.core.breaker import BreakerState
+from simlib.core.cohorts import ends
 from simlib.core.errors import EngineError, SettingsError
 from simlib.core.events import Reason
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
-from simlib.core.herds import ends
 from simlib.core.link import State
 from simlib.core.server import accepts
 from simlib.engines import reasons
@@ -55,10 +55,10 @@ def bytes_of_counts(scenario: Scenario) -> float:
     return scenario.duration_s * (state.COLUMNS + TENTHS_PER_S) * 8
 
 
-def bytes_of_herds(scenario: Scenario) -> int:
-    """Return what settings and waits of the herds take."""
+def bytes_of_cohorts(scenario: Scenario) -> int:
+    """Return what settings and waits of the cohorts take."""
     each = flat([scenario.client]).itemsize + state.MOST_ATTEMPTS * 4 * 8
-    return len(scenario.herds) * each
+    return len(scenario.cohorts) * each
 
 
 def _size(record: Any) -> int:
@@ -96,7 +96,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
     own["deadline_s"] = inf
     is_watched = np.zeros(clients if mine else 1, np.uint8)
     is_watched[mine] = True
-    policies = [*(herd.client for herd in scenario.herds), scenario.client]
+    policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
     most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
@@ -109,7 +109,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         lanes=np.zeros(clients if run["has_lanes"][0] else 1, state.LANES),
         wheel=_wheel(clients, scenario.duration_s),
         rules=flat(policies),
-        herds=np.array(ends(scenario.herds)),
+        cohorts=np.array(ends(scenario.cohorts)),
         server=flat([server]),
         accepts=flat([accepts(server.accept_per_s)]),
         path=flat([scenario.path]),

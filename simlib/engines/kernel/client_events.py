@@ -98,7 +98,7 @@ _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
 
 def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     """Let something happen to a client, and what follows from it for as long as it is alone."""
-    run, rules = w.run[0], w.rules[w.clients[i].herd]
+    run, rules = w.run[0], w.rules[w.clients[i].cohort]
     number = number_of(w, i)
     link, was = _link(w, i), kind
     for turns in range(1, _LONGEST + 1):
@@ -172,7 +172,7 @@ def wakes_instead(w: Fleet, i: int, now: float) -> bool:
     c = w.clients[i]
     if c.state != _WAITING or c.deadline_s != now:
         return False
-    return bool(c.lost_s == inf or c.lost_s + w.rules[c.herd].connect_timeout_s < now)
+    return bool(c.lost_s == inf or c.lost_s + w.rules[c.cohort].connect_timeout_s < now)
 
 
 def _at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[float, int]:
@@ -248,7 +248,7 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if link.state == _CONNECTING:
         return _connect(w, i, link, now)
     if link.state == _OPEN and run.pings:
-        return now + w.rules[w.clients[i].herd].heartbeat.interval_s, PING
+        return now + w.rules[w.clients[i].cohort].heartbeat.interval_s, PING
     return inf, NOTHING
 
 
@@ -326,7 +326,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Ping, or carry a ping or its answer."""
-    lane, heartbeat = w.lanes[i], w.rules[w.clients[i].herd].heartbeat
+    lane, heartbeat = w.lanes[i], w.rules[w.clients[i].cohort].heartbeat
     if kind == PING:
         lane.timeout_s = now + heartbeat.timeout_s
         arrival_s = up_s(w, i, now, PING_BYTES)
@@ -355,7 +355,7 @@ def _note(
     if reason > 0:
         count(w, now, REASONS + reason)
     if link.state == _WAITING:
-        _note_wait(w, c.herd, link, reason, hint_s, now)
+        _note_wait(w, c.cohort, link, reason, hint_s, now)
     elif link.state == _CONNECTING:
         count_attempt(w, now)
     elif link.state == _OPEN:
@@ -375,7 +375,7 @@ def _note(
         _note_breaker(w, i, before.guard.state, link.guard.state, now)
 
 
-def _note_wait(w: Fleet, herd: int, link: Link, reason: int, hint_s: float, now: float) -> None:
+def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, now: float) -> None:
     if now < w.run[0].warm_up_s:
         return
     k = min(link.attempt, MOST_ATTEMPTS - 1)
@@ -383,8 +383,8 @@ def _note_wait(w: Fleet, herd: int, link: Link, reason: int, hint_s: float, now:
     answered = reason not in (_TIMEOUT, _SILENT)
     alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
     which = 2 if alone else 0
-    w.waits[herd, k, which] += 1.0
-    w.waits[herd, k, which + 1] += wait_s
+    w.waits[cohort, k, which] += 1.0
+    w.waits[cohort, k, which + 1] += wait_s
 
 
 def _note_leaving(w: Fleet, i: int, now: float) -> None:
@@ -423,7 +423,7 @@ def _note_return(w: Fleet, lost_s: float, now: float) -> None:
 
 def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
     run, c = w.run[0], w.clients[i]
-    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.rules[c.herd].backoff):
+    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.rules[c.cohort].backoff):
         run.unstable += 1
     for k in range(w.interruptions.size):
         f = w.interruptions[k]

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.core.cohorts import cohort_at
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
 from simlib.core.faults import FaultKind
-from simlib.core.herds import herd_at
 from simlib.core.link import State
 from simlib.engines.kernel.client_events import FEW, follow, is_short, times_out, wakes_instead
 from simlib.engines.kernel.fault_transitions import NOBODY, look_ahead, next_cut, pass_edge
@@ -43,7 +43,7 @@ from simlib.engines.no_time import NO_TIME_S
 DONE, MORE, GROW, STILL, WORN_OUT = range(5)
 _STOPPED, _SUSPENDED = State.STOPPED.value, State.SUSPENDED.value
 _DEPLOY, _CLOSE = FaultKind.DEPLOY.value, FaultKind.CLOSE.value
-_HERD, _STAY = Stream.HERD.value, Stream.STAY.value
+_COHORT, _STAY = Stream.COHORT.value, Stream.STAY.value
 
 
 def advance(w: Fleet, events: int) -> int:
@@ -113,10 +113,10 @@ def _start_s(w: Fleet) -> float:
 
 
 def _join(w: Fleet, i: int, now: float) -> None:
-    """Let a client come: draw its herd, and when it will leave."""
+    """Let a client come: draw its cohort, and when it will leave."""
     run, number = w.run[0], number_of(w, i)
-    if w.herds.size > 0:
-        w.clients[i].herd = herd_at(w.herds, uniform(run.seed, number, _HERD, 0))
+    if w.cohorts.size > 0:
+        w.clients[i].cohort = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
     if run.leaves:
         leaves_s = now - run.stay_s * log(1.0 - uniform(run.seed, number, _STAY, 0))
         put(w.wheel, leaves_s, event(i, 0, LEAVE))

@@ -44,10 +44,10 @@ CLIENT = [
     ("draws", "i4"),
     ("state", "u1"),
     ("stage", "u1"),
-    ("herd", "u2"),
+    ("cohort", "u2"),
 ]
-#: A client's herd is a number of two bytes; who is in none has the number of herds.
-MOST_HERDS = (1 << 16) - 1
+#: A client's cohort is a number of two bytes; who is in none has the number of cohorts.
+MOST_COHORTS = (1 << 16) - 1
 #: What only some policies need of a client: breaker, budgets, the last wait, the start of the
 #: last attempt, the order of lines.
 EXTRA = [
@@ -139,7 +139,7 @@ class Fleet(NamedTuple):
     lanes: Any
     wheel: Wheel
     rules: Any
-    herds: Any
+    cohorts: Any
     server: Any
     accepts: Any
     path: Any

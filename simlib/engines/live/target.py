@@ -13,7 +13,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
 from simlib.core.quality import Quality
-from simlib.core.rules import word
+from simlib.core.validation import word
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 

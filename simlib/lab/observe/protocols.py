@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 
 #: What goes over a WebSocket: a text, or bytes.
 Data = str | bytes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Ruled, choice, count, flag, nearest, seconds, times
+from simlib.core.validation import ValidatedSettings, choice, count, flag, nearest, seconds, times
 from simlib.scenario.build import build
 
 #: An end without a close frame: no frame can carry this code.
@@ -45,7 +45,7 @@ AS_DATE = " as a date"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Phase(Ruled):
+class Phase(ValidatedSettings):
     """One phase of a script; it ends after so many attempts of each client, or so long."""
 
     #: What it does to an attempt.

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from simlib.core.errors import SettingsError
-from simlib.core.rules import Rule
+from simlib.core.validation import Rule
 from simlib.metrics.intervals import bracket
 from simlib.scenario.scenario import Scenario, setting
 

@@ -20,7 +20,7 @@ from simlib.core.backoff import ceiling
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind, Route
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.metrics.intervals import Estimate, Floats, edge, mean, median, share
 from simlib.metrics.metrics import messages, recovery_times_s, spans
 from simlib.metrics.words import written

@@ -20,8 +20,8 @@ from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.outbox import OutboxLimits
-from simlib.core.rules import nearest
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, codes_in, effect
+from simlib.core.validation import nearest
 from simlib.scenario.presets import NO_CAP_S, in_words
 from simlib.studies.policy.benchmark import waits_s
 from simlib.support.arguments import check_arguments

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.experiments.space import Axis
 from simlib.support.databases import Trouble, UnusableDatabase, explained, tables_of
 

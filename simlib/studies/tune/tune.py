@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.rules import Rule
+from simlib.core.validation import Rule
 from simlib.experiments.engine_choice import chosen
 from simlib.experiments.objectives import OBJECTIVES, Constraint, Objective
 from simlib.experiments.objectives import constraints as constraints_of
@@ -146,7 +146,7 @@ def tune(
     (['client.backoff.base_s'], 2)
     """
     asked = _asked(scenario, space, objectives, constraints, on, replications)
-    _TRIALS.checked("trials", trials)
+    _TRIALS.validate("trials", trials)
     with (
         keeping(folder) as store,
         working(workers, scheduler) as outcomes,
@@ -220,7 +220,7 @@ def _asked(
     scenarios = ensemble(scenario) if isinstance(scenario, Scenario) else tuple(scenario)
     if not scenarios:
         raise SettingsError("scenario", [], "must be at least one")
-    _REPLICATIONS.checked("replications", replications)
+    _REPLICATIONS.validate("replications", replications)
     by_user, bounds = constraints_of(constraints, scenarios)
     sought = objectives_of(wanted)
     metrics = [each.metric for each in sought] + [each.metric for each in bounds]

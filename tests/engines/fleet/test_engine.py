@@ -210,8 +210,8 @@ SCENARIOS = {
     "codes that end or suspend some and not others": storm(
         clients=200,
         stay_s=50,
-        herds=[
-            sl.Herd(
+        cohorts=[
+            sl.Cohort(
                 name="goes on",
                 clients_fraction=0.3,
                 client=client(
@@ -219,7 +219,7 @@ SCENARIOS = {
                     heartbeat=sl.HeartbeatRules(interval_s=3, timeout_s=1),
                 ),
             ),
-            sl.Herd(
+            sl.Cohort(
                 name="ends",
                 clients_fraction=0.3,
                 client=client(
@@ -240,14 +240,14 @@ SCENARIOS = {
             sl.Fault("outage", start_s=50, stop_s=52),
         ],
     ),
-    "four gateways, a rolling deploy, two herds, clients that leave": storm(
+    "four gateways, a rolling deploy, two cohorts, clients that leave": storm(
         clients=200,
         gateways=4,
         stay_s=40,
         ramp_s=10,
-        herds=[
-            sl.Herd(name="naive", clients_fraction=0.3, client=client(LOCKSTEP)),
-            sl.Herd(
+        cohorts=[
+            sl.Cohort(name="naive", clients_fraction=0.3, client=client(LOCKSTEP)),
+            sl.Cohort(
                 name="careful",
                 clients_fraction=0.2,
                 client=client(breaker=sl.Breaker(trip_after=3, open_s=2)),
@@ -411,7 +411,7 @@ WARM = (
     "no attempt after a loss",
     "faults that nobody is told of, found by the heartbeat",
     "a server that ends connections",
-    "four gateways, a rolling deploy, two herds, clients that leave",
+    "four gateways, a rolling deploy, two cohorts, clients that leave",
 )
 
 
@@ -613,7 +613,7 @@ WATCHED = {
         "faults that nobody is told of, found by the heartbeat",
         "a server that ends connections",
         "codes that end or suspend some and not others",
-        "four gateways, a rolling deploy, two herds, clients that leave",
+        "four gateways, a rolling deploy, two cohorts, clients that leave",
     )
 }
 

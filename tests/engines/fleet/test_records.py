@@ -8,7 +8,7 @@ import pytest
 
 import simlib as sl
 from simlib.core.errors import EngineError, SettingsError
-from simlib.core.rules import Count
+from simlib.core.validation import Count
 from simlib.engines.fleet.records import flat
 
 # Annotations here are types, not texts: this module has no "from __future__ import annotations".

@@ -20,9 +20,9 @@ HASTY = sl.Settings(backoff=sl.Backoff(jitter="none", base_s=0.5, cap_s=0.5))
 PATIENT = sl.Settings(backoff=sl.Backoff(jitter="none", base_s=5, cap_s=5))
 
 
-def herds(number, fraction=0.5):
+def cohorts(number, fraction=0.5):
     return [
-        sl.Herd(name=f"herd {i}", clients_fraction=fraction / number, client=HASTY)
+        sl.Cohort(name=f"cohort {i}", clients_fraction=fraction / number, client=HASTY)
         for i in range(number)
     ]
 
@@ -36,8 +36,8 @@ def storm(**changes):
 
 
 @pytest.mark.parametrize("number", [255, 256, 257, 600])
-def test_every_herd_and_those_in_none_keep_their_own_policy(number):
-    scenario = storm(herds=herds(number))
+def test_every_cohort_and_those_in_none_keep_their_own_policy(number):
+    scenario = storm(cohorts=cohorts(number))
     simulated, played = (sl.run(scenario, on=engine) for engine in ("sim", "fleet"))
     expected, found = (summary(trace).iloc[0] for trace in (simulated, played))
     for name in ("attempts", "mean_wait_s", "time_to_recover_s_p99"):
@@ -47,7 +47,7 @@ def test_every_herd_and_those_in_none_keep_their_own_policy(number):
 @pytest.mark.parametrize(
     ("changes", "most", "message"),
     [
-        ({"herds": herds(3)}, "MOST_HERDS", "herds = 3: are more than the 2 that"),
+        ({"cohorts": cohorts(3)}, "MOST_COHORTS", "cohorts = 3: are more than the 2 that"),
         ({"clients": 3}, "MOST_CLIENTS", "clients = 3: are more than the 2 that"),
         (
             {"faults": [sl.Fault("reset", start_s=t) for t in (1, 2, 3)]},
@@ -64,9 +64,9 @@ def test_more_than_can_be_numbered_is_refused_by_its_key(monkeypatch, changes, m
 
 def test_what_can_be_numbered_has_room_in_its_record():
     record = np.zeros(1, state.CLIENT)
-    record["herd"] = state.MOST_HERDS
+    record["cohort"] = state.MOST_COHORTS
     record["draws"] = record["attempt"] = record["failures"] = state.LAST_TURN
-    assert state.MOST_HERDS == record["herd"][0]
+    assert state.MOST_COHORTS == record["cohort"][0]
     assert state.LAST_TURN == record["draws"][0] == record["attempt"][0] == record["failures"][0]
     last = state.event(state.MOST_CLIENTS - 1, state.LAST_TURN, state.SHUT_BY + state.MOST_FAULTS)
     assert 0 < last < 2**63
@@ -121,7 +121,7 @@ def played(part):
     [
         ({}, 64, r"clients = 200: would take 0\.0 GiB, and 0\.0 GiB are available"),
         ({"duration_s": 1e10}, 2**33, r"duration_s = .* GiB for counts, and 8\.0 GiB are"),
-        ({"herds": herds(100)}, 2**19, r"herds = 100: would take .* GiB for their settings"),
+        ({"cohorts": cohorts(100)}, 2**19, r"cohorts = 100: would take .* GiB for their settings"),
     ],
 )
 def test_memory_that_is_not_available_is_asked_for_in_vain(monkeypatch, changes, there, message):

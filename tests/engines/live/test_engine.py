@@ -228,15 +228,15 @@ def test_handshakes_wait_for_a_worker() -> None:
     assert all(admitted[turn] - arrived[0] >= 0.2 * (turn + 1) - CLOCK_S for turn in range(4))
 
 
-def test_workers_come_and_herds_wait_and_one_leaves_as_in_simulation() -> None:
+def test_workers_come_and_cohorts_wait_and_one_leaves_as_in_simulation() -> None:
     server = sl.ServerSettings(
         handshake_service_s=0.2,
         resync_service_s=0.6,
         scaling=sl.Scaling(at_backlog=1, delay_s=0.1, workers=2),
     )
-    herd = sl.Herd(clients_fraction=0.5, client=sl.Settings(connect_timeout_s=5))
+    cohort = sl.Cohort(clients_fraction=0.5, client=sl.Settings(connect_timeout_s=5))
     storm = scenario(
-        server=server, herds=[herd], seed=323, stay_s=2, ramp_s=0.04, duration_s=1,
+        server=server, cohorts=[cohort], seed=323, stay_s=2, ramp_s=0.04, duration_s=1,
         client=sl.Settings(backoff=QUICK.backoff, connect_timeout_s=5),
         faults=[sl.Fault("reset", start_s=0.7)],
     )  # fmt: skip
@@ -248,7 +248,7 @@ def test_workers_come_and_herds_wait_and_one_leaves_as_in_simulation() -> None:
         one, other = (sorted(each["client"]) for each in rows)
         assert one == other
     waits = live_run.frame().query("name == 'lost'").set_index("client")["wait_s"].round(6)
-    assert all((waits[c] == 0.2) == (storm.herd_of(c) == 1) for c in waits.index)
+    assert all((waits[c] == 0.2) == (storm.cohort_of(c) == 1) for c in waits.index)
 
 
 def test_a_limited_message_is_kept_and_sent_again() -> None:

@@ -78,15 +78,15 @@ def test_more_than_one_server_is_refused_before_anything_is_played():
             play(several)
 
 
-def test_what_any_herd_asks_for_counts(tmp_path):
+def test_what_any_cohort_asks_for_counts(tmp_path):
     polls = sl.Settings(fallback=sl.Fallback(after_attempts=3))
-    herded = sl.Scenario(herds=[sl.Herd(clients_fraction=0.1, client=polls)])
+    with_cohorts = sl.Scenario(cohorts=[sl.Cohort(clients_fraction=0.1, client=polls)])
     with pytest.raises(SettingsError, match=r"client\.fallback\.after_attempts = 3"):
-        Target("ws://127.0.0.1:1/", "echo").fit(herded)
+        Target("ws://127.0.0.1:1/", "echo").fit(with_cohorts)
     saves = sl.Settings(outbox=sl.OutboxLimits(persist="all"))
     kept = Target(store=tmp_path / "x")
-    assert herded.replace("herds.0.client", saves) == kept.fit(
-        herded.replace("herds.0.client", saves)
+    assert with_cohorts.replace("cohorts.0.client", saves) == kept.fit(
+        with_cohorts.replace("cohorts.0.client", saves)
     )
 
 

@@ -19,8 +19,8 @@ SCENARIO = sl.Scenario(
     workload=sl.Workload(arrivals="constant", rate_per_s=1),
     faults=[sl.Fault("outage", 8, 24)],
     hints=[sl.Hint(start_s=30, rtt_s=0.8)],
-    herds=[
-        sl.Herd(
+    cohorts=[
+        sl.Cohort(
             clients_fraction=0.5,
             client=sl.Settings(backoff=sl.Backoff(jitter="none", base_s=2, cap_s=10)),
         )
@@ -59,7 +59,7 @@ RECORDED = [(4.0, "high", 100), (30.0, "low", 100), (50.0, "low", 100)]
     ids=" ".join,
 )
 def test_every_kind_of_time_and_rate_is_paced(changes):
-    scenario = SCENARIO.replace(herds=[])
+    scenario = SCENARIO.replace(cohorts=[])
     for key, value in changes.items():
         scenario = scenario.replace(key, value)
     whole, quick = sl.run(scenario), stretched(sl.run(paced(scenario, 4.0)), scenario, 4.0)

@@ -338,11 +338,11 @@ def test_the_breaker_s_number_is_what_it_adds_to_the_time_to_recover():
     assert "open_s of at most 5" in found.remedy
 
 
-def test_each_herd_is_checked_with_its_own_number_of_clients():
-    herd = sl.Herd(name="old", clients_fraction=0.2, client=sl.presets["partysocket"].client)
-    found = {(each.where, each.rule): each.number for each in lint(scenario(herds=[herd]))}
-    assert 100 == found["herds.0.client", "no-jitter"]
-    assert all(where == "herds.0.client" for where, _ in found)
+def test_each_cohort_is_checked_with_its_own_number_of_clients():
+    cohort = sl.Cohort(name="old", clients_fraction=0.2, client=sl.presets["partysocket"].client)
+    found = {(each.where, each.rule): each.number for each in lint(scenario(cohorts=[cohort]))}
+    assert 100 == found["cohorts.0.client", "no-jitter"]
+    assert all(where == "cohorts.0.client" for where, _ in found)
 
 
 def test_a_preset_is_known_again_where_a_scenario_uses_it():

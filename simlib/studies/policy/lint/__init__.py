@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
-from simlib.core.rules import nearest
+from simlib.core.validation import nearest
 from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
@@ -39,7 +39,7 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
     Parameters
     ----------
     target : Scenario or Preset
-        All policies of a scenario are checked, those of its herds too, with its server, its
+        All policies of a scenario are checked, those of its cohorts too, with its server, its
         faults and its workload; a preset alone is checked as 100 clients without a server's limits.
     resets : str
         What resets the count of failures, as a `Preset` says it; that of a preset is known. A
@@ -70,7 +70,7 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
 
 def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
     scenario = alone(target) if isinstance(target, Preset) else target
-    policies = {f"herds.{i}.client": herd.client for i, herd in enumerate(scenario.herds)}
+    policies = {f"cohorts.{i}.client": cohort.client for i, cohort in enumerate(scenario.cohorts)}
     if len(scenario.policies) > len(policies):
         policies["client"] = scenario.client
     for where, client in policies.items():

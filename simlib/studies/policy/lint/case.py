@@ -36,7 +36,7 @@ class Finding:
     rule, severity : str
         The rule's id; error, warning or info.
     where : str
-        The part of the scenario: ``client``, or ``herds.0.client``.
+        The part of the scenario: ``client``, or ``cohorts.0.client``.
     sentence : str
         What is wrong, with the number in it.
     number : float
@@ -98,10 +98,10 @@ class Case:
     @property
     def clients(self) -> int:
         """How many clients behave like this."""
-        for i, herd in enumerate(self.scenario.herds):
-            if self.where == f"herds.{i}.client":
-                return round(herd.clients_fraction * self.scenario.clients)
-        others = 1.0 - sum(herd.clients_fraction for herd in self.scenario.herds)
+        for i, cohort in enumerate(self.scenario.cohorts):
+            if self.where == f"cohorts.{i}.client":
+                return round(cohort.clients_fraction * self.scenario.clients)
+        others = 1.0 - sum(cohort.clients_fraction for cohort in self.scenario.cohorts)
         return round(others * self.scenario.clients)
 
     @cached_property

@@ -28,13 +28,13 @@ def no_jitter(case: Case) -> Finding | None:
 
 
 def jitter_first_only(case: Case) -> Finding | None:
-    """Find a herd that stays as wide as its first wait made it."""
+    """Find a crowd that stays as wide as its first wait made it."""
     if case.never or not case.jitters or case.spans_s.size < 2 or (case.spans_s[1:] > 0.0).any():
         return None
     width_s = float(case.waits[4, 0] - case.waits[0, 0])
     return case.finding(
         "warning",
-        f"Only the first wait is spread: the herd stays {width_s:.3g} s wide while waits grow to "
+        f"Only the first wait is spread: the crowd stays {width_s:.3g} s wide while waits grow to "
         f"{case.waits[2, -1]:.3g} s.",
         width_s,
         "s",

@@ -5,7 +5,16 @@ from math import inf, nan
 import pytest
 
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.core.rules import Count, Ruled, choice, count, nearest, number, seconds, times
+from simlib.core.validation import (
+    Count,
+    ValidatedSettings,
+    choice,
+    count,
+    nearest,
+    number,
+    seconds,
+    times,
+)
 
 
 class Colour(IntEnum):
@@ -14,12 +23,12 @@ class Colour(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inner(Ruled):
+class Inner(ValidatedSettings):
     depth_s: float = seconds(1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample(Ruled):
+class Sample(ValidatedSettings):
     wait_s: float = seconds(1.0)
     gap_s: float = seconds(1.0, above=True, endless=True)
     share_fraction: float = number(0.5, "", high=1.0)

@@ -1,4 +1,4 @@
-"""What a settings field may hold: a rule beside each field, and one check at birth.
+"""Validation of settings: a rule beside each field, checked when the object is made.
 
 Infinity means "never" or "no limit" everywhere, so no setting is ever None and every
 setting is a plain number that a compiled twin can take.
@@ -42,7 +42,7 @@ class Rule:
             ", or inf for no limit" if self.endless else ""
         )
 
-    def checked(self, key: str, value: Any) -> float | int:
+    def validate(self, key: str, value: Any) -> float | int:
         """Return ``value`` as the rule's number, or raise `SettingsError`."""
         known = isinstance(value, Real) and not isinstance(value, bool)
         if not known or not self._allows(value):
@@ -60,21 +60,21 @@ class Rule:
 
 def seconds(default: float, *, above: bool = False, endless: bool = False, low: float = 0.0) -> Any:
     """Return a field for a time in seconds."""
-    return _ruled(default, Rule("seconds", low=low, above=above, endless=endless))
+    return _field_with(default, Rule("seconds", low=low, above=above, endless=endless))
 
 
 def count(default: float, *, low: int = 1, high: float = inf, endless: bool = False) -> Any:
     """Return a field for a whole number; with ``endless`` it may be infinite."""
-    return _ruled(default, Rule("", low=low, high=high, whole=True, endless=endless))
+    return _field_with(default, Rule("", low=low, high=high, whole=True, endless=endless))
 
 
 def number(default: float, unit: str, **limits: Any) -> Any:
     """Return a field for a number with a unit of its own."""
-    return _ruled(default, Rule(unit, **limits))
+    return _field_with(default, Rule(unit, **limits))
 
 
 def choice(default: IntEnum) -> Any:
-    """Return a field for one word out of an enumeration; text is accepted at birth."""
+    """Return a field for one word out of an enumeration; a text that names it is accepted."""
     return field(default=default, metadata={"choice": type(default)})
 
 
@@ -84,23 +84,23 @@ def flag(default: bool) -> Any:
 
 
 def times(default: tuple[float, ...] = ()) -> Any:
-    """Return a field for a table of times in seconds; a list is accepted at birth."""
+    """Return a field for a table of times in seconds; a list is accepted."""
     return field(default=default, metadata={"each": Rule("seconds")})
 
 
-def _ruled(default: float, rule: Rule) -> Any:
+def _field_with(default: float, rule: Rule) -> Any:
     return field(default=default, metadata={"rule": rule})
 
 
-class Ruled(ShowsCard):
-    """Base of every frozen settings class: each field is checked against its rule at birth."""
+class ValidatedSettings(ShowsCard):
+    """Base of every frozen settings class: each field is validated when it is made."""
 
     __slots__ = ()
 
     def __post_init__(self) -> None:
         for item in fields(cast(Any, self)):
             if item.metadata:
-                value = _checked(item.name, getattr(self, item.name), item.metadata)
+                value = _validate(item.name, getattr(self, item.name), item.metadata)
                 object.__setattr__(self, item.name, value)
                 continue
             kind = cast(Any, item.default_factory)
@@ -111,7 +111,7 @@ class Ruled(ShowsCard):
 
     def __init_subclass__(cls) -> None:
         # A dataclass writes a long repr of its own unless its class has one.
-        cls.__repr__ = cls.__dict__.get("__repr__", Ruled.__repr__)  # type: ignore[method-assign]
+        cls.__repr__ = cls.__dict__.get("__repr__", ValidatedSettings.__repr__)  # type: ignore[method-assign]
         super().__init_subclass__()
 
     def check(self) -> None:
@@ -144,13 +144,13 @@ def shown(value: Any) -> str:
     return repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
 
 
-def _checked(key: str, value: Any, metadata: Any) -> Any:
+def _validate(key: str, value: Any, metadata: Any) -> Any:
     if "rule" in metadata:
-        return metadata["rule"].checked(key, value)
+        return metadata["rule"].validate(key, value)
     if "each" in metadata:
         if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise SettingsError(key, value, "must be a list of seconds")
-        return tuple(metadata["each"].checked(f"{key}[{i}]", v) for i, v in enumerate(value))
+        return tuple(metadata["each"].validate(f"{key}[{i}]", v) for i, v in enumerate(value))
     if "flag" in metadata:
         if not isinstance(value, bool):
             raise SettingsError(key, value, "must be true or false")
