@@ -91,3 +91,9 @@ def test_what_leaves_into_a_blackout_is_sent_again_until_it_is_over():
 def test_a_blackout_ends():
     with pytest.raises(ValueError, match="must be shorter than blackout_every_s"):
         Path(blackout_every_s=15, blackout_s=20)
+
+
+def test_a_resend_that_always_meets_the_blackout_waits_no_longer_than_tcp_does():
+    # Every resend falls into the dark, as its period divides the back-off; TCP gives up growing.
+    path = Path(rto_s=0.2, blackout_every_s=0.4, blackout_s=0.3)
+    assert dark_s(path, 0.15) < 15 * 120

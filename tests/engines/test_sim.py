@@ -378,6 +378,14 @@ def test_a_rejected_request_never_reaches_the_server_even_of_a_client_that_gave_
     assert [] == moments(sl.run(impatient), Name.ARRIVED)
 
 
+def test_an_outage_loses_what_a_client_that_gave_up_had_sent_before():
+    # The request reaches the server 1.5 s after it left; the client gave up at 1.2 s.
+    impatient = quiet(6, sl.Fault("outage", 1.3, 3), connect_timeout_s=1.2)
+    slow = impatient.replace("path.latency.mean_s", 0.5)
+    assert [1.5] == moments(sl.run(slow.replace("faults.0.start_s", 1.6)), Name.ARRIVED)[:1]
+    assert [] == [at_s for at_s in moments(sl.run(slow), Name.ARRIVED) if at_s < 3.0]
+
+
 def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop():
     crashes = sl.Fault("server_crash", 2, 4), sl.Fault("server_crash", 3, 9)
     trace = sl.run(quiet(15, *crashes))
