@@ -9,6 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import click  # noqa: E402
+
 import simlib  # noqa: E402 - it is found through the line before
 from simlib.cli import main  # noqa: E402
 from simlib.metrics.metrics import MEANING  # noqa: E402
@@ -89,8 +91,9 @@ def _helps(command, names):
     context.info_name = " ".join(names)
     if len(names) > 1:
         yield f"## {' '.join(names[1:])}\n\n```text\n{command.get_help(context)}\n```"
-    for name, each in sorted(getattr(command, "commands", {}).items()):
-        yield from _helps(each, [*names, name])
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from _helps(command.get_command(context, name), [*names, name])
 
 
 def shorten(app, what, name, thing, options, signature, returns):

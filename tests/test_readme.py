@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import nbformat
 import pytest
 from click.testing import CliRunner
@@ -145,7 +146,9 @@ COMMANDS = commands()
 
 
 def test_the_pages_have_every_command_of_simlib():
-    assert set(cli.main.commands) == {command.split()[0] for command in COMMANDS}
+    assert set(cli.main.list_commands(click.Context(cli.main))) == {
+        command.split()[0] for command in COMMANDS
+    }
 
 
 @pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
