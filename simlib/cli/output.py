@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import inf, isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from simlib.core.errors import SettingsError
+from simlib.support.json_values import plain
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -109,12 +109,9 @@ def save_inference(found: Inference, folder: Path) -> None:
 
 def run_document(trace: Trace) -> dict[str, Any]:
     """Return a run as plain values."""
-    import json
-
     from simlib.metrics.metrics import summary
 
-    # pandas writes NaN and inf as null, which JSON has no numbers for.
-    (row,) = json.loads(summary(trace).to_json(orient="records", double_precision=15))
+    (row,) = plain(summary(trace))
     return {
         "scenario": trace.scenario.name,
         "clients": trace.scenario.clients,
@@ -158,25 +155,8 @@ def end_if_runs_failed(failures: pd.DataFrame) -> None:
         raise SystemExit(1)
 
 
-def finite(value: Any) -> Any:
-    """Return plain values with text for what is infinite, and None for what is not known."""
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [finite(each) for each in value]
-    if isinstance(value, float) and isnan(value):
-        return None
-    return str(value) if value in (inf, -inf) else value
-
-
-def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a table's rows as plain values; what is NaN becomes None, what is infinite a text."""
-    rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    return [finite({str(name): value for name, value in row.items()}) for row in rows]
-
-
 def json_text(document: dict[str, Any]) -> str:
-    """Return a JSON document as text."""
+    """Return a document as strict JSON; what is infinite is a text, what is not known is null."""
     import json
 
-    return json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"

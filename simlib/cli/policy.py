@@ -9,7 +9,7 @@ import click
 
 from simlib.cli.app import examples, main, with_json, with_out
 from simlib.cli.arguments import policy_of
-from simlib.cli.output import check_writable, finite, json_text, note, print_out, write
+from simlib.cli.output import check_writable, json_text, note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
@@ -40,7 +40,7 @@ def presets(ctx: click.Context, as_json: bool) -> None:
             rule = f"goes behind {ctx.invoked_subcommand}"
             raise SettingsError("--json", f"presets {ctx.invoked_subcommand}", rule)
     elif as_json:
-        document = {"presets": [finite(each.to_json()) for each in known.values()]}
+        document = {"presets": [each.to_json() for each in known.values()]}
         click.echo(json_text(document), nl=False)
     else:
         from simlib.studies.policy.text import presets_in_words
@@ -57,7 +57,7 @@ def show(name: str, as_json: bool) -> None:
 
     preset = known[name]
     if as_json:
-        click.echo(json_text(finite(preset.to_json())), nl=False)
+        click.echo(json_text(preset.to_json()), nl=False)
     else:
         from simlib.studies.policy.text import preset_in_words
 
@@ -106,7 +106,7 @@ def compare_presets(
     save_policies_chart({name: each.backoff for name, each in chosen.items()}, folder)
     write(folder / "storms.csv", table.to_csv())
     if as_json:
-        rows = {str(name): finite(row) for name, row in table.to_dict(orient="index").items()}
+        rows = table.to_dict(orient="index")
         click.echo(json_text({"clients": clients, "outage_s": outage_s, "storms": rows}), nl=False)
     else:
         print_out(storms_in_words(table, played, on))

@@ -8,7 +8,7 @@ import click
 
 from simlib.cli.app import examples, main, with_json
 from simlib.cli.arguments import shipped_scenarios
-from simlib.cli.output import finite, json_text, print_out
+from simlib.cli.output import json_text, print_out
 
 if TYPE_CHECKING:
     from simlib.scenario.scenario import Scenario
@@ -42,4 +42,4 @@ def _listed(scenario: Scenario) -> dict[str, Any]:
         table | {"start_s": fault.start_s, "stop_s": fault.stop_s}
         for table, fault in zip(tables, scenario.faults, strict=True)
     ]
-    return {name: getattr(scenario, name) for name in names} | {"faults": finite(faults)}
+    return {name: getattr(scenario, name) for name in names} | {"faults": faults}

@@ -25,7 +25,6 @@ from simlib.cli.output import (
     end_if_runs_failed,
     json_text,
     note,
-    plain_rows,
     print_out,
     resumed_in_words,
     write,
@@ -108,8 +107,8 @@ def sweep(
         for metric in metrics or METRICS:
             save_heat(found, metric, folder)
     if as_json:
-        document = {"scenario": scenario.name, "runs": len(found.table), "means": plain_rows(means)}
-        click.echo(json_text(document | {"failures": plain_rows(found.failures)}), nl=False)
+        document = {"scenario": scenario.name, "runs": len(found.table), "means": means}
+        click.echo(json_text(document | {"failures": found.failures}), nl=False)
     else:
         from simlib.charts.text import sweep_in_words
 

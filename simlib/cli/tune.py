@@ -19,7 +19,7 @@ from simlib.cli.app import (
     with_workers,
 )
 from simlib.cli.arguments import file_of, space_of
-from simlib.cli.output import check_writable, default_out, finite, json_text, note, print_out, write
+from simlib.cli.output import check_writable, default_out, json_text, note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
@@ -131,7 +131,7 @@ def tune(
     from simlib.studies.tune.text import tuning_in_words
 
     save_tuning_chart(found, folder)
-    document = json_text(finite(found.to_json()))
+    document = json_text(found.to_json())
     write(folder / "tuning.json", document)
     if as_json:
         click.echo(document, nl=False)

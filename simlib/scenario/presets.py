@@ -18,6 +18,7 @@ from simlib.core.stops import Stops
 from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.support.files import shipped
+from simlib.support.json_values import plain
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
@@ -94,11 +95,11 @@ class Preset(ShowsCard):
         return self.source.endswith("; run")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the preset as plain values; its settings as a scenario has them."""
+        """Return the preset as values for JSON; its settings as a scenario has them."""
         said = ("name", "version", "language", "kind", "source", "was_run", "differs")
         more = ("resets", "codes", "stops", "waits")
         values = {each: getattr(self, each) for each in (*said, *more)}
-        return values | {"client": dict(self.table)}
+        return dict(plain(values | {"client": self.table}))
 
     def card(self) -> Card:
         """Return what is shown: what it waits, and how that is known."""

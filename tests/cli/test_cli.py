@@ -45,7 +45,15 @@ def here(tmp_path, monkeypatch):
 
 
 def simlib(*arguments: str):
-    return CliRunner().invoke(cli.main, arguments)
+    result = CliRunner().invoke(cli.main, arguments)
+    if "--json" in arguments and result.exit_code in (0, 1):
+        check_strict_json(result.stdout)
+    return result
+
+
+def check_strict_json(text: str) -> None:
+    """Fail on NaN, Infinity and whatever else only Python's parser takes."""
+    json.loads(text, parse_constant=pytest.fail)
 
 
 def refusal(*arguments: str) -> str:

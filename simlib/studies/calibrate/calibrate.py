@@ -23,6 +23,7 @@ from simlib.metrics.words import written
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.support.arguments import check_arguments
+from simlib.support.json_values import plain
 from simlib.support.progress import Progress, shown
 
 #: A fit further from the measurement than this is poor: the table itself is to be used.
@@ -116,8 +117,8 @@ class Calibration(ShowsCard):
         return tomli_w.dumps({name: profile})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fits as plain values."""
-        return {
+        """Return the fits as values for JSON."""
+        document = {
             "source": self.source,
             "round_trips": len(self.one_way_s),
             "lost": self.lost,
@@ -130,12 +131,13 @@ class Calibration(ShowsCard):
                     "mean_s": fit.latency.mean_s,
                     "floor_s": fit.latency.floor_s,
                     "shape": fit.latency.shape if fit.latency.distribution in _SHAPED else None,
-                    "aic": fit.aic if np.isfinite(fit.aic) else None,
+                    "aic": fit.aic,
                     "distance": fit.distance,
                 }
                 for fit in self.fits
             ],
         }
+        return dict(plain(document))
 
 
 _SHAPED = (Distribution.LOGNORMAL, Distribution.GAMMA, Distribution.PARETO)

@@ -18,7 +18,7 @@ def calibration_in_words(found: Calibration) -> Group:
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.to_json()["fits"]:
         shape = "-" if row["shape"] is None else written(row["shape"])
-        aic = "-" if row["aic"] is None else f"{row['aic']:,.1f}"
+        aic = f"{row['aic']:,.1f}" if isinstance(row["aic"], float) else "-"
         numbers = (written(row["mean_s"]), written(row["floor_s"]), shape, aic)
         table.add_row(row["distribution"], *numbers, f"{row['distance']:.3f}")
     parts: list[RenderableType] = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, inf, isfinite
+from math import ceil, inf
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, number, turned
 from simlib.support.arguments import check_arguments
+from simlib.support.json_values import plain
 from simlib.trace.disruptions import interrupting
 
 #: Called with the fraction done and a word for what is being done.
@@ -119,8 +120,8 @@ class Capacity(ShowsCard):
         return " ".join(parts)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values; what is not finite becomes None."""
-        return {
+        """Return everything as values for JSON."""
+        document = {
             "scenario": self.scenario.name,
             "clients": self.scenario.clients,
             "seed": self.scenario.seed,
@@ -128,26 +129,25 @@ class Capacity(ShowsCard):
             "recover_within_s": self.recover_within_s,
             "share": self.share,
             "suffices": self.suffices,
-            "given": _plain(self.given._asdict()),
-            "unlimited": _plain(self.unlimited._asdict()),
+            "given": self.given._asdict(),
+            "unlimited": self.unlimited._asdict(),
             "knobs": [
-                _plain(
-                    {
-                        "key": knob.key,
-                        "unit": knob.unit,
-                        "given": knob.given,
-                        "outcome": knob.outcome,
-                        "needed": knob.needed,
-                        "wants_least": knob.wants_least,
-                        "time_to_recover_s": knob.time_to_recover_s,
-                        "peak_attempts_per_s": knob.peak_attempts_per_s,
-                        "note": knob.note,
-                    }
-                )
-                | {"points": [_plain(dict(row)) for _, row in knob.points.iterrows()]}
+                {
+                    "key": knob.key,
+                    "unit": knob.unit,
+                    "given": knob.given,
+                    "outcome": knob.outcome,
+                    "needed": knob.needed,
+                    "wants_least": knob.wants_least,
+                    "time_to_recover_s": knob.time_to_recover_s,
+                    "peak_attempts_per_s": knob.peak_attempts_per_s,
+                    "note": knob.note,
+                    "points": knob.points,
+                }
                 for knob in self.knobs
             ],
         }
+        return dict(plain(document))
 
     def card(self) -> Card:
         """Return what is shown: the answer, and what was found of each setting."""
@@ -411,7 +411,3 @@ def _after(point: Point) -> str:
     if point.time_to_recover_s == inf:
         return "they are not back by the run's end"
     return f"they are back after {point.time_to_recover_s:.3g} s"
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.claims.time_scaling import paced, stretched
 from simlib.support.arguments import check_arguments
+from simlib.support.json_values import plain
 from simlib.trace.trace import Trace
 
 #: Called with the fraction done and a word for what is being done.
@@ -83,7 +84,7 @@ class Finding:
     pace: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as plain values; what is not finite becomes None."""
+        """Return the finding as values for JSON."""
         claim, found = self.claim, self.estimate
         row = {
             "claim": claim.name,
@@ -103,7 +104,7 @@ class Finding:
         }
         if self.live is not None:
             row |= {"live": self.live.value, "live_pace": self.pace}
-        return {k: None if isinstance(v, float) and not isfinite(v) else v for k, v in row.items()}
+        return dict(plain(row))
 
 
 class Findings(ShowsCard, list[Finding]):

@@ -34,6 +34,7 @@ from simlib.scenario.scenario import Scenario
 from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import METRICS, Metric
 from simlib.support.arguments import check_arguments
+from simlib.support.json_values import plain
 from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -136,9 +137,8 @@ class Comparison(ShowsCard):
             raise Disagreement(f"simulation and live run disagree on {named}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the verdict, the replay and the table as plain values; NaN becomes None."""
-        rows = self.table.to_dict(orient="records")
-        return {
+        """Return the verdict, the replay and the table as values for JSON."""
+        document = {
             "scenario": self.live.scenario.name,
             "verdict": self.verdict,
             "agreed": self.agreed,
@@ -154,8 +154,9 @@ class Comparison(ShowsCard):
                 "total": self.replay.total,
                 "first": self.replay.first,
             },
-            "metrics": [{key: _plain(value) for key, value in row.items()} for row in rows],
+            "metrics": self.table,
         }
+        return dict(plain(document))
 
     def card(self) -> Card:
         """Return what is shown: headline, each metric's verdict, why so much is allowed."""
@@ -346,7 +347,3 @@ def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
     quantile = stdtrit(n - 1, 1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)))
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))
     return max(0.0, values.mean() - half), min(metric.highest, values.mean() + half)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -30,6 +30,7 @@ from simlib.studies.sensitivity.design_points import Points, check_corners, poin
 from simlib.studies.sensitivity.sobol import check_samples, indices, varies
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
+from simlib.support.json_values import plain
 from simlib.support.progress import Progress, shown
 from simlib.trace.disruptions import interrupting
 
@@ -107,8 +108,8 @@ class Sensitivity(ShowsCard):
             self.points.to_parquet(temporary)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the points as plain values; what is not finite becomes None."""
-        return {
+        """Return everything but the points as values for JSON."""
+        document = {
             "scenario": self.scenario.name,
             "clients": self.scenario.clients,
             "seed": self.scenario.seed,
@@ -118,10 +119,11 @@ class Sensitivity(ShowsCard):
             "replications": self.replications,
             "space": {axis.key: axis.in_words for axis in self.axes},
             "headline": self.headline,
-            "table": _plain(self.table),
-            "failures": _plain(self.failures),
+            "table": self.table,
+            "failures": self.failures,
             "note": self.note,
         }
+        return dict(plain(document))
 
     def card(self) -> Card:
         """Return what is shown: which setting decides what, with intervals."""
@@ -487,11 +489,3 @@ def with_interval(row: Any, order: str) -> str:
 def as_share(index: float) -> int:
     """Return an index in hundredths: an estimate may be outside of 0 to 1, a share is not."""
     return round(100 * min(1.0, max(0.0, index)))
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    return [
-        {str(name): str(value) if value in (inf, -inf) else value for name, value in row.items()}
-        for row in rows
-    ]

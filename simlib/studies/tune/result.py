@@ -20,6 +20,7 @@ from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario, dump, setting
 from simlib.studies.tune.holdout import Verdict
 from simlib.support.files import replacing
+from simlib.support.json_values import plain
 
 #: Rows of a table that prints itself.
 _LINES = 12
@@ -102,8 +103,8 @@ class Tuning(ShowsCard):
             temporary.write_text(self.policy_toml(), encoding="utf-8")
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was found as plain values."""
-        return {
+        """Return what was found as values for JSON."""
+        document = {
             "scenarios": [each.name for each in self.scenarios],
             "engine": self.on,
             "objectives": [each.metric for each in self.objectives],
@@ -115,10 +116,11 @@ class Tuning(ShowsCard):
             "sentences": list(self.verdict.sentences),
             "note": self.note,
             "unplayed": dict(self.verdict.unplayed),
-            "candidates": self.verdict.table.to_dict(orient="records"),
-            "limits": self.verdict.limits.to_dict(orient="records"),
-            "trials": self.trials.reset_index().to_dict(orient="records"),
+            "candidates": self.verdict.table,
+            "limits": self.verdict.limits,
+            "trials": self.trials.reset_index(),
         }
+        return dict(plain(document))
 
     def card(self) -> Card:
         """Return what is shown: what to ship and why, and the candidates beside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf, isinf
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from simlib.metrics.metrics import Floats
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.outages import Outage, outages
+from simlib.support.json_values import plain
 
 #: An outage that a client should outlast, where its scenario has none of its own.
 OUTAGE_S = 60.0
@@ -56,9 +57,8 @@ class Finding:
     remedy: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain values; a number without limit is the text inf."""
-        number = str(self.number) if isinf(self.number) else self.number
-        return {**vars(self), "number": number}
+        """Return it as values for JSON."""
+        return dict(plain(vars(self)))
 
 
 class Findings(ShowsCard, list[Finding]):
