@@ -6,6 +6,7 @@ import html
 from base64 import b64encode
 from collections.abc import Iterable
 from io import BytesIO
+from pathlib import Path
 from struct import unpack
 from typing import Any
 
@@ -16,10 +17,14 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from simlib.support.files import replacing
+
 #: A notebook shows this many pixels per inch, drawn at twice that so that it stays sharp.
 _SHOWN_DPI, _DRAWN_DPI = 100, 200
 #: A description names no more of a chart's texts: a map has one in each cell.
 _MOST_TEXTS = 12
+#: What each kind of file would hold that differs from day to day, or from machine to machine.
+_NO_METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
 class Chart(Figure):
@@ -88,6 +93,17 @@ def new_panels(
     figure = Chart(figsize=size) if quiet else plt.figure(figsize=size, FigureClass=Chart)
     kind: dict[str, Any] = {"axes_class": ChartAxes}
     return Panels(figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **shared).flat)
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG or SVG, by the path's suffix; return the path.
+
+    The same figure gives the same bytes on every day and machine.
+    """
+    kind = path.suffix.removeprefix(".")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=_NO_METADATA[kind])
+    return path
 
 
 def describe(figure: Figure) -> str:

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
 from simlib.core.errors import SettingsError
 from simlib.experiments.sweep import Sweep
 from simlib.metrics.words import in_words, written
-from simlib.support.files import replacing
 
 _GREY, _NEVER = "#555555", "#DDDDDD"
 #: What is said of settings with which no client connects in some run.
@@ -84,9 +84,7 @@ def save_heat(found: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path
     with style():
         figure = Figure()
         heat(found, metric, figure.subplots())
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)
 
 
 def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:

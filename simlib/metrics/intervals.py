@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Literal
@@ -76,6 +76,22 @@ def median(values: Floats) -> Estimate:
     low = max(0, low - 1)
     middle = float(ordered[(n - 1) // 2])
     return Estimate(middle, float(ordered[low]), float(ordered[n - 1 - low]), n)
+
+
+def observed_quantiles(values: Floats, shares: Sequence[float]) -> list[float]:
+    """Return quantiles that are observed values; NaN if there are none.
+
+    The inverse of the empirical distribution function: the smallest value up to which at least this
+    share of the values lies. Never one in between, since between a time and infinity there is none.
+
+    Examples
+    --------
+    >>> observed_quantiles(np.array([1.0, 2.0, np.inf]), [0.5, 0.95])
+    [2.0, inf]
+    """
+    if not len(values):
+        return [nan] * len(shares)
+    return [float(each) for each in np.quantile(values, shares, method="inverted_cdf")]
 
 
 def quantile(values: Floats, share: float) -> Estimate:

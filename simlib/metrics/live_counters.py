@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from simlib.core.link import State
 from simlib.core.notices import Board, Notice, merged
 from simlib.core.quality import Quality
 from simlib.engines.driver import Driver
+from simlib.metrics.intervals import observed_quantiles
 
 #: Latencies kept of each priority: the quantiles are those of the last ones.
 LATENCIES_KEPT = 1000
@@ -218,7 +218,4 @@ def _in_words(counts: Any, members: Any) -> dict[str, int]:
 
 
 def _quantiles(values: deque[float]) -> Quantiles:
-    if not values:
-        return Quantiles(nan, nan)
-    # Observed values, as in the metrics of a trace.
-    return Quantiles(*map(float, np.quantile(values, (0.5, 0.95), method="inverted_cdf")))
+    return Quantiles(*observed_quantiles(np.array(values), (0.5, 0.95)))

@@ -27,6 +27,7 @@ from simlib.core.faults import Fault
 from simlib.core.link import State
 from simlib.core.validation import nearest
 from simlib.metrics import deliveries
+from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.spans import LOOKS, Opens, Steps, is_last
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
@@ -591,11 +592,8 @@ def _processed(rows: deliveries.Columns, early: deliveries.Columns) -> int:
 
 
 def _quantiles(name: str, values: Floats, *percents: int) -> dict[str, float]:
-    if not values.size:
-        return {f"{name}_p{p}": nan for p in percents}
-    # An observed value, never one in between: between a time and inf there is none.
-    found = np.quantile(values, np.array(percents) / 100, method="inverted_cdf")
-    return {f"{name}_p{p}": float(q) for p, q in zip(percents, found, strict=True)}
+    quantiles = observed_quantiles(values, [percent / 100 for percent in percents])
+    return {f"{name}_p{p}": quantile for p, quantile in zip(percents, quantiles, strict=True)}
 
 
 def _mean(values: Floats) -> float:

@@ -4,8 +4,9 @@ import pytest
 
 import simlib as sl
 from simlib.charts.colours import OTHER_COLOURS, colours_of, forgotten
-from simlib.charts.figures import Panels, describe, new_panels
+from simlib.charts.figures import Panels, describe, new_panels, save_figure
 from simlib.charts.heatmap import heat
+from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import calibrate
 from simlib.studies.calibrate.chart import quantile_chart
 from simlib.studies.policy.chart import policies_chart
@@ -110,3 +111,13 @@ def test_the_lines_of_a_label_have_one_colour_across_charts():
     full = sl.run(STORM, label="full jitter")
     for runs, place in (([none, full], 1), ([full, none], 0), ([full], 0)):
         assert OTHER_COLOURS[1] == sl.plots.attempts(runs).get_lines()[place].get_color()
+
+
+@pytest.mark.parametrize("name", ["chart.png", "chart.svg"])
+def test_a_chart_is_saved_as_the_same_bytes_each_time(tmp_path, name):
+    with style():
+        figure = new_panels(4.0, 3.0)[0].get_figure()
+        first = save_figure(figure, tmp_path / "one" / name)
+        second = save_figure(figure, tmp_path / "two" / name)
+    assert first.read_bytes() == second.read_bytes()
+    assert [name] == [file.name for file in first.parent.iterdir()]

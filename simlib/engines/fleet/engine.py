@@ -11,10 +11,11 @@ from simlib.core.faults import FaultKind
 from simlib.engines.fleet import watched
 from simlib.engines.fleet.cluster import play_parts
 from simlib.engines.fleet.jit import needed
-from simlib.engines.fleet.part import Part, Progress, kernel
+from simlib.engines.fleet.part import Part, kernel
 from simlib.engines.kernel import arrays, state
 from simlib.engines.kernel import features as needs
 from simlib.scenario.scenario import Scenario, setting
+from simlib.support.progress import Progress
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Interrupted, Trace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,9 @@ from simlib.engines.fleet.jit import one_compiles, twin
 from simlib.engines.kernel import arrays, loop, state
 from simlib.engines.no_time import stands_still
 from simlib.scenario.scenario import Scenario
+from simlib.support.progress import Progress
 from simlib.trace.counts import Tally
 
-Progress = Callable[[float], None]
 #: Events between two looks at the keyboard: less than a tenth of a second.
 _STRIDE = 100_000
 #: What the compiled loop is called with first; any scenario has the same types.

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
 from simlib.lab.infer.fit import Fit
 from simlib.lab.infer.likelihood import spans
 from simlib.lab.infer.waits import Waits
 from simlib.support.arguments import check_arguments
-from simlib.support.files import replacing
 
 _COLOUR, _DOT, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
 _SIZE_IN = (8.0, 4.0)
@@ -124,9 +124,7 @@ def save_waits_chart(found: Fit, folder: str | os.PathLike[str]) -> Path:
     with style():
         figure = Figure(figsize=_SIZE_IN)
         waits_chart(found, figure.subplots())
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)
 
 
 # --- in words ----------------------------------------------------------------------------

@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import new_panels
+from simlib.charts.figures import new_panels, save_figure
 from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import Calibration, quantile_pairs
-from simlib.support.files import replacing
 
 
 def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
@@ -61,6 +60,4 @@ def save_quantile_chart(found: Calibration, folder: str | os.PathLike[str]) -> P
     with style():
         figure = Figure(figsize=(6.0, 6.0))
         quantile_chart(found, figure.subplots())
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)

@@ -6,7 +6,7 @@ judged by one run with the same draws, so an answer is one for its seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, inf
@@ -19,16 +19,15 @@ from simlib.api import run
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
+from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, number, turned
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import plain
+from simlib.support.progress import Progress
 from simlib.trace.disruptions import interrupting
-
-#: Called with the fraction done and a word for what is being done.
-Progress = Callable[[float, str], None]
 
 #: The clients start over at least so many times the time in which they are to be back.
 _ROOM = 1.25
@@ -392,11 +391,8 @@ class _Runs:
             times_s = recovery_times_s(trace)
             missing = np.full(max(0, thrown_out - times_s.size), inf)
             awaited_s = np.concatenate([times_s, missing])
-            time_s = (
-                float(np.quantile(awaited_s, self._share, method="inverted_cdf"))
-                if awaited_s.size
-                else inf  # nobody connects: no capacity brings back who never came
-            )
+            # If nobody connects, no capacity brings them back.
+            (time_s,) = observed_quantiles(awaited_s, [self._share]) if awaited_s.size else (inf,)
             peak = peak_attempts_per_s(trace, _first_s(roomy))
             attempts = int(attempts_per_s(trace).sum())
             found = Point(time_s, peak, attempts, times_s.size)

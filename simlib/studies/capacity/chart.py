@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import logarithmic, new_axes, style
 from simlib.studies.capacity.capacity import Capacity
 from simlib.studies.capacity.search import Knob
 from simlib.support.arguments import check_arguments
-from simlib.support.files import replacing
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
 _WIDTH_IN, _PANEL_IN = 8.0, 3.0
@@ -123,6 +123,4 @@ def save_capacity_chart(found: Capacity, folder: str | os.PathLike[str]) -> Path
         count = len(found.knobs)
         figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
         capacity_chart(found, list(figure.subplots(count, squeeze=False).flat))
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)

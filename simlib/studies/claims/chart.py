@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
 from simlib.studies.claims.claims import Finding
-from simlib.support.files import replacing
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
 
@@ -96,8 +96,5 @@ def save_claim_charts(findings: Sequence[Finding], folder: str | os.PathLike[str
             figure = Figure(figsize=(8.0, 4.0))
             claim_chart(finding, figure.subplots())
             name = "".join(c if c.isalnum() else "_" for c in finding.claim.name)
-            path = Path(folder) / f"claim_{name}.png"
-            with replacing(path) as temporary:
-                figure.savefig(temporary, format="png", metadata={"Software": None})
-        files.append(path)
+            files.append(save_figure(figure, Path(folder) / f"claim_{name}.png"))
     return files

@@ -29,10 +29,8 @@ from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.claims.time_scaling import paced, stretched
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import plain
+from simlib.support.progress import Progress
 from simlib.trace.trace import Trace
-
-#: Called with the fraction done and a word for what is being done.
-Progress = Callable[[float, str], None]
 
 #: When the outage starts: every client is open by then.
 START_S = 5.0

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from simlib.charts import plots
 from simlib.charts.colours import forgotten
+from simlib.charts.figures import save_figure
 from simlib.charts.style import style
-from simlib.support.files import replacing
 from simlib.trace.trace import Trace
 
 #: The charts of a comparison, by file name, and their heights in inches.
@@ -23,8 +23,6 @@ CHARTS = {
     "recovery": (plots.recovery, 4.0),
     "latency": (plots.latency, 4.0),
 }
-#: What each kind of file would say of itself that differs from day to day or machine to machine.
-_SILENT = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
 class Compared(Protocol):
@@ -59,14 +57,11 @@ def save_charts(comparison: Compared, folder: str | os.PathLike[str]) -> list[Pa
     --------
     >>> save_charts(sl.compare(scenario), "out")  # doctest: +SKIP
     """
-    written = []
+    written: list[Path] = []
     for name, (draw, height_in) in CHARTS.items():
         with style(), forgotten():
             figure = Figure(figsize=(8.0, height_in))
             draw([*comparison.simulated, comparison.live], axes=figure.subplots())
-            for kind, metadata in _SILENT.items():
-                path = Path(folder) / f"{name}.{kind}"
-                with replacing(path) as temporary:
-                    figure.savefig(temporary, format=kind, metadata=metadata)
-                written.append(path)
+            paths = [Path(folder) / f"{name}.{suffix}" for suffix in ("png", "svg")]
+            written += [save_figure(figure, path) for path in paths]
     return written

@@ -35,13 +35,11 @@ from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import METRICS, Metric
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import plain
+from simlib.support.progress import Progress
 from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
     from simlib.engines.world import Process
-
-#: Called with the fraction done and a word for what is being done.
-Progress = Callable[[float, str], None]
 
 #: All intervals together hold with this probability.
 CONFIDENCE = 0.99

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import ceil, inf
+from math import inf
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Latency, Path
 from simlib.core.server import ServerSettings
+from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.metrics import (
     Floats,
     attempts_per_s,
@@ -169,18 +170,14 @@ def _of(trace: Trace) -> dict[str, float]:
     known_s = recovery_times_s(trace)
     # Who was never let in before the outage did not come back after it either.
     missing_s = np.full(max(0, trace.scenario.clients - known_s.size), inf)
-    back_s = np.sort(np.concatenate([known_s, missing_s]))
+    back_s = np.concatenate([known_s, missing_s])
+    median_s, p95_s = observed_quantiles(back_s, [0.5, 0.95])
     return {
         "peak_attempts_per_s": peak_attempts_per_s(trace, _START_S),
         "peak_after_per_s": peak_attempts_per_s(trace, trace.scenario.faults[0].end_s),
         "attempts_per_client": float(after.sum()) / trace.scenario.clients,
         "amplification": float(row(trace)["amplification"]),
-        "back_s_p50": _quantile(back_s, 0.5),
-        "back_s_p95": _quantile(back_s, 0.95),
+        "back_s_p50": median_s,
+        "back_s_p95": p95_s,
         "never_back": float(np.isinf(back_s).sum()),
     }
-
-
-def _quantile(ascending: Floats, share: float) -> float:
-    """Return an observed value: the smallest that this share does not pass."""
-    return float(ascending[max(0, ceil(share * ascending.size) - 1)])

@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import Panels, new_panels
+from simlib.charts.figures import Panels, new_panels, save_figure
 from simlib.charts.style import style
 from simlib.core.backoff import Backoff
 from simlib.scenario.presets import in_words
 from simlib.studies.policy.benchmark import waits_s
-from simlib.support.files import replacing
 
 _COLOUR, _GREY, _END = OTHER_COLOURS[0], "#555555", "#D55E00"
 _WIDTH_IN, _PANEL_IN = 10.0, 1.9
@@ -111,9 +110,7 @@ def save_policies_chart(known: Mapping[str, Backoff], folder: str | os.PathLike[
     with style():
         figure = policies_chart(known)[0].get_figure()
         assert isinstance(figure, Figure)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)
 
 
 # --- on a terminal -----------------------------------------------------------------------

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import empty, new_axes, style
 from simlib.studies.sensitivity.sensitivity import Sensitivity, as_share
 from simlib.support.arguments import check_arguments
-from simlib.support.files import replacing
 
 _TOTAL, _FIRST = OTHER_COLOURS[0], "#D55E00"
 _WIDTH_IN, _ROW_IN, _FRAME_IN = 8.0, 0.55, 0.9
@@ -155,6 +155,4 @@ def save_sensitivity_chart(found: Sensitivity, folder: str | os.PathLike[str]) -
         panels = list(figure.subplots(len(heights_in), squeeze=False).flat)
         _apportion(panels, heights_in)
         sensitivity_chart(found, panels)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)

@@ -16,13 +16,13 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from simlib.charts.colours import OTHER_COLOURS
+from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
 from simlib.metrics.words import in_words
 from simlib.studies.tune.narrative import change
 from simlib.studies.tune.ranking import Difference
 from simlib.studies.tune.result import Tuning
 from simlib.support.arguments import check_arguments
-from simlib.support.files import replacing
 
 _TRIAL, _BEST, _GREY, _RIVAL = OTHER_COLOURS[0], "#D55E00", "#888888", "#333333"
 _BOUND = "#AA3377"
@@ -85,9 +85,7 @@ def save_tuning_chart(found: Tuning, folder: str | os.PathLike[str]) -> Path:
         count = max(1, len(found.objectives) - 1)
         figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
         tuning_chart(found, list(figure.subplots(count, squeeze=False).flat))
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return path
+        return save_figure(figure, path)
 
 
 class _Panel:
