@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.core.errors import SettingsError
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def run_document(trace: Trace) -> dict[str, Any]:
     """Return a run as plain values."""
     from simlib.metrics.metrics import summary
 
-    (row,) = plain(summary(trace))
+    (row,) = jsonable(summary(trace))
     return {
         "scenario": trace.scenario.name,
         "clients": trace.scenario.clients,
@@ -159,4 +159,4 @@ def json_text(document: dict[str, Any]) -> str:
     """Return a document as strict JSON; what is infinite is a text, what is not known is null."""
     import json
 
-    return json.dumps(plain(document), indent=2, allow_nan=False) + "\n"
+    return json.dumps(jsonable(document), indent=2, allow_nan=False) + "\n"

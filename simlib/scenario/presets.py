@@ -18,7 +18,7 @@ from simlib.core.stops import Stops
 from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.support.files import shipped
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
@@ -99,7 +99,7 @@ class Preset(ShowsCard):
         said = ("name", "version", "language", "kind", "source", "was_run", "differs")
         more = ("resets", "codes", "stops", "waits")
         values = {each: getattr(self, each) for each in (*said, *more)}
-        return dict(plain(values | {"client": self.table}))
+        return dict(jsonable(values | {"client": self.table}))
 
     def card(self) -> Card:
         """Return what is shown: what it waits, and how that is known."""

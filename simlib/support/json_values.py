@@ -7,7 +7,7 @@ from math import inf, isnan
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def jsonable(value: Any) -> Any:
     """Return a value as JSON can hold it, with all that is inside it.
 
     JSON has neither infinity nor NaN. Infinity becomes the text ``inf`` or ``-inf``, as TOML spells
@@ -16,17 +16,17 @@ def plain(value: Any) -> Any:
 
     Examples
     --------
-    >>> plain({"share": float("nan"), "times_s": (1.5, float("inf"))})
+    >>> jsonable({"share": float("nan"), "times_s": (1.5, float("inf"))})
     {'share': None, 'times_s': [1.5, 'inf']}
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(inside) for key, inside in value.items()}
+        return {str(key): jsonable(inside) for key, inside in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(inside) for inside in value]
+        return [jsonable(inside) for inside in value]
     if hasattr(value, "to_dict"):  # a DataFrame, without importing pandas
-        return plain(value.astype(object).where(value.notna(), None).to_dict(orient="records"))
+        return jsonable(value.astype(object).where(value.notna(), None).to_dict(orient="records"))
     if hasattr(value, "tolist"):  # a NumPy array or number
-        return plain(value.tolist())
+        return jsonable(value.tolist())
     if isinstance(value, float):
         return _plain_float(value)
     return value

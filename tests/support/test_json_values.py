@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ from simlib.support.json_values import plain
     ],
 )
 def test_every_value_becomes_one_that_strict_json_can_hold(value, expected):
-    assert expected == plain(value)
-    assert expected == json.loads(json.dumps(plain(value), allow_nan=False))
+    assert expected == jsonable(value)
+    assert expected == json.loads(json.dumps(jsonable(value), allow_nan=False))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from math import inf, isfinite, nan, sqrt
+from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 
 from simlib.lab.infer.waits import Floats
 from simlib.lab.observe.script import ABRUPT
+from simlib.support.json_values import jsonable
 
 #: So many attempts at least for a time that is measured.
 LEAST = 3
@@ -43,15 +44,8 @@ class Finding:
         return self.value is not None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the finding as plain values; what is not finite is a text."""
-        return {name: plain(value) for name, value in asdict(self).items()}
-
-
-def plain(value: Any) -> Any:
-    """Return a value that JSON can say: infinity as a text, NaN as null."""
-    if isinstance(value, float) and not isfinite(value):
-        return {inf: "inf", -inf: "-inf"}.get(value)
-    return value
+        """Return the finding as values for JSON."""
+        return dict(jsonable(asdict(self)))
 
 
 def not_enough(about: str, phase: str, seen: int, least: int, tells: str) -> Finding:

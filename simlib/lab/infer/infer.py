@@ -21,7 +21,7 @@ from simlib.lab.infer import findings as phases
 from simlib.lab.infer import reset_rule as counts
 from simlib.lab.infer import sequences as chains
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.findings import LEAST, Finding, plain
+from simlib.lab.infer.findings import LEAST, Finding
 from simlib.lab.infer.fit import BLUR_S, LEAST_WAITS, Fit, fit, with_intervals
 from simlib.lab.infer.likelihood import places
 from simlib.lab.infer.nearest import Near, nearest
@@ -33,6 +33,7 @@ from simlib.metrics.words import table_card
 from simlib.scenario.build import build
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
+from simlib.support.json_values import jsonable
 from simlib.trace.trace import is_trace
 
 #: Hypotheses on counting that explain the waits so nearly alike are not told apart.
@@ -188,8 +189,8 @@ class Inference(ShowsCard):
         return f"{best.name}, from {count} waits"
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return {
+        """Return everything as values for JSON."""
+        document = {
             "source": self.source,
             "attempts": self.attempts,
             "clients": self.clients,
@@ -199,6 +200,7 @@ class Inference(ShowsCard):
             "findings": [each.to_json() for each in self.findings],
             "nearest": [near._asdict() for near in self.near],
         }
+        return dict(jsonable(document))
 
 
 def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
@@ -235,8 +237,8 @@ def _fit_json(found: Fit) -> dict[str, Any]:
         "waits": len(found.waits),
         "timing_s": found.blur_s,
         "parameters": [
-            {"name": each.name, "value": plain(each.value), "low": plain(each.low)}
-            | {"high": plain(each.high), "note": each.note}
+            {"name": each.name, "value": each.value, "low": each.low}
+            | {"high": each.high, "note": each.note}
             for each in found.parameters
         ],
         "families": [

@@ -23,7 +23,7 @@ from simlib.metrics.words import written
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.support.arguments import check_arguments
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress, shown
 
 #: A fit further from the measurement than this is poor: the table itself is to be used.
@@ -137,7 +137,7 @@ class Calibration(ShowsCard):
                 for fit in self.fits
             ],
         }
-        return dict(plain(document))
+        return dict(jsonable(document))
 
 
 _SHAPED = (Distribution.LOGNORMAL, Distribution.GAMMA, Distribution.PARETO)

@@ -25,7 +25,7 @@ from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, number, turned
 from simlib.support.arguments import check_arguments
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
 from simlib.trace.disruptions import interrupting
 
@@ -146,7 +146,7 @@ class Capacity(ShowsCard):
                 for knob in self.knobs
             ],
         }
-        return dict(plain(document))
+        return dict(jsonable(document))
 
     def card(self) -> Card:
         """Return what is shown: the answer, and what was found of each setting."""

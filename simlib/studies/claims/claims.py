@@ -28,7 +28,7 @@ from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.claims.time_scaling import paced, stretched
 from simlib.support.arguments import check_arguments
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
 from simlib.trace.trace import Trace
 
@@ -102,7 +102,7 @@ class Finding:
         }
         if self.live is not None:
             row |= {"live": self.live.value, "live_pace": self.pace}
-        return dict(plain(row))
+        return dict(jsonable(row))
 
 
 class Findings(ShowsCard, list[Finding]):

@@ -34,7 +34,7 @@ from simlib.scenario.scenario import Scenario
 from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import METRICS, Metric
 from simlib.support.arguments import check_arguments
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
 from simlib.trace.trace import Trace
 
@@ -154,7 +154,7 @@ class Comparison(ShowsCard):
             },
             "metrics": self.table,
         }
-        return dict(plain(document))
+        return dict(jsonable(document))
 
     def card(self) -> Card:
         """Return what is shown: headline, each metric's verdict, why so much is allowed."""

@@ -30,7 +30,7 @@ from simlib.studies.sensitivity.design_points import Points, check_corners, poin
 from simlib.studies.sensitivity.sobol import check_samples, indices, varies
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress, shown
 from simlib.trace.disruptions import interrupting
 
@@ -123,7 +123,7 @@ class Sensitivity(ShowsCard):
             "failures": self.failures,
             "note": self.note,
         }
-        return dict(plain(document))
+        return dict(jsonable(document))
 
     def card(self) -> Card:
         """Return what is shown: which setting decides what, with intervals."""

@@ -20,7 +20,7 @@ from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario, dump, setting
 from simlib.studies.tune.holdout import Verdict
 from simlib.support.files import replacing
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 
 #: Rows of a table that prints itself.
 _LINES = 12
@@ -120,7 +120,7 @@ class Tuning(ShowsCard):
             "limits": self.verdict.limits,
             "trials": self.trials.reset_index(),
         }
-        return dict(plain(document))
+        return dict(jsonable(document))
 
     def card(self) -> Card:
         """Return what is shown: what to ship and why, and the candidates beside it."""

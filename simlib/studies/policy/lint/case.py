@@ -18,7 +18,7 @@ from simlib.metrics.metrics import Floats
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.outages import Outage, outages
-from simlib.support.json_values import plain
+from simlib.support.json_values import jsonable
 
 #: An outage that a client should outlast, where its scenario has none of its own.
 OUTAGE_S = 60.0
@@ -58,7 +58,7 @@ class Finding:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as values for JSON."""
-        return dict(plain(vars(self)))
+        return dict(jsonable(vars(self)))
 
 
 class Findings(ShowsCard, list[Finding]):
