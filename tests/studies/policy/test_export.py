@@ -14,7 +14,9 @@ import simlib as sl
 from simlib.cli import main
 from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
 from simlib.core.errors import SettingsError
-from simlib.studies.policy.export import CLIENTS, export, python_waits, shape
+from simlib.studies.policy.exponential import shape
+from simlib.studies.policy.export import CLIENTS, export
+from simlib.studies.policy.python_waits import python_waits
 
 RECONNECTING = {name: each for name, each in sl.presets.items()
                 if each.client.backoff.max_attempts > 0}  # fmt: skip
