@@ -592,7 +592,7 @@ def _processed(rows: deliveries.Columns, early: deliveries.Columns) -> int:
 
 
 def _quantiles(name: str, values: Floats, *percents: int) -> dict[str, float]:
-    quantiles = observed_quantiles(values, [percent / 100 for percent in percents])
+    quantiles = observed_quantiles(values, [p / 100 for p in percents])
     return {f"{name}_p{p}": quantile for p, quantile in zip(percents, quantiles, strict=True)}
 
 
