@@ -25,7 +25,7 @@ nitpick_ignore_regex = [("py:obj", ".*")]  # and are code where nothing has
 
 html_theme = "furo"
 html_title = "simlib"
-pygments_dark_style = "monokai"
+pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["simlib.css"]
 html_show_copyright = False
