@@ -11,7 +11,7 @@ import pytest
 import simlib as sl
 from simlib.core.link import TABLE, Input, State
 from simlib.metrics.metrics import MEANING
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms
 from simlib.studies.policy.lint.text import presets_lint_table
 
@@ -52,7 +52,8 @@ def storms_table() -> str:
     head = ["client", "peak after it, attempts/s", "attempts of each", "half are back after, s",
             "95 %, s", "never back"]  # fmt: skip
     rows = [
-        [name, *(written(float(row[each])) for each in columns)] for name, row in found.iterrows()
+        [name, *(format_number(float(row[each])) for each in columns)]
+        for name, row in found.iterrows()
     ]
     return markdown([head, *rows])
 

@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 from matplotlib.axes import Axes
 
-from simlib.charts.style import MOST_POINTS, Group, Name, logarithmic, named, stepped
+from simlib.charts.style import MOST_POINTS, Group, SideLabel, draw_steps, logarithmic, write_names
 from simlib.metrics.metrics import Floats
 from simlib.trace.trace import Trace
 
@@ -31,11 +31,11 @@ def draw_fractions(
     for group, runs in samples:
         x = _points(np.concatenate(runs), *limits)
         fractions = np.array([np.searchsorted(run, x, side="right") / run.size for run in runs])
-        median = stepped(axes, group, x, fractions)
-        ends.append(Name(median[-1] / 1.02, group.colour, _with_never(group.drawn_as(), runs)))
+        median = draw_steps(axes, group, x, fractions)
+        ends.append(SideLabel(median[-1] / 1.02, group.colour, _with_never(group.drawn_as(), runs)))
     axes.set(xlim=limits, ylim=(0.0, 1.02))
     axes.grid(True, axis="both")
-    named(axes, ends)
+    write_names(axes, ends)
     return True
 
 

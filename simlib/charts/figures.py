@@ -57,23 +57,23 @@ class ChartAxes(Axes):
     """Axes of a chart: as the last value of a notebook's cell they show their figure."""
 
     def _repr_png_(self) -> bytes | None:
-        return _shown(self)._repr_png_()
+        return _show(self)._repr_png_()
 
     def _repr_html_(self) -> str | None:
-        return _shown(self)._repr_html_()
+        return _show(self)._repr_html_()
 
 
 class Panels(list[Axes]):
     """The axes of a chart of several panels: in a notebook they show their figure."""
 
     def _repr_png_(self) -> bytes | None:
-        return _shown(self[0])._repr_png_() if self else None
+        return _show(self[0])._repr_png_() if self else None
 
     def _repr_html_(self) -> str | None:
-        return _shown(self[0])._repr_html_() if self else None
+        return _show(self[0])._repr_html_() if self else None
 
 
-def _shown(axes: Axes) -> Chart:
+def _show(axes: Axes) -> Chart:
     chart = axes.get_figure(root=True)
     assert isinstance(chart, Chart)
     return chart
@@ -122,15 +122,15 @@ def describe(figure: Figure) -> str:
 
 
 def _sentences(axes: Axes) -> list[str]:
-    titles = _listed((axes.get_title(loc=where) for where in ("left", "center", "right")), ", ")
+    titles = _join((axes.get_title(loc=where) for where in ("left", "center", "right")), ", ")
     across, up = axes.get_xlabel(), axes.get_ylabel()
-    names = _listed([f"Across: {across}" * bool(across), f"up: {up}" * bool(up)], "; ")
-    peaks = _listed((_peak(line) for line in axes.get_lines() if _is_curve(line)), "; ")
-    words = _listed(_words(axes, said=peaks), "; ")
+    names = _join([f"Across: {across}" * bool(across), f"up: {up}" * bool(up)], "; ")
+    peaks = _join((_peak(line) for line in axes.get_lines() if _is_curve(line)), "; ")
+    words = _join(_words(axes, said=peaks), "; ")
     return [f"{part}." for part in (titles, names, peaks, words) if part]
 
 
-def _listed(words: Iterable[str], by: str) -> str:
+def _join(words: Iterable[str], by: str) -> str:
     return by.join(" ".join(each.split()) for each in words if each.strip())
 
 

@@ -20,7 +20,7 @@ from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
 from simlib.core.errors import SettingsError
 from simlib.experiments.sweep import Sweep
-from simlib.metrics.words import in_words, written
+from simlib.metrics.words import format_number, metric_in_words
 
 _GREY, _NEVER = "#555555", "#DDDDDD"
 #: What is said of settings with which no client connects in some run.
@@ -71,7 +71,7 @@ def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
         axes = new_axes(4.0)[0] if axes is None else axes
         draw = _map if len(found.grid) == 2 else _line
         draw(axes, found, means, metric)
-        axes.set_title(in_words(metric), loc="left")
+        axes.set_title(metric_in_words(metric), loc="left")
         runs = f"{found.scenario.name}, {int(means['runs'].max())} runs each"
         look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
         axes.set_title(runs, loc="right", **look)
@@ -105,7 +105,13 @@ def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     axes.imshow(shown, cmap=colours, norm=norm, aspect="auto", origin="lower")
     for (i, j), value in np.ndenumerate(table):
         is_dark = isfinite(value) and norm(value) < 0.5
-        text = "never" if value == np.inf else "no data" if isnan(value) else written(float(value))
+        text = (
+            "never"
+            if value == np.inf
+            else "no data"
+            if isnan(value)
+            else format_number(float(value))
+        )
         if dead[i, j]:
             text, is_dark = _DEAD.replace(" ", "\n"), True
             axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, color=_GREY, linewidth=0))
@@ -129,7 +135,7 @@ def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     axes.errorbar(x, means[metric], errors, marker="o", color=OTHER_COLOURS[0], capsize=3.0)
     if not numbers:
         axes.set_xticks(range(len(values)), [_short(each) for each in values])
-    axes.set(xlabel=key, ylabel=in_words(metric))
+    axes.set(xlabel=key, ylabel=metric_in_words(metric))
     axes.set_ylim(bottom=0.0)
     for places_x, said in ((x[never], "never"), (x[dead], _DEAD)):
         # At the top edge: they have no height.

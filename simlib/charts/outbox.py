@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from simlib.charts.style import AREA, MOST_POINTS, Group, count_axis, empty, key, named, time_axis
+from simlib.charts.style import (
+    AREA,
+    MOST_POINTS,
+    Group,
+    count_axis,
+    empty,
+    key,
+    time_axis,
+    write_names,
+)
 from simlib.metrics.metrics import Floats, outbox_depth
 
 #: From dark to light, in the order of urgency.
@@ -39,7 +48,7 @@ def draw_outbox(axes: Axes, groups: Sequence[Group]) -> None:
         _draw_lines(axes, x, runs, group.colour, levels=4 if len(others) == 1 else 1)
     count_axis(axes)
     time_axis(axes, groups)
-    named(axes, key(names))
+    write_names(axes, key(names))
 
 
 def _draw_lines(axes: Axes, x: Floats, runs: Floats, colour: str, levels: int) -> None:

@@ -18,13 +18,13 @@ from simlib.charts.heatmap import heat  # noqa: F401 - one of the plots
 from simlib.charts.outbox import draw_outbox
 from simlib.charts.style import (
     Group,
-    Name,
+    SideLabel,
     count_axis,
+    draw_steps,
     drawing,
     empty,
-    named,
-    stepped,
     time_axis,
+    write_names,
 )
 from simlib.charts.timeline import draw_states, states_height_in
 from simlib.metrics.metrics import Floats, attempts_per_s, messages, recovery_times_s
@@ -202,12 +202,12 @@ def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:
         seconds = min(count.size for count in runs)
         # Steps are drawn to the right of each point: the last one needs a point more.
         heights = np.array([np.append(count[:seconds], count[seconds - 1]) for count in runs])
-        median = stepped(axes, group, np.arange(seconds + 1.0), heights)
+        median = draw_steps(axes, group, np.arange(seconds + 1.0), heights)
         ends.append((median[-1], group))
     count_axis(axes)
     top = axes.get_ylim()[1]
     time_axis(axes, groups)
-    named(axes, [Name(y / top, group.colour, group.drawn_as()) for y, group in ends])
+    write_names(axes, [SideLabel(y / top, group.colour, group.drawn_as()) for y, group in ends])
 
 
 def _latencies_s(run: Trace) -> Floats:

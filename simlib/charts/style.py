@@ -82,7 +82,7 @@ def drawing(
     title: str, traces: Trace | Sequence[Trace], axes: Axes | None, height_in: float = 4.0
 ) -> Iterator[tuple[Axes, list[Group]]]:
     """Give axes to draw on, the caller's or those of a new figure, and the groups to draw."""
-    groups = grouped(traces)
+    groups = group_traces(traces)
     with style():
         axes = new_axes(height_in)[0] if axes is None else axes
         yield axes, groups
@@ -96,7 +96,7 @@ def new_axes(height_in: float, panels: int = 1) -> Panels:
     return new_panels(_WIDTH_IN, height_in, panels)
 
 
-def grouped(traces: Trace | Sequence[Trace]) -> list[Group]:
+def group_traces(traces: Trace | Sequence[Trace]) -> list[Group]:
     """Return the groups in order of appearance, the live ones last: they are drawn on top."""
     traces = [traces] if isinstance(traces, Trace) else list(traces)
     found: dict[tuple[str, str, Scenario], list[Trace]] = {}
@@ -187,7 +187,7 @@ def empty(axes: Axes, message: str) -> None:
     axes.text(0.5, 0.5, message, color=_GREY, fontsize=11, **middle)
 
 
-class Name(NamedTuple):
+class SideLabel(NamedTuple):
     """A name to write beside the axes."""
 
     #: Where it belongs, as a fraction of the height of the axes.
@@ -198,7 +198,7 @@ class Name(NamedTuple):
     sample: str = ""
 
 
-def named(axes: Axes, names: Sequence[Name]) -> None:
+def write_names(axes: Axes, names: Sequence[SideLabel]) -> None:
     """Write names beside the axes, each near its height, none over another."""
     line = _LINE_POINTS / (axes.bbox.height * 72.0 / axes.figure.dpi)
     texts, middles, halves = [], [], []
@@ -227,9 +227,9 @@ def named(axes: Axes, names: Sequence[Name]) -> None:
         axes.annotate(text, (1.0, middle), (indent, 0), color=colour, **place)
 
 
-def key(names: Sequence[tuple[str, str, str]]) -> list[Name]:
+def key(names: Sequence[tuple[str, str, str]]) -> list[SideLabel]:
     """Return the names of a key, from the top down: colour, text and sample of each."""
-    return [Name(1.0 - 1e-6 * i, *name) for i, name in enumerate(names)]
+    return [SideLabel(1.0 - 1e-6 * i, *name) for i, name in enumerate(names)]
 
 
 def time_axis(axes: Axes, groups: Sequence[Group]) -> None:
@@ -293,7 +293,7 @@ def whole_numbers() -> MaxNLocator:
     return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
 
 
-def stepped(axes: Axes, group: Group, x: Floats, runs: Floats) -> Floats:
+def draw_steps(axes: Axes, group: Group, x: Floats, runs: Floats) -> Floats:
     """Draw runs (runs x points) as steps: the median, and a band from lowest to highest.
 
     Returns the median, the height of the line at each point.

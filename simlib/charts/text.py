@@ -14,7 +14,7 @@ from rich.text import Text
 
 from simlib.experiments.sweep import Sweep
 from simlib.metrics.metrics import MEANING, row
-from simlib.metrics.words import in_words, plus_minus, written
+from simlib.metrics.words import format_number, metric_in_words, plus_minus
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import unnoticed_in_words
 from simlib.trace.trace import Trace
@@ -32,7 +32,9 @@ def run_in_words(trace: Trace) -> Group:
     values = row(trace)
     for name, meaning in MEANING.items():
         value = values.get(name, math.nan)
-        table.add_row(name, value if isinstance(value, str) else written(float(value)), meaning)
+        table.add_row(
+            name, value if isinstance(value, str) else format_number(float(value)), meaning
+        )
     parts: list[RenderableType] = [headline(trace.scenario, trace.engine), "", table]
     if unnoticed := unnoticed_in_words(trace.scenario):
         parts += ["", unnoticed]
@@ -66,7 +68,7 @@ def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
     names = [str(name) for name in means.columns if name not in (*keys, "runs")]
     metrics = [name for name in names if not name.endswith((" low", " high"))]
     for metric in metrics:
-        shown.add_column(in_words(metric), justify="right", max_width=18)
+        shown.add_column(metric_in_words(metric), justify="right", max_width=18)
     dead = found.nobody_connects()
     for (_, each), is_dead in zip(means.iterrows(), dead, strict=True):
         cells = [_short(each[key]) for key in [*keys, "runs"]]

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
-from simlib.charts.style import AREA, LINE, Group, empty, grouped, key, named, time_axis
+from simlib.charts.style import AREA, LINE, Group, empty, group_traces, key, time_axis, write_names
 from simlib.metrics.metrics import spans
 from simlib.trace.trace import Trace
 
@@ -25,7 +25,7 @@ STATE_COLOURS = {
 #: Whoever has left for good has stopped too, but nothing is wrong: hardly darker than nothing.
 _COLOURS = STATE_COLOURS | {"left": "#F3F3F3"}
 #: No more rows are drawn.
-MOST_ROWS = 60
+MOST_DRAWN_ROWS = 60
 _POLLING_COLOUR = "#000000"
 
 
@@ -51,16 +51,16 @@ def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
     time_axis(axes, groups)
     samples = [(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
     samples += [(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
-    named(axes, key(samples))
+    write_names(axes, key(samples))
 
 
 def _rows_of(group: Group, blocks: int) -> int:
-    return min(group.runs[0].scenario.clients, max(1, MOST_ROWS // blocks))
+    return min(group.runs[0].scenario.clients, max(1, MOST_DRAWN_ROWS // blocks))
 
 
 def states_height_in(traces: Trace | Sequence[Trace]) -> float:
     """Return how high a figure must be for the rows to be readable."""
-    groups = grouped(traces)
+    groups = group_traces(traces)
     rows = sum(_rows_of(group, len(groups)) + 1 for group in groups)
     return min(9.0, max(3.0, 1.5 + 0.16 * rows))
 

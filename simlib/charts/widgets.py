@@ -110,7 +110,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
                 self._show(trace)
 
     def _show(self, trace: Trace) -> None:
-        self.chart.value = _drawn(trace)
+        self.chart.value = _draw(trace)
         self.numbers.value = _numbers(trace)
         self.chart.remove_class("simlib-stale")
         self._say("" if self._wanted is None or self._loop is None else "playing ...")
@@ -217,7 +217,7 @@ def _pairs(controls: list[Any]) -> list[list[Any]]:
     return [controls[i : i + 2] for i in range(0, len(controls), 2)]
 
 
-def _drawn(trace: Trace) -> bytes:
+def _draw(trace: Trace) -> bytes:
     """Return the charts as a PNG."""
     with style():
         figure = Figure(figsize=(11.0, 3.6))

@@ -60,22 +60,22 @@ def observe(script: str, out: Path, **options: Any) -> None:
     Without one, start it by hand. Clients that share a port are told apart by host and order.
     """
     from simlib.lab.observe.script import script as script_of
-    from simlib.lab.observe.session import Interrupted
+    from simlib.lab.observe.session import ObservationInterrupted
     from simlib.lab.observe.session import observe as watch_client
-    from simlib.lab.observe.text import observed_in_words, shown
+    from simlib.lab.observe.text import observation_in_words, show_observation
 
     if out.is_dir():
         raise SettingsError("--out", str(out), "is a folder: name a file in it, as obs.parquet")
     check_writable(out.parent)
     phases, interrupted = script_of(script), False
-    with shown(phases) as listener:
+    with show_observation(phases) as listener:
         try:
             seen = watch_client(phases, listener=listener, **options)
-        except Interrupted as cut_short:
+        except ObservationInterrupted as cut_short:
             seen, interrupted = cut_short.observation, True
     seen.save(out)
     clients = len({each.client for each in seen.attempts})
-    for line in observed_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
+    for line in observation_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
         click.echo(line)
     note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")
     if interrupted:

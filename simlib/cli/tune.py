@@ -98,7 +98,7 @@ def tune(
     what you have. Trials are kept in the folder: a tuning that was interrupted goes on there, and
     more --trials continue it. Exits with 1 if no policy keeps the constraints.
     """
-    from simlib.experiments.engine_choice import chosen
+    from simlib.experiments.engine_choice import choose_engine
     from simlib.experiments.objectives import OBJECTIVES
     from simlib.scenario.scenario import load
     from simlib.studies.tune.tune import tune as seek
@@ -110,7 +110,7 @@ def tune(
     together = several if alone or others else ensemble(scenario)
     folder = out or default_out(scenario) / "tuning"
     check_writable(folder)
-    if said := chosen(on, together)[1]:
+    if said := choose_engine(on, together)[1]:
         note(f"{said} That takes longer.")
     with going_on("The trials that are over", folder), progress_bar("tuning") as progress:
         found = seek(

@@ -10,10 +10,10 @@ from simlib.metrics.metrics import OF_MESSAGES
 from simlib.scenario.scenario import Scenario
 
 #: The engines that play hundreds of runs in the time there is.
-QUICK = ("sim", "fleet")
+STUDY_ENGINES = ("sim", "fleet")
 
 
-def chosen(
+def choose_engine(
     on: str | None, scenarios: Sequence[Scenario], metrics: Sequence[str] = ()
 ) -> tuple[str, str]:
     """Return the engine that plays, and why it is not the fleet if nobody named one.
@@ -40,13 +40,14 @@ def chosen(
     Examples
     --------
     >>> from simlib.core.faults import Fault
-    >>> chosen(None, [Scenario(faults=[Fault("client_sleep", start_s=3)])])
+    >>> choose_engine(None, [Scenario(faults=[Fault("client_sleep", start_s=3)])])
     ('sim', 'Played on sim: the fleet leaves out faults.0.kind.')
     """
     from simlib.engines.fleet.engine import left_out, refuse_what_is_left_out
 
-    if on is not None and on not in QUICK:
-        rule = f"must be {' or '.join(QUICK)}: it takes many runs{nearest(on, list(QUICK))}"
+    if on is not None and on not in STUDY_ENGINES:
+        meant = nearest(on, list(STUDY_ENGINES))
+        rule = f"must be {' or '.join(STUDY_ENGINES)}: it takes many runs{meant}"
         raise SettingsError("on", on, rule)
     if on == "fleet":
         for scenario in scenarios:

@@ -61,7 +61,7 @@ def check_workers(workers: int) -> None:
 
 
 @contextmanager
-def working(workers: int | None = None, scheduler: Any = None) -> Iterator[Outcomes]:
+def open_pool(workers: int | None = None, scheduler: Any = None) -> Iterator[Outcomes]:
     """Give what plays tasks, given a function and its arguments; end what it began.
 
     Parameters
@@ -74,7 +74,7 @@ def working(workers: int | None = None, scheduler: Any = None) -> Iterator[Outco
 
     Examples
     --------
-    >>> with working(1) as outcomes:
+    >>> with open_pool(1) as outcomes:
     ...     [each.value for each in outcomes(abs, [-1, 2])]
     [1, 2]
     """
@@ -118,7 +118,7 @@ def _batches(tasks: Sequence[Any], workers: int) -> list[Part]:
     return [numbered[i : i + size] for i in range(0, len(numbered), size)]
 
 
-def _isolated(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
+def _isolate(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
     """Yield outcomes; a task is reported as killed only if it was when it was played alone."""
     killed = yield from _round(play, parts)
     singles = [[each] for part in killed if len(part) > 1 for each in part]
@@ -142,7 +142,7 @@ def _round(play: _Play, parts: Sequence[Part]) -> Generator[Outcome, None, list[
     return killed
 
 
-def _failed(part: Part, error: BaseException | None) -> list[Outcome] | None:
+def _failure(part: Part, error: BaseException | None) -> list[Outcome] | None:
     """Return that a part could not be sent; of several tasks it is not known which, so None."""
     if len(part) > 1:
         return None
@@ -194,7 +194,7 @@ class _Pool:
     def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """Yield outcomes, as soon as they are known."""
         parts = _batches(tasks, len(self._lanes))
-        return _isolated(partial(self._play, function), parts)
+        return _isolate(partial(self._play, function), parts)
 
     def _play(
         self, function: Function, parts: Sequence[Part]
@@ -216,7 +216,7 @@ class _Pool:
                 free.append(lane)
             begin()  # before the caller takes its time over what ended
             for future, _, part in ended:
-                yield part, _found(future, part)
+                yield part, _result(future, part)
 
     def end(self, kill: bool) -> None:
         """End the processes: whatever they do, or once they have nothing left to do."""
@@ -224,11 +224,11 @@ class _Pool:
             list(threads.map(partial(_Lane.end, kill=kill), self._lanes))
 
 
-def _found(future: Future[list[Outcome]], part: Part) -> list[Outcome] | None:
+def _result(future: Future[list[Outcome]], part: Part) -> list[Outcome] | None:
     error = future.exception()
     if error is None:
         return future.result()
-    return None if isinstance(error, BrokenProcessPool) else _failed(part, error)
+    return None if isinstance(error, BrokenProcessPool) else _failure(part, error)
 
 
 def _serve(parent: int) -> None:
@@ -252,7 +252,7 @@ def _serve(parent: int) -> None:
 def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
     """Yield outcomes of Dask tasks; Dask plays a few times what a worker had that died."""
     workers = max(1, sum(client.nthreads().values()))
-    return _isolated(partial(_play_there, client, function), _batches(tasks, workers))
+    return _isolate(partial(_play_there, client, function), _batches(tasks, workers))
 
 
 def _play_there(
@@ -270,6 +270,6 @@ def _play_there(
             elif isinstance(future.exception(), dask.scheduler.KilledWorker):
                 yield part, None
             else:
-                yield part, _failed(part, future.exception())
+                yield part, _failure(part, future.exception())
     finally:
         client.cancel(list(futures))

@@ -16,17 +16,17 @@ import pandas as pd
 from simlib.core.card import Card, ShowsCard
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
-from simlib.experiments.run_cache import Cell, played
+from simlib.experiments.run_cache import Cell, play_cell
 from simlib.metrics.intervals import CONFIDENCE, Estimate, Floats, quantile
 from simlib.metrics.metrics import check_metric
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
 from simlib.support.progress import Progress, shown
 
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
-LEAST = 2
+FEWEST_REPLICATIONS = 2
 #: Below this, a variance's gain from pairing may as well be luck.
 _LITTLE_GAIN = 1.2
 
@@ -77,7 +77,7 @@ class Replications(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: each metric's mean with its interval."""
         rows = tuple(
-            (str(name), *(written(float(row[each])) for each in ("mean", "low", "high")))
+            (str(name), *(format_number(float(row[each])) for each in ("mean", "low", "high")))
             for name, row in self.means.iterrows()
         )
         title = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
@@ -158,7 +158,7 @@ def t_interval(values: Floats) -> Estimate:
 
     count = values.size
     value = float(values.mean()) if count else nan
-    if count < LEAST or not isfinite(value):
+    if count < FEWEST_REPLICATIONS or not isfinite(value):
         return Estimate(value, nan, value if value == inf else nan, count)
     half = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0)) * float(values.std(ddof=1))
     half /= sqrt(count)
@@ -222,10 +222,10 @@ def replicate(
     check_metric("metric", metric)
     if until is None:
         count = 30 if n is None else n
-        if not LEAST <= count <= 1_000_000:
-            raise SettingsError("n", count, f"must be a whole number from {LEAST}")
+        if not FEWEST_REPLICATIONS <= count <= 1_000_000:
+            raise SettingsError("n", count, f"must be a whole number from {FEWEST_REPLICATIONS}")
         with shown(progress, f"playing {scenario.name}") as move:
-            return Replications(scenario, on, _played(scenario, count, 0, on, move, count))
+            return Replications(scenario, on, _play(scenario, count, 0, on, move, count))
     if until != "ci" or n is not None:
         raise SettingsError("until", until, 'must be "ci", in the place of n')
     if not 0.0 < within < inf:
@@ -233,12 +233,12 @@ def replicate(
     if most < _FIRST:
         raise SettingsError("most", most, f"must be a whole number from {_FIRST}")
     with shown(progress, f"playing {scenario.name}") as move:
-        table = _played(scenario, _FIRST, 0, on, move, most)
+        table = _play(scenario, _FIRST, 0, on, move, most)
         while (off := _relative(t_interval(_numbers(table, metric)))) > within:
             if len(table) >= most:
                 break
             count = min(_MORE, most - len(table))
-            table = pd.concat([table, _played(scenario, count, len(table), on, move, most)])
+            table = pd.concat([table, _play(scenario, count, len(table), on, move, most)])
     known = "is not known" if off == inf else f"is known within {100 * off:.3g} %"
     why = "" if off <= within else f", the most that was asked for ({100 * within:g} % was)"
     return Replications(
@@ -267,22 +267,22 @@ def paired(
     >>> paired(calm, calm.replace(clients=4), 3, metric="attempts").difference.value
     1.0
     """
-    if not LEAST <= n <= 1_000_000:
-        raise SettingsError("n", n, f"must be a whole number from {LEAST}")
+    if not FEWEST_REPLICATIONS <= n <= 1_000_000:
+        raise SettingsError("n", n, f"must be a whole number from {FEWEST_REPLICATIONS}")
     check_metric("metric", metric)
     same = other.replace(seed=one.seed)
     with shown(progress, f"playing {one.name} and {other.name}") as move:
-        first = _played(one, n, 0, on, lambda done: move(done / 2.0), n)
-        second = _played(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
+        first = _play(one, n, 0, on, lambda done: move(done / 2.0), n)
+        second = _play(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
     return Paired(metric, Replications(one, on, first), Replications(same, on, second))
 
 
-def _played(
+def _play(
     scenario: Scenario, count: int, first: int, on: str, move: Progress, of: int
 ) -> pd.DataFrame:
     rows = []
     for i, seed in enumerate(seeds(scenario, count, first), first + 1):
-        rows.append({"seed": seed, **played(Cell(scenario.replace(seed=seed), on))})
+        rows.append({"seed": seed, **play_cell(Cell(scenario.replace(seed=seed), on))})
         move(i / of)
     return pd.DataFrame(rows).set_index("seed")
 

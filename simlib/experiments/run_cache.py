@@ -44,12 +44,12 @@ class Cell:
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def played(cell: Cell) -> dict[str, Any]:
+def play_cell(cell: Cell) -> dict[str, Any]:
     """Play a cell and return its metrics: a task for a worker.
 
     Examples
     --------
-    >>> played(Cell(Scenario(clients=2, duration_s=2)))["attempts"]
+    >>> play_cell(Cell(Scenario(clients=2, duration_s=2)))["attempts"]
     2.0
     """
     found = row(run(cell.scenario, cell.on))
@@ -60,7 +60,7 @@ def played(cell: Cell) -> dict[str, Any]:
 def play_cells(
     cells: Sequence[Cell],
     outcomes: Outcomes,
-    store: Kept | None = None,
+    store: RunCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[int, dict[str, Any]], dict[int, str], int]:
     """Play cells, but not those that are kept; keep what is finished.
@@ -83,7 +83,7 @@ def play_cells(
     rows = {i: finished[key] for i, key in enumerate(keys) if key in finished}
     before, failures = len(rows), {}
     left = [i for i in range(len(cells)) if i not in rows]
-    for done, found in enumerate(outcomes(played, [cells[i] for i in left]), before + 1):
+    for done, found in enumerate(outcomes(play_cell, [cells[i] for i in left]), before + 1):
         i = left[found.index]
         if found.failure:
             failures[i] = found.failure
@@ -96,7 +96,7 @@ def play_cells(
     return rows, failures, before
 
 
-class Kept:
+class RunCache:
     """The finished cells of a folder; what is damaged counts as not there.
 
     Raises
@@ -180,7 +180,7 @@ class Kept:
 
 
 @contextmanager
-def keeping(folder: str | Path | None) -> Iterator[Kept | None]:
+def open_run_cache(folder: str | Path | None) -> Iterator[RunCache | None]:
     """Give the finished cells of a folder, which is made if need be; None: nothing is kept.
 
     What waits is written at the end, whatever happens.
@@ -196,7 +196,7 @@ def keeping(folder: str | Path | None) -> Iterator[Kept | None]:
         except KeyboardInterrupt:
             raise Interruption(_NOTHING_KEPT) from None
         return
-    cells = Kept(Path(folder) / "cells.sqlite")
+    cells = RunCache(Path(folder) / "cells.sqlite")
     try:
         yield cells
         cells.flush()

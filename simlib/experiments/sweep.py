@@ -14,9 +14,9 @@ import pandas as pd
 from simlib.api import engine
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.experiments.pool import working
+from simlib.experiments.pool import open_pool
 from simlib.experiments.replicate import seeds, t_interval
-from simlib.experiments.run_cache import Cell, keeping, play_cells
+from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.metrics import check_metric
 from simlib.scenario.scenario import Scenario
@@ -164,8 +164,8 @@ def sweep(
     engine(on)
     combinations, cells = _cells(scenario, grid, replications, on)
     with (
-        keeping(folder) as store,
-        working(workers, scheduler) as outcomes,
+        open_run_cache(folder) as store,
+        open_pool(workers, scheduler) as outcomes,
         shown(progress, "playing") as moved,
     ):
         rows, failures, resumed = play_cells(cells, outcomes, store, moved)

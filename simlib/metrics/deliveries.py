@@ -88,7 +88,7 @@ class _Places:
         return found[self._of_sent]
 
 
-def staleness_s(table: Columns) -> Floats:
+def draft_staleness_s(table: Columns) -> Floats:
     """Return for how long the server's text of a draft was older than each edit, ascending.
 
     An edit is in the server's text once it, or a newer edit of the same client and draft, is

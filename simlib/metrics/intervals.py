@@ -53,7 +53,7 @@ def mean(values: Floats) -> Estimate:
     >>> mean(np.ones(30)).low
     1.0
     """
-    return _bootstrapped(values, np.mean)
+    return _bootstrap(values, np.mean)
 
 
 def median(values: Floats) -> Estimate:
@@ -108,10 +108,10 @@ def quantile(values: Floats, share: float) -> Estimate:
     def reached(drawn: Floats, axis: int | None = None) -> Floats:
         return np.asarray(np.quantile(drawn, share, axis=axis, method="inverted_cdf"))
 
-    return _bootstrapped(values, reached, "inverted_cdf")
+    return _bootstrap(values, reached, "inverted_cdf")
 
 
-def _bootstrapped(
+def _bootstrap(
     values: Floats,
     statistic: Callable[..., npt.NDArray[np.float64]],
     method: Literal["linear", "inverted_cdf"] = "linear",

@@ -385,7 +385,7 @@ def staleness_s(table: pd.DataFrame) -> Floats:
     An edit is in the server's text once it, or a newer edit of the same client and draft, is
     acknowledged. Edits that never were are left out. ``table`` is that of `messages`.
     """
-    return deliveries.staleness_s({str(name): table[name].to_numpy() for name in table})
+    return deliveries.draft_staleness_s({str(name): table[name].to_numpy() for name in table})
 
 
 def row(trace: Trace) -> dict[str, Any]:
@@ -537,11 +537,13 @@ def _of_messages(run: _Run) -> dict[str, Any]:
     from_s = run.scenario.warm_up_s
     found = deliveries.deliveries(run.columns)
     is_early = found["send_s"] < from_s
-    processed = _processed(run.columns, {name: each[is_early] for name, each in found.items()})
+    processed = _count_processed(
+        run.columns, {name: each[is_early] for name, each in found.items()}
+    )
     table = {name: each[~is_early] for name, each in found.items()}
     return {
         **_counts(table, processed, run.end_s - from_s),
-        **_quantiles("staleness_s", deliveries.staleness_s(table), 50, 95),
+        **_quantiles("staleness_s", deliveries.draft_staleness_s(table), 50, 95),
         **_latencies_s(table),
     }
 
@@ -585,7 +587,7 @@ def _latencies_s(table: deliveries.Columns) -> dict[str, float]:
     return numbers
 
 
-def _processed(rows: deliveries.Columns, early: deliveries.Columns) -> int:
+def _count_processed(rows: deliveries.Columns, early: deliveries.Columns) -> int:
     """Return how often the server processed any message but the early ones."""
     processed = deliveries.keys(rows)[rows["name"] == Name.PROCESS]
     return int(np.isin(processed, deliveries.keys(early), invert=True).sum())

@@ -32,26 +32,26 @@ def words_and_unit(metric: str) -> tuple[str, str]:
     return metric.replace("_", " "), ""
 
 
-def written(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number for reading: three digits, at most four decimals; ``-`` for NaN.
 
     Examples
     --------
-    >>> written(0.012345), written(-0.00042), written(1234.5), written(math.inf), written(math.nan)
-    ('0.0123', '-0.0004', '1,234', 'inf', '-')
+    >>> [format_number(value) for value in (0.012345, -0.00042, 1234.5, math.inf, math.nan)]
+    ['0.0123', '-0.0004', '1,234', 'inf', '-']
     """
     if math.isnan(value):
         return "-"
     return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
 
 
-def in_words(metric: str) -> str:
+def metric_in_words(metric: str) -> str:
     """Return a metric's name with its quantile and its unit apart, as tables and axes have it.
 
     Examples
     --------
-    >>> in_words("time_to_recover_s_p99"), in_words("peak_attempts_per_s"), in_words("lost")
-    ('time to recover, 99 %, s', 'peak attempts, 1/s', 'lost')
+    >>> metric_in_words("time_to_recover_s_p99"), metric_in_words("peak_attempts_per_s")
+    ('time to recover, 99 %, s', 'peak attempts, 1/s')
     """
     words, unit = words_and_unit(metric)
     return f"{words}, {unit}" if unit else words
@@ -63,15 +63,15 @@ def plus_minus(row: pd.Series, metric: str) -> str:
     if value == math.inf:
         return "never"
     if not math.isfinite(low) or not math.isfinite(high):
-        return written(value)
+        return format_number(value)
     half = (high - low) / 2.0
     # What all runs agree on differs by rounding alone.
     half = 0.0 if half < 1e-9 * abs(value) else half
-    return f"{written(value)} \N{PLUS-MINUS SIGN}{half:.2g}"
+    return f"{format_number(value)} \N{PLUS-MINUS SIGN}{half:.2g}"
 
 
 def table_card(title: str, table: pd.DataFrame, notes: Sequence[str] = ()) -> Card:
-    """Return a card with a table on it: numbers as `written`, nothing where there is None.
+    """Return a card with a table on it: numbers as `format_number`, nothing where there is None.
 
     Examples
     --------
@@ -92,5 +92,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, (float, np.floating)):
-        return written(float(value))
+        return format_number(float(value))
     return str(value)

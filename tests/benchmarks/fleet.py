@@ -25,7 +25,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from timed import process, timed
 
 import simlib as sl
-from simlib.charts.style import Name, named, style
+from simlib.charts.style import SideLabel, style, write_names
 from simlib.core.draws import Stream, uniform
 from simlib.engines.fleet.jit import twin
 from simlib.support.files import replacing
@@ -276,7 +276,7 @@ def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
         for name, colour, values_s in lines:
             heights = [1e9 * value_s for value_s in values_s.values()]
             axes.loglog(list(values_s), heights, marker="o", color=colour)
-            names.append(Name(math.log10(heights[-1]) / 3.0, colour, name))
+            names.append(SideLabel(math.log10(heights[-1]) / 3.0, colour, name))
         axes.set_xlim(min(costs_s) / 1.5, 1.5 * max(costs_s))
         axes.set_ylim(1.0, 1000.0)
         for axis in (axes.xaxis, axes.yaxis):
@@ -286,7 +286,7 @@ def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
         axes.set(xlabel="clients", ylabel="processor time per attempt, ns")
         axes.set_title("Cost of an attempt in the fleet")
         axes.grid(True, axis="both")
-        named(axes, names)
+        write_names(axes, names)
         CHART.parent.mkdir(exist_ok=True)
         with replacing(CHART) as temporary:
             picture.savefig(temporary, format="png")

@@ -10,8 +10,8 @@ import distributed
 from figure import Figure
 
 import simlib as sl
-from simlib.experiments.pool import Outcomes, working
-from simlib.experiments.run_cache import Cell, played
+from simlib.experiments.pool import Outcomes, open_pool
+from simlib.experiments.run_cache import Cell, play_cell
 
 CELLS, WORKERS = 1000, 2
 #: Some 15 ms on one processor: nearly all of it the metrics, so none is much shorter on sim.
@@ -20,13 +20,13 @@ SHORT = sl.Scenario(clients=1, duration_s=10, faults=[sl.Fault("outage", start_s
 
 def _time_s(cells: list[Cell], outcomes: Outcomes) -> float:
     began_s = time.perf_counter()
-    assert not any(each.failure for each in outcomes(played, cells))
+    assert not any(each.failure for each in outcomes(play_cell, cells))
     return time.perf_counter() - began_s
 
 
 def _warm_s(cells: list[Cell], workers: int | None = None, cluster: Any = None) -> float:
     """Return the time that cells take once the workers have begun."""
-    with working(workers, cluster) as outcomes:
+    with open_pool(workers, cluster) as outcomes:
         _time_s(cells[:40], outcomes)
         return _time_s(cells, outcomes)
 

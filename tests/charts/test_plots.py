@@ -158,24 +158,24 @@ def test_runs_are_told_apart_by_what_differs():
     planned = scenario(OUTAGE)
     none = planned.replace("client.backoff.jitter", "none")
     full = planned.replace("client.backoff.jitter", "full")
-    assert [g.name for g in marks.grouped([sl.run(none), sl.run(full)])] == [
+    assert [g.name for g in marks.group_traces([sl.run(none), sl.run(full)])] == [
         "jitter none",
         "jitter full",
     ]
     labelled = [sl.run(none, label="a"), sl.run(full, label="b")]
-    assert [g.name for g in marks.grouped(labelled)] == ["a", "b"]
+    assert [g.name for g in marks.group_traces(labelled)] == ["a", "b"]
     both = [played_live(sl.run(none)), sl.run(none), sl.run(full)]
-    assert [g.name for g in marks.grouped(both)] == [
+    assert [g.name for g in marks.group_traces(both)] == [
         "sim, jitter none",
         "sim, jitter full",
         "live, jitter none",
     ]
     calm, longer = planned.replace(faults=()), planned.replace("faults.0.stop_s", 25)
-    outages = marks.grouped([sl.run(calm), sl.run(planned)])
+    outages = marks.group_traces([sl.run(calm), sl.run(planned)])
     assert [g.name for g in outages] == ["faults none", "faults outage"]
-    lengths = marks.grouped([sl.run(planned), sl.run(longer)])
+    lengths = marks.group_traces([sl.run(planned), sl.run(longer)])
     assert [g.name for g in lengths] == ["stop_s 20", "stop_s 25"]
-    assert [g.name for g in marks.grouped(sl.run(none))] == [""]
+    assert [g.name for g in marks.group_traces(sl.run(none))] == [""]
 
 
 def test_each_state_is_a_rectangle_in_the_clients_row():
@@ -196,7 +196,7 @@ def test_polling_is_a_line_through_the_row():
 
 def test_of_many_clients_the_first_are_drawn_and_it_is_said():
     axes = plots.states(sl.run(scenario(clients=200, duration_s=2)))
-    assert max(middle for _, _, middle in drawn(axes, "open")) == rows.MOST_ROWS - 1
+    assert max(middle for _, _, middle in drawn(axes, "open")) == rows.MOST_DRAWN_ROWS - 1
     assert axes.get_ylabel() == "client (the first 60 of 200)"
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import simlib as sl
-from simlib.experiments.engine_choice import chosen
+from simlib.experiments.engine_choice import choose_engine
 from simlib.metrics.metrics import MEANING, OF_MESSAGES, row
 
 CALM = sl.Scenario(clients=2, duration_s=4)
@@ -15,18 +15,18 @@ POLLING = CALM.replace("client.fallback.after_attempts", 3)
 
 def test_the_fleet_plays_what_it_can():
     pytest.importorskip("numba")
-    assert ("fleet", "") == chosen(None, [CALM])
+    assert ("fleet", "") == choose_engine(None, [CALM])
 
 
 def test_what_the_fleet_leaves_out_of_any_scenario_is_named_once():
     keys = "faults.0.kind, client.fallback.after_attempts"
     said = f"Played on sim: the fleet leaves out {keys}."
-    assert ("sim", said) == chosen(None, [CALM, ASLEEP, POLLING, ASLEEP])
+    assert ("sim", said) == choose_engine(None, [CALM, ASLEEP, POLLING, ASLEEP])
 
 
 def test_a_metric_of_messages_is_known_on_sim_alone():
     said = "Played on sim: the fleet leaves out delivered_fraction."
-    assert ("sim", said) == chosen(None, [CALM], ["attempts", "delivered_fraction"])
+    assert ("sim", said) == choose_engine(None, [CALM], ["attempts", "delivered_fraction"])
 
 
 def test_the_fleet_has_a_number_for_every_other_metric():
@@ -38,11 +38,11 @@ def test_the_fleet_has_a_number_for_every_other_metric():
 def test_without_numba_it_is_sim(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     said = 'Played on sim: the fleet needs numba, pip install -e ".[fleet]".'
-    assert ("sim", said) == chosen(None, [CALM])
+    assert ("sim", said) == choose_engine(None, [CALM])
 
 
 def test_what_was_asked_for_is_played_without_a_word():
-    assert ("sim", "") == chosen("sim", [CALM, ASLEEP])
+    assert ("sim", "") == choose_engine("sim", [CALM, ASLEEP])
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_what_was_asked_for_is_played_without_a_word():
 )
 def test_an_engine_that_cannot_is_refused(on, scenario, said):
     with pytest.raises(sl.SettingsError, match=said):
-        chosen(on, [CALM, scenario])
+        choose_engine(on, [CALM, scenario])

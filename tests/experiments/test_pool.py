@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.experiments.pool import check_workers, working
+from simlib.experiments.pool import check_workers, open_pool
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
@@ -39,7 +39,7 @@ def times_begun(folder, number):
 
 @pytest.mark.parametrize("count", [12, 64], ids=["one by one", "in batches"])
 def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         tasks = [(i, tmp_path, 1 if i == 5 else 0) for i in range(count)]
         found = [each.value for each in outcomes(begun, tasks)]
     assert list(range(count)) == sorted(found)
@@ -49,14 +49,14 @@ def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
 
 
 def test_a_task_whose_first_worker_was_killed_is_done_by_another(tmp_path):
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         [found] = outcomes(begun, [(0, tmp_path, 1)])
     assert (0, "") == (found.value, found.failure)
 
 
 def test_several_deaths_cost_their_own_tasks(tmp_path):
     fatal = {3, 17, 18, 40}
-    with working(3) as outcomes:
+    with open_pool(3) as outcomes:
         tasks = [(i, tmp_path, 99 if i in fatal else 0) for i in range(48)]
         found = {each.index: each for each in outcomes(begun, tasks)}
     assert fatal == {i for i, each in found.items() if "killed each time" in each.failure}
@@ -76,13 +76,13 @@ def meeting(task):
 
 
 def test_after_a_death_tasks_run_at_once_as_before(tmp_path):
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         found = [each.value for each in outcomes(meeting, [(i, tmp_path) for i in range(12)])]
     assert [*range(1, 12)] == sorted(each for each in found if each is not None)
 
 
 def test_a_worker_that_dies_between_rounds_is_replaced():
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         for _ in range(2):
             processes = {each.value for each in outcomes(process_of, range(40))}
             for process in processes:
@@ -92,7 +92,7 @@ def test_a_worker_that_dies_between_rounds_is_replaced():
 
 
 def test_a_result_that_cannot_be_sent_is_a_failure_of_its_task():
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         found = {each.index: each for each in outcomes(threads_of, range(64))}
     assert 64 == len(found)
     assert [1] == [i for i, each in found.items() if each.failure]
@@ -113,7 +113,7 @@ def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
             n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as local,
         dask.Client(local) as client,
-        working(scheduler=client) as outcomes,
+        open_pool(scheduler=client) as outcomes,
     ):
         tasks = [(i, tmp_path, kills if i == 20 else 0) for i in range(48)]
         found = {each.index: each for each in outcomes(begun, tasks)}
@@ -127,7 +127,7 @@ def process_of(_):
 
 
 def test_a_task_that_kills_its_worker_is_reported_and_the_others_are_done():
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         found = {each.index: each for each in outcomes(killed_by_seven, range(12))}
         again = [each.value for each in outcomes(killed_by_seven, [1, 2, 3])]
     assert [1, 4, 9] == sorted(again)
@@ -137,7 +137,7 @@ def test_a_task_that_kills_its_worker_is_reported_and_the_others_are_done():
 
 
 def test_processes_are_kept_from_round_to_round_and_end_with_the_last():
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         rounds = [{each.value for each in outcomes(process_of, range(40))} for _ in range(3)]
     processes = set.union(*rounds)
     assert os.getpid() not in processes
@@ -149,7 +149,7 @@ def test_what_goes_wrong_between_rounds_ends_the_processes():
     processes = set()
 
     def play():
-        with working(2) as outcomes:
+        with open_pool(2) as outcomes:
             processes.update(each.value for each in outcomes(process_of, range(40)))
             raise ArithmeticError
 

@@ -88,14 +88,14 @@ def test_a_file_that_is_no_database_is_put_aside(tmp_path):
 
 
 def test_a_failed_run_does_not_lose_the_others(monkeypatch):
-    played = cells.played
+    played = cells.play_cell
 
     def brittle(cell):
         if cell.scenario.seed == 1:
             raise ArithmeticError("one of them")
         return played(cell)
 
-    monkeypatch.setattr(cells, "played", brittle)
+    monkeypatch.setattr(cells, "play_cell", brittle)
     found = sl.sweep(BASE, GRID, 3, workers=1)
     assert (8, 4) == (len(found.table), len(found.failures))
     assert {"ArithmeticError: one of them"} == set(found.failures["failure"])
@@ -117,19 +117,19 @@ def test_a_run_too_big_for_the_memory_is_reported_and_the_others_are_done(monkey
 def test_a_disk_that_takes_no_more_is_said_and_what_was_finished_is_kept(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    with cells.keeping(tmp_path) as store:
+    with cells.open_run_cache(tmp_path) as store:
         store.keep("before", {"a": 1.0})
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
         with (
             pytest.raises(sl.SimlibError, match=r"cannot be used.*the cells before are kept"),
-            cells.keeping(tmp_path) as store,
+            cells.open_run_cache(tmp_path) as store,
         ):
             store.keep("after", {"a": "x" * 50_000})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, handler)
-    with cells.keeping(tmp_path) as store:
+    with cells.open_run_cache(tmp_path) as store:
         assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
 
 

@@ -12,13 +12,13 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 import simlib as sl
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.session import Listener, Stage
+from simlib.lab.observe.session import ObservationListener, Observer
 
 #: No test waits longer for what must happen.
 LIMIT_S = 120.0
 
 
-class Heard(Listener):
+class Heard(ObservationListener):
     """Keeps where the lab listens, and the notes."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ async def played(
 ) -> sl.Observation:
     """Play phases to a client in the same loop; when they are over it is told, or cancelled."""
     heard = Heard()
-    stage = Stage(Script(phases=tuple(phases)), listener=heard, **options)
+    stage = Observer(Script(phases=tuple(phases)), listener=heard, **options)
     playing = asyncio.ensure_future(stage.play())
     await asyncio.wait({playing, heard.urls}, return_when=asyncio.FIRST_COMPLETED)
     if playing.done():

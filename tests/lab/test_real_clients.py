@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.lab.observe.script import QUICK, Kind, Script
+from simlib.lab.observe.script import QUICK_SCRIPT, PhaseKind, Script
 
 pytestmark = pytest.mark.live
 
 HERE = Path(__file__).parent / "clients"
 CLIENTS = 6
 #: Long silences measure time-outs, which are the platform's here: a client would wait for them.
-LONGEST_S = {Kind.SILENT: 3.0, Kind.NO_PONG: 3.0, Kind.OPEN_THEN_CUT: 15.0}
+LONGEST_S = {PhaseKind.SILENT: 3.0, PhaseKind.NO_PONG: 3.0, PhaseKind.OPEN_THEN_CUT: 15.0}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ async def watched() -> list[sl.Observation]:
         name="quick, without long silences",
         phases=tuple(
             replace(phase, longest_s=LONGEST_S.get(phase.kind, phase.longest_s))
-            for phase in QUICK.phases
+            for phase in QUICK_SCRIPT.phases
         ),
     )
     seen = (

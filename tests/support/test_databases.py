@@ -13,9 +13,9 @@ import pytest
 
 import simlib as sl
 from simlib.engines.store import SqliteStore
-from simlib.experiments.run_cache import Kept, keeping
+from simlib.experiments.run_cache import RunCache, open_run_cache
 from simlib.experiments.space import axes
-from simlib.studies.tune.optuna_store import kept_trials
+from simlib.studies.tune.optuna_store import open_trials
 from simlib.support import databases
 from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
 from tests.cli.test_cli import simlib
@@ -36,14 +36,14 @@ sys.stdin.read()
 def search(path):
     """Open the trials of a search and do one of them."""
     varies = axes(sl.Scenario(), {"client.backoff.base_s": (0.2, 2.0)})
-    with kept_trials(path, "question", varies, 1) as trials:
+    with open_trials(path, "question", varies, 1) as trials:
         trials.ask(1)
         trials.tell(0, [1.0], {}, 2)
 
 
 OPENERS = {
     "table": lambda path: open_database(path, TABLES).close(),
-    "cells": lambda path: Kept(path).close(),
+    "cells": lambda path: RunCache(path).close(),
     "outbox": lambda path: SqliteStore(path).close(),
     "trials": search,
 }
@@ -98,16 +98,16 @@ def test_a_file_that_another_process_writes_is_busy_and_stays(opened):
 def test_a_damaged_file_that_another_process_uses_is_not_moved(tmp_path, monkeypatch):
     monkeypatch.setattr(databases, "WAIT_S", 0.05)
     path = tmp_path / "cells.sqlite"
-    with keeping(tmp_path) as store:
+    with open_run_cache(tmp_path) as store:
         for number in range(200):
             store.keep(str(number), {"a": 1.0})
     with held(path, "BEGIN; SELECT count(*) FROM cells"):
         with path.open("r+b") as file:
             file.write(b"nonsense" * 600)
-        said = refused(Kept, path, Trouble.BUSY)
+        said = refused(RunCache, path, Trouble.BUSY)
         assert "and it is damaged" in said
         assert {"cells.sqlite"} == set(files(path))
-    Kept(path).close()
+    RunCache(path).close()
     assert {"cells.sqlite", "cells.sqlite.damaged-1"} == set(files(path))
 
 
@@ -158,10 +158,10 @@ def test_a_database_of_something_else_is_left_alone(opened):
 
 
 def test_one_kind_of_file_is_not_taken_for_another(tmp_path):
-    Kept(tmp_path / "a").close()
+    RunCache(tmp_path / "a").close()
     refused(SqliteStore, tmp_path / "a", Trouble.FOREIGN)
     SqliteStore(tmp_path / "b").close()
-    refused(Kept, tmp_path / "b", Trouble.FOREIGN)
+    refused(RunCache, tmp_path / "b", Trouble.FOREIGN)
 
 
 def test_cells_of_before_files_had_a_mark_are_found(tmp_path):
@@ -170,7 +170,7 @@ def test_cells_of_before_files_had_a_mark_are_found(tmp_path):
     base.execute("INSERT INTO cells VALUES ('a', '{\"x\": 1.0}', '5b3ee51f5a1b8d72')")
     base.commit()
     base.close()
-    with keeping(tmp_path) as store:
+    with open_run_cache(tmp_path) as store:
         assert {} == store.rows(["a"])  # its check sum is wrong
         store.keep("a", {"x": 1.0})
     assert "" == store.note
@@ -236,7 +236,7 @@ def test_without_permissions_that_is_said_and_nothing_moves(
 
 def test_a_folder_that_cannot_be_made_is_said(public_folder):
     with no_privileges():
-        text = refused(Kept, public_folder / "new" / "a.sqlite", Trouble.FORBIDDEN)
+        text = refused(RunCache, public_folder / "new" / "a.sqlite", Trouble.FORBIDDEN)
     assert f"{public_folder / 'new'}: Permission denied" in text
 
 
@@ -267,14 +267,14 @@ def test_a_full_disk_is_said_when_a_file_is_opened(small_disk, kind):
 
 
 def test_a_disk_that_fills_during_a_study_loses_nothing_that_was_kept(small_disk):
-    with keeping(small_disk) as store:
+    with open_run_cache(small_disk) as store:
         store.keep("before", {"a": 1.0})
     with (
         pytest.raises(UnusableDatabase, match=r"the disk is full .*the cells before are kept"),
-        keeping(small_disk) as store,
+        open_run_cache(small_disk) as store,
     ):
         store.keep("after", {"a": "x" * 100_000})
-    with keeping(small_disk) as store:
+    with open_run_cache(small_disk) as store:
         assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
 
 
@@ -296,12 +296,12 @@ def test_without_a_small_disk_a_limit_of_pages_fills_a_file_too(tmp_path):
 
 def test_rows_wait_while_another_process_has_the_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(databases, "WAIT_S", 0.05)
-    with keeping(tmp_path) as store, held(tmp_path / "cells.sqlite"):
+    with open_run_cache(tmp_path) as store, held(tmp_path / "cells.sqlite"):
         for number in range(120):
             store.keep(str(number), {"a": 1.0})
         with pytest.raises(UnusableDatabase, match=r"is locked by .*cells before are kept"):
             store.flush()
-    with keeping(tmp_path) as store:
+    with open_run_cache(tmp_path) as store:
         assert 120 == len(store.rows([str(number) for number in range(120)]))
 
 
@@ -325,7 +325,7 @@ def test_a_locked_file_is_one_sentence_on_the_command_line(tmp_path, monkeypatch
     storm = sl.Scenario(name="s", clients=2, duration_s=4, faults=[outage])
     Path("s.toml").write_text(sl.dump(storm))
     folder = Path("out/s") / {"sweep": "sweep", "tune": "tuning"}[command]
-    with keeping(folder):
+    with open_run_cache(folder):
         pass
     more = ["--grid", "clients=2,3"] if command == "sweep" else []
     with held(folder / "cells.sqlite"):

@@ -78,11 +78,11 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
     >>> bands(Backoff(jitter="equal"), waits).low_s
     array([0.5, 1. ])
     """
-    found, column = bands_of([rules], waits)
+    found, column = stack_bands([rules], waits)
     return Bands(*(rows[0, column] for rows in found))
 
 
-def bands_of(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
+def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
     """Return the bands under policies, a row for each, and which column each wait has.
 
     There is a column for each number of attempts in a row, as long as no band differs by wait.
@@ -107,7 +107,7 @@ def _by_wait(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
             lies, column = _by_attempt([policies[i] for i in of], waits)
             found[:, of] = np.array(lies)[:, :, column]
         if rules.counted_from == CountedFrom.START:
-            found[:, of] = _shortened(Bands(*found[:, of]), waits)
+            found[:, of] = _shorten(Bands(*found[:, of]), waits)
     return Bands(*found), _OF_WAITS
 
 
@@ -118,7 +118,7 @@ def _after_others(rules: Backoff, policies: Sequence[Backoff], waits: Waits) -> 
     found = _following(rules, 2, waits.previous_s + none_s)
     first = np.flatnonzero(waits.attempt == 1)
     if first.size:
-        at_first = _following(changed(rules, {"first_s": inf}), 1, none_s)
+        at_first = _following(replace_unchecked(rules, {"first_s": inf}), 1, none_s)
         for i, each in enumerate(policies):
             if each.first_s < inf:
                 at_first[:, i : i + 1] = _own_first(each)
@@ -131,15 +131,15 @@ def _following(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     if rules.jitter == Jitter.DECORRELATED:
         return _band(rules, attempt, previous_s)
     heights_s = _height(rules, attempt, previous_s) + np.zeros_like(previous_s)
-    return _drawn(rules, rules.jitter, heights_s, rules.floor_s)
+    return _spread_ceilings(rules, rules.jitter, heights_s, rules.floor_s)
 
 
 def _own_first(rules: Backoff) -> Floats:
     """Return the band of a first wait that has a law of its own."""
-    return _drawn(rules, rules.first_jitter, np.array([[rules.first_s]]), 0.0)
+    return _spread_ceilings(rules, rules.first_jitter, np.array([[rules.first_s]]), 0.0)
 
 
-def _shortened(found: Bands, waits: Waits) -> Bands:
+def _shorten(found: Bands, waits: Waits) -> Bands:
     """Return bands of waits that are counted from the start of attempts; none is below 0."""
     low_s, high_s = (end - waits.lasted_s for end in found[:2])
     width_s = np.maximum(high_s - low_s, 1e-9)
@@ -157,7 +157,7 @@ def _by_attempt(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Colum
         heights_s[of] = _heights_s(rules, [policies[i] for i in of], attempts)
     found = np.empty((4, *heights_s.shape))
     for of, rules in _alike(policies, _JITTER):
-        found[:, of] = _drawn(rules, rules.jitter, heights_s[of], rules.floor_s)
+        found[:, of] = _spread_ceilings(rules, rules.jitter, heights_s[of], rules.floor_s)
     if attempts[0] == 1:
         for i, rules in enumerate(policies):
             if rules.first_s < inf:
@@ -194,13 +194,13 @@ def _as_one(policies: Sequence[Backoff]) -> Backoff:
     if len(policies) == 1:
         return policies[0]
     numbers = np.array([_numbers(rules) for rules in policies]).T[:, :, np.newaxis]
-    return changed(policies[0], dict(zip(_NUMBERS, numbers, strict=True)))
+    return replace_unchecked(policies[0], dict(zip(_NUMBERS, numbers, strict=True)))
 
 
 _numbers = attrgetter(*_NUMBERS)
 
 
-def changed(rules: Backoff, values: Mapping[str, Any]) -> Backoff:
+def replace_unchecked(rules: Backoff, values: Mapping[str, Any]) -> Backoff:
     """Return a policy with other numbers, which nobody has checked: a search makes thousands."""
     made = object.__new__(Backoff)
     vars(made).update(vars(rules))
@@ -217,7 +217,7 @@ def _heights_s(rules: Backoff, policies: Sequence[Backoff], attempts: Whole) -> 
     found_s = np.empty((len(policies), int(attempts[-1])))
     found_s[:, :1] = _height(rules, 1, 0.0)
     # A ceiling is what the one before it grows to: where jitter compounds, the core says how.
-    grows = changed(rules, {"compounding": True})
+    grows = replace_unchecked(rules, {"compounding": True})
     for i in range(1, found_s.shape[1]):
         found_s[:, i : i + 1] = _height(grows, i + 1, found_s[:, i - 1 : i])
     return found_s[:, attempts - 1]
@@ -238,7 +238,7 @@ def _own_heights_s(rules: Backoff, attempts: list[int]) -> list[float]:
     return found_s
 
 
-def _drawn(rules: Backoff, jitter: Jitter, heights_s: Floats, floor_s: float) -> Floats:
+def _spread_ceilings(rules: Backoff, jitter: Jitter, heights_s: Floats, floor_s: float) -> Floats:
     """Return the bands of ceilings: what floor and cap cut off lies at their ends."""
     found = np.empty((4, *heights_s.shape))
     uncut_s = _uncut(rules, jitter, heights_s, floor_s, _ENDS)

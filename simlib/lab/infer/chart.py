@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
-from simlib.lab.infer.fit import Fit
-from simlib.lab.infer.likelihood import spans
+from simlib.lab.infer.fit import PolicyFit
+from simlib.lab.infer.likelihood import wait_spans
 from simlib.lab.infer.waits import Waits
 from simlib.support.arguments import check_arguments
 
@@ -26,12 +26,12 @@ _MOST_ATTEMPTS = 20
 
 
 @check_arguments
-def waits_chart(found: Fit, axes: Axes | None = None) -> Axes:
+def waits_chart(found: PolicyFit, axes: Axes | None = None) -> Axes:
     """Draw the observed waits by attempt over the band that the fitted policy allows.
 
     Parameters
     ----------
-    found : Fit
+    found : PolicyFit
         What `fit` returned, as in ``infer(...).fit``.
     axes : Axes, optional
         Where to draw; a new figure by default.
@@ -80,9 +80,9 @@ def _draw_clients(chosen: Waits, axes: Axes) -> None:
         axes.plot(own.attempts, own.by_attempt(np.median), color=_DOT, linewidth=0.8, alpha=0.4)
 
 
-def _draw_band(found: Fit, shown: int, axes: Axes) -> None:
+def _draw_band(found: PolicyFit, shown: int, axes: Axes) -> None:
     """Draw for each attempt the waits that the policy allows, and their middle."""
-    low_s, middle_s, high_s = spans(found.best.rules, shown)
+    low_s, middle_s, high_s = wait_spans(found.best.rules, shown)
     thin_s = 0.006 * float(high_s.max())
     for i in range(shown):
         bottom_s, top_s = float(low_s[i]), float(high_s[i])
@@ -94,12 +94,12 @@ def _draw_band(found: Fit, shown: int, axes: Axes) -> None:
         axes.hlines(float(middle_s[i]), *edges, color=_COLOUR, linewidth=1.2 if wide else 2.0)
 
 
-def _least_s(found: Fit) -> float:
+def _least_s(found: PolicyFit) -> float:
     """Return the least wait that is drawn: a log axis has no zero."""
     return max(0.001, found.blur_s / 2.0)
 
 
-def _scale(axes: Axes, found: Fit, wait_s: Any) -> None:
+def _scale(axes: Axes, found: PolicyFit, wait_s: Any) -> None:
     middle_s = found.waits.by_attempt(np.median)
     if middle_s.max() > 30.0 * max(_least_s(found), middle_s.min()):
         axes.set_yscale("log")
@@ -111,14 +111,14 @@ def _scale(axes: Axes, found: Fit, wait_s: Any) -> None:
         axes.set_ylim(0.0, 1.1 * float(wait_s.max()))
 
 
-def _name(axes: Axes, found: Fit) -> None:
+def _name(axes: Axes, found: PolicyFit) -> None:
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     said = f"none of these; nearest: {found.best.name}" if found.is_none else found.best.name
     axes.set_title(said[0].upper() + said[1:], loc="left")
     axes.set_title(f"{len(found.waits)} waits, policy shaded", loc="right", **look)
 
 
-def save_waits_chart(found: Fit, folder: str | os.PathLike[str]) -> Path:
+def save_waits_chart(found: PolicyFit, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "waits.png"
     with style():

@@ -17,7 +17,7 @@ import pandas as pd
 
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
-from simlib.lab.infer.bands import changed
+from simlib.lab.infer.bands import replace_unchecked
 from simlib.lab.infer.waits import Floats, Waits
 from simlib.scenario.presets import NO_CAP_S
 
@@ -77,7 +77,7 @@ class Family:
         numbers: dict[str, Any] = {name: min(value, NO_CAP_S) for name, value in values.items()}
         if self.steps is not None:
             numbers["steps_s"] = self.steps(values)
-        rules = changed(self._form, numbers)
+        rules = replace_unchecked(self._form, numbers)
         try:
             rules.check()
         except SettingsError:
@@ -129,7 +129,7 @@ def _first_s(guess: Values, jitter: Jitter, middle_s: float) -> float:
 # --- where to begin ----------------------------------------------------------------------
 
 
-def _grown(waits: Waits, share: float) -> Iterator[Values]:
+def _guess_exponential(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, factor and cap of ceilings of which the mean wait is a share."""
     mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     for at_one, slope, cap in _lines(waits, _after_first(waits), np.log(mean_s)):
@@ -147,7 +147,7 @@ def _risen(waits: Waits, share: float) -> Iterator[Values]:
         yield {"base_s": base_s, "rise_s": max(0.0, slope_s), "cap_s": top_s}
 
 
-def _powered(waits: Waits, share: float) -> Iterator[Values]:
+def _guess_power(waits: Waits, share: float) -> Iterator[Values]:
     """Guess base, exponent and cap of such ceilings that grow by a power of the attempt."""
     mean_s = np.maximum(waits.mean_s, LEAST_S) / share
     for at_one, slope, cap in _lines(waits, np.log(waits.attempts), np.log(mean_s)):
@@ -192,7 +192,7 @@ def _above_floor(waits: Waits) -> Iterator[Values]:
     yield from _over(waits, height_s, floor_s)
 
 
-def _raised_to_floor(waits: Waits) -> Iterator[Values]:
+def _guess_over_floor(waits: Waits) -> Iterator[Values]:
     """Guess ceilings of waits that lie evenly from 0 to these, the lower ones raised to a floor.
 
     With a ceiling h and a floor f, the mean wait is (h^2 + f^2) / 2h.
@@ -218,7 +218,7 @@ def _after_first(waits: Waits) -> Floats:
 def _lines(waits: Waits, along: Floats, heights: Floats) -> list[tuple[float, float, float]]:
     """Return the two best lines up to a level: value at 1, slope, level."""
     counts = waits.counts
-    guesses = [_capped_line(along, heights, counts, i) for i in range(len(heights))]
+    guesses = [_fit_capped_line(along, heights, counts, i) for i in range(len(heights))]
     return [line for _, *line in sorted(guesses)[:2]]  # type: ignore[misc]
 
 
@@ -231,7 +231,7 @@ def crowd_s(waits: Waits) -> float:
     return float(np.median(ordered[most : most + int(within[most])]))
 
 
-def _capped_line(
+def _fit_capped_line(
     along: Floats, heights: Floats, counts: Floats, flat_from: int
 ) -> tuple[float, float, float, float]:
     """Fit a line up to a place and a level after it: squared misfit, value at 1, slope, level."""
@@ -291,7 +291,7 @@ def _band(waits: Waits) -> Iterator[Values]:
     yield {"base_s": max(LEAST_S, low_s), "add_most_s": high_s - low_s}
 
 
-def _decorrelated(waits: Waits) -> Iterator[Values]:
+def _guess_decorrelated(waits: Waits) -> Iterator[Values]:
     low_s = max(LEAST_S, float(np.quantile(waits.wait_s, 0.01)))
     yield {"base_s": low_s, "cap_s": max(low_s, crowd_s(waits))}
     yield {"base_s": low_s, "cap_s": 2.0 * waits.longest_s + LEAST_S}
@@ -305,7 +305,7 @@ def _widths_s(waits: Waits) -> float:
     return float(np.median([np.ptp(waits.wait_s[rows]) for rows in several]))
 
 
-def _added_grown(waits: Waits) -> Iterator[Values]:
+def _guess_additive_exponential(waits: Waits) -> Iterator[Values]:
     """Guess exponential ceilings under what is added, which hides where they begin.
 
     What is added is the same on average each time, so differences of means grow by the factor.
@@ -350,7 +350,7 @@ def _hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
 _FACTORS = np.append(np.arange(1.1, 2.2, 0.1), [2.5, 3.0, 4.0, 5.0])
 
 
-def _added_risen(waits: Waits) -> Iterator[Values]:
+def _guess_additive_linear(waits: Waits) -> Iterator[Values]:
     width_s = _widths_s(waits)
     for guess in _risen(waits, 1.0):
         base_s = max(LEAST_S, guess["base_s"] - width_s / 2.0)
@@ -370,16 +370,18 @@ PLAIN = (
     Family(
         {"jitter": "additive", "factor": 1.0, "add_least_s": 0.0}, ("base_s", "add_most_s"), _band
     ),
-    Family({"jitter": "none"}, _GROWTH, _growing(_grown, 1.0)),
-    Family({"jitter": "full"}, _GROWTH, _growing(_grown, 0.5)),
-    Family({"jitter": "equal"}, _GROWTH, _growing(_grown, 0.75)),
+    Family({"jitter": "none"}, _GROWTH, _growing(_guess_exponential, 1.0)),
+    Family({"jitter": "full"}, _GROWTH, _growing(_guess_exponential, 0.5)),
+    Family({"jitter": "equal"}, _GROWTH, _growing(_guess_exponential, 0.75)),
     Family(
         {"jitter": "proportional"},
         (*_GROWTH, "spread_fraction"),
-        _spread(_grown),
+        _spread(_guess_exponential),
     ),
-    Family({"jitter": "additive"}, (*_GROWTH, "add_least_s", "add_most_s"), _added_grown),
-    Family({"jitter": "decorrelated"}, ("base_s", "cap_s"), _decorrelated),
+    Family(
+        {"jitter": "additive"}, (*_GROWTH, "add_least_s", "add_most_s"), _guess_additive_exponential
+    ),
+    Family({"jitter": "decorrelated"}, ("base_s", "cap_s"), _guess_decorrelated),
     Family({"growth": "linear", "jitter": "none"}, _RISE, _growing(_risen, 1.0)),
     Family({"growth": "linear", "jitter": "full"}, _RISE, _growing(_risen, 0.5)),
     Family(
@@ -390,16 +392,16 @@ PLAIN = (
     Family(
         {"growth": "linear", "jitter": "additive", "add_least_s": 0.0},
         (*_RISE, "add_most_s"),
-        _added_risen,
+        _guess_additive_linear,
     ),
     *(
-        Family({"growth": "power", "jitter": jitter}, _POWER, _growing(_powered, share))
+        Family({"growth": "power", "jitter": jitter}, _POWER, _growing(_guess_power, share))
         for jitter, share in _SHARES.items()
     ),
     Family(
         {"growth": "power", "jitter": "proportional"},
         (*_POWER, "spread_fraction"),
-        _spread(_powered),
+        _spread(_guess_power),
     ),
     *(
         Family(
@@ -428,8 +430,8 @@ def forms(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
         yield family
         return
     if jitter == Jitter.FULL and family.free == _GROWTH and waits.wait_s.min() > 10.0 * blur_s:
-        yield from _floored(family)
-    for place in _placed(family, waits, blur_s):
+        yield from _add_floor(family)
+    for place in _place_jitter(family, waits, blur_s):
         yield place
         if _follows(waits, blur_s):
             if len(np.unique(waits.client)) > 1:
@@ -438,15 +440,15 @@ def forms(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
                 yield place.but(compounding=True)
 
 
-def _floored(family: Family) -> Iterator[Family]:
+def _add_floor(family: Family) -> Iterator[Family]:
     """Return full jitter over a floor: drawn above it, and drawn from 0 and raised to it."""
     free = (*family.free, "floor_s")
     fixed = {**family.fixed, "drawn_above_floor": True}
     yield replace(family, fixed=fixed, free=free, begin=_above_floor)
-    yield replace(family, free=free, begin=_raised_to_floor)
+    yield replace(family, free=free, begin=_guess_over_floor)
 
 
-def paced(family: Family) -> Family:
+def count_from_start(family: Family) -> Family:
     """Return a family whose waits are counted from the start of attempts.
 
     Its search begins at the waits as they would be if the attempts had failed at once.
@@ -468,7 +470,7 @@ def may_be_paced(waits: Waits, blur_s: float, *, said: bool) -> bool:
     return not said or _rank_correlation(waits.lasted_s, waits.wait_s) < -0.3
 
 
-def _placed(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
+def _place_jitter(family: Family, waits: Waits, blur_s: float) -> Iterator[Family]:
     """Return a family with its jitter in each place to the cap."""
     yield family
     if "cap_s" not in family.free:

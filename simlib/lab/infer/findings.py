@@ -20,7 +20,7 @@ from simlib.lab.observe.script import ABRUPT
 from simlib.support.json_values import jsonable
 
 #: So many attempts at least for a time that is measured.
-LEAST = 3
+FEWEST_TIMES = 3
 #: After a silence of so many of its longest waits a client is not coming back.
 _PATIENCE = 3.0
 
@@ -54,7 +54,7 @@ def not_enough(about: str, phase: str, seen: int, least: int, tells: str) -> Fin
     return Finding(about, None, nan, nan, seen, words)
 
 
-def measured(about: str, times_s: Floats, blur_s: float, words: str) -> Finding:
+def measure(about: str, times_s: Floats, blur_s: float, words: str) -> Finding:
     """Return the mean of times that should be the same, with its 95 % interval."""
     from scipy.special import stdtrit
 
@@ -71,16 +71,16 @@ def connect_timeout(rows: pd.DataFrame, blur_s: float) -> Finding:
     silent = rows[(rows["kind"] == "silent") & ~rows["opened"]]
     lasted = silent["ended_s"] - silent["accept_s"]
     own = _likely(lasted[silent["ended_by"] == "client"])
-    if own.size >= LEAST:
+    if own.size >= FEWEST_TIMES:
         words = "closes an attempt that is accepted and not answered after this time"
-        return measured(about, own, blur_s, words)
+        return measure(about, own, blur_s, words)
     others = lasted[silent["ended_by"] != "client"]
     if own.size == 0 and len(others) and float(others.max()) > 0.0:
         least_s = float(others.max())
         words = f"none within {least_s:.3g} s; a longer phase silent would tell more"
         return Finding(about, None, least_s, inf, len(others), words)
     tells = "phase silent, long enough for several time-outs, tells it"
-    return not_enough(about, "silent", own.size, LEAST, tells)
+    return not_enough(about, "silent", own.size, FEWEST_TIMES, tells)
 
 
 def heartbeat(rows: pd.DataFrame, blur_s: float) -> list[Finding]:
@@ -91,9 +91,9 @@ def heartbeat(rows: pd.DataFrame, blur_s: float) -> list[Finding]:
     silent = opened[opened["kind"] == "no_pong"]
     about = "heartbeat.interval_s"
     if every.size:
-        found = [measured(about, every, blur_s, "pings this often")]
+        found = [measure(about, every, blur_s, "pings this often")]
     elif first.size:
-        found = [measured(about, first, blur_s, "first ping this long after opening; no second")]
+        found = [measure(about, first, blur_s, "first ping this long after opening; no second")]
     elif len(silent):
         longest_s = float((silent["ended_s"] - silent["answered_s"]).max())
         words = f"no ping within {longest_s:.3g} s; a longer phase no_pong would tell more"
@@ -111,7 +111,7 @@ def _heartbeat_timeout(silent: pd.DataFrame, blur_s: float) -> Finding:
     waited = _likely(own["ended_s"] - own["answered_s"] - last_s)
     if waited.size:
         words = "closes when its last ping has gone unanswered for this time"
-        return measured(about, waited, blur_s, words)
+        return measure(about, waited, blur_s, words)
     if len(pinged):
         words = "its pings went unanswered, and it stayed; a longer phase no_pong would tell more"
         return Finding(about, None, nan, inf, len(pinged), words)

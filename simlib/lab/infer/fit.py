@@ -1,7 +1,8 @@
 """Which family of policies, and with which numbers, explains observed waits best?
 
-Pure: from waits to a `Fit`. The likelihood of every family comes from `law`; families are compared
-by Bayes' criterion (BIC), and the best is put to the test by where in their bands the waits lie.
+Pure: from waits to a `PolicyFit`. The likelihood of every family comes from `likelihood.py`.
+Families are compared by the Bayesian information criterion (BIC), and the best one is tested by
+where in their bands the waits lie.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from simlib.lab.infer.families import (
     PLAIN,
     Family,
     Values,
+    count_from_start,
     forms,
     may_be_paced,
     name_of,
-    paced,
     with_firsts,
 )
-from simlib.lab.infer.likelihood import log_likelihood, places
-from simlib.lab.infer.lockstep import Search, answered, beside
-from simlib.lab.infer.search import climb, likelihood, polished, sampled, screened, searched
+from simlib.lab.infer.likelihood import log_likelihood, wait_places
+from simlib.lab.infer.lockstep import Search, beside, run_search
+from simlib.lab.infer.search import climb, likelihood, polish, sample_places, screen, search_places
 from simlib.lab.infer.sequences import CERTAINLY
 from simlib.lab.infer.waits import Floats, Waits
 from simlib.scenario.presets import NO_CAP_S
@@ -42,7 +43,7 @@ BLUR_S = 0.002
 _MOST_BLUR_S = 0.015
 #: Fewer waits say nothing of a family.
 LEAST_WAITS = 8
-CONFIDENCE = 0.95
+POLICY_CONFIDENCE = 0.95
 #: Of a right policy so small a share of the fits is called wrong.
 _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
@@ -105,7 +106,7 @@ class Goodness:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FamilyFit:
     """One family at its best."""
 
     family: Family
@@ -124,18 +125,18 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Fit:
+class PolicyFit:
     """What waits say of the policy: all families, the best first, and the best one's numbers."""
 
     waits: Waits
     blur_s: float
-    candidates: list[Candidate]
+    candidates: list[FamilyFit]
     parameters: list[Parameter]
     #: Those of attempts that were never timed well.
     unsure: Waits
 
     @property
-    def best(self) -> Candidate:
+    def best(self) -> FamilyFit:
         """The family with the least BIC among those that agree with the waits, or among all."""
         return self.candidates[0]
 
@@ -151,7 +152,7 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     Sources: Kolmogorov and Smirnov's test of even places, the binomial test of how many lie
     outside, and Bonferroni's inequality.
     """
-    found = places(rules, waits, blur_s)
+    found = wait_places(rules, waits, blur_s)
     alone = [(int(attempt), rows) for attempt, rows in zip(waits.attempts, waits.rows, strict=True)]
     groups = [
         (0, np.arange(len(waits))),
@@ -212,9 +213,9 @@ def fit(
     blur_s: float | None = None,
     *,
     intervals: bool = True,
-    near: Fit | None = None,
+    near: PolicyFit | None = None,
     uncertain: pd.DataFrame | None = None,
-) -> Fit:
+) -> PolicyFit:
     """Find the policy that explains observed waits best.
 
     Parameters
@@ -227,7 +228,7 @@ def fit(
         the same but for it show, up to 15 ms.
     intervals : bool
         Without, the numbers are of the best family alone and have no intervals: it is quicker.
-    near : Fit, optional
+    near : PolicyFit, optional
         A fit of nearly the same waits: only its families are looked at, from its numbers on, unless
         none of them agrees. It is quicker too.
     uncertain : DataFrame, optional
@@ -236,7 +237,7 @@ def fit(
 
     Returns
     -------
-    Fit
+    PolicyFit
         All families, the best first; the best one's numbers with 95 % intervals.
 
     Raises
@@ -250,7 +251,7 @@ def fit(
     >>> fit(pd.DataFrame(seen)).best.name
     'exponential, no jitter'
     """
-    seen = _checked(waits)
+    seen = _check_waits(waits)
     blurred_s = _blur_s(seen) if blur_s is None else blur_s
     candidates = [] if near is None else _again(near, seen, blurred_s)
     if not any(each.goodness.is_good for each in candidates):
@@ -259,14 +260,14 @@ def fit(
     table = _table(seen, unsure, blurred_s)
     candidates += [] if table is None else [table]
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
-        candidates = _best_of(_screened(PLAIN[:1], seen, blurred_s), seen, seen, blurred_s)
-    candidates = [_held_against(unsure, each, blurred_s) for each in candidates]
+        candidates = _best_of(_screen(PLAIN[:1], seen, blurred_s), seen, seen, blurred_s)
+    candidates = [_compare_with_unsure(unsure, each, blurred_s) for each in candidates]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
-    found = Fit(seen, blurred_s, candidates, [], unsure)
+    found = PolicyFit(seen, blurred_s, candidates, [], unsure)
     return with_intervals(found) if intervals else found
 
 
-def with_intervals(found: Fit) -> Fit:
+def with_intervals(found: PolicyFit) -> PolicyFit:
     """Return a fit with the numbers of the best family, and their 95 % intervals."""
     best, *others = found.candidates
     if not best.family.free:
@@ -275,7 +276,7 @@ def with_intervals(found: Fit) -> Fit:
     return replace(found, candidates=[best, *others], parameters=parameters)
 
 
-def _checked(frame: pd.DataFrame) -> Waits:
+def _check_waits(frame: pd.DataFrame) -> Waits:
     for name in ("attempt", "wait_s", "client"):
         if name not in frame.columns:
             raise SettingsError("waits", list(frame.columns), f"must have a column {name}")
@@ -295,10 +296,10 @@ def _only(uncertain: pd.DataFrame | None, seen: Waits) -> Waits:
     return Waits.of(uncertain[~uncertain["attempt"].isin(seen.attempts)])
 
 
-def _held_against(unsure: Waits, found: Candidate, blur_s: float) -> Candidate:
+def _compare_with_unsure(unsure: Waits, found: FamilyFit, blur_s: float) -> FamilyFit:
     """Return a family that does not agree if not even lateness makes it say the unsure waits."""
     known = unsure.where(~np.isnan(unsure.previous_s))
-    if not len(known) or places(found.rules, known, blur_s).outside.mean() <= _CONTRADICTED:
+    if not len(known) or wait_places(found.rules, known, blur_s).outside.mean() <= _CONTRADICTED:
         return found
     return replace(found, goodness=replace(found.goodness, outside_chance=0.0))
 
@@ -316,7 +317,7 @@ def _blur_s(waits: Waits) -> float:
     return max(BLUR_S, float(np.quantile(same_s, 0.25))) if same_s else BLUR_S
 
 
-def _again(near: Fit, waits: Waits, blur_s: float) -> list[Candidate]:
+def _again(near: PolicyFit, waits: Waits, blur_s: float) -> list[FamilyFit]:
     """Return the families of a fit of nearly the same waits at their best."""
     rough = [
         _Rough(each.family, 0.0, [each.values]) for each in near.candidates if each.family.free
@@ -324,24 +325,24 @@ def _again(near: Fit, waits: Waits, blur_s: float) -> list[Candidate]:
     return _best_of(rough, waits, _some(waits), blur_s)
 
 
-def _candidates(waits: Waits, blur_s: float) -> list[Candidate]:
+def _candidates(waits: Waits, blur_s: float) -> list[FamilyFit]:
     """Return the families at their best, those with a first wait of its own if it is apart."""
     few = _some(waits)
     possible = [each for each in PLAIN if _may_be(each, few, blur_s)] or PLAIN
     # Only families that are near the best in their plain form are looked at in all their forms.
-    plain = _screened(possible, few, blur_s)
+    plain = _screen(possible, few, blur_s)
     others = [form for each in plain[:_NEAR] for form in forms(each.family, waits, blur_s)]
     others = [each for each in others if each not in possible]
-    rough = _ranked([*plain, *_screened(others, few, blur_s)], few)
+    rough = _rank([*plain, *_screen(others, few, blur_s)], few)
     found = _best_of(rough, waits, few, blur_s)
     if _first_is_apart(found, waits, blur_s):
         later = few.where(few.attempt > 1)
-        leading = _screened([each.family for each in rough[:_NEAR]], later, blur_s)[:_LEADING]
+        leading = _screen([each.family for each in rough[:_NEAR]], later, blur_s)[:_LEADING]
         firsts = [first for each in leading for first in with_firsts(each.family)]
-        found += _best_of(_screened(firsts, few, blur_s), waits, few, blur_s)
+        found += _best_of(_screen(firsts, few, blur_s), waits, few, blur_s)
     if may_be_paced(waits, blur_s, said=any(each.goodness.is_good for each in found)):
-        paces = [paced(each) for each in PLAIN]
-        found += _best_of(_screened(paces, few, blur_s), waits, few, blur_s)
+        paces = [count_from_start(each) for each in PLAIN]
+        found += _best_of(_screen(paces, few, blur_s), waits, few, blur_s)
     return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
 
 
@@ -353,14 +354,14 @@ class _Rough(NamedTuple):
     guesses: list[Values]
 
 
-def _screened(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
+def _screen(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
     """Return families seen roughly, the best first: of equals those with fewer numbers."""
-    found = answered(beside([screened(family, few) for family in families]), blur_s)
+    found = run_search(beside([screen(family, few) for family in families]), blur_s)
     rough = [_Rough(family, *each) for family, each in zip(families, found, strict=True)]
-    return _ranked(rough, few)
+    return _rank(rough, few)
 
 
-def _ranked(rough: Sequence[_Rough], few: Waits) -> list[_Rough]:
+def _rank(rough: Sequence[_Rough], few: Waits) -> list[_Rough]:
     one = log(len(few))
     return sorted(rough, key=lambda each: len(each.family.free) * one - each.score)
 
@@ -388,12 +389,12 @@ def _spreads_s(waits: Waits) -> Floats:
     return np.array([np.ptp(waits.wait_s[rows]) for rows in waits.rows if rows.size > 2])
 
 
-def _best_of(rough: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float) -> list[Candidate]:
+def _best_of(rough: Sequence[_Rough], waits: Waits, few: Waits, blur_s: float) -> list[FamilyFit]:
     """Return the families at their best, those far behind when seen roughly left out."""
     least = max((each.score for each in rough), default=0.0) - _BEHIND * len(few) - 20.0
     near = [each for each in rough[:_CLOSELY] if each.score >= least]
     found = [
-        _judged(search.family, search.values(place), waits, blur_s)
+        _evaluate(search.family, search.values(place), waits, blur_s)
         for search, place in _at_their_best(near, waits, few, blur_s)
     ]
     found = _without_needless_caps(found, waits, blur_s)
@@ -410,22 +411,22 @@ def _at_their_best(
     searches = [Search(each.family, each.family.scales(waits), waits) for each in near]
     shown = waits if len(waits) <= _MANY else few
     works = [
-        searched(replace(search, waits=shown), each.guesses)
+        search_places(replace(search, waits=shown), each.guesses)
         for search, each in zip(searches, near, strict=True)
     ]
-    tops = answered(beside(works), blur_s)
+    tops = run_search(beside(works), blur_s)
     reached = [(search, top) for search, top in zip(searches, tops, strict=True) if top is not None]
     least = max((top.score for _, top in reached), default=0.0) - _FAR * len(shown) - 12.0
-    ends = [polished(search, top.place) for search, top in reached if top.score >= least]
-    best = iter(answered(beside(ends), blur_s))
+    ends = [polish(search, top.place) for search, top in reached if top.score >= least]
+    best = iter(run_search(beside(ends), blur_s))
     return [
         (search, next(best).place if top.score >= least else top.place) for search, top in reached
     ]
 
 
 def _without_needless_caps(
-    found: Sequence[Candidate], waits: Waits, blur_s: float
-) -> list[Candidate]:
+    found: Sequence[FamilyFit], waits: Waits, blur_s: float
+) -> list[FamilyFit]:
     """Return families at their best without the cap, where hardly any waits are at it.
 
     A search may have come to rest where a cap makes up for other numbers.
@@ -434,13 +435,13 @@ def _without_needless_caps(
     begins = [(i, *begin) for i, begin in enumerate(places) if begin is not None]
     works = [climb(search, place, 0.0, 0.01, _STEPS) for _, search, place in begins]
     kept = list(found)
-    for (i, search, _), top in zip(begins, answered(beside(works), blur_s), strict=True):
-        endless = _judged(search.family, search.values(top.place), waits, blur_s)
+    for (i, search, _), top in zip(begins, run_search(beside(works), blur_s), strict=True):
+        endless = _evaluate(search.family, search.values(top.place), waits, blur_s)
         kept[i] = min(kept[i], endless, key=lambda each: each.bic)
     return kept
 
 
-def _endless(found: Candidate, waits: Waits, blur_s: float) -> tuple[Search, Floats] | None:
+def _endless(found: FamilyFit, waits: Waits, blur_s: float) -> tuple[Search, Floats] | None:
     """Return where a search without the cap begins; None where the waits show that there is one."""
     if not found.is_capped:
         return None
@@ -462,7 +463,7 @@ _MANY, _FAR = 400, 0.02
 _HARDLY, _STEPS = 0.25, 150
 
 
-def _first_is_apart(found: Sequence[Candidate], waits: Waits, blur_s: float) -> bool:
+def _first_is_apart(found: Sequence[FamilyFit], waits: Waits, blur_s: float) -> bool:
     """Whether first waits are unlike the others: no family says them, or these vary otherwise."""
     first_s = waits.wait_s[waits.attempt == 1]
     if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
@@ -479,7 +480,7 @@ def _first_is_apart(found: Sequence[Candidate], waits: Waits, blur_s: float) -> 
     return width_s > 4.0 * blur_s and spread_s < 0.5 * width_s - 4.0 * blur_s
 
 
-def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
+def _says_no_more(found: FamilyFit, waits: Waits, blur_s: float) -> bool:
     """Whether a simpler family says the same: jitter that is none, or a number for each step."""
     lies = bands(found.rules, waits)
     is_plain = found.rules.jitter == Jitter.NONE
@@ -504,7 +505,7 @@ def _says_no_more(found: Candidate, waits: Waits, blur_s: float) -> bool:
 _GROWTH = ("base_s", "factor", "rise_s", "exponent", "cap_s", "first_s")
 
 
-def _judged(family: Family, values: Values, waits: Waits, blur_s: float) -> Candidate:
+def _evaluate(family: Family, values: Values, waits: Waits, blur_s: float) -> FamilyFit:
     score = likelihood(family, values, waits, blur_s)
     if "cap_s" in values:
         endless = values | {"cap_s": _BEYOND * waits.longest_s + 1.0}
@@ -516,7 +517,7 @@ def _judged(family: Family, values: Values, waits: Waits, blur_s: float) -> Cand
     is_capped = "cap_s" in values and _reaches_cap(family, values, waits, blur_s)
     bic = _price(values, rules, waits, blur_s, capped=is_capped) - 2.0 * score
     good = goodness(rules, waits, blur_s)
-    return Candidate(family, values, rules, score, bic, good, is_capped)
+    return FamilyFit(family, values, rules, score, bic, good, is_capped)
 
 
 def _price(values: Values, rules: Backoff, waits: Waits, blur_s: float, *, capped: bool) -> float:
@@ -563,14 +564,14 @@ def _reaches_cap(family: Family, values: Values, waits: Waits, blur_s: float) ->
 
 
 def _with_intervals(
-    best: Candidate, waits: Waits, blur_s: float
-) -> tuple[Candidate, list[Parameter]]:
+    best: FamilyFit, waits: Waits, blur_s: float
+) -> tuple[FamilyFit, list[Parameter]]:
     search = Search(best.family, best.family.scales(waits), waits)
-    drawn, scores = sampled(search, search.place(best.values), blur_s)
+    drawn, scores = sample_places(search, search.place(best.values), blur_s)
     top = search.values(drawn[int(scores.argmax())])
     if scores.max() > best.log_likelihood:
-        best = min(best, _judged(best.family, top, waits, blur_s), key=lambda each: each.bic)
-    tail = (1.0 - CONFIDENCE) / 2.0
+        best = min(best, _evaluate(best.family, top, waits, blur_s), key=lambda each: each.bic)
+    tail = (1.0 - POLICY_CONFIDENCE) / 2.0
     quantiles = np.quantile(drawn, [0.5, tail, 1.0 - tail], axis=0).T
     parameters = []
     for (name, scale), column in zip(search.scales.items(), quantiles, strict=True):
@@ -581,11 +582,11 @@ def _with_intervals(
     if "cap_s" in best.values and not best.is_capped:
         least = drawn.min(axis=0)[list(search.scales).index("cap_s")]
         least_s = search.scales["cap_s"].back(float(least))
-        parameters = [_unreached(each, least_s, waits) for each in parameters]
+        parameters = [_open_cap(each, least_s, waits) for each in parameters]
     return best, parameters
 
 
-def _unreached(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
+def _open_cap(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
     """Return a cap that nobody has seen: it may be anything above the least that was drawn."""
     if parameter.name != "cap_s":
         return parameter
@@ -596,7 +597,7 @@ def _unreached(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
 # --- a table of steps --------------------------------------------------------------------
 
 
-def _table(waits: Waits, unsure: Waits, blur_s: float) -> Candidate | None:
+def _table(waits: Waits, unsure: Waits, blur_s: float) -> FamilyFit | None:
     """Return the table of steps that explains the waits best: it has no law to be searched for.
 
     A step that was never timed well keeps its place, at the shortest of its waits.
@@ -625,10 +626,10 @@ def _table(waits: Waits, unsure: Waits, blur_s: float) -> Candidate | None:
         price -= lgamma(len(counts) + 1.0)  # of all orders that one
     values = {f"steps_s[{i}]": step_s for i, step_s in enumerate(kept_s)}
     good = goodness(rules, waits, blur_s)
-    return Candidate(family, values, rules, score, 2.0 * price - 2.0 * score, good)
+    return FamilyFit(family, values, rules, score, 2.0 * price - 2.0 * score, good)
 
 
-def _step_parameters(table: Candidate, found: Fit) -> list[Parameter]:
+def _step_parameters(table: FamilyFit, found: PolicyFit) -> list[Parameter]:
     waits, last = found.waits, len(table.values)
     parameters = []
     for i, (name, step_s) in enumerate(table.values.items(), 1):

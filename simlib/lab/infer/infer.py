@@ -21,12 +21,12 @@ from simlib.lab.infer import findings as phases
 from simlib.lab.infer import reset_rule as counts
 from simlib.lab.infer import sequences as chains
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.findings import LEAST, Finding
-from simlib.lab.infer.fit import BLUR_S, LEAST_WAITS, Fit, fit, with_intervals
-from simlib.lab.infer.likelihood import places
-from simlib.lab.infer.nearest import Near, nearest
+from simlib.lab.infer.findings import FEWEST_TIMES, Finding
+from simlib.lab.infer.fit import BLUR_S, LEAST_WAITS, PolicyFit, fit, with_intervals
+from simlib.lab.infer.likelihood import wait_places
+from simlib.lab.infer.nearest import Near, nearest_policies
 from simlib.lab.infer.reset_rule import known as known_waits
-from simlib.lab.infer.sequences import Counting
+from simlib.lab.infer.sequences import ResetRule
 from simlib.lab.observe.observation import Observation, is_observation
 from simlib.lab.observe.script import AS_DATE
 from simlib.metrics.words import table_card
@@ -50,7 +50,7 @@ class Inference(ShowsCard):
     attempts: int
     clients: int
     #: None if there were not enough waits; ``why_not`` says so.
-    fit: Fit | None
+    fit: PolicyFit | None
     why_not: str
     findings: list[Finding]
     #: The known policies, the nearest first; empty without a policy.
@@ -73,22 +73,22 @@ class Inference(ShowsCard):
             if each.about in _SETTINGS and isinstance(each.value, float):
                 *inside, name = each.about.split(".")
                 place = settings.setdefault(inside[0], {}) if inside else settings
-                place[name] = _rounded(each.value)
+                place[name] = _round(each.value)
         for name in ("stable_after_s", "max_attempts"):
             value = self.finding(name).value
             if isinstance(value, float) and isfinite(value):
-                settings["backoff"][name] = _rounded(value)
+                settings["backoff"][name] = _round(value)
         heeds, after_loss_s = (self._value(about) for about in ("heeds Retry-After", AFTER_LOSS))
         if heeds is not None:
             settings["backoff"]["heeds_hint"] = heeds == "yes"
         if isinstance(after_loss_s, float):
-            settings["backoff"]["after_loss_s"] = _rounded(after_loss_s)
+            settings["backoff"]["after_loss_s"] = _round(after_loss_s)
         stops = _stops(self.codes)
         if Stops(**stops) != Stops():
             settings["stops"] = stops
         stable = self.finding("stable_after_s")
         if stable.value is None and stable.low > 0.0:
-            settings["backoff"]["stable_after_s"] = _rounded(stable.low)  # at least
+            settings["backoff"]["stable_after_s"] = _round(stable.low)  # at least
         return settings
 
     @property
@@ -153,7 +153,7 @@ class Inference(ShowsCard):
         if self.fit is None:
             return ""
         waits, lies = self.fit.waits, bands(self.fit.best.rules, self.fit.waits)
-        left_out = self._value(LEFT_OUT)
+        left_out = self._value(WAITS_LEFT_OUT)
         count = left_out if isinstance(left_out, float) else 0.0
         share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
         if share > chains.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
@@ -215,7 +215,7 @@ def _stops(codes: Mapping[int, bool]) -> dict[str, Any]:
 
 
 #: The finding of waits that were not timed well enough.
-LEFT_OUT = "waits left out"
+WAITS_LEFT_OUT = "waits left out"
 #: With a large share of them left out, "none of these" would be too much to say, or anything of so
 #: few that are left.
 _LEAST_LEFT = 24
@@ -231,7 +231,7 @@ AFTER_LOSS = "wait after a lost connection"
 _SETTINGS = ("connect_timeout_s", "heartbeat.interval_s", "heartbeat.timeout_s")
 
 
-def _fit_json(found: Fit) -> dict[str, Any]:
+def _fit_json(found: PolicyFit) -> dict[str, Any]:
     return {
         "family": None if found.is_none else found.best.name,
         "waits": len(found.waits),
@@ -257,7 +257,7 @@ def _fit_json(found: Fit) -> dict[str, Any]:
     }
 
 
-def _backoff(found: Fit) -> dict[str, Any]:
+def _backoff(found: PolicyFit) -> dict[str, Any]:
     """Return the backoff's settings as TOML has them: the numbers to four digits."""
     best = found.best
     settings = {name: _plain(value) for name, value in best.family.fixed.items()}
@@ -266,35 +266,35 @@ def _backoff(found: Fit) -> dict[str, Any]:
     steps_s = []
     for each in found.parameters:
         if each.name.startswith("steps_s["):
-            steps_s.append(_rounded(max(0.0, each.value)))
+            steps_s.append(_round(max(0.0, each.value)))
         elif isfinite(each.value):
-            settings[each.name] = _rounded(each.value)
+            settings[each.name] = _round(each.value)
     if steps_s:
         settings |= {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
     if "cap_s" not in settings:
         # What was not seen is not made up: the ceiling stays at the highest that was.
         seen_s = ceiling(best.rules, int(found.waits.attempts[-1]))
-        settings["cap_s"] = _rounded(max(seen_s, settings["base_s"], settings.get("first_s", 0.0)))
+        settings["cap_s"] = _round(max(seen_s, settings["base_s"], settings.get("first_s", 0.0)))
     return settings
 
 
 def _table(rules: Backoff) -> dict[str, Any]:
     """Return the settings of a table of steps: what repeats at its end is said once."""
-    steps_s = [_rounded(step_s) for step_s in rules.steps_s]
+    steps_s = [_round(step_s) for step_s in rules.steps_s]
     while len(steps_s) > 1 and steps_s[-1] == steps_s[-2]:
         steps_s.pop()
     return {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
 
 
-def _more(found: Fit, names: tuple[str, ...]) -> dict[str, Any]:
-    return {each.name: _rounded(each.value) for each in found.parameters if each.name in names}
+def _more(found: PolicyFit, names: tuple[str, ...]) -> dict[str, Any]:
+    return {each.name: _round(each.value) for each in found.parameters if each.name in names}
 
 
 def _plain(value: Any) -> Any:
     return value.name.lower() if isinstance(value, IntEnum) else value
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
     return float(f"{value:.4g}")
 
 
@@ -337,15 +337,15 @@ def infer(
     """
     source, frame, end_s = _read(observation)
     try:
-        rows = chains.checked(frame)
+        rows = chains.check_attempts(frame)
     except SettingsError as error:
         if isinstance(observation, (str, Path)):
             raise FileError(observation, error.rule, error.key, error.value) from error
         raise
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
     followed = chains.pairs(rows)
-    counting, found, why_not = _told(followed, blur_s)
-    waits = chains.numbered(followed, counting)
+    counting, found, why_not = _infer_policy(followed, blur_s)
+    waits = chains.number_waits(followed, counting)
     blurred_s = BLUR_S if found is None else found.blur_s
     longest_s = float(followed["wait_s"].max()) if len(followed) else 0.0
     findings = [
@@ -353,10 +353,10 @@ def infer(
         *phases.heartbeat(rows, blurred_s),
         _resets(followed, found, counting),
         phases.most_attempts(waits, rows, longest_s, end_s),
-        *_heed(waits, found, blurred_s),
+        *_hint_findings(waits, found, blurred_s),
         _once(found),
         *_apart(waits, found, counting),
-        *_left_out(waits),
+        *_count_left_out(waits),
         *phases.stops(rows, longest_s, end_s),
     ]
     near = []
@@ -365,7 +365,7 @@ def infer(
             name: each.client.backoff for name, each in presets.items() if each.kind != "algorithm"
         }
     if found is not None and not found.is_none:
-        near = nearest(found.best.rules, known, int(found.waits.attempts[-1]))
+        near = nearest_policies(found.best.rules, known, int(found.waits.attempts[-1]))
     clients = int(rows["client"].nunique())
     return Inference(source, len(rows), clients, found, why_not, findings, near)
 
@@ -397,24 +397,26 @@ def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd
         raise SettingsError("observation", str(observation), rule) from error
 
 
-def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit | None, str]:
+def _infer_policy(
+    followed: pd.DataFrame, blur_s: float | None
+) -> tuple[ResetRule, PolicyFit | None, str]:
     """Return how the client counts, its policy, or why there is none: each is told by the other."""
-    counting = counts.guessed(followed)
-    found: Fit | None = None
+    counting = counts.guess_reset_rule(followed)
+    found: PolicyFit | None = None
     for _ in range(_ROUNDS):
-        found, why_not = _fit(chains.numbered(followed, counting), blur_s, found)
+        found, why_not = _fit(chains.number_waits(followed, counting), blur_s, found)
         if found is None:
             return counting, None, why_not
-        better = counts.told(followed, found, counting).counting
+        better = counts.infer_reset_rule(followed, found, counting).counting
         if better == counting:
             break
         counting = better
     assert found is not None
     if found.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
-        other = Counting(counting.stable_after_s, not counting.counts_loss)
+        other = ResetRule(counting.stable_after_s, not counting.counts_loss)
         if other in chains.hypotheses(followed):
-            tried, _ = _fit(chains.numbered(followed, other), blur_s, found)
+            tried, _ = _fit(chains.number_waits(followed, other), blur_s, found)
             if tried is not None and not tried.is_none:
                 counting, found = other, tried
     apart = not counting.counts_loss and not found.is_none
@@ -425,7 +427,7 @@ def _told(followed: pd.DataFrame, blur_s: float | None) -> tuple[Counting, Fit |
     return counting, with_intervals(found), ""
 
 
-def _shows_apart(followed: pd.DataFrame, counting: Counting, apart: Fit) -> bool:
+def _shows_apart(followed: pd.DataFrame, counting: ResetRule, apart: PolicyFit) -> bool:
     """Whether a fit in which waits after a loss stand apart is more than the rest of a longer row.
 
     Without jitter, leaving the first waits out always leaves such a row, each number one too small,
@@ -435,17 +437,19 @@ def _shows_apart(followed: pd.DataFrame, counting: Counting, apart: Fit) -> bool
     rules = apart.best.rules
     if rules.jitter != Jitter.NONE or (rules.first_s < inf and rules.first_jitter != Jitter.NONE):
         return True
-    ways = (counting, Counting(counting.stable_after_s))
-    is_first = [chains.numbered(followed, each)["attempt"] == 1 for each in ways]
+    ways = (counting, ResetRule(counting.stable_after_s))
+    is_first = [chains.number_waits(followed, each)["attempt"] == 1 for each in ways]
     return bool((is_first[0] & is_first[1]).any())
 
 
 _ROUNDS = 3
 
 
-def _fit(waits: pd.DataFrame, blur_s: float | None, near: Fit | None) -> tuple[Fit | None, str]:
+def _fit(
+    waits: pd.DataFrame, blur_s: float | None, near: PolicyFit | None
+) -> tuple[PolicyFit | None, str]:
     """Return the fit, or why there is none; waits after an answer that is unlike are left out."""
-    usable = chains.fitted(waits)
+    usable = chains.select_for_fit(waits)
     if len(usable) < LEAST_WAITS:
         words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
         return None, f"{words}; a longer phase status 503 or silent tells more"
@@ -498,14 +502,14 @@ def _unlike_all_others(waits: pd.DataFrame) -> list[pd.DataFrame]:
 # --- what the policy says of the phases ----------------------------------------------------
 
 
-def _resets(followed: pd.DataFrame, found: Fit | None, counting: Counting) -> Finding:
+def _resets(followed: pd.DataFrame, found: PolicyFit | None, counting: ResetRule) -> Finding:
     """Return how long a connection must be open before the count of failures resets."""
     about = "stable_after_s"
     open_s = np.sort(followed["open_s"].dropna().to_numpy(np.float64))
     tells = "phase open_then_cut tells it"
-    if open_s.size < LEAST or found is None:
-        return phases.not_enough(about, "open_then_cut", open_s.size, LEAST, tells)
-    limits = counts.told(followed, found, counting).limits
+    if open_s.size < FEWEST_TIMES or found is None:
+        return phases.not_enough(about, "open_then_cut", open_s.size, FEWEST_TIMES, tells)
+    limits = counts.infer_reset_rule(followed, found, counting).limits
     top = max(score for _, score in limits)
     likely = [limit for limit, score in limits if score > top - _TOLD]
     if len(likely) == len(limits):
@@ -532,7 +536,9 @@ def bands_of(rules: Backoff) -> list[float]:
     return [round(ceiling(rules, attempt), 6) for attempt in range(1, 6)]
 
 
-def _heed(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Iterator[Finding]:
+def _hint_findings(
+    waits: pd.DataFrame, found: PolicyFit | None, blur_s: float
+) -> Iterator[Finding]:
     """Yield whether Retry-After is heeded: in seconds, and as a date where that was tried."""
     dated = waits["detail"].astype(str).str.endswith(AS_DATE)
     yield _heeds("heeds Retry-After", waits[~dated], found, blur_s)
@@ -540,7 +546,7 @@ def _heed(waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Iterator[Fin
         yield _heeds("heeds Retry-After as a date", waits[dated], found, blur_s)
 
 
-def _heeds(about: str, waits: pd.DataFrame, found: Fit | None, blur_s: float) -> Finding:
+def _heeds(about: str, waits: pd.DataFrame, found: PolicyFit | None, blur_s: float) -> Finding:
     """Return whether the client waits at least as long as a Retry-After asks."""
     hinted = waits[waits["retry_after_s"] > 0.0]
     tells = "a phase status 503 with Retry-After tells it"
@@ -561,7 +567,7 @@ def _heeds(about: str, waits: pd.DataFrame, found: Fit | None, blur_s: float) ->
     return Finding(about, "yes", nan, nan, count, words)
 
 
-def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
+def _unlikely(hinted: pd.DataFrame, found: PolicyFit) -> bool:
     """Whether a client that does not heed would hardly wait so long each time."""
     numbers = known_waits(hinted[hinted["attempt"] > 0])
     if not len(numbers):
@@ -573,19 +579,19 @@ def _unlikely(hinted: pd.DataFrame, found: Fit) -> bool:
     return float(np.prod(longer)) < _UNLIKELY
 
 
-def _left_out(waits: pd.DataFrame) -> list[Finding]:
+def _count_left_out(waits: pd.DataFrame) -> list[Finding]:
     """Return how many waits were left out of the policy since the machine was late."""
-    usable = chains.fitted(waits)
+    usable = chains.select_for_fit(waits)
     uncertain = chains.is_uncertain(usable)
     if not uncertain.any():
         return []
     off_s = (usable["late_s"] + usable["early_s"]).max()
     words = f"the machine was busy: these were not timed {chains.CERTAINLY}, by up to {off_s:.2g} s"
     count = float(uncertain.sum())
-    return [Finding(LEFT_OUT, count, nan, nan, len(usable), words)]
+    return [Finding(WAITS_LEFT_OUT, count, nan, nan, len(usable), words)]
 
 
-def _once(found: Fit | None) -> Finding:
+def _once(found: PolicyFit | None) -> Finding:
     """Return whether jitter is drawn once per client: each alone has none, all together have."""
     about = "jitter drawn once"
     clients = 0 if found is None else len(np.unique(found.waits.client))
@@ -613,7 +619,7 @@ def _odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> list[tuple[str, 
 
 def _are_odd(waits: pd.DataFrame, rules: Backoff, blur_s: float) -> bool:
     numbers = known_waits(waits)
-    return len(numbers) > 1 and bool(places(rules, numbers, blur_s).outside.mean() > 0.5)
+    return len(numbers) > 1 and bool(wait_places(rules, numbers, blur_s).outside.mean() > 0.5)
 
 
 def _odd_by_themselves(
@@ -626,9 +632,9 @@ def _odd_by_themselves(
     """
     found: list[tuple[str, pd.DataFrame]] = []
     # What comes first can be the cause of what comes later, not the other way round.
-    for name, rows in sorted(_odd(chains.fitted(waits), rules, blur_s), key=_first_row):
+    for name, rows in sorted(_odd(chains.select_for_fit(waits), rules, blur_s), key=_first_row):
         if found:
-            anew = chains.counted_anew(waits, pd.concat([each for _, each in found]).index)
+            anew = chains.recount(waits, pd.concat([each for _, each in found]).index)
             again = anew.loc[anew.index.isin(rows.index), list(rows.columns)]
             counted = pd.concat([rows.drop(again.index), again]).sort_index()
             if not _are_odd(counted, rules, blur_s):
@@ -641,7 +647,7 @@ def _first_row(odd: tuple[str, pd.DataFrame]) -> int:
     return int(odd[1].index[0])
 
 
-def _apart(waits: pd.DataFrame, found: Fit | None, counting: Counting) -> list[Finding]:
+def _apart(waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule) -> list[Finding]:
     """Return the waits that have a rule of their own: after one answer, or after a loss."""
     if found is None or found.is_none:
         return []

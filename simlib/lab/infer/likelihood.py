@@ -15,7 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.core.backoff import Backoff, Jitter, delay, looks_back
-from simlib.lab.infer.bands import Bands, Column, bands, bands_of, delays, differs_by_wait, of_waits
+from simlib.lab.infer.bands import (
+    Bands,
+    Column,
+    bands,
+    delays,
+    differs_by_wait,
+    of_waits,
+    stack_bands,
+)
 from simlib.lab.infer.waits import Floats, Waits, Whole
 
 #: Of the waits so many have nothing to do with the policy: a stalled process, a lost time stamp.
@@ -55,7 +63,7 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
         key = (rules.drawn_once, differs_by_wait(rules), rules.jitter == Jitter.NONE)
         groups.setdefault(key, []).append(i)
     for (is_drawn_once, *_), rows in groups.items():
-        lies, column = bands_of([policies[i] for i in rows], waits)
+        lies, column = stack_bands([policies[i] for i in rows], waits)
         if is_drawn_once:
             found[rows] = _all_drawn_once(of_waits(lies, column), waits, blur_s[rows])
         else:
@@ -73,7 +81,7 @@ _PIECE = 16_384
 def _all_drawn_once(found: Bands, waits: Waits, blur_s: Floats) -> Floats:
     """Return how likely all waits are under policies by which each client draws its jitter once."""
     blurs_s = blur_s[:, waits.group]
-    kept = drawn_once(found, waits, blurs_s)
+    kept = fit_client_draws(found, waits, blurs_s)
     density = _point((waits.wait_s - kept.wait_s) / blurs_s) / blurs_s
     made = found._replace(low_s=kept.wait_s, high_s=kept.wait_s)
     density = _with_lateness(density, made, waits, blurs_s)
@@ -103,13 +111,13 @@ def log_densities(found: Bands, column: Column, waits: Waits, blur_s: Floats) ->
     near = (np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)
     rows, places = np.nonzero(near)
     if 4 * rows.size > near.size:
-        density = _seen_at(over, under, *(part[:, column] for part in parts))
+        density = _density_at_ends(over, under, *(part[:, column] for part in parts))
     else:
         # Most waits are far from both ends, where timing errors make no difference.
         density = np.where((over > 0.0) & (under < 0.0), between[:, column], 0.0)
         columns = places if column is not waits.group else waits.group[places]
         shares = (part[rows, columns] for part in parts)
-        density[near] = _seen_at(over[near], under[near], *shares)
+        density[near] = _density_at_ends(over[near], under[near], *shares)
     if waits.uncertain.size:
         density = _with_lateness(density, of_waits(found, column), waits, blur_s[:, column])
     return _with_strays(density, waits)
@@ -119,7 +127,7 @@ def log_densities(found: Bands, column: Column, waits: Waits, blur_s: Floats) ->
 _NEAR = 7.0
 
 
-def _seen_at(
+def _density_at_ends(
     over: Floats, under: Floats, between: Floats, at_high: Floats, at_low: Floats
 ) -> Floats:
     """Return the density of waits so many timing errors over and under the ends of their bands."""
@@ -166,7 +174,7 @@ def _with_strays(density: Floats, waits: Waits) -> Floats:
 _ROUNDS = 3
 
 
-class Kept(NamedTuple):
+class ClientDraws(NamedTuple):
     """Jitter that each client drew once, with a row for each policy."""
 
     #: The draw of each client, and how well it is known.
@@ -176,7 +184,7 @@ class Kept(NamedTuple):
     wait_s: Floats
 
 
-def drawn_once(found: Bands, waits: Waits, blur_s: float | Floats) -> Kept:
+def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> ClientDraws:
     """Return the draw of each client that explains its waits best, and the waits that it makes.
 
     A wait at the cap says little of its client's draw, and a wait without jitter nothing.
@@ -196,7 +204,7 @@ def drawn_once(found: Bands, waits: Waits, blur_s: float | Floats) -> Kept:
         trust = 1.0 / (1.0 + ((waits.wait_s - made_s) / (3.0 * blur_s)) ** 2)
     known = np.unique(waits.client)
     blur = np.minimum(0.3, 1.0 / np.sqrt(weights[:, known]))
-    return Kept(draws[:, known], blur, made_s)
+    return ClientDraws(draws[:, known], blur, made_s)
 
 
 def _by_client(numbers: Floats, waits: Waits) -> Floats:
@@ -220,7 +228,7 @@ class Places(NamedTuple):
     late: npt.NDArray[np.bool_]
 
 
-def places(rules: Backoff, waits: Waits, blur_s: float) -> Places:
+def wait_places(rules: Backoff, waits: Waits, blur_s: float) -> Places:
     """Return where in their bands waits lie, and which waits lie outside their bands.
 
     Places are of those alone whose band is wide enough beside the errors of their timing: if the
@@ -230,7 +238,7 @@ def places(rules: Backoff, waits: Waits, blur_s: float) -> Places:
     found = bands(rules, waits)
     low_s, high_s = found.low_s, found.high_s
     if rules.drawn_once:
-        kept = drawn_once(Bands(*(each[np.newaxis] for each in found)), waits, blur_s)
+        kept = fit_client_draws(Bands(*(each[np.newaxis] for each in found)), waits, blur_s)
         low_s = high_s = kept.wait_s[0]
     width_s = high_s - low_s
     slack_s = 5.0 * blur_s + 0.005 * high_s
@@ -289,12 +297,12 @@ def sample(rules: Backoff, attempts: int, count: int = 256, seed: int = 1) -> Fl
     return waits
 
 
-def spans(rules: Backoff, attempts: int) -> Floats:
+def wait_spans(rules: Backoff, attempts: int) -> Floats:
     """Return the least, the middle and the longest wait before each attempt in a row.
 
     Examples
     --------
-    >>> spans(Backoff(jitter="equal"), 2).tolist()
+    >>> wait_spans(Backoff(jitter="equal"), 2).tolist()
     [[0.5, 1.0], [0.75, 1.5], [1.0, 2.0]]
     """
     if looks_back(rules):

@@ -19,7 +19,7 @@ from simlib.lab.infer.families import Family, Scale, Values
 from simlib.lab.infer.likelihood import log_likelihoods
 from simlib.lab.infer.waits import Floats, Waits
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Ask(NamedTuple):
 
 
 #: A search: it asks for likelihoods at places, several at once, until it has its result.
-Asking = Generator[list[Ask], list[Floats], T]
+Asking = Generator[list[Ask], list[Floats], _T]
 
 
-def scored(search: Search, places: Floats, rough: float) -> Asking[Floats]:
+def score(search: Search, places: Floats, rough: float) -> Asking[Floats]:
     """Ask for the likelihoods at places, and return them."""
     [scores] = yield [Ask(search, places, rough)]
     return scores
 
 
-def beside(works: Sequence[Asking[T]]) -> Asking[list[T]]:
+def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
     """Let several searches run beside each other, and return their results."""
-    results: dict[int, T] = {}
+    results: dict[int, _T] = {}
     answers: dict[int, Any] = dict.fromkeys(range(len(works)))
     while answers:
         asked: dict[int, list[Ask]] = {}
@@ -82,14 +82,14 @@ def beside(works: Sequence[Asking[T]]) -> Asking[list[T]]:
     return [results[i] for i in range(len(works))]
 
 
-def answered(work: Asking[T], blur_s: float) -> T:
+def run_search(work: Asking[_T], blur_s: float) -> _T:
     """Return the result of a search, with all that it asks answered."""
     answers: Any = None
     try:
         while True:
             answers = _likelihoods(work.send(answers), blur_s)
     except StopIteration as done:
-        result: T = done.value
+        result: _T = done.value
         return result
 
 

@@ -11,7 +11,7 @@ from simlib.core.backoff import Backoff
 from simlib.lab.infer.likelihood import sample
 
 #: Policies are compared by so many waits in a row.
-ATTEMPTS = 10
+COMPARED_ATTEMPTS = 10
 #: Waits that differ by less are the same.
 _LEAST_S = 0.01
 
@@ -23,7 +23,7 @@ class Near(NamedTuple):
     distance: float
 
 
-def distance(one: Backoff, other: Backoff, attempts: int = ATTEMPTS) -> float:
+def policy_distance(one: Backoff, other: Backoff, attempts: int = COMPARED_ATTEMPTS) -> float:
     """Return by which share of themselves the waits of two policies differ.
 
     For each attempt in a row it is the area between the two distribution functions (Wasserstein's
@@ -32,7 +32,8 @@ def distance(one: Backoff, other: Backoff, attempts: int = ATTEMPTS) -> float:
 
     Examples
     --------
-    >>> round(distance(Backoff(jitter="none"), Backoff(jitter="none", base_s=1.1, cap_s=33)), 3)
+    >>> one, other = Backoff(jitter="none"), Backoff(jitter="none", base_s=1.1, cap_s=33)
+    >>> round(policy_distance(one, other), 3)
     0.095
     """
     waits = [np.sort(sample(rules, attempts), axis=1) for rules in (one, other)]
@@ -41,14 +42,16 @@ def distance(one: Backoff, other: Backoff, attempts: int = ATTEMPTS) -> float:
     return float((apart_s / np.maximum(middle_s, _LEAST_S)).mean())
 
 
-def nearest(rules: Backoff, known: Mapping[str, Backoff], attempts: int = ATTEMPTS) -> list[Near]:
+def nearest_policies(
+    rules: Backoff, known: Mapping[str, Backoff], attempts: int = COMPARED_ATTEMPTS
+) -> list[Near]:
     """Return the known policies, the nearest first.
 
     Examples
     --------
     >>> known = {"one": Backoff(base_s=1), "two": Backoff(base_s=2)}
-    >>> [near.name for near in nearest(Backoff(base_s=1.2), known)]
+    >>> [near.name for near in nearest_policies(Backoff(base_s=1.2), known)]
     ['one', 'two']
     """
-    found = [Near(name, distance(rules, each, attempts)) for name, each in known.items()]
+    found = [Near(name, policy_distance(rules, each, attempts)) for name, each in known.items()]
     return sorted(found, key=lambda near: (near.distance, near.name))

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from simlib.lab.infer import sequences as chains
-from simlib.lab.infer.fit import BLUR_S, Fit
+from simlib.lab.infer.fit import BLUR_S, PolicyFit
 from simlib.lab.infer.likelihood import log_likelihood
-from simlib.lab.infer.sequences import LOST, Counting
+from simlib.lab.infer.sequences import LOST, ResetRule
 from simlib.lab.infer.waits import Floats, Waits
 
 #: Of the waits with one number so many may be strays.
@@ -25,11 +25,11 @@ _RARE = 20.0
 
 
 @dataclass(frozen=True)
-class Counted:
+class ResetRuleFit:
     """How a client counts its attempts, and how well each other way of counting would do."""
 
-    counting: Counting
-    scores: dict[Counting, float]
+    counting: ResetRule
+    scores: dict[ResetRule, float]
 
     @property
     def limits(self) -> list[tuple[float, float]]:
@@ -40,25 +40,25 @@ class Counted:
         return sorted(best.items())
 
 
-def guessed(followed: pd.DataFrame) -> Counting:
+def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
     """Return the way of counting that makes waits with the same number most alike.
 
     No policy is needed for it: of each number it asks in how few words its waits can be said, as
     the bits of a file would be counted.
     """
     tried = chains.hypotheses(followed)
-    return min(tried, key=lambda each: _length(chains.numbered(followed, each)))
+    return min(tried, key=lambda each: _length(chains.number_waits(followed, each)))
 
 
-def told(followed: pd.DataFrame, found: Fit, counting: Counting) -> Counted:
+def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRule) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        each: _explained(chains.numbered(followed, each), found)
+        each: _log_likelihood(chains.number_waits(followed, each), found)
         for each in chains.hypotheses(followed)
     }
     best = max(scores, key=lambda each: scores[each])
     is_better = scores[best] > scores.get(counting, -inf) + 1e-6
-    return Counted(best if is_better else counting, scores)
+    return ResetRuleFit(best if is_better else counting, scores)
 
 
 def known(waits: pd.DataFrame) -> Waits:
@@ -70,11 +70,11 @@ def known(waits: pd.DataFrame) -> Waits:
 def _length(counted: pd.DataFrame) -> float:
     """Return how long a description of all waits is, in nats; those without a number may be any."""
     unhinted = counted[counted["retry_after_s"].isna()]
-    numbers = chains.fitted(counted)
+    numbers = chains.select_for_fit(counted)
     longest_s = max(1.0, float(unhinted["wait_s"].max())) if len(unhinted) else 1.0
     # Jitter may be drawn for each wait, or once for each client.
     ways = [["attempt"], ["attempt", "client"]]
-    lengths = [_said(numbers, way, longest_s) for way in ways]
+    lengths = [_description_length(numbers, way, longest_s) for way in ways]
     return min(lengths) + _apart(unhinted) + _any(unhinted, longest_s)
 
 
@@ -90,7 +90,7 @@ def _any(unhinted: pd.DataFrame, longest_s: float) -> float:
     return float((unhinted["attempt"] == 0).sum()) * log(longest_s)
 
 
-def _said(numbers: pd.DataFrame, by: Sequence[str], longest_s: float) -> float:
+def _description_length(numbers: pd.DataFrame, by: Sequence[str], longest_s: float) -> float:
     groups = numbers.groupby(list(by), sort=False)["wait_s"]
     return sum(_group_length(np.sort(each.to_numpy(np.float64)), longest_s) for _, each in groups)
 
@@ -107,10 +107,10 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
     return min(lengths)
 
 
-def _explained(waits: pd.DataFrame, found: Fit) -> float:
+def _log_likelihood(waits: pd.DataFrame, found: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = known(chains.fitted(waits))
+    numbers = known(chains.select_for_fit(waits))
     if not len(numbers):
         return -inf
     longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0

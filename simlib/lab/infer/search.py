@@ -9,7 +9,7 @@ import numpy as np
 
 from simlib.lab.infer.families import Family, Values
 from simlib.lab.infer.likelihood import log_likelihood
-from simlib.lab.infer.lockstep import Asking, Search, answered, beside, scored
+from simlib.lab.infer.lockstep import Asking, Search, beside, run_search, score
 from simlib.lab.infer.waits import Floats, Waits
 
 #: The search begins with timing errors of these shares of a wait, with so many evaluations for each
@@ -41,35 +41,35 @@ class Top(NamedTuple):
 def climb(search: Search, place: Floats, rough: float, step: float, most: int) -> Asking[Top]:
     """Return the best place near one, by Nelder and Mead's simplex (1965)."""
     corners = np.vstack([place, place + step * np.eye(place.size)])
-    scores = yield from scored(search, corners, rough)
+    scores = yield from score(search, corners, rough)
     beyond = np.flatnonzero(np.isneginf(scores[1:])) + 1
     used = len(corners) + beyond.size
     if beyond.size:
         corners[beyond] = 2.0 * place - corners[beyond]
-        scores[beyond] = yield from scored(search, corners[beyond], rough)
-    tops = _sorted([Top(*each) for each in zip(corners, scores.tolist(), strict=True)])
+        scores[beyond] = yield from score(search, corners[beyond], rough)
+    tops = _sort([Top(*each) for each in zip(corners, scores.tolist(), strict=True)])
     while used < most and not _rests(tops):
         *others, worst = tops
         centre = np.add.reduce([each.place for each in others]) / len(others)
         ahead = yield from _at(search, 2.0 * centre - worst.place, rough)
         used += 1
         if others[-1].score < ahead.score <= others[0].score:
-            tops = _sorted([*others, ahead])
+            tops = _sort([*others, ahead])
             continue
         used += 1
         if ahead.score > others[0].score:
             further = yield from _at(search, 3.0 * centre - 2.0 * worst.place, rough)
-            tops = _sorted([*others, max(ahead, further, key=_score)])
+            tops = _sort([*others, max(ahead, further, key=_score)])
             continue
         nearer = max(ahead, worst, key=_score)
         inside = yield from _at(search, 0.5 * (centre + nearer.place), rough)
         if inside.score > nearer.score:
-            tops = _sorted([*others, inside])
+            tops = _sort([*others, inside])
             continue
         used += len(others)
         shrunk = 0.5 * (tops[0].place + np.array([each.place for each in tops[1:]]))
-        scores = yield from scored(search, shrunk, rough)
-        tops = _sorted([tops[0], *map(Top, shrunk, scores.tolist())])
+        scores = yield from score(search, shrunk, rough)
+        tops = _sort([tops[0], *map(Top, shrunk, scores.tolist())])
     return tops[0]
 
 
@@ -77,7 +77,7 @@ def _score(top: Top) -> float:
     return top.score
 
 
-def _sorted(tops: list[Top]) -> list[Top]:
+def _sort(tops: list[Top]) -> list[Top]:
     return sorted(tops, key=_score, reverse=True)
 
 
@@ -88,11 +88,11 @@ def _rests(tops: list[Top]) -> bool:
 
 
 def _at(search: Search, place: Floats, rough: float) -> Asking[Top]:
-    scores = yield from scored(search, place[np.newaxis], rough)
+    scores = yield from score(search, place[np.newaxis], rough)
     return Top(place, float(scores[0]))
 
 
-def screened(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]:
+def screen(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]:
     """Return how well a family can do roughly, and numbers to begin at, the best first.
 
     Timing errors of a share of each wait are assumed, so that no edge of a band is a cliff.
@@ -107,18 +107,18 @@ def screened(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]
     tops = yield from beside([climb(search, each, first, first / 2.0, most) for each in places])
     best = yield from climb(search, max(tops, key=_score).place, last, last / 2.0, most)
     # A cap that cuts is a needle, which a blurred search does not see.
-    scores = yield from scored(search, np.array(places), last)
+    scores = yield from score(search, np.array(places), last)
     found = [(best.score, search.values(best.place)), *zip(scores.tolist(), guesses, strict=True)]
     found.sort(key=lambda each: -each[0])
     return found[0][0], [values for _, values in found[:_BEGINNINGS]]
 
 
-def searched(search: Search, guesses: list[Values]) -> Asking[Top | None]:
+def search_places(search: Search, guesses: list[Values]) -> Asking[Top | None]:
     """Return the place that explains the waits best, from some guesses on; None if none does."""
     places = [search.place(each) for each in guesses]
     if not places:
         return None
-    scores = yield from scored(search, np.array(places), 0.0)
+    scores = yield from score(search, np.array(places), 0.0)
     begins = [Top(*each) for each in zip(places, scores.tolist(), strict=True)]
     tops, most = begins, _FINE_EACH * (len(search.scales) + 1)
     for rough, step in _FINER:
@@ -131,13 +131,13 @@ def searched(search: Search, guesses: list[Values]) -> Asking[Top | None]:
 def _unlike(tops: list[Top]) -> list[Top]:
     """Return the tops without those that are nearly at the place of a better one."""
     kept: list[Top] = []
-    for top in _sorted(tops):
+    for top in _sort(tops):
         if all(np.abs(top.place - each.place).max() > _NEARLY for each in kept):
             kept.append(top)
     return kept
 
 
-def polished(search: Search, place: Floats) -> Asking[Top]:
+def polish(search: Search, place: Floats) -> Asking[Top]:
     """Return the best place very near one: several simplexes at once, as one may get stuck."""
     most = _FINE_EACH * (place.size + 1)
     tops = [Top(place, -inf)]
@@ -156,26 +156,26 @@ _HOT = 30
 _STRETCH = 2.0
 
 
-def sampled(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Floats]:
+def sample_places(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Floats]:
     """Draw places by their likelihood: the affine invariant sampler of Goodman and Weare (2010).
 
     Edges of bands are no normal parameters: their likelihood falls off a cliff on one side. The
     sampler takes any shape, and for the ends of a uniform law its intervals are the exact ones.
     """
-    return answered(_walked(search, place), blur_s)
+    return run_search(_walk(search, place), blur_s)
 
 
-def _walked(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
+def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
     rng, free = np.random.default_rng(1), place.size
     count = max(8, _WALKERS * free)
     spread = yield from _widths(search, place)
     walkers = place + spread * rng.normal(size=(count, free))
     walkers[0] = place
-    scores = yield from scored(search, walkers, 0.0)
+    scores = yield from score(search, walkers, 0.0)
     lost = np.flatnonzero(~(scores >= scores[0] - 20.0))
     walkers[lost] = place + 0.01 * (walkers[lost] - place)
     if lost.size:
-        scores[lost] = yield from scored(search, walkers[lost], 0.0)
+        scores[lost] = yield from score(search, walkers[lost], 0.0)
     halves = np.array_split(np.arange(count), 2)
     kept, kept_scores = [], []
     for step in range(_STEPS):
@@ -185,7 +185,7 @@ def _walked(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
             stretch = ((_STRETCH - 1.0) * rng.random(half.size) + 1.0) ** 2 / _STRETCH
             towards = walkers[rng.choice(other, half.size)]
             places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
-            found = yield from scored(search, places, 0.0)
+            found = yield from score(search, places, 0.0)
             gain = (free - 1) * np.log(stretch) + cold * (found - scores[half])
             moves = np.log(rng.random(half.size)) < gain
             walkers[half[moves]], scores[half[moves]] = places[moves], found[moves]
@@ -201,10 +201,10 @@ def _widths(search: Search, place: Floats) -> Asking[Floats]:
     ways = np.array([-1.0, 1.0])
     moves = steps[:, np.newaxis, np.newaxis] * ways[:, np.newaxis]
     widths = np.ones(place.size)
-    top = (yield from scored(search, place[np.newaxis], 0.0))[0]
+    top = (yield from score(search, place[np.newaxis], 0.0))[0]
     for i, along in enumerate(np.eye(place.size)):
         places = (place + moves * along).reshape(-1, place.size)
-        scores = (yield from scored(search, places, 0.0)).reshape(steps.size, 2)
+        scores = (yield from score(search, places, 0.0)).reshape(steps.size, 2)
         less = np.flatnonzero(scores.max(axis=1) < top - 1.0)
         widths[i] = steps[less[0]] if less.size else 2.0 * steps[-1]
     return widths

@@ -51,7 +51,7 @@ UNSEEN = "refuse"
 
 
 @dataclass(frozen=True)
-class Counting:
+class ResetRule:
     """How a client counts its attempts: what resets the count, and whether a loss is counted."""
 
     #: Open this long before the count resets; 0: on open; inf: never.
@@ -60,7 +60,7 @@ class Counting:
     counts_loss: bool = True
 
 
-def checked(frame: pd.DataFrame) -> pd.DataFrame:
+def check_attempts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the attempts in the order of time, or say what is missing.
 
     Raises
@@ -107,7 +107,7 @@ def pairs(rows: pd.DataFrame) -> pd.DataFrame:
     return found[later["accept_s"].notna() & (found["wait_s"] > -_OVERLAP_S)]
 
 
-def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
+def number_waits(followed: pd.DataFrame, counting: ResetRule) -> pd.DataFrame:
     """Return the pairs with ``attempt``, how many attempts in a row, and the wait before.
 
     The attempt is 0 where nobody can say, and `LOST` after a loss that is not counted.
@@ -137,7 +137,7 @@ def numbered(followed: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     return followed.assign(attempt=attempts, previous_s=before_s)
 
 
-def counted_anew(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:
+def recount(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:
     """Return the waits that follow odd ones in the same row, as if the count had begun anew there.
 
     Where a client has come back by a rule of its own, it may have forgotten its failures.
@@ -154,7 +154,7 @@ def counted_anew(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:
     return anew[follows.groupby(by_stretch).transform("any")]
 
 
-def fitted(waits: pd.DataFrame) -> pd.DataFrame:
+def select_for_fit(waits: pd.DataFrame) -> pd.DataFrame:
     """Return the waits that say something of the policy: with a number, and without a hint."""
     return waits[(waits["attempt"] > 0) & waits["retry_after_s"].isna()]
 
@@ -165,7 +165,7 @@ def is_uncertain(waits: pd.DataFrame) -> pd.Series:
     return off_s > np.maximum(CERTAIN_S, _CERTAIN_FRACTION * waits["wait_s"])
 
 
-def hypotheses(followed: pd.DataFrame) -> list[Counting]:
+def hypotheses(followed: pd.DataFrame) -> list[ResetRule]:
     """Return the ways of counting that the observation can tell apart.
 
     That waits after a loss stand apart is one of them only where these were timed well: otherwise
@@ -173,13 +173,13 @@ def hypotheses(followed: pd.DataFrame) -> list[Counting]:
     """
     open_s = np.unique(np.round(followed["open_s"].dropna().to_numpy(np.float64), 1))
     if not len(open_s):
-        return [Counting()]
+        return [ResetRule()]
     between = [float(a + b) / 2.0 for a, b in pairwise(open_s)]
     lost = followed[followed["opened"] & followed["retry_after_s"].isna()]
     is_timed = lost.empty or is_uncertain(lost).mean() <= MOST_UNCERTAIN
     losses = (True, False) if is_timed else (True,)
     limits = [0.0, *between[:_MOST_LIMITS], inf]
-    return [Counting(limit, loss) for limit in limits for loss in losses]
+    return [ResetRule(limit, loss) for limit in limits for loss in losses]
 
 
 _MOST_LIMITS = 12

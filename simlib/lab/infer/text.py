@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.lab.infer.findings import Finding
-from simlib.lab.infer.fit import Fit
+from simlib.lab.infer.fit import PolicyFit
 from simlib.lab.infer.infer import Inference
 
 #: So many presets are named.
@@ -18,7 +18,7 @@ _NEAREST = 3
 
 def inference_in_words(found: Inference) -> Group:
     """Return what was told for a terminal: the policy, what the phases say, what is untold."""
-    seen = f": {found.attempts:,} attempts of {_counted(found.clients, 'client')}"
+    seen = f": {found.attempts:,} attempts of {_count_in_words(found.clients, 'client')}"
     parts: list[RenderableType] = [Text.assemble((found.source, "bold"), seen), ""]
     parts += [_verdict(found), ""]
     if found.fit is not None:
@@ -35,7 +35,7 @@ def inference_in_words(found: Inference) -> Group:
     return Group(*parts[:-1])
 
 
-def _counted(count: int, word: str) -> str:
+def _count_in_words(count: int, word: str) -> str:
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
@@ -57,7 +57,7 @@ def _interval(low: float, high: float) -> str:
     return f"at least {low:.4g}" if not isfinite(high) else f"{low:.4g} .. {high:.4g}"
 
 
-def _numbers(found: Fit) -> Table:
+def _numbers(found: PolicyFit) -> Table:
     table = _table("setting", "value", "95 % interval", "", right=("value",))
     for each in found.parameters:
         value = f"{each.value:.4g}" if isfinite(each.value) else "-"
@@ -65,7 +65,7 @@ def _numbers(found: Fit) -> Table:
     return table
 
 
-def _families(found: Fit) -> Table:
+def _families(found: PolicyFit) -> Table:
     """Return how the best families compare: the criterion above the best one's, and the test."""
     right = ("BIC above", "outside", "late")
     table = _table("family", *right, "agrees", right=right)

@@ -24,7 +24,7 @@ from simlib.engines import retry_after as hints
 from simlib.engines import sockets
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.protocols import Data, Greeting
-from simlib.lab.observe.script import ABRUPT, Kind, Phase
+from simlib.lab.observe.script import ABRUPT, Phase, PhaseKind
 
 #: The largest message that is taken from a client.
 MAX_MESSAGE_BYTES = 1_000_000
@@ -45,7 +45,7 @@ class Order:
     rejects: bool = False
 
 
-class Host(Protocol):
+class LabCallbacks(Protocol):
     """Who decides on attempts and hears of them."""
 
     greeting: Greeting
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
 
     attempt: Attempt
 
-    def __init__(self, host: Host, seat: int) -> None:
+    def __init__(self, host: LabCallbacks, seat: int) -> None:
         self._host = host
         #: Which of the host's ports it came to.
         self.seat = seat
@@ -111,8 +111,8 @@ class Connection(asyncio.Protocol):
             sockets.reset(transport)
             return
         self._order = order
-        self._frames.answers_pings = order.phase.kind is not Kind.NO_PONG
-        if order.phase.kind is Kind.REFUSE:
+        self._frames.answers_pings = order.phase.kind is not PhaseKind.NO_PONG
+        if order.phase.kind is PhaseKind.REFUSE:
             self.reset()
 
     def data_received(self, data: bytes) -> None:
@@ -190,11 +190,11 @@ class Connection(asyncio.Protocol):
             )
             self._host.odd(f"path {asked[:80]}", sentence)
         phase = self._order.phase
-        if self._order.rejects or phase.kind is Kind.STATUS:
+        if self._order.rejects or phase.kind is PhaseKind.STATUS:
             self._reject(request, phase)
-        elif phase.kind is Kind.SLOW:
+        elif phase.kind is PhaseKind.SLOW:
             self._later(phase.delay_s, self._accept, request)
-        elif phase.kind is not Kind.SILENT:
+        elif phase.kind is not PhaseKind.SILENT:
             self._accept(request)
 
     def _framed(self, frame: Frame) -> None:
@@ -269,7 +269,7 @@ class Connection(asyncio.Protocol):
 
     def _cut(self) -> None:
         phase = self._order.phase
-        if phase.kind is Kind.RESET or phase.kind is Kind.SLOW:
+        if phase.kind is PhaseKind.RESET or phase.kind is PhaseKind.SLOW:
             self.reset()
         elif phase.code == ABRUPT:
             self._leave("us")

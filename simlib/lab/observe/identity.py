@@ -18,7 +18,7 @@ _PATIENCE, _WHILE_S = 6.0, 12.0
 
 
 @dataclass(slots=True)
-class Guest:
+class ObservedClient:
     """A client as the lab sees it."""
 
     number: int
@@ -64,8 +64,9 @@ class Guest:
 
         Examples
         --------
-        >>> guest = Guest(0, 0, "127.0.0.1", attempts=3, last_ended_s=10.0, longest_wait_s=1.0)
-        >>> guest.is_quiet(21.0), guest.is_quiet(23.0)
+        >>> seen = {"attempts": 3, "last_ended_s": 10.0, "longest_wait_s": 1.0}
+        >>> client = ObservedClient(0, 0, "127.0.0.1", **seen)
+        >>> client.is_quiet(21.0), client.is_quiet(23.0)
         (False, True)
         """
         if self.live is not None or not self.attempts:
@@ -76,14 +77,14 @@ class Guest:
 
 
 @dataclass(slots=True)
-class Guests:
+class ObservedClients:
     """All clients."""
 
     #: The seats that belong to one client each.
     own_seats: bool
-    known: list[Guest] = field(default_factory=list)
+    known: list[ObservedClient] = field(default_factory=list)
 
-    def take(self, seat: int, host: str) -> Guest:
+    def take(self, seat: int, host: str) -> ObservedClient:
         """Return the client that an attempt is taken for."""
         here = [each for each in self.known if each.seat == seat]
         if self.own_seats:
@@ -91,12 +92,12 @@ class Guests:
         free = [each for each in here if each.host == host and each.live is None]
         return min(free, key=lambda each: each.last_ended_s) if free else self.add(seat, host)
 
-    def add(self, seat: int, host: str) -> Guest:
+    def add(self, seat: int, host: str) -> ObservedClient:
         """Add a client that was not seen before."""
-        self.known.append(Guest(len(self.known), seat, host))
+        self.known.append(ObservedClient(len(self.known), seat, host))
         return self.known[-1]
 
-    def present(self) -> list[Guest]:
+    def present(self) -> list[ObservedClient]:
         """Return the clients that may still come."""
         return [each for each in self.known if not each.gone]
 

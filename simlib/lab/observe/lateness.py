@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 #: Time between two ticks.
-TICK_S = 0.005
+LAB_TICK_S = 0.005
 #: An event loop's timers are so late on a machine that has nothing else to do.
 _USUAL_S = 0.002
 #: Ticks that were later are kept, so many of the last ones.
@@ -43,7 +43,7 @@ class Ticks:
         self._late_s.append(self._last_late_s)
         if self._last_late_s > _USUAL_S:
             self._noted.append((now_s, self._last_late_s))
-        self._due_s = now_s + TICK_S
+        self._due_s = now_s + LAB_TICK_S
         self._handle = self._loop.call_at(self._due_s, self._tick)
 
     def stop(self) -> None:
@@ -54,7 +54,7 @@ class Ticks:
         """Return how late the loop may be with what it does now."""
         now_s = self._loop.time()
         # Sockets are served before timers, so the tick that is due may not have rung yet.
-        just_s = self._last_late_s if now_s - self._rang_s < TICK_S else 0.0
+        just_s = self._last_late_s if now_s - self._rang_s < LAB_TICK_S else 0.0
         return max(now_s - self._due_s, just_s, 0.0)
 
     def latest_since_s(self, time_s: float) -> float:
@@ -73,7 +73,7 @@ class Ticks:
         return {"p50_s": p50_s, "p99_s": p99_s, "longest_s": longest_s}
 
 
-def waited_for_cpu_s(process: int) -> float:
+def cpu_wait_s(process: int) -> float:
     """Return how long a process and its children have waited for a processor, all threads together.
 
     NaN where the system does not count it, or the process is gone. On Linux it is the second number

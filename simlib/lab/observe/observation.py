@@ -69,7 +69,7 @@ class Attempt:
         return self.ended_s - self.answered_s if self.opened else nan
 
 
-COLUMNS = tuple(item.name for item in fields(Attempt))
+ATTEMPT_COLUMNS = tuple(item.name for item in fields(Attempt))
 
 
 @dataclass(repr=False)
@@ -176,11 +176,11 @@ class Observation(ShowsCard):
             raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not an observation: {error}") from error
-        lacking = {*COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
+        lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
         if meta.pop("schema", None) != SCHEMA or lacking:
             raise SimlibError(f"{path} is an observation of another version of simlib")
         # What older files do not have yet was not measured.
-        there = [name for name in COLUMNS if name in table.column_names]
+        there = [name for name in ATTEMPT_COLUMNS if name in table.column_names]
         attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
         return cls(attempts, **{name: meta[name] for name in _META if name in meta})
 

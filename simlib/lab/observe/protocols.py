@@ -17,7 +17,7 @@ Data = str | bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Reply:
     """What a message of the client was, and what it is answered."""
 
     answers: tuple[Data, ...] = ()
@@ -36,17 +36,17 @@ class Greeting:
     beat: Data = ""
     beat_s = 0.0
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Return what a message was, and its answers."""
-        return Heard()
+        return Reply()
 
 
 class Echo(Greeting):
     """Sends back what it hears; to a client of y-websocket that is a document in step."""
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Answer with the same."""
-        return Heard((data,))
+        return Reply((data,))
 
 
 class EngineIo(Greeting):
@@ -57,28 +57,28 @@ class EngineIo(Greeting):
     )
     beat, beat_s = "2", 25.0
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Open namespaces; take in pongs."""
         if not isinstance(data, str):
-            return Heard()
+            return Reply()
         if data.startswith("40"):
             place = data[2:].partition(",")[0] + "," if data[2:3] == "/" else ""
-            return Heard((f'40{place}{{"sid":"lab"}}',))
-        return Heard(is_pong=data.startswith("3"))
+            return Reply((f'40{place}{{"sid":"lab"}}',))
+        return Reply(is_pong=data.startswith("3"))
 
 
 class GraphqlWs(Greeting):
     """graphql-ws, and its forerunner: the acknowledgement, and pongs."""
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Acknowledge the connection, answer pings."""
         said = _json(data)
         kind = said.get("type") if isinstance(said, dict) else None
         if kind == "connection_init":
-            return Heard(('{"type":"connection_ack"}',))
+            return Reply(('{"type":"connection_ack"}',))
         if kind == "ping":
-            return Heard(('{"type":"pong"}',), is_ping=True)
-        return Heard(is_pong=kind == "pong")
+            return Reply(('{"type":"pong"}',), is_ping=True)
+        return Reply(is_pong=kind == "pong")
 
 
 class Stomp(Greeting):
@@ -86,32 +86,32 @@ class Stomp(Greeting):
 
     beat, beat_s = "\n", 10.0
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Answer CONNECT; take in newlines."""
         text = data if isinstance(data, str) else data.decode(errors="replace")
         if text.startswith(("CONNECT\n", "STOMP\n", "CONNECT\r", "STOMP\r")):
-            return Heard(("CONNECTED\nversion:1.2\nheart-beat:10000,10000\n\n\0",))
-        return Heard(is_ping=text in {"\n", "\r\n"})
+            return Reply(("CONNECTED\nversion:1.2\nheart-beat:10000,10000\n\n\0",))
+        return Reply(is_ping=text in {"\n", "\r\n"})
 
 
 class Mqtt(Greeting):
     """MQTT 3.1.1 and 5: CONNACK, SUBACK, PINGRESP."""
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Answer the packets that a client waits for."""
         if isinstance(data, str) or len(data) < 2:
-            return Heard()
+            return Reply()
         start = 2
         while data[start - 1] & 0x80 and start < min(5, len(data)):
             start += 1
         kind, body = data[0] >> 4, data[start:]
         if kind == _CONNECT:
-            return Heard((_CONNACK_5 if body[6:7] == b"\x05" else _CONNACK_3,))
+            return Reply((_CONNACK_5 if body[6:7] == b"\x05" else _CONNACK_3,))
         if kind == _SUBSCRIBE and len(body) >= 2:
-            return Heard((b"\x90\x03" + body[:2] + b"\x00",))
+            return Reply((b"\x90\x03" + body[:2] + b"\x00",))
         if kind == _PINGREQ:
-            return Heard((b"\xd0\x00",), is_ping=True)
-        return Heard()
+            return Reply((b"\xd0\x00",), is_ping=True)
+        return Reply()
 
 
 _CONNECT, _SUBSCRIBE, _PINGREQ = 1, 8, 12
@@ -121,7 +121,7 @@ _CONNACK_3, _CONNACK_5 = b"\x20\x02\x00\x00", b"\x20\x03\x00\x00\x00"
 class Phoenix(Greeting):
     """Phoenix channels, both forms of its messages: a reply to each, heartbeats included."""
 
-    def heard(self, data: Data) -> Heard:
+    def heard(self, data: Data) -> Reply:
         """Reply "ok" to what has a reference."""
         said = _json(data)
         reply: dict[str, Any] = {"status": "ok", "response": {}}
@@ -133,8 +133,8 @@ class Phoenix(Greeting):
             words = {"topic": topic, "event": "phx_reply", "ref": reference, "payload": reply}
             answer = json.dumps(words)
         else:
-            return Heard()
-        return Heard((answer,), is_ping=event == "heartbeat")
+            return Reply()
+        return Reply((answer,), is_ping=event == "heartbeat")
 
 
 def _json(data: Data) -> Any:

@@ -17,7 +17,7 @@ from simlib.scenario.build import build
 ABRUPT = 1006
 
 
-class Kind(IntEnum):
+class PhaseKind(IntEnum):
     """What a phase does to an attempt."""
 
     #: Accept TCP and reset it at once; with ``closed``, close the port.
@@ -49,7 +49,7 @@ class Phase(ValidatedSettings):
     """One phase of a script; it ends after so many attempts of each client, or so long."""
 
     #: What it does to an attempt.
-    kind: Kind = choice(Kind.STATUS)
+    kind: PhaseKind = choice(PhaseKind.STATUS)
     #: Attempts of each client after which it ends.
     attempts: int = count(3, high=1_000_000)
     #: It ends after this time in any case.
@@ -76,25 +76,25 @@ class Phase(ValidatedSettings):
         if not _can_be_sent(self.code) and self.code != ABRUPT:
             rule = "must be a code that a frame can carry: 1000 to 1003, 1007 to 1014, 3000 to 4999"
             raise SettingsError("code", self.code, f"{rule}; or 1006 for none")
-        if self.closed and self.kind is not Kind.REFUSE:
+        if self.closed and self.kind is not PhaseKind.REFUSE:
             raise SettingsError("closed", True, "must be false unless the kind is refuse")
         if self.as_date and not self.retry_after_s:
             raise SettingsError("as_date", True, "needs retry_after_s, the time until it")
-        if self.kind is Kind.OPEN_THEN_CUT and not self.opens_s:
+        if self.kind is PhaseKind.OPEN_THEN_CUT and not self.opens_s:
             rule = "must name the times of being open, as [0.1, 1, 6] does"
             raise SettingsError("opens_s", list(self.opens_s), rule)
 
     @property
     def detail(self) -> str:
         """What it does, beside its kind: a word of an observation."""
-        if self.kind is Kind.STATUS:
+        if self.kind is PhaseKind.STATUS:
             hint = f" retry_after={self.retry_after_s}" if self.retry_after_s else ""
             return f"{self.status}{hint}{AS_DATE if self.as_date else ''}"
-        if self.kind is Kind.CLOSE:
+        if self.kind is PhaseKind.CLOSE:
             return str(self.code)
-        if self.kind is Kind.SLOW:
+        if self.kind is PhaseKind.SLOW:
             return f"delay_s={self.delay_s:g}"
-        if self.kind is Kind.REFUSE:
+        if self.kind is PhaseKind.REFUSE:
             return "closed" if self.closed else "reset"
         return ""
 
@@ -111,9 +111,9 @@ class Phase(ValidatedSettings):
 
     def open_for_s(self, turn: int) -> float:
         """Return how long a client's attempt stays open, by its number in this phase from 0."""
-        if self.kind is Kind.OPEN_THEN_CUT:
+        if self.kind is PhaseKind.OPEN_THEN_CUT:
             return self.opens_s[min(turn, len(self.opens_s) - 1)]
-        return inf if self.kind in {Kind.NO_PONG, Kind.SEVERAL} else self.open_s
+        return inf if self.kind in {PhaseKind.NO_PONG, PhaseKind.SEVERAL} else self.open_s
 
 
 def _can_be_sent(code: int) -> bool:
@@ -227,7 +227,8 @@ def _phase(i: int, data: Any) -> Phase:
 
 def _closes(codes: tuple[int, ...], attempts: int, longest_s: float) -> tuple[Phase, ...]:
     return tuple(
-        Phase(kind=Kind.CLOSE, code=code, attempts=attempts, longest_s=longest_s) for code in codes
+        Phase(kind=PhaseKind.CLOSE, code=code, attempts=attempts, longest_s=longest_s)
+        for code in codes
     )
 
 
@@ -236,39 +237,39 @@ STANDARD = Script(
     name="standard",
     phases=(
         Phase(status=503, attempts=12, longest_s=240),
-        Phase(kind=Kind.REFUSE, attempts=4, longest_s=120),
-        Phase(kind=Kind.SILENT, attempts=3, longest_s=150),
-        Phase(kind=Kind.SLOW, delay_s=2, attempts=2, longest_s=60),
-        Phase(kind=Kind.OPEN_THEN_CUT, attempts=8, longest_s=240, opens_s=_STANDARD_OPENS_S),
-        Phase(kind=Kind.RESET, attempts=3, longest_s=90),
+        Phase(kind=PhaseKind.REFUSE, attempts=4, longest_s=120),
+        Phase(kind=PhaseKind.SILENT, attempts=3, longest_s=150),
+        Phase(kind=PhaseKind.SLOW, delay_s=2, attempts=2, longest_s=60),
+        Phase(kind=PhaseKind.OPEN_THEN_CUT, attempts=8, longest_s=240, opens_s=_STANDARD_OPENS_S),
+        Phase(kind=PhaseKind.RESET, attempts=3, longest_s=90),
         *_closes((1000, 1001, ABRUPT, 1008, 1011, 1012, 1013, 4401), 2, 60),
-        Phase(kind=Kind.NO_PONG, attempts=2, longest_s=150),
+        Phase(kind=PhaseKind.NO_PONG, attempts=2, longest_s=150),
         Phase(status=503, retry_after_s=7, attempts=3, longest_s=90),
         Phase(status=429, retry_after_s=45, attempts=2, longest_s=150),
         *(Phase(status=status, attempts=2, longest_s=60) for status in (429, 403, 401)),
-        Phase(kind=Kind.SEVERAL, attempts=5, longest_s=120),
-        Phase(kind=Kind.REFUSE, closed=True, longest_s=20),
+        Phase(kind=PhaseKind.SEVERAL, attempts=5, longest_s=120),
+        Phase(kind=PhaseKind.REFUSE, closed=True, longest_s=20),
         Phase(status=503, attempts=12, longest_s=240),
     ),
 )
 #: After a success a client begins again: with short waits, of which jitter is told.
 _AGAIN = (
-    Phase(kind=Kind.RESET, attempts=1, longest_s=10),
+    Phase(kind=PhaseKind.RESET, attempts=1, longest_s=10),
     Phase(status=503, attempts=3, longest_s=12),
 )
-QUICK = Script(
+QUICK_SCRIPT = Script(
     name="quick",
     longest_s=115.0,
     phases=(
         # Whoever has just been started is slow: its first waits are late.
-        Phase(kind=Kind.RESET, attempts=2, longest_s=10, open_s=0.5),
+        Phase(kind=PhaseKind.RESET, attempts=2, longest_s=10, open_s=0.5),
         Phase(status=503, attempts=11, longest_s=45),
         *_AGAIN * 4,
-        Phase(kind=Kind.SILENT, attempts=1, longest_s=25),
-        Phase(kind=Kind.OPEN_THEN_CUT, attempts=2, longest_s=30, opens_s=(1, 6)),
+        Phase(kind=PhaseKind.SILENT, attempts=1, longest_s=25),
+        Phase(kind=PhaseKind.OPEN_THEN_CUT, attempts=2, longest_s=30, opens_s=(1, 6)),
         *_closes((1012, 1000), 1, 10),
         Phase(status=503, retry_after_s=7, attempts=1, longest_s=10),
-        Phase(kind=Kind.NO_PONG, attempts=1, longest_s=70),
+        Phase(kind=PhaseKind.NO_PONG, attempts=1, longest_s=70),
     ),
 )
-SCRIPTS = {each.name: each for each in (STANDARD, QUICK)}
+SCRIPTS = {each.name: each for each in (STANDARD, QUICK_SCRIPT)}

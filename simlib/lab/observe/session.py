@@ -13,29 +13,29 @@ from typing import Any
 from simlib.core.errors import Interruption, SettingsError
 from simlib.engines.loops import run_to_end
 from simlib.lab.observe.endpoint import Connection, Order
-from simlib.lab.observe.identity import Guest, Guests
+from simlib.lab.observe.identity import ObservedClient, ObservedClients
 from simlib.lab.observe.lateness import Ticks
 from simlib.lab.observe.observation import Attempt, Observation
 from simlib.lab.observe.ports import Ports
 from simlib.lab.observe.protocols import greeting as greeting_of
-from simlib.lab.observe.script import Kind, Phase, Script
+from simlib.lab.observe.script import Phase, PhaseKind, Script
 from simlib.lab.observe.script import script as script_of
-from simlib.lab.observe.subprocesses import Command
+from simlib.lab.observe.subprocesses import ClientProcess
 from simlib.support.arguments import check_arguments
 
 #: More attempts than these are counted and not kept; more connections at once are reset.
 MOST_ROWS, MOST_OPEN = 100_000, 1000
 #: So many attempts within a second are a flood.
 FLOOD_PER_S = 200
-MOST_CLIENTS = 100
+MOST_OBSERVED_CLIENTS = 100
 _MOST_NOTES = 50
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
 #: What these phases do to an attempt may take longer than they have.
-_HOLDING = {Kind.SILENT, Kind.NO_PONG, Kind.OPEN_THEN_CUT, Kind.SEVERAL}
+_HOLDING = {PhaseKind.SILENT, PhaseKind.NO_PONG, PhaseKind.OPEN_THEN_CUT, PhaseKind.SEVERAL}
 
 
-class Interrupted(Interruption):
+class ObservationInterrupted(Interruption):
     """Ctrl-C while observing; ``observation`` holds what was seen so far."""
 
     def __init__(self, observation: Observation) -> None:
@@ -46,7 +46,7 @@ class Interrupted(Interruption):
         self.observation = observation
 
 
-class Listener:
+class ObservationListener:
     """Hears of what the lab sees; this one does nothing with it."""
 
     def listening(self, urls: Sequence[str]) -> None:
@@ -65,7 +65,7 @@ class Listener:
         """Hear of what is odd."""
 
 
-class Stage:
+class Observer:
     """One observation: plays the script to whoever comes, and keeps what they do."""
 
     def __init__(
@@ -79,10 +79,10 @@ class Stage:
         port: int = 0,
         path: str = "/ws",
         wait_s: float = 60.0,
-        listener: Listener | None = None,
+        listener: ObservationListener | None = None,
     ) -> None:
-        if not 1 <= clients <= MOST_CLIENTS:
-            rule = f"must be a whole number from 1 to {MOST_CLIENTS}"
+        if not 1 <= clients <= MOST_OBSERVED_CLIENTS:
+            rule = f"must be a whole number from 1 to {MOST_OBSERVED_CLIENTS}"
             raise SettingsError("clients", clients, rule)
         if not wait_s > 0.0:
             raise SettingsError("wait_s", wait_s, "must be a number of seconds, above 0")
@@ -94,13 +94,13 @@ class Stage:
         self._command, self._greeting = tuple(command), greeting
         self._host, self._wait_s = host, wait_s
         self._ports = Ports(host, port, clients if command else 1)
-        self._listener = listener or Listener()
-        self._guests = Guests(own_seats=bool(command))
+        self._listener = listener or ObservationListener()
+        self._guests = ObservedClients(own_seats=bool(command))
         #: So many clients are waited for; known after the first phase.
         self._expected = clients
-        self._commands: dict[int, Command] = {}
+        self._commands: dict[int, ClientProcess] = {}
         self._rows: list[Attempt] = []
-        self._open: dict[Connection, Guest] = {}
+        self._open: dict[Connection, ObservedClient] = {}
         #: All whose sockets are not closed yet, those that nobody takes for a client included.
         self._connected: set[Connection] = set()
         self._outcomes: list[dict[str, Any]] = []
@@ -151,7 +151,7 @@ class Stage:
     def opened(self, connection: Connection) -> None:
         """Cut all connections at once when all clients are there, if that is the phase."""
         self._changed.set()
-        if self._phase.kind is Kind.SEVERAL and not self._were_cut:
+        if self._phase.kind is PhaseKind.SEVERAL and not self._were_cut:
             here = [each for each in self._guests.present() if each.live and each.live.opened]
             if len(here) >= max(self._expected, len(self._guests.present())):
                 self._cut_together()
@@ -247,7 +247,11 @@ class Stage:
             self._look_after()
             if self._is_enough():
                 return "attempts" if self._guests.present() else "gone"
-            if self._phase.kind is Kind.SEVERAL and self.now_s() > halfway_s and not self._were_cut:
+            if (
+                self._phase.kind is PhaseKind.SEVERAL
+                and self.now_s() > halfway_s
+                and not self._were_cut
+            ):
                 sentence = "not all clients were open together; those that were, were cut"
                 self.odd(f"several {self._number}", sentence)
                 self._cut_together()
@@ -315,7 +319,7 @@ class Stage:
                 await self._commands[seat].end()
             guest = self._guests.add(seat, self._host)
             url = self._url(seat)
-            self._commands[seat] = await Command.start(self._command, url, guest.number)
+            self._commands[seat] = await ClientProcess.start(self._command, url, guest.number)
 
     async def _somebody(self) -> bool:
         """Wait until a client is there; return whether one came in time."""
@@ -354,7 +358,7 @@ class Stage:
 
     # --- lateness ----------------------------------------------------------------------------
 
-    def _late_s(self, guest: Guest) -> float:
+    def _late_s(self, guest: ObservedClient) -> float:
         """Return how late a client's attempt may be: by its own lateness and by the lab's."""
         assert self._ticks is not None
         own_s = self._ticks.late_s()
@@ -366,7 +370,7 @@ class Stage:
             return self._ticks.latest_since_s(self._start_s + guest.last_ended_s)
         return own_s + max(0.0, waited_s)
 
-    def _note_lateness(self, attempt: Attempt, guest: Guest) -> None:
+    def _note_lateness(self, attempt: Attempt, guest: ObservedClient) -> None:
         """Keep how late the end of an attempt may have been noted, and its client's clock."""
         assert self._ticks is not None
         attempt.end_late_s = self._ticks.late_s()
@@ -374,7 +378,7 @@ class Stage:
         attempt.client_late_s = waited_s - guest.waited_for_cpu_s
         guest.waited_for_cpu_s = waited_s
 
-    def _waited_for_cpu_s(self, guest: Guest) -> float:
+    def _waited_for_cpu_s(self, guest: ObservedClient) -> float:
         command = self._commands.get(guest.seat)
         return nan if command is None else command.waited_for_cpu_s
 
@@ -426,7 +430,7 @@ async def observe_live(script: str | Path | Script = "standard", **options: Any)
     Observation
         What was seen.
     """
-    stage = Stage(script, **options)
+    stage = Observer(script, **options)
     await stage.play()
     return stage.observation()
 
@@ -451,7 +455,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
         Where to listen: "127.0.0.1", a free port, "/ws".
     wait_s : float, optional
         So long a client may take to come at first, or to come back when it seemed to be gone.
-    listener : Listener, optional
+    listener : ObservationListener, optional
         Hears of everything as it happens.
 
     Returns
@@ -463,7 +467,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     ------
     SettingsError
         If the script breaks a rule, the port is in use, or the command cannot be started.
-    Interrupted
+    ObservationInterrupted
         On Ctrl-C; its ``observation`` holds what was seen so far.
 
     Examples
@@ -473,15 +477,15 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     >>> len(seen.attempts), seen.notes
     (0, ['the command ended with status 0 before it connected: no client'])
     """
-    stage = Stage(script, **options)
+    stage = Observer(script, **options)
     try:
         run_to_end(_with_signals(stage))
     except KeyboardInterrupt:
-        raise Interrupted(stage.observation(partial=True)) from None
+        raise ObservationInterrupted(stage.observation(partial=True)) from None
     return stage.observation()
 
 
-async def _with_signals(stage: Stage) -> None:
+async def _with_signals(stage: Observer) -> None:
     loop = asyncio.get_running_loop()
     # Where signals may not be handled, as in a thread, they are not.
     with suppress(ValueError, RuntimeError, NotImplementedError):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from simlib.core.errors import SettingsError
-from simlib.lab.observe.lateness import waited_for_cpu_s
+from simlib.lab.observe.lateness import cpu_wait_s
 
 #: The environment of a client has its URL and its number under these names.
 URL, NUMBER = "SIMLIB_URL", "SIMLIB_CLIENT"
@@ -18,7 +18,7 @@ END_TIMEOUT_S = 2.0
 _KEPT_BYTES = 4000
 
 
-class Command:
+class ClientProcess:
     """A running client, from its start to its end."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -27,7 +27,7 @@ class Command:
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     @classmethod
-    async def start(cls, command: Sequence[str], url: str, number: int) -> Command:
+    async def start(cls, command: Sequence[str], url: str, number: int) -> ClientProcess:
         """Start a client; ``{url}`` in its arguments is its URL.
 
         Raises
@@ -58,7 +58,7 @@ class Command:
     @property
     def waited_for_cpu_s(self) -> float:
         """How long it has been ready to run without running; NaN if nobody knows."""
-        return waited_for_cpu_s(self._process.pid)
+        return cpu_wait_s(self._process.pid)
 
     @property
     def last_words(self) -> str:

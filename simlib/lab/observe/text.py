@@ -16,7 +16,7 @@ from rich.text import Text
 
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.session import Listener
+from simlib.lab.observe.session import ObservationListener
 
 #: More attempts than these within a second are not told one by one.
 _MOST_LINES_PER_S = 50
@@ -25,27 +25,28 @@ _REFRESH_S = 0.1
 
 
 @contextmanager
-def shown(script: Script) -> Iterator[Listener]:
+def show_observation(script: Script) -> Iterator[ObservationListener]:
     """Show what is heard on the terminal, or as lines on stderr where that is none."""
     console = Console(stderr=True)
     if not sys.stderr.isatty() or console.is_dumb_terminal:
         yield Lines(lambda text: print(text, file=sys.stderr, flush=True))
         return
     with Live(console=console, auto_refresh=False, transient=True) as live:
-        yield Screen(script, lambda picture: live.update(picture, refresh=True))
+        yield ObservationScreen(script, lambda picture: live.update(picture, refresh=True))
 
 
-def line(attempt: Attempt, wait_s: float) -> str:
+def attempt_line(attempt: Attempt, wait_s: float) -> str:
     """Return an attempt that is over as one line.
 
     Examples
     --------
-    >>> line(Attempt(2, "close", "1012", 0, "", 3.5, opened=True, answered_s=3.5, ended_s=4.0), 1.0)
+    >>> attempt = Attempt(2, "close", "1012", 0, "", 3.5, opened=True, answered_s=3.5, ended_s=4.0)
+    >>> attempt_line(attempt, 1.0)
     '   3.500 s  phase 2 close 1012  client 0  after 1.000 s  open for 0.500 s'
     """
     parts = [
         f"{attempt.accept_s:8.3f} s",
-        f"phase {attempt.phase} {_done(attempt)}",
+        f"phase {attempt.phase} {_ending(attempt)}",
         f"client {attempt.client}",
         "first" if isnan(wait_s) else f"after {wait_s:.3f} s",
         _end(attempt),
@@ -53,7 +54,7 @@ def line(attempt: Attempt, wait_s: float) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _done(attempt: Attempt) -> str:
+def _ending(attempt: Attempt) -> str:
     return f"{attempt.kind.replace('_', ' ')} {attempt.detail}".strip()
 
 
@@ -67,7 +68,7 @@ def _end(attempt: Attempt) -> str:
     return f"lasted {lasted_s:.3f} s{by}" if by or lasted_s > 0.05 else ""
 
 
-class Lines(Listener):
+class Lines(ObservationListener):
     """Tells everything as lines; of a flood how many there were."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -97,7 +98,7 @@ class Lines(Listener):
             self._second, self._told, self._untold = int(attempt.accept_s), 0, 0
         if self._told < _MOST_LINES_PER_S:
             self._told += 1
-            self._tell(line(attempt, wait_s))
+            self._tell(attempt_line(attempt, wait_s))
         else:
             self._untold += 1
 
@@ -106,7 +107,7 @@ class Lines(Listener):
         self._tell(f"  note: {sentence}")
 
 
-class Screen(Listener):
+class ObservationScreen(ObservationListener):
     """The phases, the last attempts and notes, drawn again and again."""
 
     def __init__(self, script: Script, draw: Callable[[RenderableType], None]) -> None:
@@ -181,16 +182,18 @@ class Screen(Listener):
         for attempt, wait_s in self._last:
             wait = "-" if isnan(wait_s) else f"{wait_s:.3f}"
             cells = (f"{attempt.accept_s:.3f}", str(attempt.client), wait)
-            table.add_row(*cells, _done(attempt), _end(attempt))
+            table.add_row(*cells, _ending(attempt), _end(attempt))
         return table
 
 
-def observed_in_words(waits: int, attempts: int, clients: int, notes: Sequence[str]) -> list[str]:
+def observation_in_words(
+    waits: int, attempts: int, clients: int, notes: Sequence[str]
+) -> list[str]:
     """Return what was seen, a line each.
 
     Examples
     --------
-    >>> observed_in_words(7, 8, 1, ["the client speaks TLS"])
+    >>> observation_in_words(7, 8, 1, ["the client speaks TLS"])
     ['8 attempts of 1 client, 7 waits', '  note: the client speaks TLS']
     """
     word = "client" if clients == 1 else "clients"

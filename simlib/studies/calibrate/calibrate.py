@@ -19,7 +19,7 @@ from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import FileError
 from simlib.core.path import Distribution, Latency, latency_s
 from simlib.metrics.intervals import Floats
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.support.arguments import check_arguments
@@ -31,7 +31,7 @@ POOR_DISTANCE = 0.1
 
 
 @dataclass(frozen=True)
-class Fit:
+class LatencyFit:
     """One distribution fitted to one-way delays."""
 
     latency: Latency
@@ -52,7 +52,7 @@ class Calibration(ShowsCard):
     source: str
     #: Half of each round trip, ascending.
     one_way_s: Floats
-    fits: list[Fit]
+    fits: list[LatencyFit]
     #: Pings without an answer, and the share of packets that get lost each way.
     lost: int = 0
     loss_fraction: float = 0.0
@@ -64,9 +64,9 @@ class Calibration(ShowsCard):
         rows = tuple(
             (
                 each.name,
-                written(1000.0 * each.latency.mean_s),
-                written(each.aic),
-                written(each.distance),
+                format_number(1000.0 * each.latency.mean_s),
+                format_number(each.aic),
+                format_number(each.distance),
             )
             for each in self.fits
         )
@@ -77,7 +77,7 @@ class Calibration(ShowsCard):
         return Card(f"Calibration of {pings}: {best}", rows, heading, (lost, *self.notes))
 
     @property
-    def best(self) -> Fit:
+    def best(self) -> LatencyFit:
         """The fit with the least AIC."""
         return self.fits[0]
 
@@ -223,14 +223,14 @@ def _sample(values: Floats, most: int) -> Floats:
     return values[places]
 
 
-def _fits(all_values: Floats, moved: Progress) -> list[Fit]:
+def _fits(all_values: Floats, moved: Progress) -> list[LatencyFit]:
     from scipy import stats
 
     mean_s, lowest, highest = (float(each) for each in (all_values.mean(), *all_values[[0, -1]]))
     values = _sample(all_values, _MOST_FITTED)
     weight = len(all_values) / len(values)
     if highest == lowest:
-        return [Fit(Latency(mean_s=lowest), -inf, 0.0)]
+        return [LatencyFit(Latency(mean_s=lowest), -inf, 0.0)]
     # Just below the smallest value, as if one more had been measured: at the value itself the
     # likelihood of a gamma or a lognormal has no bound.
     floor_s = max(0.0, lowest - (highest - lowest) / (2.0 * len(all_values)))
@@ -248,10 +248,10 @@ def _fits(all_values: Floats, moved: Progress) -> list[Fit]:
             moved(_READ + (1.0 - _READ) * (i * _FLOORS + j + 1) / (2 * _FLOORS))
         fits.append(min(tried, key=lambda fit: fit.aic))
     pareto = _pareto(values, lowest)
-    return [_weighted(fit, weight) for fit in [*fits, *filter(None, [pareto])]]
+    return [_weight(fit, weight) for fit in [*fits, *filter(None, [pareto])]]
 
 
-def _weighted(fit: Fit, weight: float) -> Fit:
+def _weight(fit: LatencyFit, weight: float) -> LatencyFit:
     """Return a fit to a sample as one to all values: each of it stands for so many."""
     free = 2.0 * _FREE[fit.latency.distribution]
     return replace(fit, aic=free + weight * (fit.aic - free))
@@ -269,7 +269,7 @@ _FREE = {
 _FLOORS = 25
 
 
-def _lognormal(values: Floats, floor_s: float) -> Fit:
+def _lognormal(values: Floats, floor_s: float) -> LatencyFit:
     from scipy import stats
 
     logs = np.log(values - floor_s)
@@ -279,7 +279,7 @@ def _lognormal(values: Floats, floor_s: float) -> Fit:
     return _fit(values, floor_s, Distribution.LOGNORMAL, mean_s, sigma, law)
 
 
-def _gamma(values: Floats, floor_s: float) -> Fit:
+def _gamma(values: Floats, floor_s: float) -> LatencyFit:
     from scipy import stats
 
     shape, _, scale = stats.gamma.fit(values - floor_s, floc=0.0)
@@ -288,7 +288,7 @@ def _gamma(values: Floats, floor_s: float) -> Fit:
     return _fit(values, floor_s, Distribution.GAMMA, floor_s + shape * scale, shape, law)
 
 
-def _pareto(values: Floats, lowest: float) -> Fit | None:
+def _pareto(values: Floats, lowest: float) -> LatencyFit | None:
     """Return the Pareto fit, whose scale is the smallest value; None without a mean."""
     from scipy import stats
 
@@ -309,16 +309,16 @@ def _fit(
     mean_s: float,
     shape: float,
     law: Any,
-) -> Fit:
+) -> LatencyFit:
     from scipy import stats
 
     latency = Latency(distribution=kind, mean_s=float(mean_s), floor_s=floor_s, shape=float(shape))
     likelihood = float(law.logpdf(values).sum())
     aic = 2.0 * _FREE[kind] - 2.0 * likelihood if likelihood > -inf else inf
-    return Fit(latency, aic, float(stats.kstest(values, law.cdf).statistic))
+    return LatencyFit(latency, aic, float(stats.kstest(values, law.cdf).statistic))
 
 
-def quantile_pairs(calibration: Calibration, fit: Fit) -> tuple[Floats, Floats]:
+def quantile_pairs(calibration: Calibration, fit: LatencyFit) -> tuple[Floats, Floats]:
     """Return measured quantiles, as many as can be seen, and the fit's at the same places."""
     measured = _sample(calibration.one_way_s, _MOST_DRAWN)
     probabilities = (np.arange(len(measured)) + 0.5) / len(measured)

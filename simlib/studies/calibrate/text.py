@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.studies.calibrate.calibrate import Calibration
 
 
@@ -17,9 +17,9 @@ def calibration_in_words(found: Calibration) -> Group:
     for name in ("mean_s", "floor_s", "shape", "AIC", "KS distance"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in found.to_json()["fits"]:
-        shape = "-" if row["shape"] is None else written(row["shape"])
+        shape = "-" if row["shape"] is None else format_number(row["shape"])
         aic = f"{row['aic']:,.1f}" if isinstance(row["aic"], float) else "-"
-        numbers = (written(row["mean_s"]), written(row["floor_s"]), shape, aic)
+        numbers = (format_number(row["mean_s"]), format_number(row["floor_s"]), shape, aic)
         table.add_row(row["distribution"], *numbers, f"{row['distance']:.3f}")
     parts: list[RenderableType] = [
         Text.assemble((found.source, "bold"), f": {len(found.one_way_s):,} round trips, halved"),

@@ -23,7 +23,7 @@ from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
-from simlib.studies.capacity.search import Knob, Point, number, turned
+from simlib.studies.capacity.search import Knob, Point, find_threshold, setting_number
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
@@ -32,7 +32,7 @@ from simlib.trace.disruptions import interrupting
 #: The clients start over at least so many times the time in which they are to be back.
 _ROOM = 1.25
 #: What is varied by default; a scenario that has no such setting goes without.
-KEYS = ("gateways", "server.accept_per_s", "server.workers", "client.backoff.cap_s")
+VARIED_BY_DEFAULT = ("gateways", "server.accept_per_s", "server.workers", "client.backoff.cap_s")
 
 
 @dataclass(frozen=True, repr=False)
@@ -204,9 +204,9 @@ def capacity(
     """
     within_s = float(recover_within_s)
     _check(scenario, within_s, share, on)
-    chosen = list(dict.fromkeys(keys)) if keys else _known(scenario)
+    chosen = list(dict.fromkeys(keys)) if keys else _keys_of(scenario)
     for key in chosen:
-        number(scenario, key)
+        setting_number(scenario, key)
     runs = _Runs(scenario, within_s, share, on, _Told(progress, len(chosen)))
     unlimited = runs.unlimited(scenario)
     if not unlimited.thrown_out:
@@ -250,7 +250,7 @@ def _check(scenario: Scenario, within_s: float, share: float, on: str) -> None:
 
 def _of_nobody(scenario: Scenario, on: str) -> SettingsError:
     """Return why no client is thrown out: none connects, or no fault throws one out."""
-    if nobody_connects(row(run(_unlimited(scenario), on))[AVAILABLE], scenario):
+    if nobody_connects(row(run(_without_limits(scenario), on))[AVAILABLE], scenario):
         timeout_s = scenario.client.connect_timeout_s
         rule = (
             "may be too short: no client connects, even before a server without limits, so none "
@@ -261,7 +261,7 @@ def _of_nobody(scenario: Scenario, on: str) -> SettingsError:
     return SettingsError("faults", len(scenario.faults), rule)
 
 
-def _unlimited(scenario: Scenario) -> Scenario:
+def _without_limits(scenario: Scenario) -> Scenario:
     """Return a scenario before a server without limits."""
     server = replace(
         scenario.server,
@@ -305,13 +305,13 @@ def with_room(scenario: Scenario, within_s: float) -> Scenario:
     )
 
 
-def _known(scenario: Scenario) -> list[str]:
-    return [key for key in KEYS if _is_number(scenario, key)]
+def _keys_of(scenario: Scenario) -> list[str]:
+    return [key for key in VARIED_BY_DEFAULT if _is_number(scenario, key)]
 
 
 def _is_number(scenario: Scenario, key: str) -> bool:
     try:
-        number(scenario, key)
+        setting_number(scenario, key)
     except SettingsError:
         return False
     return True
@@ -366,7 +366,9 @@ class _Runs:
         quick = self.unlimited(self.scenario).time_to_recover_s <= self.within_s
         both_ways = _is_policy(key) and (quick or key.startswith("client"))
         played, allowed = partial(self.at, key), partial(self.allows, key)
-        return turned(self.scenario, key, played, allowed, self.within_s, both_ways=both_ways)
+        return find_threshold(
+            self.scenario, key, played, allowed, self.within_s, both_ways=both_ways
+        )
 
     def allows(self, key: str, value: float) -> bool:
         """Whether a setting may have a value, and the question can be asked then."""
@@ -378,7 +380,7 @@ class _Runs:
 
     def unlimited(self, scenario: Scenario) -> Point:
         """Return what a scenario does before a server without limits."""
-        return self.point(_unlimited(scenario))
+        return self.point(_without_limits(scenario))
 
     def point(self, scenario: Scenario, thrown_out: int = 0) -> Point:
         """Return what a scenario does, if so many clients should be thrown out.

@@ -131,7 +131,7 @@ class Knob:
         return f"{tried}: the best is {best}, after {time_s.min():.3g} s"
 
 
-def number(scenario: Scenario, key: str) -> tuple[float, Rule]:
+def setting_number(scenario: Scenario, key: str) -> tuple[float, Rule]:
     """Return the value of a numeric setting, and its rule.
 
     Raises
@@ -148,7 +148,7 @@ def number(scenario: Scenario, key: str) -> tuple[float, Rule]:
     return float(value), rule
 
 
-def turned(
+def find_threshold(
     scenario: Scenario,
     key: str,
     played: Callable[[float], Point],
@@ -163,17 +163,17 @@ def turned(
     do harm: a low cap or a high accept rate overloads the server. With ``both_ways`` a value that
     suffices is looked for in that direction too, if there is none in the other.
     """
-    given, rule = number(scenario, key)
+    given, rule = setting_number(scenario, key)
     values, least = _Values(played, within_s), _wants_least(key, rule)
     limit = _limit(scenario, rule, given, least)
     helpful, harmful = (
         _ladder(allowed, rule, given, limit, doubled=up) for up in (least, not least)
     )
-    outcome, good, bad = _searched(values, given, helpful, harmful, both_ways)
+    outcome, good, bad = _bracket(values, given, helpful, harmful, both_ways)
     if values.all_the_same():
         outcome, good = "no difference", None
     elif good is not None and bad is not None:
-        good = _narrowed(values.suffices, good, bad, rule)
+        good = _narrow(values.suffices, good, bad, rule)
         beside = (_tidy(good * factor, rule) for factor in _BESIDE if good < inf)
         values.look_at(x for x in beside if x <= limit and allowed(x))
     at = values.points[good] if good is not None else Point(nan, nan, 0, 0)
@@ -234,7 +234,7 @@ class _Values:
         return pd.DataFrame(rows)
 
 
-def _searched(
+def _bracket(
     values: _Values, given: float, helpful: list[float], harmful: list[float], both_ways: bool
 ) -> tuple[str, float | None, float | None]:
     """Return the outcome, and a sufficing and a failing value with nothing played in between."""
@@ -270,7 +270,7 @@ def _first(
     return before, None
 
 
-def _narrowed(suffices: Callable[[float], bool], good: float, bad: float, rule: Rule) -> float:
+def _narrow(suffices: Callable[[float], bool], good: float, bad: float, rule: Rule) -> float:
     """Return the value next to the edge that suffices, to three digits."""
     low, high = min(good, bad), max(good, bad)
     if high == inf:
@@ -310,7 +310,7 @@ def _ladder(
         if value == last:
             break
         if not allowed(value):
-            bound = _narrowed(allowed, last, value, rule)
+            bound = _narrow(allowed, last, value, rule)
             return values if bound == last else [*values, bound]
         values.append(value)
     return values

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.charts.text import headline
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.studies.capacity.capacity import Capacity
 
 _STYLES = {"edge": "green", "everywhere": "green", "nowhere": "bold red", "no difference": "yellow"}
@@ -26,8 +26,8 @@ def capacity_in_words(found: Capacity) -> Group:
             knob.key,
             knob.in_words(knob.given),
             Text(knob.answer, _STYLES[knob.outcome]),
-            written(knob.time_to_recover_s),
-            written(knob.peak_attempts_per_s),
+            format_number(knob.time_to_recover_s),
+            format_number(knob.peak_attempts_per_s),
         )
     played = headline(found.scenario, found.on)
     return Group(played, found.headline, "", table, *([""] if found.notes else []), *found.notes)

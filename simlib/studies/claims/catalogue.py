@@ -67,13 +67,13 @@ def _silent_outage(scenario: Scenario, length_s: float) -> Scenario:
     return _faulty(scenario, Fault(FaultKind.OUTAGE, START_S, START_S + length_s), length_s, 0.0)
 
 
-def _blocked(scenario: Scenario, length_s: float) -> Scenario:
+def _block_websocket(scenario: Scenario, length_s: float) -> Scenario:
     """Return it with WebSocket alone blocked; HTTP works."""
     fault = Fault(FaultKind.OUTAGE, START_S, START_S + length_s, route=Route.WEBSOCKET)
     return _faulty(scenario, fault, length_s, 0.2)
 
 
-def _expired(scenario: Scenario, lifetime_s: float) -> Scenario:
+def _expire_sessions(scenario: Scenario, lifetime_s: float) -> Scenario:
     """Return it with all sessions revoked; nobody signs in again for this long."""
     fault = Fault(FaultKind.SESSION_EXPIRY, START_S)
     with_session = scenario.replace("server.session_lifetime_s", 10_000.0)
@@ -81,7 +81,7 @@ def _expired(scenario: Scenario, lifetime_s: float) -> Scenario:
     return _faulty(with_session, fault, lifetime_s, 0.2)
 
 
-def _unjittered(scenario: Scenario, length_s: float) -> Scenario:
+def _without_jitter(scenario: Scenario, length_s: float) -> Scenario:
     """Return it with the waits as they are written: no jitter, and no breaker over them."""
     plain = scenario.replace("client.backoff.jitter", "none")
     return _silent_outage(plain.replace("client.breaker.trip_after", inf), length_s)
@@ -120,7 +120,7 @@ def _nothing_lost(trace: Trace) -> Floats:
     return (_lost(trace) == 0.0).astype(float)
 
 
-def _delivered_of_an_hour(trace: Trace) -> Floats:
+def _share_of_an_hour_delivered(trace: Trace) -> Floats:
     """Return the share of an hour's messages that one such outage in it leaves delivered."""
     return 1.0 - _lost(trace) / (trace.scenario.workload.rate_per_s * _HOUR_S)
 
@@ -129,7 +129,7 @@ def _back_after_s(trace: Trace) -> Floats:
     return recovery_times_s(trace)
 
 
-def _stayed(trace: Trace) -> Floats:
+def _stays(trace: Trace) -> Floats:
     frame = trace.frame()
     gave_up = frame.loc[(frame["reason"] == "gave_up").to_numpy(), "client"].unique()
     stayed: Floats = (~np.isin(np.arange(trace.scenario.clients), gave_up)).astype(np.float64)
@@ -150,7 +150,7 @@ def _critical_first(trace: Trace) -> Floats:
     return first
 
 
-def _polled_and_back(trace: Trace) -> Floats:
+def _polls_and_returns(trace: Trace) -> Floats:
     """1 if a client fell back during the fault and was on WebSocket at the end."""
     looks = spans(trace, ["transport"])
     polled = looks.loc[looks["transport"] == "poll", "client"].unique()
@@ -209,7 +209,7 @@ def _busy(scenario: Scenario, rate_per_s: float) -> Scenario:
     return _outage(scenario, 20.0).replace("workload.rate_per_s", rate_per_s)
 
 
-def _crowded(scenario: Scenario, clients: float) -> Scenario:
+def _crowd(scenario: Scenario, clients: float) -> Scenario:
     """Return it with a full outage of 3 s, so many clients, and 200 handshakes a second."""
     crowd = _silent_outage(scenario, 3.0).replace(clients=round(clients))
     return crowd.replace("server.handshake_service_s", 0.005)
@@ -223,7 +223,7 @@ CLAIMS = (
         sentence="At least 99.9 % of messages are delivered.",
         test="5 messages/s, one full outage in an hour",
         vary=_outage,
-        measure=_delivered_of_an_hour,
+        measure=_share_of_an_hour_delivered,
         estimate=mean,
         unit="share of an hour's messages",
         required=0.999,
@@ -255,7 +255,7 @@ CLAIMS = (
         sentence="At least 99.9 % of messages are delivered, however many there are.",
         test="one full outage of 20 s in an hour",
         vary=_busy,
-        measure=_delivered_of_an_hour,
+        measure=_share_of_an_hour_delivered,
         estimate=mean,
         unit="share of an hour's messages",
         required=0.999,
@@ -270,7 +270,7 @@ CLAIMS = (
         name="under 5 s in a crowd",
         sentence="Reconnection typically takes less than 5 s, however many come back.",
         test="full outage of 3 s, 200 handshakes/s",
-        vary=_crowded,
+        vary=_crowd,
         measure=_back_after_s,
         estimate=median,
         unit="time to recover, s",
@@ -287,7 +287,7 @@ CLAIMS = (
         sentence="A client comes back by itself after an outage (it does not give up).",
         test="no messages, one full outage, ten attempts",
         vary=_silent_outage,
-        measure=_stayed,
+        measure=_stays,
         estimate=share,
         unit="share of clients",
         required=1.0,
@@ -333,8 +333,8 @@ CLAIMS = (
         name="polls and comes back",
         sentence="It degrades to polling, and comes back.",
         test="WebSocket alone is blocked",
-        vary=_blocked,
-        measure=_polled_and_back,
+        vary=_block_websocket,
+        measure=_polls_and_returns,
         estimate=share,
         unit="share of clients",
         required=1.0,
@@ -364,7 +364,7 @@ CLAIMS = (
         name="no loop without session",
         sentence="There is no retry loop on an expired session.",
         test="all sessions revoked; sign-in after a while",
-        vary=_expired,
+        vary=_expire_sessions,
         measure=_attempts_without_session,
         estimate=mean,
         unit="attempts between expiry and sign-in",
@@ -394,7 +394,7 @@ CLAIMS = (
         name="waits 1, 2, 4 ... 10",
         sentence="The waits are 1, 2, 4, 8, 10, 10 ... s.",
         test="as written: without jitter, without the breaker",
-        vary=_unjittered,
+        vary=_without_jitter,
         measure=_waits_as_written,
         estimate=share,
         unit="share of clients with exactly these",

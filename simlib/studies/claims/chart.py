@@ -15,17 +15,17 @@ from matplotlib.ticker import MaxNLocator
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
-from simlib.studies.claims.claims import Finding
+from simlib.studies.claims.claims import ClaimResult
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
 
 
-def claim_chart(finding: Finding, axes: Axes | None = None) -> Axes:
+def claim_chart(finding: ClaimResult, axes: Axes | None = None) -> Axes:
     """Draw a claim's estimate along its axis, what it requires, and the edge.
 
     Parameters
     ----------
-    finding : Finding
+    finding : ClaimResult
         What `claims` found.
     axes : Axes, optional
         Where to draw; a new figure by default.
@@ -41,7 +41,7 @@ def claim_chart(finding: Finding, axes: Axes | None = None) -> Axes:
     return canvas
 
 
-def _draw(finding: Finding, axes: Axes) -> None:
+def _draw(finding: ClaimResult, axes: Axes) -> None:
     claim, curve = finding.claim, finding.curve
     top = _top(finding)
     x = curve["at"].to_numpy()
@@ -78,17 +78,19 @@ def _draw(finding: Finding, axes: Axes) -> None:
     axes.set_title(f"{claim.sentence}\n{claim.test}", loc="left")
 
 
-def _top(finding: Finding) -> float:
+def _top(finding: ClaimResult) -> float:
     """Return the highest finite value: a time that never came is drawn there."""
     values = finding.curve[["value", "high"]].to_numpy().ravel()
     return float(max([finding.claim.required, *values[np.isfinite(values)]]))
 
 
-def _room_above(finding: Finding, top: float) -> bool:
+def _room_above(finding: ClaimResult, top: float) -> bool:
     return finding.claim.required < top
 
 
-def save_claim_charts(findings: Sequence[Finding], folder: str | os.PathLike[str]) -> list[Path]:
+def save_claim_charts(
+    findings: Sequence[ClaimResult], folder: str | os.PathLike[str]
+) -> list[Path]:
     """Write a chart per claim as PNG; return the files."""
     files = []
     for finding in findings:

@@ -19,10 +19,10 @@ from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.metrics.intervals import Estimate, Floats, edge
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
 from simlib.studies.claims.catalogue import CLAIMS, Claim
-from simlib.studies.claims.time_scaling import paced, stretched
+from simlib.studies.claims.time_scaling import scale_time, unscale_trace
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
@@ -32,7 +32,7 @@ _FEWEST = 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClaimResult:
     """What was found of one claim."""
 
     claim: Claim
@@ -69,25 +69,29 @@ class Finding:
         return dict(jsonable(row))
 
 
-class Findings(ShowsCard, list[Finding]):
+class ClaimResults(ShowsCard, list[ClaimResult]):
     """What was found of the claims: a list, in their order, that shows itself as a table."""
 
     def card(self) -> Card:
         """Return what is shown: each claim, what was required and what was found."""
         rows = tuple(
-            (each.claim.name, each.verdict, _required(each.claim), _interval(each)) for each in self
+            (each.claim.name, each.verdict, _requirement(each.claim), _interval(each))
+            for each in self
         )
         held = sum(each.verdict == "holds" for each in self)
         return Card(f"{held} of {len(self)} claims hold", rows, ("claim", "", "required", "found"))
 
 
-def _required(claim: Claim) -> str:
-    return f"{'at least' if claim.at_least else 'at most'} {written(claim.required)} {claim.unit}"
+def _requirement(claim: Claim) -> str:
+    bound = "at least" if claim.at_least else "at most"
+    return f"{bound} {format_number(claim.required)} {claim.unit}"
 
 
-def _interval(finding: Finding) -> str:
+def _interval(finding: ClaimResult) -> str:
     found = finding.estimate
-    return f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
+    return (
+        f"{format_number(found.value)} ({format_number(found.low)} to {format_number(found.high)})"
+    )
 
 
 @check_arguments
@@ -98,7 +102,7 @@ def claims(
     names: Sequence[str] | None = None,
     live: bool = False,
     progress: Progress | None = None,
-) -> Findings:
+) -> ClaimResults:
     """Put the claims to the test on a scenario's client.
 
     Parameters
@@ -117,8 +121,8 @@ def claims(
 
     Returns
     -------
-    Findings
-        A list of `Finding`, in the order of `CLAIMS`.
+    ClaimResults
+        A list of `ClaimResult`, in the order of `CLAIMS`.
 
     Raises
     ------
@@ -137,11 +141,11 @@ def claims(
         raise SettingsError("replications", replications, rule)
     chosen = _chosen(names)
     runs = _Runs(scenario.replace(clients=replications))
-    findings = Findings()
+    findings = ClaimResults()
     for i, claim in enumerate(chosen):
         if progress is not None:
             progress(i / len(chosen), f"testing: {claim.name}")
-        findings.append(_found(claim, runs, live))
+        findings.append(_test(claim, runs, live))
     return findings
 
 
@@ -177,8 +181,8 @@ class _Runs:
         scenario = scenario.replace(clients=min(LIVE_CLIENTS, scenario.clients))
         pace = max(1.0, scenario.duration_s / LIVE_S)
         if (scenario, claim.name) not in self._lived:
-            trace = run(paced(scenario, pace), "live")
-            _measure(self._lived, claim, scenario, stretched(trace, scenario, pace))
+            trace = run(scale_time(scenario, pace), "live")
+            _measure(self._lived, claim, scenario, unscale_trace(trace, scenario, pace))
         return claim.estimate(self._lived[scenario, claim.name]), pace
 
 
@@ -196,7 +200,7 @@ def _measure(
 LIVE_CLIENTS, LIVE_S = 20, 15.0
 
 
-def _found(claim: Claim, runs: _Runs, live: bool) -> Finding:
+def _test(claim: Claim, runs: _Runs, live: bool) -> ClaimResult:
     found = runs.estimate(claim, claim.at)
     curve: dict[float, Estimate] = {}
 
@@ -216,7 +220,7 @@ def _found(claim: Claim, runs: _Runs, live: bool) -> Finding:
     rows = [(x, each.value, each.low, each.high) for x, each in sorted(curve.items())]
     table = pd.DataFrame(rows, columns=["at", "value", "low", "high"])
     lived, pace = runs.live(claim) if live else (None, 1.0)
-    return Finding(claim, found, _verdict(claim, found), at, table, lived, pace)
+    return ClaimResult(claim, found, _verdict(claim, found), at, table, lived, pace)
 
 
 _POINTS = 8

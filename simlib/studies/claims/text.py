@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.metrics.intervals import CONFIDENCE
-from simlib.metrics.words import written
-from simlib.studies.claims.claims import Finding
+from simlib.metrics.words import format_number
+from simlib.studies.claims.claims import ClaimResult
 
 _STYLES = {"holds": "green", "fails": "bold red", "undecided": "yellow"}
 
 
-def claims_in_words(findings: Sequence[Finding]) -> Group:
+def claims_in_words(findings: Sequence[ClaimResult]) -> Group:
     """Return the findings for a terminal: a verdict, an estimate and an edge per claim."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("claim", no_wrap=True)
@@ -55,10 +55,10 @@ def claims_in_words(findings: Sequence[Finding]) -> Group:
 
 
 def _exact(value: float) -> str:
-    return f"{value:.5f}" if 0.99 < value < 1.0 else written(value)
+    return f"{value:.5f}" if 0.99 < value < 1.0 else format_number(value)
 
 
-def _edge(finding: Finding) -> str:
+def _edge(finding: ClaimResult) -> str:
     unit = finding.claim.axis
     if finding.edge == inf:
         return f"{finding.claim.high:g}+ ({unit})"

@@ -21,35 +21,35 @@ from simlib.trace.trace import Trace
 _TIMES = ("time_s", "hint_s", "created_s", "expires_s", "lifetime_s", "rtt_s", "wait_s")
 
 
-def paced(scenario: Scenario, pace: float) -> Scenario:
+def scale_time(scenario: Scenario, pace: float) -> Scenario:
     """Return a scenario that is over ``pace`` times sooner.
 
     Examples
     --------
     >>> import simlib as sl
-    >>> quick = paced(sl.Scenario(duration_s=60), 4.0)
+    >>> quick = scale_time(sl.Scenario(duration_s=60), 4.0)
     >>> quick.duration_s, quick.client.backoff.cap_s, quick.workload.rate_per_s
     (15.0, 7.5, 4.0)
     """
-    changed: Scenario = _paced(scenario, pace)
+    changed: Scenario = _scale_settings(scenario, pace)
     return changed
 
 
-def _paced(settings: Any, pace: float) -> Any:
+def _scale_settings(settings: Any, pace: float) -> Any:
     changes = {}
     for item in dataclasses.fields(settings):
         value = getattr(settings, item.name)
         if not item.init or (isinstance(settings, Fault) and not _is_taken(settings, item.name)):
             continue
         if dataclasses.is_dataclass(value):
-            changes[item.name] = _paced(value, pace)
+            changes[item.name] = _scale_settings(value, pace)
         elif item.name == "recorded":
             changes[item.name] = tuple((time_s / pace, *what) for time_s, *what in value)
         elif item.name == "retry_after_s":
             # Whole seconds, and 0 is none: a hint that becomes short is a hint still.
             changes[item.name] = max(1, round(value / pace)) if value else 0
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-            changes[item.name] = tuple(_paced(each, pace) for each in value)
+            changes[item.name] = tuple(_scale_settings(each, pace) for each in value)
         else:
             changes[item.name] = _in_pace(value, _unit(item), pace)
     # A cap below its base is refused on the way, so all change at once.
@@ -72,14 +72,14 @@ def _in_pace(value: Any, unit: str, pace: float) -> Any:
     return value * pace if unit.endswith("per second") else value
 
 
-def stretched(trace: Trace, scenario: Scenario, pace: float) -> Trace:
+def unscale_trace(trace: Trace, scenario: Scenario, pace: float) -> Trace:
     """Return the trace of a paced run as one of the scenario that it stands for.
 
     Examples
     --------
     >>> import simlib as sl
     >>> scenario = sl.Scenario(clients=2, duration_s=60)
-    >>> slow = stretched(sl.run(paced(scenario, 4.0)), scenario, 4.0)
+    >>> slow = unscale_trace(sl.run(scale_time(scenario, 4.0)), scenario, 4.0)
     >>> slow.end_s
     60.0
     """

@@ -32,7 +32,7 @@ from simlib.metrics.metrics import summary
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.compare.replay import Replay, replay
-from simlib.studies.compare.tolerances import METRICS, Metric
+from simlib.studies.compare.tolerances import COMPARED_METRICS, Metric
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from simlib.engines.world import Process
 
 #: All intervals together hold with this probability.
-CONFIDENCE = 0.99
+JOINT_CONFIDENCE = 0.99
 #: The verdict on a live run of a machine that was too busy.
 NOT_JUDGED = "could not be judged"
 #: What two columns of the table mean.
@@ -53,7 +53,7 @@ _SHOWN = ["metric", "unit", "sim_low", "sim_high", "live", "outside", "tolerance
 _SHOWN_AS = {"tolerance": "allowed"}
 _FEWEST_REPLICATIONS = 5
 _AS_LATE = "simulated again, with timers as late as the live ones were at the same moments"
-_BY_NAME = {metric.name: metric for metric in METRICS}
+_BY_NAME = {metric.name: metric for metric in COMPARED_METRICS}
 
 
 @dataclass(frozen=True, repr=False)
@@ -246,12 +246,12 @@ def compare_traces(
     judged = copy.copy(live)
     judged.scenario = simulated[0].scenario
     sims, numbers = summary(list(simulated)), summary(judged).iloc[0]
-    rows = [_row(metric, sims, numbers, lateness) for metric in METRICS]
+    rows = [_row(metric, sims, numbers, lateness) for metric in COMPARED_METRICS]
     if lateness.longest_s and any(row["verdict"] == "disagree" for row in rows):
         late = None
         if not lateness.hides_times:
             late = summary(play_as_late(simulated, live, processes))
-        rows = [_judged_again(row, late, lateness) for row in rows]
+        rows = [_judge_again(row, late, lateness) for row in rows]
     return Comparison(pd.DataFrame(rows), replay(live), list(simulated), live, lateness)
 
 
@@ -307,7 +307,7 @@ def _row(
     return row | {"verdict": "agree" if outside <= tolerance else "disagree"}
 
 
-def _judged_again(
+def _judge_again(
     row: dict[str, Any], late: pd.DataFrame | None, lateness: Lateness
 ) -> dict[str, Any]:
     """Judge a row that would disagree beside simulated runs that are as late as the live one.
@@ -342,6 +342,6 @@ def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
     n = len(values)
     if n < _FEWEST_REPLICATIONS or not np.isfinite(values).all():
         return math.nan, math.nan
-    quantile = stdtrit(n - 1, 1.0 - (1.0 - CONFIDENCE) / (2 * len(METRICS)))
+    quantile = stdtrit(n - 1, 1.0 - (1.0 - JOINT_CONFIDENCE) / (2 * len(COMPARED_METRICS)))
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))
     return max(0.0, values.mean() - half), min(metric.highest, values.mean() + half)

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.studies.compare.compare import COLUMNS_MEAN, NOT_JUDGED
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def _agreement(rows: pd.DataFrame) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for line in rows.to_dict(orient="records"):
-        low, high = written(line["sim_low"]), written(line["sim_high"])
+        low, high = format_number(line["sim_low"]), format_number(line["sim_high"])
         table.add_row(
             line["metric"],
             low if low == high else f"{low} .. {high}",
-            *(written(line[name]) for name in ("live", "outside", "tolerance")),
+            *(format_number(line[name]) for name in ("live", "outside", "tolerance")),
             Text(line["verdict"], _VERDICT_STYLES[line["verdict"]]),
         )
     return table

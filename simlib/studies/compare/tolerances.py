@@ -61,7 +61,7 @@ _SHARE = "every transition is a few milliseconds late"
 _END = "a message at the end of the run is just in time or not"
 
 #: What is compared. On its way back a client makes two attempts or so, each a wake and an answer.
-METRICS = (
+COMPARED_METRICS = (
     Metric("attempts", absolute=1.0, relative=0.02, why=_EDGE),
     Metric(
         "peak_attempts_per_s",

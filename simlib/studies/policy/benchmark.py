@@ -31,7 +31,7 @@ from simlib.trace.trace import Trace
 #: Of all waits before an attempt, these shares are shorter.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Columns of `storms`, and what each is.
-COLUMNS = {
+STORM_COLUMNS = {
     "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second "
     "from the outage's start on",
     "peak_after_per_s": "the same from the outage's end on",
@@ -149,7 +149,7 @@ def storms(
     Returns
     -------
     DataFrame
-        A row per name, with the `COLUMNS`.
+        A row per name, with the `STORM_COLUMNS`.
 
     Examples
     --------
@@ -162,7 +162,9 @@ def storms(
         if progress is not None:
             progress(i / len(known), name)
         rows.append(_of(run(storm(client, clients, outage_s), on, label=name)))
-    return pd.DataFrame(rows, index=pd.Index(list(known), name="client"), columns=list(COLUMNS))
+    return pd.DataFrame(
+        rows, index=pd.Index(list(known), name="client"), columns=list(STORM_COLUMNS)
+    )
 
 
 def _of(trace: Trace) -> dict[str, float]:

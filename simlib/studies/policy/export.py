@@ -76,7 +76,7 @@ def export(client: Settings, to: str) -> Export:
     client : Settings
         The policy.
     to : str
-        One of `CLIENTS`.
+        One of `EXPORTERS`.
 
     Raises
     ------
@@ -90,10 +90,10 @@ def export(client: Settings, to: str) -> Export:
     >>> found.exact, found.text.splitlines()[1].strip()
     (True, 'reconnectionDelay: 1000,')
     """
-    if to not in CLIENTS:
-        rule = f"must be one of {', '.join(CLIENTS)}{nearest(to, list(CLIENTS))}"
+    if to not in EXPORTERS:
+        rule = f"must be one of {', '.join(EXPORTERS)}{nearest(to, list(EXPORTERS))}"
         raise SettingsError("to", to, rule)
-    text, gives = CLIENTS[to](client)
+    text, gives = EXPORTERS[to](client)
     return Export(to, text, gives, tuple(_lacks(client, gives)))
 
 
@@ -185,7 +185,7 @@ def _alike(one: Backoff, other: Backoff) -> bool:
 
 
 #: The clients that policies can be exported to.
-CLIENTS: dict[str, Callable[[Settings], tuple[str, Settings]]] = {
+EXPORTERS: dict[str, Callable[[Settings], tuple[str, Settings]]] = {
     "reconnecting-websocket": reconnecting_websocket,
     "partysocket": reconnecting_websocket,
     "socket.io-client": socket_io,

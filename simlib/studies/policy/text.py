@@ -11,10 +11,10 @@ from rich.console import Group
 from rich.table import Table
 
 from simlib.core.backoff import Backoff
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.presets import Preset
 from simlib.scenario.scenario import Scenario
-from simlib.studies.policy.benchmark import COLUMNS, waits_s
+from simlib.studies.policy.benchmark import STORM_COLUMNS, waits_s
 
 
 def presets_in_words(known: Mapping[str, Preset]) -> Table:
@@ -50,7 +50,9 @@ def _waits(rules: Backoff) -> Table:
         table.add_column(name, justify="right")
     least, _, median, _, most = waits_s(rules)
     for k in np.flatnonzero(~np.isnan(median)).tolist():
-        table.add_row(str(k + 1), *(written(float(each[k])) for each in (least, median, most)))
+        table.add_row(
+            str(k + 1), *(format_number(float(each[k])) for each in (least, median, most))
+        )
     return table
 
 
@@ -63,7 +65,7 @@ def storms_in_words(table: pd.DataFrame, played: Scenario, on: str) -> Group:
     for head in heads:
         result.add_column(head, justify="right")
     for name, row in table.sort_values(["never_back", "back_s_p95"], kind="stable").iterrows():
-        result.add_row(str(name), *(written(float(row[column])) for column in COLUMNS))
+        result.add_row(str(name), *(format_number(float(row[column])) for column in STORM_COLUMNS))
     (outage,) = played.faults
     said = (
         f"{played.clients:,} clients on {on}: an outage of {outage.end_s - outage.start_s:g} s, "

@@ -92,7 +92,7 @@ def _draw(found: Sensitivity, metric: str, axes: Axes) -> None:
     axes.set_xlabel(f"share of its variance in {played}, with 95 % intervals")
     axes.tick_params(axis="y", length=0)
     values = {axis.key: axis.in_words for axis in found.axes}
-    names = [_named(row["key"], values[row["key"]]) for row in rows]
+    names = [_axis_label(row["key"], values[row["key"]]) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8, linespacing=1.3)
     for place, row in enumerate(rows):
         _bar(axes, place + _ABOVE, row)
@@ -141,7 +141,7 @@ def _inside(share: float) -> float:
     return min(1.0, max(0.0, share))
 
 
-def _named(key: str, values: str) -> str:
+def _axis_label(key: str, values: str) -> str:
     lines = textwrap.wrap(values, _WORDS, max_lines=2, placeholder=" ...")
     return "\n".join([key, *lines])
 

@@ -14,11 +14,11 @@ import pandas as pd
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.experiments.engine_choice import chosen
+from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import OBJECTIVES
-from simlib.experiments.pool import Outcomes, working
+from simlib.experiments.pool import Outcomes, open_pool
 from simlib.experiments.replicate import seeds
-from simlib.experiments.run_cache import Cell, Kept, keeping, play_cells
+from simlib.experiments.run_cache import Cell, RunCache, open_run_cache, play_cells
 from simlib.experiments.space import POLICY, Axis, axes
 from simlib.experiments.sweep import MOST_CELLS
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
@@ -213,18 +213,18 @@ def sensitivity(
     >>> found.table[["key", "total"]].round(2).values.tolist()
     [['clients', 1.0], ['client.backoff.cap_s', 0.0]]
     """
-    varied = _checked(scenario, POLICY if space is None else space)
+    varied = _check_space(scenario, POLICY if space is None else space)
     _check_numbers(metrics, samples, replications, len(varied))
     design = points(scenario, varied, samples)
-    engine, why = chosen(on, design.scenarios, metrics)
+    engine, why = choose_engine(on, design.scenarios, metrics)
     luck = seeds(scenario, replications)
     cells = [Cell(one.replace(seed=seed), engine) for one in design.scenarios for seed in luck]
     with (
-        keeping(folder) as store,
-        working(workers, scheduler) as outcomes,
+        open_run_cache(folder) as store,
+        open_pool(workers, scheduler) as outcomes,
         shown(progress, "playing") as moved,
     ):
-        rows, failures, resumed = _played(cells, metrics, outcomes, store, moved)
+        rows, failures, resumed = _play(cells, metrics, outcomes, store, moved)
         kept_note = "" if store is None else store.note
     if len(failures) == len(cells):
         raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]}")
@@ -250,7 +250,7 @@ def sensitivity(
 # --- the question ------------------------------------------------------------------------
 
 
-def _checked(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
+def _check_space(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
     varied = axes(scenario, space)
     for axis in varied:
         if len(axis.choices) == 1:
@@ -276,11 +276,11 @@ def _check_numbers(metrics: Sequence[str], samples: int, replications: int, coun
 # --- runs --------------------------------------------------------------------------------
 
 
-def _played(
+def _play(
     cells: Sequence[Cell],
     metrics: Sequence[str],
     outcomes: Outcomes,
-    store: Kept | None,
+    store: RunCache | None,
     moved: Progress,
 ) -> tuple[dict[int, dict[str, Any]], dict[int, str], int]:
     """Play the first cell, and all others only if there are numbers in it."""

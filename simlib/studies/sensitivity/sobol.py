@@ -18,7 +18,7 @@ _MISSING = (
 #: Samples are taken again so many times for the intervals.
 _RESAMPLES = 1000
 #: The columns of `indices`.
-COLUMNS = ("first", "first_low", "first_high", "total", "total_low", "total_high")
+INDEX_COLUMNS = ("first", "first_low", "first_high", "total", "total_low", "total_high")
 
 
 def check_samples(samples: int) -> None:
@@ -71,8 +71,8 @@ def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, fl
     Returns
     -------
     list of dict
-        `COLUMNS` of each axis; NaN where the model's values are all the same, since there is no
-        variance then to have a share of.
+        `INDEX_COLUMNS` of each axis; NaN where the model's values are all the same, since there
+        is no variance then to have a share of.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, fl
     (1.0, 1.0, 0.0)
     """
     if not varies(values, len(keys)):
-        return [dict.fromkeys(COLUMNS, np.nan) for _ in keys]
+        return [dict.fromkeys(INDEX_COLUMNS, np.nan) for _ in keys]
     found = _salib("analyze").analyze(
         _problem(keys),
         values,
@@ -96,7 +96,7 @@ def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, fl
     for name in ("S1", "ST"):
         columns += [found[name], *np.quantile(found[f"{name}_conf_all"], ends, axis=0)]
     rows = zip(*columns, strict=True)
-    return [dict(zip(COLUMNS, map(float, row), strict=True)) for row in rows]
+    return [dict(zip(INDEX_COLUMNS, map(float, row), strict=True)) for row in rows]
 
 
 def varies(values: Floats, axes: int) -> bool:

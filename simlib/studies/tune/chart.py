@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
-from simlib.metrics.words import in_words
+from simlib.metrics.words import metric_in_words
 from simlib.studies.tune.narrative import change
 from simlib.studies.tune.ranking import Difference
 from simlib.studies.tune.result import Tuning
@@ -93,7 +93,7 @@ class _Panel:
 
     def __init__(self, found: Tuning, across: str, up: str, axes: Axes) -> None:
         self._found, self._across, self._up, self._axes = found, across, up, axes
-        self._named = _named(found)
+        self._named = _labelled_candidates(found)
         everything = pd.concat([found.trials[[across, up]], self._named[[across, up]]])
         self._bounds = {name: _bounds_of(found, name) for name in (across, up)}
         self._ends = {}
@@ -152,8 +152,8 @@ class _Panel:
         taken = [*self._mark_ends(), *self._draw_bounds(), *self._along(*front)]
         self._draw_nowhere(trials[(trials["why"] != "") & (trials["outcome"] != "refused")])
         self._draw_named(kept, taken)
-        axes.set_xlabel(in_words(self._across))
-        axes.set_ylabel(in_words(self._up))
+        axes.set_xlabel(metric_in_words(self._across))
+        axes.set_ylabel(metric_in_words(self._up))
         axes.set_title(_finding(self._found, [self._across, self._up]), loc="left", fontsize=11)
         _subtitle(axes, self._found)
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
@@ -293,7 +293,7 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _named(found: Tuning) -> pd.DataFrame:
+def _labelled_candidates(found: Tuning) -> pd.DataFrame:
     """Return the candidates that are named: the recommended one, what was given, some rivals."""
     table = found.verdict.table
     # Who broke a bound at once was not played in all scenarios, and has no means.
@@ -344,7 +344,7 @@ def _draw_history(found: Tuning, axes: Axes) -> None:
     best = best.cummax() if objective.larger else best.cummin()
     axes.step(best.index, best.ffill(), where="post", color=_BEST, linewidth=1.2)
     axes.set_xlabel("trial")
-    axes.set_ylabel(in_words(objective.metric))
+    axes.set_ylabel(metric_in_words(objective.metric))
     axes.set_title(_finding(found, [objective.metric]), loc="left", fontsize=11)
     look: dict[str, Any] = {"transform": axes.transAxes, "color": _GREY, "fontsize": 7.5}
     axes.text(0.01, 0.015, f"{len(trials):,} trials; line: the best so far", **look)

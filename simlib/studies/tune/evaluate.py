@@ -27,7 +27,7 @@ from simlib.core.errors import SettingsError
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.pool import Outcomes
 from simlib.experiments.replicate import seeds, t_interval
-from simlib.experiments.run_cache import Cell, Kept, play_cells
+from simlib.experiments.run_cache import Cell, RunCache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.intervals import Estimate, Floats
 from simlib.metrics.metrics import MEANING, OF_MESSAGES
@@ -189,7 +189,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Judge:
+class Evaluator:
     """The scenarios, what is sought in them and what must hold, and where they are played."""
 
     scenarios: tuple[Scenario, ...]
@@ -197,7 +197,7 @@ class Judge:
     bounds: tuple[Constraint, ...]
     on: str
     outcomes: Outcomes
-    store: Kept | None = None
+    store: RunCache | None = None
     #: The first of the seeds that follow each scenario's own.
     first: int = 0
     replications: int = 20
@@ -248,11 +248,11 @@ class Judge:
         for count in looks:
             part = replace(self, first=self.first + have)
             work = float((count - have) * len(going_on))
-            share = partial(_moved, move, done, work, max(asked, done + work))
+            share = partial(_move, move, done, work, max(asked, done + work))
             play = part.played if first is None or have else first
             more = play([candidates[i] for i in going_on], count - have, share)
             for i, score in zip(going_on, more, strict=True):
-                found[i] = _joined(found[i], score)
+                found[i] = _join(found[i], score)
             going_on = [i for i in going_on if self._may_go_on(found[i], known, drops)]
             have, done = count, done + work
         return found
@@ -322,16 +322,16 @@ class Judge:
         going_on = list(range(len(candidates)))
         for done, k in enumerate(order):
             part = replace(self, scenarios=(self.scenarios[k],))
-            share = partial(_moved, move, done, 1.0, len(order))
+            share = partial(_move, move, done, 1.0, len(order))
             more = part.played([candidates[i] for i in going_on], replications, share)
             for i, score in zip(going_on, more, strict=True):
                 found[i] = _beside(found[i], score)
             going_on = [
                 i for i in going_on if isinstance(each := found[i], Score) and not is_out(each)
             ]
-        return [_ordered(each, order) for each in found]
+        return [_reorder(each, order) for each in found]
 
-    def fitted(self, given: Score) -> Judge:
+    def fitted(self, given: Score) -> Evaluator:
         """Return the judge for runs that are so much work; ``given``: the policy as given."""
         return replace(self, is_brief=bool(self.works(given).sum() > LITTLE_WORK[self.on]))
 
@@ -418,7 +418,7 @@ class Judge:
                     raise SettingsError(where, metric, rule)
 
 
-def _joined(before: Score | str, more: Score | str) -> Score | str:
+def _join(before: Score | str, more: Score | str) -> Score | str:
     """Return a score with more seeds; why it cannot be played, where it cannot."""
     if isinstance(before, str) or isinstance(more, str):
         return more
@@ -442,7 +442,7 @@ def _beside(before: Score | str, more: Score | str) -> Score | str:
     return replace(before, values=values, scenarios=before.scenarios + more.scenarios)
 
 
-def _ordered(score: Score | str, order: Sequence[int]) -> Score | str:
+def _reorder(score: Score | str, order: Sequence[int]) -> Score | str:
     """Return a score as it is, or if it is in all scenarios in the order of these."""
     if isinstance(score, str) or len(score.scenarios) < len(order):
         return score
@@ -452,7 +452,7 @@ def _ordered(score: Score | str, order: Sequence[int]) -> Score | str:
     return replace(score, values=values, scenarios=scenarios, is_whole=True)
 
 
-def _moved(
+def _move(
     move: Callable[[float], None] | None, done: float, work: float, of: float, share: float
 ) -> None:
     if move is not None:

@@ -13,11 +13,11 @@ import pandas as pd
 from simlib.core.errors import SettingsError
 from simlib.scenario.presets import in_words
 from simlib.scenario.scenario import Scenario
-from simlib.studies.tune.evaluate import LITTLE_WORK, Judge, Score, front
-from simlib.studies.tune.narrative import BESIDES, listed, review
-from simlib.studies.tune.ranking import Standing, losses, recommended
+from simlib.studies.tune.evaluate import LITTLE_WORK, Evaluator, Score, front
+from simlib.studies.tune.narrative import BESIDES, join_words, narrate
+from simlib.studies.tune.ranking import Ranking, losses, recommend
 from simlib.studies.tune.run_costs import Meter, Played, works_of
-from simlib.studies.tune.variants import Candidate, rivals, stretched
+from simlib.studies.tune.variants import Candidate, lengthen_faults, rivals
 
 #: How far beyond its scenarios a policy is tried.
 FACTORS = (0.25, 0.5, 2.0, 4.0)
@@ -39,7 +39,7 @@ _TIMES = 10.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HoldoutResult:
     """What fresh seeds say.
 
     Attributes
@@ -64,7 +64,7 @@ class Verdict:
         Rivals that the engine does not play, or that would be too much work, and why.
     """
 
-    recommended: Candidate
+    recommend: Candidate
     keeps: bool
     table: pd.DataFrame
     limits: pd.DataFrame
@@ -107,7 +107,7 @@ class Tuned:
 class Rivals:
     """Who the tuned policies stand beside, and how much work each of them is."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Evaluator) -> None:
         first = judge.scenarios[0]
         self.unplayed: dict[str, str] = {}
         self.known = []
@@ -137,25 +137,25 @@ class Rivals:
         work = factor * self.work[each]
         if isnan(work) or work <= self._limit:
             return ""
-        return f"would make some {_rounded(work)} attempts in a run"
+        return f"would make some {_work_in_words(work)} attempts in a run"
 
     def left_out(self) -> dict[str, str]:
         """Return the rivals that are not played, and why."""
         too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
         return self.unplayed | {name: why for name, why in too_much.items() if why}
 
-    def of_all(self, judge: Judge, given: Score) -> float:
+    def of_all(self, judge: Evaluator, given: Score) -> float:
         """Return about how much work a verdict is; ``given``: what the policy as given did."""
         own = (
             _FEW_TUNED * _seeds_of_tuned(judge) * judge.parts(given)[0] * _work(self, [self.given])
         )
         return own + self.of_others(judge, given) + self.beyond(judge, given)
 
-    def of_others(self, judge: Judge, given: Score) -> float:
+    def of_others(self, judge: Evaluator, given: Score) -> float:
         """Return how much of that are the rivals in the scenarios."""
         return _LEAST * judge.parts(given)[1] * _work(self, self.others)
 
-    def beyond(self, judge: Judge, given: Score) -> float:
+    def beyond(self, judge: Evaluator, given: Score) -> float:
         """Return how much of that is what lies beyond the scenarios."""
         whole, until_out = judge.parts(given)
         mine = _work(self, [self.given])
@@ -163,11 +163,11 @@ class Rivals:
         return steps * (whole + _CONTENDERS * until_out)
 
 
-def _rounded(work: float) -> str:
+def _work_in_words(work: float) -> str:
     return f"{work / 1e6:,.0f} million" if work >= 1e7 else f"{work:,.0f}"
 
 
-def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict:
+def evaluate_holdout(judge: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter) -> HoldoutResult:
     """Judge tuned policies on the seeds that a judge has, beside their rivals.
 
     Raises
@@ -176,7 +176,7 @@ def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict
         If the policy as given cannot be played.
     """
     mine, given = _own(judge, tuned, rivals, meter)
-    best = recommended(
+    best = recommend(
         judge,
         mine,
         (rivals.given, given),
@@ -201,14 +201,14 @@ def verdict(judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter) -> Verdict
                 scores[each] = found
             else:
                 unplayed[each.name] = found
-    standing = Standing(judge, scores)
+    standing = Ranking(judge, scores)
     limits = _limits(standing, rivals, meter)
-    return Verdict(
+    return HoldoutResult(
         standing.recommended,
         standing.keeps(standing.recommended),
         _table(standing),
         limits,
-        review(standing, limits),
+        narrate(standing, limits),
         unplayed,
     )
 
@@ -219,12 +219,12 @@ def _work(rivals: Rivals, part: Sequence[Candidate]) -> float:
     return sum(each for each in works if not isnan(each))
 
 
-def _seeds_of_tuned(judge: Judge) -> int:
+def _seeds_of_tuned(judge: Evaluator) -> int:
     return min(_LEAST_OF_TUNED, judge.replications) if judge.is_brief else judge.replications
 
 
 def _own(
-    judge: Judge, tuned: Tuned, rivals: Rivals, meter: Meter
+    judge: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter
 ) -> tuple[dict[Candidate, Score], Score]:
     """Play the policy as given and tuned ones: more of these as long as none keeps the bounds."""
     each_work = _seeds_of_tuned(judge) * len(judge.scenarios) * _work(rivals, [rivals.given])
@@ -258,7 +258,7 @@ def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate
 # --- a row per candidate -----------------------------------------------------------------
 
 
-def _table(standing: Standing) -> pd.DataFrame:
+def _table(standing: Ranking) -> pd.DataFrame:
     """Return a row per candidate: by kind, who keeps the bounds first, the best first."""
     objective = standing.judge.objectives[0]
 
@@ -270,7 +270,7 @@ def _table(standing: Standing) -> pd.DataFrame:
     return pd.DataFrame([_row(standing, each) for each in sorted(standing.scores, key=rank)])
 
 
-def _row(standing: Standing, each: Candidate) -> dict[str, Any]:
+def _row(standing: Ranking, each: Candidate) -> dict[str, Any]:
     score, judge = standing.scores[each], standing.judge
     row: dict[str, Any] = {"name": each.name, "kind": each.kind}
     row["waits"] = in_words(judge.scenarios[0].replace(each.settings).client.backoff)
@@ -289,7 +289,7 @@ def _row(standing: Standing, each: Candidate) -> dict[str, Any]:
 # --- beyond the scenarios ----------------------------------------------------------------
 
 
-def _limits(standing: Standing, rivals: Rivals, meter: Meter) -> pd.DataFrame:
+def _limits(standing: Ranking, rivals: Rivals, meter: Meter) -> pd.DataFrame:
     """Return where the recommended policy still is best with more clients, or longer faults."""
     rows = []
     if standing.keeps(standing.recommended):
@@ -303,7 +303,7 @@ def _limits(standing: Standing, rivals: Rivals, meter: Meter) -> pd.DataFrame:
 
 
 def _step(
-    standing: Standing,
+    standing: Ranking,
     rivals: Rivals,
     meter: Meter,
     candidates: Sequence[Candidate],
@@ -319,10 +319,10 @@ def _step(
     work = count * factor * _work(rivals, [rivals.given]) * (whole + len(some) * until_out)
     moved = meter.part(work, _word(axis, factor, scenarios))
     order = judge.order(standing.best)
-    known = _known_beyond(judge, mine, some, order, moved)
+    known = _play_beyond(judge, mine, some, order, moved)
     if mine not in known:
         return {}
-    there = Standing(judge, known)
+    there = Ranking(judge, known)
     better = [each.name for each in known if each is not mine and there.beats(each)]
     keeps = there.keeps(mine)
     return {
@@ -334,8 +334,8 @@ def _step(
     }
 
 
-def _known_beyond(
-    judge: Judge,
+def _play_beyond(
+    judge: Evaluator,
     mine: Candidate,
     others: Sequence[Candidate],
     order: Sequence[int],
@@ -363,7 +363,7 @@ def _known_beyond(
     return play([mine], len(others), screens=not fit) | theirs
 
 
-def _seeds_of(judge: Judge, work: float, factor: float) -> int:
+def _seeds_of(judge: Evaluator, work: float, factor: float) -> int:
     """Return how many seeds a step beyond has: fewer where runs are long, as luck is less there."""
     few = judge.first_replications
     if not factor * work > LITTLE_WORK[judge.on]:
@@ -382,10 +382,10 @@ def _steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Sc
         more = (each.replace(clients=max(1, round(factor * each.clients))) for each in scenarios)
         yield "clients", factor, tuple(more)
     for factor in FACTORS:
-        yield "length of faults", factor, tuple(stretched(each, factor) for each in scenarios)
+        yield "length of faults", factor, tuple(lengthen_faults(each, factor) for each in scenarios)
 
 
-def _contenders(standing: Standing) -> list[Candidate]:
+def _contenders(standing: Ranking) -> list[Candidate]:
     """Return the rivals that may take its place elsewhere: the best of those that keep the bounds.
 
     If none does, those that are nearest to it.
@@ -410,7 +410,7 @@ def _why(better: Sequence[str], keeps: bool) -> str:
     if not better:
         return "" if keeps else "nobody keeps the bounds"
     many = len(better) > 1
-    names = listed(better)
+    names = join_words(better)
     if keeps:
         return f"{names} {'beat' if many else 'beats'} it"
     return f"{names} {'keep' if many else 'keeps'} the bounds and it does not"

@@ -11,7 +11,7 @@ import pandas as pd
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import words_and_unit
 from simlib.studies.tune.evaluate import Score
-from simlib.studies.tune.ranking import Difference, Standing, differences, gains_and_losses
+from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses
 from simlib.studies.tune.variants import Candidate
 
 #: What a policy may cost that nobody asked about.
@@ -28,7 +28,7 @@ _ON_IT = 1e-9
 _NAMED = 3
 
 
-def review(standing: Standing, limits: pd.DataFrame) -> tuple[str, ...]:
+def narrate(standing: Ranking, limits: pd.DataFrame) -> tuple[str, ...]:
     """Return what there is to say of the recommended policy, in a few sentences."""
     parts = [*_what(standing), _presets(standing)]
     if standing.keeps(standing.recommended):
@@ -36,7 +36,7 @@ def review(standing: Standing, limits: pd.DataFrame) -> tuple[str, ...]:
     return tuple(filter(None, parts))
 
 
-def _what(standing: Standing) -> Iterator[str]:
+def _what(standing: Ranking) -> Iterator[str]:
     """Say what to ship, what it buys and costs, and which bounds it keeps."""
     each, given = standing.recommended, standing.given
     if not standing.best.works:
@@ -52,9 +52,9 @@ def _what(standing: Standing) -> Iterator[str]:
         yield _bounds(standing)
 
 
-def _nearest(standing: Standing) -> str:
+def _nearest(standing: Ranking) -> str:
     missed = [
-        _missed(bound.text, excess)
+        _miss_in_words(bound.text, excess)
         for bound in standing.judge.bounds
         if (excess := standing.best.excess(bound)) > 0.0
     ]
@@ -62,10 +62,10 @@ def _nearest(standing: Standing) -> str:
         what = "None is nearer than the policy as given, so keep what you have"
     else:
         what = f"The nearest: {in_short(standing.recommended.settings)}"
-    return f"No policy that was tried keeps all bounds. {what}; {listed(missed)}."
+    return f"No policy that was tried keeps all bounds. {what}; {join_words(missed)}."
 
 
-def _missed(text: str, excess: float) -> str:
+def _miss_in_words(text: str, excess: float) -> str:
     if not isfinite(excess):
         return f"{text} is missed without end"
     if excess < _ON_IT:  # a strict bound
@@ -73,7 +73,7 @@ def _missed(text: str, excess: float) -> str:
     return f"{text} is missed by {100 * excess:,.3g} %"
 
 
-def _keep(standing: Standing) -> Iterator[str]:
+def _keep(standing: Ranking) -> Iterator[str]:
     """Say that the policy as given is to stay, and what the best of the trials would change."""
     yield "Keep what you have: the policy as given."
     others = [each for each in standing.of_kind("tuned") if standing.keeps(each)]
@@ -88,10 +88,10 @@ def _keep(standing: Standing) -> Iterator[str]:
 def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
     if not buys and not costs:
         return "make no difference that is sure."
-    return f"buy {listed(buys)} and cost {listed(costs)}."
+    return f"buy {join_words(buys)} and cost {join_words(costs)}."
 
 
-def _against(standing: Standing, given: Candidate) -> str:
+def _against(standing: Ranking, given: Candidate) -> str:
     """Say what the recommended policy buys and what it costs, against what was given."""
     score = standing.scores[given]
     if not score.works:
@@ -101,16 +101,18 @@ def _against(standing: Standing, given: Candidate) -> str:
     buys += [f"that {text} holds" for text in broken]
     if not buys:  # it would not be recommended if it did not look better
         gains, _ = gains_and_losses(standing.best, score, standing.judge.objectives)
-        said = f"{listed([change(each) for each in gains])}, which {_seeds(standing)} do not prove"
-        return f"Against the policy as given it may buy {said}; it costs {listed(costs)}."
-    return f"Against the policy as given it buys {listed(buys)}; it costs {listed(costs)}."
+        said = (
+            f"{join_words([change(each) for each in gains])}, which {_seeds(standing)} do not prove"
+        )
+        return f"Against the policy as given it may buy {said}; it costs {join_words(costs)}."
+    return f"Against the policy as given it buys {join_words(buys)}; it costs {join_words(costs)}."
 
 
-def _seeds(standing: Standing) -> str:
+def _seeds(standing: Ranking) -> str:
     return f"{standing.best.replications} seeds"
 
 
-def _changes(standing: Standing, mine: Score, other: Score) -> tuple[list[str], list[str]]:
+def _changes(standing: Ranking, mine: Score, other: Score) -> tuple[list[str], list[str]]:
     names = dict.fromkeys([*(each.metric for each in standing.judge.objectives), *BESIDES])
     better, worse = differences(mine, other, objectives(list(names)))
     return [change(each) for each in better], [change(each) for each in worse]
@@ -126,17 +128,17 @@ def change(found: Difference) -> str:
     """
     words, unit = words_and_unit(found.metric)
     unit = {"s": " s", "1/s": "/s"}.get(unit, "")
-    mine, other = (written(each) + unit * isfinite(each) for each in (found.mine, found.other))
+    mine, other = (format_value(each) + unit * isfinite(each) for each in (found.mine, found.other))
     name, _, share = words.partition(", ")
     return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
 
 
-def _bounds(standing: Standing) -> str:
+def _bounds(standing: Ranking) -> str:
     bounds = [each.text for each in standing.judge.bounds]
-    return f"It keeps {listed(bounds)}." if bounds else ""
+    return f"It keeps {join_words(bounds)}." if bounds else ""
 
 
-def _presets(standing: Standing) -> str:
+def _presets(standing: Ranking) -> str:
     """Say how many presets keep the bounds, and which of these beat it."""
     known = standing.of_kind("preset")
     if not known or not standing.best.works:
@@ -158,10 +160,10 @@ def _presets(standing: Standing) -> str:
 def _some(names: Sequence[str]) -> str:
     """Return a few names, and how many others there are."""
     more = len(names) - _NAMED
-    return listed(names if more <= 1 else [*names[:_NAMED], f"{more} others"])
+    return join_words(names if more <= 1 else [*names[:_NAMED], f"{more} others"])
 
 
-def _beyond(standing: Standing, limits: pd.DataFrame) -> str:
+def _beyond(standing: Ranking, limits: pd.DataFrame) -> str:
     """Say where it stops being best, on either side of both axes, and where nobody does well."""
     ends, holds, nobody = [], [], []
     for axis, steps in limits.groupby("axis", sort=False):
@@ -178,11 +180,11 @@ def _beyond(standing: Standing, limits: pd.DataFrame) -> str:
     if holds:
         parts.append(f"It stays best {' and '.join(holds)}.")
     if nobody:
-        parts.append(f"Bounds are broken by all {listed(nobody)}.")
+        parts.append(f"Bounds are broken by all {join_words(nobody)}.")
     return " ".join(parts)
 
 
-def _where(standing: Standing, axis: Any, *factors: float) -> str:
+def _where(standing: Ranking, axis: Any, *factors: float) -> str:
     """Say how far beyond the scenarios something is: in clients, if all have as many."""
     clients = {each.clients for each in standing.judge.scenarios}
     if axis != "clients":
@@ -206,15 +208,17 @@ def in_short(settings: Mapping[str, Any]) -> str:
     head = ""
     if len(shared) == 1 and len(settings) > 1 and (place := next(iter(shared))):
         head, said = f"{place}: ", {key: key.removeprefix(f"{place}.") for key in settings}
-    return head + ", ".join(f"{said[key]} = {written(value)}" for key, value in settings.items())
+    return head + ", ".join(
+        f"{said[key]} = {format_value(value)}" for key, value in settings.items()
+    )
 
 
-def listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
     """Return words as a list that is read.
 
     Examples
     --------
-    >>> listed(["a", "b", "c"])
+    >>> join_words(["a", "b", "c"])
     'a, b and c'
     """
     if not words:
@@ -222,13 +226,13 @@ def listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
 
 
-def written(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value for reading: a number has three digits, and without end it is never.
 
     Examples
     --------
-    >>> written(1.23456), written(12345.6), written("full"), written(float("inf"))
-    ('1.23', '12,346', 'full', 'never')
+    >>> [format_value(value) for value in (1.23456, 12345.6, "full", float("inf"))]
+    ['1.23', '12,346', 'full', 'never']
     """
     if not isinstance(value, float):
         return str(value)

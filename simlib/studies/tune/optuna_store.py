@@ -31,7 +31,7 @@ _AT_RANDOM = 16
 
 
 @dataclass(frozen=True)
-class Told:
+class FinishedTrial:
     """A trial that is over: its settings, under how many seeds it was played, what it came to."""
 
     settings: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Told:
 
 
 class Trials:
-    """The trials of one search; see `kept_trials`."""
+    """The trials of one search; see `open_trials`."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Trials:
             if "refused" not in each.user_attrs:
                 self._study.enqueue_trial(each.params)
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[FinishedTrial]:
         """Return the trials that are over, in their order."""
         complete = _optuna().trial.TrialState.COMPLETE
         return [
-            Told(
+            FinishedTrial(
                 self._settings(each.params),
                 each.user_attrs.get("replications", 0),
                 each.user_attrs.get("outcome", "refused"),
@@ -136,7 +136,7 @@ _MOST = 1e6
 
 
 @contextmanager
-def kept_trials(
+def open_trials(
     file: Path | None,
     question: str,
     axes: Sequence[Axis],

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from simlib.experiments.objectives import Objective
-from simlib.studies.tune.evaluate import WORTH, Judge, Score
+from simlib.studies.tune.evaluate import WORTH, Evaluator, Score
 from simlib.studies.tune.variants import Candidate
 
 #: A policy that keeps clients away is easy on a server, and no use.
@@ -24,10 +24,10 @@ class Difference(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Ranking:
     """Candidates and their scores, the recommended one first."""
 
-    judge: Judge
+    judge: Evaluator
     scores: Mapping[Candidate, Score]
 
     @property
@@ -113,8 +113,8 @@ def _is_worth_a_word(found: Difference) -> bool:
     return abs(found.mine - found.other) > WORTH * abs(found.other)
 
 
-def recommended(
-    judge: Judge,
+def recommend(
+    judge: Evaluator,
     tuned: Mapping[Candidate, Score],
     given: tuple[Candidate, Score] | None,
     *,
@@ -125,7 +125,7 @@ def recommended(
 
     Parameters
     ----------
-    judge : Judge
+    judge : Evaluator
         What is sought, and what must hold.
     tuned : mapping
         Tuned policies and their scores, the one that the trials speak for first.
@@ -151,7 +151,7 @@ def recommended(
             return fit[0]
         # As given comes first: what is no nearer is no reason to change anything.
         everything = dict([given] if given is not None else []) | dict(tuned)
-        return min(everything, key=lambda each: distance(judge, everything[each]))
+        return min(everything, key=lambda each: distance_to_bounds(judge, everything[each]))
     if not fit or prefers_given:
         return given[0]
     if by_first and tuned[fit[0]].worse_than(given[1], judge.objectives[0]).low > 0.0:
@@ -159,18 +159,18 @@ def recommended(
     return fit[0] if buys(judge, tuned[fit[0]], given[1]) else given[0]
 
 
-def buys(judge: Judge, mine: Score, other: Score) -> bool:
+def buys(judge: Evaluator, mine: Score, other: Score) -> bool:
     """Whether a change has anything for it: a sure gain, or gains only, as far as is known."""
     better, _ = differences(mine, other, judge.objectives)
     gains, costs = gains_and_losses(mine, other, judge.objectives)
     return bool(better) or (bool(gains) and not costs)
 
 
-def losses(judge: Judge, score: Score) -> tuple[float, ...]:
+def losses(judge: Evaluator, score: Score) -> tuple[float, ...]:
     """Return what is sought, so that less is better: the first objective decides, then the next."""
     return tuple(score.loss(each) for each in judge.objectives)
 
 
-def distance(judge: Judge, score: Score) -> tuple[float, ...]:
+def distance_to_bounds(judge: Evaluator, score: Score) -> tuple[float, ...]:
     """Return how far a candidate is from keeping the bounds, and then what is sought."""
     return score.worst_excess(judge.bounds), *losses(judge, score)

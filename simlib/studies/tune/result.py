@@ -18,7 +18,7 @@ from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.space import Axis
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario, dump, setting
-from simlib.studies.tune.holdout import Verdict
+from simlib.studies.tune.holdout import HoldoutResult
 from simlib.support.files import replacing
 from simlib.support.json_values import jsonable
 
@@ -42,7 +42,7 @@ class Tuning(ShowsCard):
         A row per trial: the settings, each objective's mean over scenarios and seeds, ``excess``
         (by which share of its bound the worst one is exceeded; 0 or less: all hold),
         ``replications``, ``outcome`` (full, discarded, refused) and ``is_front``.
-    verdict : Verdict
+    verdict : HoldoutResult
         What fresh seeds say of the recommended policy and of the others.
     note : str
         What else there is to say.
@@ -54,7 +54,7 @@ class Tuning(ShowsCard):
     bounds: tuple[Constraint, ...]
     on: str
     trials: pd.DataFrame
-    verdict: Verdict
+    verdict: HoldoutResult
     note: str = ""
 
     @property

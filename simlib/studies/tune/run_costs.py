@@ -59,7 +59,7 @@ def _smaller(scenario: Scenario, clients: int) -> Scenario:
     server = scenario.server
     smaller = replace(
         server,
-        accept_per_s=share * min(server.accept_per_s, _served_per_s(scenario)),
+        accept_per_s=share * min(server.accept_per_s, _service_per_s(scenario)),
         handshake_service_s=0.0,
         backlog=_part(server.backlog, share),
         max_connections=_part(server.max_connections, share),
@@ -68,7 +68,7 @@ def _smaller(scenario: Scenario, clients: int) -> Scenario:
     return scenario.replace(clients=clients, server=smaller, workload=silent)
 
 
-def _served_per_s(scenario: Scenario) -> float:
+def _service_per_s(scenario: Scenario) -> float:
     server = scenario.server
     if server.handshake_service_s == 0.0:
         return inf

@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from simlib.metrics.words import in_words, plus_minus
-from simlib.studies.tune.chart import _named
-from simlib.studies.tune.narrative import listed
+from simlib.metrics.words import metric_in_words, plus_minus
+from simlib.studies.tune.chart import _labelled_candidates
+from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.result import Tuning
 
 
@@ -20,7 +20,9 @@ def tuning_in_words(found: Tuning) -> Group:
     """Return what was found for a terminal: the sentences, the candidates, the limits."""
     counts = found.trials["outcome"].value_counts()
     told = {"full": "played out", "discarded": "discarded early", "refused": "not playable"}
-    played = listed([f"{counts[name]} {words}" for name, words in told.items() if name in counts])
+    played = join_words(
+        [f"{counts[name]} {words}" for name, words in told.items() if name in counts]
+    )
     first, *others = (each.name for each in found.scenarios)
     scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
     head = Text.assemble(
@@ -30,11 +32,11 @@ def tuning_in_words(found: Tuning) -> Group:
     parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
     parts += [*map(Text, more), "", _candidates(found), "", _legend(found)]
     if found.verdict.unplayed:
-        parts.append(_unplayed(found))
+        parts.append(_unplayed_in_words(found))
     return Group(*parts)
 
 
-def _unplayed(found: Tuning) -> str:
+def _unplayed_in_words(found: Tuning) -> str:
     """Say which rivals were not played: those that would be too much work with how much it is."""
     named = [
         f"{name} ({why})" if why.startswith("would make") else name
@@ -47,10 +49,10 @@ def _candidates(found: Tuning) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", expand=True)
     table.add_column("policy", ratio=1)
     for objective in found.objectives:
-        table.add_column(in_words(objective.metric), justify="right", max_width=18)
+        table.add_column(metric_in_words(objective.metric), justify="right", max_width=18)
     if found.bounds:
         table.add_column("bounds", no_wrap=True)
-    named = _named(found)
+    named = _labelled_candidates(found)
     tuned = found.verdict.table.iloc[1:].query("kind == 'tuned'")
     shown = pd.concat([named.head(1), tuned, named.iloc[1:]])
     for _, row in shown.iterrows():

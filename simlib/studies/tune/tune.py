@@ -19,19 +19,19 @@ import pandas as pd
 
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.validation import Rule
-from simlib.experiments.engine_choice import chosen
+from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import OBJECTIVES, Constraint, Objective
 from simlib.experiments.objectives import constraints as constraints_of
 from simlib.experiments.objectives import objectives as objectives_of
-from simlib.experiments.pool import Outcomes, working
-from simlib.experiments.run_cache import Kept, keeping
+from simlib.experiments.pool import Outcomes, open_pool
+from simlib.experiments.run_cache import RunCache, open_run_cache
 from simlib.experiments.space import POLICY, Axis, axes
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario, dump
-from simlib.studies.tune.evaluate import Judge, Score, Screen, by_distance, front
-from simlib.studies.tune.holdout import Rivals, Tuned, verdict
-from simlib.studies.tune.narrative import listed
-from simlib.studies.tune.optuna_store import Told, Trials, kept_trials
+from simlib.studies.tune.evaluate import Evaluator, Score, Screen, by_distance, front
+from simlib.studies.tune.holdout import Rivals, Tuned, evaluate_holdout
+from simlib.studies.tune.narrative import join_words
+from simlib.studies.tune.optuna_store import FinishedTrial, Trials, open_trials
 from simlib.studies.tune.ranking import losses
 from simlib.studies.tune.result import Tuning
 from simlib.studies.tune.run_costs import Meter
@@ -55,7 +55,7 @@ _REASONS = 3
 
 
 @dataclass(frozen=True)
-class Tried:
+class EvaluatedTrial:
     """A trial that is over."""
 
     settings: Mapping[str, Any]
@@ -145,13 +145,13 @@ def tune(
     >>> list(found.recommended), len(found.trials)
     (['client.backoff.base_s'], 2)
     """
-    asked = _asked(scenario, space, objectives, constraints, on, replications)
+    asked = _read_question(scenario, space, objectives, constraints, on, replications)
     _TRIALS.validate("trials", trials)
     with (
-        keeping(folder) as store,
-        working(workers, scheduler) as outcomes,
+        open_run_cache(folder) as store,
+        open_pool(workers, scheduler) as outcomes,
         shown(progress, "tuning") as move,
-        kept_trials(
+        open_trials(
             None if folder is None else Path(folder) / "trials.sqlite",
             asked.in_full,
             asked.axes,
@@ -161,10 +161,10 @@ def tune(
         ) as optuna_s,
     ):
         judge = asked.judge(outcomes, store)
-        judge, given = _given(asked, judge, move)
+        judge, given = _play_given(asked, judge, move)
         rivals, meter = Rivals(replace(judge, first=judge.replications)), Meter(move)
-        tried = _searched(judge, optuna_s, trials, _Work(meter, rivals, judge, given), given)
-        found = _found(asked, judge, tried, given, rivals, meter)
+        tried = _search(judge, optuna_s, trials, _Work(meter, rivals, judge, given), given)
+        found = _answer(asked, judge, tried, given, rivals, meter)
     notes = [asked.note, "" if store is None else store.note]
     tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
     if folder is not None:
@@ -196,9 +196,9 @@ class _Asked:
         said += [repr(self.axes), repr(self.objectives), repr(self.bounds)]
         return "\n".join([*said, self.on, str(self.replications), code_digest()])
 
-    def judge(self, outcomes: Outcomes, store: Kept | None) -> Judge:
+    def judge(self, outcomes: Outcomes, store: RunCache | None) -> Evaluator:
         """Return who plays the trials."""
-        return Judge(
+        return Evaluator(
             self.scenarios,
             self.objectives,
             self.bounds,
@@ -209,7 +209,7 @@ class _Asked:
         )
 
 
-def _asked(
+def _read_question(
     scenario: Scenario | Sequence[Scenario],
     space: Mapping[str, Any] | None,
     wanted: Sequence[str],
@@ -224,7 +224,7 @@ def _asked(
     by_user, bounds = constraints_of(constraints, scenarios)
     sought = objectives_of(wanted)
     metrics = [each.metric for each in sought] + [each.metric for each in bounds]
-    used, note = chosen(on, scenarios, metrics)
+    used, note = choose_engine(on, scenarios, metrics)
     found = POLICY if space is None else space
     for each in scenarios[1:]:
         axes(each, found)
@@ -240,7 +240,7 @@ def _asked(
     )
 
 
-def _given(asked: _Asked, judge: Judge, move: Progress) -> tuple[Judge, Score]:
+def _play_given(asked: _Asked, judge: Evaluator, move: Progress) -> tuple[Evaluator, Score]:
     """Play the policy as given, and see that there are numbers of all that is asked for.
 
     How much work it is says how many runs are played of others.
@@ -263,7 +263,7 @@ def _given(asked: _Asked, judge: Judge, move: Progress) -> tuple[Judge, Score]:
 class _Work:
     """How much work the trials are, and what comes after them."""
 
-    def __init__(self, meter: Meter, rivals: Rivals, judge: Judge, given: Score) -> None:
+    def __init__(self, meter: Meter, rivals: Rivals, judge: Evaluator, given: Score) -> None:
         self._meter, self._after = meter, rivals.of_all(judge, given)
         #: Of the trials that are over: how many, what they were, and under how many seeds.
         self._count, self._work, self._seeds = 0, 0.0, 0
@@ -298,7 +298,9 @@ def _work_of(score: Score | str) -> float:
     return clients + float(score.values["attempts"].sum())
 
 
-def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Score) -> list[Tried]:
+def _search(
+    judge: Evaluator, trials: Trials, count: int, work: _Work, given: Score
+) -> list[EvaluatedTrial]:
     """Return all trials: those that were over before, and the rest."""
     screen = judge.screen(given)
     tried = [_again(judge, each, screen) for each in trials.told()[:count]]
@@ -314,7 +316,9 @@ def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Scor
         if judge.store is not None:
             judge.store.flush()
         for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
-            tried.append(Tried(settings, score, outcome := _outcome(judge, score, leading)))
+            tried.append(
+                EvaluatedTrial(settings, score, outcome := _outcome(judge, score, leading))
+            )
             work.add(score)
             if isinstance(score, str):
                 trials.refuse(place, score)
@@ -325,23 +329,25 @@ def _searched(judge: Judge, trials: Trials, count: int, work: _Work, given: Scor
     return tried
 
 
-def _again(judge: Judge, told: Told, screen: Screen | None) -> Tried:
+def _again(judge: Evaluator, told: FinishedTrial, screen: Screen | None) -> EvaluatedTrial:
     """Return a trial that was over before; its runs are kept, and lost ones are played again."""
     if told.refused:
-        return Tried(told.settings, told.refused, "refused")
+        return EvaluatedTrial(told.settings, told.refused, "refused")
     play = judge.played if screen is None or told.replications > _LEAST else screen
     (score,) = play([told.settings], told.replications, None)
-    return Tried(told.settings, score, "refused" if isinstance(score, str) else told.outcome)
+    return EvaluatedTrial(
+        told.settings, score, "refused" if isinstance(score, str) else told.outcome
+    )
 
 
-def _outcome(judge: Judge, score: Score | str, leading: Sequence[Score]) -> str:
+def _outcome(judge: Evaluator, score: Score | str, leading: Sequence[Score]) -> str:
     if isinstance(score, str):
         return "refused"
     is_out = score.replications < judge.replications and judge.is_hopeless(score, leading)
     return "discarded" if is_out else "full"
 
 
-def _full(judge: Judge, tried: Sequence[Tried]) -> list[tuple[int, Score]]:
+def _full(judge: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[tuple[int, Score]]:
     """Return the trials that were not discarded and keep the bounds, by their numbers."""
     return [
         (i, each.score)
@@ -351,7 +357,7 @@ def _full(judge: Judge, tried: Sequence[Tried]) -> list[tuple[int, Score]]:
     ]
 
 
-def _best(judge: Judge, tried: Sequence[Tried]) -> list[int]:
+def _best(judge: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[int]:
     """Return the numbers of the trials on the Pareto front."""
     full = _full(judge, tried)
     if not full:
@@ -359,7 +365,7 @@ def _best(judge: Judge, tried: Sequence[Tried]) -> list[int]:
     return [full[i][0] for i in front([losses(judge, score) for _, score in full])]
 
 
-def _leading(judge: Judge, tried: Sequence[Tried], given: Score) -> list[Score]:
+def _leading(judge: Evaluator, tried: Sequence[EvaluatedTrial], given: Score) -> list[Score]:
     """Return what a trial must not be surely worse than in everything."""
     known = [score for i in _best(judge, tried) if isinstance(score := tried[i].score, Score)]
     return [*known, given] if given.keeps(judge.bounds) else known
@@ -368,10 +374,10 @@ def _leading(judge: Judge, tried: Sequence[Tried], given: Score) -> list[Score]:
 # --- the answer --------------------------------------------------------------------------
 
 
-def _found(
+def _answer(
     asked: _Asked,
-    judge: Judge,
-    tried: Sequence[Tried],
+    judge: Evaluator,
+    tried: Sequence[EvaluatedTrial],
     given: Score,
     rivals: Rivals,
     meter: Meter,
@@ -379,10 +385,10 @@ def _found(
     if not any(isinstance(each.score, Score) for each in tried):
         raise SimlibError(" ".join(_of_refused(tried)))
     best = _best(judge, tried)
-    tuned = _tuned(asked, judge, tried, best, given)
+    tuned = _promising(asked, judge, tried, best, given)
     fresh = replace(judge, first=judge.replications)
     meter.expect(rivals.of_all(judge, given))
-    said = verdict(fresh, tuned, rivals, meter)
+    said = evaluate_holdout(fresh, tuned, rivals, meter)
     table = _table(judge, tried, set(best))
     notes = _of_refused(tried)
     if not said.keeps_given:
@@ -399,8 +405,12 @@ def _found(
     )
 
 
-def _tuned(
-    asked: _Asked, judge: Judge, tried: Sequence[Tried], best: Sequence[int], given: Score
+def _promising(
+    asked: _Asked,
+    judge: Evaluator,
+    tried: Sequence[EvaluatedTrial],
+    best: Sequence[int],
+    given: Score,
 ) -> Tuned:
     """Return the trials that are played under fresh seeds, the most promising first."""
     played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
@@ -432,7 +442,7 @@ def _is_nearest(mine: tuple[float, ...], others: Sequence[tuple[float, ...]]) ->
     return together[by_distance([everything[i] for i in together])[0]] == 0
 
 
-def _of_refused(tried: Sequence[Tried]) -> list[str]:
+def _of_refused(tried: Sequence[EvaluatedTrial]) -> list[str]:
     """Say how many trials could not be played, and why, the most frequent reason first."""
     why = Counter(in_general(str(each.score)) for each in tried if each.outcome == "refused")
     if not why:
@@ -460,22 +470,24 @@ def in_general(why: str) -> str:
     return re.sub(r" = [^:]*:|:", "", re.sub(r" \([^)]*\d[^)]*\)", "", why), count=1).strip()
 
 
-def _notes(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[str]:
+def _notes(asked: _Asked, judge: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
     """Return what else there is to say of what is recommended, a sentence each."""
     notes = []
     idle = _idle(asked, judge, recommended)
     if idle:
         verb = "make" if len(idle) > 1 else "makes"
-        notes.append(f"{listed(idle)} {verb} no difference, the others being as recommended.")
+        notes.append(f"{join_words(idle)} {verb} no difference, the others being as recommended.")
     for axis in asked.axes:
         value = recommended[axis.key]
         if axis.key not in idle and axis.is_near_an_end(value):
-            said = f"{axis.key} = {written(value)} is near an end of its range, {axis.in_words}"
+            said = (
+                f"{axis.key} = {format_number(value)} is near an end of its range, {axis.in_words}"
+            )
             notes.append(f"{said}: a wider one may do better.")
     return notes
 
 
-def _idle(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[str]:
+def _idle(asked: _Asked, judge: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
     """Return the ranges of which both ends give the same runs as what is recommended."""
     ranges = [axis for axis in asked.axes if not axis.choices]
     # A single run tells most of them.
@@ -486,7 +498,7 @@ def _idle(asked: _Asked, judge: Judge, recommended: Mapping[str, Any]) -> list[s
 
 
 def _without_effect(
-    judge: Judge, ranges: Sequence[Axis], recommended: Mapping[str, Any], replications: int
+    judge: Evaluator, ranges: Sequence[Axis], recommended: Mapping[str, Any], replications: int
 ) -> list[Axis]:
     if not ranges:
         return []
@@ -502,7 +514,7 @@ def _some(numbers: Sequence[int]) -> list[int]:
     return list(numbers[::step])
 
 
-def _table(judge: Judge, tried: Sequence[Tried], best: set[int]) -> pd.DataFrame:
+def _table(judge: Evaluator, tried: Sequence[EvaluatedTrial], best: set[int]) -> pd.DataFrame:
     rows = []
     for i, each in enumerate(tried):
         row: dict[str, Any] = {"trial": i, **each.settings}

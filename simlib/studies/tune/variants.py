@@ -85,13 +85,13 @@ def ensemble(scenario: Scenario) -> tuple[Scenario, ...]:
     )
 
 
-def stretched(scenario: Scenario, factor: float) -> Scenario:
+def lengthen_faults(scenario: Scenario, factor: float) -> Scenario:
     """Return a scenario whose faults last so many times as long, with as much time after them.
 
     Examples
     --------
     >>> storm = Scenario(duration_s=40, faults=[Fault("outage", start_s=10, stop_s=18)])
-    >>> stretched(storm, 2).duration_s
+    >>> lengthen_faults(storm, 2).duration_s
     48.0
     """
     faults, later_s = [], 0.0

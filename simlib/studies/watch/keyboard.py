@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def pressed(act: Callable[[str], None]) -> Iterator[bool]:
+def read_keys(act: Callable[[str], None]) -> Iterator[bool]:
     """Call a function with each key pressed, and restore the terminal whatever happens.
 
     Yields

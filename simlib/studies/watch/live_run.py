@@ -34,7 +34,7 @@ class Look:
     counts: Counts
 
 
-class Feed:
+class LiveRun:
     """A run to be watched.
 
     Parameters
@@ -59,7 +59,7 @@ class Feed:
     Examples
     --------
     >>> import simlib as sl
-    >>> feed = Feed(sl.Scenario(clients=3, duration_s=0.5, ramp_s=0), on="sim")
+    >>> feed = LiveRun(sl.Scenario(clients=3, duration_s=0.5, ramp_s=0), on="sim")
     >>> trace = asyncio.run(feed.play())
     >>> feed.look().time_s, feed.look().counts.states["open"]
     (0.5, 3)

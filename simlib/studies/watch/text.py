@@ -28,7 +28,7 @@ _STATE_STYLES = {
 _LEVEL_STYLES = {Level.INFO: "cyan", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 
 
-def line(look: Look) -> str:
+def look_line(look: Look) -> str:
     """Return how a run stands as one line: the clients' states, messages, faults and notices."""
     counts = look.counts
     parts = [
@@ -45,7 +45,7 @@ def line(look: Look) -> str:
     return "  ".join(parts)
 
 
-class Screen:
+class WatchScreen:
     """The terminal as a picture of the run, from entering to leaving a ``with`` block."""
 
     def __init__(self, keys: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class Screen:
         """Whether standard output is a terminal that can show pictures."""
         return sys.stdout.isatty() and not self._console.is_dumb_terminal
 
-    def __enter__(self) -> Screen:
+    def __enter__(self) -> WatchScreen:
         """Take the terminal."""
         self._live.start(refresh=True)
         return self
@@ -171,11 +171,11 @@ def _notices(counts: Counts) -> Table:
     table.add_column()
     for i, notice in enumerate(counts.notices):
         clients = f"{notice.clients:,} client{'s' if notice.clients > 1 else ''}"
-        table.add_row("" if i else "notices", clients, _said(notice))
+        table.add_row("" if i else "notices", clients, _notice_text(notice))
     return table
 
 
-def _said(notice: Notice) -> Text:
+def _notice_text(notice: Notice) -> Text:
     wording = notice.wording
     text = Text.assemble((wording.text, _LEVEL_STYLES[wording.level]), f" {wording.advice}")
     return text.append(f" ({notice.count:,} times)" if notice.count > notice.clients else "")

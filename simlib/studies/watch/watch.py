@@ -11,9 +11,9 @@ from typing import Any
 from simlib.core.faults import Fault, FaultKind
 from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
-from simlib.studies.watch.keyboard import pressed
-from simlib.studies.watch.live_run import Feed
-from simlib.studies.watch.text import Screen, line
+from simlib.studies.watch.keyboard import read_keys
+from simlib.studies.watch.live_run import LiveRun
+from simlib.studies.watch.text import WatchScreen, look_line
 from simlib.trace.trace import Interrupted, Trace
 
 #: The faults that keys begin.
@@ -23,7 +23,7 @@ FAULTS = {
     "b": Fault(FaultKind.BLACK_HOLE),
 }
 #: What each key does, as the screen says it.
-KEYS = {
+WATCH_KEYS = {
     "c": "cut the network",
     "s": "slow by 0.5 s",
     "b": "black hole",
@@ -67,27 +67,27 @@ def watch(scenario: Scenario, on: str = "live", label: str = "") -> Trace:
        1.0 s  open 3  in outbox 0  attempts 3  sent 3  acknowledged 3  dropped 0
        1.5 s  open 3  in outbox 1  attempts 3  sent 4  acknowledged 3  dropped 0
     """
-    feed = Feed(scenario, on, label)
+    feed = LiveRun(scenario, on, label)
     try:
         asyncio.run(_watch(feed))
     except KeyboardInterrupt:
         raise Interrupted(feed.trace) from None
-    print(line(feed.look()), flush=True)
+    print(look_line(feed.look()), flush=True)
     return feed.trace
 
 
-async def _watch(feed: Feed) -> None:
+async def _watch(feed: LiveRun) -> None:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(ending, feed.stop)
-    with pressed(lambda key: _act(feed, key)) as has_keys:
-        if (picture := Screen(KEYS if has_keys else {})).is_possible:
+    with read_keys(lambda key: _act(feed, key)) as has_keys:
+        if (picture := WatchScreen(WATCH_KEYS if has_keys else {})).is_possible:
             await _on_screen(feed, picture)
         else:
             await _in_lines(feed)
 
 
-def _act(feed: Feed, key: str) -> None:
+def _act(feed: LiveRun, key: str) -> None:
     if key in FAULTS:
         feed.strike(FAULTS[key])
     elif key == "r":
@@ -96,7 +96,7 @@ def _act(feed: Feed, key: str) -> None:
         feed.stop()
 
 
-async def _on_screen(feed: Feed, picture: Screen) -> None:
+async def _on_screen(feed: LiveRun, picture: WatchScreen) -> None:
     loop = asyncio.get_running_loop()
     due_s = 0.0
 
@@ -111,10 +111,10 @@ async def _on_screen(feed: Feed, picture: Screen) -> None:
         await feed.play(progress=draw)
 
 
-async def _in_lines(feed: Feed) -> None:
+async def _in_lines(feed: LiveRun) -> None:
     def each_second(world: World) -> Generator[Any, Any, None]:
         for _ in range(1, ceil(world.scenario.duration_s)):
             yield world.clock.timeout(1)
-            print(line(feed.look()), flush=True)
+            print(look_line(feed.look()), flush=True)
 
     await feed.play(processes=[each_second])

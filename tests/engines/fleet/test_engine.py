@@ -24,7 +24,7 @@ from simlib.metrics.metrics import (
     recovery_times_s,
     summary,
 )
-from simlib.studies.watch.live_run import Feed
+from simlib.studies.watch.live_run import LiveRun
 from simlib.trace.trace import Interrupted
 
 pytest.importorskip("numba")
@@ -598,7 +598,7 @@ def test_rows_are_asked_for_in_vain():
 
 def test_it_is_not_watched_and_tells_no_story():
     with pytest.raises(SettingsError, match='"fleet": must be sim or live'):
-        Feed(storm(), "fleet")
+        LiveRun(storm(), "fleet")
     with pytest.raises(SimlibError, match="keeps no rows"):
         sl.run(storm(clients=1), on="fleet").story(0)
 

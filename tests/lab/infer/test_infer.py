@@ -23,7 +23,7 @@ from simlib.lab.infer.bands import bands
 from simlib.lab.infer.findings import connect_timeout
 from simlib.lab.infer.fit import fit, goodness
 from simlib.lab.infer.likelihood import sample
-from simlib.lab.infer.nearest import distance, nearest
+from simlib.lab.infer.nearest import nearest_policies, policy_distance
 from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
 from simlib.scenario.build import build
@@ -205,8 +205,8 @@ def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
     rules = Backoff(jitter="none", base_s=1, cap_s=64, stable_after_s=stable_after_s)
     opens_s = (0.1, 3.0, 8.0, 0.1, 3.0, 8.0)
     rows = (*_ROWS[1:2], Phase("open_then_cut", "", 6, opens_s), *_ROWS[1:2])
-    followed = chains.pairs(chains.checked(Played(rules).play(rows)))
-    limit_s = counting.guessed(followed).stable_after_s
+    followed = chains.pairs(chains.check_attempts(Played(rules).play(rows)))
+    limit_s = counting.guess_reset_rule(followed).stable_after_s
     assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
 
 
@@ -214,10 +214,10 @@ def test_a_wait_after_a_loss_that_is_no_attempt_stands_apart():
     frame = pd.concat([Played(Backoff(jitter="none"), client=i).play(_ROWS) for i in range(2)])
     lost = frame["kind"] == "reset"
     frame.loc[lost, "opened"] = True
-    followed = chains.pairs(chains.checked(frame))
-    numbers = chains.numbered(followed, chains.Counting(0.0, counts_loss=False))
+    followed = chains.pairs(chains.check_attempts(frame))
+    numbers = chains.number_waits(followed, chains.ResetRule(0.0, counts_loss=False))
     assert {chains.LOST} == set(numbers.loc[numbers["opened"], "attempt"])
-    counted = chains.numbered(followed, chains.Counting())
+    counted = chains.number_waits(followed, chains.ResetRule())
     assert 1 == counted.loc[counted["opened"], "attempt"].max()
 
 
@@ -226,16 +226,16 @@ def test_a_wait_after_a_loss_that_is_no_attempt_stands_apart():
 
 def test_the_distance_is_the_share_by_which_waits_differ():
     one, longer = (Backoff(jitter="none", base_s=base, cap_s=9 * base) for base in (1.0, 3.0))
-    assert 0.0 == distance(one, one)
-    assert 1.0 == pytest.approx(distance(one, longer)), "|1 - 3| over a middle of 2"
+    assert 0.0 == policy_distance(one, one)
+    assert 1.0 == pytest.approx(policy_distance(one, longer)), "|1 - 3| over a middle of 2"
     # U(0, c) against c itself: c / 2 apart, around a middle of 3/4 c.
     full = Backoff(jitter="full", base_s=1, cap_s=9)
-    assert 2.0 / 3.0 == pytest.approx(distance(one, full), rel=0.05)
+    assert 2.0 / 3.0 == pytest.approx(policy_distance(one, full), rel=0.05)
 
 
 def test_the_nearest_policy_comes_first():
     known = {"far": Backoff(base_s=9), "near": Backoff(base_s=1.05), "between": Backoff(base_s=3)}
-    assert ["near", "between", "far"] == [near.name for near in nearest(Backoff(), known)]
+    assert ["near", "between", "far"] == [near.name for near in nearest_policies(Backoff(), known)]
 
 
 def test_samples_are_those_of_the_core():
@@ -319,10 +319,12 @@ def test_a_client_may_heed_seconds_and_no_dates():
     waits = pd.DataFrame(
         {"detail": details, "wait_s": [7.1, 1.0], "retry_after_s": [7.0, 7.4], "attempt": [1, 2]}
     )
-    in_seconds, as_date = infer._heed(waits, None, 0.01)
+    in_seconds, as_date = infer._hint_findings(waits, None, 0.01)
     assert ("heeds Retry-After", None) == (in_seconds.about, in_seconds.value)
     assert ("heeds Retry-After as a date", "no") == (as_date.about, as_date.value)
-    assert ["heeds Retry-After"] == [each.about for each in infer._heed(waits[:1], None, 0.01)]
+    assert ["heeds Retry-After"] == [
+        each.about for each in infer._hint_findings(waits[:1], None, 0.01)
+    ]
 
 
 def test_the_policy_is_stopped_by_what_stopped_the_client_and_by_nothing_it_came_back_after(told):
@@ -527,8 +529,8 @@ def test_a_late_client_that_was_open_for_a_moment_may_not_know_it():
     )
     late_by = {"client_late_s": np.where(frame["opened"], 0.009, 0.0)}
     for measured, expected in (({}, [1, 2]), (late_by, [0, 0])):
-        followed = chains.pairs(chains.checked(frame.assign(**measured)))
-        numbers = chains.numbered(followed, chains.Counting())["attempt"].tolist()
+        followed = chains.pairs(chains.check_attempts(frame.assign(**measured)))
+        numbers = chains.number_waits(followed, chains.ResetRule())["attempt"].tolist()
         assert expected == numbers[6:8]
 
 

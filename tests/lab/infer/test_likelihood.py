@@ -7,9 +7,9 @@ import pytest
 
 from simlib.core.backoff import Jitter, JitterPlace, delay, waited
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.families import PLAIN, paced
+from simlib.lab.infer.families import PLAIN, count_from_start
 from simlib.lab.infer.likelihood import log_likelihood, log_likelihoods
-from simlib.lab.infer.lockstep import Search, answered, beside, scored
+from simlib.lab.infer.lockstep import Search, beside, run_search
 from simlib.lab.infer.waits import Waits
 from tests.lab.playing import drawn
 
@@ -22,7 +22,7 @@ FAMILIES = [
     *(each.but(drawn_once=True) for each in PLAIN[3:7]),
     *(each.with_first(jitter) for each in PLAIN for jitter in (Jitter.NONE, Jitter.FULL)),
     PLAIN[5].but(compounding=True).with_first(Jitter.PROPORTIONAL),
-    *(paced(each) for each in PLAIN),
+    *(count_from_start(each) for each in PLAIN),
 ]
 BLUR_S = 0.01
 
@@ -79,15 +79,15 @@ def test_searches_beside_each_other_get_their_own_answers(waits):
         [begin, *_] = search.family.begin(waits)
         place, scores = search.place(begin)[np.newaxis], []
         for _ in range(times):
-            scores += (yield from scored(search, place, 0.0)).tolist()
+            scores += (yield from score(search, place, 0.0)).tolist()
         return scores
 
     some = searches(waits)[: len(PLAIN)]
-    alone = [answered(asks(search, 1), BLUR_S)[0] for search in some]
+    alone = [run_search(asks(search, 1), BLUR_S)[0] for search in some]
     works = [asks(search, i % 3) for i, search in enumerate(some)]
-    found = answered(beside(works), BLUR_S)
+    found = run_search(beside(works), BLUR_S)
     assert [i % 3 for i in range(len(some))] == [len(each) for each in found]
     for score, each in zip(alone, found, strict=True):
         assert [score] * len(each) == pytest.approx(each)
     assert any(a != b for a, b in pairwise(alone))
-    assert [] == answered(beside([]), BLUR_S)
+    assert [] == run_search(beside([]), BLUR_S)

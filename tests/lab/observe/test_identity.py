@@ -1,6 +1,6 @@
 """Which client an attempt is taken for."""
 
-from simlib.lab.observe.identity import Guests
+from simlib.lab.observe.identity import ObservedClients
 from simlib.lab.observe.observation import Attempt
 
 
@@ -18,7 +18,7 @@ def came(guests, at_s, host="h", seat=0):
 
 
 def test_whoever_comes_while_the_other_is_there_is_another_client():
-    guests = Guests(own_seats=False)
+    guests = ObservedClients(own_seats=False)
     first, held = came(guests, 0.0)
     second, _ = came(guests, 1.0)
     assert (0, 1) == (first.number, second.number)
@@ -27,7 +27,7 @@ def test_whoever_comes_while_the_other_is_there_is_another_client():
 
 
 def test_of_those_that_are_away_the_one_that_was_longest_came_back():
-    guests = Guests(own_seats=False)
+    guests = ObservedClients(own_seats=False)
     (a, first), (b, second) = came(guests, 0.0), came(guests, 0.1)
     b.left(second, 0)
     second.ended_s, first.ended_s = 1.0, 2.0
@@ -37,16 +37,16 @@ def test_of_those_that_are_away_the_one_that_was_longest_came_back():
 
 
 def test_hosts_are_told_apart_and_seats_too():
-    guests = Guests(own_seats=False)
+    guests = ObservedClients(own_seats=False)
     one, held = came(guests, 0.0, host="one")
     one.left(held, 0)
     assert 1 == guests.take(0, "other").number
-    own = Guests(own_seats=True)
+    own = ObservedClients(own_seats=True)
     assert [0, 1, 0] == [own.take(seat, "h").number for seat in (0, 1, 0)]
 
 
 def test_the_wait_is_from_the_end_to_the_next_attempt():
-    guest, first = came(Guests(own_seats=True), 1.0)
+    guest, first = came(ObservedClients(own_seats=True), 1.0)
     first.ended_s = 3.0
     guest.left(first, 0)
     assert 2.5 == guest.came(attempt(5.5))
@@ -54,7 +54,7 @@ def test_the_wait_is_from_the_end_to_the_next_attempt():
 
 
 def test_who_could_not_be_seen_is_not_gone():
-    guest, held = came(Guests(own_seats=True), 0.0)
+    guest, held = came(ObservedClients(own_seats=True), 0.0)
     held.ended_s = 0.0
     guest.left(held, 0)
     guest.longest_wait_s = 1.0

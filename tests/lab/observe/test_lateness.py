@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.lab.observe.lateness import TICK_S, Ticks, waited_for_cpu_s
-from simlib.lab.observe.script import Kind, Phase, Script
+from simlib.lab.observe.lateness import LAB_TICK_S, Ticks, cpu_wait_s
+from simlib.lab.observe.script import Phase, PhaseKind, Script
 from tests.lab.puppets import LIMIT_S
 
 
@@ -22,7 +22,7 @@ def block():
 def test_a_loop_that_was_blocked_is_late_by_as_long():
     async def blocked():
         ticks = Ticks()
-        await asyncio.sleep(4 * TICK_S)
+        await asyncio.sleep(4 * LAB_TICK_S)
         began_s = asyncio.get_running_loop().time()
         block()
         at_once_s = ticks.late_s()
@@ -33,8 +33,8 @@ def test_a_loop_that_was_blocked_is_late_by_as_long():
         return at_once_s, since_s, ticks.quantiles_s()
 
     at_once_s, since_s, quantiles_s = asyncio.run(blocked())
-    assert at_once_s >= 0.1 - TICK_S - 0.01, "also before the tick that was due has rung"
-    assert since_s >= 0.1 - TICK_S - 0.01
+    assert at_once_s >= 0.1 - LAB_TICK_S - 0.01, "also before the tick that was due has rung"
+    assert since_s >= 0.1 - LAB_TICK_S - 0.01
     assert quantiles_s["p50_s"] <= quantiles_s["p99_s"] <= quantiles_s["longest_s"]
 
 
@@ -58,14 +58,14 @@ def test_what_two_processes_take_from_each_other_on_one_processor_is_counted():
     spinning = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(2)]
     try:
         until = time.monotonic() + LIMIT_S
-        while min(waited_for_cpu_s(each.pid) for each in spinning) < 0.02:
+        while min(cpu_wait_s(each.pid) for each in spinning) < 0.02:
             assert time.monotonic() < until
             time.sleep(0.01)
     finally:
         for each in spinning:
             each.kill()
             each.wait()
-    assert isnan(waited_for_cpu_s(spinning[0].pid))
+    assert isnan(cpu_wait_s(spinning[0].pid))
 
 
 def test_an_observation_holds_how_late_each_attempt_may_be():
@@ -78,7 +78,7 @@ def test_an_observation_holds_how_late_each_attempt_may_be():
         "    except OSError: pass\n"
     )
     command = [sys.executable, "-c", program, "{url}"]
-    refused = Script(phases=(Phase(kind=Kind.REFUSE, attempts=5, longest_s=LIMIT_S),))
+    refused = Script(phases=(Phase(kind=PhaseKind.REFUSE, attempts=5, longest_s=LIMIT_S),))
     seen = sl.observe(refused, command=command)
     frame = seen.frame()
     assert (frame[["late_s", "end_late_s"]].dropna() >= 0.0).all(axis=None)

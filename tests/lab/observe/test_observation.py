@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import simlib as sl
-from simlib.lab.observe.observation import COLUMNS, Attempt
+from simlib.lab.observe.observation import ATTEMPT_COLUMNS, Attempt
 
 
 def seen():
@@ -36,7 +36,7 @@ def test_a_file_holds_all_of_it(tmp_path):
     seen().save(path)
     again = sl.Observation.load(path)
     pd.testing.assert_frame_equal(seen().frame(), again.frame())
-    assert list(COLUMNS) == again.frame().columns.tolist()
+    assert list(ATTEMPT_COLUMNS) == again.frame().columns.tolist()
     kept = ("script", "greeting", "observed_s", "phases", "notes", "not_kept", "partial")
     assert [getattr(seen(), name) for name in kept] == [getattr(again, name) for name in kept]
     assert [path] == list(tmp_path.iterdir())

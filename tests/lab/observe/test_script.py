@@ -3,19 +3,27 @@
 import pytest
 
 import simlib as sl
-from simlib.lab.observe.script import QUICK, SCRIPTS, STANDARD, Kind, Phase, parse, script
+from simlib.lab.observe.script import (
+    QUICK_SCRIPT,
+    SCRIPTS,
+    STANDARD,
+    Phase,
+    PhaseKind,
+    parse,
+    script,
+)
 
 
 def test_the_standard_script_plays_every_kind_of_phase():
-    assert set(Kind) == {phase.kind for phase in STANDARD.phases}
-    closes = [phase.code for phase in STANDARD.phases if phase.kind is Kind.CLOSE]
+    assert set(PhaseKind) == {phase.kind for phase in STANDARD.phases}
+    closes = [phase.code for phase in STANDARD.phases if phase.kind is PhaseKind.CLOSE]
     assert [1000, 1001, 1006, 1008, 1011, 1012, 1013, 4401] == closes
     told = {(phase.status, phase.retry_after_s) for phase in STANDARD.phases if not phase.kind - 3}
     assert {(503, 0), (503, 7), (429, 45), (429, 0), (403, 0), (401, 0)} == told
 
 
 def test_the_quick_script_takes_less_than_two_minutes():
-    assert QUICK.longest_s < 120.0
+    assert QUICK_SCRIPT.longest_s < 120.0
 
 
 @pytest.mark.parametrize("each", SCRIPTS.values(), ids=SCRIPTS)
@@ -61,8 +69,8 @@ def test_a_phase_that_cannot_be_played_is_refused(settings, said):
 
 
 def test_a_name_gives_a_script_and_a_script_itself():
-    assert script("quick") is QUICK
-    assert script(QUICK) is QUICK
+    assert script("quick") is QUICK_SCRIPT
+    assert script(QUICK_SCRIPT) is QUICK_SCRIPT
 
 
 def test_a_file_that_is_no_text_is_no_script(tmp_path):

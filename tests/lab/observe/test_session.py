@@ -20,7 +20,7 @@ from simlib import cli
 from simlib.lab.observe import endpoint
 from simlib.lab.observe import session as observe
 from simlib.lab.observe import subprocesses as commands
-from simlib.lab.observe.script import ABRUPT, Kind, Phase, Script
+from simlib.lab.observe.script import ABRUPT, Phase, PhaseKind, Script
 from tests.lab.puppets import LIMIT_S, attempt, outcomes_of, played
 
 pytestmark = pytest.mark.live
@@ -43,14 +43,14 @@ def test_a_retry_after_may_be_a_date():
 
 def test_each_kind_of_phase_does_what_it_says():
     phases = [
-        Phase(kind=Kind.REFUSE, **ONCE),
-        Phase(kind=Kind.SILENT, **ONCE),
-        Phase(kind=Kind.SLOW, delay_s=0.05, open_s=0.01, **ONCE),
+        Phase(kind=PhaseKind.REFUSE, **ONCE),
+        Phase(kind=PhaseKind.SILENT, **ONCE),
+        Phase(kind=PhaseKind.SLOW, delay_s=0.05, open_s=0.01, **ONCE),
         Phase(status=401, **ONCE),
         Phase(status=429, retry_after_s=7, **ONCE),
-        Phase(kind=Kind.RESET, open_s=0.01, **ONCE),
-        Phase(kind=Kind.CLOSE, code=ABRUPT, open_s=0.01, **ONCE),
-        *(Phase(kind=Kind.CLOSE, code=code, open_s=0.01, **ONCE) for code in CODES),
+        Phase(kind=PhaseKind.RESET, open_s=0.01, **ONCE),
+        Phase(kind=PhaseKind.CLOSE, code=ABRUPT, open_s=0.01, **ONCE),
+        *(Phase(kind=PhaseKind.CLOSE, code=code, open_s=0.01, **ONCE) for code in CODES),
     ]
     outcomes, seen = outcomes_of(phases)
     expected = [
@@ -76,7 +76,7 @@ def test_each_kind_of_phase_does_what_it_says():
 
 def test_connections_are_open_for_one_time_after_another():
     opens_s = (0.0, 0.05, 0.1)
-    phase = Phase(kind=Kind.OPEN_THEN_CUT, opens_s=opens_s, attempts=3, longest_s=5.0)
+    phase = Phase(kind=PhaseKind.OPEN_THEN_CUT, opens_s=opens_s, attempts=3, longest_s=5.0)
     outcomes, seen = outcomes_of([phase])
     assert ["open, then 1006"] * 3 == outcomes[:3]
     open_s = [each.open_s for each in seen.attempts[:3]]
@@ -87,8 +87,8 @@ def test_connections_are_open_for_one_time_after_another():
 def test_pings_are_answered_unless_the_phase_is_not_to():
     beating = {"ping_interval": 0.02, "ping_timeout": 0.1}
     phases = [
-        Phase(kind=Kind.CLOSE, code=1012, open_s=0.3, **ONCE),
-        Phase(kind=Kind.NO_PONG, **ONCE),
+        Phase(kind=PhaseKind.CLOSE, code=1012, open_s=0.3, **ONCE),
+        Phase(kind=PhaseKind.NO_PONG, **ONCE),
     ]
     outcomes, seen = outcomes_of(phases, **beating)
     answered, unanswered = seen.attempts[:2]
@@ -101,7 +101,7 @@ def test_pings_are_answered_unless_the_phase_is_not_to():
 
 
 def test_a_closed_port_refuses_and_is_open_again_after_it():
-    closed = Phase(kind=Kind.REFUSE, closed=True, longest_s=0.1)
+    closed = Phase(kind=PhaseKind.REFUSE, closed=True, longest_s=0.1)
     outcomes, seen = outcomes_of([Phase(**ONCE), closed, Phase(status=403, **ONCE)])
     assert outcomes[0] == "status 503"
     assert "refused" in outcomes
@@ -119,7 +119,10 @@ def test_several_clients_are_cut_at_the_same_moment():
             await attempt(url)
             await asyncio.sleep(0.01)
 
-    phases = [Phase(kind=Kind.RESET, open_s=0.2, **ONCE), Phase(kind=Kind.SEVERAL, attempts=2)]
+    phases = [
+        Phase(kind=PhaseKind.RESET, open_s=0.2, **ONCE),
+        Phase(kind=PhaseKind.SEVERAL, attempts=2),
+    ]
     seen = asyncio.run(played(phases, three, clients=3))
     together = [each for each in seen.attempts if each.kind == "several" and each.opened]
     assert {0, 1, 2} == {each.client for each in together}
@@ -186,7 +189,7 @@ HUGE = b"\x81\xff" + (2_000_000).to_bytes(8, "big") + b"mask" + b"x" * 1000
 )
 def test_the_lab_stays_up_whatever_it_is_sent(data, then, note, detail, monkeypatch):
     monkeypatch.setattr(endpoint, "CLOSE_TIMEOUT_S", 0.05)
-    phase = Phase(kind=Kind.CLOSE, code=1000, open_s=0.02, attempts=2, longest_s=5.0)
+    phase = Phase(kind=PhaseKind.CLOSE, code=1000, open_s=0.02, attempts=2, longest_s=5.0)
     seen = asyncio.run(played([phase], lambda url: say(url, data, then)))
     assert len(seen.attempts) >= 2
     assert [detail] * 2 == [each.detail for each in seen.attempts[:2]]
@@ -293,7 +296,7 @@ def test_each_client_of_a_command_has_a_port_and_so_a_number_of_its_own():
         "while True: socket.create_connection((host, int(port))).recv(1)\n"
     )
     command = [sys.executable, "-c", program, "{url}"]
-    refused = Phase(kind=Kind.REFUSE, attempts=3, longest_s=10.0)
+    refused = Phase(kind=PhaseKind.REFUSE, attempts=3, longest_s=10.0)
     seen = sl.observe(Script(phases=(refused,)), command=command, clients=2)
     assert {0, 1} == {each.client for each in seen.attempts}
 
@@ -380,5 +383,5 @@ def test_what_a_client_says_is_echoed():
             heard.append(await connection.recv())
             await connection.wait_closed()
 
-    asyncio.run(played([Phase(kind=Kind.CLOSE, open_s=0.2, **ONCE)], client))
+    asyncio.run(played([Phase(kind=PhaseKind.CLOSE, open_s=0.2, **ONCE)], client))
     assert ["hello"] == heard

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.text import Lines, Screen, line
+from simlib.lab.observe.text import Lines, ObservationScreen, attempt_line
 
 PHASES = (Phase(attempts=2, longest_s=30), Phase(kind="close", code=1012))
 
@@ -41,14 +41,14 @@ def test_of_a_flood_it_is_told_how_many_there_were():
 
 def test_a_line_says_who_ended_it():
     opened = Attempt(0, "no_pong", "", 1, "", 1.0, answered_s=1.0, opened=True)
-    assert line(opened, nan).endswith("first  still there")
+    assert attempt_line(opened, nan).endswith("first  still there")
     opened.ended_s, opened.ended_by = 3.0, "client"
-    assert line(opened, 0.5).endswith("after 0.500 s  open for 2.000 s, it left")
+    assert attempt_line(opened, 0.5).endswith("after 0.500 s  open for 2.000 s, it left")
 
 
 def test_the_screen_fits_80_columns_and_shows_the_phase_the_waits_and_the_notes():
     pictures = []
-    screen = Screen(Script(phases=PHASES), pictures.append)
+    screen = ObservationScreen(Script(phases=PHASES), pictures.append)
     screen.listening([f"ws://127.0.0.1:{port}/ws" for port in range(40000, 40009)])
     screen.began(1, PHASES[1], 3.0)
     for i in range(30):

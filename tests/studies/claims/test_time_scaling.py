@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simlib as sl
-from simlib.studies.claims.time_scaling import paced, stretched
+from simlib.studies.claims.time_scaling import scale_time, unscale_trace
 
 SCENARIO = sl.Scenario(
     clients=5,
@@ -32,8 +32,8 @@ SCENARIO = sl.Scenario(
 
 def test_a_paced_run_stretched_is_the_run_itself():
     # A pace of a power of two changes no digit.
-    whole, quick = sl.run(SCENARIO), sl.run(paced(SCENARIO, 4.0))
-    slow = stretched(quick, SCENARIO, 4.0)
+    whole, quick = sl.run(SCENARIO), sl.run(scale_time(SCENARIO, 4.0))
+    slow = unscale_trace(quick, SCENARIO, 4.0)
     assert whole.end_s == slow.end_s
     for name, column in whole.columns().items():
         if name != "quality":  # the classes of quality are paced too, but no more exact than that
@@ -62,7 +62,7 @@ def test_every_kind_of_time_and_rate_is_paced(changes):
     scenario = SCENARIO.replace(cohorts=[])
     for key, value in changes.items():
         scenario = scenario.replace(key, value)
-    whole, quick = sl.run(scenario), stretched(sl.run(paced(scenario, 4.0)), scenario, 4.0)
+    whole, quick = sl.run(scenario), unscale_trace(sl.run(scale_time(scenario, 4.0)), scenario, 4.0)
     assert len(whole) == len(quick)
     for name in ("time_s", "client", "name", "message", "wait_s"):
         np.testing.assert_array_equal(whole.columns()[name], quick.columns()[name], name)
@@ -79,7 +79,7 @@ def numbers(settings, where=""):
 
 
 def test_every_time_is_shorter_and_every_rate_is_higher_whatever_its_name():
-    found = list(zip(numbers(sl.Scenario()), numbers(paced(sl.Scenario(), 4.0)), strict=True))
+    found = list(zip(numbers(sl.Scenario()), numbers(scale_time(sl.Scenario(), 4.0)), strict=True))
     assert {"client.rate.per_s", "workload.rate_per_s", "duration_s"} <= {x[0] for x, _ in found}
     for (key, unit, whole), (_, _, quick) in found:
         times = {"seconds": 0.25, "bytes": 1.0}.get(unit, 4.0)
@@ -88,12 +88,12 @@ def test_every_time_is_shorter_and_every_rate_is_higher_whatever_its_name():
 
 def test_a_hint_that_becomes_short_is_a_hint_still():
     hinted = SCENARIO.replace("server.retry_after_s", 1)
-    assert 1 == paced(hinted, 10.0).server.retry_after_s
-    assert 0 == paced(SCENARIO, 10.0).server.retry_after_s
+    assert 1 == scale_time(hinted, 10.0).server.retry_after_s
+    assert 0 == scale_time(SCENARIO, 10.0).server.retry_after_s
 
 
 def test_what_has_no_time_in_it_stays():
-    quick = paced(SCENARIO, 3.0)
+    quick = scale_time(SCENARIO, 3.0)
     assert (5, "scenario") == (quick.clients, quick.name)
     assert 3 == quick.client.breaker.trip_after
     assert quick.client.backoff.steps_s == pytest.approx((1 / 3, 2 / 3, 4 / 3))

@@ -14,7 +14,7 @@ from simlib.engines import sim
 from simlib.engines.late_clock import LateClock, lateness_by_tick_s
 from simlib.studies.compare.compare import Comparison, compare_traces
 from simlib.studies.compare.replay import replay
-from simlib.studies.compare.tolerances import METRICS
+from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.trace import Standstill, Trace
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
@@ -117,11 +117,11 @@ def test_a_machine_too_busy_gives_too_little_data_for_times(simulated: list[Trac
     live.late_s = array("d", [0.2] * 100)
     comparison = compare_traces(simulated, live)
     table = comparison.table.set_index("metric")
-    for metric in METRICS:
+    for metric in COMPARED_METRICS:
         expected = "too little data" if metric.hops else "agree"
         assert table.loc[metric.name, "verdict"] == expected
     assert "too busy" in table.loc["latency_s_p50", "why"]
-    assert comparison.not_judged == [metric.name for metric in METRICS if metric.hops]
+    assert comparison.not_judged == [metric.name for metric in COMPARED_METRICS if metric.hops]
 
 
 @pytest.mark.parametrize("name", DOCTORED)
@@ -283,6 +283,8 @@ def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: lis
     comparison: Comparison = compare_traces(simulated, sl.run(FIRST_OUTAGE))
     data = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     assert (data["agreed"], data["replications"]) == (True, 20)
-    assert [row["metric"] for row in data["metrics"]] == [metric.name for metric in METRICS]
+    assert [row["metric"] for row in data["metrics"]] == [
+        metric.name for metric in COMPARED_METRICS
+    ]
     assert str(comparison).startswith("Simulation and live run agree.")
     assert "<b>Simulation and live run agree.</b>" in comparison._repr_html_()

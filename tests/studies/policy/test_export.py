@@ -15,7 +15,7 @@ from simlib.cli import main
 from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
 from simlib.core.errors import SettingsError
 from simlib.studies.policy.exponential import shape
-from simlib.studies.policy.export import CLIENTS, export
+from simlib.studies.policy.export import EXPORTERS, export
 from simlib.studies.policy.python_waits import python_waits
 
 RECONNECTING = {name: each for name, each in sl.presets.items()
@@ -140,7 +140,7 @@ def test_what_a_client_cannot_do_is_said_with_the_nearest_it_can():
     assert "its count resets when open for 0 s, not 5 s" in found.lacks
     assert (0.5, 10.0) == (found.gives.backoff.base_s, found.gives.backoff.cap_s)
     breaker = sl.Settings(breaker=sl.Breaker(trip_after=3))
-    assert all("it has no breaker" in export(breaker, each).lacks for each in CLIENTS)
+    assert all("it has no breaker" in export(breaker, each).lacks for each in EXPORTERS)
 
 
 def test_the_nearest_exponential_of_a_table_goes_through_its_ends():
@@ -186,7 +186,7 @@ DIRECT = sl.Stops(ends_on=[410, "4404-4409"], suspends_on=[401, 4401])
 GOES_ON = "it attempts again: close it in the application"
 
 
-@pytest.mark.parametrize("to", sorted(CLIENTS.keys() - {"websockets-python"}))
+@pytest.mark.parametrize("to", sorted(EXPORTERS.keys() - {"websockets-python"}))
 def test_codes_that_stop_nobody_there_are_said(to):
     lacks = export(sl.Settings(stops=DIRECT), to).lacks
     assert f"asked to end on 410, 4404-4409; {GOES_ON}" in lacks

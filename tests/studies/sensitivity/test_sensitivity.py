@@ -34,7 +34,7 @@ def model(monkeypatch, function):
         value = function(shares, cell.scenario.seed)
         return dict.fromkeys(MEANING, 1.0) | {"time_to_recover_s_p99": value}
 
-    monkeypatch.setattr(cells, "played", played)
+    monkeypatch.setattr(cells, "play_cell", played)
 
 
 def asked(**more):
@@ -148,7 +148,7 @@ def test_if_nobody_connects_anywhere_it_is_said():
 def test_a_failed_run_leaves_its_sample_out_and_no_other(monkeypatch):
     model(monkeypatch, linear)
     whole = asked(samples=32, replications=2)
-    played = cells.played
+    played = cells.play_cell
     bad = whole.points.iloc[12][KEYS[0]]
 
     def brittle(cell):
@@ -156,7 +156,7 @@ def test_a_failed_run_leaves_its_sample_out_and_no_other(monkeypatch):
             raise ArithmeticError("one of them")
         return played(cell)
 
-    monkeypatch.setattr(cells, "played", brittle)
+    monkeypatch.setattr(cells, "play_cell", brittle)
     found = asked(samples=32, replications=2)
     assert {"ArithmeticError: one of them"} == set(found.failures["failure"])
     assert ([2], [bad]) == (list(set(found.failures["seed"])), list(set(found.failures[KEYS[0]])))
@@ -246,13 +246,13 @@ def test_the_document_is_plain_and_the_words_say_what_was_played():
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_played(monkeypatch, space, more, said):
-    monkeypatch.setattr(cells, "played", None)
+    monkeypatch.setattr(cells, "play_cell", None)
     with pytest.raises(sl.SettingsError, match=said):
         sl.sensitivity(BASE, space, **more)
 
 
 def test_ranges_that_cross_are_refused_with_both_of_them(monkeypatch):
-    monkeypatch.setattr(cells, "played", None)
+    monkeypatch.setattr(cells, "play_cell", None)
     crossing = {"client.backoff.jitter": ["none", "full"], "client.backoff.base_s": (0.1, 6),
                 "client.backoff.cap_s": (5.9, 120)}  # fmt: skip
     said = (
@@ -267,8 +267,8 @@ def test_ranges_that_cross_are_refused_with_both_of_them(monkeypatch):
 
 
 def test_a_metric_without_data_is_refused_after_one_run(monkeypatch):
-    played, count = cells.played, []
-    monkeypatch.setattr(cells, "played", lambda cell: count.append(1) or played(cell))
+    played, count = cells.play_cell, []
+    monkeypatch.setattr(cells, "play_cell", lambda cell: count.append(1) or played(cell))
     calm = BASE.replace(faults=())
     said = 'metrics = "time_to_recover_s_p99": has no data in base on sim$'
     with pytest.raises(sl.SettingsError, match=said):

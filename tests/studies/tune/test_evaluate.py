@@ -9,8 +9,8 @@ import pytest
 
 import simlib as sl
 from simlib.experiments.objectives import constraint, objectives
-from simlib.experiments.pool import working
-from simlib.studies.tune.evaluate import Judge, Score, by_distance, front, middle
+from simlib.experiments.pool import open_pool
+from simlib.studies.tune.evaluate import Evaluator, Score, by_distance, front, middle
 
 STORM = sl.Scenario(
     name="storm",
@@ -33,7 +33,7 @@ def score(time_s, peak, scenarios=(STORM,)):
 
 def judge(outcomes=None, **changes):
     settings = {"objectives": (TIME, PEAK), "bounds": (), "on": "sim", "replications": 10}
-    return Judge((STORM,), outcomes=outcomes, **settings | changes)
+    return Evaluator((STORM,), outcomes=outcomes, **settings | changes)
 
 
 def test_what_never_ends_is_twice_the_run_where_numbers_must_be_finite():
@@ -80,7 +80,7 @@ def test_only_what_is_surely_worse_or_broken_is_hopeless(time_s, peak, is_hopele
 
 def test_candidates_are_played_under_the_same_seeds_and_hopeless_ones_under_few():
     slow = {"client.backoff.base_s": 8.0, "client.backoff.jitter": "none"}
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         good, bad, wrong = judge(outcomes).scores(
             [{"client.backoff.cap_s": 1.0, "client.backoff.base_s": 0.5}, slow, {"clients": 0}],
             known=[score([0.1] * 10, [1] * 10)],
@@ -124,9 +124,9 @@ def test_of_many_clients_a_few_seeds_tell_enough():
         for clients in (100, 100_000)
     )
     played = []
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         for each in (few, many):
-            found = Judge((each,), (TIME, PEAK), (), "fleet", outcomes, replications=10)
+            found = Evaluator((each,), (TIME, PEAK), (), "fleet", outcomes, replications=10)
             [given] = found.played([{}], 2)
             # As if there were more of them.
             found = replace(found.fitted(given), is_brief=True)
@@ -149,7 +149,7 @@ CALM = LATE.replace(name="calm", faults=[sl.Fault("outage", 5, 6, clients_fracti
 
 def test_who_breaks_a_bound_in_one_scenario_is_not_played_in_the_others():
     everyone = [{"client.backoff.jitter": "none"}, {"client.backoff.base_s": 9.0}, {"clients": 0}]
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         found = replace(judge(outcomes, bounds=(BOUND,)), scenarios=(CALM, LATE))
         out = partial(found.breaks, surely=True)
         bad, good, wrong = found.screened(everyone, 2, order=[1, 0], is_out=out)
@@ -176,7 +176,7 @@ def test_scenarios_in_which_a_policy_breaks_a_bound_come_first_and_of_these_the_
 
 
 def test_fresh_seeds_follow_those_of_the_trials():
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         before = judge(outcomes).played([{}], 6)[0]
         after = judge(outcomes, first=4).played([{}], 2)[0]
     assert before.values["mean_wait_s"][0, 4:].tolist() == after.values["mean_wait_s"][0].tolist()
@@ -184,7 +184,7 @@ def test_fresh_seeds_follow_those_of_the_trials():
 
 def test_too_little_data_for_what_is_sought_is_said():
     [sent] = objectives(["delivered_fraction"])
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         found = judge(outcomes, objectives=(sent,))
         [given] = found.played([{}], 2)
         with pytest.raises(
@@ -243,7 +243,7 @@ def test_where_a_fault_takes_all_the_time_that_counts_nobody_can_connect():
 
 
 def test_more_seeds_are_played_rather_than_the_first_ones_again():
-    with working(1) as outcomes:
+    with open_pool(1) as outcomes:
         found = judge(outcomes, bounds=())
         [staged] = found.scores([{}], least=2)
         [whole] = found.played([{}], 10)

@@ -8,9 +8,9 @@ import pytest
 
 import simlib as sl
 from simlib.experiments.objectives import constraint, objectives
-from simlib.studies.tune.evaluate import Judge, Score
-from simlib.studies.tune.narrative import BESIDES, review
-from simlib.studies.tune.ranking import Standing, recommended
+from simlib.studies.tune.evaluate import Evaluator, Score
+from simlib.studies.tune.narrative import BESIDES, narrate
+from simlib.studies.tune.ranking import Ranking, recommend
 from simlib.studies.tune.variants import Candidate
 
 STORM = sl.Scenario(name="storm", faults=[sl.Fault("outage", start_s=5, stop_s=9)])
@@ -27,13 +27,15 @@ def did(time_s, peak, outside=0, **others):
 
 
 def said_of(standing, limits):
-    return " ".join(review(standing, limits))
+    return " ".join(narrate(standing, limits))
 
 
 def standing(best, *others, bounds=("peak_attempts_per_s <= 100",)):
-    judge = Judge((STORM,), SOUGHT, tuple(constraint(b, [STORM]) for b in bounds), "fleet", None)
+    judge = Evaluator(
+        (STORM,), SOUGHT, tuple(constraint(b, [STORM]) for b in bounds), "fleet", None
+    )
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
-    return Standing(judge, {mine: best, **dict(others)})
+    return Ranking(judge, {mine: best, **dict(others)})
 
 
 def preset(name, *numbers, **more):
@@ -145,7 +147,7 @@ AS_GIVEN = Candidate("as given", "given")
 def chosen(given, *tuned, bounds=("peak_attempts_per_s <= 100",), **how):
     judge = standing(given, bounds=bounds).judge
     mine = {Candidate(f"tuned {i}", "tuned"): each for i, each in enumerate(tuned, 1)}
-    return recommended(judge, mine, (AS_GIVEN, given), **{"by_first": True} | how).name
+    return recommend(judge, mine, (AS_GIVEN, given), **{"by_first": True} | how).name
 
 
 def test_of_those_that_keep_the_bounds_the_best_on_the_first_objective_is_recommended():
@@ -203,7 +205,7 @@ def test_who_does_not_connect_is_worse_than_who_keeps_no_bound():
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
     tuned = Candidate("tuned 1", "tuned", {"client.backoff.cap_s": 5.0})
     judge = standing(did(4, 50)).judge
-    said = said_of(Standing(judge, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
+    said = said_of(Ranking(judge, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
     assert said == (
         "Keep what you have: the policy as given. It keeps peak_attempts_per_s <= 100. "
         "What was tuned (client.backoff.cap_s = 5) would buy nothing and cost "
@@ -214,9 +216,9 @@ def test_keep_what_you_have_is_said_with_what_tuning_would_change():
 def test_that_nobody_connects_is_said_of_the_given_policy_and_of_all():
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
     judge = standing(did(4, 50)).judge
-    said = said_of(Standing(judge, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
+    said = said_of(Ranking(judge, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
     assert "The policy as given does not work: no client connects in 3 of 3 runs." in said
-    said = said_of(Standing(judge, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
+    said = said_of(Ranking(judge, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
     assert said == (
         "No policy that was tried works, nor does the one given: no client connects in 3 of 3 runs."
     )

@@ -8,7 +8,7 @@ import pytest
 
 import simlib as sl
 from simlib.experiments.objectives import OBJECTIVES
-from simlib.experiments.pool import working
+from simlib.experiments.pool import open_pool
 from simlib.studies.tune import evaluate as judge
 from simlib.studies.tune import holdout as verdict
 from simlib.studies.tune import tune
@@ -62,8 +62,8 @@ def test_what_is_recommended_keeps_the_bounds_and_was_played_under_fresh_seeds(f
     assert (front["excess"] <= 0.0).all()
     best = found.verdict.table.iloc[0]
     assert ("recommended", "tuned", True) == (best["name"], best["kind"], best["keeps"])
-    with working(1) as outcomes:
-        fresh = judge.Judge(
+    with open_pool(1) as outcomes:
+        fresh = judge.Evaluator(
             (STORM,), found.objectives, found.bounds, "fleet", outcomes, first=5, replications=5
         )
         [again] = fresh.played([found.recommended], 5)
@@ -269,7 +269,7 @@ def test_a_file_that_is_no_database_is_said_and_stays(tmp_path):
 
 
 def test_a_single_scenario_stands_for_its_ensemble(monkeypatch):
-    asked = tune._asked(STORM, None, ["attempts"], [], None, 2)
+    asked = tune._read_question(STORM, None, ["attempts"], [], None, 2)
     assert sl.ensemble(STORM) == asked.scenarios
 
 

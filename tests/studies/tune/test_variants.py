@@ -6,7 +6,7 @@ import pytest
 
 import simlib as sl
 from simlib.scenario.build import build
-from simlib.studies.tune.variants import REPORT, rivals, stretched
+from simlib.studies.tune.variants import REPORT, lengthen_faults, rivals
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
 STORM = sl.Scenario(name="storm", duration_s=40, faults=[sl.Fault("outage", start_s=10, stop_s=18)])
@@ -40,7 +40,7 @@ def test_without_a_fault_that_interrupts_there_is_nothing_to_tune():
 
 def test_stretched_faults_keep_their_order_and_the_time_after_them():
     two = STORM.replace(faults=[*STORM.faults, sl.Fault("reset", start_s=20)])
-    found = stretched(two, 2)
+    found = lengthen_faults(two, 2)
     assert [(10, 26), (28, 28)] == [(each.start_s, each.end_s) for each in found.faults]
     assert 48.0 == found.duration_s
 

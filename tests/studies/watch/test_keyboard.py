@@ -8,7 +8,7 @@ import termios
 
 import pytest
 
-from simlib.studies.watch.keyboard import pressed
+from simlib.studies.watch.keyboard import read_keys
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def keys_of(keyboard: int, typed: bytes) -> list[str]:
         if key == ".":
             done.set()
 
-    with pressed(act) as has_keys:
+    with read_keys(act) as has_keys:
         assert has_keys
         os.write(keyboard, typed)
         await asyncio.wait_for(done.wait(), 10)
@@ -50,7 +50,7 @@ async def test_what_is_no_text_is_passed_over(terminal):
 async def test_the_terminal_s_mode_is_restored(terminal):
     _, mode = terminal
     before = mode()
-    with pressed(print):
+    with read_keys(print):
         assert before != mode()
         assert not mode()[3] & (termios.ECHO | termios.ICANON)
         assert mode()[3] & termios.ISIG  # Ctrl-C stays what it is
@@ -60,7 +60,7 @@ async def test_the_terminal_s_mode_is_restored(terminal):
 async def test_it_is_restored_after_an_error_too(terminal):
     _, mode = terminal
     before = mode()
-    with pytest.raises(ZeroDivisionError), pressed(print):
+    with pytest.raises(ZeroDivisionError), read_keys(print):
         raise ZeroDivisionError
     assert before == mode()
 
@@ -79,7 +79,7 @@ async def test_a_terminal_that_goes_away_is_let_go(monkeypatch):
     loop = asyncio.get_running_loop()
     with os.fdopen(screen) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
-        with pressed(print):
+        with read_keys(print):
             os.close(keyboard)
             async with asyncio.timeout(10):
                 while screen in loop._selector.get_map():  # noqa: ASYNC110 - nobody tells
@@ -89,5 +89,5 @@ async def test_a_terminal_that_goes_away_is_let_go(monkeypatch):
 @pytest.mark.parametrize("stdin", [None, io.StringIO("c")], ids=["none", "no terminal"])
 async def test_without_a_terminal_there_are_no_keys(monkeypatch, stdin):
     monkeypatch.setattr(sys, "stdin", stdin)
-    with pressed(print) as has_keys:
+    with read_keys(print) as has_keys:
         assert not has_keys

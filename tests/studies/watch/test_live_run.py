@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import simlib as sl
-from simlib.studies.watch.live_run import Feed
+from simlib.studies.watch.live_run import LiveRun
 
 SHORT = sl.Scenario(
     name="short",
@@ -32,7 +32,7 @@ def acting(*steps):
 
 
 async def test_a_run_that_is_only_watched_is_the_same_run():
-    feed = Feed(SHORT, "sim")
+    feed = LiveRun(SHORT, "sim")
     trace = await feed.play()
     assert sl.run(SHORT).digest() == trace.digest()
     assert trace is feed.trace
@@ -41,7 +41,7 @@ async def test_a_run_that_is_only_watched_is_the_same_run():
 
 async def test_a_look_says_how_the_run_stands():
     scripted = SHORT.replace(faults=[sl.Fault("outage", 0.15, 0.3), sl.Fault("reset", 0.15)])
-    feed, looks = Feed(scripted, "sim", label="mine"), []
+    feed, looks = LiveRun(scripted, "sim", label="mine"), []
     look = acting(*((moment_s, lambda: looks.append(feed.look())) for moment_s in (0.1, 0.2)))
     before = feed.look()
     await feed.play([look])
@@ -55,7 +55,7 @@ async def test_a_look_says_how_the_run_stands():
 
 
 async def test_a_run_with_faults_by_hand_can_be_played_again_as_a_script():
-    feed = Feed(SHORT, "sim")
+    feed = LiveRun(SHORT, "sim")
     hands = acting(
         (0.1, lambda: feed.strike(sl.Fault("outage"))),
         (0.15, feed.restore),
@@ -77,7 +77,7 @@ def _rounded(fault: sl.Fault) -> sl.Fault:
 
 
 async def test_what_was_struck_goes_on_and_may_be_struck_again_after():
-    feed = Feed(SHORT, "sim")
+    feed = LiveRun(SHORT, "sim")
     hands = acting(
         (0.1, lambda: feed.strike(SLOW)),
         (0.15, lambda: feed.strike(SLOW)),
@@ -89,7 +89,7 @@ async def test_what_was_struck_goes_on_and_may_be_struck_again_after():
 
 
 async def test_hands_off_before_and_after_the_run():
-    feed = Feed(SHORT, "sim")
+    feed = LiveRun(SHORT, "sim")
     for _ in range(2):
         feed.strike(SLOW)
         feed.restore()
@@ -99,7 +99,7 @@ async def test_hands_off_before_and_after_the_run():
 
 
 async def test_a_stopped_run_ends_at_once_and_its_trace_is_partial():
-    feed = Feed(SHORT.replace(duration_s=100), "sim")
+    feed = LiveRun(SHORT.replace(duration_s=100), "sim")
     trace = await feed.play([acting((0.1, feed.stop), (0.25, lambda: pytest.fail("went on")))])
     assert trace.partial
     assert 0.1 <= trace.end_s <= 0.2 + 1e-9  # it ends with the stride that it is in
@@ -108,7 +108,7 @@ async def test_a_stopped_run_ends_at_once_and_its_trace_is_partial():
 
 
 async def test_a_run_cancelled_from_outside_is_cancelled():
-    feed = Feed(SHORT.replace(duration_s=100), "sim")
+    feed = LiveRun(SHORT.replace(duration_s=100), "sim")
     playing = asyncio.ensure_future(feed.play(progress=lambda _: playing.cancel()))
     with pytest.raises(asyncio.CancelledError):
         await playing
@@ -120,9 +120,9 @@ async def test_an_error_in_a_process_is_the_run_s():
         raise ZeroDivisionError("in the user's process")
 
     with pytest.raises(ZeroDivisionError):
-        await Feed(SHORT, "sim").play([acting((0.05, broken))])
+        await LiveRun(SHORT, "sim").play([acting((0.05, broken))])
 
 
 def test_an_engine_that_is_none_is_refused_at_once():
     with pytest.raises(sl.SettingsError, match='on = "life": must be one of sim, live'):
-        Feed(SHORT, "life")
+        LiveRun(SHORT, "life")

@@ -12,7 +12,7 @@ from simlib.core.events import Reason
 from simlib.core.notices import Notice
 from simlib.metrics.live_counters import Counts, Quantiles
 from simlib.studies.watch.live_run import Look
-from simlib.studies.watch.text import fault_in_words, line, screen
+from simlib.studies.watch.text import fault_in_words, look_line, screen
 
 COUNTS = Counts(
     states={"idle": 0, "connecting": 25, "open": 900, "waiting": 75, "stopped": 0},
@@ -124,4 +124,4 @@ def test_a_line_says_what_matters_and_leaves_out_the_states_of_nobody():
         "  12.3 s  connecting 25  open 900  waiting 75  in outbox 1279  attempts 2150  sent 50000"
         "  acknowledged 48000  dropped 23  [outage since 3 s until 7 s]"
         "  [latency +0.5 s since 8.2 s]  (tripped 10)  (fell_back 60)"
-    ) == line(LOOK)
+    ) == look_line(LOOK)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.studies.watch.watch import FAULTS, KEYS, watch
+from simlib.studies.watch.watch import FAULTS, WATCH_KEYS, watch
 from simlib.trace.trace import Trace
 
 ROOT = Path(sl.__file__).parents[1]
@@ -40,8 +40,8 @@ def test_without_a_terminal_a_line_is_written_per_second(capsys):
 
 
 def test_every_fault_has_a_key_that_is_named():
-    assert FAULTS.keys() < KEYS.keys()
-    assert {"r", "q"} == KEYS.keys() - FAULTS.keys()
+    assert FAULTS.keys() < WATCH_KEYS.keys()
+    assert {"r", "q"} == WATCH_KEYS.keys() - FAULTS.keys()
 
 
 class Terminal:

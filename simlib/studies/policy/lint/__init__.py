@@ -17,8 +17,8 @@ from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 from simlib.studies.policy.lint import codes, crowds, failures, jitter, messages, silence
-from simlib.studies.policy.lint.case import Case, Check, Findings
-from simlib.studies.policy.lint.case import Finding as Finding
+from simlib.studies.policy.lint.case import Case, Check, LintFindings
+from simlib.studies.policy.lint.case import LintFinding as LintFinding
 from simlib.studies.policy.lint.crowds import peak_fraction as peak_fraction
 from simlib.support.arguments import check_arguments
 
@@ -33,7 +33,7 @@ RULES: dict[str, Check] = {
 
 
 @check_arguments
-def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
+def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
     """Check the policies of a scenario, or a preset, without playing it.
 
     Parameters
@@ -47,8 +47,8 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
 
     Returns
     -------
-    Findings
-        A list of `Finding`, the worst first; empty if there is nothing to say.
+    LintFindings
+        A list of `LintFinding`, the worst first; empty if there is nothing to say.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> Findings:
             finding = check(case)
             if finding is not None:
                 found.append(replace(finding, rule=name))
-    return Findings(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
+    return LintFindings(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
 
 
 def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
@@ -90,7 +90,7 @@ def alone(preset: Preset) -> Scenario:
     return Scenario(name=preset.name, client=preset.client, workload=Workload(rate_per_s=0))
 
 
-def worst(findings: list[Finding]) -> str:
+def worst(findings: list[LintFinding]) -> str:
     """Return the worst severity among findings; "clean" without any.
 
     Examples

@@ -25,11 +25,11 @@ OUTAGE_S = 60.0
 #: An attempt takes at least so long, whatever it waits.
 ROUND_TRIP_S = 0.1
 #: Attempts in a row that rules look at.
-ATTEMPTS = 24
+LINTED_ATTEMPTS = 24
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """What a rule found.
 
     Attributes
@@ -61,7 +61,7 @@ class Finding:
         return dict(jsonable(vars(self)))
 
 
-class Findings(ShowsCard, list[Finding]):
+class LintFindings(ShowsCard, list[LintFinding]):
     """What the rules found: a list, the worst first, that shows itself as a table."""
 
     def card(self) -> Card:
@@ -107,7 +107,9 @@ class Case:
     @cached_property
     def waits(self) -> Floats:
         """Shortest, quartiles and longest of the waits before attempts in a row."""
-        return waits_s(self.rules, ATTEMPTS)[:, : int(min(ATTEMPTS, self.rules.max_attempts))]
+        return waits_s(self.rules, LINTED_ATTEMPTS)[
+            :, : int(min(LINTED_ATTEMPTS, self.rules.max_attempts))
+        ]
 
     @property
     def lost_s(self) -> float:
@@ -157,9 +159,9 @@ class Case:
 
     def finding(
         self, severity: str, sentence: str, number: float, unit: str, remedy: str
-    ) -> Finding:
+    ) -> LintFinding:
         """Return what a rule has found here; its id is put in by `lint`."""
-        return Finding("", severity, self.where, sentence, number, unit, remedy)
+        return LintFinding("", severity, self.where, sentence, number, unit, remedy)
 
 
-Check = Callable[[Case], Finding | None]
+Check = Callable[[Case], LintFinding | None]

@@ -7,7 +7,7 @@ from math import inf
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.server import UNAUTHORIZED, UNAVAILABLE
 from simlib.core.stops import Effect, as_codes, effect
-from simlib.studies.policy.lint.case import ATTEMPTS, ROUND_TRIP_S, Case, Check, Finding
+from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
 
 #: What a server or a proxy says that will be well again: request timeout, too early, too many
 #: requests, server errors; going away, internal error, restart, try again later, bad gateway.
@@ -16,7 +16,7 @@ _TRANSIENT = (408, 425, 429, 500, 502, 503, 504, 1001, 1011, 1012, 1013, 1014)
 _RESTART = 1012
 
 
-def ends_on_transient(case: Case) -> Finding | None:
+def ends_on_transient(case: Case) -> LintFinding | None:
     """Find clients that a passing trouble of the server ends for good."""
     if case.never or not case.has_codes:
         return None
@@ -34,10 +34,10 @@ def ends_on_transient(case: Case) -> Finding | None:
     )
 
 
-def hammers_unauthorized(case: Case) -> Finding | None:
+def hammers_unauthorized(case: Case) -> LintFinding | None:
     """Find clients that attempt again and again though their session is over."""
     goes_on = effect(case.client.stops, UNAUTHORIZED) == Effect.GOES_ON
-    if case.never or not case.has_codes or not goes_on or case.rules.max_attempts < ATTEMPTS:
+    if case.never or not case.has_codes or not goes_on or case.rules.max_attempts < LINTED_ATTEMPTS:
         return None
     per_s = min(1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S), case.client.connect_budget.per_s)
     return case.finding(
@@ -50,7 +50,7 @@ def hammers_unauthorized(case: Case) -> Finding | None:
     )
 
 
-def stopped_by_fault(case: Case) -> Finding | None:
+def find_stops_by_fault(case: Case) -> LintFinding | None:
     """Find clients that the scenario's own faults, or its server, stop for good."""
     if case.never:
         return None
@@ -105,5 +105,5 @@ def _code(fault: Fault) -> int:
 RULES: dict[str, Check] = {
     "ends-on-transient": ends_on_transient,
     "hammers-unauthorized": hammers_unauthorized,
-    "stopped-by-fault": stopped_by_fault,
+    "stopped-by-fault": find_stops_by_fault,
 }

@@ -8,8 +8,8 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.quality import Quality
-from simlib.studies.policy.lint.case import Case, Check, Finding
-from simlib.studies.policy.lint.draws import CLIENTS, attempt_times_s, longest_wait_s
+from simlib.studies.policy.lint.case import Case, Check, LintFinding
+from simlib.studies.policy.lint.draws import DRAWN_CLIENTS, draw_attempt_times_s, longest_wait_s
 
 #: The outage of a storm, as in `storms`, where the scenario has none of its own.
 STORM_S = 30.0
@@ -17,7 +17,7 @@ STORM_S = 30.0
 _MOST_S = 3600.0
 
 
-def polling_overload(case: Case) -> Finding | None:
+def polling_overload(case: Case) -> LintFinding | None:
     """Find a fallback whose polls are more than the server can answer."""
     fallback = case.client.fallback
     if fallback.after_attempts == inf and fallback.when_quality == Quality.OFFLINE:
@@ -38,7 +38,7 @@ def polling_overload(case: Case) -> Finding | None:
     )
 
 
-def storm_peak(case: Case) -> Finding | None:
+def storm_peak(case: Case) -> LintFinding | None:
     """Find a storm whose peak is above what the server accepts."""
     if case.never or case.serves_per_s == inf:
         return None
@@ -70,10 +70,10 @@ def peak_fraction(rules: Backoff, outage_s: float = STORM_S) -> float:
     begins_s = min(outage_s, max(STORM_S, 100.0 * longest_s))
     # Who has just begun the longest wait comes back when that is over.
     ends_s = begins_s + max(STORM_S, np.ceil(min(longest_s, _MOST_S)) + 1.0)
-    times = [attempt_times_s(rules, client, ends_s) for client in range(CLIENTS)]
+    times = [draw_attempt_times_s(rules, client, ends_s) for client in range(DRAWN_CLIENTS)]
     moments = np.concatenate(times)
     counts = np.histogram(moments, np.arange(begins_s, ends_s + 1.0))[0]
-    return float(counts.max()) / CLIENTS
+    return float(counts.max()) / DRAWN_CLIENTS
 
 
 #: The rules of this file by their ids, in the order of their checks.

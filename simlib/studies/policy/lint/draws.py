@@ -13,7 +13,7 @@ from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.case import ROUND_TRIP_S
 
 #: Clients that are drawn.
-CLIENTS = 300
+DRAWN_CLIENTS = 300
 #: Attempts in a row by which waits have grown to their longest, and that are drawn to give up.
 _GROWN, _DRAWN = 64, 200
 
@@ -24,7 +24,7 @@ def longest_wait_s(rules: Backoff) -> float:
     return max(np.nan_to_num(waits, nan=0.0).tolist(), default=0.0)
 
 
-def attempt_times_s(rules: Backoff, client: int, until_s: float) -> list[float]:
+def draw_attempt_times_s(rules: Backoff, client: int, until_s: float) -> list[float]:
     """Return when a client attempts that was lost at 0 s and is refused each time."""
     times: list[float] = []
     now = 0.0 if rules.after_loss_s == inf else rules.after_loss_s + ROUND_TRIP_S
@@ -47,7 +47,9 @@ def give_up_times_s(rules: Backoff, lost_s: float, attempt_s: float) -> Floats:
     # A loss that has a wait of its own comes before the first failure; any other counts as one.
     waits = int(rules.max_attempts) - (lost_s < inf)
     drawn = min(waits, _DRAWN)
-    clients = CLIENTS if rules.jitter != Jitter.NONE or rules.first_jitter != Jitter.NONE else 1
+    clients = (
+        DRAWN_CLIENTS if rules.jitter != Jitter.NONE or rules.first_jitter != Jitter.NONE else 1
+    )
     each_s = np.array([_waits_s(rules, client, drawn, attempt_s) for client in range(clients)])
     # Waits have long grown by then, so those beyond are as the last that were drawn.
     beyond_s = (waits - drawn) * float(each_s[:, -24:].mean()) if waits > drawn else 0.0

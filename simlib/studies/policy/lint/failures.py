@@ -15,7 +15,7 @@ from simlib.metrics.metrics import recovery_times_s
 from simlib.scenario.presets import grows
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import storm, waits_s
-from simlib.studies.policy.lint.case import ATTEMPTS, ROUND_TRIP_S, Case, Check, Finding
+from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
 from simlib.studies.policy.lint.draws import give_up_times_s
 
 #: A breaker may be lucky in one outage, so it is played in several around this one, or around the
@@ -23,7 +23,7 @@ from simlib.studies.policy.lint.draws import give_up_times_s
 _STORM_S, _AROUND, _MOST_S = 30.0, (2 / 3, 1.0, 1.5), 300.0
 
 
-def flapping(case: Case) -> Finding | None:
+def flapping(case: Case) -> LintFinding | None:
     """Find clients that a server which accepts and then closes makes attempt without end."""
     rules = case.rules
     if case.never or rules.stable_after_s > 0.0 or case.resets not in ("", "open", "none"):
@@ -44,9 +44,9 @@ def flapping(case: Case) -> Finding | None:
     )
 
 
-def no_wait(case: Case) -> Finding | None:
+def no_wait(case: Case) -> LintFinding | None:
     """Find clients that hardly wait at all, however long an outage lasts."""
-    if case.never or case.rules.max_attempts < ATTEMPTS or case.waits[2, -1] >= 0.1:
+    if case.never or case.rules.max_attempts < LINTED_ATTEMPTS or case.waits[2, -1] >= 0.1:
         return None
     per_s = 1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S)
     return case.finding(
@@ -58,7 +58,7 @@ def no_wait(case: Case) -> Finding | None:
     )
 
 
-def gives_up(case: Case) -> Finding | None:
+def gives_up(case: Case) -> LintFinding | None:
     """Find clients whose attempts are used up before an outage ends: their own, or a minute."""
     limit = case.rules.max_attempts
     if case.never:
@@ -108,7 +108,7 @@ def _latest_s(case: Case) -> float:
     return lost_s + float(counted.sum())
 
 
-def breaker_slows(case: Case) -> Finding | None:
+def breaker_slows(case: Case) -> LintFinding | None:
     """Find a breaker with which clients come back later than by their backoff alone."""
     breaker = case.client.breaker
     if breaker.trip_after == inf and breaker.failure_fraction == inf:

@@ -7,13 +7,13 @@ from math import inf
 import numpy as np
 
 from simlib.core.backoff import Jitter
-from simlib.studies.policy.lint.case import Case, Check, Finding
+from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 #: The middle half of the waits is called narrow if it spans less of them than this.
 _NARROW = 0.1
 
 
-def no_jitter(case: Case) -> Finding | None:
+def no_jitter(case: Case) -> LintFinding | None:
     """Find clients that were lost together and come back together, each time."""
     if case.never or case.jitters:
         return None
@@ -27,7 +27,7 @@ def no_jitter(case: Case) -> Finding | None:
     )
 
 
-def jitter_first_only(case: Case) -> Finding | None:
+def jitter_first_only(case: Case) -> LintFinding | None:
     """Find a crowd that stays as wide as its first wait made it."""
     if case.never or not case.jitters or case.spans_s.size < 2 or (case.spans_s[1:] > 0.0).any():
         return None
@@ -42,7 +42,7 @@ def jitter_first_only(case: Case) -> Finding | None:
     )
 
 
-def jitter_dies_at_cap(case: Case) -> Finding | None:
+def jitter_dies_at_cap(case: Case) -> LintFinding | None:
     """Find jitter that is gone once the waits are at the cap."""
     spans_s = case.spans_s
     if case.never or spans_s.size < 2 or spans_s[-1] > 0.0 or not (spans_s[1:] > 0.0).any():
@@ -62,7 +62,7 @@ def jitter_dies_at_cap(case: Case) -> Finding | None:
     )
 
 
-def jitter_narrow(case: Case) -> Finding | None:
+def jitter_narrow(case: Case) -> LintFinding | None:
     """Find jitter that is small beside the waits it spreads."""
     if case.never or not case.jitters or case.spans_s[-1] == 0.0:
         return None
@@ -79,7 +79,7 @@ def jitter_narrow(case: Case) -> Finding | None:
     )
 
 
-def jitter_drawn_once(case: Case) -> Finding | None:
+def jitter_drawn_once(case: Case) -> LintFinding | None:
     """Find clients that keep one draw, so that neighbours stay neighbours."""
     if case.never or not (case.rules.drawn_once and case.jitters):
         return None
@@ -94,7 +94,7 @@ def jitter_drawn_once(case: Case) -> Finding | None:
     )
 
 
-def first_wait_together(case: Case) -> Finding | None:
+def first_wait_together(case: Case) -> LintFinding | None:
     """Find a first wait that is the same for all, where later ones are spread."""
     if case.never or not case.jitters:
         return None

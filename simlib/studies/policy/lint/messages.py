@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.studies.policy.lint.case import Case, Check, Finding
+from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 
-def outbox_small(case: Case) -> Finding | None:
+def outbox_small(case: Case) -> LintFinding | None:
     """Find an outbox that overflows before the outage ends."""
     rate_per_s, capacity = case.scenario.workload.rate_per_s, case.client.outbox.capacity
     polls = case.client.fallback.after_attempts < inf
@@ -25,7 +25,7 @@ def outbox_small(case: Case) -> Finding | None:
     )
 
 
-def outbox_unbounded(case: Case) -> Finding | None:
+def outbox_unbounded(case: Case) -> LintFinding | None:
     """Find an outbox that grows for as long as an outage lasts."""
     if case.client.outbox.capacity < inf:
         return None
@@ -41,7 +41,7 @@ def outbox_unbounded(case: Case) -> Finding | None:
     )
 
 
-def resend_unbounded(case: Case) -> Finding | None:
+def resend_unbounded(case: Case) -> LintFinding | None:
     """Find messages that are sent again without end."""
     if case.client.outbox.max_resends < inf:
         return None

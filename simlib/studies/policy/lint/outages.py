@@ -50,7 +50,7 @@ def outages(scenario: Scenario, closes_fail: bool = False) -> list[Outage]:
             continue
         # Refusals of one code are waited out alike; another code may stop a client.
         if found and each.start_s <= found[-1].stop_s and each.code == found[-1].code:
-            found[-1] = _joined(found[-1], each)
+            found[-1] = _join(found[-1], each)
         else:
             found.append(each)
     return found
@@ -68,6 +68,6 @@ def _outage(fault: Fault, scenario: Scenario, closes_fail: bool) -> Outage | Non
     return Outage(fault.start_s, stop_s, is_silent, code)
 
 
-def _joined(one: Outage, other: Outage) -> Outage:
+def _join(one: Outage, other: Outage) -> Outage:
     stop_s = max(one.stop_s, other.stop_s)
     return Outage(one.start_s, stop_s, one.is_silent and other.is_silent, one.code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.studies.policy.lint.case import Case, Check, Finding
+from simlib.studies.policy.lint.case import Case, Check, LintFinding
 from simlib.trace.disruptions import may_die_unnoticed
 
 #: Proxies in common use end a connection that was idle for this long, the first of them: 55 s
@@ -12,7 +12,7 @@ from simlib.trace.disruptions import may_die_unnoticed
 IDLE_S = 55.0
 
 
-def heartbeat_slow(case: Case) -> Finding | None:
+def heartbeat_slow(case: Case) -> LintFinding | None:
     """Find pings that come too late for what lies between."""
     interval_s = case.client.heartbeat.interval_s
     idle_s, who = _ends_idle(case)
@@ -40,7 +40,7 @@ def _ends_idle(case: Case) -> tuple[float, str]:
     return server_s, "its server keeps a silent connection open (server.silence_timeout_s)"
 
 
-def no_heartbeat(case: Case) -> Finding | None:
+def no_heartbeat(case: Case) -> LintFinding | None:
     """Find clients that cannot tell a dead connection from a quiet one."""
     if case.client.heartbeat.interval_s < inf:
         return None

@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from simlib.metrics.words import written
+from simlib.metrics.words import format_number
 from simlib.scenario.presets import Preset
-from simlib.studies.policy.lint import SEVERITIES, Finding, lint
+from simlib.studies.policy.lint import SEVERITIES, LintFinding, lint
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
-def lint_in_words(name: str, findings: Sequence[Finding]) -> Group:
+def lint_in_words(name: str, findings: Sequence[LintFinding]) -> Group:
     """Return findings for a terminal: the worst first, each with what to do."""
     counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
     said = ", ".join(f"{count} {_plural(each, count)}" for each, count in counts.items() if count)
@@ -58,8 +58,9 @@ def presets_lint_table(known: Mapping[str, Preset]) -> list[list[str]]:
     return rows
 
 
-def _short(finding: Finding) -> str:
+def _short(finding: LintFinding) -> str:
     """Return a finding with its number, where that tells one client from another."""
     if finding.unit in ("attempts at once", "of the wait", "transient codes"):
         return finding.rule
-    return f"{finding.rule} {written(finding.number)} {finding.unit.replace(' of each client', '')}"
+    unit = finding.unit.replace(" of each client", "")
+    return f"{finding.rule} {format_number(finding.number)} {unit}"
