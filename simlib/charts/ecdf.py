@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from simlib.charts.style import MOST_POINTS, Group, SideLabel, draw_steps, logarithmic, write_names
-from simlib.metrics.metrics import Floats
+from simlib.metrics.array_types import Floats
 from simlib.trace.trace import Trace
 
 

@@ -18,7 +18,8 @@ from simlib.charts.style import (
     time_axis,
     write_names,
 )
-from simlib.metrics.metrics import Floats, outbox_depth
+from simlib.metrics.array_types import Floats
+from simlib.metrics.metrics import outbox_depth
 
 #: From dark to light, in the order of urgency.
 PRIORITY_COLOURS = {

@@ -27,7 +27,8 @@ from simlib.charts.style import (
     write_names,
 )
 from simlib.charts.timeline import draw_states, states_height_in
-from simlib.metrics.metrics import Floats, attempts_per_s, messages, recovery_times_s
+from simlib.metrics.array_types import Floats
+from simlib.metrics.metrics import attempts_per_s, messages, recovery_times_s
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import Trace
 

@@ -26,7 +26,7 @@ from simlib.charts.colours import LIVE_COLOURS, colours_of
 from simlib.charts.figures import Panels, new_panels
 from simlib.core.faults import Fault, Route
 from simlib.metrics import lateness
-from simlib.metrics.metrics import Floats
+from simlib.metrics.array_types import Floats
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 

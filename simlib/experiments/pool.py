@@ -34,7 +34,7 @@ _LOOK_S = 0.5
 
 Function = Callable[[Any], Any]
 #: Tasks that go to a worker together, with their numbers.
-Part = Sequence[tuple[int, Any]]
+TaskBatch = Sequence[tuple[int, Any]]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Outcome:
 Outcomes = Callable[[Function, Sequence[Any]], Iterator[Outcome]]
 #: Plays parts at the same time: yields each with its outcomes, or None if its worker was killed or
 #: if one of its tasks, it is not known which, could not be sent.
-_Play = Callable[[Sequence[Part]], Iterator[tuple[Part, list[Outcome] | None]]]
+_Play = Callable[[Sequence[TaskBatch]], Iterator[tuple[TaskBatch, list[Outcome] | None]]]
 
 
 def check_workers(workers: int) -> None:
@@ -108,17 +108,17 @@ def _outcome(function: Function, index: int, task: Any) -> Outcome:
         return Outcome(index, failure=f"{type(error).__name__}: {error}")
 
 
-def _batch(function: Function, part: Part) -> list[Outcome]:
+def _batch(function: Function, part: TaskBatch) -> list[Outcome]:
     return [_outcome(function, index, task) for index, task in part]
 
 
-def _batches(tasks: Sequence[Any], workers: int) -> list[Part]:
+def _batches(tasks: Sequence[Any], workers: int) -> list[TaskBatch]:
     size = max(1, min(_MOST_BATCH, len(tasks) // (workers * _LEAST_BATCHES)))
     numbered = list(enumerate(tasks))
     return [numbered[i : i + size] for i in range(0, len(numbered), size)]
 
 
-def _isolate(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
+def _isolate(play: _Play, parts: Sequence[TaskBatch]) -> Iterator[Outcome]:
     """Yield outcomes; a task is reported as killed only if it was when it was played alone."""
     killed = yield from _round(play, parts)
     singles = [[each] for part in killed if len(part) > 1 for each in part]
@@ -131,7 +131,7 @@ def _isolate(play: _Play, parts: Sequence[Part]) -> Iterator[Outcome]:
             yield Outcome(index, failure=_DIED)
 
 
-def _round(play: _Play, parts: Sequence[Part]) -> Generator[Outcome, None, list[Part]]:
+def _round(play: _Play, parts: Sequence[TaskBatch]) -> Generator[Outcome, None, list[TaskBatch]]:
     """Yield the outcomes of parts; return those whose workers were killed."""
     killed = []
     for part, found in play(parts):
@@ -142,7 +142,7 @@ def _round(play: _Play, parts: Sequence[Part]) -> Generator[Outcome, None, list[
     return killed
 
 
-def _failure(part: Part, error: BaseException | None) -> list[Outcome] | None:
+def _failure(part: TaskBatch, error: BaseException | None) -> list[Outcome] | None:
     """Return that a part could not be sent; of several tasks it is not known which, so None."""
     if len(part) > 1:
         return None
@@ -161,7 +161,7 @@ class _Lane:
     def __init__(self) -> None:
         self._executor: Any = None
 
-    def submit(self, function: Function, part: Part) -> Future[list[Outcome]]:
+    def submit(self, function: Function, part: TaskBatch) -> Future[list[Outcome]]:
         """Begin to play a part."""
         try:
             return self._submit(function, part)
@@ -169,7 +169,7 @@ class _Lane:
             self.end(kill=True)
             return self._submit(function, part)
 
-    def _submit(self, function: Function, part: Part) -> Future[list[Outcome]]:
+    def _submit(self, function: Function, part: TaskBatch) -> Future[list[Outcome]]:
         if self._executor is None:
             # Not Python's own: its processes would run the caller's script again, from the top.
             from loky import ProcessPoolExecutor
@@ -197,10 +197,10 @@ class _Pool:
         return _isolate(partial(self._play, function), parts)
 
     def _play(
-        self, function: Function, parts: Sequence[Part]
-    ) -> Iterator[tuple[Part, list[Outcome] | None]]:
+        self, function: Function, parts: Sequence[TaskBatch]
+    ) -> Iterator[tuple[TaskBatch, list[Outcome] | None]]:
         waiting, free = deque(parts), deque(self._lanes)
-        busy: dict[Future[list[Outcome]], tuple[_Lane, Part]] = {}
+        busy: dict[Future[list[Outcome]], tuple[_Lane, TaskBatch]] = {}
 
         def begin() -> None:
             while waiting and free:
@@ -224,7 +224,7 @@ class _Pool:
             list(threads.map(partial(_Lane.end, kill=kill), self._lanes))
 
 
-def _result(future: Future[list[Outcome]], part: Part) -> list[Outcome] | None:
+def _result(future: Future[list[Outcome]], part: TaskBatch) -> list[Outcome] | None:
     error = future.exception()
     if error is None:
         return future.result()
@@ -256,8 +256,8 @@ def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterat
 
 
 def _play_there(
-    client: Any, function: Function, parts: Sequence[Part]
-) -> Iterator[tuple[Part, list[Outcome] | None]]:
+    client: Any, function: Function, parts: Sequence[TaskBatch]
+) -> Iterator[tuple[TaskBatch, list[Outcome] | None]]:
     from simlib.engines.fleet.cluster import distributed
 
     dask = distributed()

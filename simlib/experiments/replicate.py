@@ -17,7 +17,8 @@ from simlib.core.card import Card, ShowsCard
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.experiments.run_cache import Cell, play_cell
-from simlib.metrics.intervals import CONFIDENCE, Estimate, Floats, quantile
+from simlib.metrics.array_types import Floats
+from simlib.metrics.intervals import CONFIDENCE, Estimate, quantile
 from simlib.metrics.metrics import check_metric
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario

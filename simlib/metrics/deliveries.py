@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.core.events import Reason
+from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.trace.schema import Name
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 #: Columns of a trace, or of a table made of them.
 Columns = Mapping[str, npt.NDArray[Any]]
 

@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from simlib.metrics.array_types import Floats
+
 #: Every interval holds with this probability.
 CONFIDENCE = 0.95
 _RESAMPLES = 2000

@@ -27,6 +27,7 @@ from simlib.core.faults import Fault
 from simlib.core.link import State
 from simlib.core.validation import nearest
 from simlib.metrics import deliveries
+from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.spans import LOOKS, Opens, Steps, is_last
 from simlib.scenario.scenario import Scenario
@@ -39,8 +40,6 @@ from simlib.trace.trace import Trace
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 #: What the columns of `summary` about connections mean, in their order.
 _OF_CONNECTIONS = {

@@ -14,11 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.core.link import State
+from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.trace.schema import Kind, Name
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 #: What a client's time is cut into spans by, beside whether it has left for good.
 LOOKS = ("state", "transport", "available", "breaker")

@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 import simlib as sl
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.session import ObservationListener, Observer
+from simlib.lab.observe.session import LabSession, ObservationListener
 
 #: No test waits longer for what must happen.
 LIMIT_S = 120.0
@@ -62,7 +62,7 @@ async def played(
 ) -> sl.Observation:
     """Play phases to a client in the same loop; when they are over it is told, or cancelled."""
     heard = Heard()
-    stage = Observer(Script(phases=tuple(phases)), listener=heard, **options)
+    stage = LabSession(Script(phases=tuple(phases)), listener=heard, **options)
     playing = asyncio.ensure_future(stage.play())
     await asyncio.wait({playing, heard.urls}, return_when=asyncio.FIRST_COMPLETED)
     if playing.done():

@@ -26,7 +26,8 @@ from simlib.core.backoff import (
     spread,
     uncut,
 )
-from simlib.lab.infer.waits import Floats, Waits, Whole
+from simlib.lab.infer.waits import Waits, Whole
+from simlib.metrics.array_types import Floats
 
 #: Of each wait, where among the columns of bands its own is.
 Column = Whole | slice

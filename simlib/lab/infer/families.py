@@ -18,7 +18,8 @@ import pandas as pd
 from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 from simlib.lab.infer.bands import replace_unchecked
-from simlib.lab.infer.waits import Floats, Waits
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
 from simlib.scenario.presets import NO_CAP_S
 
 #: The least time that a wait is told from none.

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simlib.lab.infer.waits import Floats
 from simlib.lab.observe.script import ABRUPT
+from simlib.metrics.array_types import Floats
 from simlib.support.json_values import jsonable
 
 #: So many attempts at least for a time that is measured.

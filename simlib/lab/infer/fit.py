@@ -32,9 +32,17 @@ from simlib.lab.infer.families import (
 )
 from simlib.lab.infer.likelihood import log_likelihood, wait_places
 from simlib.lab.infer.lockstep import Search, beside, run_search
-from simlib.lab.infer.search import climb, likelihood, polish, sample_places, screen, search_places
+from simlib.lab.infer.search import (
+    climb,
+    likelihood,
+    polish,
+    sample_places,
+    screen_family,
+    search_places,
+)
 from simlib.lab.infer.sequences import CERTAINLY
-from simlib.lab.infer.waits import Floats, Waits
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
 from simlib.scenario.presets import NO_CAP_S
 
 #: Timing errors of a loopback observation: timers, the scheduler, a handshake.
@@ -356,7 +364,7 @@ class _Rough(NamedTuple):
 
 def _screen(families: Sequence[Family], few: Waits, blur_s: float) -> list[_Rough]:
     """Return families seen roughly, the best first: of equals those with fewer numbers."""
-    found = run_search(beside([screen(family, few) for family in families]), blur_s)
+    found = run_search(beside([screen_family(family, few) for family in families]), blur_s)
     rough = [_Rough(family, *each) for family, each in zip(families, found, strict=True)]
     return _rank(rough, few)
 

@@ -18,14 +18,13 @@ from simlib.core.client import Settings
 from simlib.core.errors import FileError, SettingsError
 from simlib.core.stops import Stops, as_codes, codes_in
 from simlib.lab.infer import findings as phases
-from simlib.lab.infer import reset_rule as counts
-from simlib.lab.infer import sequences as chains
+from simlib.lab.infer import reset_rule, sequences
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.findings import FEWEST_TIMES, Finding
 from simlib.lab.infer.fit import BLUR_S, LEAST_WAITS, PolicyFit, fit, with_intervals
 from simlib.lab.infer.likelihood import wait_places
 from simlib.lab.infer.nearest import Near, nearest_policies
-from simlib.lab.infer.reset_rule import known as known_waits
+from simlib.lab.infer.reset_rule import known_waits
 from simlib.lab.infer.sequences import ResetRule
 from simlib.lab.observe.observation import Observation, is_observation
 from simlib.lab.observe.script import AS_DATE
@@ -156,15 +155,15 @@ class Inference(ShowsCard):
         left_out = self._value(WAITS_LEFT_OUT)
         count = left_out if isinstance(left_out, float) else 0.0
         share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
-        if share > chains.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
+        if share > sequences.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
             why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
-            return f"{words} {chains.CERTAINLY}, and {why} the other {len(waits)}"
+            return f"{words} {sequences.CERTAINLY}, and {why} the other {len(waits)}"
         width_s = float(np.median(lies.high_s - lies.low_s))
         # What is left of a machine this busy is late by more than was measured of it: that is
         # little beside wide jitter, but would be taken for jitter where there is none.
-        most = _HARDLY_ANY_LEFT if width_s > _WIDER * chains.CERTAIN_S else _TOO_FEW_LEFT
+        most = _HARDLY_ANY_LEFT if width_s > _WIDER * sequences.CERTAIN_S else _TOO_FEW_LEFT
         if share > most:
-            return f"{words} {chains.CERTAINLY}, so the other {len(waits)} are a selection"
+            return f"{words} {sequences.CERTAINLY}, so the other {len(waits)} are a selection"
         off_s = float(np.median(waits.late_s + waits.early_s))
         if 0.0 < width_s < _WIDER * off_s:
             words = f"waits vary by {width_s:.2g} s, and the machine was late by {off_s:.2g} s"
@@ -337,15 +336,15 @@ def infer(
     """
     source, frame, end_s = _read(observation)
     try:
-        rows = chains.check_attempts(frame)
+        rows = sequences.check_attempts(frame)
     except SettingsError as error:
         if isinstance(observation, (str, Path)):
             raise FileError(observation, error.rule, error.key, error.value) from error
         raise
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
-    followed = chains.pairs(rows)
+    followed = sequences.pairs(rows)
     counting, found, why_not = _infer_policy(followed, blur_s)
-    waits = chains.number_waits(followed, counting)
+    waits = sequences.number_waits(followed, counting)
     blurred_s = BLUR_S if found is None else found.blur_s
     longest_s = float(followed["wait_s"].max()) if len(followed) else 0.0
     findings = [
@@ -401,13 +400,13 @@ def _infer_policy(
     followed: pd.DataFrame, blur_s: float | None
 ) -> tuple[ResetRule, PolicyFit | None, str]:
     """Return how the client counts, its policy, or why there is none: each is told by the other."""
-    counting = counts.guess_reset_rule(followed)
+    counting = reset_rule.guess_reset_rule(followed)
     found: PolicyFit | None = None
     for _ in range(_ROUNDS):
-        found, why_not = _fit(chains.number_waits(followed, counting), blur_s, found)
+        found, why_not = _fit(sequences.number_waits(followed, counting), blur_s, found)
         if found is None:
             return counting, None, why_not
-        better = counts.infer_reset_rule(followed, found, counting).counting
+        better = reset_rule.infer_reset_rule(followed, found, counting).counting
         if better == counting:
             break
         counting = better
@@ -415,8 +414,8 @@ def _infer_policy(
     if found.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = ResetRule(counting.stable_after_s, not counting.counts_loss)
-        if other in chains.hypotheses(followed):
-            tried, _ = _fit(chains.number_waits(followed, other), blur_s, found)
+        if other in sequences.hypotheses(followed):
+            tried, _ = _fit(sequences.number_waits(followed, other), blur_s, found)
             if tried is not None and not tried.is_none:
                 counting, found = other, tried
     apart = not counting.counts_loss and not found.is_none
@@ -438,7 +437,7 @@ def _shows_apart(followed: pd.DataFrame, counting: ResetRule, apart: PolicyFit) 
     if rules.jitter != Jitter.NONE or (rules.first_s < inf and rules.first_jitter != Jitter.NONE):
         return True
     ways = (counting, ResetRule(counting.stable_after_s))
-    is_first = [chains.number_waits(followed, each)["attempt"] == 1 for each in ways]
+    is_first = [sequences.number_waits(followed, each)["attempt"] == 1 for each in ways]
     return bool((is_first[0] & is_first[1]).any())
 
 
@@ -449,14 +448,16 @@ def _fit(
     waits: pd.DataFrame, blur_s: float | None, near: PolicyFit | None
 ) -> tuple[PolicyFit | None, str]:
     """Return the fit, or why there is none; waits after an answer that is unlike are left out."""
-    usable = chains.select_for_fit(waits)
+    usable = sequences.select_for_fit(waits)
     if len(usable) < LEAST_WAITS:
         words = f"not enough attempts in a row: {len(usable)} of at least {LEAST_WAITS} waits"
         return None, f"{words}; a longer phase status 503 or silent tells more"
-    is_uncertain = chains.is_uncertain(usable)
+    is_uncertain = sequences.is_uncertain(usable)
     seen, uncertain, usable = len(usable), usable[is_uncertain], usable[~is_uncertain]
     if len(usable) < LEAST_WAITS:
-        words = f"could not be judged: of {seen} waits {len(usable)} were timed {chains.CERTAINLY}"
+        words = (
+            f"could not be judged: of {seen} waits {len(usable)} were timed {sequences.CERTAINLY}"
+        )
         words += f", of at least {LEAST_WAITS}; observe it on a machine that is less busy"
         return None, words
     found = fit(usable, blur_s, intervals=False, near=near, uncertain=uncertain)
@@ -509,7 +510,7 @@ def _resets(followed: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
     tells = "phase open_then_cut tells it"
     if open_s.size < FEWEST_TIMES or found is None:
         return phases.not_enough(about, "open_then_cut", open_s.size, FEWEST_TIMES, tells)
-    limits = counts.infer_reset_rule(followed, found, counting).limits
+    limits = reset_rule.infer_reset_rule(followed, found, counting).limits
     top = max(score for _, score in limits)
     likely = [limit for limit, score in limits if score > top - _TOLD]
     if len(likely) == len(limits):
@@ -581,12 +582,14 @@ def _unlikely(hinted: pd.DataFrame, found: PolicyFit) -> bool:
 
 def _count_left_out(waits: pd.DataFrame) -> list[Finding]:
     """Return how many waits were left out of the policy since the machine was late."""
-    usable = chains.select_for_fit(waits)
-    uncertain = chains.is_uncertain(usable)
+    usable = sequences.select_for_fit(waits)
+    uncertain = sequences.is_uncertain(usable)
     if not uncertain.any():
         return []
     off_s = (usable["late_s"] + usable["early_s"]).max()
-    words = f"the machine was busy: these were not timed {chains.CERTAINLY}, by up to {off_s:.2g} s"
+    words = (
+        f"the machine was busy: these were not timed {sequences.CERTAINLY}, by up to {off_s:.2g} s"
+    )
     count = float(uncertain.sum())
     return [Finding(WAITS_LEFT_OUT, count, nan, nan, len(usable), words)]
 
@@ -632,9 +635,9 @@ def _odd_by_themselves(
     """
     found: list[tuple[str, pd.DataFrame]] = []
     # What comes first can be the cause of what comes later, not the other way round.
-    for name, rows in sorted(_odd(chains.select_for_fit(waits), rules, blur_s), key=_first_row):
+    for name, rows in sorted(_odd(sequences.select_for_fit(waits), rules, blur_s), key=_first_row):
         if found:
-            anew = chains.recount(waits, pd.concat([each for _, each in found]).index)
+            anew = sequences.recount(waits, pd.concat([each for _, each in found]).index)
             again = anew.loc[anew.index.isin(rows.index), list(rows.columns)]
             counted = pd.concat([rows.drop(again.index), again]).sort_index()
             if not _are_odd(counted, rules, blur_s):
@@ -653,7 +656,7 @@ def _apart(waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule) ->
         return []
     groups = _odd_by_themselves(waits, found.best.rules, found.blur_s)
     if not counting.counts_loss:
-        lost = waits[waits["attempt"] == chains.LOST]
+        lost = waits[waits["attempt"] == sequences.LOST]
         groups.append((AFTER_LOSS.removeprefix("wait after "), lost))
     findings = []
     for name, rows in groups:

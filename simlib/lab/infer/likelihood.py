@@ -24,7 +24,8 @@ from simlib.lab.infer.bands import (
     of_waits,
     stack_bands,
 )
-from simlib.lab.infer.waits import Floats, Waits, Whole
+from simlib.lab.infer.waits import Waits, Whole
+from simlib.metrics.array_types import Floats
 
 #: Of the waits so many have nothing to do with the policy: a stalled process, a lost time stamp.
 STRAY_FRACTION = 0.005

@@ -17,7 +17,8 @@ import numpy as np
 from simlib.core.backoff import Backoff
 from simlib.lab.infer.families import Family, Scale, Values
 from simlib.lab.infer.likelihood import log_likelihoods
-from simlib.lab.infer.waits import Floats, Waits
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
 
 _T = TypeVar("_T")
 

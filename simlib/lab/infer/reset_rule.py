@@ -12,11 +12,12 @@ from math import inf, log
 import numpy as np
 import pandas as pd
 
-from simlib.lab.infer import sequences as chains
+from simlib.lab.infer import sequences
 from simlib.lab.infer.fit import BLUR_S, PolicyFit
 from simlib.lab.infer.likelihood import log_likelihood
 from simlib.lab.infer.sequences import LOST, ResetRule
-from simlib.lab.infer.waits import Floats, Waits
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
 
 #: Of the waits with one number so many may be strays.
 _STRAY = 0.2
@@ -46,22 +47,22 @@ def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
     No policy is needed for it: of each number it asks in how few words its waits can be said, as
     the bits of a file would be counted.
     """
-    tried = chains.hypotheses(followed)
-    return min(tried, key=lambda each: _length(chains.number_waits(followed, each)))
+    tried = sequences.hypotheses(followed)
+    return min(tried, key=lambda each: _length(sequences.number_waits(followed, each)))
 
 
 def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRule) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        each: _log_likelihood(chains.number_waits(followed, each), found)
-        for each in chains.hypotheses(followed)
+        each: _log_likelihood(sequences.number_waits(followed, each), found)
+        for each in sequences.hypotheses(followed)
     }
     best = max(scores, key=lambda each: scores[each])
     is_better = scores[best] > scores.get(counting, -inf) + 1e-6
     return ResetRuleFit(best if is_better else counting, scores)
 
 
-def known(waits: pd.DataFrame) -> Waits:
+def known_waits(waits: pd.DataFrame) -> Waits:
     """Return the waits of which the one before is known too."""
     found = Waits.of(waits)
     return found.where(~np.isnan(found.previous_s))
@@ -70,7 +71,7 @@ def known(waits: pd.DataFrame) -> Waits:
 def _length(counted: pd.DataFrame) -> float:
     """Return how long a description of all waits is, in nats; those without a number may be any."""
     unhinted = counted[counted["retry_after_s"].isna()]
-    numbers = chains.select_for_fit(counted)
+    numbers = sequences.select_for_fit(counted)
     longest_s = max(1.0, float(unhinted["wait_s"].max())) if len(unhinted) else 1.0
     # Jitter may be drawn for each wait, or once for each client.
     ways = [["attempt"], ["attempt", "client"]]
@@ -110,7 +111,7 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
 def _log_likelihood(waits: pd.DataFrame, found: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = known(chains.select_for_fit(waits))
+    numbers = known_waits(sequences.select_for_fit(waits))
     if not len(numbers):
         return -inf
     longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0

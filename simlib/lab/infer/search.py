@@ -10,7 +10,8 @@ import numpy as np
 from simlib.lab.infer.families import Family, Values
 from simlib.lab.infer.likelihood import log_likelihood
 from simlib.lab.infer.lockstep import Asking, Search, beside, run_search, score
-from simlib.lab.infer.waits import Floats, Waits
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
 
 #: The search begins with timing errors of these shares of a wait, with so many evaluations for each
 #: free number: from all beginnings, and then from the best of them.
@@ -92,7 +93,7 @@ def _at(search: Search, place: Floats, rough: float) -> Asking[Top]:
     return Top(place, float(scores[0]))
 
 
-def screen(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]:
+def screen_family(family: Family, waits: Waits) -> Asking[tuple[float, list[Values]]]:
     """Return how well a family can do roughly, and numbers to begin at, the best first.
 
     Timing errors of a share of each wait are assumed, so that no edge of a band is a cliff.

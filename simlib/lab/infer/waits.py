@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from simlib.metrics.array_types import Floats
+
 Whole = npt.NDArray[np.int64]
 
 

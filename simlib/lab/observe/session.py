@@ -65,7 +65,7 @@ class ObservationListener:
         """Hear of what is odd."""
 
 
-class Observer:
+class LabSession:
     """One observation: plays the script to whoever comes, and keeps what they do."""
 
     def __init__(
@@ -430,7 +430,7 @@ async def observe_live(script: str | Path | Script = "standard", **options: Any)
     Observation
         What was seen.
     """
-    stage = Observer(script, **options)
+    stage = LabSession(script, **options)
     await stage.play()
     return stage.observation()
 
@@ -477,7 +477,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     >>> len(seen.attempts), seen.notes
     (0, ['the command ended with status 0 before it connected: no client'])
     """
-    stage = Observer(script, **options)
+    stage = LabSession(script, **options)
     try:
         run_to_end(_with_signals(stage))
     except KeyboardInterrupt:
@@ -485,7 +485,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     return stage.observation()
 
 
-async def _with_signals(stage: Observer) -> None:
+async def _with_signals(stage: LabSession) -> None:
     loop = asyncio.get_running_loop()
     # Where signals may not be handled, as in a thread, they are not.
     with suppress(ValueError, RuntimeError, NotImplementedError):

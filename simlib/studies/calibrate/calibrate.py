@@ -18,7 +18,7 @@ import numpy as np
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import FileError
 from simlib.core.path import Distribution, Latency, latency_s
-from simlib.metrics.intervals import Floats
+from simlib.metrics.array_types import Floats
 from simlib.metrics.words import format_number
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles

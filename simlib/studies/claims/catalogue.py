@@ -17,7 +17,8 @@ import pandas as pd
 
 from simlib.core.backoff import ceiling
 from simlib.core.faults import Fault, FaultKind, Route
-from simlib.metrics.intervals import Estimate, Floats, mean, median, share
+from simlib.metrics.array_types import Floats
+from simlib.metrics.intervals import Estimate, mean, median, share
 from simlib.metrics.metrics import messages, recovery_times_s, spans
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals, Workload

@@ -18,7 +18,8 @@ from simlib.api import run
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
-from simlib.metrics.intervals import Estimate, Floats, edge
+from simlib.metrics.array_types import Floats
+from simlib.metrics.intervals import Estimate, edge
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
 from simlib.studies.claims.catalogue import CLAIMS, Claim

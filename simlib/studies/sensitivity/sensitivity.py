@@ -21,8 +21,8 @@ from simlib.experiments.replicate import seeds
 from simlib.experiments.run_cache import Cell, RunCache, open_run_cache, play_cells
 from simlib.experiments.space import POLICY, Axis, axes
 from simlib.experiments.sweep import MOST_CELLS
+from simlib.metrics.array_types import Floats
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
-from simlib.metrics.intervals import Floats
 from simlib.metrics.metrics import OF_MESSAGES, check_metric
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.metrics.intervals import CONFIDENCE, Floats
+from simlib.metrics.array_types import Floats
+from simlib.metrics.intervals import CONFIDENCE
 
 _MISSING = (
     "sensitivity needs SALib, which is not installed or does not work here ({why}): "

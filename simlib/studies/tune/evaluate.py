@@ -28,8 +28,9 @@ from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.pool import Outcomes
 from simlib.experiments.replicate import seeds, t_interval
 from simlib.experiments.run_cache import Cell, RunCache, play_cells
+from simlib.metrics.array_types import Floats
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
-from simlib.metrics.intervals import Estimate, Floats
+from simlib.metrics.intervals import Estimate
 from simlib.metrics.metrics import MEANING, OF_MESSAGES
 from simlib.scenario.scenario import Scenario
 
@@ -332,7 +333,7 @@ class Evaluator:
         return [_reorder(each, order) for each in found]
 
     def fitted(self, given: Score) -> Evaluator:
-        """Return the judge for runs that are so much work; ``given``: the policy as given."""
+        """Return the evaluator for runs that are so much work; ``given``: the policy as given."""
         return replace(self, is_brief=bool(self.works(given).sum() > LITTLE_WORK[self.on]))
 
     def screen(self, given: Score) -> Screen | None:

@@ -64,7 +64,7 @@ class HoldoutResult:
         Rivals that the engine does not play, or that would be too much work, and why.
     """
 
-    recommend: Candidate
+    recommended: Candidate
     keeps: bool
     table: pd.DataFrame
     limits: pd.DataFrame
@@ -107,20 +107,20 @@ class Tuned:
 class Rivals:
     """Who the tuned policies stand beside, and how much work each of them is."""
 
-    def __init__(self, judge: Evaluator) -> None:
-        first = judge.scenarios[0]
+    def __init__(self, evaluator: Evaluator) -> None:
+        first = evaluator.scenarios[0]
         self.unplayed: dict[str, str] = {}
         self.known = []
-        for each in rivals(judge.on):
+        for each in rivals(evaluator.on):
             try:
                 first.replace(each.settings)
             except SettingsError as error:
                 self.unplayed[each.name] = str(error)
             else:
                 self.known.append(each)
-        runs = [Played(first.replace(each.settings), judge.on) for each in self.known]
-        self.work = dict(zip(self.known, works_of(runs, judge.outcomes), strict=True))
-        self._limit = max(LITTLE_WORK[judge.on], _TIMES * self.work[self.given])
+        runs = [Played(first.replace(each.settings), evaluator.on) for each in self.known]
+        self.work = dict(zip(self.known, works_of(runs, evaluator.outcomes), strict=True))
+        self._limit = max(LITTLE_WORK[evaluator.on], _TIMES * self.work[self.given])
 
     @property
     def given(self) -> Candidate:
@@ -144,22 +144,25 @@ class Rivals:
         too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
         return self.unplayed | {name: why for name, why in too_much.items() if why}
 
-    def of_all(self, judge: Evaluator, given: Score) -> float:
+    def of_all(self, evaluator: Evaluator, given: Score) -> float:
         """Return about how much work a verdict is; ``given``: what the policy as given did."""
         own = (
-            _FEW_TUNED * _seeds_of_tuned(judge) * judge.parts(given)[0] * _work(self, [self.given])
+            _FEW_TUNED
+            * _seeds_of_tuned(evaluator)
+            * evaluator.parts(given)[0]
+            * _work(self, [self.given])
         )
-        return own + self.of_others(judge, given) + self.beyond(judge, given)
+        return own + self.of_others(evaluator, given) + self.beyond(evaluator, given)
 
-    def of_others(self, judge: Evaluator, given: Score) -> float:
+    def of_others(self, evaluator: Evaluator, given: Score) -> float:
         """Return how much of that are the rivals in the scenarios."""
-        return _LEAST * judge.parts(given)[1] * _work(self, self.others)
+        return _LEAST * evaluator.parts(given)[1] * _work(self, self.others)
 
-    def beyond(self, judge: Evaluator, given: Score) -> float:
+    def beyond(self, evaluator: Evaluator, given: Score) -> float:
         """Return how much of that is what lies beyond the scenarios."""
-        whole, until_out = judge.parts(given)
+        whole, until_out = evaluator.parts(given)
         mine = _work(self, [self.given])
-        steps = 2.0 * sum(each * _seeds_of(judge, mine, each) * mine for each in FACTORS)
+        steps = 2.0 * sum(each * _seeds_of(evaluator, mine, each) * mine for each in FACTORS)
         return steps * (whole + _CONTENDERS * until_out)
 
 
@@ -167,17 +170,19 @@ def _work_in_words(work: float) -> str:
     return f"{work / 1e6:,.0f} million" if work >= 1e7 else f"{work:,.0f}"
 
 
-def evaluate_holdout(judge: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter) -> HoldoutResult:
-    """Judge tuned policies on the seeds that a judge has, beside their rivals.
+def evaluate_holdout(
+    evaluator: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter
+) -> HoldoutResult:
+    """Evaluate tuned policies on seeds that no trial had, beside their rivals.
 
     Raises
     ------
     SettingsError
         If the policy as given cannot be played.
     """
-    mine, given = _own(judge, tuned, rivals, meter)
+    mine, given = _own(evaluator, tuned, rivals, meter)
     best = recommend(
-        judge,
+        evaluator,
         mine,
         (rivals.given, given),
         by_first=tuned.by_first,
@@ -186,29 +191,29 @@ def evaluate_holdout(judge: Evaluator, tuned: Tuned, rivals: Rivals, meter: Mete
     scores = _in_order(best, {**mine, rivals.given: given})
     unplayed = rivals.left_out()
     known, others = list(scores.values()), rivals.others
-    keeps = known[0].keeps(judge.bounds)
-    beyond = rivals.beyond(judge, given) if keeps else 0.0
-    meter.expect(rivals.of_others(judge, given) + beyond)
-    _, until_out = judge.parts(given)
-    screen = judge.screen(given)
+    keeps = known[0].keeps(evaluator.bounds)
+    beyond = rivals.beyond(evaluator, given) if keeps else 0.0
+    meter.expect(rivals.of_others(evaluator, given) + beyond)
+    _, until_out = evaluator.parts(given)
+    screen = evaluator.screen(given)
     for i in range(0, len(others), _AT_A_TIME):
         part = others[i : i + _AT_A_TIME]
         moved = meter.part(_LEAST * until_out * _work(rivals, part), f"{part[0].name} and others")
         settings = [each.settings for each in part]
-        played = judge.scores(settings, known, _LEAST, moved, first=screen)
+        played = evaluator.scores(settings, known, _LEAST, moved, first=screen)
         for each, found in zip(part, played, strict=True):
             if isinstance(found, Score):
                 scores[each] = found
             else:
                 unplayed[each.name] = found
-    standing = Ranking(judge, scores)
-    limits = _limits(standing, rivals, meter)
+    ranking = Ranking(evaluator, scores)
+    limits = _limits(ranking, rivals, meter)
     return HoldoutResult(
-        standing.recommended,
-        standing.keeps(standing.recommended),
-        _table(standing),
+        ranking.recommended,
+        ranking.keeps(ranking.recommended),
+        _table(ranking),
         limits,
-        narrate(standing, limits),
+        narrate(ranking, limits),
         unplayed,
     )
 
@@ -219,24 +224,30 @@ def _work(rivals: Rivals, part: Sequence[Candidate]) -> float:
     return sum(each for each in works if not isnan(each))
 
 
-def _seeds_of_tuned(judge: Evaluator) -> int:
-    return min(_LEAST_OF_TUNED, judge.replications) if judge.is_brief else judge.replications
+def _seeds_of_tuned(evaluator: Evaluator) -> int:
+    return (
+        min(_LEAST_OF_TUNED, evaluator.replications)
+        if evaluator.is_brief
+        else evaluator.replications
+    )
 
 
 def _own(
-    judge: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter
+    evaluator: Evaluator, tuned: Tuned, rivals: Rivals, meter: Meter
 ) -> tuple[dict[Candidate, Score], Score]:
     """Play the policy as given and tuned ones: more of these as long as none keeps the bounds."""
-    each_work = _seeds_of_tuned(judge) * len(judge.scenarios) * _work(rivals, [rivals.given])
+    each_work = (
+        _seeds_of_tuned(evaluator) * len(evaluator.scenarios) * _work(rivals, [rivals.given])
+    )
 
     def play(part: Sequence[Mapping[str, Any]]) -> list[Score | str]:
         moved = meter.part(len(part) * each_work, "tuned policies on fresh seeds")
-        return judge.scores(part, least=_LEAST_OF_TUNED, move=moved, drops=False)
+        return evaluator.scores(part, least=_LEAST_OF_TUNED, move=moved, drops=False)
 
     given, *found = play([{}, *tuned.settings[: tuned.shown]])
     if isinstance(given, str):
-        raise SettingsError("scenario", judge.scenarios[0].name, f"cannot be played: {given}")
-    while not any(isinstance(each, Score) and each.keeps(judge.bounds) for each in found):
+        raise SettingsError("scenario", evaluator.scenarios[0].name, f"cannot be played: {given}")
+    while not any(isinstance(each, Score) and each.keeps(evaluator.bounds) for each in found):
         part = tuned.settings[len(found) : min(len(found) + _TUNED_AT_A_TIME, _MOST_TUNED)]
         if not part:
             break
@@ -258,30 +269,30 @@ def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate
 # --- a row per candidate -----------------------------------------------------------------
 
 
-def _table(standing: Ranking) -> pd.DataFrame:
+def _table(ranking: Ranking) -> pd.DataFrame:
     """Return a row per candidate: by kind, who keeps the bounds first, the best first."""
-    objective = standing.judge.objectives[0]
+    objective = ranking.evaluator.objectives[0]
 
     def rank(each: Candidate) -> tuple[bool, int, bool, float]:
-        score = standing.scores[each]
-        is_other = each is not standing.recommended
-        return is_other, _KINDS.index(each.kind), not standing.keeps(each), score.loss(objective)
+        score = ranking.scores[each]
+        is_other = each is not ranking.recommended
+        return is_other, _KINDS.index(each.kind), not ranking.keeps(each), score.loss(objective)
 
-    return pd.DataFrame([_row(standing, each) for each in sorted(standing.scores, key=rank)])
+    return pd.DataFrame([_row(ranking, each) for each in sorted(ranking.scores, key=rank)])
 
 
-def _row(standing: Ranking, each: Candidate) -> dict[str, Any]:
-    score, judge = standing.scores[each], standing.judge
+def _row(ranking: Ranking, each: Candidate) -> dict[str, Any]:
+    score, evaluator = ranking.scores[each], ranking.evaluator
     row: dict[str, Any] = {"name": each.name, "kind": each.kind}
-    row["waits"] = in_words(judge.scenarios[0].replace(each.settings).client.backoff)
-    for objective in judge.objectives:
+    row["waits"] = in_words(evaluator.scenarios[0].replace(each.settings).client.backoff)
+    for objective in evaluator.objectives:
         found = score.mean(objective.metric)
         row[objective.metric] = found.value
         row |= {f"{objective.metric} low": found.low, f"{objective.metric} high": found.high}
     row |= {metric: score.mean(metric).value for metric in BESIDES if metric not in row}
-    row["excess"] = score.worst_excess(judge.bounds)
-    row["keeps"] = standing.keeps(each)
-    for word, found_on in (("worse on", standing.worse_on), ("better on", standing.better_on)):
+    row["excess"] = score.worst_excess(evaluator.bounds)
+    row["keeps"] = ranking.keeps(each)
+    for word, found_on in (("worse on", ranking.worse_on), ("better on", ranking.better_on)):
         row[word] = ", ".join(each.metric for each in found_on(each))
     return row | {"replications": score.replications}
 
@@ -289,21 +300,21 @@ def _row(standing: Ranking, each: Candidate) -> dict[str, Any]:
 # --- beyond the scenarios ----------------------------------------------------------------
 
 
-def _limits(standing: Ranking, rivals: Rivals, meter: Meter) -> pd.DataFrame:
+def _limits(ranking: Ranking, rivals: Rivals, meter: Meter) -> pd.DataFrame:
     """Return where the recommended policy still is best with more clients, or longer faults."""
     rows = []
-    if standing.keeps(standing.recommended):
-        candidates = [standing.recommended, *_contenders(standing)]
+    if ranking.keeps(ranking.recommended):
+        candidates = [ranking.recommended, *_contenders(ranking)]
         rows = [
             row
-            for step in _steps(standing.judge.scenarios)
-            if (row := _step(standing, rivals, meter, candidates, step))
+            for step in _steps(ranking.evaluator.scenarios)
+            if (row := _step(ranking, rivals, meter, candidates, step))
         ]
     return pd.DataFrame(rows, columns=["axis", "factor", "is_best", "keeps", "why"])
 
 
 def _step(
-    standing: Ranking,
+    ranking: Ranking,
     rivals: Rivals,
     meter: Meter,
     candidates: Sequence[Candidate],
@@ -311,18 +322,18 @@ def _step(
 ) -> dict[str, Any]:
     """Return how the recommended policy stands beyond; nothing if it cannot be played there."""
     axis, factor, scenarios = step
-    count = _seeds_of(standing.judge, rivals.work[rivals.given], factor)
-    judge = replace(standing.judge, scenarios=scenarios, replications=count)
+    count = _seeds_of(ranking.evaluator, rivals.work[rivals.given], factor)
+    evaluator = replace(ranking.evaluator, scenarios=scenarios, replications=count)
     mine, *others = candidates
     some = [each for each in others if not rivals.excess(each, factor)]
-    whole, until_out = standing.judge.parts(standing.scores[rivals.given])
+    whole, until_out = ranking.evaluator.parts(ranking.scores[rivals.given])
     work = count * factor * _work(rivals, [rivals.given]) * (whole + len(some) * until_out)
     moved = meter.part(work, _word(axis, factor, scenarios))
-    order = judge.order(standing.best)
-    known = _play_beyond(judge, mine, some, order, moved)
+    order = evaluator.order(ranking.best)
+    known = _play_beyond(evaluator, mine, some, order, moved)
     if mine not in known:
         return {}
-    there = Ranking(judge, known)
+    there = Ranking(evaluator, known)
     better = [each.name for each in known if each is not mine and there.beats(each)]
     keeps = there.keeps(mine)
     return {
@@ -335,7 +346,7 @@ def _step(
 
 
 def _play_beyond(
-    judge: Evaluator,
+    evaluator: Evaluator,
     mine: Candidate,
     others: Sequence[Candidate],
     order: Sequence[int],
@@ -346,27 +357,27 @@ def _play_beyond(
     A rival that breaks a bound takes nobody's place. The recommended one is played in all scenarios
     if any rival keeps to them.
     """
-    is_out = partial(judge.breaks, surely=False)
-    screen = partial(judge.screened, order=order, is_out=is_out)
+    is_out = partial(evaluator.breaks, surely=False)
+    screen = partial(evaluator.screened, order=order, is_out=is_out)
 
     def play(some: Sequence[Candidate], done: int, *, screens: bool) -> dict[Candidate, Score]:
         def moved(share: float) -> None:
             move((done + share * len(some)) / (1 + len(others)))
 
         settings = [each.settings for each in some]
-        found = (screen if screens else judge.played)(settings, judge.replications, moved)
+        found = (screen if screens else evaluator.played)(settings, evaluator.replications, moved)
         pairs = zip(some, found, strict=True)
         return {each: score for each, score in pairs if isinstance(score, Score)}
 
     theirs = play(others, 0, screens=True) if others else {}
-    fit = any(score.keeps(judge.bounds) for score in theirs.values())
+    fit = any(score.keeps(evaluator.bounds) for score in theirs.values())
     return play([mine], len(others), screens=not fit) | theirs
 
 
-def _seeds_of(judge: Evaluator, work: float, factor: float) -> int:
+def _seeds_of(evaluator: Evaluator, work: float, factor: float) -> int:
     """Return how many seeds a step beyond has: fewer where runs are long, as luck is less there."""
-    few = judge.first_replications
-    if not factor * work > LITTLE_WORK[judge.on]:
+    few = evaluator.first_replications
+    if not factor * work > LITTLE_WORK[evaluator.on]:
         return few
     return max(min(_LEAST, few), round(few / max(1.0, factor)))
 
@@ -385,23 +396,23 @@ def _steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Sc
         yield "length of faults", factor, tuple(lengthen_faults(each, factor) for each in scenarios)
 
 
-def _contenders(standing: Ranking) -> list[Candidate]:
+def _contenders(ranking: Ranking) -> list[Candidate]:
     """Return the rivals that may take its place elsewhere: the best of those that keep the bounds.
 
     If none does, those that are nearest to it.
     """
     others = [
         each
-        for each in standing.of_kind("given", "report", "preset")
-        if each is not standing.recommended and standing.scores[each].works
+        for each in ranking.of_kind("given", "report", "preset")
+        if each is not ranking.recommended and ranking.scores[each].works
     ]
-    fit = [each for each in others if standing.keeps(each)]
-    fit = [each for each in fit if not standing.leaves_more_outside(each)]
+    fit = [each for each in others if ranking.keeps(each)]
+    fit = [each for each in fit if not ranking.leaves_more_outside(each)]
     if not fit:
-        bounds = standing.judge.bounds
-        nearest = sorted(others, key=lambda each: standing.scores[each].worst_excess(bounds))
+        bounds = ranking.evaluator.bounds
+        nearest = sorted(others, key=lambda each: ranking.scores[each].worst_excess(bounds))
         return nearest[:_CONTENDERS]
-    sought = {each: losses(standing.judge, standing.scores[each]) for each in fit}
+    sought = {each: losses(ranking.evaluator, ranking.scores[each]) for each in fit}
     best = [fit[i] for i in front(list(sought.values()))]
     return sorted(best, key=lambda each: sought[each])[:_CONTENDERS]
 

@@ -28,40 +28,40 @@ _ON_IT = 1e-9
 _NAMED = 3
 
 
-def narrate(standing: Ranking, limits: pd.DataFrame) -> tuple[str, ...]:
+def narrate(ranking: Ranking, limits: pd.DataFrame) -> tuple[str, ...]:
     """Return what there is to say of the recommended policy, in a few sentences."""
-    parts = [*_what(standing), _presets(standing)]
-    if standing.keeps(standing.recommended):
-        parts.append(_beyond(standing, limits))
+    parts = [*_what(ranking), _presets(ranking)]
+    if ranking.keeps(ranking.recommended):
+        parts.append(_beyond(ranking, limits))
     return tuple(filter(None, parts))
 
 
-def _what(standing: Ranking) -> Iterator[str]:
+def _what(ranking: Ranking) -> Iterator[str]:
     """Say what to ship, what it buys and costs, and which bounds it keeps."""
-    each, given = standing.recommended, standing.given
-    if not standing.best.works:
-        yield f"No policy that was tried works, nor does the one given: {standing.best.failure}."
-    elif not standing.keeps(each):
-        yield _nearest(standing)
+    each, given = ranking.recommended, ranking.given
+    if not ranking.best.works:
+        yield f"No policy that was tried works, nor does the one given: {ranking.best.failure}."
+    elif not ranking.keeps(each):
+        yield _nearest(ranking)
     elif each is given:
-        yield from _keep(standing)
+        yield from _keep(ranking)
     else:
         yield f"Recommended: {in_short(each.settings)}."
         if given is not None:
-            yield _against(standing, given)
-        yield _bounds(standing)
+            yield _against(ranking, given)
+        yield _bounds(ranking)
 
 
-def _nearest(standing: Ranking) -> str:
+def _nearest(ranking: Ranking) -> str:
     missed = [
         _miss_in_words(bound.text, excess)
-        for bound in standing.judge.bounds
-        if (excess := standing.best.excess(bound)) > 0.0
+        for bound in ranking.evaluator.bounds
+        if (excess := ranking.best.excess(bound)) > 0.0
     ]
-    if standing.recommended is standing.given:
+    if ranking.recommended is ranking.given:
         what = "None is nearer than the policy as given, so keep what you have"
     else:
-        what = f"The nearest: {in_short(standing.recommended.settings)}"
+        what = f"The nearest: {in_short(ranking.recommended.settings)}"
     return f"No policy that was tried keeps all bounds. {what}; {join_words(missed)}."
 
 
@@ -73,15 +73,15 @@ def _miss_in_words(text: str, excess: float) -> str:
     return f"{text} is missed by {100 * excess:,.3g} %"
 
 
-def _keep(standing: Ranking) -> Iterator[str]:
+def _keep(ranking: Ranking) -> Iterator[str]:
     """Say that the policy as given is to stay, and what the best of the trials would change."""
     yield "Keep what you have: the policy as given."
-    others = [each for each in standing.of_kind("tuned") if standing.keeps(each)]
+    others = [each for each in ranking.of_kind("tuned") if ranking.keeps(each)]
     if not others:
-        yield f"{_bounds(standing)} None of the best trials does."
+        yield f"{_bounds(ranking)} None of the best trials does."
         return
-    yield _bounds(standing)
-    buys, costs = _changes(standing, standing.scores[others[0]], standing.best)
+    yield _bounds(ranking)
+    buys, costs = _changes(ranking, ranking.scores[others[0]], ranking.best)
     yield f"What was tuned ({in_short(others[0].settings)}) would {_trade(buys, costs)}"
 
 
@@ -91,29 +91,29 @@ def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
     return f"buy {join_words(buys)} and cost {join_words(costs)}."
 
 
-def _against(standing: Ranking, given: Candidate) -> str:
+def _against(ranking: Ranking, given: Candidate) -> str:
     """Say what the recommended policy buys and what it costs, against what was given."""
-    score = standing.scores[given]
+    score = ranking.scores[given]
     if not score.works:
         return f"The policy as given does not work: {score.failure}."
-    buys, costs = _changes(standing, standing.best, score)
-    broken = [bound.text for bound in standing.judge.bounds if score.excess(bound) > 0.0]
+    buys, costs = _changes(ranking, ranking.best, score)
+    broken = [bound.text for bound in ranking.evaluator.bounds if score.excess(bound) > 0.0]
     buys += [f"that {text} holds" for text in broken]
     if not buys:  # it would not be recommended if it did not look better
-        gains, _ = gains_and_losses(standing.best, score, standing.judge.objectives)
+        gains, _ = gains_and_losses(ranking.best, score, ranking.evaluator.objectives)
         said = (
-            f"{join_words([change(each) for each in gains])}, which {_seeds(standing)} do not prove"
+            f"{join_words([change(each) for each in gains])}, which {_seeds(ranking)} do not prove"
         )
         return f"Against the policy as given it may buy {said}; it costs {join_words(costs)}."
     return f"Against the policy as given it buys {join_words(buys)}; it costs {join_words(costs)}."
 
 
-def _seeds(standing: Ranking) -> str:
-    return f"{standing.best.replications} seeds"
+def _seeds(ranking: Ranking) -> str:
+    return f"{ranking.best.replications} seeds"
 
 
-def _changes(standing: Ranking, mine: Score, other: Score) -> tuple[list[str], list[str]]:
-    names = dict.fromkeys([*(each.metric for each in standing.judge.objectives), *BESIDES])
+def _changes(ranking: Ranking, mine: Score, other: Score) -> tuple[list[str], list[str]]:
+    names = dict.fromkeys([*(each.metric for each in ranking.evaluator.objectives), *BESIDES])
     better, worse = differences(mine, other, objectives(list(names)))
     return [change(each) for each in better], [change(each) for each in worse]
 
@@ -133,26 +133,26 @@ def change(found: Difference) -> str:
     return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
 
 
-def _bounds(standing: Ranking) -> str:
-    bounds = [each.text for each in standing.judge.bounds]
+def _bounds(ranking: Ranking) -> str:
+    bounds = [each.text for each in ranking.evaluator.bounds]
     return f"It keeps {join_words(bounds)}." if bounds else ""
 
 
-def _presets(standing: Ranking) -> str:
+def _presets(ranking: Ranking) -> str:
     """Say how many presets keep the bounds, and which of these beat it."""
-    known = standing.of_kind("preset")
-    if not known or not standing.best.works:
+    known = ranking.of_kind("preset")
+    if not known or not ranking.best.works:
         return ""
-    fit = [each for each in known if standing.keeps(each)]
+    fit = [each for each in known if ranking.keeps(each)]
     if not fit:
         return f"None of {len(known)} presets keeps the bounds."
     verb = "keeps" if len(fit) == 1 else "keep"
     said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
-    if not standing.judge.bounds:
+    if not ranking.evaluator.bounds:
         said = f"Of {len(known)} presets "
-    if beating := [each.name for each in fit if standing.beats(each)]:
+    if beating := [each.name for each in fit if ranking.beats(each)]:
         return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
-    equal = [each.name for each in fit if not standing.worse_on(each)]
+    equal = [each.name for each in fit if not ranking.worse_on(each)]
     as_good = f", {_some(equal)} may be as good" if equal else ""
     return f"{said}none beats it{as_good}."
 
@@ -163,19 +163,19 @@ def _some(names: Sequence[str]) -> str:
     return join_words(names if more <= 1 else [*names[:_NAMED], f"{more} others"])
 
 
-def _beyond(standing: Ranking, limits: pd.DataFrame) -> str:
+def _beyond(ranking: Ranking, limits: pd.DataFrame) -> str:
     """Say where it stops being best, on either side of both axes, and where nobody does well."""
     ends, holds, nobody = [], [], []
     for axis, steps in limits.groupby("axis", sort=False):
         lost = steps[~steps["is_best"]]
         below, above = (lost[lost["factor"] < 1.0].tail(1), lost[lost["factor"] > 1.0].head(1))
         for _, step in pd.concat([below, above]).iterrows():
-            ends.append(f"{_where(standing, axis, step['factor'])}, where {step['why']}")
+            ends.append(f"{_where(ranking, axis, step['factor'])}, where {step['why']}")
         if not len(lost):
             low, high = steps["factor"].min(), steps["factor"].max()
-            holds.append(_where(standing, axis, low, high))
+            holds.append(_where(ranking, axis, low, high))
         broken = steps[steps["is_best"] & ~steps["keeps"]]
-        nobody += [_where(standing, axis, each) for each in broken["factor"]]
+        nobody += [_where(ranking, axis, each) for each in broken["factor"]]
     parts = [f"It stops being best {'; '.join(ends)}."] if ends else []
     if holds:
         parts.append(f"It stays best {' and '.join(holds)}.")
@@ -184,9 +184,9 @@ def _beyond(standing: Ranking, limits: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
-def _where(standing: Ranking, axis: Any, *factors: float) -> str:
+def _where(ranking: Ranking, axis: Any, *factors: float) -> str:
     """Say how far beyond the scenarios something is: in clients, if all have as many."""
-    clients = {each.clients for each in standing.judge.scenarios}
+    clients = {each.clients for each in ranking.evaluator.scenarios}
     if axis != "clients":
         return f"with faults {' to '.join(f'{each:g}' for each in factors)} times as long"
     if len(clients) > 1:

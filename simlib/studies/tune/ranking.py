@@ -27,7 +27,7 @@ class Difference(NamedTuple):
 class Ranking:
     """Candidates and their scores, the recommended one first."""
 
-    judge: Evaluator
+    evaluator: Evaluator
     scores: Mapping[Candidate, Score]
 
     @property
@@ -47,7 +47,7 @@ class Ranking:
 
     def keeps(self, each: Candidate) -> bool:
         """Whether a candidate keeps every bound."""
-        return self.scores[each].keeps(self.judge.bounds)
+        return self.scores[each].keeps(self.evaluator.bounds)
 
     def of_kind(self, *kinds: str) -> list[Candidate]:
         """Return the candidates of some kinds, in their order."""
@@ -56,12 +56,12 @@ class Ranking:
     def worse_on(self, each: Candidate) -> list[Objective]:
         """Return the objectives on which a candidate is surely worse than the recommended one."""
         score = self.scores[each]
-        return [o for o in self.judge.objectives if score.worse_than(self.best, o).low > 0.0]
+        return [o for o in self.evaluator.objectives if score.worse_than(self.best, o).low > 0.0]
 
     def better_on(self, each: Candidate) -> list[Objective]:
         """Return those on which it is surely better."""
         score = self.scores[each]
-        return [o for o in self.judge.objectives if self.best.worse_than(score, o).low > 0.0]
+        return [o for o in self.evaluator.objectives if self.best.worse_than(score, o).low > 0.0]
 
     def leaves_more_outside(self, each: Candidate) -> bool:
         """Whether surely more clients are not back by the end than with the recommended one."""
@@ -114,7 +114,7 @@ def _is_worth_a_word(found: Difference) -> bool:
 
 
 def recommend(
-    judge: Evaluator,
+    evaluator: Evaluator,
     tuned: Mapping[Candidate, Score],
     given: tuple[Candidate, Score] | None,
     *,
@@ -125,7 +125,7 @@ def recommend(
 
     Parameters
     ----------
-    judge : Evaluator
+    evaluator : Evaluator
         What is sought, and what must hold.
     tuned : mapping
         Tuned policies and their scores, the one that the trials speak for first.
@@ -143,34 +143,34 @@ def recommend(
         The policy as given, if it keeps the bounds and no tuned one has anything over it; or if
         none keeps them, and none is nearer.
     """
-    fit = [each for each, score in tuned.items() if score.keeps(judge.bounds)]
+    fit = [each for each, score in tuned.items() if score.keeps(evaluator.bounds)]
     if by_first:
-        fit.sort(key=lambda each: losses(judge, tuned[each]))
-    if given is None or not given[1].keeps(judge.bounds):
+        fit.sort(key=lambda each: losses(evaluator, tuned[each]))
+    if given is None or not given[1].keeps(evaluator.bounds):
         if fit:
             return fit[0]
         # As given comes first: what is no nearer is no reason to change anything.
         everything = dict([given] if given is not None else []) | dict(tuned)
-        return min(everything, key=lambda each: distance_to_bounds(judge, everything[each]))
+        return min(everything, key=lambda each: distance_to_bounds(evaluator, everything[each]))
     if not fit or prefers_given:
         return given[0]
-    if by_first and tuned[fit[0]].worse_than(given[1], judge.objectives[0]).low > 0.0:
+    if by_first and tuned[fit[0]].worse_than(given[1], evaluator.objectives[0]).low > 0.0:
         return given[0]
-    return fit[0] if buys(judge, tuned[fit[0]], given[1]) else given[0]
+    return fit[0] if buys(evaluator, tuned[fit[0]], given[1]) else given[0]
 
 
-def buys(judge: Evaluator, mine: Score, other: Score) -> bool:
+def buys(evaluator: Evaluator, mine: Score, other: Score) -> bool:
     """Whether a change has anything for it: a sure gain, or gains only, as far as is known."""
-    better, _ = differences(mine, other, judge.objectives)
-    gains, costs = gains_and_losses(mine, other, judge.objectives)
+    better, _ = differences(mine, other, evaluator.objectives)
+    gains, costs = gains_and_losses(mine, other, evaluator.objectives)
     return bool(better) or (bool(gains) and not costs)
 
 
-def losses(judge: Evaluator, score: Score) -> tuple[float, ...]:
+def losses(evaluator: Evaluator, score: Score) -> tuple[float, ...]:
     """Return what is sought, so that less is better: the first objective decides, then the next."""
-    return tuple(score.loss(each) for each in judge.objectives)
+    return tuple(score.loss(each) for each in evaluator.objectives)
 
 
-def distance_to_bounds(judge: Evaluator, score: Score) -> tuple[float, ...]:
+def distance_to_bounds(evaluator: Evaluator, score: Score) -> tuple[float, ...]:
     """Return how far a candidate is from keeping the bounds, and then what is sought."""
-    return score.worst_excess(judge.bounds), *losses(judge, score)
+    return score.worst_excess(evaluator.bounds), *losses(evaluator, score)

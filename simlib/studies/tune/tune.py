@@ -160,11 +160,11 @@ def tune(
             asked.scenarios[0].seed,
         ) as optuna_s,
     ):
-        judge = asked.judge(outcomes, store)
-        judge, given = _play_given(asked, judge, move)
-        rivals, meter = Rivals(replace(judge, first=judge.replications)), Meter(move)
-        tried = _search(judge, optuna_s, trials, _Work(meter, rivals, judge, given), given)
-        found = _answer(asked, judge, tried, given, rivals, meter)
+        evaluator = asked.evaluator(outcomes, store)
+        evaluator, given = _play_given(asked, evaluator, move)
+        rivals, meter = Rivals(replace(evaluator, first=evaluator.replications)), Meter(move)
+        tried = _search(evaluator, optuna_s, trials, _Work(meter, rivals, evaluator, given), given)
+        found = _answer(asked, evaluator, tried, given, rivals, meter)
     notes = [asked.note, "" if store is None else store.note]
     tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
     if folder is not None:
@@ -196,7 +196,7 @@ class _Asked:
         said += [repr(self.axes), repr(self.objectives), repr(self.bounds)]
         return "\n".join([*said, self.on, str(self.replications), code_digest()])
 
-    def judge(self, outcomes: Outcomes, store: RunCache | None) -> Evaluator:
+    def evaluator(self, outcomes: Outcomes, store: RunCache | None) -> Evaluator:
         """Return who plays the trials."""
         return Evaluator(
             self.scenarios,
@@ -240,21 +240,21 @@ def _read_question(
     )
 
 
-def _play_given(asked: _Asked, judge: Evaluator, move: Progress) -> tuple[Evaluator, Score]:
+def _play_given(asked: _Asked, evaluator: Evaluator, move: Progress) -> tuple[Evaluator, Score]:
     """Play the policy as given, and see that there are numbers of all that is asked for.
 
     How much work it is says how many runs are played of others.
     """
     move(0.0, "as given")
-    [few] = judge.played([{}], judge.first_replications)
+    [few] = evaluator.played([{}], evaluator.first_replications)
     if isinstance(few, Score):
-        judge.check_data(few)
-        judge = judge.fitted(few)
-    [found] = judge.scores([{}], drops=False)
+        evaluator.check_data(few)
+        evaluator = evaluator.fitted(few)
+    [found] = evaluator.scores([{}], drops=False)
     if isinstance(found, str):
         raise SettingsError("scenario", asked.scenarios[0].name, f"cannot be played: {found}")
-    judge.check_data(found)
-    return judge, found
+    evaluator.check_data(found)
+    return evaluator, found
 
 
 # --- the search --------------------------------------------------------------------------
@@ -263,14 +263,14 @@ def _play_given(asked: _Asked, judge: Evaluator, move: Progress) -> tuple[Evalua
 class _Work:
     """How much work the trials are, and what comes after them."""
 
-    def __init__(self, meter: Meter, rivals: Rivals, judge: Evaluator, given: Score) -> None:
-        self._meter, self._after = meter, rivals.of_all(judge, given)
+    def __init__(self, meter: Meter, rivals: Rivals, evaluator: Evaluator, given: Score) -> None:
+        self._meter, self._after = meter, rivals.of_all(evaluator, given)
         #: Of the trials that are over: how many, what they were, and under how many seeds.
         self._count, self._work, self._seeds = 0, 0.0, 0
         #: And of one as it is foretold: as much as the policy as given, until others are known.
-        whole, until_out = judge.parts(given)
+        whole, until_out = evaluator.parts(given)
         seeds = given.replications if until_out == whole else _LEAST
-        self._foretold = (whole + until_out) / 2.0 * seeds * float(judge.works(given)[0]), seeds
+        self._foretold = (whole + until_out) / 2.0 * seeds * float(evaluator.works(given)[0]), seeds
 
     @property
     def seeds(self) -> float:
@@ -299,76 +299,76 @@ def _work_of(score: Score | str) -> float:
 
 
 def _search(
-    judge: Evaluator, trials: Trials, count: int, work: _Work, given: Score
+    evaluator: Evaluator, trials: Trials, count: int, work: _Work, given: Score
 ) -> list[EvaluatedTrial]:
     """Return all trials: those that were over before, and the rest."""
-    screen = judge.screen(given)
-    tried = [_again(judge, each, screen) for each in trials.told()[:count]]
+    screen = evaluator.screen(given)
+    tried = [_again(evaluator, each, screen) for each in trials.told()[:count]]
     while len(tried) < count:
         # A generation that was begun before is finished first.
         size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
         word = f"trial {len(tried) + 1:,} of {count:,}"
         moved = work.begin(size, count - len(tried), word)
         asked = trials.ask(size)
-        leading = _leading(judge, tried, given)
-        least = _LEAST if judge.is_brief else None
-        scores = judge.scores(asked, leading, least, moved, expected=work.seeds, first=screen)
-        if judge.store is not None:
-            judge.store.flush()
+        leading = _leading(evaluator, tried, given)
+        least = _LEAST if evaluator.is_brief else None
+        scores = evaluator.scores(asked, leading, least, moved, expected=work.seeds, first=screen)
+        if evaluator.store is not None:
+            evaluator.store.flush()
         for place, (settings, score) in enumerate(zip(asked, scores, strict=True)):
             tried.append(
-                EvaluatedTrial(settings, score, outcome := _outcome(judge, score, leading))
+                EvaluatedTrial(settings, score, outcome := _outcome(evaluator, score, leading))
             )
             work.add(score)
             if isinstance(score, str):
                 trials.refuse(place, score)
                 continue
-            missed = score.shortfall if judge.is_brief else score.excess
-            excesses = {each.text: missed(each) for each in judge.bounds}
-            trials.tell(place, losses(judge, score), excesses, score.replications, outcome)
+            missed = score.shortfall if evaluator.is_brief else score.excess
+            excesses = {each.text: missed(each) for each in evaluator.bounds}
+            trials.tell(place, losses(evaluator, score), excesses, score.replications, outcome)
     return tried
 
 
-def _again(judge: Evaluator, told: FinishedTrial, screen: Screen | None) -> EvaluatedTrial:
+def _again(evaluator: Evaluator, told: FinishedTrial, screen: Screen | None) -> EvaluatedTrial:
     """Return a trial that was over before; its runs are kept, and lost ones are played again."""
     if told.refused:
         return EvaluatedTrial(told.settings, told.refused, "refused")
-    play = judge.played if screen is None or told.replications > _LEAST else screen
+    play = evaluator.played if screen is None or told.replications > _LEAST else screen
     (score,) = play([told.settings], told.replications, None)
     return EvaluatedTrial(
         told.settings, score, "refused" if isinstance(score, str) else told.outcome
     )
 
 
-def _outcome(judge: Evaluator, score: Score | str, leading: Sequence[Score]) -> str:
+def _outcome(evaluator: Evaluator, score: Score | str, leading: Sequence[Score]) -> str:
     if isinstance(score, str):
         return "refused"
-    is_out = score.replications < judge.replications and judge.is_hopeless(score, leading)
+    is_out = score.replications < evaluator.replications and evaluator.is_hopeless(score, leading)
     return "discarded" if is_out else "full"
 
 
-def _full(judge: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[tuple[int, Score]]:
+def _full(evaluator: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[tuple[int, Score]]:
     """Return the trials that were not discarded and keep the bounds, by their numbers."""
     return [
         (i, each.score)
         for i, each in enumerate(tried)
         if each.outcome == "full" and isinstance(each.score, Score)
-        if each.score.keeps(judge.bounds)
+        if each.score.keeps(evaluator.bounds)
     ]
 
 
-def _best(judge: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[int]:
+def _best(evaluator: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[int]:
     """Return the numbers of the trials on the Pareto front."""
-    full = _full(judge, tried)
+    full = _full(evaluator, tried)
     if not full:
         return []
-    return [full[i][0] for i in front([losses(judge, score) for _, score in full])]
+    return [full[i][0] for i in front([losses(evaluator, score) for _, score in full])]
 
 
-def _leading(judge: Evaluator, tried: Sequence[EvaluatedTrial], given: Score) -> list[Score]:
+def _leading(evaluator: Evaluator, tried: Sequence[EvaluatedTrial], given: Score) -> list[Score]:
     """Return what a trial must not be surely worse than in everything."""
-    known = [score for i in _best(judge, tried) if isinstance(score := tried[i].score, Score)]
-    return [*known, given] if given.keeps(judge.bounds) else known
+    known = [score for i in _best(evaluator, tried) if isinstance(score := tried[i].score, Score)]
+    return [*known, given] if given.keeps(evaluator.bounds) else known
 
 
 # --- the answer --------------------------------------------------------------------------
@@ -376,7 +376,7 @@ def _leading(judge: Evaluator, tried: Sequence[EvaluatedTrial], given: Score) ->
 
 def _answer(
     asked: _Asked,
-    judge: Evaluator,
+    evaluator: Evaluator,
     tried: Sequence[EvaluatedTrial],
     given: Score,
     rivals: Rivals,
@@ -384,15 +384,15 @@ def _answer(
 ) -> Tuning:
     if not any(isinstance(each.score, Score) for each in tried):
         raise SimlibError(" ".join(_of_refused(tried)))
-    best = _best(judge, tried)
-    tuned = _promising(asked, judge, tried, best, given)
-    fresh = replace(judge, first=judge.replications)
-    meter.expect(rivals.of_all(judge, given))
+    best = _best(evaluator, tried)
+    tuned = _promising(asked, evaluator, tried, best, given)
+    fresh = replace(evaluator, first=evaluator.replications)
+    meter.expect(rivals.of_all(evaluator, given))
     said = evaluate_holdout(fresh, tuned, rivals, meter)
-    table = _table(judge, tried, set(best))
+    table = _table(evaluator, tried, set(best))
     notes = _of_refused(tried)
     if not said.keeps_given:
-        notes += _notes(asked, judge, said.recommended.settings)
+        notes += _notes(asked, evaluator, said.recommended.settings)
     return Tuning(
         asked.scenarios,
         asked.axes,
@@ -407,16 +407,16 @@ def _answer(
 
 def _promising(
     asked: _Asked,
-    judge: Evaluator,
+    evaluator: Evaluator,
     tried: Sequence[EvaluatedTrial],
     best: Sequence[int],
     given: Score,
 ) -> Tuned:
     """Return the trials that are played under fresh seeds, the most promising first."""
     played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
-    sought = {i: losses(judge, score) for i, score in played.items()}
+    sought = {i: losses(evaluator, score) for i, score in played.items()}
     if not best:
-        far = {i: max(map(score.shortfall, judge.bounds)) for i, score in played.items()}
+        far = {i: max(map(score.shortfall, evaluator.bounds)) for i, score in played.items()}
         nearest = sorted(played, key=lambda i: (far[i], sought[i]))[:_NEAREST]
         return Tuned([tried[i].settings for i in nearest], asked.by_first, False, len(nearest))
     prefers_given = False
@@ -424,12 +424,12 @@ def _promising(
         order = sorted(best, key=lambda i: sought[i])
     else:
         order = [best[i] for i in by_distance([sought[i] for i in best])]
-        prefers_given = given.keeps(judge.bounds) and _is_nearest(
-            losses(judge, given), [sought[i] for i in best]
+        prefers_given = given.keeps(evaluator.bounds) and _is_nearest(
+            losses(evaluator, given), [sought[i] for i in best]
         )
     first, *others = order
     shown = [first, *_some(sorted(others, key=lambda i: sought[i]))]
-    beaten = sorted({i for i, _ in _full(judge, tried)} - set(best), key=lambda i: sought[i])
+    beaten = sorted({i for i, _ in _full(evaluator, tried)} - set(best), key=lambda i: sought[i])
     rest = [i for i in order if i not in shown]
     settings = [tried[i].settings for i in (*shown, *rest, *beaten)]
     return Tuned(settings, asked.by_first, prefers_given, len(shown))
@@ -470,10 +470,10 @@ def in_general(why: str) -> str:
     return re.sub(r" = [^:]*:|:", "", re.sub(r" \([^)]*\d[^)]*\)", "", why), count=1).strip()
 
 
-def _notes(asked: _Asked, judge: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
+def _notes(asked: _Asked, evaluator: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
     """Return what else there is to say of what is recommended, a sentence each."""
     notes = []
-    idle = _idle(asked, judge, recommended)
+    idle = _idle(asked, evaluator, recommended)
     if idle:
         verb = "make" if len(idle) > 1 else "makes"
         notes.append(f"{join_words(idle)} {verb} no difference, the others being as recommended.")
@@ -487,23 +487,23 @@ def _notes(asked: _Asked, judge: Evaluator, recommended: Mapping[str, Any]) -> l
     return notes
 
 
-def _idle(asked: _Asked, judge: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
+def _idle(asked: _Asked, evaluator: Evaluator, recommended: Mapping[str, Any]) -> list[str]:
     """Return the ranges of which both ends give the same runs as what is recommended."""
     ranges = [axis for axis in asked.axes if not axis.choices]
     # A single run tells most of them.
-    one = replace(judge, scenarios=judge.scenarios[:1])
+    one = replace(evaluator, scenarios=evaluator.scenarios[:1])
     ranges = _without_effect(one, ranges, recommended, 1)
-    ranges = _without_effect(judge, ranges, recommended, judge.first_replications)
+    ranges = _without_effect(evaluator, ranges, recommended, evaluator.first_replications)
     return [axis.key for axis in ranges]
 
 
 def _without_effect(
-    judge: Evaluator, ranges: Sequence[Axis], recommended: Mapping[str, Any], replications: int
+    evaluator: Evaluator, ranges: Sequence[Axis], recommended: Mapping[str, Any], replications: int
 ) -> list[Axis]:
     if not ranges:
         return []
     ends = [{**recommended, axis.key: axis.at(end)} for axis in ranges for end in (0.0, 1.0)]
-    mine, *others = judge.played([recommended, *ends], replications)
+    mine, *others = evaluator.played([recommended, *ends], replications)
     same = [isinstance(each, Score) and each.is_same(mine) for each in others]
     return [axis for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
 
@@ -514,15 +514,15 @@ def _some(numbers: Sequence[int]) -> list[int]:
     return list(numbers[::step])
 
 
-def _table(judge: Evaluator, tried: Sequence[EvaluatedTrial], best: set[int]) -> pd.DataFrame:
+def _table(evaluator: Evaluator, tried: Sequence[EvaluatedTrial], best: set[int]) -> pd.DataFrame:
     rows = []
     for i, each in enumerate(tried):
         row: dict[str, Any] = {"trial": i, **each.settings}
-        for objective in judge.objectives:
+        for objective in evaluator.objectives:
             name = objective.metric
             row[name] = each.score.mean(name).value if isinstance(each.score, Score) else nan
         row["excess"] = (
-            each.score.worst_excess(judge.bounds) if isinstance(each.score, Score) else nan
+            each.score.worst_excess(evaluator.bounds) if isinstance(each.score, Score) else nan
         )
         row["replications"] = each.score.replications if isinstance(each.score, Score) else 0
         row |= {"outcome": each.outcome, "is_front": i in best}

@@ -31,7 +31,7 @@ def score(time_s, peak, scenarios=(STORM,)):
     )
 
 
-def judge(outcomes=None, **changes):
+def evaluator(outcomes=None, **changes):
     settings = {"objectives": (TIME, PEAK), "bounds": (), "on": "sim", "replications": 10}
     return Evaluator((STORM,), outcomes=outcomes, **settings | changes)
 
@@ -75,17 +75,17 @@ def test_differences_are_of_the_same_seeds():
 def test_only_what_is_surely_worse_or_broken_is_hopeless(time_s, peak, is_hopeless):
     known = score([4.0, 4.1, 4.2, 4.1], [50, 51, 52, 53])
     bound = constraint("peak_attempts_per_s <= 300", [STORM])
-    assert is_hopeless == judge(bounds=(bound,)).is_hopeless(score(time_s, peak), [known])
+    assert is_hopeless == evaluator(bounds=(bound,)).is_hopeless(score(time_s, peak), [known])
 
 
 def test_candidates_are_played_under_the_same_seeds_and_hopeless_ones_under_few():
     slow = {"client.backoff.base_s": 8.0, "client.backoff.jitter": "none"}
     with open_pool(1) as outcomes:
-        good, bad, wrong = judge(outcomes).scores(
+        good, bad, wrong = evaluator(outcomes).scores(
             [{"client.backoff.cap_s": 1.0, "client.backoff.base_s": 0.5}, slow, {"clients": 0}],
             known=[score([0.1] * 10, [1] * 10)],
         )
-        given = judge(outcomes, bounds=()).played([{}], 3)[0]
+        given = evaluator(outcomes, bounds=()).played([{}], 3)[0]
     assert (4, 4) == (bad.replications, good.replications)  # the known one beats both
     assert "clients = 0: must be" in wrong
     alone = sl.summary(sl.run(STORM.replace(seed=3))).iloc[0]
@@ -111,10 +111,10 @@ def test_numbers_are_known_once_bounds_are_decided_and_means_within_what_is_wort
 
 
 def test_a_candidate_is_looked_at_twice_and_where_runs_are_long_each_time_its_seeds_have_doubled():
-    few, many = judge(replications=20), judge(replications=20, is_brief=True)
+    few, many = evaluator(replications=20), evaluator(replications=20, is_brief=True)
     assert [[4, 20], [2, 4, 20]] == [few._looks(4), few._looks(2)]
     assert [[4, 8, 16, 20], [2, 4, 8, 16, 20]] == [many._looks(4), many._looks(2)]
-    assert [2] == judge(replications=2)._looks(4)
+    assert [2] == evaluator(replications=2)._looks(4)
 
 
 def test_of_many_clients_a_few_seeds_tell_enough():
@@ -138,7 +138,7 @@ def test_only_runs_that_are_much_work_are_played_as_few_times_as_will_do():
     values = {"attempts": np.array([[400_000.0, 600_000.0]])}
     for clients, is_brief in ((400_000, False), (500_000, False), (500_001, True)):
         scenarios = (STORM.replace(clients=clients),)
-        found = replace(judge(on="fleet"), scenarios=scenarios)
+        found = replace(evaluator(on="fleet"), scenarios=scenarios)
         assert is_brief == found.fitted(Score(values, scenarios)).is_brief
 
 
@@ -150,7 +150,7 @@ CALM = LATE.replace(name="calm", faults=[sl.Fault("outage", 5, 6, clients_fracti
 def test_who_breaks_a_bound_in_one_scenario_is_not_played_in_the_others():
     everyone = [{"client.backoff.jitter": "none"}, {"client.backoff.base_s": 9.0}, {"clients": 0}]
     with open_pool(1) as outcomes:
-        found = replace(judge(outcomes, bounds=(BOUND,)), scenarios=(CALM, LATE))
+        found = replace(evaluator(outcomes, bounds=(BOUND,)), scenarios=(CALM, LATE))
         out = partial(found.breaks, surely=True)
         bad, good, wrong = found.screened(everyone, 2, order=[1, 0], is_out=out)
         whole = found.played(everyone[:2], 2)
@@ -171,21 +171,21 @@ def test_scenarios_in_which_a_policy_breaks_a_bound_come_first_and_of_these_the_
     values = {
         name: np.repeat(np.array(each, float)[:, None], 3, 1) for name, each in numbers.items()
     }
-    found = replace(judge(bounds=(BOUND,)), scenarios=(STORM,) * 4)
+    found = replace(evaluator(bounds=(BOUND,)), scenarios=(STORM,) * 4)
     assert [2, 1, 3, 0] == found.order(Score(values, found.scenarios))
 
 
 def test_fresh_seeds_follow_those_of_the_trials():
     with open_pool(1) as outcomes:
-        before = judge(outcomes).played([{}], 6)[0]
-        after = judge(outcomes, first=4).played([{}], 2)[0]
+        before = evaluator(outcomes).played([{}], 6)[0]
+        after = evaluator(outcomes, first=4).played([{}], 2)[0]
     assert before.values["mean_wait_s"][0, 4:].tolist() == after.values["mean_wait_s"][0].tolist()
 
 
 def test_too_little_data_for_what_is_sought_is_said():
     [sent] = objectives(["delivered_fraction"])
     with open_pool(1) as outcomes:
-        found = judge(outcomes, objectives=(sent,))
+        found = evaluator(outcomes, objectives=(sent,))
         [given] = found.played([{}], 2)
         with pytest.raises(
             sl.SettingsError, match='"delivered_fraction": has too little data in s'
@@ -226,7 +226,7 @@ def test_with_whom_nobody_connects_or_who_has_no_number_is_worse_than_any_that_w
     assert all(broken.worse_than(works, each).low > 0.0 for each in (TIME, PEAK))
     assert all(works.worse_than(broken, each).high < 0.0 for each in (TIME, PEAK))
     assert 0.0 == broken.worse_than(NOWHERE, TIME).value
-    assert judge().is_hopeless(broken, [])
+    assert evaluator().is_hopeless(broken, [])
     assert [1] == front([[each.loss(o) for o in (TIME, PEAK)] for each in (broken, works)])
 
 
@@ -244,7 +244,7 @@ def test_where_a_fault_takes_all_the_time_that_counts_nobody_can_connect():
 
 def test_more_seeds_are_played_rather_than_the_first_ones_again():
     with open_pool(1) as outcomes:
-        found = judge(outcomes, bounds=())
+        found = evaluator(outcomes, bounds=())
         [staged] = found.scores([{}], least=2)
         [whole] = found.played([{}], 10)
     assert all(

@@ -26,16 +26,16 @@ def did(time_s, peak, outside=0, **others):
     return Score({name: np.atleast_2d(each) for name, each in seeds.items()}, (STORM,))
 
 
-def said_of(standing, limits):
-    return " ".join(narrate(standing, limits))
+def said_of(ranking, limits):
+    return " ".join(narrate(ranking, limits))
 
 
-def standing(best, *others, bounds=("peak_attempts_per_s <= 100",)):
-    judge = Evaluator(
+def ranking(best, *others, bounds=("peak_attempts_per_s <= 100",)):
+    evaluator = Evaluator(
         (STORM,), SOUGHT, tuple(constraint(b, [STORM]) for b in bounds), "fleet", None
     )
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
-    return Ranking(judge, {mine: best, **dict(others)})
+    return Ranking(evaluator, {mine: best, **dict(others)})
 
 
 def preset(name, *numbers, **more):
@@ -47,7 +47,7 @@ REPORT = (Candidate("report's defaults", "report"), did(4.005, 90))
 
 
 def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
-    said = said_of(standing(did(4, 50), GIVEN, REPORT), LIMITS)
+    said = said_of(ranking(did(4, 50), GIVEN, REPORT), LIMITS)
     assert said == (
         "Recommended: client.backoff.cap_s = 5. "
         "Against the policy as given it buys time to recover (99 %) 4 s rather than never, "
@@ -81,22 +81,22 @@ def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
     ids=["better on one", "beaten", "the same", "none keeps", "who leaves more outside"],
 )
 def test_presets_are_counted_and_those_that_beat_it_are_named(others, said):
-    assert said in said_of(standing(did(4, 50), *others), LIMITS)
+    assert said in said_of(ranking(did(4, 50), *others), LIMITS)
 
 
 def test_without_bounds_every_preset_counts():
-    said = said_of(standing(did(4, 50), preset("a", 3, 400), bounds=()), LIMITS)
+    said = said_of(ranking(did(4, 50), preset("a", 3, 400), bounds=()), LIMITS)
     assert "Of 1 presets none beats it." in said
 
 
 def test_a_broken_bound_is_said_with_how_far_it_is_missed():
-    said = said_of(standing(did(4, 120)), LIMITS)
+    said = said_of(ranking(did(4, 120)), LIMITS)
     assert said.startswith("No policy that was tried keeps all bounds. The nearest: ")
     assert "peak_attempts_per_s <= 100 is missed by 20." in said
 
 
 def test_who_keeps_the_bounds_takes_the_place_of_who_does_not_unless_it_gives_up():
-    broken = standing(did(4, 120), preset("slow", 9, 50), preset("gone", 9, 50, 5))
+    broken = ranking(did(4, 120), preset("slow", 9, 50), preset("gone", 9, 50, 5))
     assert [True, False] == [broken.beats(each) for each in broken.of_kind("preset")]
 
 
@@ -115,18 +115,18 @@ def test_where_it_stops_being_best_is_the_nearest_step_on_each_side():
             *(step("length of faults", factor) for factor in (2.0, 4.0)),
         ]
     )
-    said = said_of(standing(did(4, 50)), limits)
+    said = said_of(ranking(did(4, 50)), limits)
     assert said.endswith(
         "It stops being best with 200 clients, where a beats it; "
         "with faults 0.5 times as long, where d beats it."
     )
-    calm = said_of(standing(did(4, 50)), limits[limits["axis"] == "clients"].head(2))
+    calm = said_of(ranking(did(4, 50)), limits[limits["axis"] == "clients"].head(2))
     assert calm.endswith("It stays best with 25 to 50 clients.")
 
 
 def test_best_where_all_break_the_bounds_is_not_the_whole_truth_and_said():
     nobody = {**step("clients", 4.0), "keeps": False, "why": "nobody keeps the bounds"}
-    said = said_of(standing(did(4, 50)), pd.DataFrame([step("clients", 2.0), nobody]))
+    said = said_of(ranking(did(4, 50)), pd.DataFrame([step("clients", 2.0), nobody]))
     assert said.endswith(
         "It stays best with 200 to 400 clients. Bounds are broken by all with 400 clients."
     )
@@ -134,7 +134,7 @@ def test_best_where_all_break_the_bounds_is_not_the_whole_truth_and_said():
 
 def test_many_that_beat_it_are_counted_rather_than_named():
     better = [preset(name, 3, 40) for name in ("a", "b", "c", "d", "e")]
-    said = said_of(standing(did(4, 50), *better), LIMITS)
+    said = said_of(ranking(did(4, 50), *better), LIMITS)
     assert "5 of 5 presets keep the bounds: a, b, c and 2 others beat it." in said
 
 
@@ -145,9 +145,9 @@ AS_GIVEN = Candidate("as given", "given")
 
 
 def chosen(given, *tuned, bounds=("peak_attempts_per_s <= 100",), **how):
-    judge = standing(given, bounds=bounds).judge
+    evaluator = ranking(given, bounds=bounds).evaluator
     mine = {Candidate(f"tuned {i}", "tuned"): each for i, each in enumerate(tuned, 1)}
-    return recommend(judge, mine, (AS_GIVEN, given), **{"by_first": True} | how).name
+    return recommend(evaluator, mine, (AS_GIVEN, given), **{"by_first": True} | how).name
 
 
 def test_of_those_that_keep_the_bounds_the_best_on_the_first_objective_is_recommended():
@@ -183,7 +183,7 @@ def test_a_gain_that_few_seeds_do_not_prove_is_recommended_only_if_nothing_speak
     better = did(30, 50, time_to_recover_s_p99=30 + noisy)
     assert "tuned 1" == chosen(did(34, 50), better)
     assert "as given" == chosen(did(34, 50), did(30, 60, time_to_recover_s_p99=30 + noisy))
-    said = said_of(standing(better, (AS_GIVEN, did(34, 50))), LIMITS)
+    said = said_of(ranking(better, (AS_GIVEN, did(34, 50))), LIMITS)
     assert (
         "it may buy time to recover (99 %) 30 s rather than 34 s, which 3 seeds do not prove; "
         "it costs nothing."
@@ -193,7 +193,7 @@ def test_a_gain_that_few_seeds_do_not_prove_is_recommended_only_if_nothing_speak
 def test_if_none_keeps_the_bounds_the_nearest_is_recommended_and_given_if_none_is_nearer():
     assert "tuned 2" == chosen(did(4, 300), did(4, 200), did(4, 150))
     assert "as given" == chosen(did(4, 150), did(4, 200), did(4, 150))
-    said = said_of(standing(did(4, 120), bounds=("peak_attempts_per_s <= 100",)), LIMITS)
+    said = said_of(ranking(did(4, 120), bounds=("peak_attempts_per_s <= 100",)), LIMITS)
     assert "It stops" not in said
 
 
@@ -204,8 +204,8 @@ def test_who_does_not_connect_is_worse_than_who_keeps_no_bound():
 
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
     tuned = Candidate("tuned 1", "tuned", {"client.backoff.cap_s": 5.0})
-    judge = standing(did(4, 50)).judge
-    said = said_of(Ranking(judge, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
+    evaluator = ranking(did(4, 50)).evaluator
+    said = said_of(Ranking(evaluator, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
     assert said == (
         "Keep what you have: the policy as given. It keeps peak_attempts_per_s <= 100. "
         "What was tuned (client.backoff.cap_s = 5) would buy nothing and cost "
@@ -215,10 +215,10 @@ def test_keep_what_you_have_is_said_with_what_tuning_would_change():
 
 def test_that_nobody_connects_is_said_of_the_given_policy_and_of_all():
     mine = Candidate("recommended", "tuned", {"client.backoff.cap_s": 5.0})
-    judge = standing(did(4, 50)).judge
-    said = said_of(Ranking(judge, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
+    evaluator = ranking(did(4, 50)).evaluator
+    said = said_of(Ranking(evaluator, {mine: did(4, 50), AS_GIVEN: NOWHERE}), LIMITS)
     assert "The policy as given does not work: no client connects in 3 of 3 runs." in said
-    said = said_of(Ranking(judge, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
+    said = said_of(Ranking(evaluator, {AS_GIVEN: NOWHERE, mine: NOWHERE}), LIMITS)
     assert said == (
         "No policy that was tried works, nor does the one given: no client connects in 3 of 3 runs."
     )

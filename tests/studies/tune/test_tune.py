@@ -9,7 +9,7 @@ import pytest
 import simlib as sl
 from simlib.experiments.objectives import OBJECTIVES
 from simlib.experiments.pool import open_pool
-from simlib.studies.tune import evaluate as judge
+from simlib.studies.tune import evaluate as evaluator
 from simlib.studies.tune import holdout as verdict
 from simlib.studies.tune import tune
 from tests.metrics.by_hand import ByHand
@@ -63,7 +63,7 @@ def test_what_is_recommended_keeps_the_bounds_and_was_played_under_fresh_seeds(f
     best = found.verdict.table.iloc[0]
     assert ("recommended", "tuned", True) == (best["name"], best["kind"], best["keeps"])
     with open_pool(1) as outcomes:
-        fresh = judge.Evaluator(
+        fresh = evaluator.Evaluator(
             (STORM,), found.objectives, found.bounds, "fleet", outcomes, first=5, replications=5
         )
         [again] = fresh.played([found.recommended], 5)
@@ -162,14 +162,14 @@ def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
 def test_more_trials_continue_and_another_question_begins_anew(few_rivals, tmp_path, monkeypatch):
     first = tuned(trials=8, replications=3, folder=tmp_path)
     played = []
-    cells = judge.play_cells
+    cells = evaluator.play_cells
 
     def counting(given, *arguments):
         rows, failures, before = cells(given, *arguments)
         played.append(len(given) - before)
         return rows, failures, before
 
-    monkeypatch.setattr(judge, "play_cells", counting)
+    monkeypatch.setattr(evaluator, "play_cells", counting)
     again = tuned(trials=8, replications=3, folder=tmp_path)
     assert 0 == sum(played)
     pd.testing.assert_frame_equal(first.trials, again.trials, check_exact=True)
@@ -406,7 +406,7 @@ def test_of_many_clients_who_breaks_a_bound_at_once_is_not_played_in_all_scenari
     few_rivals, monkeypatch, tmp_path
 ):
     # As if runs of this size were long.
-    monkeypatch.setattr(judge, "LITTLE_WORK", {"fleet": 1.0})
+    monkeypatch.setattr(evaluator, "LITTLE_WORK", {"fleet": 1.0})
     calm = STORM.replace(name="calm", faults=[sl.Fault("outage", 5, 9, clients_fraction=0.1)])
     settings = {"constraints": BOUNDS, "trials": 16, "replications": 4, "workers": 1}
 

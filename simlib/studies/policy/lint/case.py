@@ -14,7 +14,7 @@ from simlib.core.backoff import Backoff, CountedFrom
 from simlib.core.card import Card, ShowsCard, counted
 from simlib.core.client import Settings
 from simlib.core.stops import Effect, effect
-from simlib.metrics.metrics import Floats
+from simlib.metrics.array_types import Floats
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.outages import Outage, outages

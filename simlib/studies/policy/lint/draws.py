@@ -8,7 +8,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, waited
 from simlib.core.draws import Stream, uniform
-from simlib.metrics.metrics import Floats
+from simlib.metrics.array_types import Floats
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.case import ROUND_TRIP_S
 
