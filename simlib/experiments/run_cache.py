@@ -72,8 +72,8 @@ def play_cells(
 
     Examples
     --------
-    >>> from simlib.experiments.pool import working
-    >>> with working(1) as outcomes:
+    >>> from simlib.experiments.pool import open_pool
+    >>> with open_pool(1) as outcomes:
     ...     rows, failures, kept_before = play_cells([Cell(Scenario(duration_s=2))], outcomes)
     >>> rows[0]["attempts"], failures, kept_before
     (100.0, {}, 0)

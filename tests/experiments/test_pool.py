@@ -177,14 +177,14 @@ def wait_until(holds):
 ENDLESS = """
 import os, sys, time
 from pathlib import Path
-from simlib.experiments.pool import working
+from simlib.experiments.pool import open_pool
 
 def endless(folder):
     (Path(folder) / str(os.getpid())).touch()
     time.sleep(600)
 
 if __name__ == "__main__":
-    with working(2) as outcomes:
+    with open_pool(2) as outcomes:
         list(outcomes(endless, [sys.argv[1]] * 4))
 """
 
