@@ -20,7 +20,6 @@ from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.metrics.metrics import summary
 from simlib.scenario.scenario import Scenario
-from simlib.support.arguments import check_arguments
 from simlib.trace.trace import Trace
 
 _FEWEST_CLIENTS, _MOST_CLIENTS = 1, 500
@@ -30,7 +29,7 @@ _STYLE = "<style>.simlib-stale img, img.simlib-stale { opacity: 0.35 }</style>"
 
 
 class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
-    """Sliders over a scenario; made by `explore`.
+    """Sliders over a scenario; made by `sl.explore`.
 
     Attributes
     ----------
@@ -124,35 +123,6 @@ def _loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-@check_arguments
-def explore(scenario: Scenario) -> Explorer:
-    """Show sliders over a scenario, and charts that follow them; for notebooks.
-
-    Base, cap, factor and jitter of the backoff, the length of the first fault that ends (an
-    outage is added if there is none) and the number of clients can be changed. The newest
-    values win: what was asked for meanwhile is not played.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Where to begin.
-
-    Returns
-    -------
-    Explorer
-        A widget that shows itself; its ``scenario`` is what the sliders make now.
-
-    Examples
-    --------
-    >>> import simlib as sl
-    >>> explorer = sl.explore(sl.Scenario(clients=5, duration_s=20))
-    >>> explorer.controls["base_s"].value = 2
-    >>> explorer.scenario.client.backoff.base_s
-    2.0
-    """
-    return Explorer(scenario)
 
 
 def _with_outage(scenario: Scenario) -> Scenario:

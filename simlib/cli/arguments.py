@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from simlib.scenario.scenario import Scenario
-
-SCENARIOS = Path(__file__).parents[2] / "data" / "scenarios"
 
 
 def scenario_of(
@@ -63,12 +61,9 @@ def file_of(given: str) -> Path:
 
 def shipped_scenarios() -> dict[str, Path]:
     """Return the files of the shipped scenarios, by name."""
-    if not SCENARIOS.is_dir():
-        raise SimlibError(
-            "the shipped scenarios are in simlib's source tree, and this simlib was installed "
-            "without it: name a TOML file instead"
-        )
-    return {file.stem: file for file in sorted(SCENARIOS.glob("*.toml"))}
+    from simlib.support.files import shipped
+
+    return {file.stem: file for file in sorted(shipped("scenarios").glob("*.toml"))}
 
 
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:

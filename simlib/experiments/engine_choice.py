@@ -8,6 +8,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.metrics.metrics import OF_MESSAGES
 from simlib.scenario.scenario import Scenario
+from simlib.support.extras import install_command
 
 #: The engines that play hundreds of runs in the time there is.
 STUDY_ENGINES = ("sim", "fleet")
@@ -59,7 +60,7 @@ def choose_engine(
     if keys:
         return "sim", f"Played on sim: the fleet leaves out {', '.join(keys)}."
     if not _compiles():
-        return "sim", 'Played on sim: the fleet needs numba, pip install -e ".[fleet]".'
+        return "sim", f"Played on sim: the fleet needs numba, {install_command('fleet')}."
     return "fleet", ""
 
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from simlib.core.errors import FileError, SettingsError, SimlibError
+from simlib.core.errors import FileError, SettingsError
 from simlib.core.path import Latency, Path
 from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.scenario.measurements import RoundTrips, read_messages, read_round_trips
 from simlib.support.arguments import check_arguments
+from simlib.support.files import shipped
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-NETWORKS = FilePath(__file__).parents[2] / "data" / "networks.toml"
 #: Quantiles that are kept of a measurement.
 MOST_QUANTILES = 201
 #: What a profile says beside the path's own settings.
@@ -33,12 +33,7 @@ def networks() -> dict[str, dict[str, Any]]:
     >>> "lte_driving" in networks()
     True
     """
-    if not NETWORKS.is_file():
-        raise SimlibError(
-            "the shipped networks are in simlib's source tree, and this simlib was installed "
-            "without it: give the path's settings instead"
-        )
-    return tomllib.loads(NETWORKS.read_text(encoding="utf-8"))
+    return tomllib.loads(shipped("networks.toml").read_text(encoding="utf-8"))
 
 
 def network(name: str, folder: FilePath = FilePath()) -> dict[str, Any]:

@@ -36,15 +36,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def shipped(name: str) -> Path:
-    """Return a file of data that comes with simlib: in its source tree, or beside its modules.
+    """Return a file or folder of data that comes with simlib: from its package, or source tree.
 
     Examples
     --------
     >>> shipped("presets.toml").name
     'presets.toml'
     """
-    for folder in (_HERE.parent, _HERE):
-        if (folder / "data" / name).is_file():
+    from importlib.resources import files
+
+    # A wheel has the source tree's folder data inside the package, where nothing else is named so.
+    package = Path(str(files("simlib")))
+    for folder in (package, package.parent):
+        if (folder / "data" / name).exists():
             return folder / "data" / name
     raise SimlibError(f"data/{name} came neither with this simlib nor with a source tree around it")
 

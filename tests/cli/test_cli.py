@@ -240,13 +240,13 @@ def test_a_space_that_cannot_be_read_is_refused(options, said):
 def test_scenarios_lists_every_shipped_one_with_what_it_teaches():
     result = simlib("scenarios")
     text = " ".join(result.stdout.split())
-    for file in given.SCENARIOS.glob("*.toml"):
+    for file in given.shipped_scenarios().values():
         assert f"{file.stem} " in text
     assert "Backoff with full jitter spreads the return after an outage" in text
 
 
 def test_a_shipped_scenario_goes_by_its_name(here):
-    assert given.SCENARIOS / "first_outage.toml" == given.file_of("first_outage")
+    assert given.shipped_scenarios()["first_outage"] == given.file_of("first_outage")
     assert Path("small.toml") == given.file_of("small.toml")
 
 
@@ -505,11 +505,6 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
         '(did you mean "first_outage"?); simlib scenarios lists them'
     )
     assert said == refusal("run", "first_outge")
-
-
-def test_an_install_without_the_source_tree_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(given, "SCENARIOS", tmp_path / "absent")
-    assert "in simlib's source tree" in refusal("run", "first_outage")
 
 
 def test_an_unknown_client_is_refused_before_anything_is_played(here, monkeypatch):

@@ -37,7 +37,7 @@ def test_the_fleet_has_a_number_for_every_other_metric():
 
 def test_without_numba_it_is_sim(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    said = 'Played on sim: the fleet needs numba, pip install -e ".[fleet]".'
+    said = 'Played on sim: the fleet needs numba, pip install -e ".[fleet]" in simlib\'s folder.'
     assert ("sim", said) == choose_engine(None, [CALM])
 
 

@@ -9,19 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from simlib.core.errors import EngineError
 from simlib.engines.fleet.part import Part
 from simlib.scenario.scenario import Scenario
+from simlib.support.extras import load_extra
 from simlib.support.files import code_digest
 from simlib.trace.counts import Tally
 
-_MISSING = (
-    "parts are played by Dask, which is not installed or does not work here ({why}): "
-    'install it with pip install -e ".[cluster]" in simlib\'s folder'
-)
 #: A scheduler that does not answer for this long is not there, nor are workers.
 _PATIENCE_S = 5.0
 
@@ -133,10 +129,7 @@ def _check_workers(client: Any) -> None:
 
 def distributed() -> Any:
     """Return Dask's own module, or say how it is installed."""
-    try:
-        return import_module("distributed")
-    except Exception as error:
-        raise EngineError(_MISSING.format(why=error)) from error
+    return load_extra("distributed", "cluster", "parts are played by Dask", EngineError)
 
 
 def _client_of(address: str) -> Any:

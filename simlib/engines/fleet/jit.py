@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from simlib.core.errors import EngineError
+from simlib.support.extras import load_extra
 
 _SOURCES = Path(__file__).parents[2]
 #: The sources that compiled code is made of.
@@ -22,12 +22,6 @@ _COMPILED = (
     "core/*.py", "engines/kernel/*.py", "engines/fleet/jit.py", "engines/fleet/records.py",
     "engines/sizes.py", "engines/no_time.py", "trace/counts.py",
 )  # fmt: skip
-_MISSING = (
-    "the fleet engine needs {module}, which is not installed or does not work here ({why}): "
-    'install it with pip install -e ".[fleet]" in simlib\'s folder; '
-    "the engine sim plays the same without it"
-)
-
 
 #: What only compiled code calls has no way in from Python.
 _CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -64,10 +58,8 @@ def needed(module: str) -> Any:
     EngineError
         If it is not there, or does not work.
     """
-    try:
-        return import_module(module)
-    except Exception as error:
-        raise EngineError(_MISSING.format(module=module, why=error)) from error
+    otherwise = "; the engine sim plays the same without it"
+    return load_extra(module, "fleet", f"the fleet engine needs {module}", EngineError, otherwise)
 
 
 def kept_in() -> Path:
@@ -75,9 +67,8 @@ def kept_in() -> Path:
 
     numba itself looks only at the file of the outermost function.
     """
-    import platformdirs
-
-    return platformdirs.user_cache_path("simlib") / f"kernels-{_DIGEST[:16]}"
+    caches: Path = needed("platformdirs").user_cache_path("simlib")
+    return caches / f"kernels-{_DIGEST[:16]}"
 
 
 @contextmanager
@@ -87,15 +78,13 @@ def one_compiles() -> Iterator[bool]:
     To compile takes a minute, and a sweep has a process for each processor, so without a lock all
     of them would compile the same.
     """
-    from filelock import FileLock
-
     folder = kept_in()
     is_kept = folder / "is_kept"
     if is_kept.exists():
         yield False
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
+    with needed("filelock").FileLock(folder / "lock"):
         is_first = not is_kept.exists()
         yield is_first
         is_kept.touch()

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import SettingsError
 from simlib.metrics.array_types import Floats
 from simlib.metrics.intervals import CONFIDENCE
+from simlib.support.extras import load_extra
 
-_MISSING = (
-    "sensitivity needs SALib, which is not installed or does not work here ({why}): "
-    'install it with pip install -e ".[study]" in simlib\'s folder'
-)
 #: Samples are taken again so many times for the intervals.
 _RESAMPLES = 1000
 #: The columns of `indices`.
@@ -117,7 +113,4 @@ def _some(seed: int) -> int:
 
 
 def _salib(part: str) -> Any:
-    try:
-        return import_module(f"SALib.{part}.sobol")
-    except Exception as error:
-        raise SimlibError(_MISSING.format(why=error)) from error
+    return load_extra(f"SALib.{part}.sobol", "study", "sensitivity needs SALib")

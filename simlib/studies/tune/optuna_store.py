@@ -10,20 +10,16 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.experiments.space import Axis
 from simlib.support.databases import Trouble, UnusableDatabase, explained, tables_of
+from simlib.support.extras import load_extra
 
-_MISSING = (
-    "Optuna proposes what to try, and is not installed or does not work here ({why}): "
-    'install it with pip install -e ".[study]" in simlib\'s folder'
-)
 #: Optuna's samplers, by the names they have here.
 SAMPLERS = ("tpe", "nsga2", "random")
 #: Trials of a search begin at random; with fewer, Optuna's estimates would lead nowhere.
@@ -187,10 +183,7 @@ def _storage(optuna: Any, file: Path) -> Any:
 
 def _optuna() -> Any:
     """Return Optuna, or say how it is installed."""
-    try:
-        return import_module("optuna")
-    except Exception as error:
-        raise SimlibError(_MISSING.format(why=error)) from error
+    return load_extra("optuna", "study", "what to try is proposed by Optuna")
 
 
 def _sampler(optuna: Any, name: str, seed: int) -> Any:
