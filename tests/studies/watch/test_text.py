@@ -11,8 +11,9 @@ import simlib as sl
 from simlib.core.events import Reason
 from simlib.core.notices import Notice
 from simlib.metrics.live_counters import Counts, Quantiles
+from simlib.scenario.words import describe_fault
 from simlib.studies.watch.live_run import Look
-from simlib.studies.watch.text import fault_in_words, look_line, screen
+from simlib.studies.watch.text import look_line, screen
 
 COUNTS = Counts(
     states={"idle": 0, "connecting": 25, "open": 900, "waiting": 75, "stopped": 0},
@@ -116,7 +117,7 @@ def test_without_a_keyboard_no_keys_are_offered():
     ],
 )
 def test_a_fault_in_words(fault, words):
-    assert words == fault_in_words(fault)
+    assert words == describe_fault(fault)
 
 
 def test_a_line_says_what_matters_and_leaves_out_the_states_of_nobody():
