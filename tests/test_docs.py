@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 from token import NAME
 from tokenize import tokenize
@@ -134,6 +135,14 @@ def test_the_files_to_which_contributing_sends_a_reader_are_there():
     places = [ROOT, ROOT / "simlib", rules]
     missing = [name for name in named if not any((place / name).exists() for place in places)]
     assert [] == [name for name in missing if name not in inside]
+
+
+def test_the_readme_has_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.partition("| extra |")[2].partition("\n\n")[0]
+    extras = set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE))
+    assert set(project["optional-dependencies"]) == extras | {"all"}
 
 
 def names_of_the_code() -> set[str]:
