@@ -1,4 +1,4 @@
-"""Which colour a curve has: a label keeps its own in all charts of a process."""
+"""The colours of curves: a label keeps its colour in every chart of a process."""
 
 from __future__ import annotations
 

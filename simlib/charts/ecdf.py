@@ -1,4 +1,4 @@
-"""Curves of the fraction of values up to each value."""
+"""Empirical distribution functions (ECDF)."""
 
 from __future__ import annotations
 

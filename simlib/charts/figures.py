@@ -1,4 +1,4 @@
-"""Figures that show themselves in a notebook, with a text for those who cannot see them."""
+"""Figures for notebooks and files, with a description for readers who cannot see them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of numbers and words, as a notebook shows them to a reader."""
+"""Tables for a notebook, with numbers rounded for readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep as a chart: a metric's mean over one setting, or over two as a map."""
+"""A sweep as a line chart of one setting, or a heat map of two."""
 
 from __future__ import annotations
 

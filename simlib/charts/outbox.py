@@ -1,4 +1,4 @@
-"""The stack of messages that wait in the outboxes, by priority over time."""
+"""The number of messages in the outboxes over time, stacked by priority."""
 
 from __future__ import annotations
 

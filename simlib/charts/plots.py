@@ -1,4 +1,4 @@
-"""Charts of runs: one function, one figure.
+"""Charts of runs: each function draws one figure.
 
 Each takes one trace or several. Runs that differ by their seed alone are drawn as one, by their
 median and a band from lowest to highest; live runs are drawn on top. Each draws on the axes it is

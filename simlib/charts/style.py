@@ -1,4 +1,4 @@
-"""What charts share: style sheet, new axes, which runs are drawn as one, names, shaded faults."""
+"""Shared chart code: style sheet, axes, groups of runs, labels, shaded faults."""
 
 from __future__ import annotations
 

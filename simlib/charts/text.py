@@ -1,4 +1,4 @@
-"""Runs and sweeps in words: what stands in which column."""
+"""Runs and sweeps as tables of text."""
 
 from __future__ import annotations
 

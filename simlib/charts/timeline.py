@@ -1,4 +1,4 @@
-"""Rows of clients, coloured by state over time."""
+"""The timeline: a row for each client, coloured by state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explorer: sliders that build a scenario, and the charts of it that follow them."""
+"""The explorer: sliders build a scenario, and its charts follow."""
 
 from __future__ import annotations
 

@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     type=float,
     required=True,
     metavar="SECONDS",
-    help="Everybody is to be back so soon after a fault's end.",
+    help="Required recovery time after the fault ends, in seconds.",
 )
-@click.option("--share", default=1.0, show_default=True, help="This share of the clients will do.")
+@click.option(
+    "--share",
+    default=1.0,
+    show_default=True,
+    help="Fraction of clients that must recover in time.",
+)
 @click.option(
     "--key",
     "keys",

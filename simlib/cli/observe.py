@@ -36,14 +36,14 @@ from simlib.core.errors import SettingsError, SimlibError
     metavar="[echo|silent|engine.io|graphql-ws|stomp|mqtt|phoenix]",
     help="What your client needs to count itself connected.",
 )
-@click.option("--clients", default=1, show_default=True, help="So many clients at once.")
+@click.option("--clients", default=1, show_default=True, help="Number of clients.")
 @click.option(
     "--wait",
     "wait_s",
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long a client may take to come.",
+    help="How long to wait for the client to connect.",
 )
 @click.option(
     "--out",

@@ -1,4 +1,4 @@
-"""The checks of the notebooks' exercises: right, or not yet and what is missing.
+"""Checks of the notebooks' exercises: each says what is right or what is missing.
 
 A check refuses what reaches the goal by another way than the one that was asked for, such as fewer
 clients or no fault. It says so in one line, which begins with "right" or with "not yet".

@@ -1,4 +1,4 @@
-"""Which engine plays a study: the fleet, since it is by far the quicker one, wherever it can."""
+"""Choose the engine of a study: the fleet wherever it can play the scenario."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study is after: metrics to make small or large, and bounds that must hold."""
+"""Objectives and constraints of a study, and how they are written."""
 
 from __future__ import annotations
 

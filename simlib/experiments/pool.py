@@ -1,4 +1,4 @@
-"""Tasks on several processors or machines: here, as processes, or as Dask tasks on a cluster.
+"""Run tasks in parallel: in local processes, or as Dask tasks on a cluster.
 
 Each task is a function and one argument. It ends with a value or with words of why it failed; that
 one failed does not lose the others. If a worker is killed, only what it had is played again: each
@@ -232,7 +232,7 @@ def _result(future: Future[list[Outcome]], part: TaskBatch) -> list[Outcome] | N
 
 
 def _serve(parent: int) -> None:
-    """Leave Ctrl-C to whoever began the work, and end with it, however it ends."""
+    """Ignore SIGINT; exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # That a worker died is told with its task; a dump of its threads would only hide it.
     faulthandler.disable()

@@ -1,7 +1,7 @@
-"""Replications: one scenario under many seeds, and two scenarios under the same ones.
+"""Replications: one scenario under many seeds, and two under common random numbers.
 
-Draws have addresses, so a seed is all that a replication needs, and the same seed gives two
-scenarios the same luck: then their difference is known much better than either of them.
+A draw depends on its seed and address alone, so two scenarios with the same seed run under common
+random numbers. Then their difference is known much better than either of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Cells of a study: a scenario, an engine, a seed; played to a row of metrics, and kept.
+"""A cache of runs: scenario, engine and seed give a row of metrics, kept in SQLite.
 
-A cell that was finished is never played again: it is kept under a hash of its scenario and of the
-code that played it, in an SQLite file, which a killed process or a full disk leaves whole.
+A finished cell is never played again. Its key is a hash of the scenario and of the code that played
+it. The file is an SQLite database, which stays whole if the process is killed or the disk is full.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may vary in a study: ranges of numbers and lists of choices, each for one setting."""
+"""The search space of a study: for each setting, a range or a list of choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sweep: every combination of some settings, each under many seeds, as one tidy table."""
+"""Parameter sweeps: every combination of settings under several seeds, as one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of arrays: of floats, of whole numbers, of truths."""
+"""Type names of NumPy arrays: floats, integers, booleans."""
 
 from __future__ import annotations
 

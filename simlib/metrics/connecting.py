@@ -1,4 +1,4 @@
-"""Whether anybody connects: where nobody does, a run has no times, and what it has is no merit."""
+"""Did any client connect? A run in which none did is not compared with others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of each message, as arrays: when it was sent, left, was answered, was dropped."""
+"""The fate of each message, as arrays: sent, left, acknowledged, dropped, delivered."""
 
 from __future__ import annotations
 

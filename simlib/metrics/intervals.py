@@ -1,4 +1,4 @@
-"""Estimates with their intervals, and the edge at which a quantity stops to meet a bound."""
+"""Estimates with confidence intervals, quantiles, and bisection for a threshold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from simlib.metrics.array_types import Floats
 
-#: Every interval holds with this probability.
+#: The confidence level of every interval.
 CONFIDENCE = 0.95
 _RESAMPLES = 2000
 

@@ -1,4 +1,4 @@
-"""How late a live run was: what its timers and standstills say, and whether it can be judged."""
+"""How late timers fired in a live run, and whether its results can be judged."""
 
 from __future__ import annotations
 

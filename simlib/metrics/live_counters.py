@@ -1,7 +1,7 @@
-"""Live counters: what clients do, readable at any moment of a run, in every engine.
+"""Live counters of a run: readable at any moment, in every engine.
 
-They follow each client's steps as an observer. What they say at the end of a run is what
-`study.metrics` says of its trace.
+They observe each client's steps. At the end of a run they equal the metrics of its trace
+(`metrics/metrics.py`).
 """
 
 from __future__ import annotations

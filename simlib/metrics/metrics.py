@@ -1,4 +1,4 @@
-"""What a trace says in numbers: spans, times, messages, and one row of metrics for each run.
+"""Metrics of a run from its trace: times, messages, and one row of `summary` for each run.
 
 What holds for all of them: a time that never comes is inf; a number for which there is too
 little data is NaN; a client's time counts from its start until it leaves, or to the end of the run.

@@ -1,7 +1,7 @@
-"""What clients looked like, and when: spans of time, and those in which they were OPEN.
+"""Time spans in which a client's state did not change, and the spans in OPEN, as arrays.
 
-Everything is an array, as a study makes these of thousands of small runs: `simlib.metrics.metrics`
-makes tables of them for whoever looks at a single one.
+They are arrays, since a study computes them for thousands of small runs; `simlib.metrics.metrics`
+makes tables of them for a single run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the names and numbers of metrics are written for reading."""
+"""Metric names and numbers as text for readers."""
 
 from __future__ import annotations
 

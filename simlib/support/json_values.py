@@ -1,4 +1,4 @@
-"""Results as values that strict JSON can hold, with one text for infinity in all of them."""
+"""Convert results to values that strict JSON can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where waits may lie under policies: many policies are worked out as one array.
+"""The range of each wait under policies; many policies are computed as one array.
 
 Nothing here knows a policy's formula: it asks the core's own functions, which take arrays too, for
 both ends of their draw and for the slope at the lower one.

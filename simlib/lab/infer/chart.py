@@ -1,4 +1,4 @@
-"""An inferred policy as a table for a terminal, and as a chart of its waits over their band."""
+"""An inferred policy as a chart: observed waits over their predicted range."""
 
 from __future__ import annotations
 

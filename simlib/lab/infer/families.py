@@ -1,7 +1,8 @@
-"""The families of policies among which inference chooses: what is free in each, where to begin.
+"""The families of policies that inference compares: free parameters and starting values.
 
-A few plain families, by growth and jitter, have further forms: by the place of the jitter to the
-cap, by what it is drawn for, by the first wait. Only those that the waits hint at are looked at.
+A few plain families, by growth and jitter, have further forms: jitter before or after the cap,
+drawn once or for each wait, with a first wait of its own. Only forms that the waits suggest are
+fitted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What each phase of an observation says of a client beside its waits.
+"""Findings of each phase of an observation, beside the waits.
 
-Every finding says on how many attempts it rests; where there are too few it says so, and which
-phase would tell, and has no value.
+Every finding has the number of attempts that it rests on. If there are too few, it has no value,
+and its words name the phase that would provide more.
 """
 
 from __future__ import annotations

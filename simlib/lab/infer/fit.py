@@ -1,4 +1,4 @@
-"""Which family of policies, and with which numbers, explains observed waits best?
+"""Which family of policies, with which parameters, explains the observed waits best?
 
 Pure: from waits to a `PolicyFit`. The likelihood of every family comes from `likelihood.py`.
 Families are compared by the Bayesian information criterion (BIC), and the best one is tested by

@@ -1,4 +1,4 @@
-"""What is a client's reconnect policy? From an observation of its attempts to a policy file."""
+"""Infer a client's reconnect policy from an observation of its attempts."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The law of a wait under a policy: how likely it is in its band, and its place within.
+"""Likelihood of observed waits under a policy.
 
-A wait is seen through errors of its timing. Small ones are normal. Beyond those a wait was late by
-at most as much as was measured of it while it was observed, and is taken to have been late by
-anything up to that as often as not; an error that nobody has measured explains nothing.
+An observed wait is the client's wait plus a timing error. Small errors are normally distributed.
+The lateness of a busy machine adds an error that is uniform between zero and the lateness that was
+measured for this wait; a wait for which none was measured has no such error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Many searches at once: each asks for likelihoods, and all that they ask is worked out together.
+"""Run many likelihood searches together, so that NumPy computes them as one array.
 
-numpy takes nearly as long for one policy as for twenty. A search needs one likelihood after the
-other, but searches of other families, or from other beginnings, do not need each other's. So a
-search is a generator: it yields what it asks, and is sent the answers.
+NumPy takes nearly as long for one policy as for twenty. Within a search each likelihood depends on
+those before it, but searches of different families, or from different starting values, are
+independent. So a search is a generator: it yields the places that it asks for and is sent their
+likelihoods.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far two policies are apart, and which known one is nearest."""
+"""The distance between two policies, and the nearest known policy."""
 
 from __future__ import annotations
 

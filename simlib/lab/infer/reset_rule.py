@@ -1,6 +1,6 @@
-"""How a client counts its attempts: what resets the count, and whether a loss is counted.
+"""Infer what resets a client's count of attempts, and whether a loss is counted.
 
-The waits say it: counted rightly, waits with the same number are alike.
+With the right rule, waits with the same number have the same distribution.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The likelihood of a family's numbers: its highest place, and places drawn by it."""
+"""Maximize the likelihood of a family's parameters, and sample from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From observed attempts to waits: who came back after what, how long after, as which in a row."""
+"""Turn attempts into waits, numbered by consecutive failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What inference found, in words."""
+"""An inferred policy as text for a terminal."""
 
 from __future__ import annotations
 

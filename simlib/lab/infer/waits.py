@@ -1,4 +1,4 @@
-"""Observed waits in columns, and what can be said of them without a policy."""
+"""Observed waits as columns, and statistics that need no policy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One connection of a client to the lab: websockets' server protocol on an asyncio transport.
+"""One connection of a client to the lab: websockets' server protocol on asyncio.
 
-The library's Sans-I/O server does the handshake and the framing, and everything that a server of
-its own would hide is done here: no answer, late answers, resets, ends without a word.
+The Sans-I/O server of websockets does the handshake and the framing. This module adds what a real
+server does not offer: no answer, late answers, resets, closing without a close frame.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Order:
 
 
 class LabCallbacks(Protocol):
-    """Who decides on attempts and hears of them."""
+    """Callbacks of the lab server."""
 
     greeting: Greeting
     path: str
@@ -300,7 +300,7 @@ class Connection(asyncio.Protocol):
     # --- how ------------------------------------------------------------------------------
 
     def _leave(self, by: str) -> None:
-        """Keep who began the end: the first word counts."""
+        """Record which side started closing; the first wins."""
         if self.attempt.ended_by == "none":
             self.attempt.ended_by = by
             if by == "us":

@@ -1,9 +1,9 @@
-"""Which client an attempt is taken for, and how each stands.
+"""Attribute attempts to clients, and track each client.
 
-A client that has a port of its own is known by it. Those that share a port are told apart by host
-and order alone: an attempt is taken for the client of its host that has been without a connection
-for longest, or for a new one if all have one. So two clients of one host that are away at the same
-time may be mistaken for each other, and a client with two connections at once counts as two.
+A client on its own port is identified by that port. Clients that share a port are identified by
+host and order alone: an attempt is attributed to the client of its host that has been without a
+connection for longest, or to a new client if all are connected. So two clients of one host that are
+disconnected at the same time may be confused, and a client with two connections counts as two.
 """
 
 from __future__ import annotations

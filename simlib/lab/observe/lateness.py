@@ -1,4 +1,4 @@
-"""How late a busy machine makes the lab and its clients: the errors of the waits it measures.
+"""Timing errors of observed waits on a busy machine.
 
 The lab's own lateness is that of a timer that ticks all the time. A client that the lab has started
 is late by no more than its processes had to wait for a processor, which Linux counts; of another

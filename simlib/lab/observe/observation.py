@@ -1,4 +1,4 @@
-"""What was seen of clients: a row per attempt, in a Parquet file, and the waits in between."""
+"""An observation: a row for each attempt, stored as Parquet, and the waits between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ports that the lab listens on: opened, closed as if nobody were there, opened again."""
+"""The ports that the lab listens on: opened, closed to refuse clients, opened again."""
 
 from __future__ import annotations
 

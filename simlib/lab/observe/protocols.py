@@ -1,6 +1,6 @@
-"""What a server says so that a client counts itself connected: a few protocols, as far as that.
+"""Minimal server handshakes for Engine.IO, graphql-ws, STOMP, MQTT and Phoenix.
 
-A greeting is told what the client sends, and answers. It has neither clock nor connection.
+A greeting maps each message of the client to replies. It has neither clock nor connection.
 """
 
 from __future__ import annotations

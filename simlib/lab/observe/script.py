@@ -1,4 +1,4 @@
-"""What the lab does to a client, one phase after the other, and in which order."""
+"""The script of an observation: the phases, and what each does to clients."""
 
 from __future__ import annotations
 

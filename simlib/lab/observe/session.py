@@ -1,4 +1,4 @@
-"""The lab: any WebSocket client, a script of faults, and a record of what the client does."""
+"""The lab server: it plays a script of faults to any WebSocket client and records it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ObservationInterrupted(Interruption):
 
 
 class ObservationListener:
-    """Hears of what the lab sees; this one does nothing with it."""
+    """Callbacks of an observation; this class ignores all of them."""
 
     def listening(self, urls: Sequence[str]) -> None:
         """Hear where clients may connect."""
@@ -66,7 +66,7 @@ class ObservationListener:
 
 
 class LabSession:
-    """One observation: plays the script to whoever comes, and keeps what they do."""
+    """One observation: plays the script to every client that connects, and records its attempts."""
 
     def __init__(
         self,
@@ -454,7 +454,7 @@ def observe(script: str | Path | Script = "standard", **options: Any) -> Observa
     host, port, path : optional
         Where to listen: "127.0.0.1", a free port, "/ws".
     wait_s : float, optional
-        So long a client may take to come at first, or to come back when it seemed to be gone.
+        How long to wait for a client to connect at first, or to return when it seems gone.
     listener : ObservationListener, optional
         Hears of everything as it happens.
 

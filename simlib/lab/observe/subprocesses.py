@@ -1,4 +1,4 @@
-"""Clients that the lab starts itself: each a process group of its own, always ended."""
+"""Clients that the lab starts: each in its own process group, always ended."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ClientProcess:
             os.killpg(self._process.pid, number)
 
     async def _read(self) -> None:
-        """Keep the last of what it writes, so that it never waits to be read."""
+        """Drain the output (keep the tail) so that the child never blocks on a full pipe."""
         assert self._process.stdout is not None
         while said := await self._process.stdout.read(_KEPT_BYTES):
             self._said = (self._said + said)[-_KEPT_BYTES:]

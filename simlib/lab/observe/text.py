@@ -1,4 +1,4 @@
-"""What the lab sees of its clients, while it sees it: on a terminal's screen, or in lines."""
+"""An observation while it runs: as a screen of the terminal, or as lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A calibration as a table for a terminal and as a quantile plot."""
+"""A calibration as a quantile-quantile plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fitted network in words."""
+"""A calibration as text for a terminal."""
 
 from __future__ import annotations
 

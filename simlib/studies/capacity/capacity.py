@@ -1,7 +1,7 @@
-"""How much does it take to bring the clients back in time: which accept rate, which cap?
+"""How much capacity do the clients need to recover in time?
 
-Each knob, any numeric setting of the scenario, is turned alone, the rest as given. Every value is
-judged by one run with the same draws, so an answer is one for its seed.
+Each setting is varied alone, while the others stay as given. Every value is evaluated by one run
+under common random numbers, so the answer holds for that seed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Capacity(ShowsCard):
 
     @property
     def who(self) -> str:
-        """Whose return is asked for."""
+        """The clients that must recover, in words."""
         return "all clients" if self.share == 1.0 else f"{self.share:.6g} of the clients"
 
     @property

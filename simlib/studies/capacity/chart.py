@@ -1,4 +1,4 @@
-"""A capacity as a chart, a panel for each knob, and as a table for a terminal."""
+"""A capacity study as a chart, a panel for each setting."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""One setting turned until the clients are back in time: the value beside which that ends.
+"""Find the threshold value of one setting by doubling and bisection.
 
-The least count or rate that suffices is sought, and of what does harm (clients, times, shares,
-factors) the largest. By doubling or halving first, then by bisection to three digits; then some
-values on both sides are played too, since more of a good thing need not be better.
+For a setting that helps (a count or a rate) it is the least value that suffices; for one that harms
+(clients, times, shares, factors) the largest. Doubling or halving finds a bracket and bisection
+narrows it to three digits. Some values on both sides are then played too, since recovery need not
+be monotonic in a setting.
 """
 
 from __future__ import annotations

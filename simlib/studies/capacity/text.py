@@ -1,4 +1,4 @@
-"""What a system can take, in words."""
+"""A capacity study as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claims of the report: how each is tested, measured and estimated, and what it requires.
+"""The claims of the report: how each is tested, measured and estimated, and its bound.
 
 A claim names the function that changes a scenario so that it tests the claim, the function that
 gives one value per client, and the estimate of these values. Where a closed form says where the

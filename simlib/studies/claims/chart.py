@@ -1,4 +1,4 @@
-"""Claims put to the test, as a chart for each and a table for a terminal."""
+"""A tested claim as a chart: its estimate along its axis."""
 
 from __future__ import annotations
 

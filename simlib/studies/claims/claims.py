@@ -1,4 +1,4 @@
-"""The report's claims as hypotheses: do they hold, with which confidence, and up to where?
+"""Test the claims of the report as hypotheses: confidence, and where they stop holding.
 
 Clients are independent where the server has no limits, so the clients of one run are the
 replications: each claim is judged by one value per client. `catalogue.py` defines the claims.

@@ -1,4 +1,4 @@
-"""What became of the claims, in words."""
+"""Tested claims as text for a terminal."""
 
 from __future__ import annotations
 

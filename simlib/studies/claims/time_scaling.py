@@ -1,9 +1,9 @@
-"""A scenario in another pace: the same run in less time, so that it can also be played live.
+"""Time scaling: the same scenario k times faster, so that a live run takes less time.
 
-Every time is divided by the pace and every rate multiplied by it. What has no time in it stays:
-counts, shares, sizes. The run's trace, stretched again, tells of the scenario as it was.
+Every time is divided by the pace and every rate is multiplied by it; counts, shares and sizes do
+not change. The times of the run's trace are then multiplied by the pace again.
 
-One time is no setting and so is not paced: a server's `accept_per_s` lets in at once what one
+One time is no setting and so is not scaled: a server's `accept_per_s` lets in at once what one
 second brings.
 """
 

@@ -1,4 +1,4 @@
-"""Files to keep: the charts of a comparison."""
+"""The charts of a comparison, as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One scenario in simulation and on real WebSockets: do they agree, metric by metric?
+"""Do simulation and live run agree, metric by metric?
 
 The simulated interval is a prediction interval for one more run: t-based over replications, and
 so wide that all intervals together hold 99 % of the time if both worlds are the same. The live
@@ -41,7 +41,7 @@ from simlib.trace.trace import Trace
 if TYPE_CHECKING:
     from simlib.engines.world import Process
 
-#: All intervals together hold with this probability.
+#: The joint confidence level of all intervals.
 JOINT_CONFIDENCE = 0.99
 #: The verdict on a live run of a machine that was too busy.
 NOT_JUDGED = "could not be judged"

@@ -1,6 +1,6 @@
-"""Decision replay: a run's recorded events, fed again to fresh clients, must be decided the same.
+"""Decision replay: fresh clients must decide the same when fed a run's recorded events.
 
-It proves that a live client decides by nothing but what it was told and when.
+It proves that the decisions of a live client depend on its events and their times alone.
 """
 
 from __future__ import annotations

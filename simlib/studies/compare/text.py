@@ -1,4 +1,4 @@
-"""A comparison in words."""
+"""A comparison as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is compared of simulation and live run, and what difference is no disagreement."""
+"""The metrics that are compared, and the tolerance of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies beside each other: where their waits lie, and the same storm played with each."""
+"""Compare policies: quantiles of their waits, and one storm played with each."""
 
 from __future__ import annotations
 

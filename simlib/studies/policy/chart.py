@@ -1,4 +1,4 @@
-"""Policies beside each other: their waits as small multiples, and tables for a terminal."""
+"""Policies as small multiples of their waits."""
 
 from __future__ import annotations
 

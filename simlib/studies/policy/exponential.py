@@ -1,4 +1,4 @@
-"""The exponential policy nearest to another one, for clients that know no other policy."""
+"""Find the exponential policy nearest to another, for clients that have no other."""
 
 from __future__ import annotations
 

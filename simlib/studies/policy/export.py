@@ -1,4 +1,4 @@
-"""Export: the options, or the few lines, that give a real client a policy; or the nearest it can.
+"""Export a policy as options or code of a real client, and list what differs.
 
 An exporter writes the text and says which settings the client then has. What it cannot do is not
 listed by hand: it is where those settings differ from the ones that were asked for.

@@ -1,4 +1,4 @@
-"""Options of clients in JavaScript for a policy."""
+"""Export to JavaScript clients: their options for a policy."""
 
 from __future__ import annotations
 

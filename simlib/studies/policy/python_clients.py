@@ -1,4 +1,4 @@
-"""Options and code of clients in Python for a policy."""
+"""Export to Python clients: their options or code for a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Python generator of the waits of a policy, as source text."""
+"""Write a Python generator that yields the waits of a policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Presets and their storms in words."""
+"""Presets and their storms as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which setting matters as a chart, a panel for each metric, and as a table for a terminal."""
+"""Sobol indices as a chart, a panel for each metric."""
 
 from __future__ import annotations
 

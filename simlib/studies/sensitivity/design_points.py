@@ -1,4 +1,4 @@
-"""The points of a space at which a model is to be known, and the scenarios that they are."""
+"""The sampling plan (design points) of a sensitivity analysis, and its scenarios."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def points(scenario: Scenario, varied: Sequence[Axis], samples: int) -> Points:
 
 
 def check_corners(scenario: Scenario, varied: Sequence[Axis]) -> None:
-    """Refuse a space in whose corners, of two axes at a time, settings cannot be together.
+    """Reject a space in which some pair of extreme values is invalid.
 
     No point need come near a corner; so what is refused does not depend on the points.
     """

@@ -1,4 +1,4 @@
-"""Which setting matters: how much of a metric's variance each has a part in, alone and in all."""
+"""Sensitivity analysis: the share of a metric's variance that each setting explains."""
 
 from __future__ import annotations
 

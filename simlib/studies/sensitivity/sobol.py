@@ -1,4 +1,4 @@
-"""Sobol's indices, by SALib: where to look, and which share of the variance is whose."""
+"""Sobol indices via SALib: sampling plan and analysis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sensitivity in words."""
+"""A sensitivity analysis as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tuning as a chart, trials and candidates by their objectives, and as words for a terminal."""
+"""A tuning as a chart: trials and candidates by their objectives."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class _Panel:
         return float(end)
 
     def _points(self, table: pd.DataFrame) -> tuple[Any, Any]:
-        """Return where rows are drawn: what has no end stands at the edge."""
+        """Return where rows are drawn; infinite values are drawn at the edge."""
 
         def places(name: str) -> Any:
             return np.where(np.isfinite(table[name]), table[name], self._ends[name])

@@ -1,6 +1,6 @@
-"""Policies played in the same scenarios under the same seeds, and what tells them apart.
+"""Evaluate candidates in the same scenarios under common random numbers.
 
-All candidates have the same luck, so two are compared by the differences of their runs. A
+All candidates run under common random numbers, so two are compared by paired differences. A
 candidate is played under a few seeds first: if these say for sure that a bound breaks, or that one
 that is known is better in everything, it is not played further.
 

@@ -1,4 +1,4 @@
-"""How a tuned policy stands on fresh seeds: beside others, and beyond the scenarios it is for."""
+"""Hold-out evaluation on fresh seeds, and robustness to more clients and longer faults."""
 
 from __future__ import annotations
 

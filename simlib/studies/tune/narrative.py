@@ -1,4 +1,4 @@
-"""What a design review reads: what to ship, what it buys and costs, where it stops being best."""
+"""The result of a tuning in sentences, as a design review needs it."""
 
 from __future__ import annotations
 

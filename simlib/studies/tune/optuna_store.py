@@ -1,7 +1,7 @@
-"""What to try next: Optuna proposes, is told what came of it, and keeps it in an SQLite file.
+"""Optuna's trials, kept in SQLite so that a tuning that was killed resumes.
 
-A tuning that was killed goes on as if it had not been: what a proposal depends on is the trials
-that are finished and its own place among all, never a state that died with the process.
+A proposal depends on the finished trials and on its own number alone, not on the state of a
+sampler. So a tuning that was killed and resumed has the same trials as one that was not.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Trials:
         self._ask_again()
 
     def _ask_again(self) -> None:
-        """Give what was asked for and not told, by a process that died, to whoever asks next."""
+        """Re-enqueue trials left RUNNING by a process that died."""
         states = _optuna().trial.TrialState
         for each in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             self._study.tell(each.number, state=states.FAIL)

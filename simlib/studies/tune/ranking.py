@@ -1,4 +1,4 @@
-"""Candidates and what they did: who keeps the bounds, who beats whom, which one is recommended."""
+"""Rank candidates: which satisfy the constraints, which dominate which, which is recommended."""
 
 from __future__ import annotations
 

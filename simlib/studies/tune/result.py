@@ -1,4 +1,4 @@
-"""What tuning found: trials, front, verdict; as words, tables, files, and a policy to play."""
+"""The result of a tuning: trials, Pareto front, hold-out, and the policy as a scenario file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How much work runs are, before they are played, and how far a study of many runs is.
+"""Estimate the cost of runs, in attempts, and the progress of a study from it.
 
-Work is counted in attempts: what a run costs is the number of its events, and a policy that waits
-for nothing makes a thousand times the attempts of one that waits. Steps say nothing of that.
+The unit of work is an attempt, since the time that a run takes grows with its events. A policy that
+never waits makes a thousand times as many attempts as one that does.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tuning in words."""
+"""A tuning as text for a terminal."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Tuning: the settings that do best in several scenarios, sought by Optuna, judged on fresh seeds.
+"""Tuning: Optuna searches the best settings for several scenarios; fresh seeds evaluate them.
 
 All trials are played under the same seeds, so they differ by their settings alone. The best of many
-trials is also the luckiest one, so what is said of it in the end comes from seeds that no trial
-ever had.
+trials is also the luckiest one, so the final result comes from fresh seeds, which no trial had.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _REASONS = 3
 
 @dataclass(frozen=True)
 class EvaluatedTrial:
-    """A trial that is over."""
+    """A finished trial with its score."""
 
     settings: Mapping[str, Any]
     score: Score | str
@@ -197,7 +196,7 @@ class _Asked:
         return "\n".join([*said, self.on, str(self.replications), code_digest()])
 
     def evaluator(self, outcomes: Outcomes, store: RunCache | None) -> Evaluator:
-        """Return who plays the trials."""
+        """Return the evaluator."""
         return Evaluator(
             self.scenarios,
             self.objectives,

@@ -1,4 +1,4 @@
-"""Which scenarios a policy is judged in, and which policies it stands beside."""
+"""Variants of a scenario for tuning, and the baseline policies."""
 
 from __future__ import annotations
 

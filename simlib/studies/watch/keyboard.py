@@ -1,4 +1,4 @@
-"""The terminal's keys while an event loop runs: each key at once, without blocking or echo."""
+"""Read single keys from the terminal while an event loop runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One run while it is played: how it stands at any moment, and faults by hand.
+"""A run that is watched while it is played, and into which faults can be injected.
 
-A display asks for a `Look` as often as it likes and passes on what the user wants; it needs to
-know nothing else. The terminal's is `show.watch`.
+A display reads a `Look` whenever it redraws, and passes on the user's commands. `text.py` is the
+display of the terminal.
 """
 
 from __future__ import annotations

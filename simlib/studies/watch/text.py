@@ -1,4 +1,4 @@
-"""How a run stands, as a picture that fills a terminal and as one line of text."""
+"""The state of a watched run: as a full screen, and as one line of text."""
 
 from __future__ import annotations
 

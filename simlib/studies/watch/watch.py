@@ -1,4 +1,4 @@
-"""A run on the terminal while it is played, with keys for faults by hand."""
+"""Watch a run in the terminal while it is played, and inject faults with keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is given, one policy in its scenario, and what it returns: a finding, or nothing."""
+"""What a lint rule reads (a policy in its scenario), and the finding that it returns."""
 
 from __future__ import annotations
 

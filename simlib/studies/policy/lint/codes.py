@@ -1,4 +1,4 @@
-"""Rules on statuses and close codes: which of them stop a client, and which should."""
+"""Lint rules on HTTP statuses and close codes: which stop a client, which should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules on many clients at once, beside what the server can do."""
+"""Lint rules on many clients at once, against the server's capacity."""
 
 from __future__ import annotations
 

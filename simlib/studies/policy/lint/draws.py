@@ -1,4 +1,4 @@
-"""When clients attempt that are refused throughout: drawn, a few hundred of them."""
+"""Sample the attempt times of a few hundred clients that are always refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules on failures in a row: what resets their count, and what comes of many."""
+"""Lint rules on consecutive failures: what resets their count, what many lead to."""
 
 from __future__ import annotations
 

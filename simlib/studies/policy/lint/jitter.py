@@ -1,4 +1,4 @@
-"""Rules on jitter: is each wait of each client spread, and widely enough?"""
+"""Lint rules on jitter: is every wait spread, and widely enough?"""
 
 from __future__ import annotations
 

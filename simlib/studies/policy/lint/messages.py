@@ -1,4 +1,4 @@
-"""Rules on messages that wait: is there room for an outage, and an end to resends?"""
+"""Lint rules on waiting messages: room for an outage, an end to resends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scenario's own outages: the times in which its faults let no client in."""
+"""The outages of a scenario: when its faults let no client in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules on connections that die silently: does anybody notice?"""
+"""Lint rules on connections that die silently: does the client notice?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lint found, for a terminal and as a table for a document."""
+"""Lint findings as text for a terminal, and as a table for a document."""
 
 from __future__ import annotations
 
