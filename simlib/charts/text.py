@@ -16,7 +16,7 @@ from simlib.experiments.sweep import Sweep
 from simlib.metrics.metrics import MEANING, row
 from simlib.metrics.words import format_number, metric_in_words, plus_minus
 from simlib.scenario.scenario import Scenario
-from simlib.trace.disruptions import unnoticed_in_words
+from simlib.trace.disruptions import describe_unnoticed
 from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run_in_words(trace: Trace) -> Group:
             name, value if isinstance(value, str) else format_number(float(value)), meaning
         )
     parts: list[RenderableType] = [headline(trace.scenario, trace.engine), "", table]
-    if unnoticed := unnoticed_in_words(trace.scenario):
+    if unnoticed := describe_unnoticed(trace.scenario):
         parts += ["", unnoticed]
     return Group(*parts)
 

@@ -61,9 +61,9 @@ def file_of(given: str) -> Path:
 
 def shipped_scenarios() -> dict[str, Path]:
     """Return the files of the shipped scenarios, by name."""
-    from simlib.support.files import shipped
+    from simlib.support.files import find_shipped
 
-    return {file.stem: file for file in sorted(shipped("scenarios").glob("*.toml"))}
+    return {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
 
 
 def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:

@@ -1,4 +1,4 @@
-"""What a server works on and remembers: its queues, what it has counted, its channels."""
+"""Parts of the server: queues with workers, deduplication of messages, logs of channels."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def join(free_s: _Times, size: int, until_s: float) -> None:
     free_s[place] = until_s
 
 
-def calls_for_step(waiting: int, steps: int, there_s: float, rules: Scaling, now: float) -> bool:
+def calls_for_step(waiting: int, steps: int, there_s: float, settings: Scaling, now: float) -> bool:
     """Whether so many handshakes that wait call for more workers now.
 
     ``steps`` were taken before, and the workers of the last one are there at ``there_s``.
     """
-    return waiting >= rules.at_backlog and steps < rules.most_steps and now >= there_s
+    return waiting >= settings.at_backlog and steps < settings.most_steps and now >= there_s
 
 
 def may_enter(taken: int, most: float, arrival_s: float, accepts: Rate, now: float) -> bool:
@@ -78,8 +78,8 @@ def may_enter(taken: int, most: float, arrival_s: float, accepts: Rate, now: flo
     return taken < most and now >= ready_s(arrival_s, accepts)
 
 
-class Station:
-    """Workers with one queue, first come first served: who comes now is done when?
+class WorkerQueue:
+    """A FIFO queue with several workers; a job's completion time is known when it arrives.
 
     Nothing overtakes in the queue, so the moment each job is done is known when it arrives.
     """
@@ -117,12 +117,12 @@ class Station:
         return True
 
     def grow(self, workers: int, ready_s: float) -> None:
-        """Let more workers come: who is there at a moment takes what arrives from then on."""
+        """Add workers that are available from ``ready_s``; they take only later arrivals."""
         for _ in range(workers):
             self._free_s.append(inf)
             join(self._free_s, len(self._free_s) - 1, ready_s)
 
-    def done(self, now: float) -> list[Any]:
+    def pop_done(self, now: float) -> list[Any]:
         """Remove and return the jobs that are done by now."""
         self._now = now
         finished = []
@@ -131,7 +131,7 @@ class Station:
         return finished
 
 
-class Seen:
+class DedupWindow:
     """The message ids of one client that were counted, kept as a prefix and the rest."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Seen:
         return True
 
 
-class Feed:
+class ChannelLog:
     """One channel: its newest version, and the versions that can still be sent one by one."""
 
     __slots__ = ("newest", "oldest", "followers")

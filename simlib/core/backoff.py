@@ -98,7 +98,7 @@ class Backoff(ValidatedSettings):
     #: Power growth: the ceiling is base_s times the attempt's number to this power; 2 is quadratic.
     exponent: float = number(2.0, "", high=10.0)
     #: Half-width of proportional jitter, or how much of the ceiling jitter below it may take away;
-    #: and by how much a server's hint may be stretched.
+    #: and by how much a server's hint may be scale_hint.
     spread_fraction: float = number(0.5, "", high=1.0)
     #: Additive jitter adds at least this, which may be below 0; no wait ever is.
     add_least_s: float = seconds(0.0, low=-_LONG_S)
@@ -170,47 +170,47 @@ class Backoff(ValidatedSettings):
             raise SettingsError("compounding", True, rule)
 
 
-def ceiling(rules: Backoff, attempt: int) -> float:
+def ceiling(policy: Backoff, attempt: int) -> float:
     """Return what the wait before this attempt is spread around or below, counted from 1."""
-    return _ceiling(rules, attempt, rules.cap_s)
+    return _ceiling(policy, attempt, policy.cap_s)
 
 
-def delay(rules: Backoff, attempt: int, previous_s: float, u: float) -> float:
+def delay(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
     """Return the wait before this attempt; ``previous_s`` is the wait before, ``u`` the draw."""
-    is_apart = attempt == 1 and rules.first_s < inf
-    if rules.jitter == Jitter.DECORRELATED and not is_apart:
-        before_s = rules.base_s if attempt == 1 else max(rules.base_s, previous_s)
-        drawn_s = rules.base_s + (3.0 * before_s - rules.base_s) * u
-        return max(rules.floor_s, min(rules.cap_s, drawn_s))
+    is_apart = attempt == 1 and policy.first_s < inf
+    if policy.jitter == Jitter.DECORRELATED and not is_apart:
+        before_s = policy.base_s if attempt == 1 else max(policy.base_s, previous_s)
+        drawn_s = policy.base_s + (3.0 * before_s - policy.base_s) * u
+        return max(policy.floor_s, min(policy.cap_s, drawn_s))
     # One call only: compiled code is inlined, and so grows with each.
-    jitter = rules.first_jitter if is_apart else rules.jitter
-    height_s = rules.first_s if is_apart else height(rules, attempt, previous_s)
-    return spread(rules, jitter, height_s, 0.0 if is_apart else rules.floor_s, u)
+    jitter = policy.first_jitter if is_apart else policy.jitter
+    height_s = policy.first_s if is_apart else height(policy, attempt, previous_s)
+    return spread(policy, jitter, height_s, 0.0 if is_apart else policy.floor_s, u)
 
 
-def height(rules: Backoff, attempt: int, previous_s: float) -> float:
+def height(policy: Backoff, attempt: int, previous_s: float) -> float:
     """Return the ceiling to which jitter is applied: not capped if jitter comes before the cap."""
-    top_s = rules.cap_s
-    if rules.jitter_place == JitterPlace.BEFORE_CAP:
+    top_s = policy.cap_s
+    if policy.jitter_place == JitterPlace.BEFORE_CAP:
         # So far above the cap that the least draw above 0 reaches it; and no overflow.
         top_s = top_s * _BEYOND  # not in place, since the cap may be an array
-    if rules.compounding and attempt > 1 and rules.step_count == 0:
-        return min(top_s, _grown(rules, previous_s))
-    return _ceiling(rules, attempt, top_s)
+    if policy.compounding and attempt > 1 and policy.step_count == 0:
+        return min(top_s, _grow(policy, previous_s))
+    return _ceiling(policy, attempt, top_s)
 
 
-def _ceiling(rules: Backoff, attempt: int, top_s: float) -> float:
-    if rules.step_count > 0:
-        return rules.steps_s[min(attempt, rules.step_count) - 1]
-    if rules.growth == Growth.LINEAR:
-        return min(top_s, rules.base_s + rules.rise_s * (attempt - 1))
-    if rules.growth == Growth.POWER:
-        return min(top_s, rules.base_s * _power(attempt, rules.exponent))
+def _ceiling(policy: Backoff, attempt: int, top_s: float) -> float:
+    if policy.step_count > 0:
+        return policy.steps_s[min(attempt, policy.step_count) - 1]
+    if policy.growth == Growth.LINEAR:
+        return min(top_s, policy.base_s + policy.rise_s * (attempt - 1))
+    if policy.growth == Growth.POWER:
+        return min(top_s, policy.base_s * _power(attempt, policy.exponent))
     # Multiplied out, not raised to a power: same bits on every machine, and no overflow.
-    height_s = rules.base_s
+    height_s = policy.base_s
     for _ in range(attempt - 1):
-        height_s *= rules.factor
-        if height_s >= top_s or rules.factor == 1.0:
+        height_s *= policy.factor
+        if height_s >= top_s or policy.factor == 1.0:
             break
     return min(top_s, height_s)
 
@@ -227,100 +227,100 @@ def _power(number: int, exponent: float) -> float:
     return power
 
 
-def _grown(rules: Backoff, wait_s: float) -> float:
+def _grow(policy: Backoff, wait_s: float) -> float:
     """Return a wait one growth later."""
-    if rules.growth == Growth.LINEAR:
-        return wait_s + rules.rise_s
-    return wait_s * rules.factor
+    if policy.growth == Growth.LINEAR:
+        return wait_s + policy.rise_s
+    return wait_s * policy.factor
 
 
-def spread(rules: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
+def spread(policy: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
     """Return a ceiling with jitter: not below the floor, nor above the cap unless jitter is."""
-    wait_s = max(floor_s, uncut(rules, jitter, height_s, floor_s, u))
-    if rules.jitter_place == JitterPlace.AFTER_CAP:
+    wait_s = max(floor_s, uncut(policy, jitter, height_s, floor_s, u))
+    if policy.jitter_place == JitterPlace.AFTER_CAP:
         return wait_s
-    return min(rules.cap_s, wait_s)
+    return min(policy.cap_s, wait_s)
 
 
-def uncut(rules: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
+def uncut(policy: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
     """Return a ceiling with jitter, before the floor and the cap cut off what lies beyond them."""
-    if floor_s > 0.0 and rules.drawn_above_floor:
-        low_s = max(floor_s, _jittered(rules, jitter, height_s, 0.0))
-        high_s = max(low_s, _jittered(rules, jitter, height_s, 1.0))
+    if floor_s > 0.0 and policy.drawn_above_floor:
+        low_s = max(floor_s, _add_jitter(policy, jitter, height_s, 0.0))
+        high_s = max(low_s, _add_jitter(policy, jitter, height_s, 1.0))
         return low_s + (high_s - low_s) * u
-    return _jittered(rules, jitter, height_s, u)
+    return _add_jitter(policy, jitter, height_s, u)
 
 
-def _jittered(rules: Backoff, jitter: int, height_s: float, u: float) -> float:
+def _add_jitter(policy: Backoff, jitter: int, height_s: float, u: float) -> float:
     """Return a ceiling with jitter alone."""
     if jitter == Jitter.FULL:
         return height_s * u
     if jitter == Jitter.EQUAL:
         return height_s / 2.0 + height_s / 2.0 * u
     if jitter == Jitter.PROPORTIONAL:
-        return height_s * (1.0 + rules.spread_fraction * (2.0 * u - 1.0))
+        return height_s * (1.0 + policy.spread_fraction * (2.0 * u - 1.0))
     if jitter == Jitter.BELOW:
-        return height_s * (1.0 - rules.spread_fraction * (1.0 - u))
+        return height_s * (1.0 - policy.spread_fraction * (1.0 - u))
     if jitter == Jitter.ADDITIVE:
-        added_s = rules.add_least_s + (rules.add_most_s - rules.add_least_s) * u
+        added_s = policy.add_least_s + (policy.add_most_s - policy.add_least_s) * u
         return height_s + added_s
     return height_s
 
 
-def longest_s(rules: Backoff) -> float:
+def longest_s(policy: Backoff) -> float:
     """Return the bound of every wait that is drawn: the cap, or what jitter after it can reach."""
-    if rules.jitter_place != JitterPlace.AFTER_CAP:
-        return rules.cap_s
-    reach_s = rules.cap_s
-    for jitter in (rules.jitter, rules.first_jitter):
+    if policy.jitter_place != JitterPlace.AFTER_CAP:
+        return policy.cap_s
+    reach_s = policy.cap_s
+    for jitter in (policy.jitter, policy.first_jitter):
         if jitter not in (Jitter.NONE, Jitter.DECORRELATED):
-            reach_s = max(reach_s, spread(rules, jitter, rules.cap_s, 0.0, 1.0))
+            reach_s = max(reach_s, spread(policy, jitter, policy.cap_s, 0.0, 1.0))
     return reach_s
 
 
-def waited(rules: Backoff, delay_s: float, lasted_s: float) -> float:
+def wait_after_attempt_s(policy: Backoff, delay_s: float, lasted_s: float) -> float:
     """Return how long to wait after an attempt that lasted so long before it failed."""
-    if rules.counted_from == CountedFrom.START:
+    if policy.counted_from == CountedFrom.START:
         return max(0.0, delay_s - lasted_s)
     return delay_s
 
 
-def looks_back(rules: Backoff) -> bool:
+def looks_back(policy: Backoff) -> bool:
     """Whether a wait depends on the one before it."""
-    return rules.jitter == Jitter.DECORRELATED or rules.compounding
+    return policy.jitter == Jitter.DECORRELATED or policy.compounding
 
 
-def is_scattered(rules: Backoff) -> bool:
+def is_scattered(policy: Backoff) -> bool:
     """Whether no two clients ever draw the same wait, but by a chance that is none in practice."""
     return (
-        rules.jitter in (Jitter.FULL, Jitter.EQUAL)
-        and rules.jitter_place != JitterPlace.BEFORE_CAP
-        and not rules.drawn_once
-        and not rules.compounding
-        and rules.floor_s == 0.0
-        and rules.counted_from == CountedFrom.FAILURE
-        and rules.first_s == inf
-        and rules.after_loss_s == inf
-        and (rules.spread_fraction > 0.0 or not rules.heeds_hint)
-        and min(rules.steps_s, default=inf) > 0.0
+        policy.jitter in (Jitter.FULL, Jitter.EQUAL)
+        and policy.jitter_place != JitterPlace.BEFORE_CAP
+        and not policy.drawn_once
+        and not policy.compounding
+        and policy.floor_s == 0.0
+        and policy.counted_from == CountedFrom.FAILURE
+        and policy.first_s == inf
+        and policy.after_loss_s == inf
+        and (policy.spread_fraction > 0.0 or not policy.heeds_hint)
+        and min(policy.steps_s, default=inf) > 0.0
     )
 
 
-def useful_after_s(rules: Backoff) -> float:
+def useful_after_s(policy: Backoff) -> float:
     """Return how long a connection must be open to have been of use: until it counts as stable.
 
     Where it counts as stable at once, a second: one that is accepted and closed serves nobody.
     """
-    return rules.stable_after_s if rules.stable_after_s > 0.0 else 1.0
+    return policy.stable_after_s if policy.stable_after_s > 0.0 else 1.0
 
 
-def stretched(rules: Backoff, hint_s: float, u: float) -> float:
+def scale_hint(policy: Backoff, hint_s: float, u: float) -> float:
     """Return a server's hint, spread upwards only, since a hint is a lower bound.
 
     0 if the client does not heed it.
     """
-    if not rules.heeds_hint:
+    if not policy.heeds_hint:
         return 0.0
-    if rules.jitter == Jitter.NONE:
+    if policy.jitter == Jitter.NONE:
         return hint_s
-    return hint_s * (1.0 + rules.spread_fraction * u)
+    return hint_s * (1.0 + policy.spread_fraction * u)

@@ -5,7 +5,7 @@ Rules of the breaker:
 - Open, it refuses until `open_s` has passed; each trip in a row may make that longer.
 - The attempt after that is a probe; when enough have succeeded it closes, when one fails it trips.
 
-`Guard` holds numbers only, so its functions compile.
+`BreakerStatus` holds numbers only, so its functions compile.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Breaker(ValidatedSettings):
     probes: int = count(1)
 
 
-class Guard(NamedTuple):
+class BreakerStatus(NamedTuple):
     """The state of one breaker."""
 
     state: int
@@ -63,59 +63,63 @@ class Guard(NamedTuple):
 
 
 #: A breaker before the first attempt.
-CLOSED = Guard(0, 0.0, 0, 0, 0, 0)
+CLOSED = BreakerStatus(0, 0.0, 0, 0, 0, 0)
 
 
-def probing(guard: Guard) -> Guard:
+def begin_probe(status: BreakerStatus) -> BreakerStatus:
     """Return the breaker when an attempt begins: an open one is being probed."""
-    if guard.state != BreakerState.OPEN:
-        return guard
+    if status.state != BreakerState.OPEN:
+        return status
     half_open = BreakerState.HALF_OPEN.value
-    return Guard(half_open, guard.until_s, 0, guard.trips, guard.outcomes, guard.seen)
+    return BreakerStatus(half_open, status.until_s, 0, status.trips, status.outcomes, status.seen)
 
 
-def succeeded(guard: Guard, rules: Breaker) -> Guard:
+def count_success(status: BreakerStatus, settings: Breaker) -> BreakerStatus:
     """Return the breaker after an attempt succeeded."""
-    outcomes, seen = _noted(guard, rules, 0)
-    if guard.state != BreakerState.HALF_OPEN:
-        if guard.probes == 0 and seen == guard.seen and outcomes == guard.outcomes:
-            return guard
-        return Guard(guard.state, guard.until_s, 0, guard.trips, outcomes, seen)
-    probes = guard.probes + 1
-    if probes < rules.probes:
-        return Guard(guard.state, guard.until_s, probes, guard.trips, outcomes, seen)
-    return Guard(BreakerState.CLOSED.value, guard.until_s, probes, 0, 0, 0)
+    outcomes, seen = _shift_outcomes(status, settings, 0)
+    if status.state != BreakerState.HALF_OPEN:
+        if status.probes == 0 and seen == status.seen and outcomes == status.outcomes:
+            return status
+        return BreakerStatus(status.state, status.until_s, 0, status.trips, outcomes, seen)
+    probes = status.probes + 1
+    if probes < settings.probes:
+        return BreakerStatus(status.state, status.until_s, probes, status.trips, outcomes, seen)
+    return BreakerStatus(BreakerState.CLOSED.value, status.until_s, probes, 0, 0, 0)
 
 
-def noted_failure(guard: Guard, failures: int, now: float, rules: Breaker) -> Guard:
+def count_failure(
+    status: BreakerStatus, failures: int, now: float, settings: Breaker
+) -> BreakerStatus:
     """Return the breaker after a failure, the last of ``failures`` in a row."""
-    outcomes, seen = _noted(guard, rules, 1)
-    trips = guard.state == BreakerState.HALF_OPEN
-    if guard.state == BreakerState.CLOSED:
-        trips = failures >= rules.trip_after or (
-            seen >= rules.least and _ones(outcomes) >= rules.failure_fraction * seen
+    outcomes, seen = _shift_outcomes(status, settings, 1)
+    trips = status.state == BreakerState.HALF_OPEN
+    if status.state == BreakerState.CLOSED:
+        trips = failures >= settings.trip_after or (
+            seen >= settings.least and _ones(outcomes) >= settings.failure_fraction * seen
         )
     if not trips:
-        return Guard(guard.state, guard.until_s, guard.probes, guard.trips, outcomes, seen)
-    until_s = now + _refused_s(rules, guard.trips)
-    return Guard(BreakerState.OPEN.value, until_s, guard.probes, guard.trips + 1, 0, 0)
+        return BreakerStatus(
+            status.state, status.until_s, status.probes, status.trips, outcomes, seen
+        )
+    until_s = now + _refused_s(settings, status.trips)
+    return BreakerStatus(BreakerState.OPEN.value, until_s, status.probes, status.trips + 1, 0, 0)
 
 
-def _refused_s(rules: Breaker, trips: int) -> float:
+def _refused_s(settings: Breaker, trips: int) -> float:
     # Multiplied out, not raised to a power: same bits on every machine, and no overflow.
-    length_s = rules.open_s
+    length_s = settings.open_s
     for _ in range(trips):
-        length_s *= rules.factor
-        if length_s >= rules.longest_open_s or rules.factor == 1.0:
+        length_s *= settings.factor
+        if length_s >= settings.longest_open_s or settings.factor == 1.0:
             break
-    return min(length_s, max(rules.longest_open_s, rules.open_s))
+    return min(length_s, max(settings.longest_open_s, settings.open_s))
 
 
-def _noted(guard: Guard, rules: Breaker, outcome: int) -> tuple[int, int]:
-    if rules.failure_fraction == inf:
-        return guard.outcomes, guard.seen
-    kept = (1 << rules.window) - 1
-    return (guard.outcomes << 1 | outcome) & kept, min(rules.window, guard.seen + 1)
+def _shift_outcomes(status: BreakerStatus, settings: Breaker, outcome: int) -> tuple[int, int]:
+    if settings.failure_fraction == inf:
+        return status.outcomes, status.seen
+    kept = (1 << settings.window) - 1
+    return (status.outcomes << 1 | outcome) & kept, min(settings.window, status.seen + 1)
 
 
 def _ones(bits: int) -> int:

@@ -37,15 +37,15 @@ class Channels:
         """Want the updates after a version."""
         self._seen[channel] = max(version, self._seen.get(channel, 0))
 
-    def seen(self) -> tuple[tuple[int, int], ...]:
+    def versions(self) -> tuple[tuple[int, int], ...]:
         """Return each channel and the version it was seen at."""
         return tuple(self._seen.items())
 
-    def interrupted(self) -> None:
+    def interrupt(self) -> None:
         """Expect no answer to a fetch any more: the connection ended."""
         self._fetching = frozenset()
 
-    def pushed(self, channel: int, version: int, reason: Reason) -> Verdict:
+    def take_push(self, channel: int, version: int, reason: Reason) -> Verdict:
         """Take in an update."""
         if channel not in self._seen or version <= self._seen[channel]:
             if reason == Reason.SNAPSHOT:

@@ -1,8 +1,8 @@
 """The client: link, delivery, session, channels, heartbeat, quality and polling put together.
 
-`handle` is told an event and the time and answers commands; `deadline` says when it wants to
-be woken. Order within one step: what the event itself changes, then what the link made of it,
-then what is due by now (sign-in, poll, edits), then the flush of whatever may leave.
+`handle(event, now)` returns the commands to carry out; `deadline` is the time of the next wake.
+Order within one step: what the event itself changes, then what the link made of it, then what is
+due by now (sign-in, poll, edits), then the flush of whatever may leave.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Client:
     @property
     def available(self) -> bool:
         """Whether a message given now could leave now."""
-        if self.link.carrier.transport == _POLL:
+        if self.link.transport_status.transport == _POLL:
             return self.polling.reachable
         return self.link.state == _OPEN
 
@@ -112,7 +112,7 @@ class Client:
     def _busy(self) -> bool:
         return self.link.state in (_CONNECTING, _OPEN)
 
-    def _held(self, now: float) -> bool:
+    def _must_wait(self, now: float) -> bool:
         """Whether attempts make no sense: offline, or without a session."""
         return self._offline or not self.session.valid(now)
 
@@ -123,12 +123,12 @@ class Client:
         """Take in an event and return what to do about it."""
         # One list for the whole step, so that no handler must hand it on.
         commands = self._commands = self.delivery.commands = []
-        _TOLD[type(event)](self, event, now)
+        _HANDLERS[type(event)](self, event, now)
         if self.settings.fallback.when_quality:
             self._weigh(now)
         if now >= self.session.deadline_s:
             self._sign_in(now)
-        if self.link.carrier.transport == _POLL and now >= self.polling.deadline_s:
+        if self.link.transport_status.transport == _POLL and now >= self.polling.deadline_s:
             self._poll(now)
         self.delivery.tidy(now)
         if len(self.outbox):
@@ -150,36 +150,36 @@ class Client:
 
     # --- told by the application and the platform ----------------------------------------
 
-    def _start(self, _: ev.Start, now: float) -> None:
+    def _on_start(self, _: ev.Start, now: float) -> None:
         self.session.begin(now)
-        held = self._held(now)
+        held = self._must_wait(now)
         if not held or self.link.state != State.IDLE:
             self._tell_link(Input.START, now)
         if held:
             self._suspend(now)
 
-    def _stop(self, _: ev.Stop, now: float) -> None:
+    def _on_stop(self, _: ev.Stop, now: float) -> None:
         if self._busy:
             self._commands.append(ev.Close(self.connection))
         self.delivery.abandon_posts()
         self._tell_link(Input.STOP, now)
         self._end_session()
 
-    def _send(self, event: ev.Send, now: float) -> None:
+    def _on_send(self, event: ev.Send, now: float) -> None:
         self.delivery.send(event.message)
 
-    def _edit(self, event: ev.Edit, now: float) -> None:
+    def _on_edit(self, event: ev.Edit, now: float) -> None:
         self.delivery.edit(event.message, now)
 
-    def _restored(self, event: ev.Restored, now: float) -> None:
+    def _on_restored(self, event: ev.Restored, now: float) -> None:
         self.delivery.restore(event.message, now)
 
-    def _follow(self, event: ev.Follow, now: float) -> None:
+    def _on_follow(self, event: ev.Follow, now: float) -> None:
         self.channels.follow(event.channel, event.version)
         if self.link.state == _OPEN:
             self._commands.append(ev.Subscribe(self.connection, event.channel, event.version))
 
-    def _went_offline(self, _: ev.Offline, now: float) -> None:
+    def _on_offline(self, _: ev.Offline, now: float) -> None:
         if not self._offline:
             self._offline = True
             self._commands.append(ev.Notify(Reason.OFFLINE))
@@ -187,20 +187,20 @@ class Client:
         if self.link.state not in (State.IDLE, State.OPEN):
             self._suspend(now)
 
-    def _went_online(self, _: ev.Online, now: float) -> None:
+    def _on_online(self, _: ev.Online, now: float) -> None:
         if self._offline:
             self._offline = False
             self._commands.append(ev.Notify(Reason.ONLINE))
         self._resume(now)
 
-    def _hinted(self, event: ev.Hinted, now: float) -> None:
-        self.monitor.hinted(now, event.rtt_s, event.downlink_bytes_per_s)
+    def _on_hinted(self, event: ev.Hinted, now: float) -> None:
+        self.monitor.record_hint(now, event.rtt_s, event.downlink_bytes_per_s)
         fallback = self.settings.fallback
         self.polling.interval_s = fallback.poll_interval_s * (
             fallback.save_data_factor if event.save_data else 1.0
         )
 
-    def _test(self, _: ev.Test, now: float) -> None:
+    def _on_test(self, _: ev.Test, now: float) -> None:
         if self.link.state == _OPEN and self.heartbeat.timeout_s == inf:
             self._ping(now)
         elif self.link.transport == _POLL and self.polling.due_s < inf:
@@ -208,19 +208,19 @@ class Client:
 
     # --- told by the network -------------------------------------------------------------
 
-    def _signed_in(self, event: ev.SignedIn, now: float) -> None:
+    def _on_signed_in(self, event: ev.SignedIn, now: float) -> None:
         if event.connection != self.session.connection:
             return
         if event.reason != Reason.ACCEPTED:
-            self.session.failed(now)
+            self.session.fail(now)
             return
         if self.session.asked:
             self._commands.append(ev.Notify(Reason.SIGNED_IN))
-        self.session.granted(now, event.lifetime_s)
+        self.session.grant(now, event.lifetime_s)
         if self.link.state == State.SUSPENDED:
             self._resume(now)
 
-    def _opened(self, event: ev.Opened, now: float) -> None:
+    def _on_opened(self, event: ev.Opened, now: float) -> None:
         if not self._is_current(event.connection):
             # An attempt that was given up opened after all.
             self._commands.append(ev.Close(event.connection))
@@ -228,28 +228,28 @@ class Client:
         self.monitor.reconnects += self.link.opened_s > -inf
         self._tell_link(Input.OPENED, now)
         self.heartbeat.begin(now)
-        for channel, version in self.channels.seen():
+        for channel, version in self.channels.versions():
             self._commands.append(ev.Subscribe(self.connection, channel, version))
 
-    def _failed(self, event: ev.Failed, now: float) -> None:
+    def _on_failed(self, event: ev.Failed, now: float) -> None:
         if self._is_current(event.connection):
-            self.monitor.failed(now)
+            self.monitor.record_failure(now)
             self._end(Input.FAILED, event, now)
 
-    def _lost(self, event: ev.Lost, now: float) -> None:
+    def _on_lost(self, event: ev.Lost, now: float) -> None:
         if self._is_current(event.connection):
             self._end(Input.LOST, event, now)
 
-    def _end(self, told: Input, event: ev.Failed | ev.Lost, now: float) -> None:
+    def _end(self, input_: Input, event: ev.Failed | ev.Lost, now: float) -> None:
         """Take in the end of an attempt or a connection: its code may stop the client."""
-        if event.code and self._stopped_by(event.code, now, closed=True):
+        if event.code and self._obey_code(event.code, now, closed=True):
             return
-        if self._held(now):
+        if self._must_wait(now):
             self._suspend(now, closed=True)
         else:
-            self._tell_link(told, now, event.hint_s)
+            self._tell_link(input_, now, event.hint_s)
 
-    def _stopped_by(self, code: int, now: float, closed: bool = False) -> bool:
+    def _obey_code(self, code: int, now: float, closed: bool = False) -> bool:
         """End or suspend the client if a code does so; ``closed``: its connection has ended."""
         what = effect(self.settings.stops, code)
         if what == Effect.ENDS:
@@ -271,40 +271,40 @@ class Client:
             self._commands.append(ev.Close(self.session.connection))
         self.session.end()
 
-    def _received(self, event: ev.Received, now: float) -> None:
+    def _on_received(self, event: ev.Received, now: float) -> None:
         if self._is_current(event.connection):
-            self._answered(event, now)
+            self._take_answer(event, now)
 
-    def _ponged(self, event: ev.Ponged, now: float) -> None:
+    def _on_ponged(self, event: ev.Ponged, now: float) -> None:
         if self._is_current(event.connection):
             sent_s = self.heartbeat.sent_s
             if self.heartbeat.pong(now):
-                self.monitor.answered(now, now - sent_s)
+                self.monitor.record_answer(now, now - sent_s)
 
-    def _pushed(self, event: ev.Pushed, now: float) -> None:
+    def _on_pushed(self, event: ev.Pushed, now: float) -> None:
         current = self._is_current(event.connection)
         if not current and event.connection != self.polling.connection:
             return
-        verdict = self.channels.pushed(event.channel, event.version, event.reason)
+        verdict = self.channels.take_push(event.channel, event.version, event.reason)
         if verdict == Verdict.DELIVER:
-            self.delivery.drafts.seen(event.channel, event.version)
+            self.delivery.drafts.note_version(event.channel, event.version)
             self._commands.append(ev.Deliver(event.channel, event.version, event.reason))
         elif verdict == Verdict.FETCH and current:
             self._commands.append(ev.Fetch(self.connection, event.channel))
 
-    def _posted(self, event: ev.Posted, now: float) -> None:
+    def _on_posted(self, event: ev.Posted, now: float) -> None:
         if self.delivery.posts.pop(event.connection, None) is not None:
-            self._answered(event, now)
+            self._take_answer(event, now)
             if event.code:
-                self._stopped_by(event.code, now)
+                self._obey_code(event.code, now)
 
-    def _polled(self, event: ev.Polled, now: float) -> None:
+    def _on_polled(self, event: ev.Polled, now: float) -> None:
         if event.connection == self.polling.connection:
-            self.polling.answered(now, event.reason == Reason.ACCEPTED, event.hint_s)
+            self.polling.take_answer(now, event.reason == Reason.ACCEPTED, event.hint_s)
             if event.code:
-                self._stopped_by(event.code, now)
+                self._obey_code(event.code, now)
 
-    def _wake(self, _: ev.Wake, now: float) -> None:
+    def _on_wake(self, _: ev.Wake, now: float) -> None:
         if self.link.state == _OPEN:
             self._beat(now)
         if now >= self.link.deadline_s:
@@ -312,36 +312,36 @@ class Client:
                 self._session_over(now)
             else:
                 if self.link.state == _CONNECTING:
-                    self.monitor.failed(now)
+                    self.monitor.record_failure(now)
                     self._commands.append(ev.Close(self.connection, Reason.TIMEOUT))
                 self._tell_link(Input.WAKE, now)
         if self.outbox.in_flight:
             for _each in range(self.delivery.resend(now)):
-                self.monitor.failed(now)
+                self.monitor.record_failure(now)
 
     # --- parts ---------------------------------------------------------------------------
 
-    def _tell_link(self, told: Input, now: float, hint_s: float = 0.0) -> None:
+    def _tell_link(self, input_: Input, now: float, hint_s: float = 0.0) -> None:
         before = self.link
-        if TABLE[before.state][told] == Move.MISUSE:
+        if TABLE[before.state][input_] == Move.MISUSE:
             state = State(before.state).name.lower()
-            raise MisuseError(f"client {self.number}: {told.name.lower()} told while {state}")
-        after = self.link = step(before, told, now, self.settings, self.seed, self.number, hint_s)
+            raise MisuseError(f"client {self.number}: {input_.name.lower()} told while {state}")
+        after = self.link = step(before, input_, now, self.settings, self.seed, self.number, hint_s)
         if before.state == _OPEN and after.state != _OPEN:
             self.heartbeat.end()
-            self.channels.interrupted()
+            self.channels.interrupt()
             self.outbox.give_back_all(self.connection)
             self._poor_s = inf
         if after.state == _CONNECTING and before.state != _CONNECTING:
             self.connection = self._next_number()
             self._commands.append(ev.Open(self.connection))
-        if after.carrier.transport != before.carrier.transport:
+        if after.transport_status.transport != before.transport_status.transport:
             self._change_transport(now)
-        if told == Input.END:
+        if input_ == Input.END:
             # That nothing polls any more is no return to WebSocket.
             if before.state != State.STOPPED:
                 self._commands.append(ev.Notify(Reason.GAVE_UP))
-        elif told != Input.STOP:
+        elif input_ != Input.STOP:
             self._commands.extend(map(ev.Notify, _notices(before, after)))
 
     def _change_transport(self, now: float) -> None:
@@ -366,7 +366,7 @@ class Client:
         self._tell_link(Input.SUSPEND, now)
 
     def _resume(self, now: float) -> None:
-        if self._held(now):
+        if self._must_wait(now):
             return
         if self.link.transport == Transport.POLL and self.polling.deadline_s == inf:
             self.polling.begin(now)
@@ -382,18 +382,18 @@ class Client:
     def _sign_in(self, now: float) -> None:
         if now >= self.session.timeout_s:
             self._commands.append(ev.Close(self.session.connection, Reason.TIMEOUT))
-            self.session.failed(now)
+            self.session.fail(now)
         if now >= self.session.due_s:
             connection = self._next_number()
-            self.session.sent(now, connection, self.settings.connect_timeout_s)
+            self.session.begin_sign_in(now, connection, self.settings.connect_timeout_s)
             self._commands.append(ev.SignIn(connection))
 
     def _beat(self, now: float) -> None:
         if now >= self.heartbeat.timeout_s:
             self.monitor.missed += 1
-            self.monitor.failed(now)
+            self.monitor.record_failure(now)
             self._commands.append(ev.Close(self.connection, Reason.SILENT))
-            if self._held(now):
+            if self._must_wait(now):
                 self._suspend(now, closed=True)
             else:
                 self._tell_link(Input.LOST, now)
@@ -408,12 +408,12 @@ class Client:
         """Let the quality of an open connection decide on the transport."""
         if self.link.state != _OPEN:
             return
-        fallback, carrier = self.settings.fallback, self.link.carrier
+        fallback, transport_status = self.settings.fallback, self.link.transport_status
         poor = self.monitor.level <= fallback.when_quality
-        if carrier.transport == _POLL:
-            if poor and carrier.good_s < inf:
+        if transport_status.transport == _POLL:
+            if poor and transport_status.good_s < inf:
                 self._tell_link(Input.POOR, now)
-            elif not poor and carrier.good_s == inf:
+            elif not poor and transport_status.good_s == inf:
                 self._tell_link(Input.GOOD, now)
             return
         self._poor_s = min(self._poor_s, now) if poor else inf
@@ -424,32 +424,32 @@ class Client:
     def _poor_enough_s(self) -> float:
         """When the quality will have been poor for long enough to poll; inf: it is not poor."""
         fallback = self.settings.fallback
-        dwelt_s = self.link.carrier.changed_s + fallback.dwell_s
+        dwelt_s = self.link.transport_status.changed_s + fallback.dwell_s
         return max(self._poor_s + fallback.quality_for_s, dwelt_s)
 
-    def _answered(self, event: ev.Received | ev.Posted, now: float) -> None:
+    def _take_answer(self, event: ev.Received | ev.Posted, now: float) -> None:
         reason = event.reason
         # A limit without a hint still pauses, or it would be asked again every round trip.
         pause_s = event.hint_s or self.settings.backoff.base_s
-        entry = self.delivery.answered(event.message, reason, pause_s, event.version, now)
+        entry = self.delivery.take_answer(event.message, reason, pause_s, event.version, now)
         if entry is None:
             if reason not in _ANSWERS:
                 self.polling.reachable = False
         # Of a message that was sent twice nobody knows which copy was answered (Karn).
         elif entry.connection == self.connection and entry.resends == 0:
-            self.monitor.answered(now, now - entry.sent_s)
+            self.monitor.record_answer(now, now - entry.sent_s)
 
     def _poll(self, now: float) -> None:
         if now >= self.polling.timeout_s:
             self._commands.append(ev.Close(self.polling.connection, Reason.TIMEOUT))
-            self.polling.answered(now, False, 0.0)
+            self.polling.take_answer(now, False, 0.0)
         if now >= self.polling.due_s:
-            self.polling.sent(now, self._next_number())
-            self._commands.append(ev.Poll(self.polling.connection, self.channels.seen()))
+            self.polling.begin_poll(now, self._next_number())
+            self._commands.append(ev.Poll(self.polling.connection, self.channels.versions()))
 
     def _flush(self, now: float) -> None:
         while self.available:
-            polls = self.link.carrier.transport == _POLL
+            polls = self.link.transport_status.transport == _POLL
             connection = self._numbered + 1 if polls else self.connection
             message = self.delivery.take(now, connection)
             if message is None:
@@ -465,9 +465,9 @@ class Client:
         soonest_s = min(link.deadline_s, self.session.deadline_s)
         if link.state == _OPEN:
             soonest_s = min(soonest_s, self.heartbeat.deadline_s)
-            if self._poor_s < inf and link.carrier.transport != _POLL:
+            if self._poor_s < inf and link.transport_status.transport != _POLL:
                 soonest_s = min(soonest_s, self._poor_enough_s)
-        if link.carrier.transport == _POLL:
+        if link.transport_status.transport == _POLL:
             soonest_s = min(soonest_s, self.polling.deadline_s)
         return min(soonest_s, self.delivery.deadline_s(self.available))
 
@@ -497,25 +497,25 @@ def _notices(before: Any, after: Any) -> list[Reason]:
     return notices
 
 
-_TOLD: dict[type, Callable[[Client, Any, float], None]] = {
-    ev.Start: Client._start,
-    ev.Stop: Client._stop,
-    ev.Wake: Client._wake,
-    ev.Send: Client._send,
-    ev.Edit: Client._edit,
-    ev.Restored: Client._restored,
-    ev.Follow: Client._follow,
-    ev.Online: Client._went_online,
-    ev.Offline: Client._went_offline,
-    ev.Hinted: Client._hinted,
-    ev.Test: Client._test,
-    ev.SignedIn: Client._signed_in,
-    ev.Opened: Client._opened,
-    ev.Failed: Client._failed,
-    ev.Lost: Client._lost,
-    ev.Received: Client._received,
-    ev.Ponged: Client._ponged,
-    ev.Pushed: Client._pushed,
-    ev.Posted: Client._posted,
-    ev.Polled: Client._polled,
+_HANDLERS: dict[type, Callable[[Client, Any, float], None]] = {
+    ev.Start: Client._on_start,
+    ev.Stop: Client._on_stop,
+    ev.Wake: Client._on_wake,
+    ev.Send: Client._on_send,
+    ev.Edit: Client._on_edit,
+    ev.Restored: Client._on_restored,
+    ev.Follow: Client._on_follow,
+    ev.Online: Client._on_online,
+    ev.Offline: Client._on_offline,
+    ev.Hinted: Client._on_hinted,
+    ev.Test: Client._on_test,
+    ev.SignedIn: Client._on_signed_in,
+    ev.Opened: Client._on_opened,
+    ev.Failed: Client._on_failed,
+    ev.Lost: Client._on_lost,
+    ev.Received: Client._on_received,
+    ev.Ponged: Client._on_ponged,
+    ev.Pushed: Client._on_pushed,
+    ev.Posted: Client._on_posted,
+    ev.Polled: Client._on_polled,
 }

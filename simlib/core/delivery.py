@@ -22,7 +22,7 @@ from simlib.core.outbox import Entry, Outbox, OutboxLimits
 DEAD_LETTERS_KEPT = 100
 
 
-class DeliveryRules(Protocol):
+class DeliverySettings(Protocol):
     """The part of a client's settings that delivery follows."""
 
     @property
@@ -48,15 +48,15 @@ class Delivery:
     )
     # fmt: on
 
-    def __init__(self, rules: DeliveryRules) -> None:
-        self.outbox = Outbox(rules.outbox)
-        self.drafts = Drafts(rules.draft)
+    def __init__(self, settings: DeliverySettings) -> None:
+        self.outbox = Outbox(settings.outbox)
+        self.drafts = Drafts(settings.draft)
         #: Unanswered posts: connection to message.
         self.posts: dict[int, int] = {}
         self.dead_letters: tuple[Message, ...] = ()
         #: What is asked for; the client replaces the list before each event.
         self.commands: list[Command] = []
-        self._rate = rules.rate
+        self._rate = settings.rate
         self._arrival_s = 0.0
         self._paused_until_s = 0.0
 
@@ -75,7 +75,7 @@ class Delivery:
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
         self.outbox.check()
-        assert all(self.outbox.sent_on(m) in (c, 0) for c, m in self.posts.items())
+        assert all(self.outbox.connection_of(m) in (c, 0) for c, m in self.posts.items())
 
     # --- from the application ------------------------------------------------------------
 
@@ -104,13 +104,13 @@ class Delivery:
         if message.base == NONE:
             self.outbox.accept(message)
             return
-        replaced = self.drafts.restored(message, now)
+        replaced = self.drafts.restore(message, now)
         if replaced is not None:
             self._drop(replaced, Reason.COALESCED)
 
     # --- from the server -----------------------------------------------------------------
 
-    def answered(
+    def take_answer(
         self, message: int, reason: Reason, pause_s: float, version: int, now: float
     ) -> Entry | None:
         """Take in the answer to a message; return its entry if it was the one awaited."""
@@ -129,7 +129,7 @@ class Delivery:
         if self.outbox.persists(message):
             self.commands.append(ev.Forget(message))
         if message.base != NONE:
-            rebased = self.drafts.ended(message, version, accepted)
+            rebased = self.drafts.end(message, version, accepted)
             if rebased is not None and self.outbox.persists(rebased):
                 self.commands.append(ev.Save(rebased))
         if not accepted:
@@ -141,7 +141,7 @@ class Delivery:
         """Queue again what waits for its acknowledgement for too long; return how many."""
         overdue = self.outbox.overdue(now)
         for message in overdue:
-            connection = self.outbox.sent_on(message.id)
+            connection = self.outbox.connection_of(message.id)
             if self.posts.pop(connection, None) is not None:
                 self.commands.append(ev.Close(connection, Reason.TIMEOUT))
             if not self.outbox.resend(message.id):
@@ -176,4 +176,4 @@ class Delivery:
         if self.outbox.persists(message) and not never_saved:
             self.commands.append(ev.Forget(message))
         if message.base != NONE:
-            self.drafts.ended(message, NONE, accepted=False)
+            self.drafts.end(message, NONE, accepted=False)

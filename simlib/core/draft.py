@@ -41,10 +41,10 @@ class _Draft:
 class Drafts:
     """The drafts of one client."""
 
-    __slots__ = ("rules", "_drafts")
+    __slots__ = ("settings", "_drafts")
 
-    def __init__(self, rules: DraftRules) -> None:
-        self.rules = rules
+    def __init__(self, settings: DraftRules) -> None:
+        self.settings = settings
         self._drafts: dict[int, _Draft] = {}
 
     @property
@@ -65,10 +65,10 @@ class Drafts:
         base = replaced.base if replaced else draft.version
         draft.held = message.replace(base=base)
         draft.first_s = first_s
-        draft.due_s = min(now + self.rules.debounce_s, first_s + self.rules.longest_s)
+        draft.due_s = min(now + self.settings.debounce_s, first_s + self.settings.longest_s)
         return draft.held, replaced
 
-    def restored(self, message: Message, now: float) -> Message | None:
+    def restore(self, message: Message, now: float) -> Message | None:
         """Hold an edit of an earlier life, due at once; return the one that it replaces."""
         draft = self._drafts.setdefault(message.key, _Draft())
         replaced, draft.held = draft.held, message
@@ -85,12 +85,12 @@ class Drafts:
                 draft.away, draft.held, draft.due_s = draft.held.id, None, inf
         return leaving
 
-    def seen(self, key: int, version: int) -> None:
+    def note_version(self, key: int, version: int) -> None:
         """Note a version that came from elsewhere."""
         if key in self._drafts:
             self._drafts[key].version = max(self._drafts[key].version, version)
 
-    def ended(self, message: Message, version: int, accepted: bool) -> Message | None:
+    def end(self, message: Message, version: int, accepted: bool) -> Message | None:
         """Note that an edit was answered, or (-1 for the version) given up.
 
         Returns the edit held meanwhile if it is now one on a newer version: it was made on this

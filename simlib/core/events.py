@@ -1,4 +1,4 @@
-"""What a client or server is told, and what it asks for: closed sets, frozen.
+"""Events (inputs) and commands (outputs) of client and server; immutable.
 
 Each names its ``connection``: one counter per client numbers attempts, polls and posts alike,
 so an answer to something long given up is recognised. ``Open`` is answered by Opened or
@@ -368,7 +368,7 @@ Command = (
 # --- what a server is told and asks for --------------------------------------------------
 
 
-class Arrived(Immutable):
+class HandshakeArrived(Immutable):
     """A handshake reached the server; -inf: without a session."""
 
     client: int
@@ -376,7 +376,7 @@ class Arrived(Immutable):
     signed_in_s: float = inf
 
 
-class Framed(Immutable):
+class MessageArrived(Immutable):
     """A message reached the server, over a connection or by a post."""
 
     client: int
@@ -392,7 +392,7 @@ class Requested(Immutable):
     client: int
     connection: int
     signed_in_s: float = inf
-    post: Framed | None = None
+    post: MessageArrived | None = None
     channels: tuple[tuple[int, int], ...] = ()
     signs_in: bool = False
 
@@ -414,7 +414,7 @@ class Fetched(Immutable):
     channel: int
 
 
-class Heard(Immutable):
+class PingArrived(Immutable):
     """A connection gave a sign of life: a ping."""
 
     client: int
@@ -432,7 +432,7 @@ class Revoke(Immutable):
     """The operator ends every session that began before now."""
 
 
-class Shun(Immutable):
+class CloseClients(Immutable):
     """The operator ends clients' connections with a code, and those that open until a moment."""
 
     clients: frozenset[int]
@@ -457,15 +457,15 @@ class Slow(Immutable):
 
 
 ServerEvent = (
-    Arrived
-    | Framed
+    HandshakeArrived
+    | MessageArrived
     | Requested
     | Subscribed
     | Fetched
-    | Heard
+    | PingArrived
     | Ended
     | Revoke
-    | Shun
+    | CloseClients
     | Drain
     | Slow
     | Wake
@@ -509,7 +509,7 @@ class Push(Immutable):
     reason: Reason = Reason.NONE
 
 
-class Served(Immutable):
+class AnswerPoll(Immutable):
     """Answer a poll with the updates that there are."""
 
     client: int
@@ -517,7 +517,7 @@ class Served(Immutable):
     pushes: tuple[Push, ...] = ()
 
 
-class Grant(Immutable):
+class GrantSession(Immutable):
     """Answer a sign-in with a session of this length."""
 
     client: int
@@ -525,7 +525,7 @@ class Grant(Immutable):
     lifetime_s: float
 
 
-class Shut(Immutable):
+class CloseConnection(Immutable):
     """End an open connection with a close code, and a hint where ``hint_s`` is above 0."""
 
     client: int
@@ -534,4 +534,4 @@ class Shut(Immutable):
     hint_s: float = 0.0
 
 
-ServerCommand = Admit | Refuse | Answer | Push | Served | Grant | Shut
+ServerCommand = Admit | Refuse | Answer | Push | AnswerPoll | GrantSession | CloseConnection

@@ -6,7 +6,7 @@ Rules of the fallback:
 - It ends once WebSocket has been good for `return_after_s`.
 - Between two changes lies at least the dwell time; a change that it forbids waits.
 
-`Carrier` holds numbers only, so its functions compile.
+`TransportStatus` holds numbers only, so its functions compile.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Fallback(ValidatedSettings):
     dwell_s: float = seconds(0.0)
 
 
-class Carrier(NamedTuple):
+class TransportStatus(NamedTuple):
     """What carries one client's messages."""
 
     transport: int
@@ -58,40 +58,40 @@ class Carrier(NamedTuple):
 
 
 #: What carries messages at first.
-WEBSOCKET = Carrier(0, -inf, inf)
+WEBSOCKET = TransportStatus(0, -inf, inf)
 
 
-def fallen(carrier: Carrier, now: float) -> Carrier:
-    """Return the carrier after the fallback to polling; one that polls already polls on."""
-    if carrier.transport == Transport.POLL:
-        return carrier
-    return Carrier(Transport.POLL.value, now, carrier.good_s)
+def fall_back(status: TransportStatus, now: float) -> TransportStatus:
+    """Return the status after the fallback to polling; one that polls already polls on."""
+    if status.transport == Transport.POLL:
+        return status
+    return TransportStatus(Transport.POLL.value, now, status.good_s)
 
 
-def may_change(carrier: Carrier, now: float, rules: Fallback) -> bool:
+def may_change(status: TransportStatus, now: float, settings: Fallback) -> bool:
     """Whether the dwell time allows a change now."""
-    return now >= carrier.changed_s + rules.dwell_s
+    return now >= status.changed_s + settings.dwell_s
 
 
-def wants_poll(failures: int, breaker_open: bool, rules: Fallback) -> bool:
+def wants_poll(failures: int, breaker_open: bool, settings: Fallback) -> bool:
     """Whether failures, or the breaker, call for polling."""
-    return rules.after_attempts < inf and (failures >= rules.after_attempts or breaker_open)
+    return settings.after_attempts < inf and (failures >= settings.after_attempts or breaker_open)
 
 
-def return_s(carrier: Carrier, rules: Fallback) -> float:
+def return_s(status: TransportStatus, settings: Fallback) -> float:
     """Return the moment from which WebSocket carries messages again; inf: not in sight."""
-    if carrier.transport == Transport.WEBSOCKET:
+    if status.transport == Transport.WEBSOCKET:
         return inf
-    return max(carrier.good_s + rules.return_after_s, carrier.changed_s + rules.dwell_s)
+    return max(status.good_s + settings.return_after_s, status.changed_s + settings.dwell_s)
 
 
-def good_since(carrier: Carrier, good_s: float) -> Carrier:
-    """Return the carrier with WebSocket good since a moment, or (inf) not good."""
-    return Carrier(carrier.transport, carrier.changed_s, good_s)
+def set_good_since(status: TransportStatus, good_s: float) -> TransportStatus:
+    """Return the status with WebSocket good since a moment, or (inf) not good."""
+    return TransportStatus(status.transport, status.changed_s, good_s)
 
 
-def settled(carrier: Carrier, now: float, rules: Fallback) -> Carrier:
-    """Return the carrier, back on WebSocket if that is due."""
-    if now < return_s(carrier, rules):
-        return carrier
-    return Carrier(Transport.WEBSOCKET.value, now, carrier.good_s)
+def return_if_due(status: TransportStatus, now: float, settings: Fallback) -> TransportStatus:
+    """Return the status, back on WebSocket if that is due."""
+    if now < return_s(status, settings):
+        return status
+    return TransportStatus(Transport.WEBSOCKET.value, now, status.good_s)

@@ -124,7 +124,7 @@ class Fault(ValidatedSettings):
     status: int = count(503, low=400, high=599)
     #: reject, deploy, close: the Retry-After, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
-    #: The share of the clients that it hits, drawn by client.
+    #: The share of the clients that it hits, is_hit by client.
     clients_fraction: float = number(1.0, "", high=1.0)
     #: all, websocket or http.
     route: Route = choice(Route.ALL)
@@ -184,7 +184,7 @@ class Fault(ValidatedSettings):
             raise SettingsError("gateway", self.gateway, rule)
 
 
-def drawn(clients_fraction: float, origin: int, seed: int, client: int) -> bool:
+def is_hit(clients_fraction: float, origin: int, seed: int, client: int) -> bool:
     """Whether a client is among the share that a fault of a scenario hits."""
     return clients_fraction >= 1.0 or uniform(seed, client, Stream.FAULT, origin) < clients_fraction
 
@@ -216,8 +216,8 @@ class Timeline:
         )
         on_the_way = [i for i, fault in enumerate(self.faults) if fault.kind in ON_THE_WAY]
         #: The faults that change the way of what is sent, and those of the scenario they belong to.
-        self.ways = [self.faults[i] for i in on_the_way]
-        self.way_origins = [self.origins[i] for i in on_the_way]
+        self.impairments = [self.faults[i] for i in on_the_way]
+        self.impairment_origins = [self.origins[i] for i in on_the_way]
 
     def begin(self, fault: Fault, now: float) -> int:
         """Add a fault that starts now and whose end is not known yet; return its index."""
@@ -237,7 +237,7 @@ class Timeline:
         fault = self.faults[index]
         if fault.gateway >= 0 and client % self._gateways != fault.gateway:
             return False
-        return drawn(fault.clients_fraction, self.origins[index], self._seed, client)
+        return is_hit(fault.clients_fraction, self.origins[index], self._seed, client)
 
     def hit(self, index: int, clients: int, gateway: int = ALL_GATEWAYS) -> list[int]:
         """Return the clients that a fault hits, of one gateway or of all."""
@@ -280,7 +280,7 @@ class Timeline:
         ]
         return sorted(starts + stops, key=lambda edge: (edge[0], edge[2], edge[1]))
 
-    def crashed(self, now: float, gateway: int = 0) -> bool:
+    def is_crashed(self, now: float, gateway: int = 0) -> bool:
         """Whether a gateway's server is down now."""
         return any(
             fault.start_s <= now < fault.stop_s and self.concerns(i, gateway)

@@ -18,18 +18,18 @@ class HeartbeatRules(ValidatedSettings):
     timeout_s: float = seconds(10.0, above=True)
 
 
-def next_ping_s(now: float, timeout_s: float, rules: HeartbeatRules) -> float:
+def next_ping_s(now: float, timeout_s: float, settings: HeartbeatRules) -> float:
     """Return when to ping after the answer to the ping that would time out then."""
-    return max(now, timeout_s - rules.timeout_s + rules.interval_s)
+    return max(now, timeout_s - settings.timeout_s + settings.interval_s)
 
 
 class Heartbeat:
     """The pings of one connection: at most one is unanswered."""
 
-    __slots__ = ("rules", "due_s", "timeout_s")
+    __slots__ = ("settings", "due_s", "timeout_s")
 
-    def __init__(self, rules: HeartbeatRules) -> None:
-        self.rules = rules
+    def __init__(self, settings: HeartbeatRules) -> None:
+        self.settings = settings
         self.due_s = inf
         self.timeout_s = inf
 
@@ -41,11 +41,11 @@ class Heartbeat:
     @property
     def sent_s(self) -> float:
         """When the unanswered ping was sent; inf: none is."""
-        return self.timeout_s - self.rules.timeout_s
+        return self.timeout_s - self.settings.timeout_s
 
     def begin(self, now: float) -> None:
         """Watch a connection that has just opened."""
-        self.due_s, self.timeout_s = now + self.rules.interval_s, inf
+        self.due_s, self.timeout_s = now + self.settings.interval_s, inf
 
     def end(self) -> None:
         """Watch nothing."""
@@ -53,7 +53,7 @@ class Heartbeat:
 
     def ping(self, now: float) -> None:
         """Note that a ping was sent."""
-        self.due_s, self.timeout_s = inf, now + self.rules.timeout_s
+        self.due_s, self.timeout_s = inf, now + self.settings.timeout_s
 
     def pong(self, now: float) -> bool:
         """Note the answer to a ping; False if none was awaited.
@@ -62,5 +62,5 @@ class Heartbeat:
         """
         if self.timeout_s == inf:
             return False
-        self.due_s, self.timeout_s = next_ping_s(now, self.timeout_s, self.rules), inf
+        self.due_s, self.timeout_s = next_ping_s(now, self.timeout_s, self.settings), inf
         return True

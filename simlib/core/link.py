@@ -1,4 +1,4 @@
-"""The life of a connection: states, table, step; breaker, fallback and budgets put together.
+"""The state machine of a connection: states, table, step; with breaker, fallback and budgets.
 
 Rules of the table:
 - An answer to another connection than the current one never gets here; the client sees to it.
@@ -22,26 +22,26 @@ from enum import IntEnum
 from math import inf
 from typing import NamedTuple, Protocol
 
-from simlib.core.backoff import Backoff, CountedFrom, Jitter, ceiling, delay, stretched
+from simlib.core.backoff import Backoff, CountedFrom, Jitter, ceiling, delay, scale_hint
 from simlib.core.breaker import (
     CLOSED,
     Breaker,
     BreakerState,
-    Guard,
-    noted_failure,
-    probing,
-    succeeded,
+    BreakerStatus,
+    begin_probe,
+    count_failure,
+    count_success,
 )
 from simlib.core.draws import PER_LIFE, Stream, uniform
 from simlib.core.fallback import (
     WEBSOCKET,
-    Carrier,
     Fallback,
-    fallen,
-    good_since,
+    TransportStatus,
+    fall_back,
     may_change,
+    return_if_due,
     return_s,
-    settled,
+    set_good_since,
     wants_poll,
 )
 from simlib.core.meters import Rate, ready_s, take
@@ -59,7 +59,7 @@ class State(IntEnum):
 
 
 class Input(IntEnum):
-    """What a link can be told."""
+    """An input of the state machine."""
 
     START = 0
     OPENED = 1
@@ -75,25 +75,25 @@ class Input(IntEnum):
 
 
 class Move(IntEnum):
-    """What a link does about it."""
+    """What the state machine does at an input."""
 
     IGNORE = 0
     CONNECT = 1
     ESTABLISH = 2
-    RETREAT = 3
+    BACK_OFF = 3
     LOSE = 4
     SETTLE = 5
-    HALT = 6
+    STOP = 6
     MISUSE = 7
-    PARK = 8
-    HASTEN = 9
-    FALL = 10
-    MEND = 11
+    SUSPEND = 8
+    RECONNECT_SOON = 9
+    FALL_BACK = 10
+    RETURN = 11
 
 
-_I, _C, _E, _R = Move.IGNORE, Move.CONNECT, Move.ESTABLISH, Move.RETREAT
-_L, _S, _H, _M = Move.LOSE, Move.SETTLE, Move.HALT, Move.MISUSE
-_P, _N, _F, _B = Move.PARK, Move.HASTEN, Move.FALL, Move.MEND
+_I, _C, _E, _R = Move.IGNORE, Move.CONNECT, Move.ESTABLISH, Move.BACK_OFF
+_L, _S, _H, _M = Move.LOSE, Move.SETTLE, Move.STOP, Move.MISUSE
+_P, _N, _F, _B = Move.SUSPEND, Move.RECONNECT_SOON, Move.FALL_BACK, Move.RETURN
 
 #: TABLE[state][input]: every cell is defined. A wake acts only when the deadline has come.
 TABLE: tuple[tuple[Move, ...], ...] = (
@@ -107,7 +107,7 @@ TABLE: tuple[tuple[Move, ...], ...] = (
 )
 
 
-class LinkRules(Protocol):
+class LinkSettings(Protocol):
     """The part of a client's settings that a link follows."""
 
     @property
@@ -158,8 +158,8 @@ class Link(NamedTuple):
     started_s: float
     #: When the connection opened last; -inf: it never has. 0 is a moment as any other.
     opened_s: float
-    guard: Guard
-    carrier: Carrier
+    breaker_status: BreakerStatus
+    transport_status: TransportStatus
     budget: Budget
     #: Until when the server's hint forbids an attempt.
     hinted_s: float
@@ -171,15 +171,15 @@ class Link(NamedTuple):
     @property
     def breaker(self) -> int:
         """The breaker's state."""
-        return self.guard.state
+        return self.breaker_status.state
 
     @property
     def transport(self) -> int:
         """What carries messages."""
-        return self.carrier.transport
+        return self.transport_status.transport
 
 
-def changed(
+def replace_fields(
     link: Link,
     state: int | None = None,
     attempt: int | None = None,
@@ -188,8 +188,8 @@ def changed(
     deadline_s: float | None = None,
     started_s: float | None = None,
     opened_s: float | None = None,
-    guard: Guard | None = None,
-    carrier: Carrier | None = None,
+    breaker_status: BreakerStatus | None = None,
+    transport_status: TransportStatus | None = None,
     budget: Budget | None = None,
     hinted_s: float | None = None,
     rationed: int | None = None,
@@ -207,8 +207,8 @@ def changed(
         link.deadline_s if deadline_s is None else deadline_s,
         link.started_s if started_s is None else started_s,
         link.opened_s if opened_s is None else opened_s,
-        link.guard if guard is None else guard,
-        link.carrier if carrier is None else carrier,
+        link.breaker_status if breaker_status is None else breaker_status,
+        link.transport_status if transport_status is None else transport_status,
         link.budget if budget is None else budget,
         link.hinted_s if hinted_s is None else hinted_s,
         link.rationed if rationed is None else rationed,
@@ -225,160 +225,185 @@ def idle(draws: int = 0) -> Link:
 
 
 def step(
-    link: Link, told: int, now: float, rules: LinkRules, seed: int, client: int, hint_s: float
+    link: Link,
+    input_: int,
+    now: float,
+    settings: LinkSettings,
+    seed: int,
+    client: int,
+    hint_s: float,
 ) -> Link:
-    """Return the link after it was told something."""
-    move = TABLE[link.state][told]
-    if told == Input.WAKE and now < link.deadline_s:
+    """Return the link after an input."""
+    move = TABLE[link.state][input_]
+    if input_ == Input.WAKE and now < link.deadline_s:
         return link
     if move == Move.CONNECT:
-        return _connect(link, now, rules)
+        return _connect(link, now, settings)
     if move == Move.ESTABLISH:
-        return _settle(_establish(link, now, rules), now, rules)
-    if move == Move.RETREAT:
-        return _retreat(link, now, rules, seed, client, hint_s, 1)
+        return _settle(_establish(link, now, settings), now, settings)
+    if move == Move.BACK_OFF:
+        return _back_off(link, now, settings, seed, client, hint_s, 1)
     if move == Move.LOSE:
         # Lost before it was stable: a failure, as an attempt that failed is.
-        unstable = 1 if now < link.opened_s + rules.backoff.stable_after_s else 0
-        return _retreat(_settle(link, now, rules), now, rules, seed, client, hint_s, unstable)
+        unstable = 1 if now < link.opened_s + settings.backoff.stable_after_s else 0
+        return _back_off(
+            _settle(link, now, settings), now, settings, seed, client, hint_s, unstable
+        )
     if move == Move.SETTLE:
-        return _settle(link, now, rules)
-    return _set_aside(link, move, now, rules, seed, client)
+        return _settle(link, now, settings)
+    return _set_aside(link, move, now, settings, seed, client)
 
 
-def _set_aside(link: Link, move: int, now: float, rules: LinkRules, seed: int, client: int) -> Link:
+def _set_aside(
+    link: Link, move: int, now: float, settings: LinkSettings, seed: int, client: int
+) -> Link:
     """Make the moves that neither begin nor end an attempt."""
-    if move == Move.HALT:
-        return _rest(link, State.STOPPED.value, Carrier(0, link.carrier.changed_s, inf))
-    if move == Move.PARK:
-        return _rest(link, State.SUSPENDED.value, good_since(link.carrier, inf))
-    if move == Move.HASTEN:
-        return _hasten(link, now, rules, seed, client)
-    if move == Move.FALL:
-        carrier = good_since(fallen(link.carrier, now), inf)
-        return _carried(link, carrier, inf if link.state == State.STOPPED else link.deadline_s)
-    if move == Move.MEND:
-        return _settle(_carried(link, good_since(link.carrier, now), inf), now, rules)
+    if move == Move.STOP:
+        return _stand_still(
+            link, State.STOPPED.value, TransportStatus(0, link.transport_status.changed_s, inf)
+        )
+    if move == Move.SUSPEND:
+        return _stand_still(link, State.SUSPENDED.value, set_good_since(link.transport_status, inf))
+    if move == Move.RECONNECT_SOON:
+        return _reconnect_soon(link, now, settings, seed, client)
+    if move == Move.FALL_BACK:
+        transport_status = set_good_since(fall_back(link.transport_status, now), inf)
+        return _switch_transport(
+            link, transport_status, inf if link.state == State.STOPPED else link.deadline_s
+        )
+    if move == Move.RETURN:
+        return _settle(
+            _switch_transport(link, set_good_since(link.transport_status, now), inf), now, settings
+        )
     return link
 
 
-def _connect(link: Link, now: float, rules: LinkRules) -> Link:
+def _connect(link: Link, now: float, settings: LinkSettings) -> Link:
     # A start after giving up is a fresh start; under an open breaker it counts as a probe.
     afresh = link.state == State.STOPPED
     budget = Budget(
-        take(link.budget.attempt_s, now, rules.attempt_budget)
+        take(link.budget.attempt_s, now, settings.attempt_budget)
         if link.attempt > 0
         else link.budget.attempt_s,
-        take(link.budget.connect_s, now, rules.connect_budget),
+        take(link.budget.connect_s, now, settings.connect_budget),
     )
-    return changed(
+    return replace_fields(
         link,
         state=State.CONNECTING.value,
         attempt=0 if afresh else link.attempt,
         failures=0 if afresh else link.failures,
-        deadline_s=now + rules.connect_timeout_s,
+        deadline_s=now + settings.connect_timeout_s,
         started_s=now,
-        guard=probing(link.guard),
+        breaker_status=begin_probe(link.breaker_status),
         budget=budget,
         rationed=0,
     )
 
 
-def _establish(link: Link, now: float, rules: LinkRules) -> Link:
-    return changed(
+def _establish(link: Link, now: float, settings: LinkSettings) -> Link:
+    return replace_fields(
         link,
         state=State.OPEN.value,
         deadline_s=inf,
         opened_s=now,
-        guard=succeeded(link.guard, rules.breaker),
-        carrier=good_since(link.carrier, now),
+        breaker_status=count_success(link.breaker_status, settings.breaker),
+        transport_status=set_good_since(link.transport_status, now),
         rationed=0,
     )
 
 
-def _settle(link: Link, now: float, rules: LinkRules) -> Link:
+def _settle(link: Link, now: float, settings: LinkSettings) -> Link:
     """Reset the count once stable, return from polling once good for long enough."""
-    stable_s = link.opened_s + rules.backoff.stable_after_s
+    stable_s = link.opened_s + settings.backoff.stable_after_s
     stable = now >= stable_s
-    carrier = settled(link.carrier, now, rules.fallback)
-    deadline_s = return_s(carrier, rules.fallback)
-    return changed(
+    transport_status = return_if_due(link.transport_status, now, settings.fallback)
+    deadline_s = return_s(transport_status, settings.fallback)
+    return replace_fields(
         link,
         attempt=0 if stable else link.attempt,
         failures=0 if stable else link.failures,
         deadline_s=deadline_s if stable else min(deadline_s, stable_s),
-        carrier=carrier,
+        transport_status=transport_status,
         rationed=0,
     )
 
 
-def _retreat(
-    link: Link, now: float, rules: LinkRules, seed: int, client: int, hint_s: float, failed: int
+def _back_off(
+    link: Link,
+    now: float,
+    settings: LinkSettings,
+    seed: int,
+    client: int,
+    hint_s: float,
+    failed: int,
 ) -> Link:
     """Wait, after a failure or a loss: the latest of backoff, breaker, budget and hint."""
     attempt = link.attempt + 1
     failures = link.failures + failed
-    guard = link.guard
+    breaker_status = link.breaker_status
+    # A stable connection that was lost counts as an attempt of the backoff, and as no failure: it
+    # must not trip the breaker, nor use up `max_attempts`.
     if failed == 1:
-        guard = noted_failure(guard, failures, now, rules.breaker)
-    refused = guard.state == BreakerState.OPEN
-    carrier = good_since(link.carrier, inf)
-    falls = carrier.transport == 0 and wants_poll(failures, refused, rules.fallback)
-    if falls and may_change(carrier, now, rules.fallback):
-        carrier, falls = fallen(carrier, now), False
-    if failures >= rules.backoff.max_attempts:
+        breaker_status = count_failure(breaker_status, failures, now, settings.breaker)
+    refused = breaker_status.state == BreakerState.OPEN
+    transport_status = set_good_since(link.transport_status, inf)
+    falls = transport_status.transport == 0 and wants_poll(failures, refused, settings.fallback)
+    if falls and may_change(transport_status, now, settings.fallback):
+        transport_status, falls = fall_back(transport_status, now), False
+    if failures >= settings.backoff.max_attempts:
         # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
-        dwelt_s = carrier.changed_s + rules.fallback.dwell_s if falls else inf
-        return changed(
+        dwelt_s = transport_status.changed_s + settings.fallback.dwell_s if falls else inf
+        return replace_fields(
             link,
             state=State.STOPPED.value,
             attempt=attempt,
             failures=failures,
             deadline_s=dwelt_s,
-            guard=guard,
-            carrier=carrier,
+            breaker_status=breaker_status,
+            transport_status=transport_status,
             rationed=0,
         )
-    u = _draw(link, rules, seed, client)
+    u = _draw(link, settings, seed, client)
     from_s = now
-    if failed == 0 and rules.backoff.after_loss_s < inf:
-        attempt, delay_s = 0, rules.backoff.after_loss_s
+    if failed == 0 and settings.backoff.after_loss_s < inf:
+        attempt, delay_s = 0, settings.backoff.after_loss_s
     else:
-        delay_s = delay(rules.backoff, attempt, link.delay_s, u)
-        if rules.backoff.counted_from == CountedFrom.START:
+        delay_s = delay(settings.backoff, attempt, link.delay_s, u)
+        if settings.backoff.counted_from == CountedFrom.START:
             from_s = link.started_s
-    hinted_s = now + stretched(rules.backoff, hint_s, u)
+    hinted_s = now + scale_hint(settings.backoff, hint_s, u)
+    # Each may only postpone: whichever asks for the longest wait decides.
     next_s = max(now, from_s + delay_s, hinted_s)
     if refused:
-        next_s = max(next_s, guard.until_s)
-    budget_s = _budget_s(link, rules)
-    return changed(
+        next_s = max(next_s, breaker_status.until_s)
+    budget_s = _budget_s(link, settings)
+    return replace_fields(
         link,
         state=State.WAITING.value,
         attempt=attempt,
         failures=failures,
         delay_s=delay_s,
         deadline_s=max(next_s, budget_s),
-        guard=guard,
-        carrier=carrier,
+        breaker_status=breaker_status,
+        transport_status=transport_status,
         hinted_s=hinted_s,
         rationed=1 if budget_s > next_s else 0,
         draws=link.draws + 1,
     )
 
 
-def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) -> Link:
-    """Wait no longer than a first wait, though not less than breaker, budget and hint ask."""
+def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, client: int) -> Link:
+    """After a resumption, wait at most one first wait, but respect breaker, budget and hint."""
     soon_s = now
     # A first attempt that had to wait for a session wakes nobody else.
     is_first = link.attempt == 0 and link.opened_s == -inf
-    if rules.backoff.jitter != Jitter.NONE and not is_first:
-        soon_s += ceiling(rules.backoff, 1) * _draw(link, rules, seed, client)
+    if settings.backoff.jitter != Jitter.NONE and not is_first:
+        soon_s += ceiling(settings.backoff, 1) * _draw(link, settings, seed, client)
     soon_s = max(soon_s, link.hinted_s)
-    if link.guard.state == BreakerState.OPEN:
-        soon_s = max(soon_s, link.guard.until_s)
-    budget_s = _budget_s(link, rules)
-    return changed(
+    if link.breaker_status.state == BreakerState.OPEN:
+        soon_s = max(soon_s, link.breaker_status.until_s)
+    budget_s = _budget_s(link, settings)
+    return replace_fields(
         link,
         state=State.WAITING.value,
         deadline_s=min(link.deadline_s, max(soon_s, budget_s)),
@@ -387,25 +412,27 @@ def _hasten(link: Link, now: float, rules: LinkRules, seed: int, client: int) ->
     )
 
 
-def _draw(link: Link, rules: LinkRules, seed: int, client: int) -> float:
+def _draw(link: Link, settings: LinkSettings, seed: int, client: int) -> float:
     """Return the draw of this wait; a client that draws once has one for each of its lives."""
-    if rules.backoff.drawn_once:
+    if settings.backoff.drawn_once:
         return uniform(seed, client, Stream.WAIT_ONCE, link.draws // PER_LIFE)
     return uniform(seed, client, Stream.WAIT, link.draws)
 
 
-def _budget_s(link: Link, rules: LinkRules) -> float:
+def _budget_s(link: Link, settings: LinkSettings) -> float:
     """Return the moment from which the budgets allow an attempt after a failure."""
     return max(
-        ready_s(link.budget.attempt_s, rules.attempt_budget),
-        ready_s(link.budget.connect_s, rules.connect_budget),
+        ready_s(link.budget.attempt_s, settings.attempt_budget),
+        ready_s(link.budget.connect_s, settings.connect_budget),
     )
 
 
-def _rest(link: Link, state: int, carrier: Carrier) -> Link:
-    """Make no attempt until told to."""
-    return changed(link, state=state, deadline_s=inf, carrier=carrier, rationed=0)
+def _stand_still(link: Link, state: int, transport_status: TransportStatus) -> Link:
+    """Make no attempt until the next input asks for one."""
+    return replace_fields(
+        link, state=state, deadline_s=inf, transport_status=transport_status, rationed=0
+    )
 
 
-def _carried(link: Link, carrier: Carrier, deadline_s: float) -> Link:
-    return changed(link, deadline_s=deadline_s, carrier=carrier)
+def _switch_transport(link: Link, transport_status: TransportStatus, deadline_s: float) -> Link:
+    return replace_fields(link, deadline_s=deadline_s, transport_status=transport_status)

@@ -1,7 +1,7 @@
 """Notices for the user: what each says, what to do about it, and what ends it.
 
 Rules of the board:
-- A notice stands until something clears it; one that comes again is merged, not repeated.
+- A notice stands until something clears it; one that comes again is merge_notices, not repeated.
 - Good news is told once and does not stand: it only clears.
 - An open connection clears what it disproves, whatever was said before.
 """
@@ -135,27 +135,27 @@ class Board:
             before = self._standing.get(reason, Notice(reason, now, now, count=0))
             self._standing[reason] = Notice(reason, before.first_s, now, before.count + 1)
 
-    def opened(self) -> None:
+    def clear_at_open(self) -> None:
         """Take in that a connection is open."""
         self._clear(OPENING_CLEARS)
 
     def standing(self) -> list[Notice]:
         """Return the notices that stand, the worst first, then the latest."""
-        return _ordered(self._standing.values())
+        return _sort(self._standing.values())
 
     def _clear(self, reasons: Iterable[Reason]) -> None:
         for reason in reasons:
             self._standing.pop(reason, None)
 
 
-def merged(boards: Iterable[Board]) -> list[Notice]:
+def merge_notices(boards: Iterable[Board]) -> list[Notice]:
     """Return the notices of many clients: one for each reason, with how many clients have it."""
     found: dict[Reason, Notice] = {}
     for board in boards:
         for own in board.standing():
             known = found.get(own.reason)
             found[own.reason] = own if known is None else _both(known, own)
-    return _ordered(found.values())
+    return _sort(found.values())
 
 
 def _both(known: Notice, own: Notice) -> Notice:
@@ -168,5 +168,5 @@ def _both(known: Notice, own: Notice) -> Notice:
     )
 
 
-def _ordered(notices: Iterable[Notice]) -> list[Notice]:
+def _sort(notices: Iterable[Notice]) -> list[Notice]:
     return sorted(notices, key=lambda notice: (-notice.wording.level, -notice.last_s))

@@ -135,7 +135,7 @@ class Outbox:
         """Accept a message; return what was dropped for it, or itself if it was refused."""
         if message.id in self._entries:
             raise MisuseError(f"message {message.id} is in the outbox already")
-        older = self._coalesced(message) if self.limits.coalesce else None
+        older = self._coalesce(message) if self.limits.coalesce else None
         # What it stands for is forgotten only after it is saved, so both must fit.
         saved_bytes = self.saved_bytes + message.size_bytes
         if self.persists(message) and saved_bytes > self.limits.quota_bytes:
@@ -188,7 +188,7 @@ class Outbox:
         for message in [m for m, e in self._in_flight.items() if e.connection == connection]:
             self.give_back(message)
 
-    def sent_on(self, message: int) -> int:
+    def connection_of(self, message: int) -> int:
         """Return the connection that a message is in flight on, or 0."""
         entry = self._in_flight.get(message)
         return entry.connection if entry else 0
@@ -277,7 +277,7 @@ class Outbox:
             waiting.sort(key=lambda e: (-e.message.priority, e.order))
         return waiting[0].message.id if waiting else None
 
-    def _coalesced(self, message: Message) -> int | None:
+    def _coalesce(self, message: Message) -> int | None:
         """Return the queued message that a newer one stands for."""
         line = self._lines.get(message.key)
         if message.key == NONE or not line or line[-1] in self._in_flight:

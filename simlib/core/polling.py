@@ -43,12 +43,12 @@ class Polling:
         self.connection, self.reachable = 0, False
         self.due_s = self.timeout_s = inf
 
-    def sent(self, now: float, connection: int) -> None:
+    def begin_poll(self, now: float, connection: int) -> None:
         """Note that a poll was sent."""
         self.connection, self._sent_s = connection, now
         self.due_s, self.timeout_s = inf, now + self._patience_s
 
-    def answered(self, now: float, works: bool, hint_s: float) -> None:
+    def take_answer(self, now: float, works: bool, hint_s: float) -> None:
         """Note how the poll ended; the next is one interval after it was sent, or at the hint."""
         self.connection, self.timeout_s = 0, inf
         self.reachable = works

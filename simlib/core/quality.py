@@ -59,13 +59,13 @@ class Monitor:
 
     # fmt: off
     __slots__ = (
-        "rules", "rtt_s", "variation_s", "level", "reconnects", "missed",
+        "settings", "rtt_s", "variation_s", "level", "reconnects", "missed",
         "_outcomes", "_seen", "_better_s", "_hint_rtt_s", "_hint_bytes_per_s",
     )
     # fmt: on
 
-    def __init__(self, rules: QualityRules) -> None:
-        self.rules = rules
+    def __init__(self, settings: QualityRules) -> None:
+        self.settings = settings
         #: Smoothed round trip and its variation; inf: no sample yet.
         self.rtt_s = self.variation_s = inf
         self.level = Quality.EXCELLENT
@@ -86,7 +86,7 @@ class Monitor:
         """Share of failures in the window; 0 before there is any outcome."""
         return self._outcomes.bit_count() / self._seen if self._seen else 0.0
 
-    def answered(self, now: float, rtt_s: float) -> None:
+    def record_answer(self, now: float, rtt_s: float) -> None:
         """Take in a round trip (RFC 6298, 2.2 and 2.3)."""
         if self.rtt_s == inf:
             self.rtt_s, self.variation_s = rtt_s, rtt_s / 2.0
@@ -95,17 +95,17 @@ class Monitor:
             self.rtt_s += (rtt_s - self.rtt_s) / 8.0
         self._note(now, 0)
 
-    def failed(self, now: float) -> None:
+    def record_failure(self, now: float) -> None:
         """Take in a failure: of an attempt, a ping, a message."""
         self._note(now, 1)
 
-    def hinted(self, now: float, rtt_s: float, downlink_bytes_per_s: int) -> None:
+    def record_hint(self, now: float, rtt_s: float, downlink_bytes_per_s: int) -> None:
         """Take in what the platform says; 0: it does not say."""
         self._hint_rtt_s, self._hint_bytes_per_s = rtt_s, downlink_bytes_per_s
         self._judge(now)
 
     def _note(self, now: float, failure: int) -> None:
-        window = self.rules.window
+        window = self.settings.window
         self._outcomes = (self._outcomes << 1 | failure) & ((1 << window) - 1)
         self._seen = min(window, self._seen + 1)
         self._judge(now)
@@ -115,30 +115,30 @@ class Monitor:
         if worst < self.level:
             self.level, self._better_s = worst, inf
             return
-        if self._level(1.0 - self.rules.margin_fraction) <= self.level:
+        if self._level(1.0 - self.settings.margin_fraction) <= self.level:
             self._better_s = inf
             return
         if self._better_s == inf:
             self._better_s = now
-        if now - self._better_s >= self.rules.better_after_s:
+        if now - self._better_s >= self.settings.better_after_s:
             self.level, self._better_s = Quality(self.level + 1), now
 
     def _level(self, share: float) -> Quality:
         """Return the class that the numbers say, with every bound taken times ``share``."""
-        rules = self.rules
+        settings = self.settings
         # A measured round trip is worth more than the platform's guess.
         rtt_s = self.rtt_s if self.rtt_s < inf else self._hint_rtt_s
         level = Quality.POOR
-        if rtt_s <= rules.excellent_s * share:
+        if rtt_s <= settings.excellent_s * share:
             level = Quality.EXCELLENT
-        elif rtt_s <= rules.good_s * share:
+        elif rtt_s <= settings.good_s * share:
             level = Quality.GOOD
-        elif rtt_s <= rules.fair_s * share:
+        elif rtt_s <= settings.fair_s * share:
             level = Quality.FAIR
         failures = self.failure_fraction
-        if failures > rules.poor_failure_fraction * share:
+        if failures > settings.poor_failure_fraction * share:
             level = Quality.POOR
-        elif failures > rules.poor_failure_fraction * share / 2.0:
+        elif failures > settings.poor_failure_fraction * share / 2.0:
             level = min(level, Quality.FAIR)
         if 0 < self._hint_bytes_per_s < SLOW_BYTES_PER_S:
             level = min(level, Quality.POOR)

@@ -27,7 +27,14 @@ from typing import Any
 
 from simlib.core import events as ev
 from simlib.core import meters
-from simlib.core.admission import Feed, Scaling, Seen, Station, calls_for_step, may_enter
+from simlib.core.admission import (
+    ChannelLog,
+    DedupWindow,
+    Scaling,
+    WorkerQueue,
+    calls_for_step,
+    may_enter,
+)
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.exact import log
@@ -93,18 +100,18 @@ def accepts(per_s: float) -> Rate:
 
 
 def handshake_s(
-    rules: ServerSettings, slowness: float, seed: int, client: int, connection: int
+    settings: ServerSettings, slowness: float, seed: int, client: int, connection: int
 ) -> float:
     """Return the length of the work on one handshake."""
-    length_s = rules.handshake_service_s * slowness
-    if rules.handshake_service == Service.EXPONENTIAL:
+    length_s = settings.handshake_service_s * slowness
+    if settings.handshake_service == Service.EXPONENTIAL:
         length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
     return length_s
 
 
-def resync_s(rules: ServerSettings, slowness: float) -> float:
+def resync_s(settings: ServerSettings, slowness: float) -> float:
     """Return for how long a worker is busy after a handshake."""
-    return rules.resync_service_s * slowness
+    return settings.resync_service_s * slowness
 
 
 class Server:
@@ -113,9 +120,9 @@ class Server:
     def __init__(self, settings: ServerSettings, seed: int = 0) -> None:
         self.settings = settings
         self._seed = seed
-        self._handshakes = Station(settings.workers, settings.backlog)
-        self._messages = Station(1, inf)
-        self._sign_ins = Station(settings.workers, inf)
+        self._handshakes = WorkerQueue(settings.workers, settings.backlog)
+        self._messages = WorkerQueue(1, inf)
+        self._sign_ins = WorkerQueue(settings.workers, inf)
         self._accepts = accepts(settings.accept_per_s)
         self._accept_arrival_s = 0.0
         #: Steps of scaling so far, and when the workers of the last one are there.
@@ -126,13 +133,13 @@ class Server:
         self._open: dict[_Where, float] = {}
         self._heard_s: dict[_Where, float] = {}
         self._arrivals_s: dict[int, float] = {}
-        self._seen: dict[int, Seen] = {}
-        self._feeds: dict[int, Feed] = {}
+        self._dedup_windows: dict[int, DedupWindow] = {}
+        self._channel_logs: dict[int, ChannelLog] = {}
         self._followed: dict[_Where, set[int]] = {}
-        #: What ends connections: a moment, the connection, and the Shut, or None for a look at it.
-        self._endings: list[tuple[float, int, _Where, ev.Shut | None]] = []
+        #: What ends connections: a moment, the connection, and the command; None: look for silence.
+        self._endings: list[tuple[float, int, _Where, ev.CloseConnection | None]] = []
         self._numbers = itertools.count()
-        self._shuns: list[ev.Shun] = []
+        self._shuns: list[ev.CloseClients] = []
         self._revoked_s = -inf
         self._slowness = 1.0
         #: When the server wants a `Wake`; inf: never.
@@ -149,13 +156,15 @@ class Server:
         """Take in an event and return what to do about it."""
         # One list for the whole step, so that no handler must hand it on.
         commands = self._commands = []
-        _TOLD[type(event)](self, event, now)
-        for handshake in self._handshakes.done(now):
+        _HANDLERS[type(event)](self, event, now)
+        for handshake in self._handshakes.pop_done(now):
             self._admit(handshake, now)
-        for framed in self._messages.done(now):
+        for framed in self._messages.pop_done(now):
             self._process(framed)
-        for client, connection in self._sign_ins.done(now):
-            self._commands.append(ev.Grant(client, connection, self.settings.session_lifetime_s))
+        for client, connection in self._sign_ins.pop_done(now):
+            self._commands.append(
+                ev.GrantSession(client, connection, self.settings.session_lifetime_s)
+            )
         while self._endings and self._endings[0][0] <= now:
             _, _, where, shut = heappop(self._endings)
             self._look(where, shut, now)
@@ -171,15 +180,15 @@ class Server:
         """Raise AssertionError where an invariant does not hold."""
         assert self._waiting.keys().isdisjoint(self._open)
         assert len(self._open) + len(self._waiting) <= self.settings.max_connections
-        for feed in self._feeds.values():
-            assert feed.followers.keys() <= self._open.keys()
-            assert feed.newest - feed.oldest < self.settings.history
+        for channel_log in self._channel_logs.values():
+            assert channel_log.followers.keys() <= self._open.keys()
+            assert channel_log.newest - channel_log.oldest < self.settings.history
 
     # --- handshakes and requests ---------------------------------------------------------
 
-    def _arrived(self, event: ev.Arrived, now: float) -> None:
+    def _on_arrived(self, event: ev.HandshakeArrived, now: float) -> None:
         where = (event.client, event.connection)
-        if not self._authorized(event.signed_in_s, now):
+        if not self._is_authorized(event.signed_in_s, now):
             self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
             return
         taken = len(self._open) + len(self._waiting)
@@ -194,21 +203,21 @@ class Server:
 
     def _handshake_s(self, where: _Where) -> tuple[float, float]:
         """Return the length of the work on a handshake, and of that after it."""
-        rules, slowness = self.settings, self._slowness
-        return handshake_s(rules, slowness, self._seed, *where), resync_s(rules, slowness)
+        settings, slowness = self.settings, self._slowness
+        return handshake_s(settings, slowness, self._seed, *where), resync_s(settings, slowness)
 
     def _scale(self, now: float) -> None:
-        rules = self.settings.scaling
+        settings = self.settings.scaling
         # To count who waits takes longer than all else, and most servers never scale.
-        if rules.at_backlog == inf or self._steps == rules.most_steps:
+        if settings.at_backlog == inf or self._steps == settings.most_steps:
             return
         waiting = self._handshakes.waiting
-        if calls_for_step(waiting, self._steps, self._ready_s, rules, now):
+        if calls_for_step(waiting, self._steps, self._ready_s, settings, now):
             self._steps += 1
-            self._ready_s = now + rules.delay_s
-            self._handshakes.grow(rules.workers, self._ready_s)
+            self._ready_s = now + settings.delay_s
+            self._handshakes.grow(settings.workers, self._ready_s)
 
-    def _authorized(self, signed_in_s: float, now: float) -> bool:
+    def _is_authorized(self, signed_in_s: float, now: float) -> bool:
         lifetime_s = self.settings.session_lifetime_s
         return lifetime_s == inf or (
             signed_in_s >= self._revoked_s and now < signed_in_s + lifetime_s
@@ -221,20 +230,20 @@ class Server:
         self._commands.append(ev.Admit(*where))
         if self.settings.session_lifetime_s < inf:
             over_s = signed_in_s + self.settings.session_lifetime_s
-            self._end_at(over_s, ev.Shut(*where, SESSION_OVER))
+            self._end_at(over_s, ev.CloseConnection(*where, SESSION_OVER))
         if self.settings.silence_timeout_s < inf:
             self._heard_s[where] = now
             self._watch(where, now)
         for shun in self._shuns:
             if now < shun.until_s and where[0] in shun.clients:
-                self._end_at(now, ev.Shut(*where, shun.code, shun.hint_s))
+                self._end_at(now, ev.CloseConnection(*where, shun.code, shun.hint_s))
 
-    def _requested(self, event: ev.Requested, now: float) -> None:
+    def _on_requested(self, event: ev.Requested, now: float) -> None:
         where = (event.client, event.connection)
         if event.signs_in:
             length_s = self.settings.sign_in_service_s * self._slowness
             self._sign_ins.arrive(where, now, length_s)
-        elif not self._authorized(event.signed_in_s, now):
+        elif not self._is_authorized(event.signed_in_s, now):
             self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
         elif event.post is not None:
             self._take(event.post, now)
@@ -244,17 +253,17 @@ class Server:
                 for channel, version in event.channels
                 for push in self._behind(where, channel, version, whole=True)
             )
-            self._commands.append(ev.Served(*where, tuple(pushes)))
+            self._commands.append(ev.AnswerPoll(*where, tuple(pushes)))
 
     # --- messages ------------------------------------------------------------------------
 
-    def _framed(self, event: ev.Framed, now: float) -> None:
+    def _on_framed(self, event: ev.MessageArrived, now: float) -> None:
         # What was on its way to a connection that the server has ended is not read any more.
         if (event.client, event.connection) in self._open:
             self._sign_of_life(event, now)
             self._take(event, now)
 
-    def _take(self, event: ev.Framed, now: float) -> None:
+    def _take(self, event: ev.MessageArrived, now: float) -> None:
         arrival_s = self._arrivals_s.get(event.client, 0.0)
         ready_s = meters.ready_s(arrival_s, self.settings.rate)
         if now < ready_s:
@@ -266,67 +275,75 @@ class Server:
         self._arrivals_s[event.client] = meters.take(arrival_s, now, self.settings.rate)
         self._messages.arrive(event, now, self.settings.message_service_s * self._slowness)
 
-    def _process(self, framed: ev.Framed) -> None:
-        feed = self._feeds.setdefault(framed.key, Feed()) if framed.key != NONE else None
-        seen = self._seen.setdefault(framed.client, Seen())
+    def _process(self, framed: ev.MessageArrived) -> None:
+        channel_log = (
+            self._channel_logs.setdefault(framed.key, ChannelLog()) if framed.key != NONE else None
+        )
+        window = self._dedup_windows.setdefault(framed.client, DedupWindow())
         reason, version = Reason.ACCEPTED, NONE
-        if framed.message in seen:
+        if framed.message in window:
             reason = Reason.DUPLICATE
-        elif feed is not None and framed.base != NONE and framed.base < feed.newest:
+        elif channel_log is not None and framed.base != NONE and framed.base < channel_log.newest:
             reason = Reason.CONFLICT
         else:
-            seen.add(framed.message)
-        if feed is not None and framed.base != NONE:
+            window.add(framed.message)
+        if channel_log is not None and framed.base != NONE:
             # A server that lost its memory in a crash takes the client's word for the version.
-            version = max(feed.newest, framed.base)
-        if feed is not None and reason == Reason.ACCEPTED:
-            version = max(feed.newest, framed.base) + 1
-            feed.publish(version, self.settings.history)
+            version = max(channel_log.newest, framed.base)
+        if channel_log is not None and reason == Reason.ACCEPTED:
+            version = max(channel_log.newest, framed.base) + 1
+            channel_log.publish(version, self.settings.history)
         answered = version if framed.base != NONE else NONE
         self._commands.append(
             ev.Answer(framed.client, framed.connection, framed.message, reason, version=answered)
         )
-        if feed is not None and reason == Reason.ACCEPTED:
-            self._commands.extend(ev.Push(*each, framed.key, version) for each in feed.followers)
+        if channel_log is not None and reason == Reason.ACCEPTED:
+            self._commands.extend(
+                ev.Push(*each, framed.key, version) for each in channel_log.followers
+            )
 
     # --- channels ------------------------------------------------------------------------
 
-    def _subscribed(self, event: ev.Subscribed, now: float) -> None:
+    def _on_subscribed(self, event: ev.Subscribed, now: float) -> None:
         self._sign_of_life(event, now)
         where = (event.client, event.connection)
         if where not in self._open:
             return
         followed = self._followed.setdefault(where, set())
         if len(followed) >= MOST_CHANNELS and event.channel not in followed:
-            self._end_at(now, ev.Shut(*where, TOO_MUCH))
+            self._end_at(now, ev.CloseConnection(*where, TOO_MUCH))
             return
         followed.add(event.channel)
-        self._feeds.setdefault(event.channel, Feed()).followers[where] = None
+        self._channel_logs.setdefault(event.channel, ChannelLog()).followers[where] = None
         self._commands.extend(self._behind(where, event.channel, event.version, whole=False))
 
-    def _fetched(self, event: ev.Fetched, now: float) -> None:
+    def _on_fetched(self, event: ev.Fetched, now: float) -> None:
         self._sign_of_life(event, now)
-        feed = self._feeds.get(event.channel)
-        if feed is not None and feed.newest:
+        channel_log = self._channel_logs.get(event.channel)
+        if channel_log is not None and channel_log.newest:
             where = (event.client, event.connection)
-            self._commands.append(ev.Push(*where, event.channel, feed.newest, Reason.SNAPSHOT))
+            self._commands.append(
+                ev.Push(*where, event.channel, channel_log.newest, Reason.SNAPSHOT)
+            )
 
     def _behind(self, where: _Where, channel: int, version: int, whole: bool) -> list[ev.Push]:
         """Return what brings a follower up to date: each update, or if that is not kept, the last.
 
         ``whole``: the last stands for all, since nobody will ask for the channel as a whole.
         """
-        feed = self._feeds.get(channel)
-        if feed is None:
+        channel_log = self._channel_logs.get(channel)
+        if channel_log is None:
             return []
-        missing = feed.after(version)
+        missing = channel_log.after(version)
         if missing is not None:
             return [ev.Push(*where, channel, each) for each in missing]
-        return [ev.Push(*where, channel, feed.newest, Reason.SNAPSHOT if whole else Reason.NONE)]
+        return [
+            ev.Push(*where, channel, channel_log.newest, Reason.SNAPSHOT if whole else Reason.NONE)
+        ]
 
     # --- ends ----------------------------------------------------------------------------
 
-    def _ended(self, event: ev.Ended, now: float) -> None:
+    def _on_ended(self, event: ev.Ended, now: float) -> None:
         self._let_go((event.client, event.connection))
 
     def _let_go(self, where: _Where) -> None:
@@ -334,12 +351,12 @@ class Server:
         self._heard_s.pop(where, None)
         self._open.pop(where, None)
         for channel in self._followed.pop(where, ()):
-            feed = self._feeds[channel]
-            feed.followers.pop(where, None)
-            if not feed.followers and not feed.newest:
-                del self._feeds[channel]
+            channel_log = self._channel_logs[channel]
+            channel_log.followers.pop(where, None)
+            if not channel_log.followers and not channel_log.newest:
+                del self._channel_logs[channel]
 
-    def _heard(self, event: ev.Heard, now: float) -> None:
+    def _on_heard(self, event: ev.PingArrived, now: float) -> None:
         self._sign_of_life(event, now)
 
     def _sign_of_life(self, event: Any, now: float) -> None:
@@ -347,7 +364,7 @@ class Server:
         if where in self._heard_s:
             self._heard_s[where] = now
 
-    def _end_at(self, time_s: float, shut: ev.Shut) -> None:
+    def _end_at(self, time_s: float, shut: ev.CloseConnection) -> None:
         where = (shut.client, shut.connection)
         heappush(self._endings, (time_s, next(self._numbers), where, shut))
 
@@ -355,7 +372,7 @@ class Server:
         silent_s = heard_s + self.settings.silence_timeout_s
         heappush(self._endings, (silent_s, next(self._numbers), where, None))
 
-    def _look(self, where: _Where, shut: ev.Shut | None, now: float) -> None:
+    def _look(self, where: _Where, shut: ev.CloseConnection | None, now: float) -> None:
         """End a connection whose time has come, or look again later if it gave a sign of life."""
         if where not in self._open:
             return
@@ -363,52 +380,52 @@ class Server:
             if now < self._heard_s[where] + self.settings.silence_timeout_s:
                 self._watch(where, self._heard_s[where])
                 return
-            shut = ev.Shut(*where, GOING_AWAY)
+            shut = ev.CloseConnection(*where, GOING_AWAY)
         self._let_go(where)
         self._commands.append(shut)
 
     # --- the operator --------------------------------------------------------------------
 
-    def _revoke(self, _: ev.Revoke, now: float) -> None:
+    def _on_revoke(self, _: ev.Revoke, now: float) -> None:
         if self.settings.session_lifetime_s == inf:
             return
         self._revoked_s = now
         for where, signed_in_s in self._open.items():
             if signed_in_s < now:
-                self._end_at(now, ev.Shut(*where, SESSION_OVER))
+                self._end_at(now, ev.CloseConnection(*where, SESSION_OVER))
 
-    def _shun(self, event: ev.Shun, now: float) -> None:
+    def _on_shun(self, event: ev.CloseClients, now: float) -> None:
         self._shuns = [shun for shun in self._shuns if now < shun.until_s]
         if now < event.until_s:
             self._shuns.append(event)
         for where in self._open:
             if where[0] in event.clients:
-                self._end_at(now, ev.Shut(*where, event.code, event.hint_s))
+                self._end_at(now, ev.CloseConnection(*where, event.code, event.hint_s))
 
-    def _drain(self, event: ev.Drain, now: float) -> None:
+    def _on_drain(self, event: ev.Drain, now: float) -> None:
         leaving = sorted(where for where in self._open if where[0] in event.clients)
         for i, where in enumerate(leaving, 1):
             time_s = now + (event.until_s - now) * i / len(leaving)
-            self._end_at(time_s, ev.Shut(*where, event.code, event.hint_s))
+            self._end_at(time_s, ev.CloseConnection(*where, event.code, event.hint_s))
 
-    def _slow(self, event: ev.Slow, now: float) -> None:
+    def _on_slow(self, event: ev.Slow, now: float) -> None:
         self._slowness = event.factor
 
-    def _woken(self, event: ev.Wake, now: float) -> None:
-        """Do nothing: what is done by now is handed out after every event."""
+    def _on_woken(self, event: ev.Wake, now: float) -> None:
+        """No-op: finished work is collected after every event."""
 
 
-_TOLD: dict[type, Callable[[Server, Any, float], None]] = {
-    ev.Arrived: Server._arrived,
-    ev.Framed: Server._framed,
-    ev.Requested: Server._requested,
-    ev.Subscribed: Server._subscribed,
-    ev.Fetched: Server._fetched,
-    ev.Heard: Server._heard,
-    ev.Ended: Server._ended,
-    ev.Revoke: Server._revoke,
-    ev.Shun: Server._shun,
-    ev.Drain: Server._drain,
-    ev.Slow: Server._slow,
-    ev.Wake: Server._woken,
+_HANDLERS: dict[type, Callable[[Server, Any, float], None]] = {
+    ev.HandshakeArrived: Server._on_arrived,
+    ev.MessageArrived: Server._on_framed,
+    ev.Requested: Server._on_requested,
+    ev.Subscribed: Server._on_subscribed,
+    ev.Fetched: Server._on_fetched,
+    ev.PingArrived: Server._on_heard,
+    ev.Ended: Server._on_ended,
+    ev.Revoke: Server._on_revoke,
+    ev.CloseClients: Server._on_shun,
+    ev.Drain: Server._on_drain,
+    ev.Slow: Server._on_slow,
+    ev.Wake: Server._on_woken,
 }

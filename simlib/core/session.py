@@ -33,12 +33,12 @@ class SessionRules(ValidatedSettings):
 class Session:
     """One client's session."""
 
-    __slots__ = ("rules", "valid_until_s", "connection", "due_s", "timeout_s", "asked")
+    __slots__ = ("settings", "valid_until_s", "connection", "due_s", "timeout_s", "asked")
 
-    def __init__(self, rules: SessionRules) -> None:
-        self.rules = rules
+    def __init__(self, settings: SessionRules) -> None:
+        self.settings = settings
         #: Without signing in a session is taken for granted until the server objects.
-        self.valid_until_s = -inf if rules.sign_in_after_s < inf else inf
+        self.valid_until_s = -inf if settings.sign_in_after_s < inf else inf
         #: The number of the unanswered sign-in; 0: none.
         self.connection = 0
         self.due_s = inf
@@ -57,7 +57,7 @@ class Session:
 
     def begin(self, now: float) -> None:
         """Start: sign in at once if that is to be done, and a session is not there already."""
-        if self.rules.sign_in_after_s < inf and not self.valid(now):
+        if self.settings.sign_in_after_s < inf and not self.valid(now):
             self.due_s = now
 
     def end(self) -> None:
@@ -69,22 +69,22 @@ class Session:
         """Note that the session has ended; True if the user is to be told."""
         self.valid_until_s = -inf
         if self.connection == 0:
-            self.due_s = now + self.rules.sign_in_after_s + self.rules.spread_s * u
+            self.due_s = now + self.settings.sign_in_after_s + self.settings.spread_s * u
         told, self.asked = self.asked, True
         return not told
 
-    def sent(self, now: float, connection: int, timeout_s: float) -> None:
+    def begin_sign_in(self, now: float, connection: int, timeout_s: float) -> None:
         """Note that a sign-in was sent."""
         self.connection, self.due_s, self.timeout_s = connection, inf, now + timeout_s
 
-    def granted(self, now: float, lifetime_s: float) -> None:
+    def grant(self, now: float, lifetime_s: float) -> None:
         """Note a new session."""
         self.connection, self.timeout_s, self.asked = 0, inf, False
         self.valid_until_s = now + lifetime_s
-        early_s = self.rules.renew_before_s
+        early_s = self.settings.renew_before_s
         self.due_s = max(now, self.valid_until_s - early_s) if early_s < inf else inf
 
-    def failed(self, now: float) -> None:
+    def fail(self, now: float) -> None:
         """Note that a sign-in failed: try again later."""
         self.connection, self.timeout_s = 0, inf
-        self.due_s = now + self.rules.again_after_s
+        self.due_s = now + self.settings.again_after_s

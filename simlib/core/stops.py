@@ -114,7 +114,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.strip().isdecimal() else None
 
 
-def effect(rules: Stops, code: int) -> int:
+def effect(settings: Stops, code: int) -> int:
     """Return what a code does to a client, as an `Effect`; 0 is no code.
 
     Examples
@@ -122,11 +122,11 @@ def effect(rules: Stops, code: int) -> int:
     >>> Effect(effect(Stops(ends_on=["4400-4499"], suspends_on=[401]), 4404)).name
     'ENDS'
     """
-    for k in range(rules.suspend_count):
-        if rules.suspends[2 * k] <= code <= rules.suspends[2 * k + 1]:
+    for k in range(settings.suspend_count):
+        if settings.suspends[2 * k] <= code <= settings.suspends[2 * k + 1]:
             return 1
-    for k in range(rules.end_count):
-        if rules.ends[2 * k] <= code <= rules.ends[2 * k + 1]:
+    for k in range(settings.end_count):
+        if settings.ends[2 * k] <= code <= settings.ends[2 * k + 1]:
             return 2
     return 0
 

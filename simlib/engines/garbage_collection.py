@@ -1,4 +1,4 @@
-"""The garbage collector during a run: what was there before is not searched again and again."""
+"""Freeze existing objects during a run to keep the garbage collector's pauses short."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def freeze_objects() -> Iterator[None]:
     """Keep what exists now out of the collector's passes.
 
     With 500 live clients a full pass stops everything for 70 ms; with 10,000 simulated ones

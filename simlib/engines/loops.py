@@ -34,12 +34,12 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
     """
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
 
-    async def noted() -> _T:
+    async def keep_loop() -> _T:
         begun.append((asyncio.get_running_loop(), asyncio.current_task()))
         return await work
 
     with ThreadPoolExecutor(1, "simlib-loop") as pool:
-        future = pool.submit(asyncio.run, noted())
+        future = pool.submit(asyncio.run, keep_loop())
         try:
             return future.result()
         except KeyboardInterrupt:

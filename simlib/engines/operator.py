@@ -1,10 +1,10 @@
-"""What a fault has the server do, and how that is told to a server process."""
+"""Server-side fault commands and their wire encoding."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from simlib.core.events import Drain, Revoke, ServerEvent, Shun, Slow
+from simlib.core.events import CloseClients, Drain, Revoke, ServerEvent, Slow
 from simlib.core.faults import FaultKind, Timeline
 
 #: The close code of a server that restarts.
@@ -29,12 +29,12 @@ def order(
     until_s, hint_s = zero_s + fault.end_s, float(fault.retry_after_s)
     if fault.kind == FaultKind.DEPLOY:
         return Drain(hit, RESTART, until_s, hint_s)
-    return Shun(hit, fault.code, until_s, hint_s)
+    return CloseClients(hit, fault.code, until_s, hint_s)
 
 
 def encode(event: ServerEvent) -> list[Any]:
     """Return an order as plain values."""
-    if isinstance(event, (Shun, Drain)):
+    if isinstance(event, (CloseClients, Drain)):
         name = type(event).__name__
         return [name, sorted(event.clients), event.code, event.until_s, event.hint_s]
     return ["Slow", event.factor] if isinstance(event, Slow) else ["Revoke"]
@@ -48,4 +48,4 @@ def decode(values: list[Any]) -> ServerEvent:
     if name == "Revoke":
         return Revoke()
     clients, *others = rest
-    return (Shun if name == "Shun" else Drain)(frozenset(clients), *others)
+    return (CloseClients if name == "CloseClients" else Drain)(frozenset(clients), *others)

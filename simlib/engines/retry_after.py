@@ -14,23 +14,23 @@ LONGEST_S = float(1 << 31)
 _SECONDS = re.compile("[0-9]+")
 
 
-def written(hint_s: float) -> str:
+def format_header(hint_s: float) -> str:
     """Return a hint as the header says it: in whole seconds, and never shorter.
 
     Examples
     --------
-    >>> written(7.0), written(0.2)
+    >>> format_header(7.0), format_header(0.2)
     ('7', '1')
     """
     return str(ceil(hint_s))
 
 
-def written_as_date(hint_s: float, now_unix_s: float) -> str:
+def format_as_date(hint_s: float, now_unix_s: float) -> str:
     """Return a hint as the date of a moment, rounded up to a whole second.
 
     Examples
     --------
-    >>> written_as_date(7.0, 784111777.0)
+    >>> format_as_date(7.0, 784111777.0)
     'Sun, 06 Nov 1994 08:49:44 GMT'
     """
     return formatdate(ceil(now_unix_s + hint_s), usegmt=True)

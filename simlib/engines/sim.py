@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from simlib.core import events as ev
-from simlib.core.crossing import Crossing, Passage
+from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
@@ -49,12 +49,14 @@ class _Line:
 
     # fmt: off
     __slots__ = (
-        "driver", "gateway", "client", "connection", "asked", "route", "passage", "is_open", "sent",
-        "cut",
+        "driver", "gateway", "client", "connection", "asked", "route", "connection_path", "is_open",
+        "sent", "cut",
     )
     # fmt: on
 
-    def __init__(self, driver: Driver, gateway: _Gateway, asked: Any, passage: Passage) -> None:
+    def __init__(
+        self, driver: Driver, gateway: _Gateway, asked: Any, connection_path: ConnectionPath
+    ) -> None:
         self.driver = driver
         self.gateway = gateway
         self.client = driver.client.number
@@ -62,7 +64,7 @@ class _Line:
         #: The command that began it: Open, Poll, Post or SignIn.
         self.asked = asked
         self.route = _route_of(asked)
-        self.passage = passage
+        self.connection_path = connection_path
         self.is_open = False
         #: The request is on its way, so the server will learn of the line's end.
         self.sent = False
@@ -91,8 +93,8 @@ class SimHost:
         self._scenario = scenario
         self.world = World(scenario, self._clock, self, trace, MemoryStore())
         self._timeline = self.world.timeline
-        self._crossings = [
-            Crossing(scenario.path, self._timeline, scenario.seed, i)
+        self._client_paths = [
+            ClientPath(scenario.path, self._timeline, scenario.seed, i)
             for i in range(scenario.clients)
         ]
         self._lines: dict[tuple[int, int], _Line] = {}
@@ -140,18 +142,18 @@ class SimHost:
         if line is not None and line.sent:
             # The end follows what was sent before it.
             self._closing[line] = None
-            self._up(line, 0, self._closed, line)
+            self._up(line, 0, self._on_closed, line)
 
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
         if line is not None:
             size_bytes = message_bytes(command.message)
-            self._up(line, size_bytes, self._framed, line, command.message)
+            self._up(line, size_bytes, self._on_framed, line, command.message)
 
     def _ping(self, driver: Driver, command: ev.Ping) -> None:
         line = self._lines.get((driver.client.number, command.connection))
         if line is not None:
-            self._up(line, PING_BYTES, self._pinged, line)
+            self._up(line, PING_BYTES, self._on_pinged, line)
 
     def _subscribe(self, driver: Driver, command: ev.Subscribe) -> None:
         event = ev.Subscribed(
@@ -172,29 +174,29 @@ class SimHost:
 
     def _begin(self, driver: Driver, command: Any) -> None:
         now, client = self._clock.now_s, driver.client.number
-        crossing = self._crossings[client]
+        client_path = self._client_paths[client]
         gateway = self._gateways[client % len(self._gateways)]
-        line = _Line(driver, gateway, command, Passage(crossing, _route_of(command), now))
+        line = _Line(driver, gateway, command, ConnectionPath(client_path, _route_of(command), now))
         self._lines[client, line.connection] = line
         self._connect(line)
 
     def _connect(self, line: _Line) -> None:
         now, client = self._clock.now_s, line.client
-        connected_s = self._crossings[client].connect(line.route, now)
-        if connected_s == inf and line.passage.holds(Stream.UP, now):
+        connected_s = self._client_paths[client].connect(line.route, now)
+        if connected_s == inf and line.connection_path.holds(Stream.UP, now):
             self._held.append((self._connect, (line,)))
             return
         refused = line.gateway.server is None or self._timeline.refuses(client, line.route, now)
-        self._clock.at(connected_s, self._refused if refused else self._connected, line)
+        self._clock.at(connected_s, self._on_refused if refused else self._on_connected, line)
 
     def _alive(self, line: _Line) -> bool:
         return self._lines.get((line.client, line.connection)) is line
 
-    def _refused(self, line: _Line) -> None:
+    def _on_refused(self, line: _Line) -> None:
         if self._alive(line):
             self._fail(line, Reason.REFUSED)
 
-    def _connected(self, line: _Line) -> None:
+    def _on_connected(self, line: _Line) -> None:
         if self._alive(line):
             line.sent = True
             size_bytes = REQUEST_BYTES
@@ -202,19 +204,19 @@ class SimHost:
                 size_bytes = HANDSHAKE_UP_BYTES
             elif isinstance(line.asked, ev.Post):
                 size_bytes += message_bytes(line.asked.message)
-            self._up(line, size_bytes, self._requested, line)
+            self._up(line, size_bytes, self._on_requested, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
         now = self._clock.now_s
-        arrival_s = line.passage.send(Stream.UP, now, size)
-        if arrival_s == inf and line.passage.holds(Stream.UP, now):
+        arrival_s = line.connection_path.send(Stream.UP, now, size)
+        if arrival_s == inf and line.connection_path.holds(Stream.UP, now):
             self._held.append((self._up, (line, size, function, *arguments)))
         self._clock.at(arrival_s, function, *arguments)
 
     def _down(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
         now = self._clock.now_s
-        arrival_s = line.passage.send(Stream.DOWN, now, size)
-        if arrival_s == inf and line.passage.holds(Stream.DOWN, now):
+        arrival_s = line.connection_path.send(Stream.DOWN, now, size)
+        if arrival_s == inf and line.connection_path.holds(Stream.DOWN, now):
             self._held.append((self._down, (line, size, function, *arguments)))
         self._clock.at(arrival_s, self._if_alive, line, function, arguments)
 
@@ -230,7 +232,7 @@ class SimHost:
             line.driver.feed(ev.Lost(line.connection, Reason.RESET))
         else:
             self._fail(line, Reason.REFUSED)
-        self._ended(line)
+        self._on_ended(line)
 
     def _fail(self, line: _Line, reason: Reason, hint_s: float = 0.0, status: int = 0) -> None:
         del self._lines[line.client, line.connection]
@@ -244,7 +246,7 @@ class SimHost:
         if slowness > 1.0:
             self.tell_server(gateway, ev.Slow(slowness))
 
-    def _requested(self, line: _Line) -> None:
+    def _on_requested(self, line: _Line) -> None:
         if line.cut:
             return
         client, connection, asked = line.client, line.connection, line.asked
@@ -254,9 +256,9 @@ class SimHost:
             reason, hint_s = reasons.of_status(fault.status), float(fault.retry_after_s)
             self._down(line, ANSWER_BYTES, self._fail, line, reason, hint_s, fault.status)
         elif isinstance(asked, ev.Open):
-            self.tell_server(line.gateway, ev.Arrived(client, connection, signed_in_s))
+            self.tell_server(line.gateway, ev.HandshakeArrived(client, connection, signed_in_s))
         elif isinstance(asked, ev.Post):
-            post = _framed(client, connection, asked.message)
+            post = _message_arrived(client, connection, asked.message)
             self.tell_server(line.gateway, ev.Requested(client, connection, signed_in_s, post))
         elif isinstance(asked, ev.SignIn):
             self.tell_server(line.gateway, ev.Requested(client, connection, signs_in=True))
@@ -265,25 +267,25 @@ class SimHost:
             request = ev.Requested(client, connection, signed_in_s, channels=channels)
             self.tell_server(line.gateway, request)
 
-    def _framed(self, line: _Line, message: ev.Message) -> None:
-        self._if_uncut(line, _framed(line.client, line.connection, message))
+    def _on_framed(self, line: _Line, message: ev.Message) -> None:
+        self._if_uncut(line, _message_arrived(line.client, line.connection, message))
 
     def _if_uncut(self, line: _Line, event: ev.ServerEvent) -> None:
         # Frames of a closed line were sent before its end; those of a cut one are gone.
         if not line.cut:
             self.tell_server(line.gateway, event)
 
-    def _closed(self, line: _Line) -> None:
+    def _on_closed(self, line: _Line) -> None:
         if line in self._closing:
             del self._closing[line]
-            self._ended(line)
+            self._on_ended(line)
 
-    def _ended(self, line: _Line) -> None:
+    def _on_ended(self, line: _Line) -> None:
         self.tell_server(line.gateway, ev.Ended(line.client, line.connection))
 
-    def _pinged(self, line: _Line) -> None:
+    def _on_pinged(self, line: _Line) -> None:
         if self._alive(line):
-            self.tell_server(line.gateway, ev.Heard(line.client, line.connection))
+            self.tell_server(line.gateway, ev.PingArrived(line.client, line.connection))
             self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
 
     def tell_server(self, gateway: _Gateway, event: ev.ServerEvent) -> None:
@@ -293,7 +295,7 @@ class SimHost:
             return
         now = self._clock.now_s
         commands = server.handle(event, now)
-        if isinstance(event, ev.Arrived):
+        if isinstance(event, ev.HandshakeArrived):
             row = note(now, event.client, Kind.SERVER, Name.ARRIVED, event.connection)
             self._trace.append(row)
         for command in commands:
@@ -306,7 +308,7 @@ class SimHost:
     # --- answers to clients --------------------------------------------------------------
 
     def _admit(self, line: _Line, command: ev.Admit) -> None:
-        self._down(line, HANDSHAKE_DOWN_BYTES, self._opened, line)
+        self._down(line, HANDSHAKE_DOWN_BYTES, self._on_opened, line)
 
     def _refuse(self, line: _Line, command: ev.Refuse) -> None:
         reason = reasons.of_status(command.status)
@@ -323,15 +325,15 @@ class SimHost:
         event = ev.Pushed(line.connection, p.channel, p.version, p.reason)
         self._down(line, PUSH_BYTES, self._tell, line, event, True)
 
-    def _serve(self, line: _Line, command: ev.Served) -> None:
+    def _serve(self, line: _Line, command: ev.AnswerPoll) -> None:
         size_bytes = ANSWER_BYTES + PUSH_BYTES * len(command.pushes)
-        self._down(line, size_bytes, self._served, line, command)
+        self._down(line, size_bytes, self._on_served, line, command)
 
-    def _grant(self, line: _Line, command: ev.Grant) -> None:
+    def _grant(self, line: _Line, command: ev.GrantSession) -> None:
         granted_s = self._clock.now_s
-        self._down(line, ANSWER_BYTES, self._granted, line, granted_s, command.lifetime_s)
+        self._down(line, ANSWER_BYTES, self._on_granted, line, granted_s, command.lifetime_s)
 
-    def _shut(self, line: _Line, command: ev.Shut) -> None:
+    def _shut(self, line: _Line, command: ev.CloseConnection) -> None:
         self._down(line, CLOSE_BYTES, self._lost, line, command)
 
     def _tell(self, line: _Line, event: ev.Event, stays: bool) -> None:
@@ -339,22 +341,22 @@ class SimHost:
             del self._lines[line.client, line.connection]
         line.driver.feed(event)
 
-    def _opened(self, line: _Line) -> None:
+    def _on_opened(self, line: _Line) -> None:
         line.is_open = True
         line.driver.feed(ev.Opened(line.connection))
 
-    def _served(self, line: _Line, command: ev.Served) -> None:
+    def _on_served(self, line: _Line, command: ev.AnswerPoll) -> None:
         del self._lines[line.client, line.connection]
         for p in command.pushes:
             line.driver.feed(ev.Pushed(line.connection, p.channel, p.version, p.reason))
         line.driver.feed(ev.Polled(line.connection, Reason.ACCEPTED))
 
-    def _granted(self, line: _Line, granted_s: float, lifetime_s: float) -> None:
+    def _on_granted(self, line: _Line, granted_s: float, lifetime_s: float) -> None:
         del self._lines[line.client, line.connection]
         self._cookies_s[line.client] = granted_s
         line.driver.feed(ev.SignedIn(line.connection, Reason.ACCEPTED, lifetime_s))
 
-    def _lost(self, line: _Line, command: ev.Shut) -> None:
+    def _lost(self, line: _Line, command: ev.CloseConnection) -> None:
         del self._lines[line.client, line.connection]
         reason = reasons.of_code(command.code)
         line.driver.feed(ev.Lost(line.connection, reason, command.hint_s, command.code))
@@ -375,13 +377,13 @@ class SimHost:
             # Its client has gone; what it sent before, and that it has closed, is lost.
             if self._timeline.cuts(index, line.client, line.route):
                 line.cut = True
-                self._closed(line)
+                self._on_closed(line)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
             for gateway in self._concerned(index):
-                if not self._timeline.crashed(self._clock.now_s, gateway.number):
+                if not self._timeline.is_crashed(self._clock.now_s, gateway.number):
                     self._start_server(gateway)
         self._order(index, starts=False)
         held, self._held = self._held, []
@@ -419,9 +421,9 @@ _ANSWER: dict[type, Callable[[SimHost, _Line, Any], None]] = {
     ev.Refuse: SimHost._refuse,
     ev.Answer: SimHost._answer,
     ev.Push: SimHost._push,
-    ev.Served: SimHost._serve,
-    ev.Grant: SimHost._grant,
-    ev.Shut: SimHost._shut,
+    ev.AnswerPoll: SimHost._serve,
+    ev.GrantSession: SimHost._grant,
+    ev.CloseConnection: SimHost._shut,
 }
 
 
@@ -429,8 +431,8 @@ def _route_of(command: Any) -> Route:
     return Route.WEBSOCKET if isinstance(command, ev.Open) else Route.HTTP
 
 
-def _framed(client: int, connection: int, message: ev.Message) -> ev.Framed:
-    return ev.Framed(client, connection, message.id, message.key, message.base)
+def _message_arrived(client: int, connection: int, message: ev.Message) -> ev.MessageArrived:
+    return ev.MessageArrived(client, connection, message.id, message.key, message.base)
 
 
 def _failure(line: _Line, reason: Reason, hint_s: float, status: int) -> ev.Event:
@@ -456,7 +458,7 @@ def play(
     host = SimHost(scenario, trace, clock)
     host.world.begin(processes)
     try:
-        with garbage.settled():
+        with garbage.freeze_objects():
             for part in range(1, _STEPS + 1):
                 host.run(scenario.duration_s * part / _STEPS)
                 trace.end_s = scenario.duration_s * part / _STEPS

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from simlib.core.events import Message, Priority
-from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
+from simlib.support.databases import Trouble, UnusableDatabase, explain, move_aside, open_database
 
 _TABLES = """
 CREATE TABLE message (
@@ -140,7 +140,7 @@ class SqliteStore:
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise explained(self._path, error, "what was saved before is kept") from error
+            raise explain(self._path, error, "what was saved before is kept") from error
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -151,5 +151,5 @@ def _opened(path: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:
         database.close()
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     return database

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from simlib.engines.world import World
 
 
-class Application:
+class TrafficGenerator:
     """Gives one client its messages, one after the other."""
 
     __slots__ = ("_world", "_client", "_work", "_seed", "_due_s")

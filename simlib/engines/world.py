@@ -17,10 +17,12 @@ from simlib.core.events import (
     NONE,
     Admit,
     Answer,
+    AnswerPoll,
+    CloseConnection,
     Edit,
     Event,
     Follow,
-    Grant,
+    GrantSession,
     Hinted,
     Message,
     Offline,
@@ -31,9 +33,7 @@ from simlib.core.events import (
     Refuse,
     Restored,
     Send,
-    Served,
     ServerCommand,
-    Shut,
     SignedIn,
     Start,
     Stop,
@@ -45,7 +45,7 @@ from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.live.codec import message_bytes
 from simlib.engines.no_time import check_passing, most_at_once
 from simlib.engines.store import Store
-from simlib.engines.traffic import Application
+from simlib.engines.traffic import TrafficGenerator
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Hint
 from simlib.trace.schema import Kind, Name
@@ -183,7 +183,7 @@ class World:
             self.clock.at(scenario.starts_s(i), self._start, driver)
             if (leaves_s := scenario.leaves_s(i)) < scenario.duration_s:
                 self.clock.at(leaves_s, self._leave, driver)
-            Application(self, i).begin()
+            TrafficGenerator(self, i).begin()
         for process in processes:
             self.clock.process(process(self))
 
@@ -424,9 +424,9 @@ _SERVER_NAMES: dict[type, Name] = {
     Admit: Name.ADMIT,
     Refuse: Name.REFUSE,
     Push: Name.PUSH,
-    Served: Name.SERVED,
-    Grant: Name.GRANT,
-    Shut: Name.SHUT,
+    AnswerPoll: Name.SERVED,
+    GrantSession: Name.GRANT,
+    CloseConnection: Name.SHUT,
 }
 ANSWER_NAMES = {Reason.LIMITED: Name.LIMIT, Reason.CONFLICT: Name.CONTEST}
 

@@ -44,7 +44,7 @@ def choose_engine(
     >>> choose_engine(None, [Scenario(faults=[Fault("client_sleep", start_s=3)])])
     ('sim', 'Played on sim: the fleet leaves out faults.0.kind.')
     """
-    from simlib.engines.fleet.engine import left_out, refuse_what_is_left_out
+    from simlib.engines.fleet.engine import find_left_out, refuse_what_is_left_out
 
     if on is not None and on not in STUDY_ENGINES:
         meant = nearest(on, list(STUDY_ENGINES))
@@ -55,7 +55,7 @@ def choose_engine(
             refuse_what_is_left_out(scenario)
     if on is not None:
         return on, ""
-    keys = dict.fromkeys(key for scenario in scenarios for key in left_out(scenario))
+    keys = dict.fromkeys(key for scenario in scenarios for key in find_left_out(scenario))
     keys |= dict.fromkeys(metric for metric in metrics if metric in OF_MESSAGES)
     if keys:
         return "sim", f"Played on sim: the fleet leaves out {', '.join(keys)}."

@@ -82,9 +82,9 @@ def open_pool(workers: int | None = None, scheduler: Any = None) -> Iterator[Out
         check_workers(workers)
     count = workers or os.cpu_count() or 1
     if scheduler is not None:
-        from simlib.engines.fleet.cluster import connected
+        from simlib.engines.fleet.cluster import connect
 
-        with connected(scheduler) as client:
+        with connect(scheduler) as client:
             yield partial(_on_cluster, client)
     elif count == 1:
         yield _here
@@ -258,9 +258,9 @@ def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterat
 def _play_there(
     client: Any, function: Function, parts: Sequence[TaskBatch]
 ) -> Iterator[tuple[TaskBatch, list[Outcome] | None]]:
-    from simlib.engines.fleet.cluster import distributed
+    from simlib.engines.fleet.cluster import import_dask
 
-    dask = distributed()
+    dask = import_dask()
     futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
     try:
         for future in dask.as_completed(futures):

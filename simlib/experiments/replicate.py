@@ -23,7 +23,7 @@ from simlib.metrics.metrics import check_metric
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
-from simlib.support.progress import Progress, shown
+from simlib.support.progress import Progress, show_progress
 
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
@@ -225,7 +225,7 @@ def replicate(
         count = 30 if n is None else n
         if not FEWEST_REPLICATIONS <= count <= 1_000_000:
             raise SettingsError("n", count, f"must be a whole number from {FEWEST_REPLICATIONS}")
-        with shown(progress, f"playing {scenario.name}") as move:
+        with show_progress(progress, f"playing {scenario.name}") as move:
             return Replications(scenario, on, _play(scenario, count, 0, on, move, count))
     if until != "ci" or n is not None:
         raise SettingsError("until", until, 'must be "ci", in the place of n')
@@ -233,7 +233,7 @@ def replicate(
         raise SettingsError("within", within, "must be a share of the mean, above 0")
     if most < _FIRST:
         raise SettingsError("most", most, f"must be a whole number from {_FIRST}")
-    with shown(progress, f"playing {scenario.name}") as move:
+    with show_progress(progress, f"playing {scenario.name}") as move:
         table = _play(scenario, _FIRST, 0, on, move, most)
         while (off := _relative(t_interval(_numbers(table, metric)))) > within:
             if len(table) >= most:
@@ -272,7 +272,7 @@ def paired(
         raise SettingsError("n", n, f"must be a whole number from {FEWEST_REPLICATIONS}")
     check_metric("metric", metric)
     same = other.replace(seed=one.seed)
-    with shown(progress, f"playing {one.name} and {other.name}") as move:
+    with show_progress(progress, f"playing {one.name} and {other.name}") as move:
         first = _play(one, n, 0, on, lambda done: move(done / 2.0), n)
         second = _play(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
     return Paired(metric, Replications(one, on, first), Replications(same, on, second))

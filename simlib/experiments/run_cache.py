@@ -21,7 +21,7 @@ from simlib.core.errors import Interruption
 from simlib.experiments.pool import Outcomes
 from simlib.metrics.metrics import MEANING, row
 from simlib.scenario.scenario import Scenario, dump
-from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
+from simlib.support.databases import Trouble, UnusableDatabase, explain, move_aside, open_database
 from simlib.support.files import code_digest
 from simlib.support.progress import Progress
 
@@ -134,7 +134,7 @@ class RunCache:
                     if _check_sum(key, row) == check_sum:
                         found[key] = json.loads(row)
         except sqlite3.Error as error:
-            told = explained(self._file, error)
+            told = explain(self._file, error)
             if told.trouble is not Trouble.DAMAGED:
                 raise told from error
             self.note = f"{self._file} was damaged: the cells that could not be read are run again"
@@ -170,7 +170,7 @@ class RunCache:
         except sqlite3.Error as error:
             self._base.rollback()
             said = "the cells before are kept, and another run plays the others"
-            raise explained(self._file, error, said) from error
+            raise explain(self._file, error, said) from error
         self.count += len(rows)
         self._waiting.clear()
 

@@ -22,7 +22,7 @@ from simlib.metrics.metrics import check_metric
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
-from simlib.support.progress import Progress, shown
+from simlib.support.progress import Progress, show_progress
 
 #: More cells are refused: a mistake, or a study of weeks.
 MOST_CELLS = 1_000_000
@@ -166,7 +166,7 @@ def sweep(
     with (
         open_run_cache(folder) as store,
         open_pool(workers, scheduler) as outcomes,
-        shown(progress, "playing") as moved,
+        show_progress(progress, "playing") as moved,
     ):
         rows, failures, resumed = play_cells(cells, outcomes, store, moved)
         note = "" if store is None else store.note

@@ -19,7 +19,7 @@ from simlib.core.client import Client
 from simlib.core.events import Command, Event, Priority, Reason
 from simlib.core.fallback import Transport
 from simlib.core.link import State
-from simlib.core.notices import Board, Notice, merged
+from simlib.core.notices import Board, Notice, merge_notices
 from simlib.core.quality import Quality
 from simlib.engines.driver import Driver
 from simlib.metrics.intervals import observed_quantiles
@@ -130,7 +130,7 @@ class Counters:
             sent=self._messages,
             acknowledged=self._acknowledged,
             dropped=_in_words(self._dropped, sorted(self._dropped)),
-            notices=tuple(merged(self._boards.values())),
+            notices=tuple(merge_notices(self._boards.values())),
         )
 
     def _told(self, number: int, event: Event, now: float) -> None:
@@ -172,7 +172,7 @@ class Counters:
         if after[0] == State.OPEN:
             self._opens += 1
             if client.number in self._boards:
-                self._boards[client.number].opened()
+                self._boards[client.number].clear_at_open()
         elif before[0] in _BUSY and not isinstance(event, ev.Stop):
             why = _why(event, commands)
             # A client that is offline, or has no session, ends its attempt itself.

@@ -13,7 +13,7 @@ from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.scenario.measurements import RoundTrips, read_messages, read_round_trips
 from simlib.support.arguments import check_arguments
-from simlib.support.files import shipped
+from simlib.support.files import find_shipped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +33,7 @@ def networks() -> dict[str, dict[str, Any]]:
     >>> "lte_driving" in networks()
     True
     """
-    return tomllib.loads(shipped("networks.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(find_shipped("networks.toml").read_text(encoding="utf-8"))
 
 
 def network(name: str, folder: FilePath = FilePath()) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def quantiles(ascending: Sequence[float] | npt.NDArray[np.float64]) -> tuple[flo
     return tuple(float(ascending[round(i * last / steps)]) for i in range(count))
 
 
-def resolved(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
+def resolve(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     """Return a scenario's tables with ``network`` and ``path.latency.csv`` put into its path.
 
     What the path says itself goes before what the network says. ``workload.csv`` becomes the

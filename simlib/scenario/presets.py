@@ -17,7 +17,7 @@ from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.stops import Stops
 from simlib.core.validation import nearest
 from simlib.scenario.build import build
-from simlib.support.files import shipped
+from simlib.support.files import find_shipped
 from simlib.support.json_values import jsonable
 
 #: What a scenario writes before a preset's name.
@@ -124,7 +124,7 @@ class Presets(ShowsCard, Mapping[str, Preset]):
 
     @cached_property
     def _known(self) -> dict[str, Preset]:
-        return read(shipped("presets.toml").read_text(encoding="utf-8"))
+        return read(find_shipped("presets.toml").read_text(encoding="utf-8"))
 
     def __getitem__(self, name: str) -> Preset:
         if not isinstance(name, str) or name not in self._known:

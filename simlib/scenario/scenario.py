@@ -22,7 +22,7 @@ from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.core.validation import Rule, ValidatedSettings, count, nearest, seconds, shown
 from simlib.scenario.build import LISTS, build, build_inside, check_name
-from simlib.scenario.networks import latency_table, network, path_table, resolved, workload_table
+from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
 from simlib.scenario.presets import client_table, in_words, presets, with_presets
 from simlib.scenario.words import describe_fault, draw_timeline, flatten
 from simlib.scenario.workload import Hint, Workload
@@ -291,7 +291,7 @@ def load(path: str | FilePath) -> Scenario:
         raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
     data.setdefault("name", file.stem)
     try:
-        return build(Scenario, resolved(with_presets(data), file.parent))
+        return build(Scenario, resolve(with_presets(data), file.parent))
     except SettingsError as error:
         raise error.after(f"{path}:") from error
 
@@ -368,11 +368,11 @@ def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
         return part
     if isinstance(owner, Scenario) and name in LISTS and isinstance(value, list):
         kind = LISTS[name]
-        return [_made(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
-    return _made(name, type(part), value) if is_dataclass(part) else value
+        return [_make(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
+    return _make(name, type(part), value) if is_dataclass(part) else value
 
 
-def _made(name: str, kind: Any, value: Any) -> Any:
+def _make(name: str, kind: Any, value: Any) -> Any:
     """Return the settings that a table, or a preset's name, stands for; others as they are."""
     if kind is Settings and isinstance(value, (str, dict)):
         value = client_table(name, value)

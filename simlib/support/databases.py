@@ -98,7 +98,7 @@ def open_database(
         base.execute("COMMIT")
     except sqlite3.Error as error:
         base.close()
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     except UnusableDatabase:
         base.close()
         raise
@@ -118,12 +118,12 @@ def tables_of(path: Path) -> set[str]:
         base.execute("BEGIN IMMEDIATE")
         return set(_columns(base))
     except sqlite3.Error as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     finally:
         base.close()
 
 
-def explained(path: Path, error: Exception, after: str = "") -> UnusableDatabase:
+def explain(path: Path, error: Exception, after: str = "") -> UnusableDatabase:
     """Return what is wrong with a file, from an error of SQLite or one that it caused.
 
     Parameters
@@ -169,7 +169,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         return sqlite3.connect(path, isolation_level=None, timeout=WAIT_S)
     except sqlite3.Error as error:
-        raise explained(path, error) from error
+        raise explain(path, error) from error
     except OSError as error:
         trouble = Trouble.FULL if error.errno in _NO_ROOM else Trouble.FORBIDDEN
         raise UnusableDatabase(path, trouble, f"{error.filename}: {error.strerror}") from error

@@ -35,12 +35,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def shipped(name: str) -> Path:
+def find_shipped(name: str) -> Path:
     """Return a file or folder of data that comes with simlib: from its package, or source tree.
 
     Examples
     --------
-    >>> shipped("presets.toml").name
+    >>> find_shipped("presets.toml").name
     'presets.toml'
     """
     from importlib.resources import files

@@ -80,7 +80,7 @@ class _Output:
 
 
 @contextmanager
-def shown(progress: Progress | None, word: str) -> Iterator[Progress]:
+def show_progress(progress: Progress | None, word: str) -> Iterator[Progress]:
     """Give what is told the progress: the caller's own function, or a bar's.
 
     Raises

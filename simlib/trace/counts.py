@@ -1,4 +1,4 @@
-"""What a run of very many clients is counted into, where rows would be too many."""
+"""Aggregate counts of a fleet run, by second, in the place of a trace of rows."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Tally:
         return counts
 
     @classmethod
-    def merged(cls, parts: Sequence[Tally]) -> Tally:
+    def merge(cls, parts: Sequence[Tally]) -> Tally:
         """Return the counts of several parts of the clients together, some cut short perhaps."""
         import numpy as np
 

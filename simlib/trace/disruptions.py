@@ -49,12 +49,12 @@ def may_die_unnoticed(scenario: Scenario) -> bool:
     )
 
 
-def unnoticed_in_words(scenario: Scenario) -> str:
+def describe_unnoticed(scenario: Scenario) -> str:
     """Return what availability leaves out in a scenario, in a sentence; nothing if it is all there.
 
     Examples
     --------
-    >>> unnoticed_in_words(Scenario(faults=[Fault("reset", 5)]))
+    >>> describe_unnoticed(Scenario(faults=[Fault("reset", 5)]))
     ''
     """
     if not may_die_unnoticed(scenario):

@@ -149,8 +149,8 @@ def state_cells(client: Client, now: float) -> tuple[Any, ...]:
     available = client.available
     return (
         link.state,
-        link.guard.state,
-        link.carrier.transport,
+        link.breaker_status.state,
+        link.transport_status.transport,
         available,
         attempt,
         wait_s,
@@ -332,7 +332,7 @@ def is_of_all(row: dict[str, Any]) -> bool:
     return bool(row["kind"] == Kind.FAULT and row["client"] == NONE)
 
 
-def fault_in_words(row: dict[str, Any], fault: Fault) -> str:
+def describe_fault_row(row: dict[str, Any], fault: Fault) -> str:
     """Return the start or the end of a fault in words; what takes but a moment has no end."""
     kind = fault.kind.name.lower().replace("_", " ")
     if fault.end_s == fault.start_s:
@@ -340,7 +340,7 @@ def fault_in_words(row: dict[str, Any], fault: Fault) -> str:
     return f"-- {kind} {'begins' if row['name'] == Name.FAULT_START else 'ends'} --"
 
 
-def told_in_words(row: dict[str, Any]) -> str:
+def describe_event(row: dict[str, Any]) -> str:
     """Return what a client was told in words."""
     text = Name(row["name"]).name.lower().replace("_", " ")
     if row["message"] != NONE:
@@ -381,7 +381,7 @@ _CHANGES = (
 _STOPPING, _AT_REST = (Name.POLLED, Name.POSTED), (State.STOPPED, State.SUSPENDED)
 
 
-def asked_in_words(row: dict[str, Any], number: int) -> str:
+def describe_command(row: dict[str, Any], number: int) -> str:
     """Return what a client asked for in words; WebSockets have a number, requests by HTTP none."""
     text = Name(row["name"]).name.lower().replace("_", " ")
     if row["name"] in (Name.OPEN, Name.CLOSE):

@@ -30,13 +30,13 @@ from simlib.trace.schema import (
     STATE_COLUMNS,
     Kind,
     Name,
-    asked_in_words,
     command_cells,
+    describe_command,
+    describe_event,
+    describe_fault_row,
     event_of,
-    fault_in_words,
     is_of_all,
     state_cells,
-    told_in_words,
 )
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class Interrupted(Interruption):
         self.trace = trace
 
     def __str__(self) -> str:
-        return stopped_words(self.trace)
+        return describe_stop(self.trace)
 
 
-def stopped_words(trace: Trace) -> str:
+def describe_stop(trace: Trace) -> str:
     """Say how far a run came that was stopped, and where what there is can be found."""
     return (
         f"{trace.label} was played on {trace.engine} for {trace.end_s:.3g} of "
@@ -217,17 +217,17 @@ class Trace(ShowsCard):
         numbers: dict[int, int] = {}
         for row in self._rows(client):
             if row["kind"] in (Kind.EVENT, Kind.FAULT):
-                lines.append(f"{row['time_s']:8.3f} s  {self._told(row)}")
+                lines.append(f"{row['time_s']:8.3f} s  {self._describe(row)}")
             elif row["kind"] == Kind.COMMAND:
                 if row["name"] == Name.OPEN:
                     numbers[row["connection"]] = len(numbers) + 1
-                lines[-1] += f"; {asked_in_words(row, numbers.get(row['connection'], NONE))}"
+                lines[-1] += f"; {describe_command(row, numbers.get(row['connection'], NONE))}"
         return lines
 
-    def _told(self, row: dict[str, Any]) -> str:
+    def _describe(self, row: dict[str, Any]) -> str:
         if is_of_all(row):
-            return fault_in_words(row, self.scenario.faults[row["fault"]])
-        return told_in_words(row)
+            return describe_fault_row(row, self.scenario.faults[row["fault"]])
+        return describe_event(row)
 
     def replay(self, client: int) -> Iterator[tuple[dict[str, Any], list[tuple[Any, ...]]]]:
         """Feed one client's recorded events to a fresh client.

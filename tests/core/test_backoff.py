@@ -13,8 +13,8 @@ from simlib.core.backoff import (
     ceiling,
     delay,
     longest_s,
-    stretched,
-    waited,
+    scale_hint,
+    wait_after_attempt_s,
 )
 from simlib.core.errors import SettingsError
 
@@ -176,13 +176,13 @@ def test_the_ceiling_never_falls_without_a_table(rules, attempt):
 
 @given(policies(), st.floats(0.0, 1e6), DRAW)
 def test_a_hint_is_only_ever_stretched(rules, hint_s, u):
-    assert hint_s <= stretched(rules, hint_s, u) <= hint_s * (1.0 + rules.spread_fraction)
-    assert 0.0 == stretched(replace(rules, heeds_hint=False), hint_s, u)
+    assert hint_s <= scale_hint(rules, hint_s, u) <= hint_s * (1.0 + rules.spread_fraction)
+    assert 0.0 == scale_hint(replace(rules, heeds_hint=False), hint_s, u)
 
 
 def test_a_hint_is_kept_to_the_letter_without_jitter():
-    assert 7.0 == stretched(ONE_TO_TEN, 7.0, 0.9)
-    assert 7.0 * 1.45 == stretched(Backoff(), 7.0, 0.9)
+    assert 7.0 == scale_hint(ONE_TO_TEN, 7.0, 0.9)
+    assert 7.0 * 1.45 == scale_hint(Backoff(), 7.0, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -245,5 +245,5 @@ def test_a_floor_raises_what_was_drawn_below_it_or_is_what_is_drawn_from():
 @pytest.mark.parametrize("lasted_s", [0.0, 0.4, 3.0])
 def test_waits_counted_from_the_start_of_an_attempt_are_shorter_by_as_long_as_it_took(lasted_s):
     steady = Backoff(jitter="none", base_s=1, factor=1, counted_from="start")
-    assert max(0.0, 1.0 - lasted_s) == waited(steady, 1.0, lasted_s)
-    assert 1.0 == waited(replace(steady, counted_from="failure"), 1.0, lasted_s)
+    assert max(0.0, 1.0 - lasted_s) == wait_after_attempt_s(steady, 1.0, lasted_s)
+    assert 1.0 == wait_after_attempt_s(replace(steady, counted_from="failure"), 1.0, lasted_s)

@@ -7,24 +7,24 @@ from simlib.core.breaker import (
     CLOSED,
     Breaker,
     BreakerState,
-    Guard,
-    noted_failure,
-    probing,
-    succeeded,
+    BreakerStatus,
+    begin_probe,
+    count_failure,
+    count_success,
 )
 
 HALF = Breaker(failure_fraction=0.5, window=4, least=3, open_s=10)
 
 
-def after(rules: Breaker, outcomes: str) -> Guard:
-    """The breaker after attempts that succeeded (s) or failed (f), a second apart."""
+def after(rules: Breaker, outcomes: str) -> BreakerStatus:
+    """The breaker after attempts that count_success (s) or failed (f), a second apart."""
     guard, failures = CLOSED, 0
     for now, outcome in enumerate(outcomes):
         failures = failures + 1 if outcome == "f" else 0
         if outcome == "f":
-            guard = noted_failure(guard, failures, float(now), rules)
+            guard = count_failure(guard, failures, float(now), rules)
         else:
-            guard = succeeded(guard, rules)
+            guard = count_success(guard, rules)
     return guard
 
 
@@ -45,29 +45,29 @@ def test_each_trip_in_a_row_refuses_for_longer_up_to_the_longest():
     rules = Breaker(trip_after=1, open_s=10, factor=2, longest_open_s=35)
     guard, waits = CLOSED, []
     for _ in range(4):
-        guard = noted_failure(guard, 1, 100.0, rules)
+        guard = count_failure(guard, 1, 100.0, rules)
         waits.append(guard.until_s - 100.0)
-        guard = probing(guard)
+        guard = begin_probe(guard)
     assert [10.0, 20.0, 35.0, 35.0] == waits
-    closed = succeeded(guard, rules)
+    closed = count_success(guard, rules)
     assert (BreakerState.CLOSED, 0) == (closed.state, closed.trips)
-    assert 110.0 == noted_failure(closed, 1, 100.0, rules).until_s
+    assert 110.0 == count_failure(closed, 1, 100.0, rules).until_s
 
 
 def test_a_factor_without_a_longest_grows_on():
     rules = Breaker(trip_after=1, open_s=1, factor=3)
     guard = CLOSED
     for _ in range(5):
-        guard = probing(noted_failure(guard, 1, 0.0, rules))
+        guard = begin_probe(count_failure(guard, 1, 0.0, rules))
     assert 81.0 == guard.until_s
 
 
 def test_a_success_under_a_half_open_breaker_counts_until_there_are_enough():
     rules = Breaker(trip_after=1, probes=2)
-    guard = probing(noted_failure(CLOSED, 1, 0.0, rules))
-    once = succeeded(guard, rules)
+    guard = begin_probe(count_failure(CLOSED, 1, 0.0, rules))
+    once = count_success(guard, rules)
     assert (BreakerState.HALF_OPEN, 1) == (once.state, once.probes)
-    assert BreakerState.CLOSED == succeeded(once, rules).state
+    assert BreakerState.CLOSED == count_success(once, rules).state
 
 
 @given(st.text("sf", max_size=40), st.sampled_from([0.3, 0.5, 1.0, inf]), st.integers(1, 6))

@@ -385,7 +385,7 @@ def test_it_returns_to_the_websocket_once_that_was_good_for_long_enough():
     assert [Transmit(3, B)] == told(one, (Send(B), 4.5))
     # The post that was on its way still counts.
     told(one, (Posted(4, A.id, Reason.ACCEPTED), 5.0))
-    assert [0] == [one.outbox.sent_on(A.id)]
+    assert [0] == [one.outbox.connection_of(A.id)]
     assert 1 == len(one.outbox)
 
 

@@ -70,7 +70,7 @@ POLICIES = [
 ]
 
 
-FUNCTIONS = (uniform, backoff.ceiling, backoff.delay, backoff.stretched, link.step, path.latency_s)
+FUNCTIONS = (uniform, backoff.ceiling, backoff.delay, backoff.scale_hint, link.step, path.latency_s)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_waits_are_the_same(compiled, settings):
         for u in (0.0, 0.3, 1.0 - 2.0**-53):
             waits = (attempt, 2.5, u)
             assert backoff.delay(rules, *waits) == compiled["delay"](record, *waits)
-            assert backoff.stretched(rules, 3.0, u) == compiled["stretched"](record, 3.0, u)
+            assert backoff.scale_hint(rules, 3.0, u) == compiled["scale_hint"](record, 3.0, u)
 
 
 #: What a fair host tells a link in each state.

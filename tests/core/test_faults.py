@@ -3,7 +3,7 @@ from math import inf
 
 import pytest
 
-from simlib.core.crossing import Crossing
+from simlib.core.client_path import ClientPath
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FAULT_FIELDS, Fault, FaultKind, Route, Timeline
@@ -170,7 +170,7 @@ def test_the_first_rejection_answers():
 
 
 def test_delays_add_up():
-    both = crossing(
+    both = client_path(
         Fault("latency", start_s=10, stop_s=30, amount_s=0.5),
         Fault("latency", start_s=20, stop_s=40, amount_s=0.25),
     )
@@ -179,7 +179,7 @@ def test_delays_add_up():
 
 
 def test_a_black_hole_holds_until_it_ends_and_one_may_follow_another():
-    holes = crossing(
+    holes = client_path(
         Fault("black_hole", start_s=10, stop_s=20),
         Fault("black_hole", start_s=15, stop_s=18),
         Fault("black_hole", start_s=20, stop_s=25),
@@ -212,26 +212,26 @@ def test_a_reset_has_a_start_and_no_stop():
     assert [(3.0, 0, True), (5.0, 1, True), (9.0, 1, False)] == both.edges()
 
 
-# --- crossing ----------------------------------------------------------------------------
+# --- client_path ----------------------------------------------------------------------------
 
 
-def crossing(*faults: Fault, path: Path = TWENTY_MS) -> Crossing:
-    return Crossing(path, timeline(*faults), 1, 0)
+def client_path(*faults: Fault, path: Path = TWENTY_MS) -> ClientPath:
+    return ClientPath(path, timeline(*faults), 1, 0)
 
 
-def arrival_s(way: Crossing, now: float) -> float:
+def arrival_s(way: ClientPath, now: float) -> float:
     return way.send(NEW_LANE, Stream.UP, HTTP, now, 0).arrival_s
 
 
 def test_to_connect_takes_one_round_trip():
-    assert 1.04 == crossing().connect(WEBSOCKET, 1.0)
-    slow = crossing(Fault("latency", start_s=1, stop_s=1.5, amount_s=1))
+    assert 1.04 == client_path().connect(WEBSOCKET, 1.0)
+    slow = client_path(Fault("latency", start_s=1, stop_s=1.5, amount_s=1))
     # The way there is slow; the way back starts after the fault has ended.
     assert 2.04 == pytest.approx(slow.connect(WEBSOCKET, 1.0))
 
 
 def test_what_is_sent_into_a_black_hole_arrives_after_it():
-    hole = crossing(Fault("black_hole", start_s=10, stop_s=20))
+    hole = client_path(Fault("black_hole", start_s=10, stop_s=20))
     assert 10.01 == pytest.approx(hole.send(NEW_LANE, Stream.UP, HTTP, 9.99, 100).arrival_s)
     assert 20.02 == hole.send(NEW_LANE, Stream.UP, HTTP, 10.0, 100).arrival_s
     # The answer to what got through just before is held on its way back.
@@ -239,7 +239,7 @@ def test_what_is_sent_into_a_black_hole_arrives_after_it():
 
 
 def test_what_is_sent_into_an_endless_black_hole_never_arrives():
-    hole = crossing(Fault("black_hole", start_s=10))
+    hole = client_path(Fault("black_hole", start_s=10))
     lane = hole.send(Lane(3.0, 4.0), Stream.UP, HTTP, 10.0, 100)
     assert Lane(3.0, inf) == lane
     assert inf == hole.connect(HTTP, 10.0)
@@ -247,20 +247,20 @@ def test_what_is_sent_into_an_endless_black_hole_never_arrives():
 
 
 def test_a_fault_on_another_route_or_client_changes_nothing():
-    hole = crossing(Fault("black_hole", route="http"), Fault("black_hole", clients_fraction=0.0))
+    hole = client_path(Fault("black_hole", route="http"), Fault("black_hole", clients_fraction=0.0))
     assert 1.04 == hole.connect(WEBSOCKET, 1.0)
 
 
 def test_each_direction_numbers_its_draws():
     path = Path(latency=Latency(distribution="exponential"))
 
-    def up(one: Crossing) -> float:
+    def up(one: ClientPath) -> float:
         return one.send(NEW_LANE, Stream.UP, HTTP, 0.0, 1).arrival_s
 
-    def down(one: Crossing) -> float:
+    def down(one: ClientPath) -> float:
         return one.send(NEW_LANE, Stream.DOWN, HTTP, 0.0, 1).arrival_s
 
-    first, second = crossing(path=path), crossing(path=path)
+    first, second = client_path(path=path), client_path(path=path)
     mixed = [up(first), down(first), up(first), down(first)]
     ups, downs = [up(second), up(second)], [down(second), down(second)]
     assert mixed == [ups[0], downs[0], ups[1], downs[1]]
@@ -272,7 +272,7 @@ def test_each_direction_numbers_its_draws():
 
 def test_to_connect_costs_no_bandwidth():
     narrow = Path(latency=Latency(mean_s=0.02), bandwidth_bytes_per_s=10)
-    assert 1.04 == crossing(path=narrow).connect(WEBSOCKET, 1.0)
+    assert 1.04 == client_path(path=narrow).connect(WEBSOCKET, 1.0)
 
 
 # --- faults whose end is not known -------------------------------------------------------
@@ -281,7 +281,7 @@ def test_to_connect_costs_no_bandwidth():
 def test_a_fault_may_begin_during_the_run_and_acts_until_it_ends():
     faults = timeline(Fault("outage", 50, 60))
     assert 1 == faults.begin(Fault("black_hole", start_s=1, stop_s=2), 5.0)
-    way, times_s = Crossing(TWENTY_MS, faults, 1, 0), (4.9, 5.0, 7.0)
+    way, times_s = ClientPath(TWENTY_MS, faults, 1, 0), (4.9, 5.0, 7.0)
     assert [4.9, inf, inf] == [way.held_until_s(WEBSOCKET, now) for now in times_s]
     faults.end(1, 8.0)
     assert [4.9, 8.0, 8.0] == [way.held_until_s(WEBSOCKET, now) for now in times_s]
@@ -290,10 +290,10 @@ def test_a_fault_may_begin_during_the_run_and_acts_until_it_ends():
 
 def test_a_network_without_delays_has_them_once_a_fault_begins_that_delays():
     faults = timeline()
-    way = Crossing(TWENTY_MS, faults, 1, 0)
-    assert not faults.ways
+    way = ClientPath(TWENTY_MS, faults, 1, 0)
+    assert not faults.impairments
     faults.begin(Fault("latency", amount_s=0.5), 5.0)
-    assert faults.ways
+    assert faults.impairments
     assert [4.02, 6.52] == [arrival_s(way, now) for now in (4.0, 6.0)]
 
 
@@ -324,8 +324,8 @@ def test_a_close_without_a_stop_takes_a_moment():
 
 def test_a_crash_of_one_gateway_is_that_of_its_clients_alone():
     script = Timeline((Fault("server_crash", 2, 4, gateway=1), Fault("server_crash", 8)), 1, 3)
-    assert [False, True, False] == [script.crashed(3.0, gateway) for gateway in range(3)]
-    assert [True, True, True] == [script.crashed(8.0, gateway) for gateway in range(3)]
+    assert [False, True, False] == [script.is_crashed(3.0, gateway) for gateway in range(3)]
+    assert [True, True, True] == [script.is_crashed(8.0, gateway) for gateway in range(3)]
     assert [1, 4] == [client for client in range(7) if script.cuts(0, client, HTTP)]
     assert [[1, 4], [1, 4], []] == [script.hit(0, 7, gateway) for gateway in (-1, 1, 2)]
     assert [list(range(7)), [2, 5]] == [script.hit(1, 7), script.hit(1, 7, 2)]

@@ -239,7 +239,7 @@ def test_the_breaker_trips_after_failures_in_a_row_and_postpones():
     assert (BreakerState.CLOSED, 1.0) == (first.breaker, first.deadline_s)
     assert (BreakerState.OPEN, 31.0, 31.0) == (
         link.breaker,
-        link.guard.until_s,
+        link.breaker_status.until_s,
         link.deadline_s,
     )
     assert 2.0 == link.delay_s
@@ -261,7 +261,7 @@ def test_a_probe_that_fails_opens_the_breaker_again():
     link = last(TRIPS_AT_TWO, *TRIPPED, ("wake", 31), ("failed", 32))
     assert (BreakerState.OPEN, 62.0, 62.0, 3) == (
         link.breaker,
-        link.guard.until_s,
+        link.breaker_status.until_s,
         link.deadline_s,
         link.attempt,
     )
@@ -278,21 +278,21 @@ def test_several_probes_must_succeed_and_a_stable_loss_between_does_not_count_ag
     rules = settings(breaker=Breaker(trip_after=2, open_s=30, probes=2))
     script = [*TRIPPED, ("wake", 31), ("opened", 32)]
     opened = last(rules, *script)
-    assert (BreakerState.HALF_OPEN, 1) == (opened.breaker, opened.guard.probes)
+    assert (BreakerState.HALF_OPEN, 1) == (opened.breaker, opened.breaker_status.probes)
     script += [("lost", 33), ("wake", 34)]
     second = last(rules, *script)
-    assert (BreakerState.HALF_OPEN, 1) == (second.breaker, second.guard.probes)
+    assert (BreakerState.HALF_OPEN, 1) == (second.breaker, second.breaker_status.probes)
     assert BreakerState.CLOSED == last(rules, *script, ("opened", 35)).breaker
     failed = last(rules, *script, ("failed", 35))
     assert (BreakerState.OPEN, 65.0) == (failed.breaker, failed.deadline_s)
-    assert 0 == last(rules, *script, ("failed", 35), ("wake", 65)).guard.probes
+    assert 0 == last(rules, *script, ("failed", 35), ("wake", 65)).breaker_status.probes
 
 
 def test_a_probe_lost_before_it_was_stable_opens_the_breaker_again():
     rules = settings(breaker=Breaker(trip_after=2, open_s=30), backoff={"stable_after_s": 10})
     link = last(rules, *TRIPPED, ("wake", 31), ("opened", 32), ("lost", 33))
     # It closed on opening; the failures in a row trip it again.
-    assert (BreakerState.OPEN, 63.0) == (link.breaker, link.guard.until_s)
+    assert (BreakerState.OPEN, 63.0) == (link.breaker, link.breaker_status.until_s)
 
 
 def test_giving_up_keeps_the_breaker_as_the_last_failure_left_it():
@@ -301,7 +301,7 @@ def test_giving_up_keeps_the_breaker_as_the_last_failure_left_it():
     assert (State.STOPPED, BreakerState.OPEN, 31.0) == (
         link.state,
         link.breaker,
-        link.guard.until_s,
+        link.breaker_status.until_s,
     )
     afresh = last(rules, *TRIPPED, ("start", 5))
     assert (State.CONNECTING, BreakerState.HALF_OPEN) == (afresh.state, afresh.breaker)
@@ -413,7 +413,9 @@ def test_any_sequence_of_inputs_keeps_the_rules(rules, steps):
             assert link.deadline_s >= hinted_s
             assert link.deadline_s >= ready_s(link.budget.attempt_s, rules.attempt_budget)
             assert word == Input.RESUME or link.deadline_s >= now + link.delay_s
-            assert link.breaker != BreakerState.OPEN or link.deadline_s >= link.guard.until_s
+            assert (
+                link.breaker != BreakerState.OPEN or link.deadline_s >= link.breaker_status.until_s
+            )
         assert link.draws == waits
     # A stop ends the fallback whatever the dwell time says.
     if Input.STOP not in {word for word, _, _ in steps}:

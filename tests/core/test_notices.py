@@ -4,7 +4,7 @@ import pytest
 
 from simlib.core.errors import MisuseError
 from simlib.core.events import Reason
-from simlib.core.notices import OPENING_CLEARS, WORDINGS, Board, Level, Notice, merged
+from simlib.core.notices import OPENING_CLEARS, WORDINGS, Board, Level, Notice, merge_notices
 
 
 def board(*posts: tuple[Reason, float]) -> Board:
@@ -85,7 +85,7 @@ def test_an_open_connection_clears_what_it_disproves_and_no_more():
     standing = [reason for reason, wording in WORDINGS.items() if wording.stands]
     for reason in standing:
         filled = board((reason, 1.0))
-        filled.opened()
+        filled.clear_at_open()
         assert ([] if reason in OPENING_CLEARS else [reason]) == reasons(filled)
 
 
@@ -103,8 +103,8 @@ def test_boards_of_many_clients_are_one_with_how_many_have_each():
     assert [
         Notice(Reason.GAVE_UP, 5.0, 5.0, count=1, clients=1),
         Notice(Reason.FELL_BACK, 2.0, 6.0, count=3, clients=2),
-    ] == merged(boards)
-    assert [] == merged([])
+    ] == merge_notices(boards)
+    assert [] == merge_notices([])
 
 
 def test_what_is_no_notice_is_a_mistake():

@@ -60,7 +60,7 @@ def test_only_what_was_in_flight_on_a_connection_comes_back_from_it():
     outbox.send_next(0.0, 1)
     outbox.send_next(0.0, 2)
     outbox.give_back_all(1)
-    assert [0, 2, 0] == [outbox.sent_on(number) for number in (0, 1, 2)]
+    assert [0, 2, 0] == [outbox.connection_of(number) for number in (0, 1, 2)]
 
 
 def test_giving_back_what_is_not_in_flight_changes_nothing():
@@ -267,13 +267,13 @@ class OutboxMachine(RuleBasedStateMachine):
         assert full == (len(dropped) == 1)
         for gone, reason in dropped:
             assert (reason == Reason.FULL) == (gone is new)
-            assert self.outbox.sent_on(gone.id) == 0
+            assert self.outbox.connection_of(gone.id) == 0
             self.let_go(gone.id)
 
     @precondition(lambda self: self.outbox.has_next)
     @rule()
     def send(self):
-        queued = [m for m in self.held if self.outbox.sent_on(m) == 0]
+        queued = [m for m in self.held if self.outbox.connection_of(m) == 0]
         first = min(queued, key=lambda m: (self.messages[m].priority, m))
         assert first == self.outbox.send_next(self.now, self.connection).id
 
@@ -289,7 +289,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def give_back(self, data):
         number = data.draw(st.sampled_from(list(self.messages)))
         self.outbox.give_back(number)
-        assert 0 == self.outbox.sent_on(number)
+        assert 0 == self.outbox.connection_of(number)
 
     @rule()
     def lose_connection(self):
@@ -312,7 +312,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def nothing_disappears_and_nothing_passes_its_bound(self):
         self.outbox.check()
         assert len(self.held) == len(self.outbox) == sum(self.outbox.depths())
-        assert all(self.outbox.sent_on(m) == 0 for m in self.messages.keys() - self.held)
+        assert all(self.outbox.connection_of(m) == 0 for m in self.messages.keys() - self.held)
 
 
 TestOutboxMachine = OutboxMachine.TestCase

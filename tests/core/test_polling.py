@@ -22,7 +22,7 @@ def test_the_first_poll_is_due_at_once_and_proves_nothing_yet(polling):
 
 
 def test_a_poll_waits_for_its_answer_with_patience(polling):
-    polling.sent(100.0, 7)
+    polling.begin_poll(100.0, 7)
     assert (7, inf, 110.0) == (polling.connection, polling.due_s, polling.deadline_s)
 
 
@@ -36,30 +36,30 @@ def test_a_poll_waits_for_its_answer_with_patience(polling):
 )
 @pytest.mark.parametrize("works", [True, False])
 def test_the_next_poll(polling, now, hint_s, due_s, works):
-    polling.sent(100.0, 7)
-    polling.answered(now, works, hint_s)
+    polling.begin_poll(100.0, 7)
+    polling.take_answer(now, works, hint_s)
     assert (0, works) == (polling.connection, polling.reachable)
     assert (due_s, inf) == (polling.deadline_s, polling.timeout_s)
 
 
 def test_a_failed_poll_takes_back_what_an_earlier_one_proved(polling):
-    polling.sent(100.0, 7)
-    polling.answered(101.0, True, 0.0)
-    polling.sent(105.0, 8)
+    polling.begin_poll(100.0, 7)
+    polling.take_answer(101.0, True, 0.0)
+    polling.begin_poll(105.0, 8)
     assert polling.reachable
-    polling.answered(106.0, False, 0.0)
+    polling.take_answer(106.0, False, 0.0)
     assert not polling.reachable
 
 
 def test_it_ends(polling):
-    polling.sent(100.0, 7)
+    polling.begin_poll(100.0, 7)
     polling.end()
     assert (0, False, inf) == (polling.connection, polling.reachable, polling.deadline_s)
 
 
 def test_a_second_beginning_proves_nothing_again(polling):
-    polling.sent(100.0, 7)
-    polling.answered(101.0, True, 0.0)
+    polling.begin_poll(100.0, 7)
+    polling.take_answer(101.0, True, 0.0)
     polling.end()
     polling.begin(200.0)
     assert (200.0, False) == (polling.deadline_s, polling.reachable)

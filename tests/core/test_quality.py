@@ -15,14 +15,14 @@ def heard(*samples: tuple[float, float], rules: QualityRules = RULES) -> Monitor
     """A monitor that was told of round trips: (when, how long)."""
     monitor = Monitor(rules)
     for now, rtt_s in samples:
-        monitor.answered(now, rtt_s)
+        monitor.record_answer(now, rtt_s)
     return monitor
 
 
 def test_the_round_trip_is_smoothed_as_rfc_6298_says():
     monitor = heard((0, 0.1))
     assert (0.1, 0.05) == (monitor.rtt_s, monitor.variation_s)
-    monitor.answered(1, 0.3)
+    monitor.record_answer(1, 0.3)
     assert (0.125, 0.0875) == pytest.approx((monitor.rtt_s, monitor.variation_s))
     assert 1.0 == monitor.timeout_s
     assert pytest.approx(3.0) == heard((0, 1.0)).timeout_s
@@ -39,7 +39,7 @@ def test_it_betters_a_class_at_a_time_after_long_enough():
     monitor = heard((0, 1.1))
     levels = []
     for now in range(1, 60):
-        monitor.answered(float(now), 0.01)
+        monitor.record_answer(float(now), 0.01)
         levels.append(monitor.level)
     assert levels == sorted(levels)
     assert {*Quality} - {Quality.OFFLINE} == set(levels)
@@ -58,7 +58,7 @@ def test_failures_make_it_poor_and_half_of_them_fair():
     monitor = heard(*[(0, 0.01)] * 10, rules=rules)
     levels = []
     for _ in range(5):
-        monitor.failed(1)
+        monitor.record_failure(1)
         levels.append(monitor.level)
     assert [0.5] == [monitor.failure_fraction]
     assert [4, 4, 2, 2, 1] == [int(level) for level in levels]
@@ -67,12 +67,12 @@ def test_failures_make_it_poor_and_half_of_them_fair():
 def test_a_hint_stands_in_until_something_is_measured():
     monitor = Monitor(RULES)
     assert Quality.EXCELLENT == monitor.level
-    monitor.hinted(0, 0.9, 0)
+    monitor.record_hint(0, 0.9, 0)
     assert Quality.FAIR == monitor.level
-    monitor.hinted(0, 0.0, 5000)
+    monitor.record_hint(0, 0.0, 5000)
     assert Quality.POOR == monitor.level
     measured = heard((0, 0.05))
-    measured.hinted(1, 5.0, 0)
+    measured.record_hint(1, 5.0, 0)
     assert Quality.EXCELLENT == measured.level
 
 
@@ -88,9 +88,9 @@ def test_no_class_is_bettered_sooner_than_it_may(steps):
         now += gap_s
         before = monitor.level
         if rtt_s == inf:
-            monitor.failed(now)
+            monitor.record_failure(now)
         else:
-            monitor.answered(now, rtt_s)
+            monitor.record_answer(now, rtt_s)
         assert monitor.level <= before + 1
         if monitor.level > before:
             assert now - bettered_s >= RULES.better_after_s

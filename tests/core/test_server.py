@@ -4,25 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.admission import Scaling, Seen, Station, begins_s, join, occupy
+from simlib.core.admission import DedupWindow, Scaling, WorkerQueue, begins_s, join, occupy
 from simlib.core.events import (
     Admit,
     Answer,
-    Arrived,
+    AnswerPoll,
+    CloseClients,
+    CloseConnection,
     Drain,
     Ended,
     Fetched,
-    Framed,
-    Grant,
-    Heard,
+    GrantSession,
+    HandshakeArrived,
+    MessageArrived,
+    PingArrived,
     Push,
     Reason,
     Refuse,
     Requested,
     Revoke,
-    Served,
-    Shun,
-    Shut,
     Slow,
     Subscribed,
     Wake,
@@ -40,7 +40,7 @@ def told(server: Server, event, now: float) -> list:
 
 def posted(client: int, connection: int, *message) -> Requested:
     """A post: it needs no connection that is open."""
-    return Requested(client, connection, post=Framed(client, connection, *message))
+    return Requested(client, connection, post=MessageArrived(client, connection, *message))
 
 
 # --- handshakes --------------------------------------------------------------------------
@@ -48,8 +48,8 @@ def posted(client: int, connection: int, *message) -> Requested:
 
 def test_by_default_everything_is_done_at_once():
     server = Server(ServerSettings())
-    assert [Admit(3, 1)] == told(server, Arrived(3, 1), 0.0)
-    assert [Answer(3, 1, 7, Reason.ACCEPTED)] == told(server, Framed(3, 1, 7), 0.0)
+    assert [Admit(3, 1)] == told(server, HandshakeArrived(3, 1), 0.0)
+    assert [Answer(3, 1, 7, Reason.ACCEPTED)] == told(server, MessageArrived(3, 1, 7), 0.0)
     assert (1, inf) == (server.connections, server.deadline)
     assert [] == told(server, Ended(3, 1), 1.0)
     assert 0 == server.connections
@@ -58,7 +58,7 @@ def test_by_default_everything_is_done_at_once():
 def test_handshakes_are_served_one_after_the_other():
     server = Server(ServerSettings(handshake_service_s=0.5))
     for client in range(3):
-        assert [] == told(server, Arrived(client, 1), 0.0)
+        assert [] == told(server, HandshakeArrived(client, 1), 0.0)
     assert 0.5 == server.deadline
     assert [Admit(0, 1)] == told(server, Wake(), 0.5)
     assert [] == told(server, Wake(), 0.9)
@@ -69,65 +69,67 @@ def test_handshakes_are_served_one_after_the_other():
 def test_workers_serve_side_by_side():
     server = Server(ServerSettings(handshake_service_s=1, workers=2))
     for client in range(4):
-        told(server, Arrived(client, 1), 0.0)
+        told(server, HandshakeArrived(client, 1), 0.0)
     assert [Admit(0, 1), Admit(1, 1)] == told(server, Wake(), 1.0)
     assert [Admit(2, 1), Admit(3, 1)] == told(server, Wake(), 2.0)
 
 
 def test_a_full_backlog_refuses():
     server = Server(ServerSettings(handshake_service_s=1, backlog=1, retry_after_s=5))
-    answers = [told(server, Arrived(client, 1), 0.0) for client in range(3)]
+    answers = [told(server, HandshakeArrived(client, 1), 0.0) for client in range(3)]
     assert [[], [], [Refuse(2, 1, 503, 5.0)]] == answers
     # A place is free again once the first is done.
-    assert [Admit(0, 1)] == told(server, Arrived(3, 1), 1.0)
-    assert [Refuse(4, 1, 503, 5.0)] == told(server, Arrived(4, 1), 1.0)
+    assert [Admit(0, 1)] == told(server, HandshakeArrived(3, 1), 1.0)
+    assert [Refuse(4, 1, 503, 5.0)] == told(server, HandshakeArrived(4, 1), 1.0)
 
 
 def test_no_backlog_means_no_waiting():
     server = Server(ServerSettings(handshake_service_s=1, backlog=0))
-    assert [] == told(server, Arrived(0, 1), 0.0)
-    assert [Refuse(1, 1, 503, 0.0)] == told(server, Arrived(1, 1), 0.5)
-    assert [Admit(0, 1)] == told(server, Arrived(2, 1), 1.0)
+    assert [] == told(server, HandshakeArrived(0, 1), 0.0)
+    assert [Refuse(1, 1, 503, 0.0)] == told(server, HandshakeArrived(1, 1), 0.5)
+    assert [Admit(0, 1)] == told(server, HandshakeArrived(2, 1), 1.0)
 
 
 def test_beyond_the_connections_it_can_hold_it_refuses():
     server = Server(ServerSettings(max_connections=2, handshake_service_s=1, workers=2))
-    told(server, Arrived(0, 1), 0.0)
-    told(server, Arrived(1, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
+    told(server, HandshakeArrived(1, 1), 0.0)
     # Those being served count.
-    assert [Refuse(2, 1, 503, 0.0)] == told(server, Arrived(2, 1), 0.0)
+    assert [Refuse(2, 1, 503, 0.0)] == told(server, HandshakeArrived(2, 1), 0.0)
     told(server, Wake(), 1.0)
-    assert [Refuse(3, 1, 503, 0.0)] == told(server, Arrived(3, 1), 2.0)
+    assert [Refuse(3, 1, 503, 0.0)] == told(server, HandshakeArrived(3, 1), 2.0)
     told(server, Ended(0, 1), 3.0)
-    assert [] == told(server, Arrived(4, 1), 3.0)
+    assert [] == told(server, HandshakeArrived(4, 1), 3.0)
 
 
 def test_the_accept_rate_allows_one_second_at_once_and_then_its_rate():
     server = Server(ServerSettings(accept_per_s=2))
     times = [0.0, 0.0, 0.0, 0.4, 0.5, 0.5, 1.0]
-    answers = [told(server, Arrived(i, 1), now)[0] for i, now in enumerate(times)]
+    answers = [told(server, HandshakeArrived(i, 1), now)[0] for i, now in enumerate(times)]
     assert [Admit, Admit, Refuse, Refuse, Admit, Refuse, Admit] == [type(each) for each in answers]
 
 
 def test_an_accept_rate_below_one_still_accepts():
     server = Server(ServerSettings(accept_per_s=0.5))
-    answers = [told(server, Arrived(i, 1), now)[0] for i, now in enumerate([0.0, 1.9, 2.0])]
+    answers = [
+        told(server, HandshakeArrived(i, 1), now)[0] for i, now in enumerate([0.0, 1.9, 2.0])
+    ]
     assert [Admit, Refuse, Admit] == [type(each) for each in answers]
 
 
 def test_a_refusal_takes_no_token():
     server = Server(ServerSettings(accept_per_s=1, handshake_service_s=10, backlog=0))
-    told(server, Arrived(0, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
     for client in range(1, 20):
-        told(server, Arrived(client, 1), 5.0)
-    assert [Admit(0, 1)] == told(server, Arrived(20, 1), 10.0)
+        told(server, HandshakeArrived(client, 1), 5.0)
+    assert [Admit(0, 1)] == told(server, HandshakeArrived(20, 1), 10.0)
     assert [Admit(20, 1)] == told(server, Wake(), 20.0)
 
 
 def test_work_for_a_client_that_has_gone_is_still_done():
     server = Server(ServerSettings(handshake_service_s=1))
-    told(server, Arrived(0, 1), 0.0)
-    told(server, Arrived(1, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
+    told(server, HandshakeArrived(1, 1), 0.0)
     told(server, Ended(0, 1), 0.1)
     assert [] == told(server, Wake(), 1.0)
     assert [Admit(1, 1)] == told(server, Wake(), 2.0)
@@ -166,12 +168,12 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_back():
 
 
 def test_a_station_knows_how_many_wait():
-    station = Station(1, 2)
+    station = WorkerQueue(1, 2)
     assert [True, True, True, False] == [station.arrive(job, 0.0, 10.0) for job in "abcd"]
     assert 2 == station.waiting
-    assert ["a"] == station.done(10.0)
+    assert ["a"] == station.pop_done(10.0)
     assert 1 == station.waiting
-    assert ["b", "c"] == station.done(30.0)
+    assert ["b", "c"] == station.pop_done(30.0)
     assert (0, inf) == (station.waiting, station.deadline_s)
 
 
@@ -181,28 +183,28 @@ def test_a_station_knows_how_many_wait():
     gaps=st.lists(st.floats(0.0, 2.0), min_size=1, max_size=40),
 )
 def test_a_station_serves_in_order_with_no_more_than_its_workers(workers, service_s, gaps):
-    station, now, finished, ends = Station(workers, inf), 0.0, [], []
+    station, now, finished, ends = WorkerQueue(workers, inf), 0.0, [], []
     for job, gap_s in enumerate(gaps):
         now += gap_s
-        finished += station.done(now)
+        finished += station.pop_done(now)
         station.arrive(job, now, service_s)
         earlier = sorted(ends)[-workers] if len(ends) >= workers else 0.0
         ends.append(max(now, earlier) + service_s)
-    finished += station.done(inf)
+    finished += station.pop_done(inf)
     assert list(range(len(gaps))) == finished
     assert ends == sorted(ends)
 
 
 @given(st.lists(st.integers(0, 30)))
 def test_seen_counts_each_id_once_in_any_order(numbers):
-    seen, model = Seen(), set()
+    seen, model = DedupWindow(), set()
     for number in numbers:
         assert (number not in model) == seen.add(number)
         model.add(number)
 
 
 def test_ids_in_order_need_no_room():
-    seen = Seen()
+    seen = DedupWindow()
     for number in (0, 1, 3, 2, 4):
         assert seen.add(number)
     assert not seen._rest
@@ -252,7 +254,7 @@ def test_every_handshake_and_message_has_exactly_one_outcome(settings, steps):
         if word == "arrived":
             connection += 1
             handshakes.add((client, connection))
-            tell(Arrived(client, connection))
+            tell(HandshakeArrived(client, connection))
         elif word == "framed":
             frames.append((client, connection, message))
             tell(posted(client, connection, message))
@@ -274,7 +276,7 @@ SESSIONS = ServerSettings(session_lifetime_s=10, sign_in_service_s=0.5)
 def test_a_sign_in_takes_its_time_and_gives_a_session():
     server = Server(SESSIONS)
     assert [] == told(server, Requested(0, 1, signs_in=True), 0.0)
-    assert [Grant(0, 1, 10.0)] == told(server, Wake(), 0.5)
+    assert [GrantSession(0, 1, 10.0)] == told(server, Wake(), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -283,31 +285,31 @@ def test_a_sign_in_takes_its_time_and_gives_a_session():
 def test_only_a_session_that_holds_opens_anything(signed_in_s, status):
     server = Server(SESSIONS)
     wanted = [Admit(0, 1)] if status is None else [Refuse(0, 1, status)]
-    assert wanted == told(server, Arrived(0, 1, signed_in_s), 10.0)
-    wanted = [Served(0, 2)] if status is None else [Refuse(0, 2, status)]
+    assert wanted == told(server, HandshakeArrived(0, 1, signed_in_s), 10.0)
+    wanted = [AnswerPoll(0, 2)] if status is None else [Refuse(0, 2, status)]
     assert wanted == told(server, Requested(0, 2, signed_in_s), 10.0)
 
 
 def test_a_connection_ends_with_its_session():
     server = Server(SESSIONS)
-    told(server, Arrived(0, 1, 2.0), 3.0)
+    told(server, HandshakeArrived(0, 1, 2.0), 3.0)
     assert 12.0 == server.deadline
-    assert [Shut(0, 1, 4401)] == told(server, Wake(), 12.0)
+    assert [CloseConnection(0, 1, 4401)] == told(server, Wake(), 12.0)
     # What was on its way is not read any more.
-    assert [] == told(server, Framed(0, 1, 7), 12.1)
+    assert [] == told(server, MessageArrived(0, 1, 7), 12.1)
 
 
 def test_what_is_revoked_are_the_sessions_of_before():
     server = Server(SESSIONS)
-    told(server, Arrived(0, 1, 2.0), 3.0)
-    assert [Shut(0, 1, 4401)] == told(server, Revoke(), 5.0)
-    assert [Refuse(0, 2, 401)] == told(server, Arrived(0, 2, 2.0), 5.0)
-    assert [Admit(0, 3)] == told(server, Arrived(0, 3, 5.0), 5.0)
+    told(server, HandshakeArrived(0, 1, 2.0), 3.0)
+    assert [CloseConnection(0, 1, 4401)] == told(server, Revoke(), 5.0)
+    assert [Refuse(0, 2, 401)] == told(server, HandshakeArrived(0, 2, 2.0), 5.0)
+    assert [Admit(0, 3)] == told(server, HandshakeArrived(0, 3, 5.0), 5.0)
 
 
 def test_nobody_needs_a_session_where_there_are_none():
     server = Server(ServerSettings())
-    told(server, Arrived(0, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
     assert [] == told(server, Revoke(), 5.0)
 
 
@@ -317,45 +319,49 @@ def test_nobody_needs_a_session_where_there_are_none():
 def test_a_drain_ends_connections_evenly():
     server = Server(ServerSettings())
     for client in range(4):
-        told(server, Arrived(client, 1), 0.0)
+        told(server, HandshakeArrived(client, 1), 0.0)
     assert [] == told(server, Drain(frozenset({0, 1, 3}), 1012, 11.0, 2.0), 5.0)
     ends = {}
     while server.deadline < inf:
         now = server.deadline
         ends[now] = told(server, Wake(), now)
     assert {
-        7.0: [Shut(0, 1, 1012, 2.0)],
-        9.0: [Shut(1, 1, 1012, 2.0)],
-        11.0: [Shut(3, 1, 1012, 2.0)],
+        7.0: [CloseConnection(0, 1, 1012, 2.0)],
+        9.0: [CloseConnection(1, 1, 1012, 2.0)],
+        11.0: [CloseConnection(3, 1, 1012, 2.0)],
     } == ends
     assert 1 == server.connections
 
 
 def test_who_is_shunned_is_ended_now_and_at_each_return():
     server = Server(ServerSettings())
-    told(server, Arrived(0, 1), 0.0)
-    assert [Shut(0, 1, 1013, 1.0)] == told(server, Shun(frozenset({0}), 1013, 8.0, 1.0), 5.0)
-    assert [Admit(0, 2), Shut(0, 2, 1013, 1.0)] == told(server, Arrived(0, 2), 6.0)
-    assert [Admit(1, 1)] == told(server, Arrived(1, 1), 6.0)
-    assert [Admit(0, 3)] == told(server, Arrived(0, 3), 8.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
+    assert [CloseConnection(0, 1, 1013, 1.0)] == told(
+        server, CloseClients(frozenset({0}), 1013, 8.0, 1.0), 5.0
+    )
+    assert [Admit(0, 2), CloseConnection(0, 2, 1013, 1.0)] == told(
+        server, HandshakeArrived(0, 2), 6.0
+    )
+    assert [Admit(1, 1)] == told(server, HandshakeArrived(1, 1), 6.0)
+    assert [Admit(0, 3)] == told(server, HandshakeArrived(0, 3), 8.0)
 
 
 def test_a_slow_server_takes_longer_for_what_it_begins():
     server = Server(ServerSettings(handshake_service_s=1.0))
-    told(server, Arrived(0, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
     told(server, Slow(3.0), 0.5)
-    told(server, Arrived(1, 1), 0.5)
+    told(server, HandshakeArrived(1, 1), 0.5)
     assert [Admit(0, 1)] == told(server, Wake(), 1.0)
     assert 4.0 == server.deadline
 
 
 def test_a_silent_connection_is_ended_and_a_ping_is_a_sign_of_life():
     server = Server(ServerSettings(silence_timeout_s=10))
-    told(server, Arrived(0, 1), 0.0)
-    told(server, Arrived(1, 1), 0.0)
-    told(server, Heard(1, 1), 6.0)
-    assert [Shut(0, 1, 1001)] == told(server, Wake(), 10.0)
-    assert [Shut(1, 1, 1001)] == told(server, Wake(), 16.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
+    told(server, HandshakeArrived(1, 1), 0.0)
+    told(server, PingArrived(1, 1), 6.0)
+    assert [CloseConnection(0, 1, 1001)] == told(server, Wake(), 10.0)
+    assert [CloseConnection(1, 1, 1001)] == told(server, Wake(), 16.0)
 
 
 # --- channels ----------------------------------------------------------------------------
@@ -363,24 +369,24 @@ def test_a_silent_connection_is_ended_and_a_ping_is_a_sign_of_life():
 
 def test_who_follows_hears_of_what_is_published_and_who_comes_back_of_what_was_missed():
     server = Server(ServerSettings(history=2))
-    told(server, Arrived(1, 1), 0.0)
+    told(server, HandshakeArrived(1, 1), 0.0)
     assert [] == told(server, Subscribed(1, 1, 5, 0), 0.0)
     first = [Answer(0, 1, 0, Reason.ACCEPTED), Push(1, 1, 5, 1)]
     assert first == told(server, posted(0, 1, 0, 5), 1.0)
     told(server, Ended(1, 1), 2.0)
     told(server, posted(0, 2, 1, 5), 3.0)
-    told(server, Arrived(1, 2), 4.0)
+    told(server, HandshakeArrived(1, 2), 4.0)
     assert [Push(1, 2, 5, 2)] == told(server, Subscribed(1, 2, 5, 1), 4.0)
     assert [] == told(server, Fetched(1, 2, 6), 4.0)
     # Two more, and the first is forgotten: only the newest is told, the gap is the follower's.
     told(server, Ended(1, 2), 5.0)
     told(server, posted(0, 3, 2, 5), 5.0)
     told(server, posted(0, 4, 3, 5), 5.0)
-    told(server, Arrived(1, 3), 6.0)
+    told(server, HandshakeArrived(1, 3), 6.0)
     assert [Push(1, 3, 5, 4)] == told(server, Subscribed(1, 3, 5, 1), 6.0)
     assert [Push(1, 3, 5, 4, Reason.SNAPSHOT)] == told(server, Fetched(1, 3, 5), 6.0)
     whole = Push(1, 4, 5, 4, Reason.SNAPSHOT)
-    assert [Served(1, 4, (whole,))] == told(server, Requested(1, 4, channels=((5, 1),)), 6.0)
+    assert [AnswerPoll(1, 4, (whole,))] == told(server, Requested(1, 4, channels=((5, 1),)), 6.0)
 
 
 def test_an_edit_counts_on_the_newest_version_only():
@@ -397,19 +403,19 @@ def test_an_edit_counts_on_the_newest_version_only():
 
 def test_who_follows_too_many_channels_is_ended():
     server = Server(ServerSettings())
-    told(server, Arrived(0, 1), 0.0)
+    told(server, HandshakeArrived(0, 1), 0.0)
     for channel in range(100):
         assert [] == told(server, Subscribed(0, 1, channel, 0), 0.0)
     assert [] == told(server, Subscribed(0, 1, 99, 0), 0.0)
-    assert [Shut(0, 1, 1008)] == told(server, Subscribed(0, 1, 100, 0), 0.0)
+    assert [CloseConnection(0, 1, 1008)] == told(server, Subscribed(0, 1, 100, 0), 0.0)
     # Channels that nobody follows and nobody wrote to are forgotten.
-    assert {} == server._feeds
+    assert {} == server._channel_logs
 
 
 def test_who_has_no_connection_follows_nothing():
     server = Server(ServerSettings())
     assert [] == told(server, Subscribed(0, 1, 5, 0), 0.0)
-    assert [] == told(server, Framed(0, 1, 5), 0.0)
+    assert [] == told(server, MessageArrived(0, 1, 5), 0.0)
 
 
 def test_the_work_on_handshakes_can_be_spread():
@@ -417,7 +423,7 @@ def test_the_work_on_handshakes_can_be_spread():
     server, lengths_s = Server(settings, seed=4), []
     for connection in range(1, 2001):
         begun_s = 1e4 * connection
-        told(server, Arrived(0, connection), begun_s)
+        told(server, HandshakeArrived(0, connection), begun_s)
         lengths_s.append(server.deadline - begun_s)
         told(server, Wake(), server.deadline)
         told(server, Ended(0, connection), begun_s + 999.0)
@@ -429,12 +435,12 @@ def test_a_poll_brings_each_missing_update():
     told(server, posted(0, 1, 0, 5), 0.0)
     told(server, posted(0, 2, 1, 5), 0.0)
     two = (Push(1, 1, 5, 1), Push(1, 1, 5, 2))
-    assert [Served(1, 1, two)] == told(server, Requested(1, 1, channels=((5, 0), (6, 0))), 1.0)
+    assert [AnswerPoll(1, 1, two)] == told(server, Requested(1, 1, channels=((5, 0), (6, 0))), 1.0)
 
 
 def test_a_session_that_ended_meanwhile_ends_nobody_twice():
     server = Server(SESSIONS)
-    told(server, Arrived(0, 1, 2.0), 3.0)
+    told(server, HandshakeArrived(0, 1, 2.0), 3.0)
     told(server, Ended(0, 1), 4.0)
     assert [] == told(server, Wake(), 12.0)
 
@@ -448,7 +454,7 @@ def opened(server: Server, *arrivals_s: float) -> list[float]:
     while arrivals or server.deadline < inf:
         if arrivals and arrivals[0][1] < server.deadline:
             client, now = arrivals.pop(0)
-            commands = told(server, Arrived(client, 1), now)
+            commands = told(server, HandshakeArrived(client, 1), now)
         else:
             now = server.deadline
             commands = told(server, Wake(), now)
@@ -506,7 +512,7 @@ def test_who_is_refused_calls_for_nobody():
         handshake_service_s=1, backlog=1, scaling=Scaling(at_backlog=2, delay_s=0)
     )
     server = Server(settings)
-    answers = [told(server, Arrived(client, 1), 0.0) for client in range(4)]
+    answers = [told(server, HandshakeArrived(client, 1), 0.0) for client in range(4)]
     assert [[], [], [Refuse(2, 1, 503, 0.0)], [Refuse(3, 1, 503, 0.0)]] == answers
 
 

@@ -90,8 +90,8 @@ def test_of_several_values_the_first_that_says_something_counts():
 
 @pytest.mark.parametrize("hint_s", [1, 7, 0.2, 2e6])
 def test_what_is_written_is_read_and_never_shorter(hint_s):
-    assert (-(-hint_s // 1), []) == read(hints.written(hint_s))
-    read_s, _ = read(hints.written_as_date(hint_s, NOW_S + 0.4), now_s=NOW_S + 0.4)
+    assert (-(-hint_s // 1), []) == read(hints.format_header(hint_s))
+    read_s, _ = read(hints.format_as_date(hint_s, NOW_S + 0.4), now_s=NOW_S + 0.4)
     assert hint_s <= read_s < hint_s + 1.0
 
 

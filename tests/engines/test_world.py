@@ -269,7 +269,7 @@ def test_a_fault_lifted_at_the_moment_it_was_struck_was_there_for_a_moment():
     assert [(0, True), (0, False)] == host.faults
     (fault,) = world.trace.scenario.faults
     assert 2.0 == fault.start_s < fault.stop_s < 2.0 + 1e-9
-    assert not world.timeline.crashed(fault.stop_s)
+    assert not world.timeline.is_crashed(fault.stop_s)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.path import Path as NetworkPath
 from simlib.core.path import latency_s
 from simlib.scenario.build import build
-from simlib.scenario.networks import network, networks, quantiles, read_latency, resolved
+from simlib.scenario.networks import network, networks, quantiles, read_latency, resolve
 
 
 @pytest.mark.parametrize("name", networks())
@@ -52,7 +52,7 @@ def test_a_scenario_takes_measured_round_trips_from_beside_it(tmp_path):
     file.write_text('[path.latency]\ncsv = "pings.csv"\n')
     scenario = sl.load(file)
     assert 0.105 == pytest.approx(latency_s(scenario.path.latency, 0.5))
-    assert scenario == build(sl.Scenario, resolved({"name": "mine", "path": {
+    assert scenario == build(sl.Scenario, resolve({"name": "mine", "path": {
         "latency": {"csv": "pings.csv"}}}, tmp_path))  # fmt: skip
 
 

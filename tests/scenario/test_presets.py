@@ -11,7 +11,7 @@ from simlib.core.backoff import delay
 from simlib.core.errors import SettingsError
 from simlib.core.stops import codes_in
 from simlib.scenario.build import build
-from simlib.scenario.networks import resolved
+from simlib.scenario.networks import resolve
 from simlib.scenario.presets import RESETS, in_words, with_presets
 
 
@@ -206,7 +206,7 @@ def test_a_scenario_takes_a_preset_for_its_clients_and_for_a_cohort(tmp_path):
     scenario = sl.load(file)
     assert sl.presets["trpc"].client == scenario.client
     assert sl.presets["phoenix"].client == scenario.cohorts[0].client
-    assert scenario == build(sl.Scenario, resolved(tomllib.loads(sl.dump(scenario)), tmp_path))
+    assert scenario == build(sl.Scenario, resolve(tomllib.loads(sl.dump(scenario)), tmp_path))
 
 
 def test_what_a_client_says_itself_goes_before_its_preset():

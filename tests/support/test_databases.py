@@ -17,7 +17,7 @@ from simlib.experiments.run_cache import RunCache, open_run_cache
 from simlib.experiments.space import axes
 from simlib.studies.tune.optuna_store import open_trials
 from simlib.support import databases
-from simlib.support.databases import Trouble, UnusableDatabase, explained, move_aside, open_database
+from simlib.support.databases import Trouble, UnusableDatabase, explain, move_aside, open_database
 from tests.cli.test_cli import simlib
 
 TABLES = "CREATE TABLE pair (key INTEGER, value TEXT);"
@@ -313,8 +313,8 @@ def test_an_error_that_another_library_wrapped_is_told_by_its_cause(tmp_path):
     base.close()
     wrapped = RuntimeError("storage")
     wrapped.__cause__ = full.value
-    assert Trouble.FULL == explained(tmp_path / "a", wrapped).trouble
-    assert Trouble.FAILED == explained(tmp_path / "a", RuntimeError("storage")).trouble
+    assert Trouble.FULL == explain(tmp_path / "a", wrapped).trouble
+    assert Trouble.FAILED == explain(tmp_path / "a", RuntimeError("storage")).trouble
 
 
 @pytest.mark.parametrize("command", ["sweep", "tune"])

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from simlib.support.progress import progress_bar, shown
+from simlib.support.progress import progress_bar, show_progress
 
 
 class Handle:
@@ -77,6 +77,6 @@ def test_nothing_is_shown_where_nobody_looks(capfd):
 
 def test_a_caller_is_told_instead():
     told = []
-    with shown(told.append, "playing") as move:
+    with show_progress(told.append, "playing") as move:
         move(0.5)
     assert [0.5] == told

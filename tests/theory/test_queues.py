@@ -1,11 +1,11 @@
-"""Station, token bucket and outbox against queueing theory."""
+"""WorkerQueue, token bucket and outbox against queueing theory."""
 
 from math import inf
 from statistics import fmean
 
 import simlib as sl
 from simlib.core import exact
-from simlib.core.admission import Station
+from simlib.core.admission import WorkerQueue
 from simlib.core.client import Client, Settings
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import Close, Opened, Ponged, Reason, Start, Wake
@@ -24,13 +24,13 @@ def poisson(rate_per_s: float, seed: int) -> list[float]:
     return moments
 
 
-def waits(station: Station, moments: list[float], service_s: float) -> list[float]:
+def waits(station: WorkerQueue, moments: list[float], service_s: float) -> list[float]:
     """How long each job waited for a worker."""
     result = []
     for now in [*moments, 1e12]:
         while station.deadline_s <= now:
             end_s = station.deadline_s
-            result += [end_s - service_s - arrived_s for arrived_s in station.done(end_s)]
+            result += [end_s - service_s - arrived_s for arrived_s in station.pop_done(end_s)]
         station.arrive(now, now, service_s)
     return result
 
@@ -38,7 +38,7 @@ def waits(station: Station, moments: list[float], service_s: float) -> list[floa
 def test_the_mean_wait_of_one_worker(oracles, agrees):
     for case in oracles("md1.wq"):
         service_s = case["params"]["D"]
-        station = Station(1, float("inf"))
+        station = WorkerQueue(1, float("inf"))
         waited = waits(station, poisson(case["params"]["lam"], 1), service_s)
         assert agrees(waited, case["expected"]), case["id"]
 
@@ -80,7 +80,7 @@ def test_an_outbox_is_a_queue_of_one_worker_once_it_has_warmed_up(agrees):
 def test_the_distribution_of_the_wait_of_one_worker(oracles, agrees):
     for case in oracles("md1.cdf"):
         service_s, t = case["params"]["D"], case["params"]["t"]
-        station = Station(1, float("inf"))
+        station = WorkerQueue(1, float("inf"))
         waited = waits(station, poisson(case["params"]["lam"], 2), service_s)
         below = [float(wait_s <= t + 1e-9) for wait_s in waited]
         assert agrees(below, case["expected"]), case["id"]
@@ -89,10 +89,10 @@ def test_the_distribution_of_the_wait_of_one_worker(oracles, agrees):
 def test_what_a_bounded_backlog_refuses(oracles, agrees):
     for case in oracles("md1k.block"):
         # The bound of the closed form counts the one being served.
-        station = Station(1, case["params"]["K"] - 1)
+        station = WorkerQueue(1, case["params"]["K"] - 1)
         refused = []
         for now in poisson(case["params"]["rho"], 3):
-            station.done(now)
+            station.pop_done(now)
             refused.append(float(not station.arrive(None, now, 1.0)))
         assert agrees(refused, case["expected"]), case["id"]
 

@@ -51,21 +51,21 @@ def play_parts(
     EngineError
         If Dask is not installed, no scheduler answers, or a part kills its workers.
     """
-    with connected(scheduler, len(parts)) as client:
+    with connect(scheduler, len(parts)) as client:
         futures = [client.submit(play_part, *part, pure=False) for part in parts]
         try:
-            return _gathered(futures, progress)
+            return _gather(futures, progress)
         finally:
             client.cancel(futures)
 
 
-def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> list[Tally]:
-    for done, _ in enumerate(distributed().as_completed(futures), 1):
+def _gather(futures: list[Any], progress: Callable[[float], None] | None) -> list[Tally]:
+    for done, _ in enumerate(import_dask().as_completed(futures), 1):
         if progress is not None:
             progress(done / len(futures))
     try:
         return [future.result() for future in futures]
-    except distributed().scheduler.KilledWorker as error:
+    except import_dask().scheduler.KilledWorker as error:
         raise EngineError(
             "a part was given up, since its workers were killed each time, perhaps for want of "
             "memory: play fewer clients, more gateways, or give the workers more memory"
@@ -73,7 +73,7 @@ def _gathered(futures: list[Any], progress: Callable[[float], None] | None) -> l
 
 
 @contextmanager
-def connected(scheduler: Any, parts: int = 1) -> Iterator[Any]:
+def connect(scheduler: Any, parts: int = 1) -> Iterator[Any]:
     """Give a client: the one given, or one of its own, which is closed with all that it began.
 
     Without a scheduler there is a cluster of this machine, with a worker per processor, for so
@@ -84,7 +84,7 @@ def connected(scheduler: Any, parts: int = 1) -> Iterator[Any]:
     EngineError
         If no scheduler answers, it has no workers, or theirs is another simlib.
     """
-    dask = distributed()
+    dask = import_dask()
     if isinstance(scheduler, dask.Client):
         _check_workers(scheduler)
         yield scheduler
@@ -127,14 +127,14 @@ def _check_workers(client: Any) -> None:
             )
 
 
-def distributed() -> Any:
+def import_dask() -> Any:
     """Return Dask's own module, or say how it is installed."""
     return load_extra("distributed", "cluster", "parts are played by Dask", EngineError)
 
 
 def _client_of(address: str) -> Any:
     try:
-        return distributed().Client(address, timeout=_PATIENCE_S)
+        return import_dask().Client(address, timeout=_PATIENCE_S)
     except (OSError, ValueError, TypeError) as error:
         raise EngineError(
             f"no Dask scheduler answers at {address}: start one with dask scheduler, and workers "

@@ -10,7 +10,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.engines.fleet import watched
 from simlib.engines.fleet.cluster import play_parts
-from simlib.engines.fleet.jit import needed
+from simlib.engines.fleet.jit import require
 from simlib.engines.fleet.part import Part, kernel
 from simlib.engines.kernel import arrays, state
 from simlib.engines.kernel import features as needs
@@ -60,7 +60,7 @@ def play(
             # Gateways before it were played to the end, and those after it not at all.
             break
     trace.end_s = max(ends_s)
-    trace.tally = Tally.merged(tallies)
+    trace.tally = Tally.merge(tallies)
     if watch:
         watched.write_rows(trace, logs, ends_s)
     if trace.partial:
@@ -86,7 +86,7 @@ def play_many(
     tallies = iter(play_parts(parts, scheduler, progress))
     traces = []
     for scenario in scenarios:
-        merged = Tally.merged([next(tallies) for _ in range(_gateways(scenario))])
+        merged = Tally.merge([next(tallies) for _ in range(_gateways(scenario))])
         traces.append(Trace("fleet", scenario, label, end_s=scenario.duration_s, tally=merged))
     return traces
 
@@ -110,7 +110,7 @@ def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None
 
 def refuse_what_is_left_out(scenario: Scenario) -> None:
     """Raise `SettingsError` with every key that the fleet does not play."""
-    keys = left_out(scenario)
+    keys = find_left_out(scenario)
     if keys:
         also = f"; nor are {', '.join(keys[1:])}" if len(keys) > 1 else ""
         rule = f"is not played by the fleet{also}: play this scenario on sim"
@@ -118,7 +118,7 @@ def refuse_what_is_left_out(scenario: Scenario) -> None:
         raise SettingsError(keys[0], value.name.lower() if hasattr(value, "name") else value, rule)
 
 
-def left_out(scenario: Scenario) -> list[str]:
+def find_left_out(scenario: Scenario) -> list[str]:
     """Return the keys of what a scenario uses and the fleet leaves out.
 
     Messages are left out too. They change nothing for the connections on a path of constant
@@ -162,7 +162,7 @@ def _check_memory(scenario: Scenario) -> None:
         if number > most:
             rule = f"are more than the {most:,} that the fleet can number"
             raise SettingsError(key, number, rule)
-    there = needed("psutil").virtual_memory().available
+    there = require("psutil").virtual_memory().available
     uses: tuple[tuple[str, float, float, str], ...] = (
         ("clients", scenario.clients, clients * arrays.bytes_per_client(scenario), ""),
         ("duration_s", scenario.duration_s, arrays.bytes_of_counts(scenario), " for counts"),

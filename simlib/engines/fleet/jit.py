@@ -1,4 +1,4 @@
-"""The core's own functions, compiled: a twin is the same source under numba.
+"""Compile the core's own functions: a twin is the same source under numba.
 
 A twin is made of a function's code, with the twins of what it calls in place of those in its
 globals; so there is no second copy of a formula, and the core never imports numba.
@@ -26,7 +26,7 @@ _COMPILED = (
 #: What only compiled code calls has no way in from Python.
 _CALLED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: Modules of long functions that are called from many places: inlined, they would fill memory.
-_APART = ("simlib.core.ways", "simlib.core.path", "simlib.core.exact")
+_APART = ("simlib.core.impairments", "simlib.core.path", "simlib.core.exact")
 
 
 def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
@@ -37,20 +37,20 @@ def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
     EngineError
         If numba is not there, or does not work.
     """
-    numba = needed("numba")
+    numba = require("numba")
     if not kept:
-        return _compiled(function, numba.njit, {})
+        return _compile(function, numba.njit, {})
     # It is read where a function is decorated, and is one for the whole process: the user's own
     # functions are not to be kept among simlib's.
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(kept_in())
+    numba.config.CACHE_DIR = str(cache_folder())
     try:
-        return _compiled(function, numba.njit, {}, cache=True)
+        return _compile(function, numba.njit, {}, cache=True)
     finally:
         numba.config.CACHE_DIR = before
 
 
-def needed(module: str) -> Any:
+def require(module: str) -> Any:
     """Return a module that the fleet cannot do without.
 
     Raises
@@ -62,12 +62,12 @@ def needed(module: str) -> Any:
     return load_extra(module, "fleet", f"the fleet engine needs {module}", EngineError, otherwise)
 
 
-def kept_in() -> Path:
+def cache_folder() -> Path:
     """Return the folder of the compiled code: another one whenever any source has changed.
 
     numba itself looks only at the file of the outermost function.
     """
-    caches: Path = needed("platformdirs").user_cache_path("simlib")
+    caches: Path = require("platformdirs").user_cache_path("simlib")
     return caches / f"kernels-{_DIGEST[:16]}"
 
 
@@ -78,13 +78,13 @@ def one_compiles() -> Iterator[bool]:
     To compile takes a minute, and a sweep has a process for each processor, so without a lock all
     of them would compile the same.
     """
-    folder = kept_in()
+    folder = cache_folder()
     is_kept = folder / "is_kept"
     if is_kept.exists():
         yield False
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with needed("filelock").FileLock(folder / "lock"):
+    with require("filelock").FileLock(folder / "lock"):
         is_first = not is_kept.exists()
         yield is_first
         is_kept.touch()
@@ -102,12 +102,12 @@ def _digest() -> str:
 _DIGEST = _digest()
 
 
-def _compiled(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **options: Any) -> Any:
+def _compile(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **options: Any) -> Any:
     if function in done:
         return done[function]
     code, scope = function.__code__, function.__globals__
     called = {
-        name: _compiled(
+        name: _compile(
             scope[name], njit, done, forceinline=scope[name].__module__ not in _APART, **_CALLED
         )
         for name in code.co_names

@@ -26,7 +26,7 @@ class Part:
 
     def __init__(self, scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> None:
         self._duration_s = scenario.duration_s
-        self._fleet = arrays.prepared(scenario, gateway, watch)
+        self._fleet = arrays.prepare(scenario, gateway, watch)
         #: The moment up to which it was played.
         self.end_s = 0.0
 
@@ -37,7 +37,7 @@ class Part:
         while status != loop.DONE:
             status = advance(self._fleet, _STRIDE)
             if status == loop.GROW:
-                self._fleet = arrays.grown(self._fleet)
+                self._fleet = arrays.grow(self._fleet)
             now_s = self._duration_s if status == loop.DONE else arrays.now_s(self._fleet)
             self.end_s = min(self._duration_s, now_s)
             if status == loop.STILL:
@@ -67,5 +67,5 @@ def kernel() -> Any:
             said = "Compiling the fleet engine, once: half a minute, or minutes on a busy machine."
             logging.getLogger("simlib").warning(said)
         # The first call compiles, or reads what was kept.
-        compiled(arrays.prepared(_SMALLEST, 0, ()), 1)
+        compiled(arrays.prepare(_SMALLEST, 0, ()), 1)
     return compiled

@@ -1,4 +1,4 @@
-"""Settings as records of numbers, which compiled code reads by the same names."""
+"""Pack settings into NumPy records, which compiled code reads by the same names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watched clients of a fleet: the core's own client, told what the compiled loop wrote down.
+"""Watched clients of a fleet: the core's own client, replaying what the compiled loop logged.
 
 So a watched client has the rows that sim gives it, with all that it decided and why.
 """

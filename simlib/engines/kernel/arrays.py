@@ -27,7 +27,7 @@ from simlib.trace.disruptions import interrupting, noticed_by_s
 
 #: Room at first for handshakes whose clients have gone, for those that wait, for times to
 #: detect, for what watched clients are told.
-_GHOSTS, _WAITING, _DETECTIONS, _LOGGED = 1024, 1024, 1024, 1024
+_ABANDONED, _WAITING, _DETECTIONS, _LOGGED = 1024, 1024, 1024, 1024
 #: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
 _PER_SLOT = 64
 _MOST_SLOTS = 1 << 17
@@ -74,12 +74,12 @@ def _told_by(fault: Fault) -> tuple[int, int]:
     return reasons.of_status(fault.status).value, fault.status
 
 
-def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> state.Fleet:
+def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> state.Fleet:
     """Return the arrays for the clients of one gateway; ``watch``: the numbers of those watched."""
     clients = len(range(gateway, scenario.clients, scenario.gateways))
     server = scenario.server
     timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
-    acting, ways = _faults(scenario, timeline, gateway)
+    acting, impairments = _faults(scenario, timeline, gateway)
     place = {i: k for k, i in enumerate(acting)}
     edges = [e for e in timeline.edges() if e[1] in place and e[0] < scenario.duration_s]
     run = _run(scenario, clients, gateway)
@@ -100,7 +100,7 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
     most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
-    rooms = clients + _GHOSTS if run["is_ordered"][0] or needs.orders(scenario) else 1
+    rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
     marks = [(timeline.origins[i], *_told_by(timeline.faults[i]), 0) for i in acting]
     return state.Fleet(
         run=run,
@@ -108,18 +108,20 @@ def prepared(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> sta
         extras=np.zeros(clients if run["has_extras"][0] else 1, state.EXTRA),
         lanes=np.zeros(clients if run["has_lanes"][0] else 1, state.LANES),
         wheel=_wheel(clients, scenario.duration_s),
-        rules=flat(policies),
+        policies=flat(policies),
         cohorts=np.array(ends(scenario.cohorts)),
         server=flat([server]),
         accepts=flat([accepts(server.accept_per_s)]),
         path=flat([scenario.path]),
         free_s=free_s,
         queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
-        ghosts=_ghosts(0, _GHOSTS),
+        abandoned=_abandoned(0, _ABANDONED),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
         marks=np.array(marks or [(0, 0, 0, 0)], state.MARK),
-        ways=flat([timeline.faults[i] for i in ways] or [Fault()])[: len(ways)],
-        way_origins=np.array([timeline.origins[i] for i in ways], np.int64),
+        impairments=flat([timeline.faults[i] for i in impairments] or [Fault()])[
+            : len(impairments)
+        ],
+        impairment_origins=np.array([timeline.origins[i] for i in impairments], np.int64),
         edges=np.array([(time_s, place[i], starts) for time_s, i, starts in edges], state.EDGE),
         interruptions=_interruptions(scenario),
         recovery_s=np.empty(clients + _DETECTIONS),
@@ -162,7 +164,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
         "leaves": stays, "stay_s": scenario.stay_s if stays else 0.0,
         "has_extras": meets or needs.needs_extras(scenario), "is_ordered": meets,
         "has_lanes": needs.needs_lanes(scenario), "is_plain": needs.is_plain(scenario),
-        "fuses": needs.fuses(scenario), "tells": needs.tells(scenario),
+        "plays_ahead": needs.plays_ahead(scenario), "tells": needs.tells(scenario),
         "tracks": 2 if needs.orders(scenario) else server.max_connections < inf,
         "pings": needs.pings(scenario), "most_at_once": most_at_once(scenario, messages=False),
     }  # fmt: skip
@@ -188,13 +190,13 @@ def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
     )
 
 
-def _ghosts(first: int, rooms: int) -> Any:
-    """Return places for ghosts, each naming the next that is free."""
-    ghosts = np.zeros(rooms, state.GHOST_TYPE)
-    ghosts["client"] = -1
-    ghosts["next"] = np.arange(first + 1, first + rooms + 1)
-    ghosts["next"][-1] = -1
-    return ghosts
+def _abandoned(first: int, rooms: int) -> Any:
+    """Return places for abandoned handshakes, each naming the next that is free."""
+    abandoned = np.zeros(rooms, state.ABANDONED_TYPE)
+    abandoned["client"] = -1
+    abandoned["next"] = np.arange(first + 1, first + rooms + 1)
+    abandoned["next"][-1] = -1
+    return abandoned
 
 
 def _interruptions(scenario: Scenario) -> Any:
@@ -207,50 +209,50 @@ def _interruptions(scenario: Scenario) -> Any:
     return rows
 
 
-def grown(w: state.Fleet) -> state.Fleet:
+def grow(w: state.Fleet) -> state.Fleet:
     """Return the same fleet with twice the room in every array that is nearly full."""
     run = w.run[0]
-    changes: dict[str, Any] = {"wheel": _grown_wheel(w.wheel, int(run["wanted"]))}
-    if run["ghost_free"] < 0 or w.ghosts["next"][run["ghost_free"]] < 0:
-        more = _ghosts(w.ghosts.size, w.ghosts.size)
-        if run["ghost_free"] < 0:
-            w.run["ghost_free"] = w.ghosts.size
+    changes: dict[str, Any] = {"wheel": _grow_wheel(w.wheel, int(run["wanted"]))}
+    if run["abandoned_free"] < 0 or w.abandoned["next"][run["abandoned_free"]] < 0:
+        more = _abandoned(w.abandoned.size, w.abandoned.size)
+        if run["abandoned_free"] < 0:
+            w.run["abandoned_free"] = w.abandoned.size
         else:
-            w.ghosts["next"][run["ghost_free"]] = w.ghosts.size
-        changes["ghosts"] = np.concatenate([w.ghosts, more])
+            w.abandoned["next"][run["abandoned_free"]] = w.abandoned.size
+        changes["abandoned"] = np.concatenate([w.abandoned, more])
         if w.found.size > 1:
             # It may hold those who are being cut off.
-            changes["found"] = np.concatenate([w.found, np.zeros(w.ghosts.size, np.int64)])
+            changes["found"] = np.concatenate([w.found, np.zeros(w.abandoned.size, np.int64)])
     if w.queue_s.size > 1 and run["queued"] + 1 >= w.queue_s.size:
         changes["queue_s"] = np.concatenate([w.queue_s, np.full(w.queue_s.size, inf)])
     several = 4 * len(w.interruptions)
     if run["recovered"] + several >= w.recovery_s.size:
-        changes["recovery_s"] = _doubled(w.recovery_s)
+        changes["recovery_s"] = _double(w.recovery_s)
     if run["detected"] + several >= w.detection_s.size:
-        changes["detection_s"] = _doubled(w.detection_s)
+        changes["detection_s"] = _double(w.detection_s)
     if run["returned"] + 2 >= w.downtime_s.size:
-        changes["downtime_s"] = _doubled(w.downtime_s)
+        changes["downtime_s"] = _double(w.downtime_s)
     if run["logged"] + 2 * run["watched"] + 8 >= w.log.size:
-        changes["log"] = _doubled(w.log)
+        changes["log"] = _double(w.log)
     return w._replace(**changes)
 
 
-def _grown_wheel(old: wheel.Wheel, wanted: int) -> wheel.Wheel:
+def _grow_wheel(old: wheel.Wheel, wanted: int) -> wheel.Wheel:
     changes: dict[str, Any] = {}
     most = max(old.state["near"][0] + wanted, old.slots["held"].max())
     if most + 2 * wheel.BLOCK >= old.near.size:
-        changes["near"] = _doubled(old.near)
+        changes["near"] = _double(old.near)
     if old.state["spare"][0] <= wheel.blocks_for(old, wanted):
         blocks = old.follower.size
         # The chain of free blocks has its end in the first number beyond: it goes on there.
         changes["follower"] = np.arange(1, 2 * blocks + 1)
         changes["follower"][:blocks] = old.follower
-        changes["far"] = _doubled(old.far)
+        changes["far"] = _double(old.far)
         old.state["spare"] += blocks
     return old._replace(**changes)
 
 
-def _doubled(values: Any) -> Any:
+def _double(values: Any) -> Any:
     return np.concatenate([values, np.zeros_like(values)])
 
 

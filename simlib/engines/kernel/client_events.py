@@ -1,8 +1,8 @@
-"""What happens to one client, event after event: its link, told by the core's `link.step`.
+"""Client events: what happens to one client, event after event; its link is moved by `link.step`.
 
 What is restated here, and only here, is the order in which sim tells clients and server what
 happens. What concerns a client alone and comes before the next start or stop of a fault is played
-at once (``run.fuses``): nothing can come between. Where the server tells clients apart
+at once (``run.plays_ahead``): nothing can come between. Where the server tells clients apart
 (``run.tells``), a handshake's arrival is not: it meets others. Nor is what may come together with
 what others do (`_meets`).
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 from math import inf
 
 from simlib.core.backoff import useful_after_s
-from simlib.core.breaker import BreakerState, Guard
+from simlib.core.breaker import BreakerState, BreakerStatus
 from simlib.core.events import Reason
-from simlib.core.fallback import Carrier
+from simlib.core.fallback import TransportStatus
 from simlib.core.faults import FaultKind
 from simlib.core.heartbeat import next_ping_s
 from simlib.core.link import Budget, Input, Link, State, step
@@ -22,7 +22,7 @@ from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
 from simlib.core.stops import Effect, Stops, effect
 from simlib.engines.kernel.fault_targets import strikes
 from simlib.engines.kernel.network import connected_s, down_s, up_s
-from simlib.engines.kernel.server import abandon, enter, send_ghost, shun
+from simlib.engines.kernel.server import abandon, enter, send_abandoned, shun
 from simlib.engines.kernel.state import (
     ADMIT,
     ARRIVE,
@@ -78,13 +78,13 @@ from simlib.engines.sizes import (
 # Plain numbers: compiled code compares them with what stands in records.
 _CONNECTING, _OPEN, _WAITING = State.CONNECTING.value, State.OPEN.value, State.WAITING.value
 _STOPPED = State.STOPPED.value
-_TOLD_START, _TOLD_OPENED, _TOLD_FAILED = (
+_START_INPUT, _OPENED_INPUT, _FAILED_INPUT = (
     Input.START.value,
     Input.OPENED.value,
     Input.FAILED.value,
 )
-_TOLD_LOST, _TOLD_WAKE, _TOLD_STOP = Input.LOST.value, Input.WAKE.value, Input.STOP.value
-_TOLD_END, _TOLD_SUSPEND = Input.END.value, Input.SUSPEND.value
+_LOST_INPUT, _WAKE_INPUT, _STOP_INPUT = Input.LOST.value, Input.WAKE.value, Input.STOP.value
+_END_INPUT, _SUSPEND_INPUT = Input.END.value, Input.SUSPEND.value
 _ENDS, _SUSPENDS = Effect.ENDS.value, Effect.SUSPENDS.value
 _CUT, _REFUSED, _TIMEOUT = Reason.RESET.value, Reason.REFUSED.value, Reason.TIMEOUT.value
 _REJECTED, _SILENT = Reason.REJECTED.value, Reason.SILENT.value
@@ -98,25 +98,30 @@ _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
 
 def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     """Let something happen to a client, and what follows from it for as long as it is alone."""
-    run, rules = w.run[0], w.rules[w.clients[i].cohort]
+    run, rules = w.run[0], w.policies[w.clients[i].cohort]
     number = number_of(w, i)
     link, was = _link(w, i), kind
     for turns in range(1, _LONGEST + 1):
+        # Two sorts of events: those that are an input of the link (and move it), and those of its
+        # network and server, which only say what comes next.
         if kind < CONNECTED or kind >= BY_FAULT:
             before = link
-            told, reason, hint_s, code = _told(w, i, before, kind, now)
-            if told != _TOLD_WAKE and kind != SILENT:
-                write_down(w, i, link.draws + 1, wide(told), reason, hint_s, wide(code), now)
+            input_, reason, hint_s, code = _input_of(w, i, before, kind, now)
+            if input_ != _WAKE_INPUT and kind != SILENT:
+                write_down(w, i, link.draws + 1, wide(input_), reason, hint_s, wide(code), now)
             if code > 0:
-                told = _stopped_by(rules.stops, code, told)
-            link = step(before, told, now, rules, run.seed, number, hint_s)
-            _note(w, i, before, link, told, reason, hint_s, now)
+                input_ = _stopped_by(rules.stops, code, input_)
+            link = step(before, input_, now, rules, run.seed, number, hint_s)
+            _note(w, i, before, link, input_, reason, hint_s, now)
             now, kind = _next(w, i, link, now)
         else:
             now, kind = _pass(w, i, link, kind, now)
         if kind == NOTHING or now >= run.duration_s:
             break
-        alone = run.fuses and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
+        # Played ahead, an event costs no place in the queue. That is the same as taking turns only
+        # while nobody else could act before it: not over a fault's edge (`limit_s`), not where the
+        # server can tell the order of arrivals (`tells`), not where events may coincide (`_meets`).
+        alone = run.plays_ahead and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
         alone = alone and not is_watched(w, i) and turns < _LONGEST
         alone = alone and not _meets(w, link, now)
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
@@ -172,7 +177,7 @@ def wakes_instead(w: Fleet, i: int, now: float) -> bool:
     c = w.clients[i]
     if c.state != _WAITING or c.deadline_s != now:
         return False
-    return bool(c.lost_s == inf or c.lost_s + w.rules[c.cohort].connect_timeout_s < now)
+    return bool(c.lost_s == inf or c.lost_s + w.policies[c.cohort].connect_timeout_s < now)
 
 
 def _at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[float, int]:
@@ -192,41 +197,41 @@ def is_short(w: Fleet, more: int) -> bool:
         or run.recovered + times >= w.recovery_s.size
         or run.detected + times >= w.detection_s.size
         or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
-        or run.ghost_free < 0
-        or w.ghosts[run.ghost_free].next < 0
+        or run.abandoned_free < 0
+        or w.abandoned[run.abandoned_free].next < 0
         or run.logged + 2 * run.watched + 8 >= w.log.size
     )
 
 
-def _told(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
+def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
     """Return what happens to a link, why, the server's hint, and its status or close code."""
     if kind == WAKE:
-        return _TOLD_WAKE, 0, 0.0, 0
+        return _WAKE_INPUT, 0, 0.0, 0
     if kind == OPENED:
-        return _TOLD_OPENED, 0, 0.0, 0
+        return _OPENED_INPUT, 0, 0.0, 0
     if kind == REFUSED:
-        return _TOLD_FAILED, _REFUSED, 0.0, 0
+        return _FAILED_INPUT, _REFUSED, 0.0, 0
     if kind == UNAVAILABLE:
-        return _TOLD_FAILED, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
+        return _FAILED_INPUT, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
     if kind >= BY_FAULT:
-        told = _TOLD_FAILED if link.state == _CONNECTING else _TOLD_LOST
+        input_ = _FAILED_INPUT if link.state == _CONNECTING else _LOST_INPUT
         mark, fault = w.marks[kind - BY_FAULT], w.faults[kind - BY_FAULT]
-        return told, int(mark.reason), float(fault.retry_after_s), int(mark.code)
+        return input_, int(mark.reason), float(fault.retry_after_s), int(mark.code)
     if kind == CUT:
         if link.state == _OPEN:
-            return _TOLD_LOST, _CUT, 0.0, 0
-        return _TOLD_FAILED, _REFUSED, 0.0, 0
+            return _LOST_INPUT, _CUT, 0.0, 0
+        return _FAILED_INPUT, _REFUSED, 0.0, 0
     if kind == START:
-        return _TOLD_START, 0, 0.0, 0
+        return _START_INPUT, 0, 0.0, 0
     return _closed(w, i, link, kind, now)
 
 
-def _stopped_by(rules: Stops, code: int, told: int) -> int:
+def _stopped_by(rules: Stops, code: int, input_: int) -> int:
     """Return what a link is told of an end with a code: that it ended, or what the code asks."""
     what = effect(rules, code)
     if what == _ENDS:
-        return _TOLD_END
-    return _TOLD_SUSPEND if what == _SUSPENDS else told
+        return _END_INPUT
+    return _SUSPEND_INPUT if what == _SUSPENDS else input_
 
 
 def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
@@ -234,10 +239,10 @@ def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, i
     if link.state == _CONNECTING or link.state == _OPEN:
         abandon(w, i, link.draws + 1, kind == LEAVE, now)
     if kind == GIVE_UP:
-        return _TOLD_WAKE, _TIMEOUT, 0.0, 0
+        return _WAKE_INPUT, _TIMEOUT, 0.0, 0
     if kind == SILENT:
-        return _TOLD_LOST, _SILENT, 0.0, 0
-    return _TOLD_STOP, 0, 0.0, 0
+        return _LOST_INPUT, _SILENT, 0.0, 0
+    return _STOP_INPUT, 0, 0.0, 0
 
 
 def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
@@ -248,7 +253,7 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if link.state == _CONNECTING:
         return _connect(w, i, link, now)
     if link.state == _OPEN and run.pings:
-        return now + w.rules[w.clients[i].cohort].heartbeat.interval_s, PING
+        return now + w.policies[w.clients[i].cohort].heartbeat.interval_s, PING
     return inf, NOTHING
 
 
@@ -275,7 +280,7 @@ def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
         if arrival_s < timeout_s:
             return arrival_s, ARRIVE
         if arrival_s < inf:
-            send_ghost(w, i, link.draws + 1, arrival_s)
+            send_abandoned(w, i, link.draws + 1, arrival_s)
         return _at_timeout(w, link, timeout_s, GIVE_UP)
     if kind == ARRIVE:
         return _arrive(w, i, link, now)
@@ -326,7 +331,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Ping, or carry a ping or its answer."""
-    lane, heartbeat = w.lanes[i], w.rules[w.clients[i].cohort].heartbeat
+    lane, heartbeat = w.lanes[i], w.policies[w.clients[i].cohort].heartbeat
     if kind == PING:
         lane.timeout_s = now + heartbeat.timeout_s
         arrival_s = up_s(w, i, now, PING_BYTES)
@@ -348,7 +353,7 @@ def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
 
 
 def _note(
-    w: Fleet, i: int, before: Link, link: Link, told: int, reason: int, hint_s: float, now: float
+    w: Fleet, i: int, before: Link, link: Link, input_: int, reason: int, hint_s: float, now: float
 ) -> None:
     """Count what has changed in a link."""
     run, c = w.run[0], w.clients[i]
@@ -362,17 +367,17 @@ def _note(
         count(w, now, OPENS)
         _note_recovery(w, c.lost_s, before.opened_s, now)
         _note_return(w, c.lost_s, now)
-    elif told == _TOLD_STOP:
+    elif input_ == _STOP_INPUT:
         _note_leaving(w, i, now)
     elif link.state == _STOPPED:
         count(w, now, GIVE_UPS)
     if before.state == _OPEN and link.state != _OPEN:
         run.open_s += counted_s(w, before.opened_s, now)
-        if told != _TOLD_STOP:
+        if input_ != _STOP_INPUT:
             count(w, now, ENDS)
             _note_loss(w, i, before.opened_s, now)
-    if link.guard.state != before.guard.state:
-        _note_breaker(w, i, before.guard.state, link.guard.state, now)
+    if link.breaker_status.state != before.breaker_status.state:
+        _note_breaker(w, i, before.breaker_status.state, link.breaker_status.state, now)
 
 
 def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, now: float) -> None:
@@ -381,7 +386,9 @@ def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, no
     k = min(link.attempt, MOST_ATTEMPTS - 1)
     wait_s = link.deadline_s - now
     answered = reason not in (_TIMEOUT, _SILENT)
-    alone = answered and hint_s == 0.0 and link.rationed == 0 and link.guard.state != _TRIPPED
+    alone = (
+        answered and hint_s == 0.0 and link.rationed == 0 and link.breaker_status.state != _TRIPPED
+    )
     which = 2 if alone else 0
     w.waits[cohort, k, which] += 1.0
     w.waits[cohort, k, which + 1] += wait_s
@@ -423,13 +430,14 @@ def _note_return(w: Fleet, lost_s: float, now: float) -> None:
 
 def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
     run, c = w.run[0], w.clients[i]
-    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.rules[c.cohort].backoff):
+    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.policies[c.cohort].backoff):
         run.unstable += 1
     for k in range(w.interruptions.size):
         f = w.interruptions[k]
         again = now <= f.noticed_s and opened_s < f.end_s
         if again and f.ended and f.start_s <= c.lost_s <= f.noticed_s:
-            # It was back, and is hit a second time: of a client its last return counts.
+            # It was back, and is hit a second time: only a client's last return counts, so the
+            # first one is taken off.
             f.back -= 1
     c.lost_s = now
     _note_detection(w, opened_s, now)
@@ -460,18 +468,18 @@ def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None
 
 def _link(w: Fleet, i: int) -> Link:
     c = w.clients[i]
-    guard, budget, delay_s = Guard(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
+    breaker_status, budget, delay_s = BreakerStatus(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
     started_s = 0.0
     if w.run[0].has_extras:
         e = w.extras[i]
-        guard = Guard(
+        breaker_status = BreakerStatus(
             wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
         )
         budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
         started_s = e.started_s
     return Link(
         wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, started_s,
-        c.opened_s, guard, Carrier(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
+        c.opened_s, breaker_status, TransportStatus(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
     )  # fmt: skip
 
 
@@ -488,7 +496,15 @@ def _keep(w: Fleet, i: int, link: Link) -> None:
         w.run[0].is_worn_out = 1
     if w.run[0].has_extras:
         e = w.extras[i]
-        e.breaker, e.until_s, e.probes = link.guard.state, link.guard.until_s, link.guard.probes
-        e.trips, e.outcomes, e.seen = link.guard.trips, link.guard.outcomes, link.guard.seen
+        e.breaker, e.until_s, e.probes = (
+            link.breaker_status.state,
+            link.breaker_status.until_s,
+            link.breaker_status.probes,
+        )
+        e.trips, e.outcomes, e.seen = (
+            link.breaker_status.trips,
+            link.breaker_status.outcomes,
+            link.breaker_status.seen,
+        )
         e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
         e.delay_s, e.started_s = link.delay_s, link.started_s

@@ -1,15 +1,15 @@
-"""Whom a fault hits, and which one acts."""
+"""Does a fault hit a client, and which fault is active?"""
 
 from __future__ import annotations
 
-from simlib.core.faults import drawn
+from simlib.core.faults import is_hit
 from simlib.engines.kernel.state import Fleet, number_of
 
 
 def hits(w: Fleet, fault: int, i: int) -> bool:
     """Whether a client is among those that a fault hits."""
     fraction = w.faults[fault].clients_fraction
-    return drawn(fraction, w.marks[fault].origin, w.run[0].seed, number_of(w, i))
+    return is_hit(fraction, w.marks[fault].origin, w.run[0].seed, number_of(w, i))
 
 
 def strikes(w: Fleet, kind: int, i: int, now: float) -> int:

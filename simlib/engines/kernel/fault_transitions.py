@@ -7,7 +7,7 @@ from math import inf
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.fault_targets import hits
-from simlib.engines.kernel.server import drain, end_all, end_ghost, in_order
+from simlib.engines.kernel.server import drain, end_all, forget_abandoned, in_order
 from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count, uncount
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
@@ -88,15 +88,15 @@ def _forget_all(w: Fleet, now: float) -> None:
 def _begin_cut(w: Fleet, index: int) -> None:
     run = w.run[0]
     run.cut_by, run.cut_next, run.cut_size = index, 0, run.clients
-    for place in range(w.ghosts.size):
-        ghost = w.ghosts[place]
-        if ghost.client < 0 or not hits(w, index, ghost.client):
+    for place in range(w.abandoned.size):
+        abandoned = w.abandoned[place]
+        if abandoned.client < 0 or not hits(w, index, abandoned.client):
             continue
-        if ghost.stage == TAKEN:
-            end_ghost(w, place)
+        if abandoned.stage == TAKEN:
+            forget_abandoned(w, place)
         else:
             # It is on its way, and will find nobody.
-            ghost.client = -1
+            abandoned.client = -1
     if run.is_ordered:
         found = 0
         for i in range(run.clients):

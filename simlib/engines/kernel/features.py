@@ -1,4 +1,4 @@
-"""What a scenario asks of the fleet's event loop: what may be left away, and what must be kept."""
+"""Feature flags: which parts of the event loop a scenario needs; the others cost nothing."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _holds(scenario: Scenario) -> bool:
     )
 
 
-def fuses(scenario: Scenario) -> bool:
+def plays_ahead(scenario: Scenario) -> bool:
     """Whether a client can be played ahead while it is alone."""
     # What is rejected after its client has gone draws an answer, between others of that client.
     draws = needs_lanes(scenario) and any(f.kind == FaultKind.REJECT for f in scenario.faults)

@@ -17,13 +17,19 @@ from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.client_events import FEW, follow, is_short, times_out, wakes_instead
 from simlib.engines.kernel.fault_transitions import NOBODY, look_ahead, next_cut, pass_edge
-from simlib.engines.kernel.server import end_ghost, haunt, open_ghost, shut_by_turns, shut_ghost
+from simlib.engines.kernel.server import (
+    arrive_abandoned,
+    close_abandoned,
+    forget_abandoned,
+    open_abandoned,
+    shut_by_turns,
+)
 from simlib.engines.kernel.state import (
+    ABANDONED,
+    ABANDONED_DONE,
+    ABANDONED_SHUT,
     ARRIVE,
     CUT,
-    GHOST,
-    GHOST_DONE,
-    GHOST_SHUT,
     GIVE_UP,
     KIND_BITS,
     LEAVE,
@@ -100,7 +106,7 @@ def _wanted(w: Fleet) -> int:
         kind = w.faults[w.edges[run.edge].fault].kind
         if kind in (_DEPLOY, _CLOSE):
             # The server may end every connection, at once or by turns.
-            return int(run.clients + w.ghosts.size + FEW)
+            return int(run.clients + w.abandoned.size + FEW)
     return FEW
 
 
@@ -128,38 +134,38 @@ def _whose(w: Fleet, what: int, now: float) -> tuple[int, int]:
     place = what >> (KIND_BITS + TURN_BITS)
     if kind >= SHUT_BY:
         shut_by_turns(w, place, kind - SHUT_BY, what, now)
-    elif GHOST <= kind <= GHOST_SHUT:
-        _haunted(w, place, kind, what, now)
+    elif ABANDONED <= kind <= ABANDONED_SHUT:
+        _pass_abandoned(w, place, kind, what, now)
     elif kind == LEAVE:
         return place, kind
     else:
-        return _still(w, place, kind, what, now)
+        return _drop_stale(w, place, kind, what, now)
     return NOBODY, kind
 
 
-def _haunted(w: Fleet, place: int, kind: int, what: int, now: float) -> None:
-    if not is_due(w.ghosts[place].turn, what):
+def _pass_abandoned(w: Fleet, place: int, kind: int, what: int, now: float) -> None:
+    if not is_due(w.abandoned[place].turn, what):
         return
-    if kind == GHOST:
-        haunt(w, place, now)
-    elif kind == GHOST_DONE:
-        open_ghost(w, place, now)
-    elif kind == GHOST_SHUT:
-        shut_ghost(w, place, now)
+    if kind == ABANDONED:
+        arrive_abandoned(w, place, now)
+    elif kind == ABANDONED_DONE:
+        open_abandoned(w, place, now)
+    elif kind == ABANDONED_SHUT:
+        close_abandoned(w, place, now)
     else:
-        end_ghost(w, place)
+        forget_abandoned(w, place)
 
 
-def _still(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int]:
-    """Return to whom an event happens still, and what."""
+def _drop_stale(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int]:
+    """Return client and kind of an event, or NOBODY if it is stale."""
     c = w.clients[i]
     if not is_due(c.draws, what):
         if kind == GIVE_UP and is_due(c.draws - 1, what) and wakes_instead(w, i, now):
             return i, WAKE
         return NOBODY, kind
     if c.state in (_STOPPED, _SUSPENDED):
-        if kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].ghost >= 0:
+        if kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].abandoned >= 0:
             # It left meanwhile. Who gave up as its line was cut has nothing on its way.
-            haunt(w, w.lanes[i].ghost, now)
+            arrive_abandoned(w, w.lanes[i].abandoned, now)
         return NOBODY, kind
     return i if times_out(w, i, kind, now) else NOBODY, kind

@@ -2,7 +2,7 @@
 
 On a plain path, of constant latency and without faults on the way, nothing is remembered of a
 connection. Otherwise each client has its lanes, and its draws are numbered in the order of
-sending, as in `simlib.core.crossing`.
+sending, as in `simlib.core.client_path`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from math import inf
 
 from simlib.core.draws import Stream
 from simlib.core.faults import Route
+from simlib.core.impairments import LOST_DOWN, bit_of, held_until_s, lose_directions, send_frame
 from simlib.core.path import Lane
-from simlib.core.ways import LOST_DOWN, bit_of, crossed, held_until_s, lost_by
 from simlib.engines.kernel.state import Fleet, number_of, wide
 
 _UP, _DOWN, _WEBSOCKET = Stream.UP.value, Stream.DOWN.value, Route.WEBSOCKET.value
@@ -23,7 +23,7 @@ def connected_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     if run.has_lanes == 0:
         return float(now + run.latency_s + run.latency_s)
-    w.lanes[i].ghost = -1
+    w.lanes[i].abandoned = -1
     # What connects has lanes of its own: its packets are empty, so nobody waits for them.
     _begin(w, i, now)
     there_s = up_s(w, i, now, 0)
@@ -64,9 +64,9 @@ def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
     start_s = _held_s(w, i, now)
     if start_s == inf:
         return inf
-    lane = crossed(
-        Lane(one.free_s[side], one.arrival_s[side]), w.path[0], w.ways, w.way_origins, run.seed,
-        number_of(w, i), way, one.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
+    lane = send_frame(
+        Lane(one.free_s[side], one.arrival_s[side]), w.path[0], w.impairments, w.impairment_origins,
+        run.seed, number_of(w, i), way, one.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
     )  # fmt: skip
     one.sent[side] += 1
     one.free_s[side], one.arrival_s[side] = lane.free_s, lane.arrival_s
@@ -74,12 +74,12 @@ def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
 
 
 def answer_nobody(w: Fleet, place: int, now: float) -> None:
-    """Give the answer to a handshake whose client has gone its number, as any other has one."""
+    """Consume the draw that the undelivered answer would use, to stay in step with sim."""
     if w.run[0].has_lanes == 0:
         return
-    ghost = w.ghosts[place]
-    i = ghost.client
-    lost = _lost(w, i, ghost.lost, wide(_DOWN), ghost.born_s, ghost.used_s, now)
+    abandoned = w.abandoned[place]
+    i = abandoned.client
+    lost = _lost(w, i, abandoned.lost, wide(_DOWN), abandoned.born_s, abandoned.used_s, now)
     if not lost & LOST_DOWN and _held_s(w, i, now) < inf:
         w.lanes[i].sent[_DOWN - _UP] += 1
 
@@ -88,8 +88,9 @@ def _lost(w: Fleet, i: int, lost: int, way: int, born_s: float, used_s: float, n
     run = w.run[0]
     if run.is_plain:
         return lost
-    return lost_by(
-        lost, way, w.path[0], w.ways, w.way_origins, run.seed, number_of(w, i), wide(_WEBSOCKET),
+    return lose_directions(
+        lost, way, w.path[0], w.impairments, w.impairment_origins, run.seed,
+        number_of(w, i), wide(_WEBSOCKET),
         born_s, used_s, now,
     )  # fmt: skip
 
@@ -97,4 +98,6 @@ def _lost(w: Fleet, i: int, lost: int, way: int, born_s: float, used_s: float, n
 def _held_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     number = number_of(w, i)
-    return held_until_s(w.ways, w.way_origins, run.seed, number, wide(_WEBSOCKET), now)
+    return held_until_s(
+        w.impairments, w.impairment_origins, run.seed, number, wide(_WEBSOCKET), now
+    )

@@ -1,6 +1,9 @@
-"""What the server does: it admits, refuses, ends connections, and works for clients that have gone.
+"""The server: it admits and refuses handshakes, ends connections, and works for clients that left.
 
-A ghost is a handshake or a connection whose client has given it up before the server knows.
+An abandoned handshake (or connection) is one that its client has given up and that the server does
+not know to be dead yet: it still arrives, waits, and takes a worker. That wasted work is what keeps
+an overloaded server down, so it is played. Each has a place in `Fleet.abandoned`; a place is used
+again, and its turn tells the events of one use from those of the next.
 """
 
 from __future__ import annotations
@@ -17,16 +20,16 @@ from simlib.core.server import handshake_s, resync_s
 from simlib.engines.kernel.fault_targets import hits, strikes
 from simlib.engines.kernel.network import answer_nobody, down_s, up_s
 from simlib.engines.kernel.state import (
+    ABANDONED,
+    ABANDONED_DONE,
+    ABANDONED_END,
+    ABANDONED_SHUT,
     BY_FAULT,
     DID_ADMIT,
     DID_ARRIVE,
     DID_REFUSE,
     DID_SHUT,
     DISMISSED,
-    GHOST,
-    GHOST_DONE,
-    GHOST_END,
-    GHOST_SHUT,
     GREETED,
     LAST_TURN,
     QUEUED,
@@ -55,6 +58,8 @@ def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
     if run.tells == 0:
         return now
+    # `queue_s` is a heap of the moments at which waiting handshakes get their worker: those that
+    # have passed no longer count against the backlog. Its last entry takes the first one's place.
     while run.queued > 0 and w.queue_s[0] <= now:
         run.queued -= 1
         last_s = w.queue_s[run.queued]
@@ -141,9 +146,9 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
         return
     if f.stop_s < inf:
         w.marks[fault].shunned_by = run.generation + 1
-    for place in range(w.ghosts.size):
-        if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
-            shut_ghost(w, place, now)
+    for place in range(w.abandoned.size):
+        if _is_open_abandoned(w, place, now) and hits(w, fault, w.abandoned[place].client):
+            close_abandoned(w, place, now)
     found = 0
     for i in range(run.clients):
         if is_open_for_server(w, i, now) and hits(w, fault, i):
@@ -160,23 +165,25 @@ def drain(w: Fleet, fault: int, now: float) -> None:
     if run.crashes > 0:
         return
     found = 0
-    for place in range(w.ghosts.size):
-        if _is_open_ghost(w, place, now) and hits(w, fault, w.ghosts[place].client):
+    for place in range(w.abandoned.size):
+        if _is_open_abandoned(w, place, now) and hits(w, fault, w.abandoned[place].client):
             w.found[found] = place
-            w.ghosts[place].rank = (w.ghosts[place].client << 32) + w.ghosts[place].connection
+            w.abandoned[place].rank = (w.abandoned[place].client << 32) + w.abandoned[
+                place
+            ].connection
             found += 1
-    in_order(w.found, w.ghosts, found)
+    in_order(w.found, w.abandoned, found)
     leaving = found
     for i in range(run.clients):
         leaving += is_open_for_server(w, i, now) and hits(w, fault, i)
-    ghost = ended = 0
+    abandoned = ended = 0
     for i in range(run.clients):
-        while ghost < found and w.ghosts[w.found[ghost]].client == i:
-            place = w.found[ghost]
-            ghost += 1
+        while abandoned < found and w.abandoned[w.found[abandoned]].client == i:
+            place = w.found[abandoned]
+            abandoned += 1
             ended += 1
             time_s = now + (f.stop_s - now) * ended / leaving
-            put(w.wheel, time_s, event(place, w.ghosts[place].turn, GHOST_SHUT))
+            put(w.wheel, time_s, event(place, w.abandoned[place].turn, ABANDONED_SHUT))
         if is_open_for_server(w, i, now) and hits(w, fault, i):
             ended += 1
             time_s = now + (f.stop_s - now) * ended / leaving
@@ -190,22 +197,26 @@ def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
         if c.stage == TAKEN:
             shut(w, i, fault, now)
         return
-    for place in range(w.ghosts.size):
-        ghost = w.ghosts[place]
-        if ghost.client == i and is_due(ghost.connection - 1, what) and ghost.stage == TAKEN:
-            shut_ghost(w, place, now)
+    for place in range(w.abandoned.size):
+        abandoned = w.abandoned[place]
+        if (
+            abandoned.client == i
+            and is_due(abandoned.connection - 1, what)
+            and abandoned.stage == TAKEN
+        ):
+            close_abandoned(w, place, now)
             return
 
 
 # --- handshakes and connections whose clients have gone ----------------------------------
 
 
-def send_ghost(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
+def send_abandoned(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
     """Let a handshake arrive after its client has given it up."""
-    place = _new_ghost(w, i, connection, SENT)
+    place = _new_abandoned(w, i, connection, SENT)
     if w.run[0].has_lanes:
-        w.lanes[i].ghost = place
-    put(w.wheel, arrival_s, event(place, w.ghosts[place].turn, GHOST))
+        w.lanes[i].abandoned = place
+    put(w.wheel, arrival_s, event(place, w.abandoned[place].turn, ABANDONED))
 
 
 def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None:
@@ -220,121 +231,129 @@ def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None
         return
     lane = w.lanes[i]
     end_s = up_s(w, i, now, 0)
-    if (stage == TAKEN and run.tracks) or (stage == SENT and leaves and lane.ghost < 0):
-        lane.ghost = _new_ghost(w, i, connection, stage)
-    if lane.ghost < 0:
+    if (stage == TAKEN and run.tracks) or (stage == SENT and leaves and lane.abandoned < 0):
+        lane.abandoned = _new_abandoned(w, i, connection, stage)
+    if lane.abandoned < 0:
         return
-    ghost = w.ghosts[lane.ghost]
-    ghost.born_s, ghost.used_s, ghost.lost = lane.born_s, lane.used_s, lane.lost
+    abandoned = w.abandoned[lane.abandoned]
+    abandoned.born_s, abandoned.used_s, abandoned.lost = lane.born_s, lane.used_s, lane.lost
     if run.tracks:
-        put(w.wheel, end_s, event(lane.ghost, ghost.turn, GHOST_END))
+        put(w.wheel, end_s, event(lane.abandoned, abandoned.turn, ABANDONED_END))
+    # The worker goes on, and the server opens the connection: a fault may end it only then.
     if stage == TAKEN:
-        _open_later(w, lane.ghost, lane.done_s, now)
+        _open_later(w, lane.abandoned, lane.done_s, now)
 
 
-def haunt(w: Fleet, place: int, now: float) -> None:
-    """Let a handshake whose client has gone arrive."""
-    run, ghost = w.run[0], w.ghosts[place]
-    i = ghost.client
+def arrive_abandoned(w: Fleet, place: int, now: float) -> None:
+    """Let an abandoned handshake reach the server."""
+    run, abandoned = w.run[0], w.abandoned[place]
+    i = abandoned.client
     if i >= 0 and waits_for(w, place):
-        # Its client gives it up at this very moment, a little later.
-        put(w.wheel, now, event(place, ghost.turn, GHOST))
+        # Its client gives it up at this very moment, by an event that comes later: put it behind.
+        put(w.wheel, now, event(place, abandoned.turn, ABANDONED))
         return
     if i >= 0 and run.rejects > 0 and strikes(w, _REJECT, i, now) >= 0:
         answer_nobody(w, place, now)
-        bury(w, place)
+        free_place(w, place)
         return
     if i < 0 or run.crashes > 0:
-        bury(w, place)
+        free_place(w, place)
         return
-    done_s = enter(w, i, ghost.connection, now)
+    done_s = enter(w, i, abandoned.connection, now)
     if done_s < 0.0 or run.tracks == 0:
-        bury(w, place)
+        free_place(w, place)
         return
-    ghost.stage = TAKEN
-    ghost.generation = run.generation
+    abandoned.stage = TAKEN
+    abandoned.generation = run.generation
     if now < done_s:
         _open_later(w, place, done_s, now)
     elif run.tracks > 1:
-        ghost.done_s = now
-        open_ghost(w, place, now)
+        abandoned.done_s = now
+        open_abandoned(w, place, now)
 
 
 def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
-    """Let a connection open for a client that has gone, where something may end it then."""
-    ghost = w.ghosts[place]
-    ghost.done_s = done_s
+    """Schedule the server-side open of an abandoned handshake if a later close could affect it."""
+    abandoned = w.abandoned[place]
+    abandoned.done_s = done_s
     if w.run[0].tracks > 1 and now <= done_s:
-        put(w.wheel, done_s, event(place, ghost.turn, GHOST_DONE))
+        put(w.wheel, done_s, event(place, abandoned.turn, ABANDONED_DONE))
 
 
-def open_ghost(w: Fleet, place: int, now: float) -> None:
+def open_abandoned(w: Fleet, place: int, now: float) -> None:
     """Open a connection for a client that has gone; end it while a fault ends all that open."""
-    ghost = w.ghosts[place]
-    if ghost.generation != w.run[0].generation:
+    abandoned = w.abandoned[place]
+    if abandoned.generation != w.run[0].generation:
         return
-    write_down(w, ghost.client, ghost.connection, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
-    if _shunned_by(w, ghost.client, now) >= 0:
-        shut_ghost(w, place, now)
+    write_down(
+        w, abandoned.client, abandoned.connection, wide(DID_ADMIT), wide(0), 0.0, wide(0), now
+    )
+    if _shunned_by(w, abandoned.client, now) >= 0:
+        close_abandoned(w, place, now)
 
 
-def shut_ghost(w: Fleet, place: int, now: float) -> None:
+def close_abandoned(w: Fleet, place: int, now: float) -> None:
     """End a connection whose client has gone, as any other."""
-    ghost = w.ghosts[place]
-    if ghost.generation == w.run[0].generation:
-        write_down(w, ghost.client, ghost.connection, wide(DID_SHUT), wide(0), 0.0, wide(0), now)
-    end_ghost(w, place)
+    abandoned = w.abandoned[place]
+    if abandoned.generation == w.run[0].generation:
+        write_down(
+            w, abandoned.client, abandoned.connection, wide(DID_SHUT), wide(0), 0.0, wide(0), now
+        )
+    forget_abandoned(w, place)
 
 
-def end_ghost(w: Fleet, place: int) -> None:
-    """Let the server forget a ghost."""
-    if w.ghosts[place].generation == w.run[0].generation:
+def forget_abandoned(w: Fleet, place: int) -> None:
+    """Let the server forget an abandoned connection."""
+    if w.abandoned[place].generation == w.run[0].generation:
         w.run[0].taken -= 1
-    bury(w, place)
+    free_place(w, place)
 
 
 def waits_for(w: Fleet, place: int) -> bool:
-    """Whether a ghost's client has not given it up yet."""
-    ghost = w.ghosts[place]
-    c = w.clients[ghost.client]
-    return bool(c.state == _CONNECTING and ghost.connection == c.draws + 1)
+    """Whether the client has not given it up yet."""
+    abandoned = w.abandoned[place]
+    c = w.clients[abandoned.client]
+    return bool(c.state == _CONNECTING and abandoned.connection == c.draws + 1)
 
 
-def _is_open_ghost(w: Fleet, place: int, now: float) -> bool:
-    ghost = w.ghosts[place]
+def _is_open_abandoned(w: Fleet, place: int, now: float) -> bool:
+    abandoned = w.abandoned[place]
     return bool(
-        ghost.client >= 0
-        and ghost.stage == TAKEN
-        and ghost.generation == w.run[0].generation
-        and ghost.done_s < now
+        abandoned.client >= 0
+        and abandoned.stage == TAKEN
+        and abandoned.generation == w.run[0].generation
+        and abandoned.done_s < now
     )
 
 
-def _new_ghost(w: Fleet, i: int, connection: int, stage: int) -> int:
+def _new_abandoned(w: Fleet, i: int, connection: int, stage: int) -> int:
     run = w.run[0]
-    place = run.ghost_free
-    ghost = w.ghosts[place]
-    run.ghost_free = ghost.next
-    ghost.client = i
-    ghost.connection = connection
-    ghost.stage = stage
-    ghost.generation = run.generation
+    place = run.abandoned_free
+    abandoned = w.abandoned[place]
+    run.abandoned_free = abandoned.next
+    abandoned.client = i
+    abandoned.connection = connection
+    abandoned.stage = stage
+    abandoned.generation = run.generation
     return int(place)
 
 
-def bury(w: Fleet, place: int) -> None:
-    """Free a ghost's place; events of it that are still to come are passed by."""
-    ghost = w.ghosts[place]
-    ghost.client = -1
-    ghost.turn += 1
-    if ghost.turn <= LAST_TURN:
-        # A place whose turns are used up stays empty: no two of its ghosts have the same turn.
-        ghost.next = w.run[0].ghost_free
-        w.run[0].ghost_free = place
+def free_place(w: Fleet, place: int) -> None:
+    """Free a place; events of it that are still to come are stale, and passed by."""
+    abandoned = w.abandoned[place]
+    abandoned.client = -1
+    abandoned.turn += 1
+    if abandoned.turn <= LAST_TURN:
+        # A place whose turns are used up stays empty, or a stale event could hit its next user.
+        abandoned.next = w.run[0].abandoned_free
+        w.run[0].abandoned_free = place
 
 
 def in_order(found: Any, records: Any, size: int) -> None:
-    """Sort places by the ranks of their records, by Shell's method: most are in order."""
+    """Sort places by the ranks of their records, by Shell's method: most are in order.
+
+    numba's own sort would allocate, and compiled code here may not (`_nrt=False`).
+    """
     gap = 1
     while gap < size // 3:
         gap = 3 * gap + 1

@@ -1,4 +1,4 @@
-"""What the fleet's event loop reads and writes: records, arrays, and the words for events."""
+"""The state of the fleet's event loop: records, arrays, and the kinds of events."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE 
 #: Of these it is not: its network or its server is concerned.
 CONNECTED, ARRIVE, ADMIT, PING, PINGED, PONGED = range(10, 16)
 #: An abandoned handshake arrives, is done, has ended, is ended by the server.
-GHOST, GHOST_DONE, GHOST_END, GHOST_SHUT = range(16, 20)
-#: An event in one number: the client (or ghost), its waits so far, what happens.
+ABANDONED, ABANDONED_DONE, ABANDONED_END, ABANDONED_SHUT = range(16, 20)
+#: An event in one number: the client (or an abandoned handshake's place), its waits so far, and
+#: what happens.
 KIND_BITS, TURN_BITS = 12, 24
-#: From here on: rejected, or its connection ended, by the fault of this number; from there on:
-#: the server ends its connection because of a fault.
+#: Kinds from 32 to 2,047: rejected, or its connection ended, by fault number kind - 32.
+#: From 2,048: the server ends the connection because of fault number kind - 2,048.
 BY_FAULT, SHUT_BY = 32, 1 << (KIND_BITS - 1)
 MOST_FAULTS = SHUT_BY - BY_FAULT
-#: Clients and ghosts are numbered below this; a client's draws, and a ghost's turns, up to that.
+#: Clients and places are numbered below this; a client's draws, and a place's turns, up to that.
 MOST_CLIENTS = 1 << (63 - KIND_BITS - TURN_BITS)
 LAST_TURN = (1 << TURN_BITS) - 1
 
@@ -77,10 +78,10 @@ LANES = [
     ("done_s", "f8"),
     ("rank", "i8"),
     ("lost", "i8"),
-    ("ghost", "i8"),
+    ("abandoned", "i8"),
 ]
 #: A handshake, or a connection, whose client has gone and does not say so, or not yet.
-GHOST_TYPE = [
+ABANDONED_TYPE = [
     ("done_s", "f8"),
     ("born_s", "f8"),
     ("used_s", "f8"),
@@ -104,8 +105,8 @@ RUN = [
     ("started", "i8"), ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
     ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),
     ("has_extras", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"), ("is_ordered", "i8"),
-    ("fuses", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
-    ("queued", "i8"), ("ghost_free", "i8"), ("ranks", "i8"),
+    ("plays_ahead", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
+    ("queued", "i8"), ("abandoned_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
     ("returned", "i8"), ("unstable", "i8"),
     ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"), ("is_worn_out", "i8"),
@@ -138,18 +139,18 @@ class Fleet(NamedTuple):
     extras: Any
     lanes: Any
     wheel: Wheel
-    rules: Any
+    policies: Any
     cohorts: Any
     server: Any
     accepts: Any
     path: Any
     free_s: Any
     queue_s: Any
-    ghosts: Any
+    abandoned: Any
     faults: Any
     marks: Any
-    ways: Any
-    way_origins: Any
+    impairments: Any
+    impairment_origins: Any
     edges: Any
     interruptions: Any
     recovery_s: Any

@@ -51,6 +51,8 @@ def put(wheel: Wheel, time_s: float, what: int) -> None:
     state = wheel.state[0]
     if time_s >= state.end_s:
         return
+    # Of the current slot or earlier: it may come before what the heap holds. Behind the last slot
+    # (by rounding): the heap takes it, which is right for any time, only slower.
     number = int(time_s * state.slots_per_s)
     if number <= state.slot or number >= wheel.slots.size:
         _push(wheel, time_s, what)
@@ -87,7 +89,9 @@ def next_s(wheel: Wheel) -> float:
 def _come_up(wheel: Wheel) -> None:
     """Move the current slot's events into the heap and free its blocks."""
     state, slot = wheel.state[0], wheel.slots[wheel.state[0].slot]
+    # A number of its own (+ 0): a field of a record would follow the record as it changes.
     block = slot.first + 0
+    # In the order of adding, so that numbers given now keep it for events at the same moment.
     for k in range(slot.held):
         event = wheel.far[BLOCK * block + k % BLOCK]
         _push(wheel, event.time_s, event.what)
@@ -103,6 +107,7 @@ def _come_up(wheel: Wheel) -> None:
 
 def _push(wheel: Wheel, time_s: float, what: int) -> None:
     state, near = wheel.state[0], wheel.near
+    # By time alone: this event has the highest number so far, so among equals it comes last.
     place = state.near
     while place > 0:
         parent = (place - 1) >> 1

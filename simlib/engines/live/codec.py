@@ -60,7 +60,7 @@ _TAIL = '"}'
 LONGEST_HEAD_BYTES = 80
 
 
-def said(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:
+def parse_client_frame(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:
     """Return what a client said.
 
     Raises
@@ -71,7 +71,7 @@ def said(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:
     data = _object(text)
     if "message" in data:
         key, base = _number(data, "key", NONE), _number(data, "base", NONE)
-        return ev.Framed(client, connection, _number(data, "message"), key, base)
+        return ev.MessageArrived(client, connection, _number(data, "message"), key, base)
     if "subscribe" in data:
         channel, version = _number(data, "subscribe"), _number(data, "after", 0)
         return ev.Subscribed(client, connection, channel, version)
@@ -114,7 +114,7 @@ def push_text(push: ev.Push) -> str:
     return json.dumps(_push(push))
 
 
-def served_text(served: ev.Served) -> str:
+def poll_answer_text(served: ev.AnswerPoll) -> str:
     """Return the answer to a poll as text."""
     return json.dumps({"updates": [_push(push) for push in served.pushes]})
 
@@ -124,7 +124,7 @@ def _push(push: ev.Push) -> dict[str, Any]:
     return {"channel": push.channel, "version": push.version, "whole": whole}
 
 
-def heard(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
+def parse_server_frame(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
     """Return what the server said over a connection.
 
     Raises
@@ -134,11 +134,11 @@ def heard(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
     """
     data = _object(text)
     if "channel" in data:
-        return _pushed(data, connection)
+        return _parse_push(data, connection)
     return ev.Received(connection, *_answer(data))
 
 
-def echoed(text: str | bytes, connection: int) -> ev.Received:
+def parse_echo(text: str | bytes, connection: int) -> ev.Received:
     """Return a message that came back as it was sent as its acknowledgement."""
     return ev.Received(connection, _number(_object(text), "message"), Reason.ACCEPTED)
 
@@ -163,10 +163,10 @@ def updates_of(text: str | bytes, connection: int) -> list[ev.Pushed]:
     updates = _object(text).get("updates")
     if not isinstance(updates, list) or not all(isinstance(each, dict) for each in updates):
         raise EngineError("the answer to a poll has no list of updates")
-    return [_pushed(each, connection) for each in updates]
+    return [_parse_push(each, connection) for each in updates]
 
 
-def _pushed(data: dict[str, Any], connection: int) -> ev.Pushed:
+def _parse_push(data: dict[str, Any], connection: int) -> ev.Pushed:
     reason = Reason.SNAPSHOT if data.get("whole") is True else Reason.NONE
     return ev.Pushed(connection, _number(data, "channel"), _number(data, "version"), reason)
 

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 from simlib.core import events as ev
-from simlib.core.crossing import Crossing
+from simlib.core.client_path import ClientPath
 from simlib.core.errors import EngineError, Interruption, SettingsError, SimlibError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
@@ -43,7 +43,7 @@ from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.world import ANSWER_NAMES, Process, World, note
 from simlib.scenario.scenario import Scenario, dump
 from simlib.trace.schema import Kind, Name
-from simlib.trace.trace import Interrupted, Standstill, Trace, stopped_words
+from simlib.trace.trace import Interrupted, Standstill, Trace, describe_stop
 
 #: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
 _SOCKETS_PER_CLIENT = 6
@@ -63,7 +63,7 @@ class Cancelled(asyncio.CancelledError):
         self.trace = trace
 
     def __str__(self) -> str:
-        return stopped_words(self.trace)
+        return describe_stop(self.trace)
 
     _render_traceback_ = Interruption._render_traceback_
 
@@ -87,7 +87,7 @@ class _Attempt:
 
     def text(self, data: bytes) -> None:
         try:
-            hear = codec.heard if self._host.target.speaks_simlib else codec.echoed
+            hear = codec.parse_server_frame if self._host.target.speaks_simlib else codec.parse_echo
             event = hear(data, self._connection)
         except EngineError:
             self._host.reject(self._driver, self._connection)
@@ -120,7 +120,7 @@ class LiveHost:
             clock,
             self.world.timeline,
             [
-                Crossing(scenario.path, self.world.timeline, scenario.seed, i)
+                ClientPath(scenario.path, self.world.timeline, scenario.seed, i)
                 for i in range(scenario.clients)
             ],
         )
@@ -376,7 +376,7 @@ class LiveHost:
         self._proxy.release()
         timeline = self.world.timeline
         crash = timeline.faults[index].kind == FaultKind.SERVER_CRASH
-        if crash and not timeline.crashed(self.clock.now_s):
+        if crash and not timeline.is_crashed(self.clock.now_s):
             task = asyncio.get_running_loop().create_task(self._watched(self._serve))
             self._housework.add(task)
             task.add_done_callback(self._housework.discard)
@@ -462,7 +462,7 @@ async def play_async(
         try:
             await host.begin()
             worked_s = time.process_time()
-            with garbage.settled(), noting_standstills(loop, _noting(trace, clock)):
+            with garbage.freeze_objects(), noting_standstills(loop, _noting(trace, clock)):
                 await _play(host, scenario.duration_s, processes, progress)
             trace.work_s = time.process_time() - worked_s
             trace.partial = False

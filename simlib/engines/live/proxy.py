@@ -1,6 +1,6 @@
 """A loopback TCP proxy between the real ends, with the network and the faults of the scenario.
 
-It delays and holds what passes by the same `Crossing` as the simulation, refuses, cuts and
+It delays and holds what passes by the same `ClientPath` as the simulation, refuses, cuts and
 rejects by the same `Timeline`. Whose connection it is, and on which route, it reads from the
 first line that the client sends.
 """
@@ -14,7 +14,7 @@ from http import HTTPStatus
 from math import inf
 from typing import Any
 
-from simlib.core.crossing import Crossing, Passage
+from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.engines import retry_after as hints
@@ -31,10 +31,12 @@ _RESETS_AT_ONCE = 10
 class Proxy:
     """Listens for clients and passes what they say on to the server."""
 
-    def __init__(self, clock: WallClock, timeline: Timeline, crossings: list[Crossing]) -> None:
+    def __init__(
+        self, clock: WallClock, timeline: Timeline, client_paths: list[ClientPath]
+    ) -> None:
         self.clock = clock
         self.timeline = timeline
-        self.crossings = crossings
+        self.client_paths = client_paths
         #: Where the server is; its port is None while it is down.
         self.server_host = "127.0.0.1"
         self.server_port: int | None = None
@@ -98,7 +100,7 @@ class Pipe(asyncio.Protocol):
         self.client = -1
         self.port = 0
         self.route = Route.WEBSOCKET
-        self._passage: Passage | None = None
+        self._connection_path: ConnectionPath | None = None
         self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
         self._head = b""
         self._connected = False
@@ -141,7 +143,7 @@ class Pipe(asyncio.Protocol):
         match = _FIRST_LINE.match(self._head)
         if self.port in self._proxy.expected:
             self.client = self._proxy.expected[self.port]
-        elif match is not None and int(match[2]) < len(self._proxy.crossings):
+        elif match is not None and int(match[2]) < len(self._proxy.client_paths):
             self.client = int(match[2])
             self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
         else:
@@ -151,10 +153,10 @@ class Pipe(asyncio.Protocol):
 
     def _reach(self) -> None:
         now, proxy = self._clock.now_s, self._proxy
-        crossing = proxy.crossings[self.client]
-        self._passage = Passage(crossing, self.route, now)
-        connected_s = crossing.connect(self.route, now)
-        if connected_s == inf and self._passage.holds(Stream.UP, now):
+        client_path = proxy.client_paths[self.client]
+        self._connection_path = ConnectionPath(client_path, self.route, now)
+        connected_s = client_path.connect(self.route, now)
+        if connected_s == inf and self._connection_path.holds(Stream.UP, now):
             proxy.held.append((self._reach, ()))
             return
         down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
@@ -188,7 +190,7 @@ class Pipe(asyncio.Protocol):
         if self._down is not None:
             phrase = HTTPStatus(fault.status).phrase if fault.status in _STATUSES else "Rejected"
             hint_s = fault.retry_after_s
-            hint = f"Retry-After: {hints.written(hint_s)}\r\n" if hint_s else ""
+            hint = f"Retry-After: {hints.format_header(hint_s)}\r\n" if hint_s else ""
             self._down.write(
                 f"HTTP/1.1 {fault.status} {phrase}\r\n{hint}"
                 "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
@@ -199,10 +201,10 @@ class Pipe(asyncio.Protocol):
         self, way: Stream, size_bytes: int, function: Callable[..., None], *arguments: Any
     ) -> None:
         """Call a function when what is sent now has crossed the network."""
-        assert self._passage is not None
+        assert self._connection_path is not None
         now = self._clock.now_s
-        arrival_s = self._passage.send(way, now, size_bytes)
-        if arrival_s == inf and self._passage.holds(way, now):
+        arrival_s = self._connection_path.send(way, now, size_bytes)
+        if arrival_s == inf and self._connection_path.holds(way, now):
             self._waiting[way] += 1
             again = (self._send, (way, size_bytes, function, *arguments))
             self._proxy.held.append((self._arrive, (way, *again)))

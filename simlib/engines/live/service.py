@@ -107,7 +107,7 @@ class Service:
         if not secrets.compare_digest(given, self._password):
             return Response("wrong password", 403)
         answer = await self._decided(where, ev.Requested(*where, signs_in=True))
-        assert isinstance(answer, ev.Grant)
+        assert isinstance(answer, ev.GrantSession)
         if answer.lifetime_s < inf:
             request.session.update(user=where[0], signed_in_s=self._clock.now_s)
         lifetime_s = answer.lifetime_s if answer.lifetime_s < inf else None
@@ -121,14 +121,14 @@ class Service:
         answer = await self._decided(where, event)
         if isinstance(answer, ev.Refuse):
             return _refusal(answer)
-        assert isinstance(answer, ev.Served)
-        return Response(codec.served_text(answer), media_type="application/json")
+        assert isinstance(answer, ev.AnswerPoll)
+        return Response(codec.poll_answer_text(answer), media_type="application/json")
 
     async def post(self, request: Request) -> Response:
         """Take one message by HTTP."""
         where = _where(request)
-        framed = codec.said(await request.body(), *where)
-        if not isinstance(framed, ev.Framed):
+        framed = codec.parse_client_frame(await request.body(), *where)
+        if not isinstance(framed, ev.MessageArrived):
             raise EngineError("only messages are posted")
         event = ev.Requested(*where, self._signed_in_s(request, where), framed)
         answer = await self._decided(where, event)
@@ -150,7 +150,9 @@ class Service:
             await websocket.send_denial_response(Response(str(error), 400))
             return
         decision = self._expect(where)
-        self._carry_out(self._tell(ev.Arrived(*where, self._signed_in_s(websocket, where))))
+        self._carry_out(
+            self._tell(ev.HandshakeArrived(*where, self._signed_in_s(websocket, where)))
+        )
         try:
             if not decision.done() and await _left_first(websocket, decision):
                 return
@@ -171,7 +173,7 @@ class Service:
     async def _listen(self, websocket: WebSocket, where: _Where) -> None:
         while True:
             try:
-                event = codec.said(await websocket.receive_text(), *where)
+                event = codec.parse_client_frame(await websocket.receive_text(), *where)
             except (EngineError, KeyError):
                 self._write(self._clock.now_s, ev.Ended(*where), "garbage")
                 await websocket.close(_UNSUPPORTED)
@@ -182,7 +184,7 @@ class Service:
         """Note a ping, which the library has answered."""
         with suppress(EngineError, KeyError, ValueError):
             client, connection = _numbers(QueryParams(query))
-            self._carry_out(self._tell(ev.Heard(client, connection)))
+            self._carry_out(self._tell(ev.PingArrived(client, connection)))
 
     def order(self, line: str) -> None:
         """Carry out an order of the operator."""
@@ -210,7 +212,7 @@ class Service:
 
     def _tell(self, event: ServerEvent) -> list[ServerCommand]:
         now = self._clock.now_s
-        if isinstance(event, ev.Arrived):
+        if isinstance(event, ev.HandshakeArrived):
             self._write(now, event, "arrived")
         commands = self._server.handle(event, now)
         for command in commands:
@@ -239,10 +241,10 @@ class Service:
             decision = self._decisions.get(where)
             if decision is not None and not decision.done():
                 decision.set_result(command)
-            elif isinstance(command, (ev.Answer, ev.Push, ev.Shut)):
+            elif isinstance(command, (ev.Answer, ev.Push, ev.CloseConnection)):
                 self._spawn(self._send(where, command))
 
-    async def _send(self, where: _Where, command: ev.Answer | ev.Push | ev.Shut) -> None:
+    async def _send(self, where: _Where, command: ev.Answer | ev.Push | ev.CloseConnection) -> None:
         websocket = self._sockets.get(where)
         if websocket is None:
             return
@@ -310,7 +312,7 @@ def _is_cross_site(websocket: WebSocket) -> bool:
 
 
 def _refusal(command: ev.Refuse) -> Response:
-    headers = {"Retry-After": hints.written(command.hint_s)} if command.hint_s > 0.0 else {}
+    headers = {"Retry-After": hints.format_header(command.hint_s)} if command.hint_s > 0.0 else {}
     return Response(status_code=command.status, headers=headers)
 
 

@@ -347,6 +347,6 @@ def _hint(phase: Phase, now_unix_s: float) -> tuple[str, float]:
     """Return the header's value, and how long it asks to wait."""
     hint_s = float(phase.retry_after_s)
     if not phase.as_date:
-        return hints.written(hint_s), hint_s
+        return hints.format_header(hint_s), hint_s
     # A date has whole seconds, so it asks for up to one second more.
-    return hints.written_as_date(hint_s, now_unix_s), ceil(now_unix_s + hint_s) - now_unix_s
+    return hints.format_as_date(hint_s, now_unix_s), ceil(now_unix_s + hint_s) - now_unix_s

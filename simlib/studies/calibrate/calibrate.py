@@ -24,7 +24,7 @@ from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
-from simlib.support.progress import Progress, shown
+from simlib.support.progress import Progress, show_progress
 
 #: A fit further from the measurement than this is poor: the table itself is to be used.
 POOR_DISTANCE = 0.1
@@ -169,7 +169,7 @@ def calibrate(
     SettingsError
         If the file is not that, naming the row.
     """
-    with shown(progress, "fitting") as moved:
+    with show_progress(progress, "fitting") as moved:
         moved(0.0, f"reading {Path(path).name}")
         measured = read_round_trips(path, unit)
         one_way_s = measured.values_s / 2.0

@@ -31,7 +31,7 @@ from simlib.studies.sensitivity.sobol import check_samples, indices, varies
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing
 from simlib.support.json_values import jsonable
-from simlib.support.progress import Progress, shown
+from simlib.support.progress import Progress, show_progress
 from simlib.trace.disruptions import interrupting
 
 #: Less luck than this share of a variance is not worth a word.
@@ -222,7 +222,7 @@ def sensitivity(
     with (
         open_run_cache(folder) as store,
         open_pool(workers, scheduler) as outcomes,
-        shown(progress, "playing") as moved,
+        show_progress(progress, "playing") as moved,
     ):
         rows, failures, resumed = _play(cells, metrics, outcomes, store, moved)
         kept_note = "" if store is None else store.note

@@ -17,7 +17,7 @@ from typing import Any
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.experiments.space import Axis
-from simlib.support.databases import Trouble, UnusableDatabase, explained, tables_of
+from simlib.support.databases import Trouble, UnusableDatabase, explain, tables_of
 from simlib.support.extras import load_extra
 
 #: Optuna's samplers, by the names they have here.
@@ -163,7 +163,7 @@ def open_trials(
         storage = _storage(optuna, file)
         yield Trials(storage, name, axes, objectives, sampler, seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise explained(file, error, "the trials before are kept") from error
+        raise explain(file, error, "the trials before are kept") from error
     finally:
         if storage is not None:
             storage.remove_session()

@@ -37,7 +37,7 @@ from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.variants import ensemble
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import code_digest
-from simlib.support.progress import Progress, shown
+from simlib.support.progress import Progress, show_progress
 
 #: So many trials are asked for at a time, however many workers there are: the same trials anywhere.
 GENERATION = 8
@@ -149,7 +149,7 @@ def tune(
     with (
         open_run_cache(folder) as store,
         open_pool(workers, scheduler) as outcomes,
-        shown(progress, "tuning") as move,
+        show_progress(progress, "tuning") as move,
         open_trials(
             None if folder is None else Path(folder) / "trials.sqlite",
             asked.in_full,

@@ -465,8 +465,8 @@ def test_arrays_that_fill_up_grow_and_nothing_changes(monkeypatch):
     scenario = SCENARIOS["given up before they arrive"]
     expected = sl.run(scenario, on="fleet").tally.bins
     grown = []
-    monkeypatch.setattr(arrays, "grown", lambda w, grow=arrays.grown: grown.append(1) or grow(w))
-    monkeypatch.setattr(arrays, "_GHOSTS", 2)
+    monkeypatch.setattr(arrays, "grow", lambda w, grow=arrays.grow: grown.append(1) or grow(w))
+    monkeypatch.setattr(arrays, "_ABANDONED", 2)
     assert np.array_equal(expected, sl.run(scenario, on="fleet").tally.bins)
     assert grown
 
@@ -479,9 +479,9 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
         faults=[OUTAGE, sl.Fault("client_sleep", start_s=1, stop_s=2)],
     )
     expected = ["client.fallback.after_attempts", "workload.rate_per_s", "faults.1.kind"]
-    assert expected == fleet.left_out(scenario)
+    assert expected == fleet.find_left_out(scenario)
     signs_in = storm(client=client(session=sl.SessionRules(sign_in_after_s=2)))
-    assert ["client.session.sign_in_after_s"] == fleet.left_out(signs_in)
+    assert ["client.session.sign_in_after_s"] == fleet.find_left_out(signs_in)
     with pytest.raises(SettingsError, match=r"after_attempts = 3\.0.*rate_per_s, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
 
@@ -556,7 +556,7 @@ def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, 
         return lambda arrays, events: None
 
     monkeypatch.setattr(part, "twin", twin)
-    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
     for told in (["Compiling the fleet engine, once"], []):
         caplog.clear()
         part.kernel.__wrapped__()
@@ -565,7 +565,7 @@ def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, 
 
 
 def test_of_many_that_need_compiled_code_at_once_one_compiles(monkeypatch, tmp_path):
-    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
     at_once = Barrier(3)
 
     def need(_):
@@ -578,7 +578,7 @@ def test_of_many_that_need_compiled_code_at_once_one_compiles(monkeypatch, tmp_p
 
 
 def test_whoever_fails_to_compile_leaves_it_to_the_next(monkeypatch, tmp_path):
-    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path / "kernels")
+    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
     with pytest.raises(KeyboardInterrupt), twins.one_compiles():
         raise KeyboardInterrupt
     with twins.one_compiles() as is_first:

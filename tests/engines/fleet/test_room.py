@@ -97,18 +97,18 @@ def test_a_client_that_draws_more_waits_than_can_be_told_apart_is_an_error():
         part.play()
 
 
-def test_a_place_of_ghosts_whose_turns_are_used_up_is_left_empty(monkeypatch):
+def test_a_place_of_abandoned_whose_turns_are_used_up_is_left_empty(monkeypatch):
     patience = sl.Settings(backoff=sl.Backoff(base_s=0.2, cap_s=0.5), connect_timeout_s=1)
     crowd = storm(
         client=patience, server=sl.ServerSettings(handshake_service_s=0.05, max_connections=150)
     )
     expected = played(fleet.Part(crowd, 0))
     worn = fleet.Part(crowd, 0)
-    # Each place is good for two more ghosts.
-    worn._fleet.ghosts["turn"] = state.LAST_TURN - 1
+    # Each place is good for two more abandoned.
+    worn._fleet.abandoned["turn"] = state.LAST_TURN - 1
     assert np.array_equal(expected.bins, played(worn).bins)
-    assert worn._fleet.ghosts["turn"].max() == state.LAST_TURN + 1
-    assert worn._fleet.ghosts.size > arrays._GHOSTS
+    assert worn._fleet.abandoned["turn"].max() == state.LAST_TURN + 1
+    assert worn._fleet.abandoned.size > arrays._ABANDONED
 
 
 def played(part):
@@ -141,7 +141,7 @@ def test_no_name_of_one_system_alone_is_asked_how_much_memory_there_is(monkeypat
 
 def test_compiling_leaves_numbas_own_settings_as_they_were(monkeypatch, tmp_path):
     monkeypatch.setattr(numba.config, "CACHE_DIR", "the user's own")
-    monkeypatch.setattr(twins, "kept_in", lambda: tmp_path)
+    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path)
     before = {name: getattr(numba.config, name) for name in dir(numba.config) if name.isupper()}
     assert twins.twin(tenfold, kept=True)(4) == 40
     assert before == {name: getattr(numba.config, name) for name in before}

@@ -16,7 +16,7 @@ from simlib.engines.live import codec
 def test_a_message_has_its_size_and_comes_back_as_it_went(size_bytes, key, base) -> None:
     text = codec.message_text(Message(7, size_bytes=size_bytes, key=key, base=base))
     assert len(text) == size_bytes
-    assert ev.Framed(5, 6, 7, key, base) == codec.said(text, 5, 6)
+    assert ev.MessageArrived(5, 6, 7, key, base) == codec.parse_client_frame(text, 5, 6)
 
 
 def test_a_message_is_never_shorter_than_its_frame() -> None:
@@ -62,23 +62,25 @@ def test_a_small_message_takes_as_long_as_its_text_in_simulation_and_that_is_not
 
 def test_what_a_client_wants_of_a_channel_comes_back_as_it_went() -> None:
     wish = codec.text_of(ev.Subscribe(6, 3, 17))
-    assert ev.Subscribed(5, 6, 3, 17) == codec.said(wish, 5, 6)
-    assert ev.Fetched(5, 6, 3) == codec.said(codec.text_of(ev.Fetch(6, 3)), 5, 6)
+    assert ev.Subscribed(5, 6, 3, 17) == codec.parse_client_frame(wish, 5, 6)
+    assert ev.Fetched(5, 6, 3) == codec.parse_client_frame(codec.text_of(ev.Fetch(6, 3)), 5, 6)
     assert ((3, 17), (4, 0)) == codec.channels_of(codec.channels_text(((3, 17), (4, 0))))
 
 
 @pytest.mark.parametrize("reason", codec.ANSWERS)
 def test_an_answer_comes_back_as_it_went(reason: Reason) -> None:
     text = codec.answer_text(Answer(0, 1, 2, reason, 0.25, 4))
-    assert ev.Received(9, 2, reason, 0.25, 4) == codec.heard(text, 9)
+    assert ev.Received(9, 2, reason, 0.25, 4) == codec.parse_server_frame(text, 9)
 
 
 @pytest.mark.parametrize("reason", [Reason.NONE, Reason.SNAPSHOT])
 def test_an_update_comes_back_as_it_went(reason: Reason) -> None:
     push = ev.Push(0, 1, 3, 17, reason)
     told = ev.Pushed(9, 3, 17, reason)
-    assert told == codec.heard(codec.push_text(push), 9)
-    assert [told, told] == codec.updates_of(codec.served_text(ev.Served(0, 1, (push, push))), 9)
+    assert told == codec.parse_server_frame(codec.push_text(push), 9)
+    assert [told, told] == codec.updates_of(
+        codec.poll_answer_text(ev.AnswerPoll(0, 1, (push, push))), 9
+    )
 
 
 @pytest.mark.parametrize("hint_s", [0.0, 0.25, 5.0, 1e6, 2e6, 1234567.0, 2.0**31])
@@ -114,7 +116,7 @@ def test_a_hint_without_end_is_cut_to_what_a_header_can_say() -> None:
 )
 def test_what_no_client_says_is_an_error(text: str, wrong: str) -> None:
     with pytest.raises(EngineError, match=wrong):
-        codec.said(text, 0, 1)
+        codec.parse_client_frame(text, 0, 1)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_what_no_client_says_is_an_error(text: str, wrong: str) -> None:
 )
 def test_what_no_server_says_is_an_error(text: str, wrong: str) -> None:
     with pytest.raises(EngineError, match=wrong):
-        codec.heard(text, 1)
+        codec.parse_server_frame(text, 1)
 
 
 @pytest.mark.parametrize("text", ['{"updates": 3}', '{"updates": [1]}', "{}"])

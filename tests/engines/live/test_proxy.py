@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from simlib.core.crossing import Crossing
+from simlib.core.client_path import ClientPath
 from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
 from simlib.engines.live.clock import WallClock
@@ -21,8 +21,8 @@ async def proxy() -> AsyncIterator[Proxy]:
     loop = asyncio.get_running_loop()
     clock = WallClock(loop, loop.time())
     timeline = Timeline((), 1)
-    crossing = Crossing(Path(latency=Latency(mean_s=0.0)), timeline, 1, 0)
-    made = Proxy(clock, timeline, [crossing])
+    client_path = ClientPath(Path(latency=Latency(mean_s=0.0)), timeline, 1, 0)
+    made = Proxy(clock, timeline, [client_path])
     yield made
     await made.close()
     clock.stop()

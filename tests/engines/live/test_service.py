@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from simlib.core.events import Revoke, Shun
+from simlib.core.events import CloseClients, Revoke
 from simlib.engines.live.processes import Processes
 
 pytestmark = pytest.mark.live
@@ -236,6 +236,6 @@ async def test_a_close_says_when_to_come_back(tmp_path: Path) -> None:
         serving(tmp_path) as (service, at),
         connect(f"ws://{at}/ws?{WHERE.format(1)}", proxy=None) as websocket,
     ):
-        service.order(Shun(frozenset({0}), 1013, 0.0, 5.0))
+        service.order(CloseClients(frozenset({0}), 1013, 0.0, 5.0))
         with pytest.raises(ConnectionClosedError, match=r"1013.*retry_after_s=5"):
             await websocket.recv()

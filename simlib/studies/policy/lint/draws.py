@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, waited
+from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, wait_after_attempt_s
 from simlib.core.draws import Stream, uniform
 from simlib.metrics.array_types import Floats
 from simlib.studies.policy.benchmark import waits_s
@@ -32,7 +32,7 @@ def draw_attempt_times_s(rules: Backoff, client: int, until_s: float) -> list[fl
     while now < until_s and attempt < rules.max_attempts:
         attempt += 1
         wait_s = delay(rules, attempt, wait_s, _draw(rules, client, attempt))
-        now += waited(rules, wait_s, ROUND_TRIP_S)
+        now += wait_after_attempt_s(rules, wait_s, ROUND_TRIP_S)
         times.append(now)
         now += ROUND_TRIP_S
     return times
@@ -64,7 +64,7 @@ def _waits_s(rules: Backoff, client: int, count: int, attempt_s: float) -> list[
         wait_s = delay(rules, attempt, wait_s, _draw(rules, client, attempt))
         # The first follows a loss, not an attempt that took its time.
         first = attempt == 1 and rules.counted_from == CountedFrom.START
-        found.append(0.0 if first else waited(rules, wait_s, attempt_s))
+        found.append(0.0 if first else wait_after_attempt_s(rules, wait_s, attempt_s))
     return found
 
 

@@ -1,6 +1,6 @@
-"""The crossing of a network that has faults: used by the simulation and by the proxy alike.
+"""A client's path under faults: the simulation and the live proxy both ask it when a frame arrives.
 
-Rules of the crossing:
+Rules of the path:
 - TCP connects in one round trip and the upgrade takes another.
 - A frame is, in this order: held by a black hole, squeezed through the bandwidth, delayed,
   stalled by losses and blackouts; and it arrives behind the frame before it.
@@ -14,12 +14,12 @@ from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.faults import Route, Timeline
+from simlib.core.impairments import bit_of, held_until_s, lose_directions, send_frame
 from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
-from simlib.core.ways import bit_of, crossed, held_until_s, lost_by
 
 
-class Crossing:
-    """One client's way through path and timeline.
+class ClientPath:
+    """The path of one client, under the faults of a timeline.
 
     Draws of each direction are numbered in the order of sending.
     """
@@ -49,43 +49,43 @@ class Crossing:
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now; inf: it never arrives."""
         path = self.path
-        if self._plain and not self.timeline.ways:
+        if self._plain and not self.timeline.impairments:
             index = self._next(way)
             leaving_s = size_bytes / path.bandwidth_bytes_per_s
             return transit(lane, now, leaving_s, self._latency_s(way, index))
         start_s = self.held_until_s(route, now)
         if start_s == inf:
             return Lane(lane.free_s, inf)
-        faults, origins = self.timeline.ways, self.timeline.way_origins
+        faults, origins = self.timeline.impairments, self.timeline.impairment_origins
         index, seed, client = self._next(way), self._seed, self.client
-        return crossed(
+        return send_frame(
             lane, path, faults, origins, seed, client, way, index, route, start_s, size_bytes
         )
 
     def held_until_s(self, route: Route, now: float) -> float:
         """Return the moment from which what is sent now gets on its way."""
-        faults, origins = self.timeline.ways, self.timeline.way_origins
+        faults, origins = self.timeline.impairments, self.timeline.impairment_origins
         return held_until_s(faults, origins, self._seed, self.client, route, now)
 
     def loses(
         self, lost: int, way: Stream, route: Route, born_s: float, used_s: float, now: float
     ) -> int:
         """Return the directions that a connection has lost when it sends now."""
-        if not self.timeline.ways and self.path.idle_timeout_s == inf:
+        if not self.timeline.impairments and self.path.idle_timeout_s == inf:
             return lost
-        faults, origins = self.timeline.ways, self.timeline.way_origins
-        return lost_by(
+        faults, origins = self.timeline.impairments, self.timeline.impairment_origins
+        return lose_directions(
             lost, way, self.path, faults, origins, self._seed, self.client, route, born_s, used_s,
             now,
         )  # fmt: skip
 
     def connect(self, route: Route, now: float) -> float:
         """Return when TCP is connected, or would be refused: one round trip from now."""
-        if self._plain and not self.timeline.ways and self.path.idle_timeout_s == inf:
+        if self._plain and not self.timeline.impairments and self.path.idle_timeout_s == inf:
             # Its packets are empty and alone: nothing but latency takes time.
             there_s = now + self._latency_s(Stream.UP, self._next(Stream.UP))
             return there_s + self._latency_s(Stream.DOWN, self._next(Stream.DOWN))
-        trip = Passage(self, route, now)
+        trip = ConnectionPath(self, route, now)
         there_s = trip.send(Stream.UP, now, 0)
         return inf if there_s == inf else trip.send(Stream.DOWN, there_s, 0)
 
@@ -101,13 +101,13 @@ class Crossing:
         return latency_s(self.path.latency, u)
 
 
-class Passage:
-    """One connection's two lanes, and what it has lost."""
+class ConnectionPath:
+    """The path of one connection: a lane for each direction, and the directions it has lost."""
 
-    __slots__ = ("_crossing", "_route", "_born_s", "_used_s", "_up", "_down", "_lost")
+    __slots__ = ("_client_path", "_route", "_born_s", "_used_s", "_up", "_down", "_lost")
 
-    def __init__(self, crossing: Crossing, route: Route, now: float) -> None:
-        self._crossing = crossing
+    def __init__(self, client_path: ClientPath, route: Route, now: float) -> None:
+        self._client_path = client_path
         self._route = route
         self._born_s = self._used_s = now
         # Two fields, not a table: there is one of these per client.
@@ -116,12 +116,14 @@ class Passage:
 
     def send(self, way: Stream, now: float, size_bytes: int) -> float:
         """Return when a frame sent now arrives; inf: never."""
-        crossing = self._crossing
-        self._lost = crossing.loses(self._lost, way, self._route, self._born_s, self._used_s, now)
+        client_path = self._client_path
+        self._lost = client_path.loses(
+            self._lost, way, self._route, self._born_s, self._used_s, now
+        )
         if self._lost & bit_of(way):
             return inf
         before = self._up if way == Stream.UP else self._down
-        lane = crossing.send(before, way, self._route, now, size_bytes)
+        lane = client_path.send(before, way, self._route, now, size_bytes)
         if lane.arrival_s < inf:
             if way == Stream.UP:
                 self._up = lane
@@ -132,5 +134,5 @@ class Passage:
 
     def holds(self, way: Stream, now: float) -> bool:
         """Whether what is sent now is held in a black hole whose end is not known yet."""
-        held_s = self._crossing.held_until_s(self._route, now)
+        held_s = self._client_path.held_until_s(self._route, now)
         return not self._lost & bit_of(way) and held_s == inf

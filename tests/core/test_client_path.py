@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from simlib.core.crossing import Crossing, Passage
+from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.core.path import Latency, Path, dark_s, stall_s
@@ -13,24 +13,24 @@ UP, DOWN = Stream.UP, Stream.DOWN
 PATH = Path(latency=Latency(mean_s=0.5))
 
 
-def passage(*faults: Fault, path: Path = PATH, born_s: float = 0.0) -> Passage:
-    crossing = Crossing(path, Timeline(faults, 1), 1, 0)
-    return Passage(crossing, Route.WEBSOCKET, born_s)
+def connection_path(*faults: Fault, path: Path = PATH, born_s: float = 0.0) -> ConnectionPath:
+    client_path = ClientPath(path, Timeline(faults, 1), 1, 0)
+    return ConnectionPath(client_path, Route.WEBSOCKET, born_s)
 
 
 def test_a_half_open_connection_has_lost_a_direction_for_good():
-    way = passage(Fault("half_open", 5, 8, direction="down"))
+    way = connection_path(Fault("half_open", 5, 8, direction="down"))
     assert [4.5, 4.5] == [way.send(UP, 4.0, 10), way.send(DOWN, 4.0, 10)]
     assert [6.5, inf] == [way.send(UP, 6.0, 10), way.send(DOWN, 6.0, 10)]
     assert [9.5, inf] == [way.send(UP, 9.0, 10), way.send(DOWN, 9.0, 10)]
     # Who said nothing into the fault lost nothing.
-    spared = passage(Fault("half_open", 5, 8, direction="down"))
+    spared = connection_path(Fault("half_open", 5, 8, direction="down"))
     assert 9.5 == spared.send(DOWN, 9.0, 10)
 
 
 def test_a_handover_leaves_older_connections_behind():
     handover = Fault("handover", 5)
-    old, new = passage(handover), passage(handover, born_s=5.0)
+    old, new = connection_path(handover), connection_path(handover, born_s=5.0)
     assert 5.4 == pytest.approx(old.send(UP, 4.9, 0))
     assert [inf, inf] == [old.send(UP, 5.0, 10), old.send(DOWN, 7.0, 10)]
     assert 6.5 == new.send(UP, 6.0, 10)
@@ -38,7 +38,7 @@ def test_a_handover_leaves_older_connections_behind():
 
 def test_an_idle_connection_is_forgotten_and_traffic_either_way_keeps_it():
     path = Path(latency=Latency(mean_s=0.5), idle_timeout_s=10)
-    kept = passage(path=path)
+    kept = connection_path(path=path)
     assert [9.5, 19.5, 29.5] == [
         kept.send(UP, 9.0, 0),
         kept.send(DOWN, 19.0, 0),
@@ -48,7 +48,7 @@ def test_an_idle_connection_is_forgotten_and_traffic_either_way_keeps_it():
 
 
 def test_bandwidth_and_latency_of_a_fault_come_on_top():
-    way = passage(
+    way = connection_path(
         Fault("bandwidth", 0, 9, bandwidth_bytes_per_s=100), Fault("latency", 0, 9, amount_s=1)
     )
     assert [3.5, 4.5] == [way.send(UP, 0.0, 200), way.send(UP, 0.0, 100)]
@@ -56,10 +56,10 @@ def test_bandwidth_and_latency_of_a_fault_come_on_top():
 
 
 def test_a_hole_of_unknown_end_holds_and_a_lost_direction_does_not():
-    held = passage(Fault("black_hole", 5))
+    held = connection_path(Fault("black_hole", 5))
     assert inf == held.send(UP, 6.0, 10)
     assert held.holds(UP, 6.0)
-    lost = passage(Fault("half_open", 5, direction="up"), Fault("black_hole", 5))
+    lost = connection_path(Fault("half_open", 5, direction="up"), Fault("black_hole", 5))
     assert inf == lost.send(UP, 6.0, 10)
     assert not lost.holds(UP, 6.0)
 
@@ -71,10 +71,10 @@ def test_each_loss_in_a_row_doubles_the_wait(u, stalled_s):
 
 
 def test_losses_have_their_share_and_stall_what_follows():
-    lossy = passage(path=Path(latency=Latency(mean_s=0.5), loss_fraction=0.25))
+    lossy = connection_path(path=Path(latency=Latency(mean_s=0.5), loss_fraction=0.25))
     late = [lossy.send(UP, 100.0 * i, 0) - 100.0 * i > 0.6 for i in range(4000)]
     assert 0.25 == pytest.approx(sum(late) / len(late), abs=0.025)
-    faulty = passage(Fault("loss", 0, 1e6, loss_fraction=0.25))
+    faulty = connection_path(Fault("loss", 0, 1e6, loss_fraction=0.25))
     late = [faulty.send(UP, 100.0 * i, 0) - 100.0 * i > 0.6 for i in range(4000)]
     assert 0.25 == pytest.approx(sum(late) / len(late), abs=0.025)
 
@@ -84,7 +84,7 @@ def test_what_leaves_into_a_blackout_is_sent_again_until_it_is_over():
     assert [0.0, 0.0, 0.0] == [dark_s(path, at) for at in (0.0, 14.5, 15.0)]
     # 0.2 and 0.4 s later it is still dark, or not any more.
     assert [0.6, 0.2] == pytest.approx([dark_s(path, at) for at in (14.55, 14.85)])
-    assert 15.65 == pytest.approx(passage(path=path).send(UP, 14.55, 0))
+    assert 15.65 == pytest.approx(connection_path(path=path).send(UP, 14.55, 0))
     assert 0.0 == dark_s(Path(), 14.9)
 
 
