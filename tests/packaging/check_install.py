@@ -59,7 +59,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="simlib away ") as folder:
         away = Path(folder)
         wheel = build(away)
-        pythons = list(filter(works, PYTHONS)) or [sys.executable]
+        pythons = [found for found in map(find, PYTHONS) if found] or [sys.executable]
         with ThreadPoolExecutor() as pool:
             for said in pool.map(lambda python: try_on(python, wheel, away), pythons):
                 print(said)
@@ -75,8 +75,19 @@ def build(away: Path) -> Path:
     return wheel
 
 
+def find(python: str) -> str | None:
+    """Return a command that runs this Python, or None.
+
+    Where pyenv is in charge, the command of a version that is not chosen is there and fails.
+    """
+    version = python.removeprefix("python")
+    folder = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    kept = sorted(folder.glob(f"{version}.*/bin/{python}"))
+    return next((each for each in (python, *map(str, kept)) if works(each)), None)
+
+
 def works(python: str) -> bool:
-    """Whether there is such a Python: a version manager's stand-in may be there without it."""
+    """Whether a command runs a Python."""
     if shutil.which(python) is None:
         return False
     return subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0
