@@ -90,7 +90,7 @@ def show_progress(progress: Progress | None, word: str) -> Iterator[Progress]:
 
     Examples
     --------
-    >>> with shown(print, "counting") as move:
+    >>> with show_progress(print, "counting") as move:
     ...     move(0.5)
     0.5
     """
