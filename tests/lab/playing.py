@@ -9,7 +9,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, delay, waited
+from simlib.core.backoff import Backoff, delay, wait_after_attempt_s
 from simlib.lab.infer.likelihood import sample
 
 BLUR_S = 0.002
@@ -119,7 +119,7 @@ class Played:
                 if self.heeds and phase.retry_after_s > 0:
                     wait_s = phase.retry_after_s * (1.0 + 0.1 * rng.random())
                 lasted_s = row["ended_s"] - row["accept_s"]
-                now = row["ended_s"] + waited(self.rules, wait_s, lasted_s)
+                now = row["ended_s"] + wait_after_attempt_s(self.rules, wait_s, lasted_s)
         return self._observed(now)
 
     def _observed(self, end_s: float) -> pd.DataFrame:

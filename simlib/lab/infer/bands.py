@@ -94,20 +94,32 @@ def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Colum
 
 def differs_by_wait(rules: Backoff) -> bool:
     """Whether bands of waits of the same attempt are not the same."""
-    from_wait = looks_back(rules) and not rules.step_count
-    return from_wait or rules.counted_from != CountedFrom.FAILURE
+    return _follows_others(rules) or _from_start(rules)
+
+
+def _follows_others(rules: Backoff) -> bool:
+    """Whether bands depend on the waits before."""
+    return looks_back(rules) and not rules.step_count
+
+
+def _from_start(rules: Backoff) -> bool:
+    """Whether waits are counted from the start of attempts."""
+    return rules.counted_from == CountedFrom.START
 
 
 def _by_wait(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
     """Return bands with a column for each wait, and the column of each wait."""
+    groups = _alike(policies, _FORM)
+    if len(groups) == 1 and _follows_others(policies[0]) and not _from_start(policies[0]):
+        return Bands(*_after_others(groups[0][1], policies, waits)), _OF_WAITS
     found = np.empty((4, len(policies), len(waits)))
-    for of, rules in _alike(policies, _FORM):
-        if looks_back(rules) and not rules.step_count:
+    for of, rules in groups:
+        if _follows_others(rules):
             found[:, of] = _after_others(rules, [policies[i] for i in of], waits)
         else:
             lies, column = _by_attempt([policies[i] for i in of], waits)
             found[:, of] = np.array(lies)[:, :, column]
-        if rules.counted_from == CountedFrom.START:
+        if _from_start(rules):
             found[:, of] = _shorten(Bands(*found[:, of]), waits)
     return Bands(*found), _OF_WAITS
 
@@ -120,9 +132,7 @@ def _after_others(rules: Backoff, policies: Sequence[Backoff], waits: Waits) -> 
     first = np.flatnonzero(waits.attempt == 1)
     if first.size:
         at_first = _following(replace_unchecked(rules, {"first_s": inf}), 1, none_s)
-        for i, each in enumerate(policies):
-            if each.first_s < inf:
-                at_first[:, i : i + 1] = _own_first(each)
+        _put_own_firsts(at_first, policies)
         found[:, :, first] = at_first
     return found
 
@@ -135,9 +145,15 @@ def _following(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     return _spread_ceilings(rules, rules.jitter, heights_s, rules.floor_s)
 
 
-def _own_first(rules: Backoff) -> Floats:
-    """Return the band of a first wait that has a law of its own."""
-    return _spread_ceilings(rules, rules.first_jitter, np.array([[rules.first_s]]), 0.0)
+def _put_own_firsts(at_first: Floats, policies: Sequence[Backoff]) -> None:
+    """Replace the bands in the first column by those of first waits with a law of their own."""
+    own = [i for i, rules in enumerate(policies) if rules.first_s < inf]
+    for of, rules in _alike([policies[i] for i in own], _FIRST):
+        rows = np.array(own)[of]
+        first_s = np.array([policies[i].first_s for i in rows])
+        at_first[:, rows, :1] = _spread_ceilings(
+            rules, rules.first_jitter, first_s[:, np.newaxis], 0.0
+        )
 
 
 def _shorten(found: Bands, waits: Waits) -> Bands:
@@ -160,9 +176,7 @@ def _by_attempt(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Colum
     for of, rules in _alike(policies, _JITTER):
         found[:, of] = _spread_ceilings(rules, rules.jitter, heights_s[of], rules.floor_s)
     if attempts[0] == 1:
-        for i, rules in enumerate(policies):
-            if rules.first_s < inf:
-                found[:, i : i + 1, :1] = _own_first(rules)
+        _put_own_firsts(found, policies)
     return Bands(*found), waits.group
 
 
@@ -175,6 +189,7 @@ _NUMBERS = (
 #: jitter, and for all.
 _GROWTH = attrgetter("growth", "step_count", "jitter_place")
 _JITTER = attrgetter("jitter", "jitter_place", "drawn_above_floor", "floor_s")
+_FIRST = attrgetter("first_jitter", "jitter_place", "drawn_above_floor")
 _FORM = attrgetter(
     *("growth", "step_count", "jitter", "jitter_place", "floor_s"),
     *("drawn_above_floor", "compounding", "counted_from"),

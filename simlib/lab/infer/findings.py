@@ -178,27 +178,29 @@ def codes(findings: Iterable[Finding]) -> dict[int, bool]:
 
 
 def most_attempts(
-    waits: pd.DataFrame, rows: pd.DataFrame, longest_wait_s: float, end_s: float
+    rows: pd.DataFrame, followed: pd.DataFrame, longest_wait_s: float, end_s: float
 ) -> Finding:
     """Return after how many failures in a row the client gives up.
 
     It has given up if nothing came of it for several of its longest waits, though it used to come
-    back after what it was told last.
+    back after what it was told last. The attempts have their failures in a row, from
+    `count_failures`.
     """
     about = "max_attempts"
-    longest = int(waits["attempt"].max()) if len(waits) else 0
-    gave_up = []
-    for _, group in rows.groupby("client", sort=False):
-        final = group.iloc[-1]
-        told = waits[(waits["kind"] == final["kind"]) & (waits["detail"] == final["detail"])]
-        quiet_s = end_s - float(final["ended_s"])
-        if final["opened"] or told.empty or not quiet_s > _PATIENCE * longest_wait_s + 1.0:
-            continue
-        opened = np.flatnonzero(group["opened"].to_numpy())
-        gave_up.append(len(group) - 1 - int(opened[-1]) if opened.size else len(group))
-    if gave_up and len(set(gave_up)) == 1:
-        words = f"gives up after {gave_up[0]} failures in a row"
-        return Finding(about, float(gave_up[0]), gave_up[0], gave_up[0], len(gave_up), words)
+    counts = rows.loc[followed.index, "failures"]
+    longest = int(counts.max()) if len(counts) else 0
+    last = rows[~rows.duplicated("client", keep="last")]
+    quiet_s = end_s - last["ended_s"]
+    answers = pd.MultiIndex.from_frame(rows[["kind", "detail"]])
+    came_back = answers[rows.index.isin(followed.index)]
+    is_usual = answers[rows.index.isin(last.index)].isin(came_back)
+    is_over = ~last["opened"] & is_usual & (quiet_s > _PATIENCE * longest_wait_s + 1.0)
+    gave_up = last.loc[is_over & last["is_exact"], "failures"]
+    # A client that went on after as many failures shows that something else stopped the others.
+    if gave_up.nunique() == 1 and longest < gave_up.iloc[0]:
+        limit = int(gave_up.iloc[0])
+        words = f"gives up after {limit} failures in a row"
+        return Finding(about, float(limit), limit, limit, len(gave_up), words)
     words = (
         f"went on after {longest} failures in a row, the most that were seen; "
         "a longer phase status 503 or silent tells more"

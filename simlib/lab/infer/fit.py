@@ -58,6 +58,8 @@ _LEVEL = 0.001
 _SMALL_DISTANCE = 0.08
 #: Of the waits of a right policy so many lie outside its bands at most; one stray proves nothing.
 _STRAY_FRACTION = 0.01
+#: With fewer places how much they vary is not nearly normal.
+_LEAST_TO_SPREAD = 50
 #: Waits of one attempt are looked at alone if there are so many.
 _LEAST_OF_ONE = 6
 #: A family so much less likely per wait, seen roughly, is not looked at closely.
@@ -157,8 +159,8 @@ class PolicyFit:
 def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
     """Return how well waits agree with a policy.
 
-    Sources: Kolmogorov and Smirnov's test of even places, the binomial test of how many lie
-    outside, and Bonferroni's inequality.
+    Sources: Kolmogorov and Smirnov's test of even places, Neyman's smooth test of how much they
+    vary, the binomial test of how many lie outside, and Bonferroni's inequality.
     """
     found = wait_places(rules, waits, blur_s)
     alone = [(int(attempt), rows) for attempt, rows in zip(waits.attempts, waits.rows, strict=True)]
@@ -175,6 +177,9 @@ def goodness(rules: Backoff, waits: Waits, blur_s: float = BLUR_S) -> Goodness:
         tests += [(attempt, found.place[of == attempt]) for attempt, _ in groups[1:]]
     tests = [each for each in tests if each[1].size >= _LEAST_OF_ONE]
     results = [(*_unevenness(place), attempt) for attempt, place in tests]
+    if pooled.size >= _LEAST_TO_SPREAD and results[0][2] == 0:
+        # The distance hardly sees waits that crowd in the middle, or at both ends, of their bands.
+        results.append((_spread_chance(pooled), results[0][1], 0))
     # A distance that is small however certain it is must not hide a larger one.
     chance, distance, attempt = min(
         results, key=lambda each: (each[1] <= _SMALL_DISTANCE, each[0]), default=(1.0, 0.0, 0)
@@ -211,6 +216,17 @@ def _unevenness(place: Floats) -> tuple[float, float]:
     below = (ordered - np.arange(count) / count).max()
     distance = float(max(above, below))
     return min(1.0, 2.0 * float(smirnov(count, distance))), distance
+
+
+def _spread_chance(place: Floats) -> float:
+    """Return the chance that even places vary so much, or so little: Neyman's smooth test, order 2.
+
+    The mean of the second Legendre polynomial of even places is nearly normal around 0.
+    """
+    from scipy.special import ndtr
+
+    off = np.sqrt(5.0 / place.size) * float((6.0 * place * (place - 1.0) + 1.0).sum())
+    return 2.0 * float(ndtr(-abs(off)))
 
 
 # --- the fit -----------------------------------------------------------------------------
@@ -336,12 +352,11 @@ def _again(near: PolicyFit, waits: Waits, blur_s: float) -> list[FamilyFit]:
 def _candidates(waits: Waits, blur_s: float) -> list[FamilyFit]:
     """Return the families at their best, those with a first wait of its own if it is apart."""
     few = _some(waits)
-    possible = [each for each in PLAIN if _may_be(each, few, blur_s)] or PLAIN
-    # Only families that are near the best in their plain form are looked at in all their forms.
-    plain = _screen(possible, few, blur_s)
-    others = [form for each in plain[:_NEAR] for form in forms(each.family, waits, blur_s)]
-    others = [each for each in others if each not in possible]
-    rough = _rank([*plain, *_screen(others, few, blur_s)], few)
+    if _first_is_exact(few, blur_s):
+        found = _with_own_first(waits, few, blur_s)
+        if any(each.goodness.is_good for each in found):
+            return _distinct(found)
+    rough = _compared(waits, few, blur_s)
     found = _best_of(rough, waits, few, blur_s)
     if _first_is_apart(found, waits, blur_s):
         later = few.where(few.attempt > 1)
@@ -351,7 +366,42 @@ def _candidates(waits: Waits, blur_s: float) -> list[FamilyFit]:
     if may_be_paced(waits, blur_s, said=any(each.goodness.is_good for each in found)):
         paces = [count_from_start(each) for each in PLAIN]
         found += _best_of(_screen(paces, few, blur_s), waits, few, blur_s)
+    return _distinct(found)
+
+
+def _distinct(found: Sequence[FamilyFit]) -> list[FamilyFit]:
+    """Return of candidates with the same name the one with the least BIC."""
     return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
+
+
+def _compared(waits: Waits, few: Waits, blur_s: float) -> list[_Rough]:
+    """Return plain families and the forms of the nearest ones, the best first."""
+    possible = [each for each in PLAIN if _may_be(each, few, blur_s)] or PLAIN
+    # Only families that are near the best in their plain form are looked at in all their forms.
+    plain = _screen(possible, few, blur_s)
+    others = [form for each in plain[:_NEAR] for form in forms(each.family, waits, blur_s)]
+    others = [each for each in others if each not in possible]
+    return _rank([*plain, *_screen(others, few, blur_s)], few)
+
+
+def _first_is_exact(waits: Waits, blur_s: float) -> bool:
+    """Whether first waits are all the same, and later ones mostly not: no policy is needed for it.
+
+    Few waits would leave too little beside the first ones to choose a family by.
+    """
+    first_s, later = waits.wait_s[waits.attempt == 1], waits.where(waits.attempt > 1)
+    if first_s.size < 3 or len(later) < _ROUGHLY // 2 or np.ptp(first_s) > 10.0 * blur_s:
+        return False
+    spreads_s = _spreads_s(later)
+    return bool(spreads_s.size and np.median(spreads_s) > 20.0 * blur_s)
+
+
+def _with_own_first(waits: Waits, few: Waits, blur_s: float) -> list[FamilyFit]:
+    """Return the families that explain later waits, with and without a first wait of its own."""
+    later = waits.where(waits.attempt > 1)
+    leading = _compared(later, few.where(few.attempt > 1), blur_s)[:_LEADING]
+    families = [form for each in leading for form in (each.family, *with_firsts(each.family))]
+    return _best_of(_screen(families, few, blur_s), waits, few, blur_s)
 
 
 class _Rough(NamedTuple):
@@ -480,10 +530,14 @@ def _first_is_apart(found: Sequence[FamilyFit], waits: Waits, blur_s: float) -> 
     if not good:
         return True
     spread_s = float(np.ptp(first_s))
-    later_s = _spreads_s(waits.where(waits.attempt > 1))
-    if later_s.size and float(np.median(later_s)) < 6.0 * blur_s < 0.2 * spread_s:
+    rules = min(good, key=lambda each: each.bic).rules
+    later = waits.where(waits.attempt > 1)
+    later_s, lies = _spreads_s(later), bands(rules, later)
+    is_narrow = later_s.size and float(np.median(later_s)) < 6.0 * blur_s < 0.2 * spread_s
+    # Beyond a cap that cuts, a policy says itself that waits vary no more.
+    if is_narrow and float(np.median(lies.high_s - lies.low_s)) > 6.0 * blur_s:
         return True
-    lies = bands(min(good, key=lambda each: each.bic).rules, waits.where(waits.attempt == 1))
+    lies = bands(rules, waits.where(waits.attempt == 1))
     width_s = float((lies.high_s - lies.low_s).max())
     return width_s > 4.0 * blur_s and spread_s < 0.5 * width_s - 4.0 * blur_s
 

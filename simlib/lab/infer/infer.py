@@ -162,7 +162,9 @@ class Inference(ShowsCard):
         # What is left of a machine this busy is late by more than was measured of it: that is
         # little beside wide jitter, but would be taken for jitter where there is none.
         most = _HARDLY_ANY_LEFT if width_s > _WIDER * sequences.CERTAIN_S else _TOO_FEW_LEFT
-        if share > most:
+        # An attempt of which no wait was timed well selects nothing among the waits of others.
+        selected = count - len(self.fit.unsure)
+        if selected / (selected + len(waits)) > most:
             return f"{words} {sequences.CERTAINLY}, so the other {len(waits)} are a selection"
         off_s = float(np.median(waits.late_s + waits.early_s))
         if 0.0 < width_s < _WIDER * off_s:
@@ -351,7 +353,7 @@ def infer(
         phases.connect_timeout(rows, blurred_s),
         *phases.heartbeat(rows, blurred_s),
         _resets(followed, found, counting),
-        phases.most_attempts(waits, rows, longest_s, end_s),
+        phases.most_attempts(_with_failures(rows, waits, found, counting), waits, longest_s, end_s),
         *_hint_findings(waits, found, blurred_s),
         _once(found),
         *_apart(waits, found, counting),
@@ -644,6 +646,18 @@ def _odd_by_themselves(
                 continue
         found.append((name, rows))
     return found
+
+
+def _with_failures(
+    rows: pd.DataFrame, waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
+) -> pd.DataFrame:
+    """Return the attempts with their failures in a row, which an odd answer may have reset."""
+    resets = pd.Series(False, rows.index)
+    if found is not None and not found.is_none:
+        for _, odd in _odd_by_themselves(waits, found.best.rules, found.blur_s):
+            kind, detail = odd.iloc[0][["kind", "detail"]]
+            resets |= (rows["kind"] == kind) & (rows["detail"] == detail)
+    return sequences.count_failures(rows, waits, counting.stable_after_s, resets)
 
 
 def _first_row(odd: tuple[str, pd.DataFrame]) -> int:

@@ -105,41 +105,40 @@ def log_densities(found: Bands, column: Column, waits: Waits, blur_s: Floats) ->
     sharp = 1.0 / blur_s
     at_high = np.where(wide, found.at_high, 1.0) * sharp
     at_low = np.where(wide, found.at_low, 0.0) * sharp
-    sharpness = sharp[:, column]
-    over = (waits.wait_s - found.low_s[:, column]) * sharpness
-    under = (waits.wait_s - found.high_s[:, column]) * sharpness
-    parts = (between, at_high, at_low)
-    near = (np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)
-    rows, places = np.nonzero(near)
-    if 4 * rows.size > near.size:
-        density = _density_at_ends(over, under, *(part[:, column] for part in parts))
-    else:
-        # Most waits are far from both ends, where timing errors make no difference.
-        density = np.where((over > 0.0) & (under < 0.0), between[:, column], 0.0)
-        columns = places if column is not waits.group else waits.group[places]
-        shares = (part[rows, columns] for part in parts)
-        density[near] = _density_at_ends(over[near], under[near], *shares)
+    sharpness = _by_wait(sharp, column)
+    over = (waits.wait_s - _by_wait(found.low_s, column)) * sharpness
+    under = (waits.wait_s - _by_wait(found.high_s, column)) * sharpness
+    density = _between(over, under, _by_wait(between, column))
+    for share, off in ((at_high, under), (at_low, over)):
+        if share.any():
+            _add_point(density, _by_wait(share, column), off)
     if waits.uncertain.size:
         density = _with_lateness(density, of_waits(found, column), waits, blur_s[:, column])
     return _with_strays(density, waits)
+
+
+def _by_wait(part: Floats, column: Column) -> Floats:
+    """Return what has a column for each attempt with one for each wait, each row in one piece."""
+    return part if isinstance(column, slice) else np.take(part, column, axis=1)
 
 
 #: So many timing errors away from an end of a band, errors do not reach it.
 _NEAR = 7.0
 
 
-def _density_at_ends(
-    over: Floats, under: Floats, between: Floats, at_high: Floats, at_low: Floats
-) -> Floats:
-    """Return the density of waits so many timing errors over and under the ends of their bands."""
-    density = np.zeros_like(over)
-    if between.any():
-        density = (_ndtr(over) - _ndtr(under)) * between
-    if at_high.any():
-        density += at_high * _point(under)
-    if at_low.any():
-        density += at_low * _point(over)
+def _between(over: Floats, under: Floats, between: Floats) -> Floats:
+    """Return the density of waits so many timing errors over and under the ends of even bands."""
+    # Many waits are far from both ends, where timing errors make no difference.
+    density = np.where((over > 0.0) & (under < 0.0), between, 0.0)
+    near = ((np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)) & (between > 0.0)
+    density[near] = (_ndtr(over[near]) - _ndtr(under[near])) * between[near]
     return density
+
+
+def _add_point(density: Floats, share: Floats, off: Floats) -> None:
+    """Add the density of a share that lies at an end, so many timing errors away."""
+    near = (np.abs(off) < _NEAR) & (share > 0.0)
+    density[near] += share[near] * _point(off[near])
 
 
 def _point(off: Floats) -> Floats:

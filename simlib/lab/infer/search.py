@@ -155,6 +155,8 @@ def polish(search: Search, place: Floats) -> Asking[Top]:
 _WALKERS, _STEPS, _THROWN = 10, 120, 40
 _HOT = 30
 _STRETCH = 2.0
+#: Of two impossible places neither is better: minus infinity less itself would be no number.
+_LEAST = -1e300
 
 
 def sample_places(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Floats]:
@@ -187,7 +189,7 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
             towards = walkers[rng.choice(other, half.size)]
             places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
             found = yield from score(search, places, 0.0)
-            gain = (free - 1) * np.log(stretch) + cold * (found - scores[half])
+            gain = (free - 1) * np.log(stretch) + cold * (found - np.maximum(_LEAST, scores[half]))
             moves = np.log(rng.random(half.size)) < gain
             walkers[half[moves]], scores[half[moves]] = places[moves], found[moves]
         if step >= _THROWN:

@@ -154,6 +154,25 @@ def recount(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:
     return anew[follows.groupby(by_stretch).transform("any")]
 
 
+def count_failures(
+    rows: pd.DataFrame, followed: pd.DataFrame, stable_after_s: float, resets: pd.Series
+) -> pd.DataFrame:
+    """Return the attempts with ``failures``, how many in a row each one ends.
+
+    A failure is an attempt that failed, or a connection lost before it was stable. The count begins
+    anew after a stable connection, and after each attempt that ``resets`` names. ``is_exact`` says
+    whether no attempt of the row can have been missed.
+    """
+    open_s = rows["ended_s"] - rows["answered_s"]
+    is_failure = ~((rows["opened"] & (open_s >= stable_after_s)) | resets)
+    row = [rows["client"], (~is_failure).groupby(rows["client"]).cumsum()]
+    # Where an attempt may have been missed after one, the numbers of all later ones are too small.
+    is_unsure = ~followed["seen"].astype(bool).reindex(rows.index, fill_value=True)
+    is_unsure = is_unsure.groupby(rows["client"]).shift(1, fill_value=False)
+    failures = is_failure.astype(np.int64).groupby(row).cumsum()
+    return rows.assign(failures=failures, is_exact=~is_unsure.groupby(row).cummax())
+
+
 def select_for_fit(waits: pd.DataFrame) -> pd.DataFrame:
     """Return the waits that say something of the policy: with a number, and without a hint."""
     return waits[(waits["attempt"] > 0) & waits["retry_after_s"].isna()]

@@ -132,6 +132,18 @@ def test_a_cap_that_was_never_reached_is_not_told():
     assert cap.low >= 16.0
 
 
+@pytest.mark.parametrize("seed", [2, 3])
+def test_waits_that_crowd_in_the_middle_are_not_taken_for_even_ones(seed):
+    found = fit(foreign("normal around a ceiling", seed=seed), intervals=False)
+    assert found.is_none, found.best
+
+
+def test_as_many_even_waits_are_taken_for_such():
+    rules = Backoff(jitter="additive", factor=1, base_s=2, cap_s=2, add_least_s=0, add_most_s=4)
+    seen = [goodness(rules, Waits.of(drawn(rules, 200, seed))).is_good for seed in range(100)]
+    assert all(seen)
+
+
 @pytest.mark.parametrize("name", FOREIGN)
 def test_waits_of_no_family_are_of_none_of_these(name):
     found = fit(foreign(name), intervals=False)
@@ -396,6 +408,44 @@ def test_a_client_that_gives_up_is_told_by_its_last_run_of_failures():
     found = sl.infer(Played(rules).play(STANDARD[:1]))
     assert 10.0 == found.finding("max_attempts").value
     assert 10 == found.policy["backoff"]["max_attempts"]
+
+
+def most_in_a_row(codes, stable_after_s, at_once=()):
+    """Clients that are closed after three failures each, again and again."""
+    phases = [
+        phase for code in codes for phase in (Phase("status", "503", 3), Phase("close", code, 1))
+    ]
+    rules = Backoff(jitter="none", base_s=1, cap_s=8, stable_after_s=stable_after_s)
+    played = [
+        Played(rules, client=i, at_once=at_once).play([*phases, Phase("status", "503", 2)])
+        for i in range(2)
+    ]
+    return sl.infer(pd.concat(played)).finding("max_attempts").low
+
+
+@pytest.mark.parametrize(
+    ("expected", "stable_after_s", "at_once"),
+    [(3, 0.0, ()), (3, 5.0, ("1000",)), (8 * 4 + 1, 5.0, ())],
+    ids=["open", "an answer with a rule of its own", "nothing"],
+)
+def test_failures_are_counted_from_what_reset_the_count(expected, stable_after_s, at_once):
+    assert expected == most_in_a_row(["1000"] * 8, stable_after_s, at_once)
+
+
+def test_failures_among_which_some_were_not_seen_do_not_say_when_a_client_gives_up():
+    rules = Backoff(jitter="none", base_s=1, cap_s=4, max_attempts=14)
+    phases = (Phase("status", "503", 4), Phase("refuse", "", 4), Phase("status", "503", 20))
+    frame = Played(rules).play(phases)
+    found = sl.infer(frame[frame["kind"] != "refuse"])
+    assert not found.finding("max_attempts").is_told
+
+
+def test_a_client_that_went_on_after_more_failures_did_not_give_up_after_fewer():
+    phases = (Phase("status", "503", 12), Phase("close", "1000", 1), Phase("status", "503", 4))
+    frame = Played(Backoff(jitter="none", base_s=1, cap_s=4)).play(phases)
+    frame.loc[frame.index[-1:], ["accept_s", "answered_s", "ended_s"]] += 300.0
+    found = sl.infer(frame).finding("max_attempts")
+    assert (None, 12.0) == (found.value, found.low)
 
 
 def test_jitter_that_each_client_draws_once_is_told_from_jitter_of_each_wait():

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simlib.core.backoff import Jitter, JitterPlace, delay, waited
+from simlib.core.backoff import Jitter, JitterPlace, delay, wait_after_attempt_s
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.families import PLAIN, count_from_start
 from simlib.lab.infer.likelihood import log_likelihood, log_likelihoods
@@ -68,7 +68,10 @@ def test_a_band_lies_between_the_cores_own_delays(waits):
         found = bands(rules, waits)
         for draw, ends_s in ((0.0, found.low_s), (1.0, found.high_s)):
             expected_s = [
-                max(0.0, waited(rules, delay(rules, attempt, before_s, draw), lasted_s))
+                max(
+                    0.0,
+                    wait_after_attempt_s(rules, delay(rules, attempt, before_s, draw), lasted_s),
+                )
                 for attempt, before_s, lasted_s in rows
             ]
             assert expected_s == pytest.approx(np.maximum(0.0, ends_s).tolist(), rel=1e-9), rules
