@@ -9,7 +9,7 @@ from simlib.core.backoff import Jitter, JitterPlace, delay, wait_after_attempt_s
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.families import PLAIN, count_from_start
 from simlib.lab.infer.likelihood import log_likelihood, log_likelihoods
-from simlib.lab.infer.lockstep import Search, beside, run_search
+from simlib.lab.infer.lockstep import Search, beside, run_search, score
 from simlib.lab.infer.waits import Waits
 from tests.lab.playing import drawn
 
@@ -90,7 +90,7 @@ def test_searches_beside_each_other_get_their_own_answers(waits):
     works = [asks(search, i % 3) for i, search in enumerate(some)]
     found = run_search(beside(works), BLUR_S)
     assert [i % 3 for i in range(len(some))] == [len(each) for each in found]
-    for score, each in zip(alone, found, strict=True):
-        assert [score] * len(each) == pytest.approx(each)
+    for expected, each in zip(alone, found, strict=True):
+        assert [expected] * len(each) == pytest.approx(each)
     assert any(a != b for a, b in pairwise(alone))
     assert [] == run_search(beside([]), BLUR_S)
