@@ -11,7 +11,8 @@ pytest.importorskip("ipykernel")
 manager = pytest.importorskip("jupyter_client.manager")
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60.0
+#: Bounds a hang; a busy machine takes its time.
+LIMIT_S = 300.0
 #: Says when the work has begun, so that it can be interrupted in its middle.
 HEAD = """
 import sys
@@ -41,7 +42,7 @@ CELLS = {
         r"nothing is kept\. With a folder",
     ),
     "replications": (
-        "sl.replicate(short, 100_000, progress=tell)", r"playing scenario was stopped",
+        "sl.replicate(short, 10_000, progress=tell)", r"playing scenario was stopped",
     ),
 }  # fmt: skip
 
