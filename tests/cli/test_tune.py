@@ -21,7 +21,7 @@ pytest.importorskip("numba")
 pytest.importorskip("optuna")
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 TUNE = ("tune", "storm.toml", "--replications", "2", "--workers", "1")
 
 

@@ -14,7 +14,7 @@ import simlib as sl
 from simlib.experiments.pool import check_workers, open_pool
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 60.0
+LIMIT_S = 300.0
 
 
 def killed_by_seven(task):

@@ -15,7 +15,7 @@ from simlib.lab.observe.script import Phase, Script
 from simlib.lab.observe.session import LabSession, ObservationListener
 
 #: No test waits longer for what must happen.
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 
 
 class Heard(ObservationListener):
