@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from simlib.api import run
 from simlib.charts import plots
 from simlib.charts.style import style
-from simlib.core.backoff import Jitter
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.metrics.metrics import summary

@@ -12,9 +12,11 @@ nothing branches.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from math import inf
 
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff_words import describe_backoff
+from simlib.core.card import Card
 from simlib.core.errors import SettingsError
 from simlib.core.exact import exp, log
 from simlib.core.validation import (
@@ -32,46 +34,6 @@ from simlib.core.validation import (
 _LONG_S = 86_400.0
 #: More than one over the least draw above 0.
 _BEYOND = 2.0**64
-
-
-class Jitter(IntEnum):
-    """How a wait is spread around its ceiling."""
-
-    NONE = 0
-    FULL = 1
-    EQUAL = 2
-    DECORRELATED = 3
-    PROPORTIONAL = 4
-    ADDITIVE = 5
-    BELOW = 6
-
-
-class JitterPlace(IntEnum):
-    """Where jitter stands to the cap."""
-
-    #: The ceiling is capped, and the wait once more: no wait passes the cap.
-    INSIDE = 0
-    #: The wait is capped, the ceiling is not: jitter vanishes at the cap.
-    BEFORE_CAP = 1
-    #: The ceiling is capped, the wait is not: jitter may pass the cap.
-    AFTER_CAP = 2
-
-
-class Growth(IntEnum):
-    """How ceilings grow from attempt to attempt."""
-
-    EXPONENTIAL = 0
-    LINEAR = 1
-    POWER = 2
-
-
-class CountedFrom(IntEnum):
-    """From when a wait is counted."""
-
-    #: From the end of the attempt that failed.
-    FAILURE = 0
-    #: From its start: attempts have a fixed cadence, however long each takes to fail.
-    START = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +60,7 @@ class Backoff(ValidatedSettings):
     #: Power growth: the ceiling is base_s times the attempt's number to this power; 2 is quadratic.
     exponent: float = number(2.0, "", high=10.0)
     #: Half-width of proportional jitter, or how much of the ceiling jitter below it may take away;
-    #: and by how much a server's hint may be scale_hint.
+    #: and by how much a server's hint may be stretched.
     spread_fraction: float = number(0.5, "", high=1.0)
     #: Additive jitter adds at least this, which may be below 0; no wait ever is.
     add_least_s: float = seconds(0.0, low=-_LONG_S)
@@ -135,6 +97,21 @@ class Backoff(ValidatedSettings):
     heeds_hint: bool = flag(True)
     #: Length of the table, kept beside it so that compiled code need not look at an empty one.
     step_count: int = field(init=False, repr=False, default=0)
+
+    @property
+    def in_words(self) -> str:
+        """The policy in words.
+
+        Examples
+        --------
+        >>> Backoff().in_words
+        '1 s x 2 to 30 s, full jitter'
+        """
+        return describe_backoff(self, delay(self, 1, 0.0, 0.0), delay(self, 1, 0.0, 1.0))
+
+    def card(self) -> Card:
+        """Return what is shown: the policy in words, and the settings that are no defaults."""
+        return super().card()._replace(title=f"Backoff: {self.in_words}")
 
     def check(self) -> None:
         """Raise `SettingsError` where a wait would pass the cap."""

@@ -124,7 +124,7 @@ class Fault(ValidatedSettings):
     status: int = count(503, low=400, high=599)
     #: reject, deploy, close: the Retry-After, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
-    #: The share of the clients that it hits, is_hit by client.
+    #: The share of the clients that it hits, drawn by client.
     clients_fraction: float = number(1.0, "", high=1.0)
     #: all, websocket or http.
     route: Route = choice(Route.ALL)

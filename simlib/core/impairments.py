@@ -20,7 +20,7 @@ LOST_UP, LOST_DOWN = 1, 2
 def is_active(
     fault: Fault, origin: int, kind: int, seed: int, client: int, route: int, now: float
 ) -> bool:
-    """Whether a fault is of a kind and is_active on a client's route now."""
+    """Whether a fault is of a kind and acts on a client's route now."""
     return (
         fault.kind == kind
         and fault.start_s <= now < fault.stop_s

@@ -22,7 +22,8 @@ from enum import IntEnum
 from math import inf
 from typing import NamedTuple, Protocol
 
-from simlib.core.backoff import Backoff, CountedFrom, Jitter, ceiling, delay, scale_hint
+from simlib.core.backoff import Backoff, ceiling, delay, scale_hint
+from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.breaker import (
     CLOSED,
     Breaker,

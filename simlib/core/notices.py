@@ -1,7 +1,7 @@
 """Notices for the user: what each says, what to do about it, and what ends it.
 
 Rules of the board:
-- A notice stands until something clears it; one that comes again is merge_notices, not repeated.
+- A notice stands until something clears it; one that comes again is merged, not repeated.
 - Good news is told once and does not stand: it only clears.
 - An open connection clears what it disproves, whatever was said before.
 """

@@ -14,7 +14,8 @@ from numbers import Real
 from typing import Any, TypeVar
 
 from simlib.api import run
-from simlib.core.backoff import Backoff, Jitter, ceiling
+from simlib.core.backoff import Backoff, ceiling
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.client import Settings
 from simlib.metrics.metrics import summary
 from simlib.scenario.scenario import Scenario

@@ -7,10 +7,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 from typing import Any
 
-from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace, delay
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
@@ -31,8 +29,6 @@ _LANGUAGES = {
     "kt": "Kotlin",
     "md": "a specification",
 }
-#: A cap from here on stands for none.
-NO_CAP_S = 1e6
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +60,7 @@ class Preset(ShowsCard):
     @property
     def waits(self) -> str:
         """How it waits, in words."""
-        return in_words(self.client.backoff)
+        return self.client.backoff.in_words
 
     @property
     def stops(self) -> str:
@@ -228,100 +224,6 @@ def _over(table: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # --- in words ----------------------------------------------------------------------------
-
-
-def in_words(rules: Backoff) -> str:
-    """Return a policy in words.
-
-    Examples
-    --------
-    >>> in_words(Backoff())
-    '1 s x 2 to 30 s, full jitter'
-    """
-    if rules.max_attempts == 0:
-        return "never reconnects"
-    parts = [] if rules.after_loss_s == inf else [f"{_s(rules.after_loss_s)} after a loss"]
-    if rules.first_s < inf:
-        first = rules.first_s
-        parts.append(f"first {_spread_words(rules, rules.first_jitter, first)}")
-    parts.append(_ceilings(rules))
-    parts.append(_jitter(rules))
-    if rules.floor_s > 0.0:
-        parts.append(_floor(rules))
-    if rules.counted_from == CountedFrom.START:
-        parts.append("from the start of the attempt before")
-    if rules.max_attempts < inf:
-        parts.append(f"{rules.max_attempts:.0f} attempts")
-    if rules.stable_after_s > 0.0:
-        parts.append(f"counts on until open for {_s(rules.stable_after_s)}")
-    return ", ".join(parts)
-
-
-def _s(value: float) -> str:
-    return f"{value:.3g} s" if value < 1000 else f"{value:,.0f} s"
-
-
-def _ceilings(rules: Backoff) -> str:
-    if rules.step_count == 1:
-        return f"{_s(rules.steps_s[0])} always"
-    if rules.step_count:
-        first = [f"{step_s:g}" for step_s in rules.steps_s[:-1]]
-        shown = f"{', '.join(first[:3])} ..." if len(first) > 3 else f"{', '.join(first)},"
-        return f"{shown} {_s(rules.steps_s[-1])}"
-    end = "" if rules.cap_s >= NO_CAP_S else f" to {_s(rules.cap_s)}"
-    if rules.jitter == Jitter.DECORRELATED:  # three times the wait before: nothing else grows
-        return f"{_s(rules.base_s)}{end or ' and more'}"
-    if rules.growth == Growth.LINEAR:
-        return f"{_s(rules.base_s)} + {_s(rules.rise_s)}{end}"
-    if not grows(rules):
-        return f"{_s(rules.base_s)} always"
-    if rules.growth == Growth.POWER:
-        return f"{_s(rules.base_s)} x attempt^{rules.exponent:.4g}{end}"
-    return f"{_s(rules.base_s)} x {rules.factor:.4g}{end}"
-
-
-def _jitter(rules: Backoff) -> str:
-    spread = f"{100 * rules.spread_fraction:.3g} %"
-    words = {
-        Jitter.NONE: "no jitter",
-        Jitter.FULL: "full jitter",
-        Jitter.EQUAL: "equal jitter",
-        Jitter.DECORRELATED: "decorrelated jitter",
-        Jitter.PROPORTIONAL: f"+-{spread}",
-        Jitter.BELOW: f"up to {spread} less",
-        Jitter.ADDITIVE: f"{rules.add_least_s:+.3g} to {rules.add_most_s:+.3g} s",
-    }[rules.jitter]
-    if rules.jitter == Jitter.NONE:
-        return words
-    if grows(rules) and rules.cap_s < NO_CAP_S and rules.jitter_place != JitterPlace.INSIDE:
-        words += f" {rules.jitter_place.name.lower().replace('_', ' the ')}"
-    words += ", compounding" * rules.compounding
-    return words + ", drawn once" * rules.drawn_once
-
-
-def _floor(rules: Backoff) -> str:
-    """Return the floor in words; without jitter it makes no difference how it is kept."""
-    is_drawn = rules.drawn_above_floor and rules.jitter != Jitter.NONE
-    return f"{'drawn above' if is_drawn else 'at least'} {_s(rules.floor_s)}"
-
-
-def grows(rules: Backoff) -> bool:
-    """Whether ceilings differ from attempt to attempt."""
-    if rules.step_count:
-        return len(set(rules.steps_s)) > 1
-    rises = {
-        Growth.EXPONENTIAL: rules.factor > 1.0,
-        Growth.LINEAR: rules.rise_s > 0.0,
-        Growth.POWER: rules.exponent > 0.0,
-    }[rules.growth]
-    return rises and rules.cap_s > rules.base_s
-
-
-def _spread_words(rules: Backoff, jitter: Jitter, height_s: float) -> str:
-    if jitter == Jitter.NONE:
-        return _s(height_s)
-    ends = [delay(rules, 1, 0.0, u) for u in (0.0, 1.0)]
-    return f"{ends[0]:.3g} to {_s(ends[1])}"
 
 
 def stops_in_words(stops: Stops) -> str:

@@ -23,7 +23,7 @@ from simlib.core.server import ServerSettings
 from simlib.core.validation import Rule, ValidatedSettings, count, nearest, seconds, shown
 from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
-from simlib.scenario.presets import client_table, in_words, presets, with_presets
+from simlib.scenario.presets import client_table, presets, with_presets
 from simlib.scenario.words import describe_fault, draw_timeline, flatten
 from simlib.scenario.workload import Hint, Workload
 from simlib.support.arguments import check_arguments
@@ -194,7 +194,7 @@ class Scenario(ValidatedSettings):
             for i, fault in enumerate(self.faults)
         ]
         if table.get("client", {}).pop("backoff", None):
-            rows.append(("client.backoff", in_words(self.client.backoff)))
+            rows.append(("client.backoff", self.client.backoff.in_words))
         rows += [(key, shown(value)) for key, value in flatten(table)]
         return Card(f"Scenario {self.name}: {size}", tuple(rows), notes=(self.teaches,))
 

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from timed import timed
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, ceiling, longest_s
+from simlib.core.backoff import Backoff, ceiling, longest_s
+from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.lab.infer.families import LEAST_S, name_of
 from simlib.lab.infer.fit import fit
 from simlib.scenario.presets import presets

@@ -14,7 +14,7 @@ import pandas as pd
 from agreement import print_comparison
 
 import simlib as sl
-from simlib.core.backoff import Jitter
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.faults import FAULT_FIELDS, FaultKind
 from simlib.scenario.scenario import dump
 

@@ -6,7 +6,7 @@ import pytest
 
 import simlib as sl
 from simlib.charts import widgets
-from simlib.core.backoff import Jitter
+from simlib.core.backoff_kinds import Jitter
 
 SCENARIO = sl.Scenario(
     clients=5, duration_s=20, faults=[sl.Fault("reset", 2), sl.Fault("outage", 5, 9)]

@@ -5,17 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.backoff import (
-    Backoff,
-    Growth,
-    Jitter,
-    JitterPlace,
-    ceiling,
-    delay,
-    longest_s,
-    scale_hint,
-    wait_after_attempt_s,
-)
+from simlib.core.backoff import Backoff, ceiling, delay, longest_s, scale_hint, wait_after_attempt_s
+from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 
 ONE_TO_TEN = Backoff(base_s=1, cap_s=10, jitter="none")

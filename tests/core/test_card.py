@@ -74,3 +74,9 @@ def test_each_has_a_short_text_and_a_page_that_names_no_colour(made):
     assert " at 0x" not in text
     assert "color" not in page
     assert re.split(r"\W", text)[0] in page
+
+
+def test_a_backoff_says_itself_in_words():
+    backoff = sl.Backoff(base_s=0.3, cap_s=2)
+    assert "0.3 s x 2 to 2 s, full jitter" == backoff.in_words
+    assert "<b>Backoff: 0.3 s x 2 to 2 s, full jitter</b>" in backoff._repr_html_()

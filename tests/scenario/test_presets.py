@@ -12,7 +12,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.stops import codes_in
 from simlib.scenario.build import build
 from simlib.scenario.networks import resolve
-from simlib.scenario.presets import RESETS, in_words, with_presets
+from simlib.scenario.presets import RESETS, with_presets
 
 
 def steps(*waits_s):
@@ -181,12 +181,12 @@ def test_only_a_jitter_drawn_once_is_the_same_for_life():
     ],
 )
 def test_a_policy_in_words(name, words):
-    assert words == in_words(sl.presets[name].client.backoff)
+    assert words == sl.presets[name].client.backoff.in_words
 
 
 def test_what_is_added_has_three_digits_as_all_numbers_have():
     tuned = sl.Backoff(jitter="additive", base_s=2.5592, factor=1, add_most_s=12.567948)
-    assert "2.56 s always, +0 to +12.6 s" == in_words(tuned)
+    assert "2.56 s always, +0 to +12.6 s" == tuned.in_words
 
 
 # --- in scenarios ------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simlib as sl
-from simlib.core.backoff import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.events import Priority
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from math import inf
 
-from simlib.core.backoff import CountedFrom, is_scattered, looks_back
+from simlib.core.backoff import is_scattered, looks_back
+from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.client import Settings
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency

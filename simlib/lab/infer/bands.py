@@ -14,18 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlib.core.backoff import (
-    Backoff,
-    CountedFrom,
-    Growth,
-    Jitter,
-    _power,
-    delay,
-    height,
-    looks_back,
-    spread,
-    uncut,
-)
+from simlib.core.backoff import Backoff, _power, delay, height, looks_back, spread, uncut
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter
 from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff_words import NO_CAP_S
 from simlib.core.errors import SettingsError
 from simlib.lab.infer.bands import replace_unchecked
 from simlib.lab.infer.waits import Waits
 from simlib.metrics.array_types import Floats
-from simlib.scenario.presets import NO_CAP_S
 
 #: The least time that a wait is told from none.
 LEAST_S = 1e-4

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from simlib.core.backoff import Backoff, Jitter, JitterPlace, looks_back
+from simlib.core.backoff import Backoff, looks_back
+from simlib.core.backoff_kinds import Jitter, JitterPlace
+from simlib.core.backoff_words import NO_CAP_S
 from simlib.core.errors import SettingsError
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.families import (
@@ -43,7 +45,6 @@ from simlib.lab.infer.search import (
 from simlib.lab.infer.sequences import CERTAINLY
 from simlib.lab.infer.waits import Waits
 from simlib.metrics.array_types import Floats
-from simlib.scenario.presets import NO_CAP_S
 
 #: Timing errors of a loopback observation: timers, the scheduler, a handshake.
 BLUR_S = 0.002

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from simlib.core.backoff import Backoff, Jitter, ceiling
+from simlib.core.backoff import Backoff, ceiling
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Settings
 from simlib.core.errors import FileError, SettingsError

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simlib.core.backoff import Backoff, Jitter, delay, looks_back
+from simlib.core.backoff import Backoff, delay, looks_back
+from simlib.core.backoff_kinds import Jitter
 from simlib.lab.infer.bands import (
     Bands,
     Column,

@@ -18,7 +18,6 @@ from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import Panels, new_panels, save_figure
 from simlib.charts.style import style
 from simlib.core.backoff import Backoff
-from simlib.scenario.presets import in_words
 from simlib.studies.policy.benchmark import waits_s
 
 _COLOUR, _GREY, _END = OTHER_COLOURS[0], "#555555", "#D55E00"
@@ -98,7 +97,7 @@ def _draw(axes: Axes, name: str, rules: Backoff, waits: Any, longest_s: float) -
         axes.plot(last + 0.5, height, marker="x", color=_END, clip_on=False)
         look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
         axes.annotate("gives up", (last + 0.5, height), (6, 0), color=_END, **look)
-    words = textwrap.fill(in_words(rules), 46)
+    words = textwrap.fill(rules.in_words, 46)
     axes.set_title(name, loc="left", fontsize=9, pad=4.0 + 9.0 * (words.count("\n") + 1))
     axes.annotate(words, (0.0, 1.0), (0, 3), xycoords="axes fraction", color=_GREY,
                   textcoords="offset points", fontsize=6.5, va="bottom")  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.stops import Stops
 from simlib.studies.policy.benchmark import waits_s
 

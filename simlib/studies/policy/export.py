@@ -13,13 +13,13 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, CountedFrom
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.card import Card, ShowsCard, counted
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, effect
 from simlib.core.validation import nearest
-from simlib.scenario.presets import in_words
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.exponential import COMPARED_WAITS
 from simlib.studies.policy.javascript_clients import reconnecting_websocket, socket_io
@@ -170,7 +170,7 @@ _LACKING = {
 def _waits(rules: Backoff) -> str:
     """Return how it waits in words, without what has a sentence of its own."""
     alone = replace(rules, max_attempts=inf, stable_after_s=0.0, after_loss_s=inf)
-    return in_words(replace(alone, counted_from=CountedFrom.FAILURE))
+    return replace(alone, counted_from=CountedFrom.FAILURE).in_words
 
 
 def _alike(one: Backoff, other: Backoff) -> bool:

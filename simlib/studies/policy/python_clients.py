@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from simlib.core.backoff import Backoff, CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.backoff_words import NO_CAP_S
 from simlib.core.client import Settings
 from simlib.core.stops import STATUSES, Stops, as_codes, codes_in
-from simlib.scenario.presets import NO_CAP_S
 from simlib.studies.policy.exponential import NO_STOPS, shape
 from simlib.studies.policy.python_waits import import_lines, python_waits
 

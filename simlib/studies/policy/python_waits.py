@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 
 
 def import_lines(rules: Backoff) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from simlib.core.errors import SettingsError
-from simlib.scenario.presets import in_words
 from simlib.scenario.scenario import Scenario
 from simlib.studies.tune.evaluate import LITTLE_WORK, Evaluator, Score, front
 from simlib.studies.tune.narrative import BESIDES, join_words, narrate
@@ -284,7 +283,7 @@ def _table(ranking: Ranking) -> pd.DataFrame:
 def _row(ranking: Ranking, each: Candidate) -> dict[str, Any]:
     score, evaluator = ranking.scores[each], ranking.evaluator
     row: dict[str, Any] = {"name": each.name, "kind": each.kind}
-    row["waits"] = in_words(evaluator.scenarios[0].replace(each.settings).client.backoff)
+    row["waits"] = evaluator.scenarios[0].replace(each.settings).client.backoff.in_words
     for objective in evaluator.objectives:
         found = score.mean(objective.metric)
         row[objective.metric] = found.value

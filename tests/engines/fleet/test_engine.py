@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import simlib as sl
-from simlib.core.backoff import Jitter
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines.fleet import engine as fleet
 from simlib.engines.fleet import jit as twins

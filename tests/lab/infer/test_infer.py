@@ -15,7 +15,8 @@ from scipy.stats import kstest
 
 import simlib as sl
 from simlib import cli
-from simlib.core.backoff import Backoff, Jitter
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import Jitter
 from simlib.lab.infer import infer
 from simlib.lab.infer import reset_rule as counting
 from simlib.lab.infer import sequences as chains

@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simlib.core.backoff import Jitter, JitterPlace, delay, wait_after_attempt_s
+from simlib.core.backoff import delay, wait_after_attempt_s
+from simlib.core.backoff_kinds import Jitter, JitterPlace
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.families import PLAIN, count_from_start
 from simlib.lab.infer.likelihood import log_likelihood, log_likelihoods

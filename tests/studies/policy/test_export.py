@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import simlib as sl
 from simlib.cli import main
-from simlib.core.backoff import Backoff, Growth, Jitter, JitterPlace, delay
+from simlib.core.backoff import Backoff, delay
+from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 from simlib.studies.policy.exponential import shape
 from simlib.studies.policy.export import EXPORTERS, export

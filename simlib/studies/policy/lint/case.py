@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, CountedFrom
+from simlib.core.backoff import Backoff
+from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.card import Card, ShowsCard, counted
 from simlib.core.client import Settings
 from simlib.core.stops import Effect, effect

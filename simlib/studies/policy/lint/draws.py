@@ -6,7 +6,8 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, CountedFrom, Jitter, delay, wait_after_attempt_s
+from simlib.core.backoff import Backoff, delay, wait_after_attempt_s
+from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.draws import Stream, uniform
 from simlib.metrics.array_types import Floats
 from simlib.studies.policy.benchmark import waits_s

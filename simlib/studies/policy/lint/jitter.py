@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Jitter
+from simlib.core.backoff_kinds import Jitter
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 #: The middle half of the waits is called narrow if it spans less of them than this.

@@ -1,0 +1,96 @@
+"""A reconnect policy in words."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+
+if TYPE_CHECKING:
+    from simlib.core.backoff import Backoff
+
+#: A cap from here on stands for none.
+NO_CAP_S = 1e6
+
+
+def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float) -> str:
+    """Return a policy in words; how long its first wait is at least and at most is given."""
+    if policy.max_attempts == 0:
+        return "never reconnects"
+    parts = [] if policy.after_loss_s == inf else [f"{_s(policy.after_loss_s)} after a loss"]
+    if policy.first_s < inf:
+        is_exact = policy.first_jitter == Jitter.NONE
+        first = "" if is_exact else f"{least_first_s:.3g} to "
+        parts.append(f"first {first}{_s(policy.first_s if is_exact else most_first_s)}")
+    parts.append(_ceilings(policy))
+    parts.append(_jitter(policy))
+    if policy.floor_s > 0.0:
+        parts.append(_floor(policy))
+    if policy.counted_from == CountedFrom.START:
+        parts.append("from the start of the attempt before")
+    if policy.max_attempts < inf:
+        parts.append(f"{policy.max_attempts:.0f} attempts")
+    if policy.stable_after_s > 0.0:
+        parts.append(f"counts on until open for {_s(policy.stable_after_s)}")
+    return ", ".join(parts)
+
+
+def _s(value: float) -> str:
+    return f"{value:.3g} s" if value < 1000 else f"{value:,.0f} s"
+
+
+def _ceilings(policy: Backoff) -> str:
+    if policy.step_count == 1:
+        return f"{_s(policy.steps_s[0])} always"
+    if policy.step_count:
+        first = [f"{step_s:g}" for step_s in policy.steps_s[:-1]]
+        shown = f"{', '.join(first[:3])} ..." if len(first) > 3 else f"{', '.join(first)},"
+        return f"{shown} {_s(policy.steps_s[-1])}"
+    end = "" if policy.cap_s >= NO_CAP_S else f" to {_s(policy.cap_s)}"
+    if policy.jitter == Jitter.DECORRELATED:  # three times the wait before: nothing else grows
+        return f"{_s(policy.base_s)}{end or ' and more'}"
+    if policy.growth == Growth.LINEAR:
+        return f"{_s(policy.base_s)} + {_s(policy.rise_s)}{end}"
+    if not grows(policy):
+        return f"{_s(policy.base_s)} always"
+    if policy.growth == Growth.POWER:
+        return f"{_s(policy.base_s)} x attempt^{policy.exponent:.4g}{end}"
+    return f"{_s(policy.base_s)} x {policy.factor:.4g}{end}"
+
+
+def _jitter(policy: Backoff) -> str:
+    spread = f"{100 * policy.spread_fraction:.3g} %"
+    words = {
+        Jitter.NONE: "no jitter",
+        Jitter.FULL: "full jitter",
+        Jitter.EQUAL: "equal jitter",
+        Jitter.DECORRELATED: "decorrelated jitter",
+        Jitter.PROPORTIONAL: f"+-{spread}",
+        Jitter.BELOW: f"up to {spread} less",
+        Jitter.ADDITIVE: f"{policy.add_least_s:+.3g} to {policy.add_most_s:+.3g} s",
+    }[policy.jitter]
+    if policy.jitter == Jitter.NONE:
+        return words
+    if grows(policy) and policy.cap_s < NO_CAP_S and policy.jitter_place != JitterPlace.INSIDE:
+        words += f" {policy.jitter_place.name.lower().replace('_', ' the ')}"
+    words += ", compounding" * policy.compounding
+    return words + ", drawn once" * policy.drawn_once
+
+
+def _floor(policy: Backoff) -> str:
+    """Return the floor in words; without jitter it makes no difference how it is kept."""
+    is_drawn = policy.drawn_above_floor and policy.jitter != Jitter.NONE
+    return f"{'drawn above' if is_drawn else 'at least'} {_s(policy.floor_s)}"
+
+
+def grows(policy: Backoff) -> bool:
+    """Whether ceilings differ from attempt to attempt."""
+    if policy.step_count:
+        return len(set(policy.steps_s)) > 1
+    rises = {
+        Growth.EXPONENTIAL: policy.factor > 1.0,
+        Growth.LINEAR: policy.rise_s > 0.0,
+        Growth.POWER: policy.exponent > 0.0,
+    }[policy.growth]
+    return rises and policy.cap_s > policy.base_s
