@@ -38,7 +38,7 @@ def search(path):
     varies = axes(sl.Scenario(), {"client.backoff.base_s": (0.2, 2.0)})
     with open_trials(path, "question", varies, 1) as trials:
         trials.ask(1)
-        trials.tell(0, [1.0], {}, 2)
+        trials.tell(0, [1.0], {}, 2, "finished")
 
 
 OPENERS = {
