@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,10 @@ from hypothesis import settings
 
 # Charts go to files, never to a screen.
 os.environ["MPLBACKEND"] = "Agg"
+
+# A shell ignores Ctrl-C for what it starts in the background; tests interrupt what they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time; a busy machine is no failure.
 settings.register_profile("simlib", derandomize=True, deadline=None)

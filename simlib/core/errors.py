@@ -70,5 +70,7 @@ class Interruption(KeyboardInterrupt):
 
 
 def _shown(value: object) -> str:
-    # An error is one line, whatever it shows.
-    return '"' + value.replace("\n", "\\n") + '"' if isinstance(value, str) else repr(value)
+    # An error is one line, whatever it shows: of a scenario or a result, its title.
+    if isinstance(value, str):
+        return '"' + value.replace("\n", "\\n") + '"'
+    return (repr(value).splitlines() or [""])[0]

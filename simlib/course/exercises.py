@@ -47,13 +47,18 @@ def _check(judge: _Check) -> _Check:
 # --- what answers have in common ---------------------------------------------------------
 
 
+def _title(answer: Any) -> str:
+    """Return an answer in one line, of a scenario or a result its title."""
+    return (repr(answer).splitlines() or [""])[0]
+
+
 def _number(answer: Any, *, whole: bool = False) -> float:
     """Return an answer that is a number above 0."""
     if answer is None:
         raise _NotYet("put a number in place of None")
     is_number = isinstance(answer, Real) and not isinstance(answer, bool)
     if not is_number or not abs(answer) < _MOST:
-        raise _NotYet(f"{answer!r} is not a number")
+        raise _NotYet(f"{_title(answer)} is not a number")
     if whole and not hasattr(answer, "__index__"):
         raise _NotYet(f"{answer!r} is not a whole number: write it without a point")
     if answer <= 0:
@@ -64,7 +69,7 @@ def _number(answer: Any, *, whole: bool = False) -> float:
 def _only(answer: object, given: Scenario, allowed: str, *, one: bool = False) -> list[str]:
     """Return which settings an answer changes: those, or the one, below a path that is allowed."""
     if not isinstance(answer, Scenario):
-        raise _NotYet(f"{answer!r} is not a scenario: scenario.replace(...) returns one")
+        raise _NotYet(f"{_title(answer)} is not a scenario: scenario.replace(...) returns one")
     changed = _changed(answer, given)
     others = [key for key in changed if not key.startswith(allowed)]
     if others:

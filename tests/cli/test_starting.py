@@ -1,5 +1,6 @@
 """What is loaded at the start: nothing that is not used."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,7 @@ def test_the_stub_is_the_only_list_of_the_public_names():
     listed = {line.split()[-1] for line in stub.splitlines() if line.startswith("from ")}
     assert sorted(listed | {"__version__"}) == dir(sl)
     source = (ROOT / "__init__.py").read_text(encoding="utf-8")
+    source = re.sub(r"^_RENAMED = .*$", "", source, flags=re.MULTILINE)
     assert [] == [name for name in listed if f'"{name}"' in source]
 
 

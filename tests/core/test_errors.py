@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+import simlib as sl
 from simlib.core.errors import FileError, Interruption, SettingsError
 
 ERRORS = {
@@ -33,3 +34,9 @@ def test_a_row_of_a_file_is_named_with_its_value():
 
 def test_a_notebook_shows_an_interruption_as_one_line():
     assert ["Interrupted: all is kept."] == Interruption("all is kept.")._render_traceback_()
+
+
+def test_an_error_about_a_scenario_is_one_line_too():
+    storm = sl.Scenario(name="storm", faults=[sl.Fault("reset", start_s=1)])
+    said = str(SettingsError("scenario", storm, "must be a number"))
+    assert "scenario = Scenario storm: 100 clients, 60 s, seed 1: must be a number" == said
