@@ -15,20 +15,15 @@ from simlib.core.client import Client
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
     NONE,
-    Admit,
     Answer,
-    AnswerPoll,
-    CloseConnection,
     Edit,
     Event,
     Follow,
-    GrantSession,
     Hinted,
     Message,
     Offline,
     Online,
     Priority,
-    Push,
     Reason,
     Refuse,
     Restored,
@@ -48,7 +43,7 @@ from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Hint
-from simlib.trace.schema import Kind, Name
+from simlib.trace.schema import Kind, Name, server_name
 from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
@@ -420,25 +415,14 @@ _NO_HINT = (0.0, 0, NONE, 0, -inf, inf, NONE, NONE, 0.0, 0.0, 0, 0)
 _NO_FAULT = (NONE, NONE)
 #: The state of a client that is idle.
 _IDLE = (0, 0, 0, 0, 0, 0.0, 0)
-_SERVER_NAMES: dict[type, Name] = {
-    Admit: Name.ADMIT,
-    Refuse: Name.REFUSE,
-    Push: Name.PUSH,
-    AnswerPoll: Name.SERVED,
-    GrantSession: Name.GRANT,
-    CloseConnection: Name.SHUT,
-}
-ANSWER_NAMES = {Reason.LIMITED: Name.LIMIT, Reason.CONFLICT: Name.CONTEST}
 
 
 def server_row(now: float, command: ServerCommand) -> tuple[Any, ...]:
     """Return the trace row of something that the server asked for."""
     message, reason = NONE, Reason.NONE
+    name = server_name(command)
     if isinstance(command, Answer):
-        name = ANSWER_NAMES.get(command.reason, Name.PROCESS)
         message, reason = command.message, command.reason
-    else:
-        name = _SERVER_NAMES[type(command)]
     if isinstance(command, Refuse):
         reason = Reason.UNAUTHORIZED if command.status == UNAUTHORIZED else Reason.REJECTED
     return note(now, command.client, Kind.SERVER, name, command.connection, message, reason)

@@ -393,3 +393,21 @@ def describe_command(row: dict[str, Any], number: int) -> str:
     if row["reason"] != Reason.NONE:
         text += f" ({Reason(row['reason']).name.lower().replace('_', ' ')})"
     return text
+
+
+_SERVER_NAMES: dict[type, Name] = {
+    ev.Admit: Name.ADMIT,
+    ev.Refuse: Name.REFUSE,
+    ev.Answer: Name.PROCESS,
+    ev.Push: Name.PUSH,
+    ev.AnswerPoll: Name.SERVED,
+    ev.GrantSession: Name.GRANT,
+    ev.CloseConnection: Name.SHUT,
+}
+_ANSWER_NAMES = {Reason.LIMITED: Name.LIMIT, Reason.CONFLICT: Name.CONTEST}
+
+
+def server_name(command: ev.ServerCommand) -> Name:
+    """Return the name of the row that a command of the server leaves, in every engine."""
+    name = _SERVER_NAMES[type(command)]
+    return _ANSWER_NAMES.get(command.reason, name) if isinstance(command, ev.Answer) else name

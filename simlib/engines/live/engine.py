@@ -40,7 +40,7 @@ from simlib.engines.loops import run_to_end
 from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.operator import order
 from simlib.engines.store import MemoryStore, SqliteStore, Store
-from simlib.engines.world import ANSWER_NAMES, Process, World, note
+from simlib.engines.world import Process, World, note
 from simlib.scenario.scenario import Scenario, dump
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Interrupted, Standstill, Trace, describe_stop
@@ -538,26 +538,12 @@ def _allow_sockets(clients: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-_NAMES = {
-    "arrived": Name.ARRIVED,
-    "admit": Name.ADMIT,
-    "refuse": Name.REFUSE,
-    "answer": Name.PROCESS,
-    "push": Name.PUSH,
-    "served": Name.SERVED,
-    "grant": Name.GRANT,
-    "shut": Name.SHUT,
-    "garbage": Name.GARBAGE,
-}
-
-
 def _logged_row(
     time_s: float,
-    name: str,
+    name: int,
     client: int,
     connection: int,
     message: int = NONE,
     reason: int = Reason.NONE,
 ) -> tuple[Any, ...]:
-    row_name = ANSWER_NAMES.get(Reason(reason), _NAMES[name])
-    return note(time_s, client, Kind.SERVER, row_name, connection, message, Reason(reason))
+    return note(time_s, client, Kind.SERVER, Name(name), connection, message, Reason(reason))

@@ -42,6 +42,7 @@ from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
 from simlib.engines.live.processes import STANDSTILL
 from simlib.scenario.build import build
+from simlib.trace.schema import Name, server_name
 
 #: Nothing that this project's client sends is larger.
 MAX_FRAME_BYTES = 2_000_000
@@ -175,7 +176,7 @@ class Service:
             try:
                 event = codec.parse_client_frame(await websocket.receive_text(), *where)
             except (EngineError, KeyError):
-                self._write(self._clock.now_s, ev.Ended(*where), "garbage")
+                self._write(self._clock.now_s, ev.Ended(*where), Name.GARBAGE)
                 await websocket.close(_UNSUPPORTED)
                 return
             self._carry_out(self._tell(event))
@@ -213,10 +214,10 @@ class Service:
     def _tell(self, event: ServerEvent) -> list[ServerCommand]:
         now = self._clock.now_s
         if isinstance(event, ev.HandshakeArrived):
-            self._write(now, event, "arrived")
+            self._write(now, event, Name.ARRIVED)
         commands = self._server.handle(event, now)
         for command in commands:
-            self._write(now, command, type(command).__name__.lower())
+            self._write(now, command, server_name(command))
         self._alarm.set(self._server.deadline)
         return commands
 
@@ -224,8 +225,8 @@ class Service:
         """Log a time in which this process could not act."""
         self._write_line([start_s, STANDSTILL, length_s])
 
-    def _write(self, now: float, what: Any, name: str) -> None:
-        line = [now, name, what.client, what.connection]
+    def _write(self, now: float, what: Any, name: Name) -> None:
+        line = [now, int(name), what.client, what.connection]
         if isinstance(what, ev.Answer):
             line += [what.message, what.reason]
         elif isinstance(what, ev.Refuse):
