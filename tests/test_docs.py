@@ -126,6 +126,15 @@ def test_the_files_that_a_document_names_and_links_to_are_there(document):
     assert [] == [path for path in [*named, *linked] if not path.exists()]
 
 
+def test_the_names_that_contributing_gives_with_a_file_are_in_that_file():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    given = re.findall(r"`(\w+)`(?: and `(\w+)`)? in `((?:\w+/)+\w+\.py)`", text)
+    assert len(given) >= 4
+    for *names, file in given:
+        source = (ROOT / "simlib" / file).read_text(encoding="utf-8")
+        assert [] == [name for name in names if name and not re.search(rf"\b{name}\b", source)]
+
+
 def test_the_files_to_which_contributing_sends_a_reader_are_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"`([\w/]+(?:/|\.(?:py|toml|mplstyle|csv|md)))`", text)
