@@ -15,7 +15,7 @@ import simlib as sl
 from simlib.api import engine
 from simlib.cli import main
 from simlib.engines import retry_after as hints
-from simlib.engines.live.engine import LiveHost
+from simlib.engines.live.http_requests import HttpRequests
 from simlib.engines.live.target import Target
 
 NOW_S = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
@@ -161,12 +161,14 @@ async def test_a_real_client_notes_a_value_that_says_nothing_once(tmp_path):
 
 def test_http_requests_read_the_same_headers():
     notes = []
-    host = SimpleNamespace(odd=notes.append)
+    requests = SimpleNamespace(_odd=notes.append)
     value = formatdate(NOW_S + 5.0, usegmt=True)
     headers = {"Date": formatdate(NOW_S, usegmt=True), "Retry-After": value}
-    assert 5.0 == LiveHost._hint_s(host, httpx.Response(429, headers=headers))
-    assert 0.0 == LiveHost._hint_s(host, None)
-    assert 0.0 == LiveHost._hint_s(host, httpx.Response(429, headers={"Retry-After": "soon"}))
+    assert 5.0 == HttpRequests._hint_s(requests, httpx.Response(429, headers=headers))
+    assert 0.0 == HttpRequests._hint_s(requests, None)
+    assert 0.0 == HttpRequests._hint_s(
+        requests, httpx.Response(429, headers={"Retry-After": "soon"})
+    )
     assert 1 == len(notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,8 @@ class Codec(IntEnum):
     NONE = 2
 
 
+#: How long a user's server may take to accept, before the run.
+_REACH_TIMEOUT_S = 5.0
 #: What only a server of simlib's own can be told to do.
 _OF_THE_SERVER = (
     FaultKind.SERVER_CRASH,
@@ -93,6 +96,24 @@ class Target:
         """Host and port of the user's server."""
         parts = urlsplit(self.url)
         return str(parts.hostname), parts.port or 80
+
+    async def check_reachable(self) -> None:
+        """Say before the run, not in every attempt of it, that nobody listens.
+
+        Raises
+        ------
+        SettingsError
+            If the user's server accepts no connection.
+        """
+        host, port = self.address
+        try:
+            async with asyncio.timeout(_REACH_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            await writer.wait_closed()
+        except (OSError, TimeoutError) as error:
+            rule = f"cannot be reached: {error or 'no answer'}; start your server"
+            raise SettingsError("url", f"{host}:{port}", rule) from error
 
     @property
     def speaks_simlib(self) -> bool:

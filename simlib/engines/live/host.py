@@ -1,0 +1,330 @@
+"""The asyncio host: what clients ask for, done with real sockets and a real server.
+
+Each client is a real `websockets` client (httpx when it polls), through the fault proxy, to a
+server process. `engine.py` begins and ends a host; after that no process, socket or task is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tomllib
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from simlib.core import events as ev
+from simlib.core.client_path import ClientPath
+from simlib.core.errors import EngineError
+from simlib.core.events import NONE, Command, Reason
+from simlib.core.faults import FaultKind
+from simlib.core.outbox import Persist
+from simlib.engines.driver import Driver
+from simlib.engines.live import codec
+from simlib.engines.live.clock import WallClock
+from simlib.engines.live.http_requests import ConnectionKey, HttpRequests
+from simlib.engines.live.processes import Processes
+from simlib.engines.live.proxy import Proxy
+from simlib.engines.live.target import Target
+from simlib.engines.live.websocket import WebSocketConnection
+from simlib.engines.no_time import Restless, takes_no_time
+from simlib.engines.operator import order
+from simlib.engines.store import MemoryStore, SqliteStore, Store
+from simlib.engines.world import World, note
+from simlib.scenario.scenario import Scenario, dump
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Standstill, Trace
+
+_Work = Callable[..., Coroutine[Any, Any, None]]
+_Request = Callable[..., Coroutine[Any, Any, Sequence[ev.Event]]]
+
+
+class _Attempt:
+    """Hears of one connection and tells its client."""
+
+    def __init__(self, host: LiveHost, driver: Driver, connection: int) -> None:
+        self._host = host
+        self._driver = driver
+        self._connection = connection
+
+    def opened(self) -> None:
+        self._host.tell(self._driver, ev.Opened(self._connection))
+
+    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+        self._host.tell(self._driver, ev.Failed(self._connection, reason, hint_s, status))
+
+    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+        self._host.tell(self._driver, ev.Lost(self._connection, reason, hint_s, code))
+
+    def text(self, data: bytes) -> None:
+        try:
+            hear = codec.parse_server_frame if self._host.target.speaks_simlib else codec.parse_echo
+            event = hear(data, self._connection)
+        except EngineError:
+            self._host.reject(self._driver, self._connection)
+        else:
+            self._host.tell(self._driver, event)
+
+    def pong(self) -> None:
+        self._host.tell(self._driver, ev.Ponged(self._connection))
+
+    def odd(self, sentence: str) -> None:
+        self._host.odd(sentence)
+
+
+class LiveHost:
+    """The clients' real sockets, the proxy and the server of one run."""
+
+    def __init__(
+        self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path, target: Target
+    ) -> None:
+        self.clock = clock
+        self.target = target
+        self._store = _store(scenario, target.store or folder / "outbox.sqlite")
+        self.world = World(scenario, clock, self, trace, self._store)
+        if takes_no_time(scenario):
+            self.world.observers.append(Restless(scenario.duration_s))
+        self._processes = Processes(
+            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
+        )
+        self._proxy = Proxy(
+            clock,
+            self.world.timeline,
+            [
+                ClientPath(scenario.path, self.world.timeline, scenario.seed, i)
+                for i in range(scenario.clients)
+            ],
+        )
+        self._requests = HttpRequests(self._processes.password, lambda: clock.now_s, self.odd)
+        self._sockets: dict[ConnectionKey, WebSocketConnection] = {}
+        self._tasks: dict[ConnectionKey, asyncio.Task[None]] = {}
+        self._housework: set[asyncio.Task[None]] = set()
+        self._ending = False
+
+    async def begin(self) -> None:
+        """Start the server processes and the proxy, and see that the server is well."""
+        if self.target.url:
+            self._proxy.server_host, self._proxy.server_port = self.target.address
+            await self.target.check_reachable()
+        else:
+            await self._begin_server()
+        self._requests.port = await self._proxy.listen()
+
+    async def _begin_server(self) -> None:
+        crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self.world.scenario.faults)
+        await self._processes.prepare(1 + crashes)
+        await self._serve()
+        assert self._proxy.server_port is not None
+        await self._requests.check_health(self._proxy.server_port)
+
+    async def end(self) -> None:
+        """Close everything and wait until it is gone; what cannot be closed is noted.
+
+        Whatever happens on the way, a second Ctrl-C included, the rest is closed as well.
+        """
+        self._ending = True
+        async with AsyncExitStack() as last_first:
+            last_first.callback(self._store.close)
+            for what, close in (
+                ("server processes", self._processes.end),
+                ("HTTP connections", self._requests.close),
+                ("proxy", self._proxy.close),
+                ("clients", self._end_clients),
+            ):
+                last_first.push_async_callback(self._close_or_note, what, close)
+
+    async def _close_or_note(self, what: str, close: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await close()
+        except Exception as error:  # noqa: BLE001 - the run is over, and its trace is good
+            said = f"{type(error).__name__} {error}".strip()
+            self.odd(f"After the run the {what} could not be closed: {said}.")
+
+    async def _end_clients(self) -> None:
+        tasks = [*self._tasks.values(), *self._housework]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in list(self._sockets.values()):
+            connection.close()
+
+    def tell(self, driver: Driver, event: ev.Event) -> None:
+        """Feed an event from a socket; an error of ours ends the run."""
+        if not self._ending:
+            try:
+                driver.feed(event)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+                self.clock.fail(error)
+
+    def odd(self, sentence: str) -> None:
+        """Note something odd, such as what a server said."""
+        self.world.trace.add_note(sentence)
+
+    def reject(self, driver: Driver, connection: int) -> None:
+        """End a connection whose server says what no server should."""
+        open_socket = self._sockets.get((driver.client.number, connection))
+        if open_socket is not None:
+            open_socket.reject()
+
+    def server_rows(self) -> list[tuple[Any, ...]]:
+        """Return what the server processes logged as rows of the trace."""
+        lines = self._processes.log_lines()
+        return sorted(_logged_row(line[0] - self.clock.began_s, *line[1:]) for line in lines)
+
+    def server_standstills(self) -> list[Standstill]:
+        """Return when the server processes could not act, since the run began."""
+        began_s = self.clock.began_s
+        found = [
+            (start_s - began_s, length_s) for start_s, length_s in self._processes.standstills()
+        ]
+        return [Standstill("server", *each) for each in found if each[0] >= 0.0]
+
+    def session_s(self, client: int) -> float:
+        """Return when the session of a client's cookie ends."""
+        return self._requests.session_s(client)
+
+    # --- what clients ask for ------------------------------------------------------------
+
+    def perform(self, driver: Driver, command: Command) -> None:
+        """Begin to carry out a command."""
+        key = (driver.client.number, getattr(command, "connection", 0))
+        match command:
+            case ev.Open():
+                self._spawn(key, self._open, driver, key)
+            case ev.Poll():
+                self._spawn(key, self._request, driver, self._requests.poll, key, command)
+            case ev.Post():
+                self._spawn(key, self._request, driver, self._requests.post, key, command)
+            case ev.SignIn():
+                self._spawn(key, self._request, driver, self._requests.sign_in, key)
+            case ev.Transmit() | ev.Subscribe() | ev.Fetch() if key in self._sockets:
+                self._sockets[key].send_text(codec.text_of(command))
+            case ev.Ping() if key in self._sockets:
+                self._sockets[key].ping()
+            case ev.Close():
+                self._close(key)
+            case ev.Save(message):
+                driver.store.save(driver.client.number, message)
+            case ev.Forget(message):
+                driver.store.forget(driver.client.number, message.id)
+
+    def vanish(self, driver: Driver) -> None:
+        """End all connections of a client that is gone."""
+        number = driver.client.number
+        for key in [key for key in (*self._sockets, *self._tasks) if key[0] == number]:
+            self._close(key)
+
+    def _spawn(self, key: ConnectionKey, work: _Work, *arguments: Any) -> None:
+        # The coroutine is made inside the task: one made here would never be awaited, which Python
+        # warns of, where the task is cancelled before its first step.
+        task = asyncio.get_running_loop().create_task(self._end_run_on_error(work, *arguments))
+        self._tasks[key] = task
+        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+
+    async def _end_run_on_error(self, work: _Work, *arguments: Any) -> None:
+        try:
+            await work(*arguments)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self.clock.fail(error)
+
+    def _close(self, key: ConnectionKey) -> None:
+        if key in self._tasks:
+            self._tasks[key].cancel()
+        if key in self._sockets:
+            self._sockets[key].close()
+
+    async def _request(self, driver: Driver, request: _Request, *arguments: Any) -> None:
+        for event in await request(*arguments):
+            self.tell(driver, event)
+
+    async def _open(self, driver: Driver, key: ConnectionKey) -> None:
+        loop = asyncio.get_running_loop()
+        attempt = _Attempt(self, driver, key[1])
+        url = self.target.url
+        if self.target.speaks_simlib:
+            url = self._requests.url("ws", "ws", key)
+        connection = WebSocketConnection(
+            url,
+            self._requests.cookie(key[0]),
+            attempt,
+            lambda: self._forget(key),
+        )
+        self._sockets[key] = connection
+        try:
+            await loop.create_connection(lambda: connection, sock=await self._reach_proxy(key))
+        except OSError:
+            self._forget(key)
+            attempt.failed(Reason.REFUSED, 0.0, 0)
+        except asyncio.CancelledError:
+            self._forget(key)
+            raise
+
+    async def _reach_proxy(self, key: ConnectionKey) -> socket.socket:
+        """Return a socket to the proxy, which knows whose it is before it hears anything."""
+        reached = socket.socket()
+        try:
+            reached.setblocking(False)
+            if not self.target.speaks_simlib:
+                reached.bind(("127.0.0.1", 0))
+                self._proxy.expected[reached.getsockname()[1]] = key[0]
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(reached, ("127.0.0.1", self._requests.port))
+        except BaseException:
+            reached.close()
+            raise
+        return reached
+
+    def _forget(self, key: ConnectionKey) -> None:
+        self._sockets.pop(key, None)
+
+    # --- faults --------------------------------------------------------------------------
+
+    def fault_starts(self, index: int) -> None:
+        """Make a fault's start happen."""
+        if self.world.timeline.faults[index].kind == FaultKind.SERVER_CRASH:
+            self._proxy.server_port = None
+            self._processes.kill()
+        self._order(index, starts=True)
+        self._proxy.cut(index)
+
+    def fault_stops(self, index: int) -> None:
+        """Make a fault's stop happen."""
+        self._proxy.release()
+        timeline = self.world.timeline
+        crash = timeline.faults[index].kind == FaultKind.SERVER_CRASH
+        if crash and not timeline.is_crashed(self.clock.now_s):
+            task = asyncio.get_running_loop().create_task(self._end_run_on_error(self._serve))
+            self._housework.add(task)
+            task.add_done_callback(self._housework.discard)
+        self._order(index, starts=False)
+
+    def _order(self, index: int, starts: bool) -> None:
+        timeline, clients = self.world.timeline, self.world.scenario.clients
+        event = order(timeline, index, starts, clients, self.clock.began_s)
+        if event is not None:
+            self._processes.order(event)
+
+    async def _serve(self) -> None:
+        self._proxy.server_port = await self._processes.listen()
+        slowness = self.world.timeline.slowness(self.clock.now_s)
+        if slowness > 1.0:
+            self._processes.order(ev.Slow(slowness))
+
+
+def _store(scenario: Scenario, path: Path) -> Store:
+    """Return the store of messages: SQLite, if anything is saved at all."""
+    if all(client.outbox.persist == Persist.NONE for client in scenario.policies):
+        return MemoryStore()
+    return SqliteStore(path)
+
+
+def _logged_row(
+    time_s: float,
+    name: int,
+    client: int,
+    connection: int,
+    message: int = NONE,
+    reason: int = Reason.NONE,
+) -> tuple[Any, ...]:
+    return note(time_s, client, Kind.SERVER, Name(name), connection, message, Reason(reason))
