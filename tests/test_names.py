@@ -103,8 +103,8 @@ ONE_WORD = {
     "millis": "seconds",
     "percent": "a fraction",
 }
-#: Words of others: an HTTP header, a function of asyncio.
-THEIRS = {"retry_after", "retry_after_s", "sleep"}
+#: Words of others: an HTTP header, a function of asyncio, a method of Matplotlib.
+THEIRS = {"retry_after", "retry_after_s", "sleep", "buffer_rgba"}
 
 
 def identifiers(path: Path) -> set[str]:

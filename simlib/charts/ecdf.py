@@ -40,6 +40,8 @@ def draw_fractions(
 
 
 def _limits(axes: Axes, reached: Floats, log: bool) -> tuple[float, float]:
+    if not axes.get_autoscalex_on():
+        return axes.get_xlim()  # the caller's own
     low, high = (reached.min(), reached.max()) if reached.size else (0.0, 1.0)
     if not log or low <= 0.0:
         return 0.0, 1.05 * high or 1.0

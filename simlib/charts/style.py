@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
+from functools import cache
 from importlib.resources import as_file, files
 from typing import Any, NamedTuple
 
@@ -65,8 +66,10 @@ class Group:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw by simlib's style sheet inside, and leave the global one alone."""
-    with as_file(files("simlib.charts") / "simlib.mplstyle") as path:
-        sheet = mpl.rc_params_from_file(path, use_default_template=False)
+    sheet = _sheet()
+    if all(mpl.rcParams[name] == value for name, value in sheet.items()):
+        yield
+        return
     # Not style.context, which puts back everything: also what a notebook's display has set, since
     # it is loaded with the first figure, and no later figure would be shown.
     before = {name: mpl.rcParams[name] for name in sheet}
@@ -75,6 +78,12 @@ def style() -> Iterator[None]:
         yield
     finally:
         mpl.rcParams.update(before)
+
+
+@cache
+def _sheet() -> mpl.RcParams:
+    with as_file(files("simlib.charts") / "simlib.mplstyle") as path:
+        return mpl.rc_params_from_file(path, use_default_template=False)
 
 
 @contextmanager
@@ -117,6 +126,8 @@ def group_traces(traces: Trace | Sequence[Trace]) -> list[Group]:
 
 def _names(keys: Sequence[tuple[str, str, Scenario]]) -> list[str]:
     """Name each group by what tells it from the others: engine, label, settings; no more."""
+    if len(keys) == 1:
+        return [""]
     engines, labels, scenarios = zip(*keys, strict=True) if keys else ((), (), ())
     parts = [_settings(scenario) for scenario in scenarios]
     shared = [path for path in parts[0] if all(path in part for part in parts)] if parts else []
@@ -275,7 +286,8 @@ def _fault_text(fault: Fault) -> str:
 
 def count_axis(axes: Axes) -> None:
     """Set the axis of counts: ticks at whole numbers, written out, from one to millions."""
-    axes.set_ylim(bottom=0.0)
+    if axes.get_autoscaley_on():  # else the caller has set them
+        axes.set_ylim(bottom=0.0)
     axes.yaxis.set_major_locator(whole_numbers())
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 

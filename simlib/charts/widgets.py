@@ -5,25 +5,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import html
-from io import BytesIO
 from math import floor, inf, log10
 from typing import Any
 
 import ipywidgets as widgets
-from matplotlib.figure import Figure
 
-from simlib.api import run
-from simlib.charts import plots
-from simlib.charts.style import style
+from simlib.charts.moving import MovingCharts
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
-from simlib.metrics.metrics import summary
+from simlib.experiments.connections import play_connections
+from simlib.metrics.metrics import row
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
 _FEWEST_CLIENTS, _MOST_CLIENTS = 1, 500
-_DOTS_PER_INCH = 90
 _ALARMING = "#b00020"
 _STYLE = "<style>.simlib-stale img, img.simlib-stale { opacity: 0.35 }</style>"
 
@@ -42,6 +38,8 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self._outage = next(i for i, f in enumerate(self.scenario.faults) if f.stop_s < inf)
         self._wanted: Scenario | None = None
         self._refused = False
+        self._is_told = False
+        self._charts = MovingCharts()
         self._task: asyncio.Task[None] | None = None
         self.controls = _controls(self.scenario, self.scenario.faults[self._outage])
         self.chart = widgets.Image(format="png", layout={"max_width": "100%"})
@@ -64,11 +62,14 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         # JupyterLab may deliver a slider's message in a thread of its own.
         if self._loop is None:
             self._take()
-        else:
+        elif not self._is_told:
+            # Of many changes that come together only what they come to is taken.
+            self._is_told = True
             self._loop.call_soon_threadsafe(self._take)
 
     def _take(self) -> None:
         """Take what the sliders say now."""
+        self._is_told = False
         try:
             self._want(self._made())
         except SettingsError as error:
@@ -92,7 +93,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self._refused = False
         self._say("playing ...")
         if self._loop is None:  # nothing to keep responsive
-            self._show(run(scenario))
+            self._show(play_connections(scenario))
         elif self._task is None or self._task.done():
             self._task = self._loop.create_task(self._follow())
 
@@ -101,7 +102,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
             scenario, self._wanted = self._wanted, None
             try:
                 # In a thread, so that the sliders' messages come in meanwhile.
-                trace = await asyncio.to_thread(run, scenario)
+                trace = await asyncio.to_thread(play_connections, scenario)
             except Exception as error:
                 self._say(f"{type(error).__name__}: {error}", _ALARMING)
                 raise
@@ -109,7 +110,7 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
                 self._show(trace)
 
     def _show(self, trace: Trace) -> None:
-        self.chart.value = _draw(trace)
+        self.chart.value = self._charts.png(trace)
         self.numbers.value = _numbers(trace)
         self.chart.remove_class("simlib-stale")
         self._say("" if self._wanted is None or self._loop is None else "playing ...")
@@ -187,25 +188,13 @@ def _pairs(controls: list[Any]) -> list[list[Any]]:
     return [controls[i : i + 2] for i in range(0, len(controls), 2)]
 
 
-def _draw(trace: Trace) -> bytes:
-    """Return the charts as a PNG."""
-    with style():
-        figure = Figure(figsize=(11.0, 3.6))
-        left, right = figure.subplots(1, 2)
-        plots.attempts(trace, left)
-        plots.recovery(trace, right)
-        png = BytesIO()
-        figure.savefig(png, format="png", dpi=_DOTS_PER_INCH, bbox_inches="tight")
-    return png.getvalue()
-
-
 def _numbers(trace: Trace) -> str:
-    row = summary(trace).iloc[0]
+    found = row(trace)
     shown = (
-        ("attempts", f"{row['attempts']:,}"),
-        ("peak", f"{row['peak_attempts_per_s']:,.0f} per second"),
-        ("half of the clients open again within", f"{row['time_to_recover_s_p50']:.2f} s"),
-        ("95 of 100 within", f"{row['time_to_recover_s_p95']:.2f} s"),
-        ("never", f"{row['never_recovered']:,}"),
+        ("attempts", f"{found['attempts']:,}"),
+        ("peak", f"{found['peak_attempts_per_s']:,.0f} per second"),
+        ("half of the clients open again within", f"{found['time_to_recover_s_p50']:.2f} s"),
+        ("95 of 100 within", f"{found['time_to_recover_s_p95']:.2f} s"),
+        ("never", f"{found['never_recovered']:,}"),
     )
     return " &nbsp; ".join(f"{name} <b>{value}</b>" for name, value in shown)

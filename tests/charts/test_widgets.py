@@ -7,6 +7,7 @@ import pytest
 import simlib as sl
 from simlib.charts import widgets
 from simlib.core.backoff_kinds import Jitter
+from simlib.experiments.connections import play_connections
 
 SCENARIO = sl.Scenario(
     clients=5, duration_s=20, faults=[sl.Fault("reset", 2), sl.Fault("outage", 5, 9)]
@@ -18,11 +19,11 @@ def played(monkeypatch):
     """Return the scenarios that were really played."""
     scenarios = []
 
-    def run(scenario):
+    def play(scenario):
         scenarios.append(scenario)
-        return sl.run(scenario)
+        return play_connections(scenario)
 
-    monkeypatch.setattr(widgets, "run", run)
+    monkeypatch.setattr(widgets, "play_connections", play)
     return scenarios
 
 
@@ -93,7 +94,7 @@ async def test_a_change_from_another_thread_is_taken_in():
 async def test_an_error_of_the_run_is_shown(monkeypatch):
     explorer = sl.explore(SCENARIO)
     await explorer.settled()
-    monkeypatch.setattr(widgets, "run", lambda _: 1 / 0)
+    monkeypatch.setattr(widgets, "play_connections", lambda _: 1 / 0)
     explorer.controls["clients"].value = 8
     with pytest.raises(ZeroDivisionError):
         await explorer.settled()

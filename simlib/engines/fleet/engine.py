@@ -141,6 +141,15 @@ def find_left_out(scenario: Scenario) -> list[str]:
     return keys
 
 
+def keeps_order(scenario: Scenario) -> bool:
+    """Whether what comes together on the fleet comes in the order of sim.
+
+    Among clients in lockstep, and where the server ends connections, sim's order depends on when
+    the server's alarm was set; the fleet does not keep that one.
+    """
+    return not (needs.meets(scenario) or needs.orders(scenario))
+
+
 def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
     places = {"client": scenario.client}
     places |= {f"cohorts.{i}.client": cohort.client for i, cohort in enumerate(scenario.cohorts)}

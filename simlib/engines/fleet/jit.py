@@ -71,6 +71,16 @@ def cache_folder() -> Path:
     return caches / f"kernels-{_DIGEST[:16]}"
 
 
+def is_kept() -> bool:
+    """Whether compiled code is there, so that nobody waits for it."""
+    return _mark().exists()
+
+
+def _mark() -> Path:
+    """Return the file that says that all of the compiled code is in its folder."""
+    return cache_folder() / "is_kept"
+
+
 @contextmanager
 def one_compiles() -> Iterator[bool]:
     """Yield whether this process must compile; any other waits until the code is kept.
@@ -78,16 +88,15 @@ def one_compiles() -> Iterator[bool]:
     To compile takes a minute, and a sweep has a process for each processor, so without a lock all
     of them would compile the same.
     """
-    folder = cache_folder()
-    is_kept = folder / "is_kept"
-    if is_kept.exists():
+    if is_kept():
         yield False
         return
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with require("filelock").FileLock(folder / "lock"):
-        is_first = not is_kept.exists()
+        is_first = not is_kept()
         yield is_first
-        is_kept.touch()
+        _mark().touch()
 
 
 def _digest() -> str:

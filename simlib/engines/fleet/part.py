@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from simlib.core.errors import SettingsError
-from simlib.engines.fleet.jit import one_compiles, twin
+from simlib.core.errors import EngineError, SettingsError
+from simlib.engines.fleet.jit import is_kept, one_compiles, require, twin
 from simlib.engines.kernel import arrays, loop, state
 from simlib.engines.no_time import stands_still
 from simlib.scenario.scenario import Scenario
@@ -55,6 +55,15 @@ class Part:
     def tally(self) -> Tally:
         """Return what was counted."""
         return arrays.tally(self._fleet, self.end_s)
+
+
+def is_compiled() -> bool:
+    """Whether the compiled loop can be had at once, since an earlier run has compiled it."""
+    try:
+        require("numba")
+        return is_kept()
+    except EngineError:
+        return False
 
 
 @cache
