@@ -16,7 +16,7 @@ from simlib.support.progress import progress_bar
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simlib.lab.infer.infer import Inference
+    from simlib.lab.infer.inference import Inference
     from simlib.scenario.scenario import Scenario
     from simlib.studies.compare.compare import Comparison
     from simlib.trace.trace import Trace

@@ -21,8 +21,9 @@ from timed import timed
 
 from simlib.core.backoff import Backoff, ceiling, longest_s
 from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
-from simlib.lab.infer.families import LEAST_S, name_of
+from simlib.lab.infer.family_names import name_family
 from simlib.lab.infer.fit import fit
+from simlib.lab.infer.scales import LEAST_S
 from simlib.scenario.presets import presets
 
 sys.path.append(str(Path(__file__).parents[2]))
@@ -86,7 +87,7 @@ def family(rules: Backoff, rows: int) -> str:
     free = [ceiling(replace(told, cap_s=1e9), n) for n in numbers]
     capped = told.growth == Growth.LINEAR or told.factor > 1.0
     capped = capped and longest_s(replace(told, cap_s=max(free))) > 1.001 * longest_s(told)
-    return name_of(told, capped=capped or told.jitter == Jitter.DECORRELATED)
+    return name_family(told, capped=capped or told.jitter == Jitter.DECORRELATED)
 
 
 def truth(rules: Backoff, name: str) -> float:
@@ -118,7 +119,7 @@ def tell(name: str, seed: int) -> Told:
     rows = int(min(ROWS, rules.max_attempts))
     found = fit(drawn(rules, WAITS, seed, rows=rows))
     best = told_as(found.best.rules, rows)
-    said = name_of(best, capped=found.best.is_capped)
+    said = name_family(best, capped=found.best.is_capped)
     true, expected = told_as(rules, rows), family(rules, rows)
     holds = [
         (each.name.partition("[")[0], each.low <= truth(true, each.name) <= each.high)

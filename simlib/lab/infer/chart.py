@@ -14,8 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import new_axes, style
-from simlib.lab.infer.fit import PolicyFit
 from simlib.lab.infer.likelihood import wait_spans
+from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.waits import Waits
 from simlib.support.arguments import check_arguments
 
@@ -96,7 +96,7 @@ def _draw_band(found: PolicyFit, shown: int, axes: Axes) -> None:
 
 def _least_s(found: PolicyFit) -> float:
     """Return the least wait that is drawn: a log axis has no zero."""
-    return max(0.001, found.blur_s / 2.0)
+    return max(0.001, found.waits.blur_s / 2.0)
 
 
 def _scale(axes: Axes, found: PolicyFit, wait_s: Any) -> None:

@@ -19,6 +19,10 @@ from simlib.lab.observe.script import ABRUPT
 from simlib.metrics.array_types import Floats
 from simlib.support.json_values import jsonable
 
+#: The finding of waits that were not timed well enough.
+WAITS_LEFT_OUT = "waits left out"
+#: The finding of a wait after a loss that does not count.
+AFTER_LOSS = "wait after a lost connection"
 #: So many attempts at least for a time that is measured.
 FEWEST_TIMES = 3
 #: After a silence of so many of its longest waits a client is not coming back.

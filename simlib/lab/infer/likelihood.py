@@ -35,9 +35,9 @@ _OFF_FRACTION = 0.5
 _ROOT = sqrt(2.0 * pi)
 
 
-def log_likelihood(rules: Backoff, waits: Waits, blur_s: float) -> float:
-    """Return how likely all waits are under a policy, seen through timing errors of ``blur_s``."""
-    blurs_s = np.full((1, len(waits.attempts)), blur_s)
+def log_likelihood(rules: Backoff, waits: Waits) -> float:
+    """Return the logarithm of the likelihood of all waits under a policy."""
+    blurs_s = np.full((1, len(waits.attempts)), waits.blur_s)
     return float(log_likelihoods([rules], waits, blurs_s)[0])
 
 
@@ -229,14 +229,14 @@ class Places(NamedTuple):
     late: npt.NDArray[np.bool_]
 
 
-def wait_places(rules: Backoff, waits: Waits, blur_s: float) -> Places:
+def wait_places(rules: Backoff, waits: Waits) -> Places:
     """Return where in their bands waits lie, and which waits lie outside their bands.
 
     Places are of those alone whose band is wide enough beside the errors of their timing: if the
     policy is the right one, they are spread evenly. Waits at a cap that cuts share its places among
     them. Where each client draws its jitter once, there is a place for each client.
     """
-    found = bands(rules, waits)
+    found, blur_s = bands(rules, waits), waits.blur_s
     low_s, high_s = found.low_s, found.high_s
     if rules.drawn_once:
         kept = fit_client_draws(Bands(*(each[np.newaxis] for each in found)), waits, blur_s)

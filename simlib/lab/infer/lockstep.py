@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from simlib.core.backoff import Backoff
-from simlib.lab.infer.families import Family, Scale, Values
+from simlib.lab.infer.families import Family
 from simlib.lab.infer.likelihood import log_likelihoods
+from simlib.lab.infer.scales import Scale, Values
 from simlib.lab.infer.waits import Waits
 from simlib.metrics.array_types import Floats
 
@@ -84,25 +85,25 @@ def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
     return [results[i] for i in range(len(works))]
 
 
-def run_search(work: Asking[_T], blur_s: float) -> _T:
+def run_search(work: Asking[_T]) -> _T:
     """Return the result of a search, with all that it asks answered."""
     answers: Any = None
     try:
         while True:
-            answers = _likelihoods(work.send(answers), blur_s)
+            answers = _likelihoods(work.send(answers))
     except StopIteration as done:
         result: _T = done.value
         return result
 
 
-def _likelihoods(asks: Sequence[Ask], blur_s: float) -> list[Floats]:
+def _likelihoods(asks: Sequence[Ask]) -> list[Floats]:
     """Return the likelihoods at all places that were asked for; -inf where there is no policy."""
     found = [np.full(len(ask.places), -np.inf) for ask in asks]
     for waits in {id(ask.search.waits): ask.search.waits for ask in asks}.values():
         policies, blurs_s, into = [], [], []
         for scores, ask in zip(found, asks, strict=True):
             if ask.search.waits is waits:
-                least_s = np.maximum(blur_s, ask.rough * waits.mean_s)
+                least_s = np.maximum(waits.blur_s, ask.rough * waits.mean_s)
                 for i, place in enumerate(ask.places):
                     rules = ask.search.rules(place)
                     if rules is not None:

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from simlib.lab.infer import sequences
-from simlib.lab.infer.fit import BLUR_S, PolicyFit
 from simlib.lab.infer.likelihood import log_likelihood
-from simlib.lab.infer.sequences import LOST, ResetRule
-from simlib.lab.infer.waits import Waits
+from simlib.lab.infer.policy_fit import PolicyFit
+from simlib.lab.infer.waits import BLUR_S, Waits
+from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits
 from simlib.metrics.array_types import Floats
 
 #: Of the waits with one number so many may be strays.
@@ -48,13 +48,13 @@ def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
     the bits of a file would be counted.
     """
     tried = sequences.hypotheses(followed)
-    return min(tried, key=lambda each: _length(sequences.number_waits(followed, each)))
+    return min(tried, key=lambda each: _length(number_waits(followed, each)))
 
 
 def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRule) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        each: _log_likelihood(sequences.number_waits(followed, each), found)
+        each: _log_likelihood(number_waits(followed, each), found)
         for each in sequences.hypotheses(followed)
     }
     best = max(scores, key=lambda each: scores[each])
@@ -62,9 +62,9 @@ def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRu
     return ResetRuleFit(best if is_better else counting, scores)
 
 
-def known_waits(waits: pd.DataFrame) -> Waits:
+def known_waits(waits: pd.DataFrame, blur_s: float) -> Waits:
     """Return the waits of which the one before is known too."""
-    found = Waits.of(waits)
+    found = Waits.of(waits, blur_s)
     return found.where(~np.isnan(found.previous_s))
 
 
@@ -111,10 +111,10 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
 def _log_likelihood(waits: pd.DataFrame, found: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = known_waits(sequences.select_for_fit(waits))
+    numbers = known_waits(sequences.select_for_fit(waits), found.waits.blur_s)
     if not len(numbers):
         return -inf
     longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0
-    likely = log_likelihood(found.best.rules, numbers, found.blur_s)
+    likely = log_likelihood(found.best.rules, numbers)
     unsaid = int((unhinted["attempt"] >= 0).sum()) - len(numbers)
     return likely - unsaid * log(longest_s) - _apart(unhinted)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simlib.lab.infer.families import Family, Values
+from simlib.lab.infer.families import Family
 from simlib.lab.infer.likelihood import log_likelihood
 from simlib.lab.infer.lockstep import Asking, Search, beside, run_search, score
+from simlib.lab.infer.scales import Values
 from simlib.lab.infer.waits import Waits
 from simlib.metrics.array_types import Floats
 
@@ -26,10 +27,10 @@ _SMALL, _ALIKE = 1e-6, 1e-3
 _NEARLY = 0.003
 
 
-def likelihood(family: Family, values: Values, waits: Waits, blur_s: float) -> float:
+def likelihood(family: Family, values: Values, waits: Waits) -> float:
     """Return the logarithm of the likelihood of a family's numbers."""
     rules = family.rules(values)
-    return -inf if rules is None else log_likelihood(rules, waits, blur_s)
+    return -inf if rules is None else log_likelihood(rules, waits)
 
 
 class Top(NamedTuple):
@@ -159,13 +160,13 @@ _STRETCH = 2.0
 _LEAST = -1e300
 
 
-def sample_places(search: Search, place: Floats, blur_s: float) -> tuple[Floats, Floats]:
+def sample_places(search: Search, place: Floats) -> tuple[Floats, Floats]:
     """Draw places by their likelihood: the affine invariant sampler of Goodman and Weare (2010).
 
     Edges of bands are no normal parameters: their likelihood falls off a cliff on one side. The
     sampler takes any shape, and for the ends of a uniform law its intervals are the exact ones.
     """
-    return run_search(_walk(search, place), blur_s)
+    return run_search(_walk(search, place))
 
 
 def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:

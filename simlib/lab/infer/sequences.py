@@ -1,16 +1,15 @@
-"""Turn attempts into waits, numbered by consecutive failure."""
+"""Tables of attempts and of waits: checked, counted again, selected for a fit."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from simlib.core.errors import SettingsError
+from simlib.lab.observe.attempt_pairs import ResetRule
 
 #: What a table of attempts must have; what else an observation has is used where it is there.
 NEEDED = {
@@ -40,24 +39,6 @@ CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
 CERTAINLY = "to within 20 ms or 2 %"
 #: With a larger share of them not timed so well, waits may not be said to have their own rule.
 MOST_UNCERTAIN = 0.2
-#: A client may not have seen that it was open if it had to wait for this share of that time.
-_UNNOTICED = 0.5
-#: Attempts that begin so long before another one has ended are not its successors.
-_OVERLAP_S = 0.05
-#: In the place of a number: the wait after a stable connection was lost, which stands apart.
-LOST = -1
-#: An attempt in such a phase is seen by nobody.
-UNSEEN = "refuse"
-
-
-@dataclass(frozen=True)
-class ResetRule:
-    """How a client counts its attempts: what resets the count, and whether a loss is counted."""
-
-    #: Open this long before the count resets; 0: on open; inf: never.
-    stable_after_s: float = 0.0
-    #: Whether the wait after a lost connection is the first of the count, or stands apart.
-    counts_loss: bool = True
 
 
 def check_attempts(frame: pd.DataFrame) -> pd.DataFrame:
@@ -86,55 +67,6 @@ def check_attempts(frame: pd.DataFrame) -> pd.DataFrame:
                 rule = f"must be {np.dtype(kind).name} in every row"
                 raise SettingsError("observation", name, rule) from error
     return kept.sort_values(["accept_s"], kind="stable").reset_index(drop=True)
-
-
-def pairs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the attempts that were followed by another one of the same client.
-
-    Added are ``wait_s`` (from its end to the next one's beginning), ``late_s`` and ``early_s`` (by
-    how much that may have been measured too long or too short), ``lasted_s`` (from its beginning to
-    its end), ``open_s`` (how long it was open; NaN if it never was) and ``seen``: whether no
-    attempt in between can have been missed.
-    """
-    found = rows.copy()
-    by_client = rows.groupby("client", sort=False)
-    later = by_client[["accept_s", "phase", "late_s"]].shift(-1)
-    found["wait_s"] = later["accept_s"] - rows["ended_s"]
-    found["late_s"], found["early_s"] = later["late_s"], rows["end_late_s"]
-    found["lasted_s"] = rows["ended_s"] - rows["accept_s"]
-    found["open_s"] = (rows["ended_s"] - rows["answered_s"]).where(rows["opened"])
-    found["seen"] = (later["phase"] - rows["phase"] <= 1) & (rows["kind"] != UNSEEN)
-    return found[later["accept_s"].notna() & (found["wait_s"] > -_OVERLAP_S)]
-
-
-def number_waits(followed: pd.DataFrame, counting: ResetRule) -> pd.DataFrame:
-    """Return the pairs with ``attempt``, how many attempts in a row, and the wait before.
-
-    The attempt is 0 where nobody can say, and `LOST` after a loss that is not counted.
-    """
-    attempts = np.zeros(len(followed), np.int64)
-    unsure = followed["client_late_s"].fillna(0.0) > _UNNOTICED * followed["open_s"]
-    counts: dict[Any, float] = {}
-    columns = ("client", "opened", "open_s", "seen")
-    for i, (client, opened, open_s, seen, is_unsure) in enumerate(
-        zip(*(followed[name] for name in columns), unsure, strict=True)
-    ):
-        count = counts.get(client, 0.0)
-        is_stable = opened and open_s >= counting.stable_after_s
-        if is_stable:
-            count = 0.0
-        # A late client may not have noticed that it was open, and then its count goes on.
-        is_known = seen and not (is_stable and is_unsure)
-        if is_stable and not counting.counts_loss:
-            attempts[i] = LOST if is_known else 0
-        else:
-            count += 1.0
-            attempts[i] = count if is_known and count < inf else 0
-        # What was missed was an attempt too, but nobody knows how many.
-        counts[client] = count if is_known else inf
-    before_s = followed.groupby("client", sort=False)["wait_s"].shift(1)
-    before_s = before_s.where(attempts > 1, 0.0)
-    return followed.assign(attempt=attempts, previous_s=before_s)
 
 
 def recount(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:

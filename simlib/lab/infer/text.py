@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.lab.infer.findings import Finding
-from simlib.lab.infer.fit import PolicyFit
-from simlib.lab.infer.infer import Inference
+from simlib.lab.infer.inference import Inference
+from simlib.lab.infer.policy_fit import PolicyFit
 
 #: So many presets are named.
 _NEAREST = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,10 @@ import pandas as pd
 from simlib.metrics.array_types import Floats
 
 Whole = npt.NDArray[np.int64]
+#: Timing errors of a loopback observation: timers, the scheduler, a handshake.
+BLUR_S = 0.002
+#: Fewer waits say nothing of a family.
+LEAST_WAITS = 8
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,11 @@ class Waits:
     #: By how much each wait may have been measured too long, and too short.
     late_s: Floats
     early_s: Floats
+    #: Standard deviation of the timing errors that each wait has beside lateness.
+    blur_s: float = BLUR_S
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Waits:
+    def of(cls, frame: pd.DataFrame, blur_s: float = BLUR_S) -> Waits:
         """Return the waits of a table with attempt, wait_s and client, in the order of time.
 
         It may have the waits before too, as previous_s; how long the attempts lasted, as lasted_s;
@@ -46,15 +52,17 @@ class Waits:
             previous_s = frame["previous_s"].to_numpy(np.float64)
         else:
             previous_s = _before(client, attempt, wait_s)
-        more = [_column(frame, name) for name in ("lasted_s", "late_s", "early_s")]
-        return cls(attempt, wait_s, previous_s, client, *more)
+        lasted_s, late_s, early_s = (
+            _column(frame, name) for name in ("lasted_s", "late_s", "early_s")
+        )
+        return cls(attempt, wait_s, previous_s, client, lasted_s, late_s, early_s, blur_s)
 
     def __len__(self) -> int:
         return self.wait_s.size
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Waits:
         """Return some of the waits."""
-        return Waits(*(getattr(self, item.name)[chosen] for item in fields(self)))
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _COLUMNS})
 
     @cached_property
     def attempts(self) -> Whole:
@@ -102,6 +110,7 @@ class Waits:
         return np.array([float(statistic(self.wait_s[rows])) for rows in self.rows])
 
 
+_COLUMNS = tuple(item.name for item in fields(Waits) if item.name != "blur_s")
 #: What is certain to so much is certain: the clock's own steps are no lateness.
 _CERTAIN_S = 0.001
 

@@ -119,8 +119,9 @@ class Observation(ShowsCard):
         -------
         DataFrame
             ``client``, ``phase``, ``kind`` and ``detail`` of the attempt that ended, ``attempt``
-            (failures in a row since it was last open; a lost connection is the first),
-            ``opened``, ``open_s``, ``wait_s``, ``retry_after_s``, ``next_phase``.
+            (failures in a row since it was last open; a lost connection is the first; 0 where an
+            attempt may have been missed), ``opened``, ``open_s``, ``wait_s``, ``retry_after_s``,
+            ``next_phase``.
 
         Examples
         --------
@@ -128,18 +129,11 @@ class Observation(ShowsCard):
         >>> Observation(rows).waits()[["attempt", "wait_s"]].values.tolist()
         [[1.0, 1.0], [2.0, 2.0]]
         """
-        rows = self.frame().sort_values(["client", "accept_s"], kind="stable")
-        later = rows.groupby("client", sort=False)[["accept_s", "phase"]].shift(-1)
-        # A run of failures begins with each attempt that opened.
-        run = rows.groupby("client", sort=False)["opened"].cumsum()
-        found = rows[["client", "phase", "kind", "detail", "opened", "retry_after_s"]].assign(
-            attempt=rows.groupby([rows["client"], run], sort=False).cumcount() + 1,
-            open_s=(rows["ended_s"] - rows["answered_s"]).where(rows["opened"]),
-            wait_s=later["accept_s"] - rows["ended_s"],
-            next_phase=later["phase"],
-        )
-        found = found[found["wait_s"].notna()]
-        return found.astype({"next_phase": int}).reset_index(drop=True)
+        from simlib.lab.observe.attempt_pairs import ResetRule, number_waits, pair_attempts
+
+        waits = number_waits(pair_attempts(self.frame()), ResetRule())
+        waits = waits.sort_values("client", kind="stable").reset_index(drop=True)
+        return waits[list(_WAIT_COLUMNS)]
 
     @check_arguments
     def save(self, path: str | Path) -> None:
@@ -206,6 +200,10 @@ def is_observation(path: str | Path) -> bool:
     return _KEY in (pq.read_schema(path).metadata or {})
 
 
+_WAIT_COLUMNS = (
+    *("client", "phase", "kind", "detail", "attempt"),
+    *("opened", "open_s", "wait_s", "retry_after_s", "next_phase"),
+)
 #: What files of the same version may lack, since it came later.
 _LATER = {"late_s", "client_late_s", "end_late_s", "timers_late"}
 _META = (

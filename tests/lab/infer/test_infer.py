@@ -17,16 +17,18 @@ import simlib as sl
 from simlib import cli
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter
-from simlib.lab.infer import infer
-from simlib.lab.infer import reset_rule as counting
-from simlib.lab.infer import sequences as chains
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.findings import connect_timeout
-from simlib.lab.infer.fit import fit, goodness
+from simlib.lab.infer.fit import fit
+from simlib.lab.infer.goodness import measure_goodness
 from simlib.lab.infer.likelihood import sample
 from simlib.lab.infer.nearest import nearest_policies, policy_distance
+from simlib.lab.infer.policy_findings import find_hint_use
+from simlib.lab.infer.reset_rule import guess_reset_rule
+from simlib.lab.infer.sequences import check_attempts
 from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
+from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits, pair_attempts
 from simlib.scenario.build import build
 from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
 
@@ -141,7 +143,9 @@ def test_waits_that_crowd_in_the_middle_are_not_taken_for_even_ones(seed):
 
 def test_as_many_even_waits_are_taken_for_such():
     rules = Backoff(jitter="additive", factor=1, base_s=2, cap_s=2, add_least_s=0, add_most_s=4)
-    seen = [goodness(rules, Waits.of(drawn(rules, 200, seed))).is_good for seed in range(100)]
+    seen = [
+        measure_goodness(rules, Waits.of(drawn(rules, 200, seed))).is_good for seed in range(100)
+    ]
     assert all(seen)
 
 
@@ -168,11 +172,11 @@ def test_a_misfit_at_one_attempt_is_not_made_up_for_by_the_opposite_at_another()
     low, high = seen["attempt"] == 1, seen["attempt"] == 2
     seen.loc[low, "wait_s"] *= 0.5
     seen.loc[high, "wait_s"] = 2.0 - 0.5 * seen.loc[high, "wait_s"]
-    found = goodness(rules, Waits.of(seen))
+    found = measure_goodness(rules, Waits.of(seen))
     assert kstest(seen["wait_s"] / 2.0, "uniform").pvalue > 0.05, "together they are even"
     assert not found.is_good
     assert found.attempt in (1, 2)
-    assert goodness(rules, Waits.of(drawn(rules, 400, rows=4))).is_good
+    assert measure_goodness(rules, Waits.of(drawn(rules, 400, rows=4))).is_good
 
 
 @pytest.mark.parametrize("measured_s", [0.0, 0.1])
@@ -182,7 +186,7 @@ def test_lateness_excuses_only_what_was_measured_of_it(measured_s):
     late = seen.index % 8 == 0
     seen.loc[late, "wait_s"] += 0.08
     seen.loc[late, "late_s"] = measured_s
-    found = goodness(rules, Waits.of(seen))
+    found = measure_goodness(rules, Waits.of(seen))
     assert bool(measured_s) == found.is_good
     shares = (found.outside_fraction, found.late_fraction)
     assert (late.mean(), 0.0) == (shares if not measured_s else shares[::-1])
@@ -218,8 +222,8 @@ def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
     rules = Backoff(jitter="none", base_s=1, cap_s=64, stable_after_s=stable_after_s)
     opens_s = (0.1, 3.0, 8.0, 0.1, 3.0, 8.0)
     rows = (*_ROWS[1:2], Phase("open_then_cut", "", 6, opens_s), *_ROWS[1:2])
-    followed = chains.pairs(chains.check_attempts(Played(rules).play(rows)))
-    limit_s = counting.guess_reset_rule(followed).stable_after_s
+    followed = pair_attempts(check_attempts(Played(rules).play(rows)))
+    limit_s = guess_reset_rule(followed).stable_after_s
     assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
 
 
@@ -227,10 +231,10 @@ def test_a_wait_after_a_loss_that_is_no_attempt_stands_apart():
     frame = pd.concat([Played(Backoff(jitter="none"), client=i).play(_ROWS) for i in range(2)])
     lost = frame["kind"] == "reset"
     frame.loc[lost, "opened"] = True
-    followed = chains.pairs(chains.check_attempts(frame))
-    numbers = chains.number_waits(followed, chains.ResetRule(0.0, counts_loss=False))
-    assert {chains.LOST} == set(numbers.loc[numbers["opened"], "attempt"])
-    counted = chains.number_waits(followed, chains.ResetRule())
+    followed = pair_attempts(check_attempts(frame))
+    numbers = number_waits(followed, ResetRule(0.0, counts_loss=False))
+    assert {LOST} == set(numbers.loc[numbers["opened"], "attempt"])
+    counted = number_waits(followed, ResetRule())
     assert 1 == counted.loc[counted["opened"], "attempt"].max()
 
 
@@ -332,12 +336,10 @@ def test_a_client_may_heed_seconds_and_no_dates():
     waits = pd.DataFrame(
         {"detail": details, "wait_s": [7.1, 1.0], "retry_after_s": [7.0, 7.4], "attempt": [1, 2]}
     )
-    in_seconds, as_date = infer._hint_findings(waits, None, 0.01)
+    in_seconds, as_date = find_hint_use(waits, None, 0.01)
     assert ("heeds Retry-After", None) == (in_seconds.about, in_seconds.value)
     assert ("heeds Retry-After as a date", "no") == (as_date.about, as_date.value)
-    assert ["heeds Retry-After"] == [
-        each.about for each in infer._hint_findings(waits[:1], None, 0.01)
-    ]
+    assert ["heeds Retry-After"] == [each.about for each in find_hint_use(waits[:1], None, 0.01)]
 
 
 def test_the_policy_is_stopped_by_what_stopped_the_client_and_by_nothing_it_came_back_after(told):
@@ -580,8 +582,8 @@ def test_a_late_client_that_was_open_for_a_moment_may_not_know_it():
     )
     late_by = {"client_late_s": np.where(frame["opened"], 0.009, 0.0)}
     for measured, expected in (({}, [1, 2]), (late_by, [0, 0])):
-        followed = chains.pairs(chains.check_attempts(frame.assign(**measured)))
-        numbers = chains.number_waits(followed, chains.ResetRule())["attempt"].tolist()
+        followed = pair_attempts(check_attempts(frame.assign(**measured)))
+        numbers = number_waits(followed, ResetRule())["attempt"].tolist()
         assert expected == numbers[6:8]
 
 

@@ -8,7 +8,8 @@ import pytest
 from simlib.core.backoff import delay, wait_after_attempt_s
 from simlib.core.backoff_kinds import Jitter, JitterPlace
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.families import PLAIN, count_from_start
+from simlib.lab.infer.families import PLAIN
+from simlib.lab.infer.forms import count_from_start
 from simlib.lab.infer.likelihood import log_likelihood, log_likelihoods
 from simlib.lab.infer.lockstep import Search, beside, run_search, score
 from simlib.lab.infer.waits import Waits
@@ -36,7 +37,7 @@ def waits():
     seen = drawn(Backoff(base_s=0.5, cap_s=10), 40)
     rng = np.random.default_rng(3)
     late_s = np.where(rng.random(len(seen)) < 0.2, 0.01, 0.0)
-    return Waits.of(seen.assign(lasted_s=rng.random(len(seen)), late_s=late_s))
+    return Waits.of(seen.assign(lasted_s=rng.random(len(seen)), late_s=late_s), BLUR_S)
 
 
 def searches(waits):
@@ -56,7 +57,7 @@ def test_many_policies_together_are_as_likely_as_each_alone(waits):
     rules = policies(waits)
     assert len(rules) > 2 * len(FAMILIES)
     blurs_s = np.full((len(rules), len(waits.attempts)), BLUR_S)
-    alone = [log_likelihood(each, waits, BLUR_S) for each in rules]
+    alone = [log_likelihood(each, waits) for each in rules]
     for _ in range(2):
         together = log_likelihoods(rules, waits, blurs_s).tolist()
         assert alone == pytest.approx(together, rel=1e-9, abs=1e-6)
@@ -87,11 +88,11 @@ def test_searches_beside_each_other_get_their_own_answers(waits):
         return scores
 
     some = searches(waits)[: len(PLAIN)]
-    alone = [run_search(asks(search, 1), BLUR_S)[0] for search in some]
+    alone = [run_search(asks(search, 1))[0] for search in some]
     works = [asks(search, i % 3) for i, search in enumerate(some)]
-    found = run_search(beside(works), BLUR_S)
+    found = run_search(beside(works))
     assert [i % 3 for i in range(len(some))] == [len(each) for each in found]
     for expected, each in zip(alone, found, strict=True):
         assert [expected] * len(each) == pytest.approx(each)
     assert any(a != b for a, b in pairwise(alone))
-    assert [] == run_search(beside([]), BLUR_S)
+    assert [] == run_search(beside([]))

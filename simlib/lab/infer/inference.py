@@ -1,0 +1,227 @@
+"""What an observation says of its client: the policy, its grounds, and the policy as a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from simlib.core.card import Card, ShowsCard
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError
+from simlib.core.stops import Stops, codes_in
+from simlib.lab.infer import findings as phases
+from simlib.lab.infer import sequences
+from simlib.lab.infer.bands import bands
+from simlib.lab.infer.findings import AFTER_LOSS, WAITS_LEFT_OUT, Finding
+from simlib.lab.infer.nearest import Near
+from simlib.lab.infer.policy_fit import PolicyFit
+from simlib.lab.infer.policy_settings import backoff_settings, round_to_digits, stop_settings
+from simlib.metrics.words import table_card
+from simlib.scenario.build import build
+from simlib.support.json_values import jsonable
+
+
+@dataclass(frozen=True, repr=False)
+class Inference(ShowsCard):
+    """What an observation says: the policy of the waits, and what the phases say beside it."""
+
+    source: str
+    attempts: int
+    clients: int
+    #: None if there were not enough waits; ``why_not`` says so.
+    fit: PolicyFit | None
+    why_not: str
+    findings: list[Finding]
+    #: The known policies, the nearest first; empty without a policy.
+    near: list[Near]
+
+    def finding(self, about: str) -> Finding:
+        """Return what was found out about a setting, such as ``connect_timeout_s``."""
+        return next(each for each in self.findings if each.about == about)
+
+    def _value(self, about: str) -> float | str | None:
+        return next((each.value for each in self.findings if each.about == about), None)
+
+    @property
+    def policy(self) -> dict[str, Any] | None:
+        """The client's settings that were told, as a scenario has them; None without a policy."""
+        if self.fit is None or self.fit.is_none or self.unjudged:
+            return None
+        settings: dict[str, Any] = {"backoff": backoff_settings(self.fit)}
+        for each in self.findings:
+            if each.about in _SETTINGS and isinstance(each.value, float):
+                *inside, name = each.about.split(".")
+                place = settings.setdefault(inside[0], {}) if inside else settings
+                place[name] = round_to_digits(each.value)
+        for name in ("stable_after_s", "max_attempts"):
+            value = self.finding(name).value
+            if isinstance(value, float) and isfinite(value):
+                settings["backoff"][name] = round_to_digits(value)
+        heeds, after_loss_s = (self._value(about) for about in ("heeds Retry-After", AFTER_LOSS))
+        if heeds is not None:
+            settings["backoff"]["heeds_hint"] = heeds == "yes"
+        if isinstance(after_loss_s, float):
+            settings["backoff"]["after_loss_s"] = round_to_digits(after_loss_s)
+        stops = stop_settings(self.codes)
+        if Stops(**stops) != Stops():
+            settings["stops"] = stops
+        stable = self.finding("stable_after_s")
+        if stable.value is None and stable.low > 0.0:
+            settings["backoff"]["stable_after_s"] = round_to_digits(stable.low)  # at least
+        return settings
+
+    @property
+    def codes(self) -> dict[int, bool]:
+        """The statuses and close codes that it was given, and whether it came back after each."""
+        return phases.codes(self.findings)
+
+    @property
+    def client(self) -> Settings:
+        """The client that was told, for a scenario; what was not told is as by default.
+
+        Raises
+        ------
+        SettingsError
+            If there is no policy.
+        """
+        return build(Settings, self._need_policy())
+
+    def policy_toml(self) -> str:
+        """Return a scenario with this client, for ``simlib run FILE``; its grounds as comments.
+
+        Raises
+        ------
+        SettingsError
+            If there is no policy to write.
+        """
+        import tomli_w
+
+        policy, fit = self._need_policy(), self.fit
+        assert fit is not None
+        notes = [f"{self.source}: {self.verdict}"]
+        notes += [f"{each.about}: {each.words}" for each in self.findings]
+        notes += [f"{each.name}: {each.note}" for each in fit.parameters if each.note]
+        unseen = [str(code) for code in codes_in(Stops().suspends_on) if code not in self.codes]
+        if unseen:
+            words = "not seen, so as by default: it rests until a sign-in, which is for good if"
+            notes.append(f"after {', '.join(unseen)}: {words} nobody signs in")
+        head = "".join(f"# {note}\n" for note in notes)
+        return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': policy})}"
+
+    def numbers(self) -> pd.DataFrame:
+        """Return the policy's numbers: a row per setting, with ``value``, ``low`` and ``high``."""
+        rows = [] if self.fit is None else self.fit.parameters
+        table = {each.name: (each.value, each.low, each.high) for each in rows}
+        return pd.DataFrame.from_dict(table, orient="index", columns=["value", "low", "high"])
+
+    def table(self) -> pd.DataFrame:
+        """Return what was found out beside the waits: a row per finding, and what it rests on."""
+        rows = {each.about: (each.value, each.attempts, each.words) for each in self.findings}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "attempts", "words"])
+
+    def card(self) -> Card:
+        """Return what is shown: the policy, its numbers, what the phases say, what is nearest."""
+        numbers = self.numbers().rename_axis("setting").reset_index()
+        found = tuple(f"{each.about}: {each.words}" for each in self.findings if each.words)
+        near = [f"nearest preset: {each.name} ({each.distance:.2g})" for each in self.near[:1]]
+        return table_card(f"Policy: {self.verdict}", numbers, (*near, *found))
+
+    @property
+    def unjudged(self) -> str:
+        """Why the machine was too busy for the fit to be believed; empty if it may be."""
+        if self.fit is None:
+            return ""
+        waits, lies = self.fit.waits, bands(self.fit.best.rules, self.fit.waits)
+        left_out = self._value(WAITS_LEFT_OUT)
+        count = left_out if isinstance(left_out, float) else 0.0
+        share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
+        if share > sequences.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
+            why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
+            return f"{words} {sequences.CERTAINLY}, and {why} the other {len(waits)}"
+        width_s = float(np.median(lies.high_s - lies.low_s))
+        # What is left of a machine this busy is late by more than was measured of it: that is
+        # little beside wide jitter, but would be taken for jitter where there is none.
+        most = _HARDLY_ANY_LEFT if width_s > _WIDER * sequences.CERTAIN_S else _TOO_FEW_LEFT
+        # An attempt of which no wait was timed well selects nothing among the waits of others.
+        selected = count - len(self.fit.unsure)
+        if selected / (selected + len(waits)) > most:
+            return f"{words} {sequences.CERTAINLY}, so the other {len(waits)} are a selection"
+        off_s = float(np.median(waits.late_s + waits.early_s))
+        if 0.0 < width_s < _WIDER * off_s:
+            words = f"waits vary by {width_s:.2g} s, and the machine was late by {off_s:.2g} s"
+            return f"{words}: the one may be the other"
+        return ""
+
+    def _need_policy(self) -> dict[str, Any]:
+        if self.policy is None:
+            raise SettingsError("policy", self.source, f"cannot be written: {self.verdict}")
+        return self.policy
+
+    @property
+    def verdict(self) -> str:
+        """The policy's family in a sentence."""
+        if self.fit is None:
+            return self.why_not
+        best, count = self.fit.best, len(self.fit.waits)
+        if self.unjudged:
+            return f"could not be judged: {self.unjudged}"
+        if self.fit.is_none:
+            return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
+        return f"{best.name}, from {count} waits"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as values for JSON."""
+        document = {
+            "source": self.source,
+            "attempts": self.attempts,
+            "clients": self.clients,
+            "verdict": self.verdict,
+            "policy": self.policy,
+            "fit": None if self.fit is None else _fit_json(self.fit),
+            "findings": [each.to_json() for each in self.findings],
+            "nearest": [near._asdict() for near in self.near],
+        }
+        return dict(jsonable(document))
+
+
+#: With a large share of them left out, "none of these" would be too much to say, or anything of so
+#: few that are left.
+_LEAST_LEFT = 24
+#: With a share left out as large as this, nothing is to be said.
+_HARDLY_ANY_LEFT = 0.75
+#: The same where waits vary by no more than lateness makes them vary.
+_TOO_FEW_LEFT = 0.4
+#: Jitter must be so many times as wide as what lateness may have added.
+_WIDER = 3.0
+#: Findings that are settings of a client.
+_SETTINGS = ("connect_timeout_s", "heartbeat.interval_s", "heartbeat.timeout_s")
+
+
+def _fit_json(found: PolicyFit) -> dict[str, Any]:
+    return {
+        "family": None if found.is_none else found.best.name,
+        "waits": len(found.waits),
+        "timing_s": found.waits.blur_s,
+        "parameters": [
+            {"name": each.name, "value": each.value, "low": each.low}
+            | {"high": each.high, "note": each.note}
+            for each in found.parameters
+        ],
+        "families": [
+            {
+                "name": each.name,
+                "bic": each.bic,
+                "agrees": each.goodness.is_good,
+                "outside_fraction": each.goodness.outside_fraction,
+                "late_fraction": each.goodness.late_fraction,
+                "distance": each.goodness.distance,
+                "chance": each.goodness.chance,
+                "attempt": each.goodness.attempt,
+            }
+            for each in found.candidates
+        ],
+    }

@@ -1,0 +1,80 @@
+"""Leave out what a simpler family says as well: caps that no wait needs, idle parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+
+from simlib.core.backoff import looks_back
+from simlib.core.backoff_kinds import Jitter
+from simlib.lab.infer.bands import bands
+from simlib.lab.infer.evaluation import BEYOND, evaluate_family
+from simlib.lab.infer.lockstep import Search, beside, run_search
+from simlib.lab.infer.policy_fit import FamilyFit
+from simlib.lab.infer.search import (
+    climb,
+)
+from simlib.lab.infer.waits import Waits
+from simlib.metrics.array_types import Floats
+
+
+def drop_needless_caps(found: Sequence[FamilyFit], waits: Waits) -> list[FamilyFit]:
+    """Return families at their best without the cap, where hardly any waits are at it.
+
+    A search may have come to rest where a cap makes up for other numbers.
+    """
+    places = [_endless(each, waits) for each in found]
+    begins = [(i, *begin) for i, begin in enumerate(places) if begin is not None]
+    works = [climb(search, place, 0.0, 0.01, _STEPS) for _, search, place in begins]
+    kept = list(found)
+    for (i, search, _), top in zip(begins, run_search(beside(works)), strict=True):
+        endless = evaluate_family(search.family, search.values(top.place), waits)
+        kept[i] = min(kept[i], endless, key=lambda each: each.bic)
+    return kept
+
+
+def _endless(found: FamilyFit, waits: Waits) -> tuple[Search, Floats] | None:
+    """Return where a search without the cap begins; None where the waits show that there is one."""
+    if not found.is_capped:
+        return None
+    values = found.values | {"cap_s": BEYOND * waits.longest_s + 1.0}
+    rules = found.family.rules(values)
+    if rules is None:
+        return None
+    cut = bands(rules, waits).high_s > bands(found.rules, waits).high_s + waits.blur_s
+    if cut.mean() > _HARDLY:
+        return None
+    search = Search(found.family, found.family.scales(waits), waits)
+    return search, search.place(values)
+
+
+#: So few waits at a cap may be at none, which so many steps of a search show.
+_HARDLY, _STEPS = 0.25, 150
+
+
+def is_needless(found: FamilyFit, waits: Waits) -> bool:
+    """Whether a simpler family says the same: jitter that is none, or a number for each step."""
+    lies = bands(found.rules, waits)
+    is_plain = found.rules.jitter == Jitter.NONE
+    if not is_plain and float((lies.high_s - lies.low_s).max()) < 4.0 * waits.blur_s:
+        return True
+    if 0.0 < found.rules.floor_s < 6.0 * waits.blur_s:
+        return True
+    if found.rules.first_s < inf and found.rules.first_jitter == found.rules.jitter:
+        first = waits.where(waits.attempt == 1)
+        plain = bands(replace(found.rules, first_s=inf), first)
+        own = bands(found.rules, first)
+        if len(first) and abs(own.high_s[0] - plain.high_s[0]) < 4.0 * waits.blur_s:
+            return True
+    if looks_back(found.rules) or found.rules.drawn_once:
+        return False
+    levels = len(np.unique(np.round(lies.high_s, 4)))
+    needed = sum(name in _GROWTH and (name != "cap_s" or found.is_capped) for name in found.values)
+    return 1 < levels < needed + is_plain
+
+
+#: Numbers of ceilings: each needs a ceiling of its own to be told.
+_GROWTH = ("base_s", "factor", "rise_s", "exponent", "cap_s", "first_s")
