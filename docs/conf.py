@@ -13,7 +13,7 @@ import click  # noqa: E402
 
 import simlib  # noqa: E402 - it is found through the line before
 from simlib.cli import main  # noqa: E402
-from simlib.metrics.metrics import MEANING  # noqa: E402
+from simlib.metrics.meaning import MEANING  # noqa: E402
 
 project = "simlib"
 version = release = simlib.__version__

@@ -11,7 +11,7 @@ import pytest
 
 import simlib as sl
 from simlib.core.link import TABLE, Input, State
-from simlib.metrics.metrics import MEANING
+from simlib.metrics.meaning import MEANING
 from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms
 from simlib.studies.policy.lint.text import presets_lint_table

@@ -23,7 +23,8 @@ from PIL import Image
 from simlib.charts import plots
 from simlib.charts.style import style
 from simlib.metrics.array_types import Floats
-from simlib.metrics.metrics import attempts_per_s, recovery_times_s
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.trace.trace import Trace
 
 _SIZE_IN, _DOTS_PER_INCH = (11.0, 3.6), 90

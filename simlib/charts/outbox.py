@@ -19,7 +19,7 @@ from simlib.charts.style import (
     write_names,
 )
 from simlib.metrics.array_types import Floats
-from simlib.metrics.metrics import outbox_depth
+from simlib.metrics.messages import outbox_depth
 
 #: From dark to light, in the order of urgency.
 PRIORITY_COLOURS = {

@@ -28,7 +28,9 @@ from simlib.charts.style import (
 )
 from simlib.charts.timeline import draw_states, states_height_in
 from simlib.metrics.array_types import Floats
-from simlib.metrics.metrics import attempts_per_s, messages, recovery_times_s
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.messages import messages
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import Trace
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.experiments.sweep import Sweep
-from simlib.metrics.metrics import MEANING, row
+from simlib.metrics.meaning import MEANING
+from simlib.metrics.metrics import row
 from simlib.metrics.words import format_number, metric_in_words, plus_minus
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import describe_unnoticed

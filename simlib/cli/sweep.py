@@ -82,7 +82,7 @@ def sweep(
     with 1 if some runs failed.
     """
     from simlib.experiments.sweep import sweep as play_all
-    from simlib.metrics.metrics import check_metric
+    from simlib.metrics.meaning import check_metric
 
     for metric in metrics:
         check_metric("--metric", metric)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
-from simlib.metrics.metrics import OF_MESSAGES
+from simlib.metrics.meaning import OF_MESSAGES
 from simlib.scenario.scenario import Scenario
 from simlib.support.extras import install_command
 

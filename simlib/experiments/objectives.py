@@ -9,7 +9,7 @@ from math import inf, isfinite, isnan
 
 from simlib.core.errors import SettingsError
 from simlib.metrics.intervals import Estimate
-from simlib.metrics.metrics import check_metric
+from simlib.metrics.meaning import check_metric
 from simlib.scenario.scenario import Scenario, setting
 
 #: Of these metrics more is better; of those less.

@@ -19,7 +19,7 @@ from simlib.core.errors import SettingsError
 from simlib.experiments.run_cache import Cell, play_cell
 from simlib.metrics.array_types import Floats
 from simlib.metrics.intervals import CONFIDENCE, Estimate, quantile
-from simlib.metrics.metrics import check_metric
+from simlib.metrics.meaning import check_metric
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments

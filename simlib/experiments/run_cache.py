@@ -19,7 +19,8 @@ from typing import Any
 from simlib.api import run
 from simlib.core.errors import Interruption
 from simlib.experiments.pool import Outcomes
-from simlib.metrics.metrics import MEANING, row
+from simlib.metrics.meaning import MEANING
+from simlib.metrics.metrics import row
 from simlib.scenario.scenario import Scenario, dump
 from simlib.support.databases import Trouble, UnusableDatabase, explain, move_aside, open_database
 from simlib.support.files import code_digest

@@ -18,7 +18,7 @@ from simlib.experiments.pool import open_pool
 from simlib.experiments.replicate import seeds, t_interval
 from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
-from simlib.metrics.metrics import check_metric
+from simlib.metrics.meaning import check_metric
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import accept_old_name, check_arguments
 from simlib.support.files import replacing

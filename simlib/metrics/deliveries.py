@@ -18,7 +18,7 @@ Columns = Mapping[str, npt.NDArray[Any]]
 
 
 def deliveries(rows: Columns) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns of `simlib.metrics.metrics.messages`, words as a trace's numbers."""
+    """Return the columns of `simlib.metrics.messages.messages`, words as a trace's numbers."""
     of_one = rows["message"] >= 0
     rows = {name: column[of_one] for name, column in rows.items()}
     name, reason = rows["name"], rows["reason"]

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import simlib as sl
-from simlib.metrics.metrics import messages
+from simlib.metrics.messages import messages
 from simlib.support.files import replacing
 from simlib.trace.schema import ROW
 

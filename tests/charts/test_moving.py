@@ -8,7 +8,7 @@ from PIL import Image
 import simlib as sl
 from simlib.charts import moving
 from simlib.charts.moving import MovingCharts
-from simlib.metrics.metrics import attempts_per_s
+from simlib.metrics.attempts import attempts_per_s
 
 STORM = sl.Scenario(
     clients=30, duration_s=30, workload=sl.Workload(rate_per_s=0), faults=[sl.Fault("outage", 5, 9)]

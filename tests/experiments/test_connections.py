@@ -7,7 +7,10 @@ import simlib as sl
 from simlib.engines.fleet import part
 from simlib.experiments import connections
 from simlib.experiments.connections import play_connections
-from simlib.metrics.metrics import OF_MESSAGES, attempts_per_s, recovery_times_s, row
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.meaning import OF_MESSAGES
+from simlib.metrics.metrics import row
 
 STORM = sl.Scenario(clients=40, duration_s=30, faults=[sl.Fault("outage", start_s=5, stop_s=9)])
 BUSY = sl.ServerSettings(handshake_service_s=0.05, backlog=20, max_connections=35)

@@ -6,7 +6,8 @@ import pytest
 
 import simlib as sl
 from simlib.experiments.engine_choice import choose_engine
-from simlib.metrics.metrics import MEANING, OF_MESSAGES, row
+from simlib.metrics.meaning import MEANING, OF_MESSAGES
+from simlib.metrics.metrics import row
 
 CALM = sl.Scenario(clients=2, duration_s=4)
 ASLEEP = CALM.replace(faults=[sl.Fault("client_sleep", start_s=1, stop_s=2)])

@@ -15,7 +15,8 @@ from simlib.core.events import Message, Priority, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.quality import Quality
 from simlib.metrics.live_counters import LATENCIES_KEPT, Counters, Counts
-from simlib.metrics.metrics import messages, outbox_depth, spans, summary
+from simlib.metrics.messages import messages, outbox_depth
+from simlib.metrics.metrics import spans, summary
 from simlib.trace.trace import Trace
 from tests.engines.test_sim_any_scenario import SCENARIOS
 

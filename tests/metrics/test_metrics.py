@@ -16,6 +16,10 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Priority
 from simlib.metrics import metrics
+from simlib.metrics.attempts import attempt_times_s, attempts_per_s
+from simlib.metrics.fault_times import detection_times_s, recovery_times_s
+from simlib.metrics.meaning import MEANING
+from simlib.metrics.messages import messages, outbox_depth, staleness_s
 from simlib.trace.disruptions import noticed_by_s
 from simlib.trace.trace import Trace
 
@@ -67,8 +71,8 @@ def test_the_rows_of_a_run_are_read_once_for_all_of_its_metrics(monkeypatch):
 
 def test_attempts_are_counted_in_whole_seconds():
     trace = sl.run(scenario(OUTAGE))
-    assert [0.0, 11.0, 13.2, 17.4, 21.6] == pytest.approx(metrics.attempt_times_s(trace))
-    per_s = metrics.attempts_per_s(trace)
+    assert [0.0, 11.0, 13.2, 17.4, 21.6] == pytest.approx(attempt_times_s(trace))
+    per_s = attempts_per_s(trace)
     assert len(per_s) == 30
     assert np.flatnonzero(per_s).tolist() == [0, 11, 13, 17, 21]
 
@@ -97,7 +101,7 @@ def test_an_outage_in_numbers():
 def test_messages_wait_for_the_connection_and_a_full_outbox_refuses_them():
     settings = {"outbox": sl.OutboxLimits(capacity=1)}
     trace = sl.run(scenario(OUTAGE, **settings), processes=[sender(5, 12, 13, 29.95)])
-    table = metrics.messages(trace)
+    table = messages(trace)
     assert [5, 12, 13, 29.95] == pytest.approx(table["send_s"].tolist())
     assert [5, 22, inf, 29.95] == pytest.approx(table["left_s"].tolist())
     assert [5.2, 22.2, inf, inf] == pytest.approx(table["acknowledged_s"].tolist())
@@ -123,7 +127,7 @@ def test_messages_wait_for_the_connection_and_a_full_outbox_refuses_them():
 def test_the_outbox_depth_steps_at_every_change():
     settings = {"outbox": sl.OutboxLimits(capacity=1, when_full="drop_oldest")}
     processes = [sender(12), sender(14, priority=Priority.CRITICAL)]
-    depth = metrics.outbox_depth(sl.run(scenario(OUTAGE, **settings), processes=processes))
+    depth = outbox_depth(sl.run(scenario(OUTAGE, **settings), processes=processes))
     assert ["critical", "high", "normal", "low"] == list(depth.columns)
     assert [0, 12, 14, 14, 22.2] == pytest.approx(depth.index.tolist())
     assert [0, 0, 1, 1, 0] == depth["critical"].tolist()
@@ -146,7 +150,7 @@ def test_a_message_dropped_after_all_but_delivered_is_not_lost():
     hole = sl.Fault("black_hole", start_s=5.05, stop_s=20)
     limits = sl.OutboxLimits(ack_timeout_s=1, max_resends=0)
     trace = sl.run(scenario(hole, outbox=limits), processes=[sender(5)])
-    assert metrics.messages(trace)["reason"].tolist() == ["dead_letter"]
+    assert messages(trace)["reason"].tolist() == ["dead_letter"]
     assert (row(trace)["delivered_fraction"], row(trace)["lost"]) == (1.0, 0)
 
 
@@ -183,15 +187,15 @@ def test_a_reset_counts_although_real_sockets_tell_of_it_late():
     late = sl.run(scenario(sl.Fault("reset", start_s=5.003), clients=2))
     planned = scenario(sl.Fault("reset", start_s=5), clients=2)
     trace = with_rows(late, range(len(late)), scenario=planned)
-    assert [0.003, 0.003] == pytest.approx(metrics.detection_times_s(trace))
-    assert [1.403, 1.403] == pytest.approx(metrics.recovery_times_s(trace))
+    assert [0.003, 0.003] == pytest.approx(detection_times_s(trace))
+    assert [1.403, 1.403] == pytest.approx(recovery_times_s(trace))
 
 
 def test_a_black_hole_is_detected_by_the_heartbeat():
     hole = sl.Fault("black_hole", start_s=10, stop_s=20)
     heartbeat = sl.HeartbeatRules(interval_s=3, timeout_s=1)
     trace = sl.run(scenario(hole, heartbeat=heartbeat))
-    [detected_s] = metrics.detection_times_s(trace)
+    [detected_s] = detection_times_s(trace)
     lost_s = metrics.spans(trace, ["state"]).query("state == 'open'")["stop_s"].iloc[0]
     assert detected_s == pytest.approx(lost_s - 10)
     assert 1.0 <= detected_s <= 4.2
@@ -200,7 +204,7 @@ def test_a_black_hole_is_detected_by_the_heartbeat():
 def test_a_black_hole_that_nobody_notices_is_not_detected():
     blind = sl.HeartbeatRules(interval_s=inf)
     trace = sl.run(scenario(sl.Fault("black_hole", start_s=10), heartbeat=blind))
-    assert metrics.detection_times_s(trace).size == 0
+    assert detection_times_s(trace).size == 0
 
 
 @pytest.mark.parametrize(
@@ -213,14 +217,14 @@ def test_a_black_hole_that_nobody_notices_is_not_detected():
 def test_a_fault_that_interrupts_nobody_has_no_times(fault):
     # The client is lost at 10 and not OPEN at 15, but that is the outage's work.
     trace = sl.run(scenario(OUTAGE, fault))
-    assert metrics.detection_times_s(trace).size == 1
-    assert metrics.recovery_times_s(trace).size == 1
+    assert detection_times_s(trace).size == 1
+    assert recovery_times_s(trace).size == 1
 
 
 def test_an_outage_to_the_end_is_detected_but_not_recovered_from():
     trace = sl.run(scenario(sl.Fault("outage", start_s=10)))
-    assert metrics.detection_times_s(trace).tolist() == [0.0]
-    assert metrics.recovery_times_s(trace).size == 0
+    assert detection_times_s(trace).tolist() == [0.0]
+    assert recovery_times_s(trace).size == 0
     assert row(trace)["never_recovered"] == 0
 
 
@@ -251,7 +255,7 @@ def test_a_run_that_was_cut_short_counts_to_where_it_was_cut():
     columns = trace.columns()
     cut = with_rows(trace, [i for i, time_s in enumerate(columns["time_s"]) if time_s <= 15])
     cut.end_s, cut.partial = 15.0, True
-    assert metrics.recovery_times_s(cut).size == 0
+    assert recovery_times_s(cut).size == 0
     assert row(cut)["availability_fraction"] == pytest.approx(9.6 / 15)
 
 
@@ -260,7 +264,7 @@ def test_a_row_per_run_by_its_label():
     table = metrics.summary([trace, with_rows(trace, range(len(trace)))])
     assert table.index.tolist() == ["quiet", "quiet"]
     assert table["engine"].tolist() == ["sim", "live"]
-    assert list(metrics.summary([]).columns) == list(metrics.MEANING)
+    assert list(metrics.summary([]).columns) == list(MEANING)
 
 
 def test_every_number_has_a_meaning():
@@ -312,13 +316,13 @@ def test_what_holds_for_every_run(scenario):
         )
     for name in (name for name in numbers if name.endswith("_fraction")):
         assert isnan(numbers[name]) or 0.0 <= numbers[name] <= 1.0
-    assert numbers["attempts"] == metrics.attempts_per_s(trace).sum()
+    assert numbers["attempts"] == attempts_per_s(trace).sum()
     assert numbers["peak_attempts_per_s"] <= numbers["attempts"]
-    depth = metrics.outbox_depth(trace)
+    depth = outbox_depth(trace)
     assert depth.to_numpy().min() >= 0
     held = depth.groupby(level=0).last().sum(axis=1)
     assert held.max() <= scenario.clients * scenario.client.outbox.capacity
-    for times_s in (metrics.detection_times_s(trace), metrics.recovery_times_s(trace)):
+    for times_s in (detection_times_s(trace), recovery_times_s(trace)):
         assert (times_s >= 0.0).all()
 
 
@@ -367,8 +371,8 @@ def test_a_warm_up_changes_nothing_that_happens():
     plain, warm = sl.run(faulty), sl.run(faulty.replace(warm_up_s=12.5))
     assert plain.digest() == warm.digest()
     assert plain.story(0) == warm.story(0)
-    assert np.array_equal(metrics.attempts_per_s(plain), metrics.attempts_per_s(warm))
-    assert metrics.messages(plain).equals(metrics.messages(warm))
+    assert np.array_equal(attempts_per_s(plain), attempts_per_s(warm))
+    assert messages(plain).equals(messages(warm))
     assert metrics.summary(warm).iloc[0].to_dict() == pytest.approx(after(12.5, plain), nan_ok=True)
 
 
@@ -402,11 +406,11 @@ def test_a_peak_is_without_what_came_before_the_end_of_the_warm_up():
     trace = sl.run(
         scenario(sl.Fault("reset", start_s=5, clients_fraction=0.5), clients=10, ramp_s=1)
     )
-    storm = int(metrics.attempts_per_s(trace)[1:].sum())
+    storm = int(attempts_per_s(trace)[1:].sum())
     assert 0 < storm < 8
     peaks = [after(warm_up_s, trace)["peak_attempts_per_s"] for warm_up_s in (0, 0.2, 0.3, 1)]
     assert [10, 8, max(7, storm), storm] == peaks
-    assert 10 == metrics.attempts_per_s(trace)[0]
+    assert 10 == attempts_per_s(trace)[0]
 
 
 @pytest.mark.parametrize(("warm_up_s", "counts"), [(0, True), (10, True), (10.01, False)])
@@ -460,9 +464,9 @@ def test_edits_from_before_are_not_stale():
         scenario(OUTAGE).replace("workload.rate_per_s", 1).replace("workload.arrivals", "typing")
     )
     trace = sl.run(typing)
-    table = metrics.messages(trace)
-    late_s = metrics.staleness_s(table[table["send_s"] >= 20])
-    assert 0 < late_s.size < metrics.staleness_s(table).size
+    table = messages(trace)
+    late_s = staleness_s(table[table["send_s"] >= 20])
+    assert 0 < late_s.size < staleness_s(table).size
     assert after(20, trace)["staleness_s_p95"] == np.quantile(late_s, 0.95, method="inverted_cdf")
 
 
@@ -499,15 +503,15 @@ def test_whoever_has_left_is_neither_unavailable_nor_waited_for():
     there_s = 5 + 15 + 21 + 25 + 30
     open_s = 4.6 + 9.6 + 9.6 + (9.6 + 3) + (9.6 + 8)
     assert numbers["availability_fraction"] == pytest.approx(open_s / there_s)
-    assert metrics.detection_times_s(trace).tolist() == [0.0] * 4
-    assert metrics.recovery_times_s(trace) == pytest.approx([2.0, 2.0])
+    assert detection_times_s(trace).tolist() == [0.0] * 4
+    assert recovery_times_s(trace) == pytest.approx([2.0, 2.0])
     assert (numbers["never_recovered"], numbers["gave_up"]) == (0, 0)
 
 
 def test_to_leave_while_a_fault_acts_is_not_to_have_found_it():
     hole = sl.Fault("black_hole", start_s=10, stop_s=20)
     trace = sl.run(scenario(hole, clients=2), processes=[leaving(12)])
-    assert metrics.detection_times_s(trace).size == metrics.recovery_times_s(trace).size == 0
+    assert detection_times_s(trace).size == recovery_times_s(trace).size == 0
 
 
 def test_whoever_comes_again_is_there_again():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import simlib as sl
-from simlib.metrics import metrics
-from simlib.metrics.metrics import downtimes_s, recovery_times_s, summary
+from simlib.metrics.attempts import attempt_times_s, attempts_per_s, peak_attempts_per_s
+from simlib.metrics.fault_times import downtimes_s, recovery_times_s
+from simlib.metrics.metrics import summary
 
 ENGINES = ["sim", "fleet"]
 
@@ -134,10 +135,10 @@ def test_a_burst_across_the_edge_of_a_second_is_one_burst(engine):
         ramp_s=2, path=sl.Path(latency=sl.Latency(mean_s=0)), duration_s=20,
     )  # fmt: skip
     trace = sl.run(burst, on=engine)
-    assert metrics.attempts_per_s(trace)[2:].max() < 70
+    assert attempts_per_s(trace)[2:].max() < 70
     assert 100 == summary(trace)["peak_attempts_per_s"].iloc[0]
-    assert 100 == metrics.peak_attempts_per_s(trace, 9.0)
-    assert 0 == metrics.peak_attempts_per_s(trace, 11.0)
+    assert 100 == peak_attempts_per_s(trace, 9.0)
+    assert 0 == peak_attempts_per_s(trace, 11.0)
 
 
 def worst_by_hand(times_s, from_s):
@@ -152,7 +153,7 @@ def test_the_peak_is_the_worst_of_all_seconds_that_begin_at_a_tenth(engine, warm
         sl.Fault("outage", start_s=10, stop_s=14), clients=40, ramp_s=3, warm_up_s=warm_up_s,
         client=sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=2)),
     )  # fmt: skip
-    expected = worst_by_hand(metrics.attempt_times_s(sl.run(storm)), warm_up_s)
+    expected = worst_by_hand(attempt_times_s(sl.run(storm)), warm_up_s)
     assert expected == numbers(storm, engine)["peak_attempts_per_s"]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.metrics.metrics import MEANING, summary
+from simlib.metrics.meaning import MEANING
+from simlib.metrics.metrics import summary
 
 DATA = Path(__file__).parents[2] / "data"
 SCENARIOS = sorted((DATA / "scenarios").glob("*.toml"))

@@ -18,9 +18,11 @@ import pandas as pd
 from simlib.api import run
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
+from simlib.metrics.attempts import attempts_per_s, peak_attempts_per_s
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import observed_quantiles
-from simlib.metrics.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
+from simlib.metrics.metrics import row
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, find_threshold, setting_number

@@ -18,8 +18,10 @@ import pandas as pd
 from simlib.core.backoff import ceiling
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.metrics.array_types import Floats
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import Estimate, mean, median, share
-from simlib.metrics.metrics import messages, recovery_times_s, spans
+from simlib.metrics.messages import messages
+from simlib.metrics.metrics import spans
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals, Workload
 from simlib.trace.trace import Trace

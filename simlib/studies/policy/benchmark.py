@@ -17,8 +17,10 @@ from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.metrics.array_types import Floats
+from simlib.metrics.attempts import attempts_per_s, peak_attempts_per_s
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import observed_quantiles
-from simlib.metrics.metrics import attempts_per_s, peak_attempts_per_s, recovery_times_s, row
+from simlib.metrics.metrics import row
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 from simlib.trace.trace import Trace

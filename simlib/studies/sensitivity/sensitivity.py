@@ -23,7 +23,7 @@ from simlib.experiments.space import POLICY, Axis, axes
 from simlib.experiments.sweep import MOST_CELLS
 from simlib.metrics.array_types import Floats
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
-from simlib.metrics.metrics import OF_MESSAGES, check_metric
+from simlib.metrics.meaning import OF_MESSAGES, check_metric
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.sensitivity.design_points import Points, check_corners, points

@@ -12,10 +12,12 @@ import pandas as pd
 
 from simlib.core.errors import SettingsError
 from simlib.scenario.scenario import Scenario
-from simlib.studies.tune.evaluate import LITTLE_WORK, Evaluator, Score, front
+from simlib.studies.tune.evaluate import LITTLE_WORK, Evaluator
 from simlib.studies.tune.narrative import BESIDES, join_words, narrate
+from simlib.studies.tune.pareto import front
 from simlib.studies.tune.ranking import Ranking, losses, recommend
 from simlib.studies.tune.run_costs import Meter, Played, works_of
+from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate, lengthen_faults, rivals
 
 #: How far beyond its scenarios a policy is tried.

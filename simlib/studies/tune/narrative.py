@@ -10,8 +10,8 @@ import pandas as pd
 
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import words_and_unit
-from simlib.studies.tune.evaluate import Score
 from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses
+from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate
 
 #: What a policy may cost that nobody asked about.

@@ -8,7 +8,8 @@ from math import isfinite
 from typing import NamedTuple
 
 from simlib.experiments.objectives import Objective
-from simlib.studies.tune.evaluate import WORTH, Evaluator, Score
+from simlib.studies.tune.evaluate import Evaluator
+from simlib.studies.tune.score import WORTH, Score
 from simlib.studies.tune.variants import Candidate
 
 #: A policy that keeps clients away is easy on a server, and no use.

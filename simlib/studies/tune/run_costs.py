@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from simlib.api import run
 from simlib.experiments.pool import Outcomes
-from simlib.metrics.metrics import attempts_per_s
+from simlib.metrics.attempts import attempts_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.support.progress import Progress
 

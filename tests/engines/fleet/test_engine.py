@@ -16,14 +16,10 @@ from simlib.engines.fleet import engine as fleet
 from simlib.engines.fleet import jit as twins
 from simlib.engines.fleet import part
 from simlib.engines.kernel import arrays, loop
-from simlib.metrics.metrics import (
-    attempts_per_s,
-    detection_times_s,
-    downtimes_s,
-    messages,
-    recovery_times_s,
-    summary,
-)
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.fault_times import detection_times_s, downtimes_s, recovery_times_s
+from simlib.metrics.messages import messages
+from simlib.metrics.metrics import summary
 from simlib.studies.watch.live_run import LiveRun
 from simlib.trace.trace import Interrupted
 

@@ -8,7 +8,7 @@ import pytest
 
 import simlib as sl
 from simlib.core.errors import SettingsError
-from simlib.metrics.metrics import recovery_times_s
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.studies.capacity.capacity import with_room
 
 pytest.importorskip("numba")

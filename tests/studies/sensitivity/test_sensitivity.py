@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib import cli
 from simlib.experiments import run_cache as cells
-from simlib.metrics.metrics import MEANING
+from simlib.metrics.meaning import MEANING
 from simlib.scenario.scenario import setting
 
 pytest.importorskip("SALib")

@@ -10,7 +10,9 @@ import pytest
 import simlib as sl
 from simlib.experiments.objectives import constraint, objectives
 from simlib.experiments.pool import open_pool
-from simlib.studies.tune.evaluate import Evaluator, Score, by_distance, front, middle
+from simlib.studies.tune.evaluate import Evaluator
+from simlib.studies.tune.pareto import by_distance, front, middle
+from simlib.studies.tune.score import Score
 
 STORM = sl.Scenario(
     name="storm",

@@ -8,9 +8,10 @@ import pytest
 
 import simlib as sl
 from simlib.experiments.objectives import constraint, objectives
-from simlib.studies.tune.evaluate import Evaluator, Score
+from simlib.studies.tune.evaluate import Evaluator
 from simlib.studies.tune.narrative import BESIDES, narrate
 from simlib.studies.tune.ranking import Ranking, recommend
+from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate
 
 STORM = sl.Scenario(name="storm", faults=[sl.Fault("outage", start_s=5, stop_s=9)])

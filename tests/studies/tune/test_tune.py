@@ -11,7 +11,8 @@ from simlib.experiments.objectives import OBJECTIVES
 from simlib.experiments.pool import open_pool
 from simlib.studies.tune import evaluate as evaluator
 from simlib.studies.tune import holdout as verdict
-from simlib.studies.tune import tune
+from simlib.studies.tune.optuna_store import Trials
+from simlib.studies.tune.question import read_question
 from tests.metrics.by_hand import ByHand
 from tests.studies.small import STORM, with_few_rivals
 
@@ -125,7 +126,7 @@ def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
     # In the middle of telling a generation, and of asking for one.
     told = Interrupting([3, 14])
     asked = Interrupting([21])
-    tell, suggest = tune.Trials.tell, tune.Trials.ask
+    tell, suggest = Trials.tell, Trials.ask
 
     def telling(trials, *arguments):
         tell(trials, *arguments)
@@ -145,8 +146,8 @@ def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
             patch.setattr(optuna.study.Study, "ask", one)
             return suggest(trials, count)
 
-    monkeypatch.setattr(tune.Trials, "tell", telling)
-    monkeypatch.setattr(tune.Trials, "ask", asking)
+    monkeypatch.setattr(Trials, "tell", telling)
+    monkeypatch.setattr(Trials, "ask", asking)
     interrupts = 0
     while True:
         try:
@@ -269,7 +270,7 @@ def test_a_file_that_is_no_database_is_said_and_stays(tmp_path):
 
 
 def test_a_single_scenario_stands_for_its_ensemble(monkeypatch):
-    asked = tune._read_question(STORM, None, ["attempts"], [], None, 2)
+    asked = read_question(STORM, None, ["attempts"], [], None, 2)
     assert sl.ensemble(STORM) == asked.scenarios
 
 

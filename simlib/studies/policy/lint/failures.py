@@ -12,7 +12,7 @@ from simlib.core.backoff import delay
 from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
 from simlib.core.client import Settings
-from simlib.metrics.metrics import recovery_times_s
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import storm, waits_s
 from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding

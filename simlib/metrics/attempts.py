@@ -1,0 +1,51 @@
+"""Attempts to connect, over time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simlib.metrics.array_types import Floats, Ints
+from simlib.metrics.run_columns import RunColumns
+from simlib.trace.counts import TENTHS_PER_S
+from simlib.trace.trace import Trace
+
+
+def attempt_times_s(trace: Trace) -> Floats:
+    """Return when each attempt of any client was made, in ascending order."""
+    return RunColumns(trace).attempts_s
+
+
+def attempts_per_s(trace: Trace) -> Floats:
+    """Return the number of attempts from each whole second of the run to the next."""
+    if trace.tally is not None:
+        return np.asarray(trace.tally.attempts_per_s, float)
+    return _per_s(trace, attempt_times_s(trace))
+
+
+def peak_attempts_per_s(trace: Trace, from_s: float = 0.0) -> float:
+    """Return the most attempts in one second, of those from a moment on.
+
+    The second may begin at any tenth of a second, so no burst is cut in two by where a whole second
+    happens to end. Of a run with counts alone, attempts count from the end of its warm-up, and by
+    whole tenths of a second.
+    """
+    if trace.tally is None:
+        return peak_of_tenths(count_tenths(attempt_times_s(trace), from_s))
+    return peak_of_tenths(np.asarray(trace.tally.tenths)[int(from_s * TENTHS_PER_S) :])
+
+
+def count_tenths(times_s: Floats, from_s: float) -> Ints:
+    """Return how many of some times, from a moment on, are in each tenth of a second."""
+    return np.bincount((times_s[times_s >= from_s] * TENTHS_PER_S).astype(np.int64))
+
+
+def peak_of_tenths(tenths: Ints) -> float:
+    """Return the most in any ten tenths of a second that follow each other."""
+    until = np.append(np.zeros(TENTHS_PER_S, np.int64), np.append(tenths, 0).cumsum())
+    return float((until[TENTHS_PER_S:] - until[:-TENTHS_PER_S]).max())
+
+
+def _per_s(trace: Trace, times_s: Floats) -> Floats:
+    seconds = max(1, int(np.ceil(trace.end_s)))
+    counts, _ = np.histogram(times_s, np.arange(seconds + 1))
+    return counts.astype(float)

@@ -1,0 +1,78 @@
+"""The columns of `summary`: what each means, and which are of messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simlib.core.errors import SettingsError
+from simlib.core.events import Priority
+from simlib.core.validation import nearest
+
+#: What the columns of `summary` about connections mean, in their order.
+_OF_CONNECTIONS = {
+    "availability_fraction": "share of the clients' time in which a message could leave at once; a "
+    "connection that died silently counts as good until its client notices",
+    "time_to_detect_s_p50": "half of the clients hit by a fault left OPEN this soon after it began",
+    "time_to_detect_s_p95": "the same of 95 in 100",
+    "time_to_detect_s_p99": "the same of 99 in 100",
+    "time_to_recover_s_p50": "half of the clients hit were OPEN again this soon after the fault; "
+    "0: before its end",
+    "time_to_recover_s_p95": "the same of 95 in 100; inf: fewer were ever OPEN again in the run",
+    "time_to_recover_s_p99": "the same of 99 in 100",
+    "last_back_s": "the last of the clients hit was OPEN again this soon after the fault",
+    "never_recovered": "recoveries that did not come before the end of the run",
+    "downtime_s_p50": "half of the losses were over this soon: from leaving OPEN to OPEN again",
+    "downtime_s_p95": "the same of 95 in 100; inf: fewer were over before the end of the run",
+    "downtime_s_p99": "the same of 99 in 100",
+    "attempts": "tries to open a connection",
+    "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second",
+    "amplification": "attempts per connection that was of use: not lost before it was stable",
+    "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
+    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint; "
+    "above 1 where jitter may pass the ceiling (of decorrelated jitter, which has none: the "
+    "ceiling of its growth without jitter)",
+    "gave_up": "clients that gave up, or that a code ended for good, at least once",
+    "polling_fraction": "share of the clients' time in which polling carried their messages",
+    "breaker_open_fraction": "share of the clients' time with an open breaker",
+}
+#: And those about messages.
+_OF_MESSAGES = {
+    "sent": "messages that the application gave to its clients",
+    "superseded": "of those, messages that a newer one of their key stood for",
+    "contested": "of those, edits on a version that was not the newest, given back as conflicts",
+    "delivered_fraction": "share of the others that the server processed at least once",
+    "lost": "messages dropped (full, evicted, expired, dead letter, quota), or gone with a client, "
+    "and never processed",
+    "undelivered": "messages still on their way, or in an outbox, at the end of the run",
+    "duplicate_fraction": "share of what the server processed that it had processed before",
+    "goodput_per_s": "distinct messages acknowledged per second of the run",
+    "head_of_line_s": "mean time from send until a message first left, of those that left",
+    "round_trip_s_p50": "half of the messages sent once, by WebSocket, were answered this soon",
+    "latency_s_p50": "half of the acknowledged messages were so this soon after their send",
+    "latency_s_p95": "the same of 95 in 100",
+    "latency_s_p99": "the same of 99 in 100",
+    "staleness_s_p50": "half of the edits, or newer ones for them, were acknowledged this soon",
+    "staleness_s_p95": "the same of 95 in 100",
+} | {
+    f"latency_s_p{p}_{priority.name.lower()}": f"latency_s_p{p} of messages of this priority"
+    for priority in Priority
+    for p in (50, 95)
+}
+#: What each column of `summary` means, in the order of the columns.
+MEANING = {"engine": "what played the run"} | _OF_CONNECTIONS | _OF_MESSAGES
+#: What only a run that carries messages has numbers of; the fleet carries none.
+OF_MESSAGES = frozenset(_OF_MESSAGES)
+
+
+def check_metric(where: str, name: Any) -> None:
+    """Refuse what is no number of `summary`.
+
+    Raises
+    ------
+    SettingsError
+        Naming where it was asked for, and the metric that may have been meant.
+    """
+    names = [each for each in MEANING if each != "engine"]
+    if name not in names:
+        rule = f"is no metric{nearest(name, names)}; simlib run prints all of them"
+        raise SettingsError(where, name, rule)
