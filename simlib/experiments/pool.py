@@ -13,6 +13,7 @@ import faulthandler
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -31,6 +32,8 @@ _LEAST_BATCHES = 8
 _DIED = "died: its worker was killed each time, perhaps for want of memory"
 #: A worker looks so often whether who began the work is still there.
 _LOOK_S = 0.5
+#: And whoever waits for a cluster's workers looks so often at most.
+_LOOKS = 60
 
 Function = Callable[[Any], Any]
 #: Tasks that go to a worker together, with their numbers.
@@ -118,15 +121,26 @@ def _batches(tasks: Sequence[Any], workers: int) -> list[TaskBatch]:
     return [numbered[i : i + size] for i in range(0, len(numbered), size)]
 
 
-def _isolate(play: _Play, parts: Sequence[TaskBatch]) -> Iterator[Outcome]:
-    """Yield outcomes; a task is reported as killed only if it was when it was played alone."""
+def isolate(
+    play: _Play, parts: Sequence[TaskBatch], settle: Callable[[], None] = lambda: None
+) -> Iterator[Outcome]:
+    """Yield outcomes; a task is reported as killed only if it was when it was played alone.
+
+    ``settle`` waits until no worker is about to die of what it had before: what is sent to a worker
+    just as that dies is killed through no fault of its own.
+    """
     killed = yield from _round(play, parts)
     singles = [[each] for part in killed if len(part) > 1 for each in part]
     suspects = [part for part in killed if len(part) == 1]
+    if singles:
+        settle()
     suspects += yield from _round(play, singles)
     for part in suspects:
-        # Twice: what is sent to a worker just as that dies is killed through no fault of its own.
+        settle()
+        # Twice: a worker may die of something else, such as want of memory, just then.
         killed = yield from _round(play, [part])
+        if killed:
+            settle()
         for [(index, _)] in (yield from _round(play, killed)):
             yield Outcome(index, failure=_DIED)
 
@@ -194,7 +208,7 @@ class _Pool:
     def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
         """Yield outcomes, as soon as they are known."""
         parts = _batches(tasks, len(self._lanes))
-        return _isolate(partial(self._play, function), parts)
+        return isolate(partial(self._play, function), parts)
 
     def _play(
         self, function: Function, parts: Sequence[TaskBatch]
@@ -252,7 +266,17 @@ def _serve(parent: int) -> None:
 def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
     """Yield outcomes of Dask tasks; Dask plays a few times what a worker had that died."""
     workers = max(1, sum(client.nthreads().values()))
-    return _isolate(partial(_play_there, client, function), _batches(tasks, workers))
+    play, settle = partial(_play_there, client, function), partial(_await_workers, client)
+    return isolate(play, _batches(tasks, workers), settle)
+
+
+def _await_workers(client: Any) -> None:
+    """Wait until every worker that the scheduler knows of answers: it learns late of a death."""
+    for _ in range(_LOOKS):
+        answers = client.run(os.getpid, on_error="return").values()
+        if answers and not any(isinstance(each, BaseException) for each in answers):
+            return
+        time.sleep(_LOOK_S)
 
 
 def _play_there(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
-from simlib.experiments.pool import check_workers, open_pool
+from simlib.experiments.pool import Outcome, check_workers, isolate, open_pool
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 300.0
@@ -120,6 +120,27 @@ def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
     assert list(range(48)) == sorted(found)
     failed = {i: each.failure for i, each in found.items() if each.failure}
     assert ([20] if kills > 1 else []) == list(failed)
+
+
+def test_suspects_are_sent_only_to_workers_that_are_not_dying_of_something_else():
+    dying = False
+
+    def play(parts):
+        nonlocal dying
+        for part in parts:
+            kills = any(task == "kills" for _, task in part)
+            # A scheduler learns late of a death, and sends more to the worker that has died.
+            yield part, None if kills or dying else [Outcome(index, task) for index, task in part]
+            dying = dying or kills
+
+    def settle():
+        nonlocal dying
+        dying = False
+
+    parts = [[(0, "a"), (1, "kills"), (2, "b")], [(3, "c")], [(4, "kills")], [(5, "d"), (6, "e")]]
+    found = {each.index: each for each in isolate(play, parts, settle)}
+    assert {1, 4} == {index for index, each in found.items() if each.failure}
+    assert 7 == len(found)
 
 
 def process_of(_):
