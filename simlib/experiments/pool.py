@@ -289,11 +289,13 @@ def _play_there(
     try:
         for future in dask.as_completed(futures):
             part = futures[future]
-            if future.status == "finished":
-                yield part, future.result()
-            elif isinstance(future.exception(), dask.scheduler.KilledWorker):
-                yield part, None
-            else:
-                yield part, _failure(part, future.exception())
+            try:
+                # A worker may die with a result that nobody has fetched: it is played again then.
+                outcomes = future.result()
+            except dask.scheduler.KilledWorker:
+                outcomes = None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                outcomes = _failure(part, error)
+            yield part, outcomes
     finally:
         client.cancel(list(futures))
