@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 CLIENTS := tests/lab/node_modules/.ready
 
-.PHONY: help demo test cover lab docs bench lint clean
+.PHONY: help demo test cover lab docs bench bench-quick lint clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
 	@echo "Playing the first outage: 20 times simulated, then once for real, for 15 s"
@@ -38,7 +38,10 @@ docs: $(READY) ## build the documents; begin with docs/_build/index.html
 	@echo "Open docs/_build/index.html"
 
 bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
-	@$(BIN)/python tests/benchmarks/run.py
+	@$(BIN)/python tests/benchmarks/run.py --record
+
+bench-quick: $(READY) ## measure a few ratios in a minute, beside those of earlier commits
+	@$(BIN)/python tests/benchmarks/run.py --quick
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check --quiet .

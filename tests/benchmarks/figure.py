@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from statistics import median
 from typing import Any
 
+from machine import Busyness
 from rich.table import Table
 
 
@@ -21,6 +22,23 @@ class Figure:
     at_most: float = inf
     at_least: float = -inf
     skipped: str = ""
+    #: Set by whoever ran the benchmark: the load average, and what other programs used meanwhile.
+    load: float = 0.0
+    others_share: float = 0.0
+    busy: bool = False
+
+    def beside(self, busyness: Busyness) -> Figure:
+        """Return the figure with how busy the machine was when it was measured."""
+        return replace(
+            self,
+            load=busyness.load,
+            others_share=busyness.others_share,
+            busy=busyness.busy,
+        )
+
+    @property
+    def more_is_better(self) -> bool:
+        return self.at_least > -inf
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -39,6 +57,8 @@ class Figure:
             return "skipped"
         if not self.goal:
             return ""
+        if self.busy:
+            return "busy"
         return "met" if self.at_least <= self.numbers[0] <= self.at_most else "missed"
 
     def as_json(self) -> dict[str, Any]:
@@ -50,14 +70,16 @@ class Figure:
             "verdict": self.verdict,
             "skipped": self.skipped,
             "values": self.values,
+            "load": self.load,
+            "others_share": self.others_share,
         }
 
 
 def as_table(figures: Sequence[Figure]) -> Table:
-    """Return the figures as one table: median, min, max, goal, and whether it is met."""
+    """Return the figures as one table: median, min, max, load, goal, and whether it is met."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("figure", no_wrap=True)
-    for heading in ("median", "min", "max", "runs"):
+    for heading in ("median", "min", "max", "runs", "load"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("unit", "goal", ""):
         table.add_column(heading, no_wrap=True)
@@ -68,6 +90,7 @@ def as_table(figures: Sequence[Figure]) -> Table:
             figure.name,
             *(numbers or ["-"] * 3),
             str(len(figure.values)),
+            f"{figure.load:.1f}",
             figure.unit,
             figure.goal,
             f"[{style}]{figure.verdict}[/]",

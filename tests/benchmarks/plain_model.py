@@ -58,3 +58,17 @@ def storm(
         environment.process(client(i / clients))
     environment.run(until=duration_s)
     return attempts
+
+
+def timeouts(count: int, processes: int) -> int:
+    """Play a number of timeouts, shared out among processes that do nothing else."""
+    environment = simpy.Environment()
+
+    def wait(times: int) -> Generator[simpy.Event, Any, None]:
+        for _ in range(times):
+            yield environment.timeout(1.0)
+
+    for _ in range(processes):
+        environment.process(wait(count // processes))
+    environment.run()
+    return count // processes * processes
