@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
@@ -14,6 +14,8 @@ from simlib.core.errors import EngineError, SettingsError
 
 #: Room for a table of times; a longer one makes the record, and so the compiled code, another.
 _ROOM = 64
+#: Compiled code holds whole numbers below this.
+_END = 2**63
 
 
 def flat(settings: Sequence[Any]) -> npt.NDArray[Any]:
@@ -32,38 +34,24 @@ def flat(settings: Sequence[Any]) -> npt.NDArray[Any]:
     EngineError
         If a setting is of a type that records have no place for.
     """
-    records = np.zeros(len(settings), _type_of(settings))
-    for record, each in zip(records, settings, strict=True):
-        _fill(record, each)
+    kind: Any = type(settings[0])
+    rooms = tuple(map(_room, zip(*(_lengths(kind, each) for each in settings), strict=True)))
+    records = np.zeros(len(settings), _layout(kind, rooms))
+    for i, each in enumerate(settings):
+        records[i] = _numbers(kind, each, iter(rooms))
     return records
 
 
-def _type_of(settings: Sequence[Any]) -> np.dtype[Any]:
-    parts: list[Any] = []
-    kind: Any = type(settings[0])
-    hints = _hints(kind)
-    for item in fields(settings[0]):
-        values = [getattr(each, item.name) for each in settings]
-        hint = hints[item.name]
-        if _is_worded(hint):
-            continue
-        if is_dataclass(hint):
-            parts.append((item.name, _type_of(values)))
-        elif hint is tuple or get_origin(hint) is tuple:
-            longest = max(map(len, values))
-            room = _ROOM
-            while room < longest:
-                room *= 2
-            parts.append((item.name, "f8", (room,)))
-        else:
-            parts.append((item.name, _number_type(item.name, hint)))
-    return np.dtype(parts, align=True)
+# What a kind has is worked out once: a study packs the same few kinds thousands of times.
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _items(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """Return what a kind of settings has a place for: float, int, tuple, or the kind inside."""
     # The types themselves: an annotation may be a text or not, and an alias (`Count`) a float.
-    return get_type_hints(kind)
+    hints = get_type_hints(kind)
+    names = [item.name for item in fields(kind) if not _is_worded(hints[item.name])]
+    return tuple((name, _item_kind(name, hints[name])) for name in names)
 
 
 def _is_worded(hint: Any) -> bool:
@@ -71,36 +59,74 @@ def _is_worded(hint: Any) -> bool:
     return hint is str or any(map(_is_worded, get_args(hint)))
 
 
-def _number_type(name: str, hint: Any) -> str:
-    if hint is float:
-        return "f8"
+def _item_kind(name: str, hint: Any) -> Any:
+    if is_dataclass(hint) or hint is float:
+        return hint
+    if hint is tuple or get_origin(hint) is tuple:
+        return tuple
     if isinstance(hint, type) and issubclass(hint, int):
-        return "i8"
-    raise EngineError(f"the setting {name} of type {hint} has no place in a record: see flat.py")
+        return int
+    raise EngineError(f"the setting {name} of type {hint} has no place in a record: see records.py")
 
 
-def _fill(record: Any, settings: Any) -> None:
-    for name in record.dtype.names:
+@cache
+def _layout(kind: Any, rooms: tuple[int, ...]) -> np.dtype[Any]:
+    return _layout_of(kind, iter(rooms))
+
+
+def _layout_of(kind: Any, rooms: Iterator[int]) -> np.dtype[Any]:
+    parts: list[Any] = []
+    for name, item in _items(kind):
+        if item is tuple:
+            parts.append((name, "f8", (next(rooms),)))
+        else:
+            plain = {float: "f8", int: "i8"}.get(item)
+            parts.append((name, plain or _layout_of(item, rooms)))
+    return np.dtype(parts, align=True)
+
+
+def _lengths(kind: Any, settings: Any) -> Iterator[int]:
+    """Yield the length of every table, those of settings inside in their place."""
+    for name, item in _items(kind):
+        if item is tuple:
+            yield len(getattr(settings, name))
+        elif item is not float and item is not int:
+            yield from _lengths(item, getattr(settings, name))
+
+
+def _room(lengths: Sequence[int]) -> int:
+    room = _ROOM
+    while room < max(lengths):
+        room *= 2
+    return room
+
+
+def _numbers(kind: Any, settings: Any, rooms: Iterator[int]) -> tuple[Any, ...]:
+    """Return the numbers of a record, those of settings inside as a tuple in their place."""
+    numbers: list[Any] = []
+    for name, item in _items(kind):
         value = getattr(settings, name)
-        if is_dataclass(value):
+        if item is float or item is int:
+            numbers.append(_number(name, item, value))
+        elif item is tuple:
+            numbers.append((*value, *[0.0] * (next(rooms) - len(value))))
+        else:
             try:
-                _fill(record[name], value)
+                numbers.append(_numbers(item, value, rooms))
             except SettingsError as error:
                 raise error.inside(name) from error
-        elif isinstance(value, tuple):
-            record[name][: len(value)] = value
-        else:
-            _store(record, name, value)
+    return tuple(numbers)
 
 
-def _store(record: Any, name: str, value: Any) -> None:
-    """Store a number, and see that it is the same number still."""
+def _number(name: str, kind: Any, value: Any) -> float:
+    """Return a number as its record holds it, and see that it is the same number still."""
     try:
-        record[name] = value
+        number: float = kind(value)
     except OverflowError:
         fits = False
     else:
-        fits = record[name] == value
+        fits = number == value and (kind is float or -_END <= number < _END)
     if not fits:
         rule = "has no room in compiled code, which holds whole numbers below 2**63"
         raise SettingsError(name, value, rule)
+    return number

@@ -57,6 +57,8 @@ def bytes_of_counts(scenario: Scenario) -> float:
 
 def bytes_of_cohorts(scenario: Scenario) -> int:
     """Return what settings and waits of the cohorts take."""
+    if not scenario.cohorts:
+        return 0
     each = flat([scenario.client]).itemsize + state.MOST_ATTEMPTS * 4 * 8
     return len(scenario.cohorts) * each
 
