@@ -8,7 +8,11 @@ a compiler wraps: only the low 64 bits of a product are ever looked at.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Callable, Iterable
 from enum import IntEnum
+from functools import lru_cache, wraps
+from sys import byteorder
 
 SEED_LIMIT = 1 << 32
 INDEX_BITS = 26
@@ -39,6 +43,76 @@ class Stream(IntEnum):
     WAIT_ONCE = 14
 
 
+#: A draw as a function of seed, client, stream and index.
+Draw = Callable[[int, int, int, int], float]
+
+#: A block has the draws of 4 clients at 8 indices: neighbours are wanted next, or were just now.
+_CLIENT_BITS, _PLACE_BITS = 2, 3
+_LANES = 1 << (_CLIENT_BITS + _PLACE_BITS)
+#: At most so many blocks are kept: 8 MB.
+_MOST_BLOCKS = 1 << 14
+_UNIT = 1.0 / 9007199254740992.0
+
+
+def _in_blocks(draw: Draw) -> Draw:
+    """Return a function that draws the same numbers, computed a block at a time and kept.
+
+    For the interpreter alone: compiled code is quicker without blocks, and takes what is wrapped.
+    """
+    blocks: dict[tuple[int, int, int], array[int]] = {}
+
+    @wraps(draw)
+    def uniform(seed: int, client: int, stream: int, index: int) -> float:
+        word = (stream << INDEX_BITS) + index
+        address = (seed, client >> _CLIENT_BITS, word >> _PLACE_BITS)
+        block = blocks.get(address)
+        if block is None:
+            if len(blocks) == _MOST_BLOCKS:
+                blocks.clear()
+            block = blocks[address] = _compute_block(*address)
+        # Written out: to look the constants up takes as long as the rest.
+        return block[(client & 3) << 3 | word & 7] * _UNIT
+
+    return uniform
+
+
+def _compute_block(seed: int, clients: int, words: int) -> array[int]:
+    """Return a block's draws as whole numbers below 2**53.
+
+    The rounds of `uniform`, for all lanes at once: a lane is 64 bits of one large number, and a
+    product of two numbers of 32 bits stays within its lane.
+    """
+    x = (int(clients) << _CLIENT_BITS & _MASK) * _EACH + _CLIENTS
+    y = (int(words) << _PLACE_BITS & _MASK) * _EACH + _PLACES
+    for key in _round_keys(int(seed)):
+        product = _MULTIPLIER * x
+        x = (product >> 32) & _LOW ^ key ^ y
+        y = product & _LOW
+    drawn = ((x >> 5) & _HIGH_BITS) << 26 | (y >> 6) & _LOW_BITS
+    block = array("Q")
+    block.frombytes(drawn.to_bytes(8 * _LANES, byteorder))
+    return block
+
+
+@lru_cache(maxsize=8)
+def _round_keys(seed: int) -> tuple[int, ...]:
+    """Return the key of each round, in every lane."""
+    return tuple((seed + i * _WEYL & _MASK) * _EACH for i in range(10))
+
+
+def _in_lanes(numbers: Iterable[int]) -> int:
+    return sum(number << 64 * lane for lane, number in enumerate(numbers))
+
+
+#: 1 in each lane; which client, and which index, of the block a lane is.
+_EACH = _in_lanes([1] * _LANES)
+_CLIENTS = _in_lanes(lane >> _PLACE_BITS for lane in range(_LANES))
+_PLACES = _in_lanes(lane % (1 << _PLACE_BITS) for lane in range(_LANES))
+#: The low half of each lane; and those of its bits that a draw takes from either word.
+_LOW, _HIGH_BITS, _LOW_BITS = (_EACH * ((1 << bits) - 1) for bits in (32, 27, 26))
+
+
+@_in_blocks
 def uniform(seed: int, client: int, stream: int, index: int) -> float:
     """Return the draw at an address: uniform on [0, 1), 53 bits."""
     x = client & _MASK

@@ -1,3 +1,4 @@
+from inspect import unwrap
 from itertools import product
 from math import sqrt
 
@@ -39,6 +40,20 @@ def test_a_draw_lies_in_the_unit_interval_and_depends_on_nothing_but_its_address
     u = uniform(seed, client, stream, index)
     assert 0.0 <= u < 1.0
     assert u == uniform(seed, client, int(stream), index)
+
+
+@given(seed=WORD, client=WORD, stream=st.sampled_from(Stream), index=st.integers(0, 2**26 - 1))
+def test_a_draw_out_of_a_block_is_the_one_that_is_computed_alone(seed, client, stream, index):
+    alone = unwrap(uniform)
+    near = product((client, client ^ 1, client ^ 2), (index, index ^ 1, index ^ 4, index ^ 8))
+    for one, place in near:
+        assert alone(seed, one, stream, place) == uniform(seed, one, stream, place)
+
+
+def test_blocks_are_computed_anew_once_there_are_too_many():
+    before = [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
+    assert before[0] == unwrap(uniform)(5, 0, Stream.STAY, 0)
+    assert before == [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
 
 
 def test_neighbouring_addresses_share_no_draw():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import unwrap
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -112,6 +113,8 @@ _DIGEST = _digest()
 
 
 def _compile(function: Callable[..., Any], njit: Any, done: dict[Any, Any], **options: Any) -> Any:
+    # What is made quicker for the interpreter wraps what compiles.
+    function = unwrap(function)
     if function in done:
         return done[function]
     code, scope = function.__code__, function.__globals__
