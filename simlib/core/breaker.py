@@ -26,6 +26,11 @@ class BreakerState(IntEnum):
     HALF_OPEN = 2
 
 
+# Plain numbers: compiled code needs them, and to look a member up costs 0.1 us on Python 3.11.
+_SHUT, _OPEN = BreakerState.CLOSED.value, BreakerState.OPEN.value
+_HALF_OPEN = BreakerState.HALF_OPEN.value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Breaker(ValidatedSettings):
     """A circuit breaker over connection attempts; by default it never trips."""
@@ -68,32 +73,37 @@ CLOSED = BreakerStatus(0, 0.0, 0, 0, 0, 0)
 
 def begin_probe(status: BreakerStatus) -> BreakerStatus:
     """Return the breaker when an attempt begins: an open one is being probed."""
-    if status.state != BreakerState.OPEN:
+    if status.state != _OPEN:
         return status
-    half_open = BreakerState.HALF_OPEN.value
-    return BreakerStatus(half_open, status.until_s, 0, status.trips, status.outcomes, status.seen)
+    return BreakerStatus(_HALF_OPEN, status.until_s, 0, status.trips, status.outcomes, status.seen)
 
 
 def count_success(status: BreakerStatus, settings: Breaker) -> BreakerStatus:
     """Return the breaker after an attempt succeeded."""
     outcomes, seen = _shift_outcomes(status, settings, 0)
-    if status.state != BreakerState.HALF_OPEN:
+    if status.state != _HALF_OPEN:
         if status.probes == 0 and seen == status.seen and outcomes == status.outcomes:
             return status
         return BreakerStatus(status.state, status.until_s, 0, status.trips, outcomes, seen)
     probes = status.probes + 1
     if probes < settings.probes:
         return BreakerStatus(status.state, status.until_s, probes, status.trips, outcomes, seen)
-    return BreakerStatus(BreakerState.CLOSED.value, status.until_s, probes, 0, 0, 0)
+    return BreakerStatus(_SHUT, status.until_s, probes, 0, 0, 0)
 
 
 def count_failure(
     status: BreakerStatus, failures: int, now: float, settings: Breaker
 ) -> BreakerStatus:
     """Return the breaker after a failure, the last of ``failures`` in a row."""
+    if (
+        status.state == _SHUT
+        and settings.failure_fraction == inf
+        and failures < settings.trip_after
+    ):
+        return status
     outcomes, seen = _shift_outcomes(status, settings, 1)
-    trips = status.state == BreakerState.HALF_OPEN
-    if status.state == BreakerState.CLOSED:
+    trips = status.state == _HALF_OPEN
+    if status.state == _SHUT:
         trips = failures >= settings.trip_after or (
             seen >= settings.least and _ones(outcomes) >= settings.failure_fraction * seen
         )
@@ -102,7 +112,7 @@ def count_failure(
             status.state, status.until_s, status.probes, status.trips, outcomes, seen
         )
     until_s = now + _refused_s(settings, status.trips)
-    return BreakerStatus(BreakerState.OPEN.value, until_s, status.probes, status.trips + 1, 0, 0)
+    return BreakerStatus(_OPEN, until_s, status.probes, status.trips + 1, 0, 0)
 
 
 def _refused_s(settings: Breaker, trips: int) -> float:

@@ -27,6 +27,10 @@ class Transport(IntEnum):
     POLL = 1
 
 
+# Plain numbers: compiled code needs them, and to look a member up costs 0.1 us on Python 3.11.
+_WEBSOCKET, _POLL = Transport.WEBSOCKET.value, Transport.POLL.value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fallback(ValidatedSettings):
     """Carrying messages by HTTP polling while WebSocket fails; by default never."""
@@ -63,9 +67,9 @@ WEBSOCKET = TransportStatus(0, -inf, inf)
 
 def fall_back(status: TransportStatus, now: float) -> TransportStatus:
     """Return the status after the fallback to polling; one that polls already polls on."""
-    if status.transport == Transport.POLL:
+    if status.transport == _POLL:
         return status
-    return TransportStatus(Transport.POLL.value, now, status.good_s)
+    return TransportStatus(_POLL, now, status.good_s)
 
 
 def may_change(status: TransportStatus, now: float, settings: Fallback) -> bool:
@@ -80,13 +84,15 @@ def wants_poll(failures: int, breaker_open: bool, settings: Fallback) -> bool:
 
 def return_s(status: TransportStatus, settings: Fallback) -> float:
     """Return the moment from which WebSocket carries messages again; inf: not in sight."""
-    if status.transport == Transport.WEBSOCKET:
+    if status.transport == _WEBSOCKET:
         return inf
     return max(status.good_s + settings.return_after_s, status.changed_s + settings.dwell_s)
 
 
 def set_good_since(status: TransportStatus, good_s: float) -> TransportStatus:
     """Return the status with WebSocket good since a moment, or (inf) not good."""
+    if status.good_s == good_s:
+        return status
     return TransportStatus(status.transport, status.changed_s, good_s)
 
 
@@ -94,4 +100,4 @@ def return_if_due(status: TransportStatus, now: float, settings: Fallback) -> Tr
     """Return the status, back on WebSocket if that is due."""
     if now < return_s(status, settings):
         return status
-    return TransportStatus(Transport.WEBSOCKET.value, now, status.good_s)
+    return TransportStatus(_WEBSOCKET, now, status.good_s)

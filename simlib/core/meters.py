@@ -29,4 +29,7 @@ def ready_s(arrival_s: float, rate: Rate) -> float:
 
 def take(arrival_s: float, now: float, rate: Rate) -> float:
     """Return the bucket's theoretical arrival time after taking a token now."""
+    if rate.per_s == inf:
+        # Always full, so there is nothing to note.
+        return arrival_s
     return max(arrival_s, now) + 1.0 / rate.per_s
