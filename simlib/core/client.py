@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 from simlib.core import events as ev
 from simlib.core import meters
@@ -24,7 +24,7 @@ from simlib.core.errors import MisuseError
 from simlib.core.events import Command, Event, Reason
 from simlib.core.fallback import Fallback, Transport
 from simlib.core.heartbeat import Heartbeat, HeartbeatRules
-from simlib.core.link import TABLE, Input, Move, State, idle, step
+from simlib.core.link import TABLE, Input, Link, Move, State, idle, step
 from simlib.core.outbox import Outbox, OutboxLimits
 from simlib.core.polling import Polling
 from simlib.core.quality import Monitor, Quality, QualityRules
@@ -32,8 +32,14 @@ from simlib.core.session import Session, SessionRules
 from simlib.core.stops import Effect, Stops, effect
 from simlib.core.validation import ValidatedSettings, seconds
 
-# Read at every step, and an enumeration's member costs 0.1 us to look up on Python 3.11.
-_CONNECTING, _OPEN, _POLL = State.CONNECTING, State.OPEN, Transport.POLL
+P = TypeVar("P")
+
+# Plain numbers, read at every step: a member costs 0.1 us to look up on Python 3.11.
+_IDLE, _CONNECTING, _OPEN = State.IDLE.value, State.CONNECTING.value, State.OPEN.value
+_WAITING, _STOPPED, _SUSPENDED = State.WAITING.value, State.STOPPED.value, State.SUSPENDED.value
+_BUSY = (_CONNECTING, _OPEN)
+_POLL, _MISUSE = Transport.POLL.value, Move.MISUSE.value
+_END, _STOP = Input.END.value, Input.STOP.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +65,17 @@ class Settings(ValidatedSettings):
 
 
 class Client:
-    """One client; the one mutable object of its life."""
+    """One client; the one mutable object of its life.
+
+    Beside its link it has only those parts that it needs: `_made` makes each when it is first
+    asked for. A client that sends nothing, polls nothing and signs in nowhere is a link.
+    """
 
     # fmt: off
     __slots__ = (
-        "settings", "seed", "number", "link", "delivery", "heartbeat", "polling", "session",
-        "channels", "monitor", "connection", "deadline", "_commands", "_numbered", "_offline",
-        "_poor_s", "_sign_ins",
+        "settings", "seed", "number", "link", "connection", "deadline",
+        "_delivery", "_heartbeat", "_polling", "_session", "_channels", "_monitor", "_has_parts",
+        "_commands", "_numbered", "_offline", "_poor_s", "_sign_ins",
     )
     # fmt: on
 
@@ -74,22 +84,76 @@ class Client:
         self.seed = seed
         self.number = number
         self.link = idle(life * PER_LIFE)
-        self.delivery = Delivery(settings)
-        self.heartbeat = Heartbeat(settings.heartbeat)
-        self.polling = Polling(settings.fallback.poll_interval_s, settings.connect_timeout_s)
-        self.session = Session(settings.session)
-        self.channels = Channels()
-        self.monitor = Monitor(settings.quality)
         #: The number of the current attempt or connection; 0: none yet.
         self.connection = 0
         #: When this client wants a `Wake`, in seconds; inf: never.
         self.deadline = inf
+        self._delivery: Delivery | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._polling: Polling | None = None
+        self._session: Session | None = None
+        self._channels: Channels | None = None
+        self._monitor: Monitor | None = None
+        #: Whether there is a part that may have something to do at any step.
+        self._has_parts = settings.fallback.when_quality > 0
         #: What the event being handled asks for; `handle` begins a new list.
         self._commands: list[Command] = []
         self._numbered = self._sign_ins = life * PER_LIFE
         self._offline = False
         #: Since when the quality has called for polling; inf: it does not.
         self._poor_s = inf
+        if settings.heartbeat.interval_s < inf:
+            self._heartbeat = self._made(Heartbeat(settings.heartbeat))
+        if settings.session.sign_in_after_s < inf:
+            self._session = self._made(Session(settings.session))
+
+    def _made(self, part: P) -> P:
+        self._has_parts = True
+        return part
+
+    @property
+    def delivery(self) -> Delivery:
+        """The messages on their way."""
+        if self._delivery is None:
+            self._delivery = self._made(Delivery(self.settings))
+            self._delivery.commands = self._commands
+        return self._delivery
+
+    @property
+    def heartbeat(self) -> Heartbeat:
+        """The pings."""
+        if self._heartbeat is None:
+            self._heartbeat = self._made(Heartbeat(self.settings.heartbeat))
+        return self._heartbeat
+
+    @property
+    def polling(self) -> Polling:
+        """The polls."""
+        if self._polling is None:
+            interval_s = self.settings.fallback.poll_interval_s
+            self._polling = self._made(Polling(interval_s, self.settings.connect_timeout_s))
+        return self._polling
+
+    @property
+    def session(self) -> Session:
+        """The cookie session."""
+        if self._session is None:
+            self._session = self._made(Session(self.settings.session))
+        return self._session
+
+    @property
+    def channels(self) -> Channels:
+        """The channels that it follows."""
+        if self._channels is None:
+            self._channels = Channels()
+        return self._channels
+
+    @property
+    def monitor(self) -> Monitor:
+        """What is known of the quality."""
+        if self._monitor is None:
+            self._monitor = Monitor(self.settings.quality)
+        return self._monitor
 
     @property
     def outbox(self) -> Outbox:
@@ -106,15 +170,21 @@ class Client:
     @property
     def quality(self) -> Quality:
         """How well messages get through."""
-        return self.monitor.level if self.available else Quality.OFFLINE
+        return self.level if self.available else Quality.OFFLINE
+
+    @property
+    def level(self) -> Quality:
+        """How well messages got through, whether or not they do now."""
+        return Quality.EXCELLENT if self._monitor is None else self._monitor.level
 
     @property
     def _busy(self) -> bool:
-        return self.link.state in (_CONNECTING, _OPEN)
+        return self.link.state in _BUSY
 
     def _must_wait(self, now: float) -> bool:
         """Whether attempts make no sense: offline, or without a session."""
-        return self._offline or not self.session.valid(now)
+        session = self._session
+        return self._offline or (session is not None and not session.valid(now))
 
     def _is_current(self, connection: int) -> bool:
         return connection == self.connection and self._busy
@@ -122,38 +192,53 @@ class Client:
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take in an event and return what to do about it."""
         # One list for the whole step, so that no handler must hand it on.
-        commands = self._commands = self.delivery.commands = []
+        commands: list[Command] = []
+        self._commands = commands
+        if self._delivery is not None:
+            self._delivery.commands = commands
         _HANDLERS[type(event)](self, event, now)
+        if self._has_parts:
+            self._tend_parts(now)
+            self.deadline = self._next_deadline()
+        else:
+            self.deadline = self.link.deadline_s
+        return commands
+
+    def _tend_parts(self, now: float) -> None:
+        """Do what is due by now beside the link, and send what may leave."""
         if self.settings.fallback.when_quality:
             self._weigh(now)
-        if now >= self.session.deadline_s:
+        if self._session is not None and now >= self._session.deadline_s:
             self._sign_in(now)
-        if self.link.transport_status.transport == _POLL and now >= self.polling.deadline_s:
+        polls = self.link.transport_status.transport == _POLL
+        if polls and now >= self.polling.deadline_s:
             self._poll(now)
-        self.delivery.tidy(now)
-        if len(self.outbox):
-            self._flush(now)
-        self.deadline = self._next_deadline()
-        return commands
+        if self._delivery is not None:
+            self._delivery.tidy(now)
+            if len(self._delivery.outbox):
+                self._flush(self._delivery, now)
 
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold."""
-        self.delivery.check()
         link = self.link
         if link.state in (State.CONNECTING, State.WAITING):
             assert link.deadline_s < inf
-        if self.heartbeat.deadline_s < inf:
-            assert link.state == State.OPEN
-        assert self.polling.deadline_s == inf or link.transport == Transport.POLL
         assert link.breaker != BreakerState.OPEN or not self._busy
         assert not (self._offline and link.state in (State.CONNECTING, State.WAITING))
+        if self._delivery is not None:
+            self._delivery.check()
+        if self._heartbeat is not None and self._heartbeat.deadline_s < inf:
+            assert link.state == State.OPEN
+        if self._polling is not None and self._polling.deadline_s < inf:
+            assert link.transport == Transport.POLL
 
     # --- told by the application and the platform ----------------------------------------
 
     def _on_start(self, _: ev.Start, now: float) -> None:
-        self.session.begin(now)
+        if self._session is not None:
+            self._session.begin(now)
         held = self._must_wait(now)
-        if not held or self.link.state != State.IDLE:
+        if not held or self.link.state != _IDLE:
             self._tell_link(Input.START, now)
         if held:
             self._suspend(now)
@@ -161,9 +246,13 @@ class Client:
     def _on_stop(self, _: ev.Stop, now: float) -> None:
         if self._busy:
             self._commands.append(ev.Close(self.connection))
-        self.delivery.abandon_posts()
+        self._abandon_posts()
         self._tell_link(Input.STOP, now)
         self._end_session()
+
+    def _abandon_posts(self) -> None:
+        if self._delivery is not None:
+            self._delivery.abandon_posts()
 
     def _on_send(self, event: ev.Send, now: float) -> None:
         self.delivery.send(event.message)
@@ -184,7 +273,7 @@ class Client:
             self._offline = True
             self._commands.append(ev.Notify(Reason.OFFLINE))
         # An open connection may live on; the heartbeat will tell.
-        if self.link.state not in (State.IDLE, State.OPEN):
+        if self.link.state not in (_IDLE, _OPEN):
             self._suspend(now)
 
     def _on_online(self, _: ev.Online, now: float) -> None:
@@ -217,7 +306,7 @@ class Client:
         if self.session.asked:
             self._commands.append(ev.Notify(Reason.SIGNED_IN))
         self.session.grant(now, event.lifetime_s)
-        if self.link.state == State.SUSPENDED:
+        if self.link.state == _SUSPENDED:
             self._resume(now)
 
     def _on_opened(self, event: ev.Opened, now: float) -> None:
@@ -227,9 +316,11 @@ class Client:
             return
         self.monitor.reconnects += self.link.opened_s > -inf
         self._tell_link(Input.OPENED, now)
-        self.heartbeat.begin(now)
-        for channel, version in self.channels.versions():
-            self._commands.append(ev.Subscribe(self.connection, channel, version))
+        if self._heartbeat is not None:
+            self._heartbeat.begin(now)
+        if self._channels is not None:
+            for channel, version in self._channels.versions():
+                self._commands.append(ev.Subscribe(self.connection, channel, version))
 
     def _on_failed(self, event: ev.Failed, now: float) -> None:
         if self._is_current(event.connection):
@@ -261,15 +352,17 @@ class Client:
     def _end_for_good(self, now: float, closed: bool) -> None:
         if self._busy and not closed:
             self._commands.append(ev.Close(self.connection))
-        self.delivery.abandon_posts()
+        self._abandon_posts()
         self._end_polling()
         self._end_session()
         self._tell_link(Input.END, now)
 
     def _end_session(self) -> None:
-        if self.session.connection:
-            self._commands.append(ev.Close(self.session.connection))
-        self.session.end()
+        if self._session is None:
+            return
+        if self._session.connection:
+            self._commands.append(ev.Close(self._session.connection))
+        self._session.end()
 
     def _on_received(self, event: ev.Received, now: float) -> None:
         if self._is_current(event.connection):
@@ -283,11 +376,13 @@ class Client:
 
     def _on_pushed(self, event: ev.Pushed, now: float) -> None:
         current = self._is_current(event.connection)
-        if not current and event.connection != self.polling.connection:
+        polled = 0 if self._polling is None else self._polling.connection
+        if not current and event.connection != polled:
             return
         verdict = self.channels.take_push(event.channel, event.version, event.reason)
         if verdict == Verdict.DELIVER:
-            self.delivery.drafts.note_version(event.channel, event.version)
+            if self._delivery is not None:
+                self._delivery.drafts.note_version(event.channel, event.version)
             self._commands.append(ev.Deliver(event.channel, event.version, event.reason))
         elif verdict == Verdict.FETCH and current:
             self._commands.append(ev.Fetch(self.connection, event.channel))
@@ -305,47 +400,74 @@ class Client:
                 self._obey_code(event.code, now)
 
     def _on_wake(self, _: ev.Wake, now: float) -> None:
-        if self.link.state == _OPEN:
-            self._beat(now)
+        if self._heartbeat is not None and self.link.state == _OPEN:
+            self._beat(self._heartbeat, now)
         if now >= self.link.deadline_s:
-            if self.link.state == State.WAITING and not self.session.valid(now):
+            session = self._session
+            if session is not None and self.link.state == _WAITING and not session.valid(now):
                 self._session_over(now)
             else:
                 if self.link.state == _CONNECTING:
                     self.monitor.record_failure(now)
                     self._commands.append(ev.Close(self.connection, Reason.TIMEOUT))
                 self._tell_link(Input.WAKE, now)
-        if self.outbox.in_flight:
-            for _each in range(self.delivery.resend(now)):
+        if self._delivery is not None and self._delivery.outbox.in_flight:
+            for _each in range(self._delivery.resend(now)):
                 self.monitor.record_failure(now)
 
     # --- parts ---------------------------------------------------------------------------
 
     def _tell_link(self, input_: Input, now: float, hint_s: float = 0.0) -> None:
         before = self.link
-        if TABLE[before.state][input_] == Move.MISUSE:
+        if TABLE[before.state][input_] == _MISUSE:
             state = State(before.state).name.lower()
             raise MisuseError(f"client {self.number}: {input_.name.lower()} told while {state}")
-        after = self.link = step(before, input_, now, self.settings, self.seed, self.number, hint_s)
+        after = step(before, input_, now, self.settings, self.seed, self.number, hint_s)
+        if after is before:
+            return
+        self.link = after
         if before.state == _OPEN and after.state != _OPEN:
-            self.heartbeat.end()
-            self.channels.interrupt()
-            self.outbox.give_back_all(self.connection)
-            self._poor_s = inf
+            self._leave_open()
         if after.state == _CONNECTING and before.state != _CONNECTING:
             self.connection = self._next_number()
             self._commands.append(ev.Open(self.connection))
         if after.transport_status.transport != before.transport_status.transport:
             self._change_transport(now)
-        if input_ == Input.END:
+        if input_ == _END:
             # That nothing polls any more is no return to WebSocket.
-            if before.state != State.STOPPED:
+            if before.state != _STOPPED:
                 self._commands.append(ev.Notify(Reason.GAVE_UP))
-        elif input_ != Input.STOP:
-            self._commands.extend(map(ev.Notify, _notices(before, after)))
+        elif input_ != _STOP:
+            self._notify(before, after)
+
+    def _leave_open(self) -> None:
+        """Take in that the connection is not open any more."""
+        self._poor_s = inf
+        if self._heartbeat is not None:
+            self._heartbeat.end()
+        if self._channels is not None:
+            self._channels.interrupt()
+        if self._delivery is not None:
+            self._delivery.outbox.give_back_all(self.connection)
+
+    def _notify(self, before: Link, after: Link) -> None:
+        """Tell the user what is worth knowing of a change of the link."""
+        told = self._commands
+        if after.breaker_status.state != before.breaker_status.state:
+            if after.breaker_status.state == BreakerState.OPEN:
+                told.append(ev.Notify(Reason.TRIPPED))
+            elif after.breaker_status.state == BreakerState.CLOSED:
+                told.append(ev.Notify(Reason.MENDED))
+        if after.transport_status.transport != before.transport_status.transport:
+            polls = after.transport == Transport.POLL
+            told.append(ev.Notify(Reason.FELL_BACK if polls else Reason.RETURNED))
+        if after.rationed and not before.rationed:
+            told.append(ev.Notify(Reason.BUDGET))
+        if after.state == _STOPPED and before.state != _STOPPED:
+            told.append(ev.Notify(Reason.GAVE_UP))
 
     def _change_transport(self, now: float) -> None:
-        if self.link.transport == Transport.POLL:
+        if self.link.transport == _POLL:
             if self.link.state == _OPEN:
                 # What is in flight on the poor connection may yet be answered there.
                 self._poor_s = inf
@@ -354,9 +476,11 @@ class Client:
         self._end_polling()
 
     def _end_polling(self) -> None:
-        if self.polling.connection:
-            self._commands.append(ev.Close(self.polling.connection))
-        self.polling.end()
+        if self._polling is None:
+            return
+        if self._polling.connection:
+            self._commands.append(ev.Close(self._polling.connection))
+        self._polling.end()
 
     def _suspend(self, now: float, closed: bool = False) -> None:
         """Make no attempt and no poll until there is a network and a session."""
@@ -368,7 +492,7 @@ class Client:
     def _resume(self, now: float) -> None:
         if self._must_wait(now):
             return
-        if self.link.transport == Transport.POLL and self.polling.deadline_s == inf:
+        if self.link.transport == _POLL and self.polling.deadline_s == inf:
             self.polling.begin(now)
         self._tell_link(Input.RESUME, now)
 
@@ -388,8 +512,8 @@ class Client:
             self.session.begin_sign_in(now, connection, self.settings.connect_timeout_s)
             self._commands.append(ev.SignIn(connection))
 
-    def _beat(self, now: float) -> None:
-        if now >= self.heartbeat.timeout_s:
+    def _beat(self, heartbeat: Heartbeat, now: float) -> None:
+        if now >= heartbeat.timeout_s:
             self.monitor.missed += 1
             self.monitor.record_failure(now)
             self._commands.append(ev.Close(self.connection, Reason.SILENT))
@@ -397,7 +521,7 @@ class Client:
                 self._suspend(now, closed=True)
             else:
                 self._tell_link(Input.LOST, now)
-        elif now >= self.heartbeat.due_s:
+        elif now >= heartbeat.due_s:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
@@ -433,8 +557,8 @@ class Client:
         pause_s = event.hint_s or self.settings.backoff.base_s
         entry = self.delivery.take_answer(event.message, reason, pause_s, event.version, now)
         if entry is None:
-            if reason not in _ANSWERS:
-                self.polling.reachable = False
+            if self._polling is not None and reason not in _ANSWERS:
+                self._polling.reachable = False
         # Of a message that was sent twice nobody knows which copy was answered (Karn).
         elif entry.connection == self.connection and entry.resends == 0:
             self.monitor.record_answer(now, now - entry.sent_s)
@@ -447,29 +571,34 @@ class Client:
             self.polling.begin_poll(now, self._next_number())
             self._commands.append(ev.Poll(self.polling.connection, self.channels.versions()))
 
-    def _flush(self, now: float) -> None:
+    def _flush(self, delivery: Delivery, now: float) -> None:
         while self.available:
             polls = self.link.transport_status.transport == _POLL
             connection = self._numbered + 1 if polls else self.connection
-            message = self.delivery.take(now, connection)
+            message = delivery.take(now, connection)
             if message is None:
                 return
             if polls:
-                self.delivery.posts[self._next_number()] = message.id
+                delivery.posts[self._next_number()] = message.id
                 self._commands.append(ev.Post(connection, message))
             else:
                 self._commands.append(ev.Transmit(connection, message))
 
     def _next_deadline(self) -> float:
         link = self.link
-        soonest_s = min(link.deadline_s, self.session.deadline_s)
+        soonest_s, polls = link.deadline_s, link.transport_status.transport == _POLL
+        if self._session is not None:
+            soonest_s = min(soonest_s, self._session.deadline_s)
         if link.state == _OPEN:
-            soonest_s = min(soonest_s, self.heartbeat.deadline_s)
-            if self._poor_s < inf and link.transport_status.transport != _POLL:
+            if self._heartbeat is not None:
+                soonest_s = min(soonest_s, self._heartbeat.deadline_s)
+            if self._poor_s < inf and not polls:
                 soonest_s = min(soonest_s, self._poor_enough_s)
-        if link.transport_status.transport == _POLL:
+        if polls:
             soonest_s = min(soonest_s, self.polling.deadline_s)
-        return min(soonest_s, self.delivery.deadline_s(self.available))
+        if self._delivery is not None:
+            soonest_s = min(soonest_s, self._delivery.deadline_s(self.available))
+        return soonest_s
 
     def _next_number(self) -> int:
         self._numbered += 1
@@ -477,24 +606,6 @@ class Client:
 
 
 _ANSWERS = (Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT, Reason.LIMITED)
-
-
-def _notices(before: Any, after: Any) -> list[Reason]:
-    """Return what a user would want to know of a change of the link."""
-    notices = []
-    if after.breaker != before.breaker:
-        if after.breaker == BreakerState.OPEN:
-            notices.append(Reason.TRIPPED)
-        if after.breaker == BreakerState.CLOSED:
-            notices.append(Reason.MENDED)
-    if after.transport != before.transport:
-        polls = after.transport == Transport.POLL
-        notices.append(Reason.FELL_BACK if polls else Reason.RETURNED)
-    if after.rationed and not before.rationed:
-        notices.append(Reason.BUDGET)
-    if after.state == State.STOPPED and before.state != State.STOPPED:
-        notices.append(Reason.GAVE_UP)
-    return notices
 
 
 _HANDLERS: dict[type, Callable[[Client, Any, float], None]] = {

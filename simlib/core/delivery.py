@@ -43,14 +43,16 @@ class Delivery:
 
     # fmt: off
     __slots__ = (
-        "outbox", "drafts", "posts", "dead_letters", "commands", "_rate", "_arrival_s",
-        "_paused_until_s",
+        "outbox", "posts", "dead_letters", "commands", "_drafts", "_draft_rules", "_rate",
+        "_arrival_s", "_paused_until_s",
     )
     # fmt: on
 
     def __init__(self, settings: DeliverySettings) -> None:
         self.outbox = Outbox(settings.outbox)
-        self.drafts = Drafts(settings.draft)
+        # Most applications have no drafts.
+        self._drafts: Drafts | None = None
+        self._draft_rules = settings.draft
         #: Unanswered posts: connection to message.
         self.posts: dict[int, int] = {}
         self.dead_letters: tuple[Message, ...] = ()
@@ -61,13 +63,22 @@ class Delivery:
         self._paused_until_s = 0.0
 
     @property
+    def drafts(self) -> Drafts:
+        """The edits that are held back."""
+        if self._drafts is None:
+            self._drafts = Drafts(self._draft_rules)
+        return self._drafts
+
+    @property
     def ready_s(self) -> float:
         """The moment from which rate and server allow the next message."""
         return max(meters.ready_s(self._arrival_s, self._rate), self._paused_until_s)
 
     def deadline_s(self, available: bool) -> float:
         """Return when something is due here; inf: never."""
-        soonest_s = min(self.outbox.deadline_s, self.drafts.deadline_s)
+        soonest_s = self.outbox.deadline_s
+        if self._drafts is not None:
+            soonest_s = min(soonest_s, self._drafts.deadline_s)
         if available and self.outbox.has_next:
             soonest_s = min(soonest_s, self.ready_s)
         return soonest_s
@@ -151,8 +162,8 @@ class Delivery:
 
     def tidy(self, now: float) -> None:
         """Let go of what is too old, and of edits that have been held for long enough."""
-        if now >= self.drafts.deadline_s:
-            for edit in self.drafts.leaving(now):
+        if self._drafts is not None and now >= self._drafts.deadline_s:
+            for edit in self._drafts.leaving(now):
                 self.send(edit)
         for message in self.outbox.expire(now):
             self._drop(message, Reason.EXPIRED)

@@ -65,6 +65,9 @@ class OutboxLimits(ValidatedSettings):
     quota_bytes: float = number(5_000_000.0, "bytes", above=True, endless=True)
 
 
+_SAVED = {Persist.NONE: -1, Persist.URGENT: Priority.HIGH.value, Persist.ALL: Priority.LOW.value}
+
+
 @dataclass(slots=True)
 class Entry:
     """A message in the outbox."""
@@ -84,7 +87,7 @@ class Outbox:
     # fmt: off
     __slots__ = (
         "limits", "saved_bytes", "_entries", "_queues", "_in_flight", "_expiries", "_accepted",
-        "_lines",
+        "_lines", "_saved_priority", "_times_out_s",
     )
     # fmt: on
 
@@ -100,6 +103,10 @@ class Outbox:
         self._accepted = 0
         # Of each key the messages in order; the first is queued or in flight, the others wait.
         self._lines: dict[int, deque[int]] = {}
+        #: The least urgent priority that is saved; -1: none is.
+        self._saved_priority = _SAVED[limits.persist]
+        #: When the first message in flight times out.
+        self._times_out_s = inf
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -119,17 +126,15 @@ class Outbox:
         """When a message in flight times out or a queued one expires; inf: never."""
         if not self._entries:
             return inf
-        soonest_s = min((entry.timeout_s for entry in self._in_flight.values()), default=inf)
         while self._expiries and self._expiries[0][1] not in self._entries:
             heappop(self._expiries)
-        return min(soonest_s, self._expiries[0][0]) if self._expiries else soonest_s
+        if self._expiries and self._expiries[0][0] < self._times_out_s:
+            return self._expiries[0][0]
+        return self._times_out_s
 
     def persists(self, message: Message) -> bool:
         """Whether a message is to outlive the client."""
-        persist = self.limits.persist
-        return persist == Persist.ALL or (
-            persist == Persist.URGENT and message.priority <= Priority.HIGH
-        )
+        return message.priority <= self._saved_priority
 
     def add(self, message: Message) -> list[tuple[Message, Reason]]:
         """Accept a message; return what was dropped for it, or itself if it was refused."""
@@ -169,6 +174,7 @@ class Outbox:
         entry.connection, entry.sent_s = connection, now
         entry.timeout_s = now + self.limits.ack_timeout_s * 2.0**entry.resends
         self._in_flight[entry.message.id] = entry
+        self._times_out_s = min(self._times_out_s, entry.timeout_s)
         return entry.message
 
     def acknowledge(self, message: int) -> Entry | None:
@@ -179,6 +185,7 @@ class Outbox:
         """Return a message from in flight to its old place in the queue."""
         entry = self._in_flight.pop(message, None)
         if entry is not None:
+            self._stop_waiting(entry)
             entry.connection, entry.timeout_s = 0, inf
             self._enqueue(entry)
             self._watch_expiry(entry.message)
@@ -195,6 +202,8 @@ class Outbox:
 
     def overdue(self, now: float) -> list[Message]:
         """Return the messages in flight whose acknowledgement timeout has passed."""
+        if now < self._times_out_s:
+            return []
         return [e.message for e in self._in_flight.values() if e.timeout_s <= now]
 
     def resend(self, message: int) -> bool:
@@ -226,6 +235,8 @@ class Outbox:
             self.saved_bytes -= entry.message.size_bytes
         if self._in_flight.pop(message, None) is None:
             self._unqueue(entry)
+        else:
+            self._stop_waiting(entry)
         if entry.message.key != NONE:
             self._leave_line(entry.message)
         return entry
@@ -252,9 +263,17 @@ class Outbox:
         assert queued | behind | self._in_flight.keys() == self._entries.keys()
         saved = (e.message for e in self._entries.values() if self.persists(e.message))
         assert self.saved_bytes == sum(message.size_bytes for message in saved)
+        times_out_s = min((entry.timeout_s for entry in self._in_flight.values()), default=inf)
+        assert self._times_out_s == times_out_s
+
+    def _stop_waiting(self, entry: Entry) -> None:
+        """Note that a message is not in flight any more."""
+        if entry.timeout_s <= self._times_out_s:
+            in_flight = self._in_flight.values()
+            self._times_out_s = min([other.timeout_s for other in in_flight], default=inf)
 
     def _most_urgent(self, now: float) -> list[tuple[int, int]]:
-        candidates = [queue for queue in self._queues if queue]
+        candidates = list(filter(None, self._queues))
         if not candidates:
             raise MisuseError("nothing is queued")
         if self.limits.age_after_s == inf:

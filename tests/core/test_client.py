@@ -96,6 +96,16 @@ def test_it_opens_and_is_available():
     assert (inf, True) == (one.deadline, one.available)
 
 
+def test_a_part_is_made_when_it_is_first_needed():
+    one = opened()
+    parts = ("_delivery", "_heartbeat", "_polling", "_session", "_channels", "_monitor")
+    assert [None] * 6 == [getattr(one, part) for part in parts]
+    told(one, (Lost(1, Reason.RESET), 1.0), (Wake(), 2.0), (Failed(2, Reason.REFUSED), 2.5))
+    assert ["_monitor"] == [part for part in parts if getattr(one, part) is not None]
+    told(one, (Send(A), 3.0))
+    assert ["_delivery", "_monitor"] == [p for p in parts if getattr(one, p) is not None]
+
+
 def test_a_failed_attempt_is_made_again_after_the_wait():
     one = client()
     assert [] == told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.2))
