@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.engines.live.clock import TICK_S
-from simlib.engines.world import SimClock
+from simlib.engines.sim_clock import SimClock
 from simlib.trace.trace import Standstill
 
 
@@ -49,8 +49,13 @@ class LateClock(SimClock):
 
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment, or as soon as the process can act again."""
-        if time_s < inf:
-            due_s = max(time_s, self.now_s)
-            tick = min(int(due_s / TICK_S), self._late_s.size - 1)
-            rings_s = max(due_s + float(self._late_s[tick]), float(self._free_s[tick]))
-            super().at(rings_s + self._always_late_s, function, *arguments)
+        super().at(self.due_s(time_s), function, *arguments)
+
+    def due_s(self, time_s: float) -> float:
+        """Return the moment, or that from which the process can act again; inf: never."""
+        if time_s == inf:
+            return inf
+        due_s = max(time_s, self.now_s)
+        tick = min(int(due_s / TICK_S), self._late_s.size - 1)
+        rings_s = max(due_s + float(self._late_s[tick]), float(self._free_s[tick]))
+        return rings_s + self._always_late_s

@@ -19,9 +19,10 @@ from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
 from simlib.engines import garbage_collection as garbage
 from simlib.engines import reasons
-from simlib.engines.driver import Alarm, Driver
+from simlib.engines.driver import Driver
 from simlib.engines.live.codec import message_bytes
 from simlib.engines.operator import order
+from simlib.engines.sim_clock import SimClock
 from simlib.engines.sizes import (
     ANSWER_BYTES,
     ASK_BYTES,
@@ -34,7 +35,7 @@ from simlib.engines.sizes import (
     REQUEST_BYTES,
 )
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import Process, SimClock, World, note, server_row
+from simlib.engines.world import Process, World, note, server_row
 from simlib.scenario.scenario import Scenario
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Interrupted, Trace
@@ -81,7 +82,7 @@ class _Gateway:
         self.number = number
         #: None while it is down.
         self.server: Server | None = None
-        self.alarm = Alarm(clock, partial(host.tell_server, self, _WAKE))
+        self.alarm = clock.alarm(partial(host.tell_server, self, _WAKE))
 
 
 class SimHost:

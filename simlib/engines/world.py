@@ -1,15 +1,12 @@
-"""What sim and live share: SimPy clock, workload, fault timeline, the user's processes."""
+"""What sim and live share: workload, fault timeline, the user's processes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from heapq import heappop, heappush
 from math import inf, nextafter
-from sys import maxsize
 from typing import Any, Protocol
 
 import simpy
-from simpy.events import NORMAL
 
 from simlib.core.client import Client
 from simlib.core.errors import MisuseError
@@ -38,7 +35,7 @@ from simlib.core.outbox import Persist
 from simlib.core.server import UNAUTHORIZED
 from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.live.codec import message_bytes
-from simlib.engines.no_time import check_passing, most_at_once
+from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
 from simlib.scenario.scenario import Scenario
@@ -48,57 +45,6 @@ from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
 Process = Callable[["World"], Generator[simpy.Event, Any, Any]]
-
-
-class SimClock(simpy.Environment):
-    """A SimPy environment that also calls back at an exact moment.
-
-    A call stands in SimPy's queue among the events, with its function and arguments in an
-    event's place: an object for each call made a storm a tenth slower.
-
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._duration_s, self._most_at_once = inf, maxsize
-        #: Steps until the next look at whether time has passed since the last one.
-        self._steps_left, self._looked_s = maxsize, -inf
-
-    def guard(self, scenario: Scenario) -> None:
-        """Take it for an error that time stands still: where more happens than a scenario can."""
-        self._duration_s, self._most_at_once = scenario.duration_s, most_at_once(scenario)
-        self._steps_left = self._most_at_once
-
-    @property
-    def now_s(self) -> float:
-        """Seconds since the run began."""
-        return float(self._now)
-
-    def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
-        """Call a function at a moment; at once if it has passed, never if it is inf."""
-        if time_s < inf:
-            due_s = max(time_s, self._now)
-            entry: Any = (due_s, NORMAL, next(self._eid), None, function, arguments)
-            heappush(self._queue, entry)
-
-    def step(self) -> None:
-        """Make the next call, or process the next event.
-
-        Raises
-        ------
-        SettingsError
-            If time stands still.
-        """
-        self._steps_left -= 1
-        if self._steps_left <= 0:
-            check_passing(self._looked_s, self._now, self._duration_s)
-            self._steps_left, self._looked_s = self._most_at_once, self._now
-        if not self._queue or self._queue[0][3] is not None:
-            super().step()
-            return
-        entry: Any = heappop(self._queue)
-        self._now = entry[0]
-        entry[4](*entry[5])
 
 
 class Stage(Host, Protocol):

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 from enum import IntEnum
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from simlib.core import events as ev
 from simlib.core.breaker import BreakerState
@@ -127,7 +127,14 @@ STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_
 
 def event_cells(event: ev.Event) -> tuple[Any, ...]:
     """Return an event's cells, from name to fault_kind."""
-    return _EVENT_CELLS[type(event)](event)
+    form = _EVENT_FORMS[type(event)]
+    return (*form.cells(event), *form.rest)
+
+
+def pack_event(now: float, client: int, event: ev.Event) -> bytes:
+    """Return the row of an event, up to the client's state."""
+    cells, _, pack, packed_rest = _EVENT_FORMS[type(event)]
+    return pack(now, client, _EVENT, *cells(event)) + packed_rest
 
 
 def command_cells(command: ev.Command) -> tuple[Any, ...]:
@@ -135,10 +142,13 @@ def command_cells(command: ev.Command) -> tuple[Any, ...]:
     return _COMMAND_CELLS[type(command)](command)
 
 
-def command_row_cells(command: ev.Command) -> tuple[Any, ...]:
-    """Return a command's cells as they stand in a row, from name to fault_kind."""
+def pack_command(now: float, client: int, command: ev.Command) -> bytes:
+    """Return the row of a command, up to the client's state."""
     name, connection, message, reason, key, version = _COMMAND_CELLS[type(command)](command)
-    return (name, connection, message, reason, 0.0, 0, *_NO_MESSAGE, key, version, *_NO_HINT)
+    return _pack_to_version(
+        now, client, _COMMAND, name, connection, message, reason,
+        0.0, 0, NONE, 0, -inf, inf, key, version,
+    ) + _PACKED_NO_HINT  # fmt: skip
 
 
 def state_cells(client: Client, now: float) -> tuple[Any, ...]:
@@ -154,12 +164,17 @@ def state_cells(client: Client, now: float) -> tuple[Any, ...]:
         available,
         attempt,
         wait_s,
-        client.monitor.level if available else 0,
+        client.level if available else 0,
     )
 
 
-# A constant: to look an enumeration's member up costs 0.1 us on Python 3.11, at every step.
-_WAITING = State.WAITING
+def pack_state(client: Client, now: float) -> bytes:
+    """Return the end of each row of a step: the client's state after it."""
+    return _pack_state(*state_cells(client, now))
+
+
+# Constants: to look an enumeration's member up costs 0.1 us on Python 3.11, at every row.
+_EVENT, _COMMAND, _WAITING = Kind.EVENT, Kind.COMMAND, State.WAITING
 #: The most that the trace's column holds.
 _MOST_ATTEMPTS = 32767
 #: What stands for the parts that only a message of the application has: priority to expiry.
@@ -172,63 +187,95 @@ _NO_FAULT = (NONE, NONE)
 _NO_HINT = (0.0, 0.0, 0, 0, *_NO_FAULT)
 
 
-def _bare(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    cells = (name, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
-    return lambda _: cells
+def _columns(first: int, end: int) -> struct.Struct:
+    """Return the layout of some columns of a row, by their places."""
+    return struct.Struct("<" + "".join(code for _, code, _ in COLUMNS[first:end]))
 
 
-def _of_connection(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+_NAME, _STATE = NAMES.index("name"), NAMES.index(STATE_COLUMNS[0])
+_pack_state = _columns(_STATE, len(COLUMNS)).pack
+_pack_to_version = _columns(0, NAMES.index("version") + 1).pack
+_PACKED_NO_HINT = _columns(NAMES.index("lifetime_s"), _STATE).pack(*_NO_HINT)
+
+
+#: From an event or a command to some of its cells.
+_Cells = Callable[[Any], tuple[Any, ...]]
+
+
+class _Form(NamedTuple):
+    """How events of one kind stand in a row, from name to fault_kind."""
+
+    #: The cells up to the last that may vary from one event to another.
+    cells: _Cells
+    #: The cells after it.
+    rest: tuple[Any, ...]
+    #: Packs a row up to the last cell that may vary; packed once, the rest need only be added.
+    pack: Callable[..., bytes]
+    packed_rest: bytes
+
+
+def _form(cells: _Cells, *rest: Any) -> _Form:
+    begins = _STATE - len(rest)
+    packed_rest = _columns(begins, _STATE).pack(*rest)
+    return _Form(cells, rest, _columns(0, begins).pack, packed_rest)
+
+
+def _bare(name: Name) -> _Form:
+    return _form(
+        lambda _: (), name, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, *_NO_HINT
+    )
+
+
+def _of_connection(name: Name) -> _Form:
     rest = (NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
-    return lambda e: (name, e.connection, *rest)
+    return _form(lambda e: (name, e.connection), *rest)
 
 
-def _of_end(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+def _of_end(name: Name) -> _Form:
     rest = (*_NO_MESSAGE, *_NO_KEY, *_NO_HINT)
-    return lambda e: (name, e.connection, NONE, e.reason, e.hint_s, e.code, *rest)
+    return _form(lambda e: (name, e.connection, NONE, e.reason, e.hint_s, e.code), *rest)
 
 
 def _of_sign_in(e: ev.SignedIn) -> tuple[Any, ...]:
-    about = (*_NO_MESSAGE, *_NO_KEY, e.lifetime_s, 0.0, 0, 0, *_NO_FAULT)
-    return (Name.SIGNED_IN, e.connection, NONE, e.reason, 0.0, 0, *about)
+    return (
+        Name.SIGNED_IN, e.connection, NONE, e.reason, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, e.lifetime_s
+    )  # fmt: skip
 
 
-def _of_answer(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    rest = (*_NO_MESSAGE, NONE)
-
+def _of_answer(name: Name) -> _Form:
     def cells(e: Any) -> tuple[Any, ...]:
         code = getattr(e, "code", 0)
-        about = (*rest, e.version, *_NO_HINT)
+        about = (NONE, 0, -inf, inf, NONE, e.version)
         return (name, e.connection, e.message, e.reason, e.hint_s, code, *about)
 
-    return cells
+    return _form(cells, *_NO_HINT)
 
 
-def _of_message(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+def _of_message(name: Name) -> _Form:
     def cells(event: Any) -> tuple[Any, ...]:
         m = event.message
-        about = (m.priority, m.size_bytes, m.created_s, m.expires_s, m.key, m.base, *_NO_HINT)
-        return (name, 0, m.id, Reason.NONE, 0.0, 0, *about)
+        about = (m.priority, m.size_bytes, m.created_s, m.expires_s, m.key, m.base)
+        return (name, 0, m.id, 0, 0.0, 0, *about)
 
-    return cells
+    return _form(cells, *_NO_HINT)
 
 
 def _of_hint(event: ev.Hinted) -> tuple[Any, ...]:
     network = (event.rtt_s, event.downlink_bytes_per_s, int(event.save_data))
-    about = (*_NO_MESSAGE, *_NO_KEY, 0.0, *network, *_NO_FAULT)
-    return (Name.HINTED, 0, NONE, Reason.NONE, 0.0, 0, *about)
+    return (Name.HINTED, 0, NONE, Reason.NONE, 0.0, 0, *_NO_MESSAGE, *_NO_KEY, 0.0, *network)
 
 
 def _of_follow(event: ev.Follow) -> tuple[Any, ...]:
-    about = (*_NO_MESSAGE, event.channel, event.version, *_NO_HINT)
+    about = (*_NO_MESSAGE, event.channel, event.version)
     return (Name.FOLLOW, 0, NONE, Reason.NONE, 0.0, 0, *about)
 
 
 def _of_push(event: ev.Pushed) -> tuple[Any, ...]:
-    about = (*_NO_MESSAGE, event.channel, event.version, *_NO_HINT)
+    about = (*_NO_MESSAGE, event.channel, event.version)
     return (Name.PUSHED, event.connection, NONE, event.reason, 0.0, 0, *about)
 
 
-_EVENT_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+_EVENT_FORMS: dict[type, _Form] = {
     ev.Start: _bare(Name.START),
     ev.Stop: _bare(Name.STOP),
     ev.Wake: _bare(Name.WAKE),
@@ -238,26 +285,25 @@ _EVENT_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     ev.Send: _of_message(Name.SEND),
     ev.Edit: _of_message(Name.EDIT),
     ev.Restored: _of_message(Name.RESTORED),
-    ev.Hinted: _of_hint,
-    ev.Follow: _of_follow,
-    ev.Pushed: _of_push,
+    ev.Hinted: _form(_of_hint, *_NO_FAULT),
+    ev.Follow: _form(_of_follow, *_NO_HINT),
+    ev.Pushed: _form(_of_push, *_NO_HINT),
     ev.Opened: _of_connection(Name.OPENED),
     ev.Ponged: _of_connection(Name.PONGED),
     ev.Failed: _of_end(Name.FAILED),
     ev.Lost: _of_end(Name.LOST),
     ev.Polled: _of_end(Name.POLLED),
-    ev.SignedIn: _of_sign_in,
+    ev.SignedIn: _form(_of_sign_in, 0.0, 0, 0, *_NO_FAULT),
     ev.Received: _of_answer(Name.RECEIVED),
     ev.Posted: _of_answer(Name.POSTED),
 }
 
 
-def _asks(name: Name) -> Callable[[Any], tuple[Any, ...]]:
-    rest = (NONE, Reason.NONE, *_NO_KEY)
-    return lambda c: (name, c.connection, *rest)
+def _asks(name: Name) -> _Cells:
+    return lambda c: (name, c.connection, NONE, 0, NONE, NONE)
 
 
-def _carries(name: Name) -> Callable[[Any], tuple[Any, ...]]:
+def _carries(name: Name) -> _Cells:
     def cells(command: Any) -> tuple[Any, ...]:
         m = command.message
         return (name, getattr(command, "connection", 0), m.id, Reason.NONE, m.key, m.base)
@@ -265,7 +311,7 @@ def _carries(name: Name) -> Callable[[Any], tuple[Any, ...]]:
     return cells
 
 
-_COMMAND_CELLS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+_COMMAND_CELLS: dict[type, _Cells] = {
     ev.Open: _asks(Name.OPEN),
     ev.Close: lambda c: (Name.CLOSE, c.connection, NONE, c.reason, *_NO_KEY),
     ev.Transmit: _carries(Name.TRANSMIT),

@@ -142,6 +142,10 @@ class Trace(ShowsCard):
         """Add a row: one value per column."""
         self._packed += ROW.pack(*row)
 
+    def append_packed(self, rows: bytes) -> None:
+        """Add rows that are packed already, as those of a client's step are."""
+        self._packed += rows
+
     def add_note(self, sentence: str) -> None:
         """Note something odd once, however often it happens."""
         if sentence not in self.notes and len(self.notes) < _MOST_NOTES:

@@ -9,9 +9,10 @@ from simlib.core import events as ev
 from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
 from simlib.core.faults import FaultKind
 from simlib.core.link import State
-from simlib.engines.driver import Alarm, Driver
+from simlib.engines.driver import Driver
+from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import SimClock, World, note, server_row
+from simlib.engines.world import World, note, server_row
 from simlib.trace.schema import COLUMNS, Kind, Name
 from simlib.trace.trace import Trace
 
@@ -50,7 +51,7 @@ def test_calls_and_simpy_processes_share_one_time():
 
 def test_an_alarm_rings_once_at_its_last_setting():
     clock, rung = SimClock(), []
-    alarm = Alarm(clock, lambda: rung.append(clock.now_s))
+    alarm = clock.alarm(lambda: rung.append(clock.now_s))
     alarm.set(5.0)
     alarm.set(3.0)
     alarm.set(3.0)
@@ -64,11 +65,47 @@ def test_an_alarm_rings_once_at_its_last_setting():
 
 def test_an_alarm_moved_away_and_back_rings_once():
     clock, rung = SimClock(), []
-    alarm = Alarm(clock, lambda: rung.append(clock.now_s))
+    alarm = clock.alarm(lambda: rung.append(clock.now_s))
     for moment_s in (5.0, 7.0, 5.0):
         alarm.set(moment_s)
     clock.run(until=20)
     assert [5.0] == rung
+
+
+def test_an_alarm_rings_in_the_place_of_its_last_setting_whatever_it_was_set_to_before():
+    clock, rung = SimClock(), []
+    alarms = [clock.alarm(lambda i=i: rung.append((i, clock.now_s))) for i in range(4)]
+    for i, moments_s in enumerate([(9, 2, 5), (3, 4, inf, 5), (5,), (8, 6, 4, 5)]):
+        for moment_s in moments_s:
+            alarms[i].set(moment_s)
+        clock.at(5, rung.append, (i, "call"))
+    alarms[0].set(7)
+    alarms[0].set(5)
+    clock.run(until=20)
+    expected = [(0, "call"), (1, 5.0), (1, "call"), (2, 5.0), (2, "call"), (3, 5.0), (3, "call")]
+    assert [*expected, (0, 5.0)] == rung
+
+
+def test_an_alarm_that_only_moves_to_later_stands_in_the_queue_once():
+    clock, rung = SimClock(), []
+    alarm = clock.alarm(lambda: rung.append(clock.now_s))
+    for moment_s in range(1, 100):
+        alarm.set(moment_s)
+    assert 1 == len(clock._queue)
+    clock.run(until=200)
+    assert [99.0] == rung
+
+
+def test_a_run_ends_before_what_is_due_at_its_end():
+    clock, called = SimClock(), []
+    for moment_s in (1.0, 2.0, 3.0):
+        clock.at(moment_s, called.append, moment_s)
+    clock.run(until=2)
+    assert ([1.0], 2.0) == (called, clock.now)
+    with pytest.raises(ValueError, match="must be greater"):
+        clock.run(until=2)
+    clock.run()
+    assert [1.0, 2.0, 3.0] == called
 
 
 # --- a world whose host does nothing -----------------------------------------------------

@@ -17,8 +17,9 @@ from simlib.core.link import Input
 from simlib.engines.driver import Driver
 from simlib.engines.kernel import features as needs
 from simlib.engines.kernel import state
+from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import SimClock, fault_row, note
+from simlib.engines.world import fault_row, note
 from simlib.scenario.scenario import Scenario
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace

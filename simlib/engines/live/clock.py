@@ -16,7 +16,8 @@ from typing import Any
 import simpy
 from simpy.events import NORMAL, EventPriority
 
-from simlib.engines.world import SimClock
+from simlib.engines.driver import Alarm
+from simlib.engines.sim_clock import SimClock
 
 #: Time between two ticks.
 TICK_S = 0.02
@@ -47,6 +48,11 @@ class WallClock(SimClock):
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment; as soon as possible if it has passed."""
         super().at(time_s, function, *arguments)
+        self._arm()
+
+    def enqueue(self, entry: tuple[Any, ...]) -> None:
+        """Put an alarm into the queue."""
+        super().enqueue(entry)
         self._arm()
 
     def schedule(
@@ -110,6 +116,33 @@ class LoopClock:
         """Call a function at a moment; as soon as possible if it has passed."""
         if time_s < inf:
             self._loop.call_at(time_s, function, *arguments)
+
+    def alarm(self, function: Callable[[], None]) -> Alarm:
+        """Return an alarm that calls a function when it rings."""
+        return _LoopAlarm(self._loop, function)
+
+
+class _LoopAlarm:
+    """One timer of the loop that can be moved."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+        self._loop = loop
+        self._function = function
+        self._set_s = inf
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, deadline_s: float) -> None:
+        """Ring at this moment instead; inf: not at all."""
+        if deadline_s == self._set_s:
+            return
+        self._set_s = deadline_s
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._loop.call_at(deadline_s, self._ring) if deadline_s < inf else None
+
+    def _ring(self) -> None:
+        self._set_s, self._handle = inf, None
+        self._function()
 
 
 @contextmanager

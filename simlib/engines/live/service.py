@@ -37,7 +37,6 @@ from simlib.core.server import Server, ServerSettings
 from simlib.engines import operator as orders
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
-from simlib.engines.driver import Alarm
 from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
 from simlib.engines.live.processes import STANDSTILL
@@ -62,7 +61,7 @@ class Service:
         self._password: str = order["password"]
         self._clock = clock
         self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self._alarm = Alarm(clock, self._woken)
+        self._alarm = clock.alarm(self._woken)
         self._sockets: dict[_Where, WebSocket] = {}
         self._decisions: dict[_Where, asyncio.Future[ServerCommand]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
