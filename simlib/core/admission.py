@@ -91,11 +91,8 @@ class WorkerQueue:
         self._jobs: list[tuple[float, int, float, Any]] = []
         self._numbers = itertools.count()
         self._now = 0.0
-
-    @property
-    def deadline_s(self) -> float:
-        """When the next job is done; inf: none is under way."""
-        return self._jobs[0][0] if self._jobs else inf
+        #: When the next job is done; inf: none is under way.
+        self.deadline_s = inf
 
     @property
     def waiting(self) -> int:
@@ -114,6 +111,7 @@ class WorkerQueue:
         done_s = start_s + service_s
         occupy(self._free_s, done_s + after_s)
         heappush(self._jobs, (done_s, next(self._numbers), start_s, job))
+        self.deadline_s = self._jobs[0][0]
         return True
 
     def grow(self, workers: int, ready_s: float) -> None:
@@ -128,11 +126,14 @@ class WorkerQueue:
         finished = []
         while self._jobs and self._jobs[0][0] <= now:
             finished.append(heappop(self._jobs)[3])
+        self.deadline_s = self._jobs[0][0] if self._jobs else inf
         return finished
 
 
 class DedupWindow:
     """The message ids of one client that were counted, kept as a prefix and the rest."""
+
+    __slots__ = ("_below", "_rest")
 
     def __init__(self) -> None:
         self._below = 0
@@ -143,6 +144,10 @@ class DedupWindow:
 
     def add(self, message: int) -> bool:
         """Count a message; False if it was counted before."""
+        if message == self._below and not self._rest:
+            # In order, as nearly all come.
+            self._below += 1
+            return True
         if message in self:
             return False
         self._rest.add(message)

@@ -187,7 +187,7 @@ class Client:
         return self._offline or (session is not None and not session.valid(now))
 
     def _is_current(self, connection: int) -> bool:
-        return connection == self.connection and self._busy
+        return connection == self.connection and self.link.state in _BUSY
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """Take in an event and return what to do about it."""
@@ -314,7 +314,8 @@ class Client:
             # An attempt that was given up opened after all.
             self._commands.append(ev.Close(event.connection))
             return
-        self.monitor.reconnects += self.link.opened_s > -inf
+        if self.link.opened_s > -inf:
+            self.monitor.reconnects += 1
         self._tell_link(Input.OPENED, now)
         if self._heartbeat is not None:
             self._heartbeat.begin(now)

@@ -21,9 +21,19 @@ def log(x: float) -> float:
         mantissa, exponent = mantissa * 2.0, exponent - 1
     z = (mantissa - 1.0) / (mantissa + 1.0)
     z2 = z * z
-    series = 0.0
-    for odd in range(25, 1, -2):
-        series = z2 * (series + 1.0 / odd)
+    # Written out, since a loop takes three times as long in Python.
+    series = z2 * (1.0 / 25.0)
+    series = z2 * (series + 1.0 / 23.0)
+    series = z2 * (series + 1.0 / 21.0)
+    series = z2 * (series + 1.0 / 19.0)
+    series = z2 * (series + 1.0 / 17.0)
+    series = z2 * (series + 1.0 / 15.0)
+    series = z2 * (series + 1.0 / 13.0)
+    series = z2 * (series + 1.0 / 11.0)
+    series = z2 * (series + 1.0 / 9.0)
+    series = z2 * (series + 1.0 / 7.0)
+    series = z2 * (series + 1.0 / 5.0)
+    series = z2 * (series + 1.0 / 3.0)
     return exponent * _LN2_HIGH + (2.0 * z * (1.0 + series) + exponent * _LN2_LOW)
 
 

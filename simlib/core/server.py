@@ -42,6 +42,8 @@ from simlib.core.meters import Rate
 from simlib.core.validation import Count, ValidatedSettings, choice, count, number, seconds
 
 UNAUTHORIZED, UNAVAILABLE = 401, 503
+# Read at every message, and a member costs 0.1 us to look up on Python 3.11.
+_ACCEPTED = Reason.ACCEPTED
 #: WebSocket close codes: the server goes away; a limit is passed; the session is over (private).
 GOING_AWAY, TOO_MUCH, SESSION_OVER = 1001, 1008, 4401
 #: Channels that one connection may follow.
@@ -157,14 +159,15 @@ class Server:
         # One list for the whole step, so that no handler must hand it on.
         commands = self._commands = []
         _HANDLERS[type(event)](self, event, now)
-        for handshake in self._handshakes.pop_done(now):
-            self._admit(handshake, now)
-        for framed in self._messages.pop_done(now):
-            self._process(framed)
-        for client, connection in self._sign_ins.pop_done(now):
-            self._commands.append(
-                ev.GrantSession(client, connection, self.settings.session_lifetime_s)
-            )
+        if self._handshakes.deadline_s <= now:
+            for handshake in self._handshakes.pop_done(now):
+                self._admit(handshake, now)
+        if self._messages.deadline_s <= now:
+            for framed in self._messages.pop_done(now):
+                self._process(framed)
+        if self._sign_ins.deadline_s <= now:
+            lifetime_s, done = self.settings.session_lifetime_s, self._sign_ins.pop_done(now)
+            commands.extend(ev.GrantSession(*where, lifetime_s) for where in done)
         while self._endings and self._endings[0][0] <= now:
             _, _, where, shut = heappop(self._endings)
             self._look(where, shut, now)
@@ -264,6 +267,12 @@ class Server:
             self._take(event, now)
 
     def _take(self, event: ev.MessageArrived, now: float) -> None:
+        if self.settings.rate.per_s < inf and not self._has_token(event, now):
+            return
+        self._messages.arrive(event, now, self.settings.message_service_s * self._slowness)
+
+    def _has_token(self, event: ev.MessageArrived, now: float) -> bool:
+        """Take a token for a message, or answer that the limit is passed."""
         arrival_s = self._arrivals_s.get(event.client, 0.0)
         ready_s = meters.ready_s(arrival_s, self.settings.rate)
         if now < ready_s:
@@ -271,33 +280,43 @@ class Server:
             self._commands.append(
                 ev.Answer(event.client, event.connection, event.message, Reason.LIMITED, wait_s)
             )
-            return
+            return False
         self._arrivals_s[event.client] = meters.take(arrival_s, now, self.settings.rate)
-        self._messages.arrive(event, now, self.settings.message_service_s * self._slowness)
+        return True
 
     def _process(self, framed: ev.MessageArrived) -> None:
-        channel_log = (
-            self._channel_logs.setdefault(framed.key, ChannelLog()) if framed.key != NONE else None
-        )
-        window = self._dedup_windows.setdefault(framed.client, DedupWindow())
-        reason, version = Reason.ACCEPTED, NONE
+        window = self._dedup_windows.get(framed.client)
+        if window is None:
+            window = self._dedup_windows[framed.client] = DedupWindow()
+        if framed.key == NONE:
+            reason = _ACCEPTED if window.add(framed.message) else Reason.DUPLICATE
+            self._commands.append(
+                ev.Answer(framed.client, framed.connection, framed.message, reason)
+            )
+            return
+        self._process_keyed(framed, window)
+
+    def _process_keyed(self, framed: ev.MessageArrived, window: DedupWindow) -> None:
+        """Count a message with a key, and publish it on the channel of the key."""
+        channel_log = self._channel_logs.setdefault(framed.key, ChannelLog())
+        reason, version = _ACCEPTED, NONE
         if framed.message in window:
             reason = Reason.DUPLICATE
-        elif channel_log is not None and framed.base != NONE and framed.base < channel_log.newest:
+        elif framed.base != NONE and framed.base < channel_log.newest:
             reason = Reason.CONFLICT
         else:
             window.add(framed.message)
-        if channel_log is not None and framed.base != NONE:
+        if framed.base != NONE:
             # A server that lost its memory in a crash takes the client's word for the version.
             version = max(channel_log.newest, framed.base)
-        if channel_log is not None and reason == Reason.ACCEPTED:
+        if reason == _ACCEPTED:
             version = max(channel_log.newest, framed.base) + 1
             channel_log.publish(version, self.settings.history)
         answered = version if framed.base != NONE else NONE
         self._commands.append(
             ev.Answer(framed.client, framed.connection, framed.message, reason, version=answered)
         )
-        if channel_log is not None and reason == Reason.ACCEPTED:
+        if reason == _ACCEPTED:
             self._commands.extend(
                 ev.Push(*each, framed.key, version) for each in channel_log.followers
             )
@@ -360,8 +379,7 @@ class Server:
         self._sign_of_life(event, now)
 
     def _sign_of_life(self, event: Any, now: float) -> None:
-        where = (event.client, event.connection)
-        if where in self._heard_s:
+        if self._heard_s and (where := (event.client, event.connection)) in self._heard_s:
             self._heard_s[where] = now
 
     def _end_at(self, time_s: float, shut: ev.CloseConnection) -> None:

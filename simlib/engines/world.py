@@ -12,7 +12,6 @@ from simlib.core.client import Client
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
     NONE,
-    Answer,
     Edit,
     Event,
     Follow,
@@ -22,17 +21,14 @@ from simlib.core.events import (
     Online,
     Priority,
     Reason,
-    Refuse,
     Restored,
     Send,
-    ServerCommand,
     SignedIn,
     Start,
     Stop,
 )
 from simlib.core.faults import Fault, FaultKind, Timeline
 from simlib.core.outbox import Persist
-from simlib.core.server import UNAUTHORIZED
 from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.live.codec import message_bytes
 from simlib.engines.sim_clock import SimClock
@@ -40,7 +36,8 @@ from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Hint
-from simlib.trace.schema import Kind, Name, server_name
+from simlib.trace.notes import fault_row, note
+from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
@@ -335,40 +332,3 @@ _TO_CLIENTS: dict[tuple[FaultKind, bool], Callable[[World, Driver], None]] = {
 }
 #: Messages that one life of a client may number.
 NUMBERS_PER_LIFE = 1 << 20
-
-
-def note(
-    now: float,
-    client: int,
-    kind: Kind,
-    name: Name,
-    connection: int = 0,
-    message: int = NONE,
-    reason: Reason = Reason.NONE,
-) -> tuple[Any, ...]:
-    """Return a trace row of something that no client was told."""
-    return (now, client, kind, name, connection, message, reason, *_NO_HINT, *_NO_FAULT, *_IDLE)
-
-
-def fault_row(now: float, name: Name, fault: int, kind: FaultKind) -> tuple[Any, ...]:
-    """Return the trace row of the start or the stop of a scenario's fault, given its number."""
-    what = (now, NONE, Kind.FAULT, name, 0, NONE, Reason.NONE)
-    return (*what, *_NO_HINT, fault, kind, *_IDLE)
-
-
-#: From the hint to the platform's word on data: nothing.
-_NO_HINT = (0.0, 0, NONE, 0, -inf, inf, NONE, NONE, 0.0, 0.0, 0, 0)
-_NO_FAULT = (NONE, NONE)
-#: The state of a client that is idle.
-_IDLE = (0, 0, 0, 0, 0, 0.0, 0)
-
-
-def server_row(now: float, command: ServerCommand) -> tuple[Any, ...]:
-    """Return the trace row of something that the server asked for."""
-    message, reason = NONE, Reason.NONE
-    name = server_name(command)
-    if isinstance(command, Answer):
-        message, reason = command.message, command.reason
-    if isinstance(command, Refuse):
-        reason = Reason.UNAUTHORIZED if command.status == UNAUTHORIZED else Reason.REJECTED
-    return note(now, command.client, Kind.SERVER, name, command.connection, message, reason)

@@ -187,15 +187,15 @@ _NO_FAULT = (NONE, NONE)
 _NO_HINT = (0.0, 0.0, 0, 0, *_NO_FAULT)
 
 
-def _columns(first: int, end: int) -> struct.Struct:
+def columns_layout(first: int, end: int) -> struct.Struct:
     """Return the layout of some columns of a row, by their places."""
     return struct.Struct("<" + "".join(code for _, code, _ in COLUMNS[first:end]))
 
 
 _NAME, _STATE = NAMES.index("name"), NAMES.index(STATE_COLUMNS[0])
-_pack_state = _columns(_STATE, len(COLUMNS)).pack
-_pack_to_version = _columns(0, NAMES.index("version") + 1).pack
-_PACKED_NO_HINT = _columns(NAMES.index("lifetime_s"), _STATE).pack(*_NO_HINT)
+_pack_state = columns_layout(_STATE, len(COLUMNS)).pack
+_pack_to_version = columns_layout(0, NAMES.index("version") + 1).pack
+_PACKED_NO_HINT = columns_layout(NAMES.index("lifetime_s"), _STATE).pack(*_NO_HINT)
 
 
 #: From an event or a command to some of its cells.
@@ -216,8 +216,8 @@ class _Form(NamedTuple):
 
 def _form(cells: _Cells, *rest: Any) -> _Form:
     begins = _STATE - len(rest)
-    packed_rest = _columns(begins, _STATE).pack(*rest)
-    return _Form(cells, rest, _columns(0, begins).pack, packed_rest)
+    packed_rest = columns_layout(begins, _STATE).pack(*rest)
+    return _Form(cells, rest, columns_layout(0, begins).pack, packed_rest)
 
 
 def _bare(name: Name) -> _Form:
@@ -450,10 +450,13 @@ _SERVER_NAMES: dict[type, Name] = {
     ev.GrantSession: Name.GRANT,
     ev.CloseConnection: Name.SHUT,
 }
+_PLAIN_ANSWERS = (Reason.ACCEPTED, Reason.DUPLICATE)
 _ANSWER_NAMES = {Reason.LIMITED: Name.LIMIT, Reason.CONFLICT: Name.CONTEST}
 
 
 def server_name(command: ev.ServerCommand) -> Name:
     """Return the name of the row that a command of the server leaves, in every engine."""
     name = _SERVER_NAMES[type(command)]
-    return _ANSWER_NAMES.get(command.reason, name) if isinstance(command, ev.Answer) else name
+    if command.__class__ is ev.Answer and command.reason not in _PLAIN_ANSWERS:
+        return _ANSWER_NAMES.get(command.reason, name)
+    return name

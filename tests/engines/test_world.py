@@ -12,8 +12,9 @@ from simlib.core.link import State
 from simlib.engines.driver import Driver
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import World, note, server_row
-from simlib.trace.schema import COLUMNS, Kind, Name
+from simlib.engines.world import World
+from simlib.trace.notes import note, pack_arrival, pack_server_command
+from simlib.trace.schema import COLUMNS, ROW, Kind, Name
 from simlib.trace.trace import Trace
 
 # --- the clock ---------------------------------------------------------------------------
@@ -379,4 +380,10 @@ def test_a_note_has_a_cell_for_every_column():
     ids=lambda value: type(value).__name__,
 )
 def test_what_the_server_asked_for_is_a_row(command, cells):
-    assert (9.0, 3, Kind.SERVER, *cells) == server_row(9.0, command)[:7]
+    row = note(9.0, 3, Kind.SERVER, *cells)
+    assert row == ROW.unpack(pack_server_command(9.0, command))
+
+
+def test_a_handshake_that_reached_the_server_is_a_row():
+    row = note(9.0, 3, Kind.SERVER, Name.ARRIVED, 2)
+    assert row == ROW.unpack(pack_arrival(9.0, 3, 2))

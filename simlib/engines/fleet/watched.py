@@ -19,8 +19,8 @@ from simlib.engines.kernel import features as needs
 from simlib.engines.kernel import state
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
-from simlib.engines.world import fault_row, note
 from simlib.scenario.scenario import Scenario
+from simlib.trace.notes import fault_row, note
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
 

@@ -31,8 +31,9 @@ from simlib.engines.live.websocket import WebSocketConnection
 from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.operator import order
 from simlib.engines.store import MemoryStore, SqliteStore, Store
-from simlib.engines.world import World, note
+from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario, dump
+from simlib.trace.notes import note
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Standstill, Trace
 
