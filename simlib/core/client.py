@@ -215,7 +215,7 @@ class Client:
             self._poll(now)
         if self._delivery is not None:
             self._delivery.tidy(now)
-            if len(self._delivery.outbox):
+            if self._delivery.outbox.has_next and self.available:
                 self._flush(self._delivery, now)
 
     def check(self) -> None:
@@ -573,17 +573,17 @@ class Client:
             self._commands.append(ev.Poll(self.polling.connection, self.channels.versions()))
 
     def _flush(self, delivery: Delivery, now: float) -> None:
-        while self.available:
-            polls = self.link.transport_status.transport == _POLL
-            connection = self._numbered + 1 if polls else self.connection
-            message = delivery.take(now, connection)
-            if message is None:
-                return
+        """Send what may leave, while there is a way for it."""
+        polls = self.link.transport_status.transport == _POLL
+        while delivery.may_send(now):
             if polls:
-                delivery.posts[self._next_number()] = message.id
+                connection = self._next_number()
+                message = delivery.take(now, connection)
+                delivery.posts[connection] = message.id
                 self._commands.append(ev.Post(connection, message))
             else:
-                self._commands.append(ev.Transmit(connection, message))
+                message = delivery.take(now, self.connection)
+                self._commands.append(ev.Transmit(self.connection, message))
 
     def _next_deadline(self) -> float:
         link = self.link
@@ -598,7 +598,8 @@ class Client:
         if polls:
             soonest_s = min(soonest_s, self.polling.deadline_s)
         if self._delivery is not None:
-            soonest_s = min(soonest_s, self._delivery.deadline_s(self.available))
+            can_send = self._delivery.outbox.has_next and self.available
+            soonest_s = min(soonest_s, self._delivery.deadline_s(can_send))
         return soonest_s
 
     def _next_number(self) -> int:

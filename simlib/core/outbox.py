@@ -87,7 +87,7 @@ class Outbox:
     # fmt: off
     __slots__ = (
         "limits", "saved_bytes", "_entries", "_queues", "_in_flight", "_expiries", "_accepted",
-        "_lines", "_saved_priority", "_times_out_s",
+        "_lines", "saves", "_saved_priority", "_times_out_s",
     )
     # fmt: on
 
@@ -105,6 +105,8 @@ class Outbox:
         self._lines: dict[int, deque[int]] = {}
         #: The least urgent priority that is saved; -1: none is.
         self._saved_priority = _SAVED[limits.persist]
+        #: Whether any message is.
+        self.saves = self._saved_priority >= 0
         #: When the first message in flight times out.
         self._times_out_s = inf
 
@@ -119,7 +121,10 @@ class Outbox:
     @property
     def has_next(self) -> bool:
         """Whether a message may be sent: one is queued and there is room in flight."""
-        return len(self._in_flight) < self.limits.max_in_flight and any(self._queues)
+        in_flight = len(self._in_flight)
+        if in_flight == len(self._entries) or in_flight >= self.limits.max_in_flight:
+            return False
+        return any(self._queues)
 
     @property
     def deadline_s(self) -> float:
@@ -142,9 +147,10 @@ class Outbox:
             raise MisuseError(f"message {message.id} is in the outbox already")
         older = self._coalesce(message) if self.limits.coalesce else None
         # What it stands for is forgotten only after it is saved, so both must fit.
-        saved_bytes = self.saved_bytes + message.size_bytes
-        if self.persists(message) and saved_bytes > self.limits.quota_bytes:
-            return [(message, Reason.QUOTA)]
+        if self.saves and self.persists(message):
+            saved_bytes = self.saved_bytes + message.size_bytes
+            if saved_bytes > self.limits.quota_bytes:
+                return [(message, Reason.QUOTA)]
         dropped = []
         if older is not None:
             dropped.append((self.remove(older).message, Reason.COALESCED))
@@ -161,7 +167,7 @@ class Outbox:
         entry = Entry(message, self._accepted)
         self._accepted += 1
         self._entries[message.id] = entry
-        if self.persists(message):
+        if self.saves and self.persists(message):
             self.saved_bytes += message.size_bytes
         if message.key == NONE or self._stand_in_line(message):
             self._enqueue(entry)
@@ -231,7 +237,7 @@ class Outbox:
     def remove(self, message: int) -> Entry:
         """Let go of a message: delivered, or given up."""
         entry = self._entries.pop(message)
-        if self.persists(entry.message):
+        if self.saves and self.persists(entry.message):
             self.saved_bytes -= entry.message.size_bytes
         if self._in_flight.pop(message, None) is None:
             self._unqueue(entry)
@@ -276,7 +282,7 @@ class Outbox:
         candidates = list(filter(None, self._queues))
         if not candidates:
             raise MisuseError("nothing is queued")
-        if self.limits.age_after_s == inf:
+        if len(candidates) == 1 or self.limits.age_after_s == inf:
             return candidates[0]
 
         def rank(queue: list[tuple[int, int]]) -> tuple[float, int]:

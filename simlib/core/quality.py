@@ -142,7 +142,7 @@ class Monitor:
         elif rtt_s <= settings.fair_s * share:
             level = _FAIR
         if self._outcomes:
-            failures = self.failure_fraction
+            failures = self._outcomes.bit_count() / self._seen
             if failures > settings.poor_failure_fraction * share:
                 level = _POOR
             elif failures > settings.poor_failure_fraction * share / 2.0:

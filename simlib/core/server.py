@@ -167,7 +167,7 @@ class Server:
                 self._process(framed)
         if self._sign_ins.deadline_s <= now:
             lifetime_s, done = self.settings.session_lifetime_s, self._sign_ins.pop_done(now)
-            commands.extend(ev.GrantSession(*where, lifetime_s) for where in done)
+            commands.extend(ev.GrantSession(i, connection, lifetime_s) for i, connection in done)
         while self._endings and self._endings[0][0] <= now:
             _, _, where, shut = heappop(self._endings)
             self._look(where, shut, now)

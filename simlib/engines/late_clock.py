@@ -49,9 +49,13 @@ class LateClock(SimClock):
 
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment, or as soon as the process can act again."""
-        super().at(self.due_s(time_s), function, *arguments)
+        super().at(self._due_s(time_s), function, *arguments)
 
-    def due_s(self, time_s: float) -> float:
+    def reserve(self, time_s: float) -> tuple[float, int]:
+        """Return when an alarm rings that is set now, and its place among what is due then."""
+        return super().reserve(self._due_s(time_s))
+
+    def _due_s(self, time_s: float) -> float:
         """Return the moment, or that from which the process can act again; inf: never."""
         if time_s == inf:
             return inf

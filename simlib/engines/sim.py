@@ -51,7 +51,7 @@ class _Line:
     # fmt: off
     __slots__ = (
         "driver", "gateway", "client", "connection", "asked", "route", "began_s",
-        "connection_path", "is_open", "sent", "cut",
+        "connection_path", "is_there", "is_open", "sent", "cut",
     )
     # fmt: on
 
@@ -67,6 +67,8 @@ class _Line:
         self.asked = asked
         self.route = _WEBSOCKET if asked.__class__ is ev.Open else Route.HTTP
         self.began_s = began_s
+        #: Not closed by its client yet, and not ended.
+        self.is_there = True
         self.is_open = False
         #: The request is on its way, so the server will learn of the line's end.
         self.sent = False
@@ -141,10 +143,12 @@ class SimHost:
 
     def _close(self, driver: Driver, command: ev.Close) -> None:
         line = self._lines.pop((driver.client.number, command.connection), None)
-        if line is not None and line.sent:
-            # The end follows what was sent before it.
-            self._closing[line] = None
-            self._up(line, 0, self._on_closed, line)
+        if line is not None:
+            line.is_there = False
+            if line.sent:
+                # The end follows what was sent before it.
+                self._closing[line] = None
+                self._up(line, 0, self._on_closed, line)
 
     def _transmit(self, driver: Driver, command: ev.Transmit) -> None:
         line = self._lines.get((driver.client.number, command.connection))
@@ -191,15 +195,17 @@ class SimHost:
         refused = line.gateway.server is None or self._timeline.refuses(client, line.route, now)
         self._clock.at(connected_s, self._on_refused if refused else self._on_connected, line)
 
-    def _alive(self, line: _Line) -> bool:
-        return self._lines.get((line.client, line.connection)) is line
+    def _remove(self, line: _Line) -> None:
+        """Let go of a line that has ended for its client."""
+        line.is_there = False
+        del self._lines[line.client, line.connection]
 
     def _on_refused(self, line: _Line) -> None:
-        if self._alive(line):
+        if line.is_there:
             self._fail(line, Reason.REFUSED)
 
     def _on_connected(self, line: _Line) -> None:
-        if self._alive(line):
+        if line.is_there:
             line.sent = True
             client_path = self._client_paths[line.client]
             line.connection_path = ConnectionPath(client_path, line.route, line.began_s)
@@ -225,21 +231,21 @@ class SimHost:
         self._clock.at(arrival_s, self._if_alive, line, function, arguments)
 
     def _if_alive(self, line: _Line, function: Callable[..., None], arguments: Any) -> None:
-        if self._alive(line):
+        if line.is_there:
             function(*arguments)
 
     def _cut(self, line: _Line) -> None:
         """End a line at once, for the client and for the server."""
         line.cut = True
         if line.is_open:
-            del self._lines[line.client, line.connection]
+            self._remove(line)
             line.driver.feed(ev.Lost(line.connection, Reason.RESET))
         else:
             self._fail(line, Reason.REFUSED)
         self._on_ended(line)
 
     def _fail(self, line: _Line, reason: Reason, hint_s: float = 0.0, status: int = 0) -> None:
-        del self._lines[line.client, line.connection]
+        self._remove(line)
         line.driver.feed(_failure(line, reason, hint_s, status))
 
     # --- the servers ---------------------------------------------------------------------
@@ -288,7 +294,7 @@ class SimHost:
         self.tell_server(line.gateway, ev.Ended(line.client, line.connection))
 
     def _on_pinged(self, line: _Line) -> None:
-        if self._alive(line):
+        if line.is_there:
             self.tell_server(line.gateway, ev.PingArrived(line.client, line.connection))
             self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
 
@@ -341,7 +347,7 @@ class SimHost:
 
     def _tell(self, line: _Line, event: ev.Event, stays: bool) -> None:
         if not stays:
-            del self._lines[line.client, line.connection]
+            self._remove(line)
         line.driver.feed(event)
 
     def _on_opened(self, line: _Line) -> None:
@@ -349,18 +355,18 @@ class SimHost:
         line.driver.feed(ev.Opened(line.connection))
 
     def _on_served(self, line: _Line, command: ev.AnswerPoll) -> None:
-        del self._lines[line.client, line.connection]
+        self._remove(line)
         for p in command.pushes:
             line.driver.feed(ev.Pushed(line.connection, p.channel, p.version, p.reason))
         line.driver.feed(ev.Polled(line.connection, Reason.ACCEPTED))
 
     def _on_granted(self, line: _Line, granted_s: float, lifetime_s: float) -> None:
-        del self._lines[line.client, line.connection]
+        self._remove(line)
         self._cookies_s[line.client] = granted_s
         line.driver.feed(ev.SignedIn(line.connection, Reason.ACCEPTED, lifetime_s))
 
     def _lost(self, line: _Line, command: ev.CloseConnection) -> None:
-        del self._lines[line.client, line.connection]
+        self._remove(line)
         reason = reasons.of_code(command.code)
         line.driver.feed(ev.Lost(line.connection, reason, command.hint_s, command.code))
 
@@ -374,7 +380,7 @@ class SimHost:
                 gateway.alarm.set(inf)
         self._order(index, starts=True)
         for line in list(self._lines.values()):
-            if self._timeline.cuts(index, line.client, line.route) and self._alive(line):
+            if self._timeline.cuts(index, line.client, line.route) and line.is_there:
                 self._cut(line)
         for line in list(self._closing):
             # Its client has gone; what it sent before, and that it has closed, is lost.
@@ -438,7 +444,7 @@ def _message_arrived(client: int, connection: int, message: ev.Message) -> ev.Me
 
 def _failure(line: _Line, reason: Reason, hint_s: float, status: int) -> ev.Event:
     asked = line.asked
-    if isinstance(asked, ev.Open):
+    if asked.__class__ is ev.Open:
         return ev.Failed(line.connection, reason, hint_s, status)
     if isinstance(asked, ev.Post):
         return ev.Posted(line.connection, asked.message.id, reason, hint_s, code=status)

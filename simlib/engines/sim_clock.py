@@ -24,7 +24,7 @@ class SimClock(simpy.Environment):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(0.0)
         self._duration_s, self._most_at_once = inf, maxsize
         #: Steps until the next look at whether time has passed since the last one.
         self._steps_left, self._looked_s = maxsize, -inf
@@ -37,7 +37,7 @@ class SimClock(simpy.Environment):
     @property
     def now_s(self) -> float:
         """Seconds since the run began."""
-        return float(self._now)
+        return self._now
 
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment; at once if it has passed, never if it is inf."""
@@ -50,13 +50,9 @@ class SimClock(simpy.Environment):
         """Return an alarm that calls a function when it rings."""
         return QueuedAlarm(self, function)
 
-    def due_s(self, time_s: float) -> float:
-        """Return when an alarm rings that is set now to a moment."""
-        return max(time_s, self._now)
-
-    def place(self) -> int:
-        """Return the next place among what is due at the same moment."""
-        return next(self._eid)
+    def reserve(self, time_s: float) -> tuple[float, int]:
+        """Return when an alarm rings that is set now, and its place among what is due then."""
+        return max(time_s, self._now), next(self._eid)
 
     def enqueue(self, entry: tuple[Any, ...]) -> None:
         """Put an alarm into the queue: its moment, SimPy's priority, its place, itself."""
@@ -142,9 +138,9 @@ class QueuedAlarm:
         if deadline_s != self._set_s:
             self._set_s = deadline_s
             if deadline_s < inf:
-                self._due_s = self._clock.due_s(deadline_s)
-                self._place = self._clock.place()
-                self._stand_in_queue()
+                self._due_s, self._place = self._clock.reserve(deadline_s)
+                if self._next is None or self._due_s < self._next[0]:
+                    self._stand_in_queue()
 
     def come(self, entry: tuple[Any, ...]) -> None:
         """Take in that an entry's moment has come: ring, or move on."""
@@ -157,11 +153,10 @@ class QueuedAlarm:
         if entry[2] == self._place:
             self._set_s = inf
             self._function()
-        else:
+        elif self._next is None or self._due_s < self._next[0]:
             self._stand_in_queue()
 
     def _stand_in_queue(self) -> None:
-        if self._next is None or self._due_s < self._next[0]:
-            entry = (self._due_s, NORMAL, self._place, self)
-            self._next, self._behind = entry, self._next
-            self._clock.enqueue(entry)
+        entry = (self._due_s, NORMAL, self._place, self)
+        self._next, self._behind = entry, self._next
+        self._clock.enqueue(entry)

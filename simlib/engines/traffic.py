@@ -12,11 +12,15 @@ from simlib.scenario.workload import Arrivals, Workload
 if TYPE_CHECKING:
     from simlib.engines.world import World
 
+# Read at every message, and a member costs 0.1 us to look up on Python 3.11.
+_TYPING, _CONSTANT, _BURSTS = Arrivals.TYPING, Arrivals.CONSTANT, Arrivals.BURSTS
+_ARRIVAL, _PRIORITY, _NORMAL = Stream.ARRIVAL, Stream.PRIORITY, Priority.NORMAL
+
 
 class TrafficGenerator:
     """Gives one client its messages, one after the other."""
 
-    __slots__ = ("_world", "_client", "_work", "_seed", "_due_s")
+    __slots__ = ("_world", "_client", "_work", "_seed", "_due_s", "_end_s", "_key")
 
     def __init__(self, world: World, client: int) -> None:
         self._world = world
@@ -24,6 +28,9 @@ class TrafficGenerator:
         self._work: Workload = world.scenario.workload
         self._seed = world.scenario.seed
         self._due_s = self._work.start_s
+        self._end_s = min(self._work.stop_s, world.scenario.duration_s)
+        #: What its messages are about.
+        self._key = self._work.key_of(client)
 
     def begin(self) -> None:
         """Schedule the first message."""
@@ -35,10 +42,6 @@ class TrafficGenerator:
         elif self._work.rate_per_s > 0.0:
             self._schedule(0)
 
-    @property
-    def _end_s(self) -> float:
-        return min(self._work.stop_s, self._world.scenario.duration_s)
-
     def _schedule(self, index: int) -> None:
         self._due_s += self._gap_s(index)
         if self._due_s < self._end_s:
@@ -48,24 +51,24 @@ class TrafficGenerator:
         """Return the time from the message before to this one."""
         work, kind = self._work, self._work.arrivals
         gap_s = 1.0 / work.rate_per_s
-        if kind == Arrivals.CONSTANT:
-            return gap_s * (self._draw(Stream.ARRIVAL, 0) if index == 0 else 1.0)
-        if kind == Arrivals.BURSTS:
+        if kind == _CONSTANT:
+            return gap_s * (self._draw(_ARRIVAL, 0) if index == 0 else 1.0)
+        if kind == _BURSTS:
             if index % work.burst:
                 return 0.0
             gap_s *= work.burst
-        gap_s *= -exact.log(1.0 - self._draw(Stream.ARRIVAL, index))
-        if kind == Arrivals.TYPING and index % work.burst == 0:
+        gap_s *= -exact.log(1.0 - self._draw(_ARRIVAL, index))
+        if kind == _TYPING and index % work.burst == 0:
             pause_s = work.pause_s if index else 0.0
             gap_s -= pause_s * exact.log(1.0 - self._draw(Stream.PAUSE, index))
         return gap_s
 
     def _send(self, index: int) -> None:
         work, world = self._work, self._world
-        if work.arrivals == Arrivals.TYPING:
-            world.edit(self._client, work.key_of(self._client), size_bytes=work.size_bytes)
+        if work.arrivals == _TYPING:
+            world.edit(self._client, self._key, size_bytes=work.size_bytes)
         else:
-            priority = self._priority(self._draw(Stream.PRIORITY, index))
+            priority = self._priority(self._draw(_PRIORITY, index))
             self._give(priority, work.size_bytes)
         self._schedule(index + 1)
 
@@ -73,8 +76,8 @@ class TrafficGenerator:
         self._give(priority, size_bytes)
 
     def _give(self, priority: Priority, size_bytes: int) -> None:
-        expires_s, key = self._work.expires_after_s, self._work.key_of(self._client)
-        self._world.send(self._client, priority, size_bytes, expires_s, key)
+        expires_s = self._work.expires_after_s
+        self._world.send(self._client, priority, size_bytes, expires_s, self._key)
 
     def _draw(self, stream: Stream, index: int) -> float:
         return uniform(self._seed, self._client, stream, index)
@@ -87,4 +90,4 @@ class TrafficGenerator:
             return Priority.HIGH
         if u < work.critical_fraction + work.high_fraction + work.low_fraction:
             return Priority.LOW
-        return Priority.NORMAL
+        return _NORMAL

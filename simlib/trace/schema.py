@@ -175,6 +175,7 @@ def pack_state(client: Client, now: float) -> bytes:
 
 # Constants: to look an enumeration's member up costs 0.1 us on Python 3.11, at every row.
 _EVENT, _COMMAND, _WAITING = Kind.EVENT, Kind.COMMAND, State.WAITING
+_RECEIVED, _POSTED = Name.RECEIVED, Name.POSTED
 #: The most that the trace's column holds.
 _MOST_ATTEMPTS = 32767
 #: What stands for the parts that only a message of the application has: priority to expiry.
@@ -242,13 +243,14 @@ def _of_sign_in(e: ev.SignedIn) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _of_answer(name: Name) -> _Form:
-    def cells(e: Any) -> tuple[Any, ...]:
-        code = getattr(e, "code", 0)
-        about = (NONE, 0, -inf, inf, NONE, e.version)
-        return (name, e.connection, e.message, e.reason, e.hint_s, code, *about)
+def _of_received(e: ev.Received) -> tuple[Any, ...]:
+    about = (NONE, 0, -inf, inf, NONE, e.version)
+    return (_RECEIVED, e.connection, e.message, e.reason, e.hint_s, 0, *about)
 
-    return _form(cells, *_NO_HINT)
+
+def _of_posted(e: ev.Posted) -> tuple[Any, ...]:
+    about = (NONE, 0, -inf, inf, NONE, e.version)
+    return (_POSTED, e.connection, e.message, e.reason, e.hint_s, e.code, *about)
 
 
 def _of_message(name: Name) -> _Form:
@@ -294,8 +296,8 @@ _EVENT_FORMS: dict[type, _Form] = {
     ev.Lost: _of_end(Name.LOST),
     ev.Polled: _of_end(Name.POLLED),
     ev.SignedIn: _form(_of_sign_in, 0.0, 0, 0, *_NO_FAULT),
-    ev.Received: _of_answer(Name.RECEIVED),
-    ev.Posted: _of_answer(Name.POSTED),
+    ev.Received: _form(_of_received, *_NO_HINT),
+    ev.Posted: _form(_of_posted, *_NO_HINT),
 }
 
 
@@ -306,7 +308,15 @@ def _asks(name: Name) -> _Cells:
 def _carries(name: Name) -> _Cells:
     def cells(command: Any) -> tuple[Any, ...]:
         m = command.message
-        return (name, getattr(command, "connection", 0), m.id, Reason.NONE, m.key, m.base)
+        return (name, command.connection, m.id, 0, m.key, m.base)
+
+    return cells
+
+
+def _keeps(name: Name) -> _Cells:
+    def cells(command: Any) -> tuple[Any, ...]:
+        m = command.message
+        return (name, 0, m.id, 0, m.key, m.base)
 
     return cells
 
@@ -321,8 +331,8 @@ _COMMAND_CELLS: dict[type, _Cells] = {
     ev.Poll: _asks(Name.POLL),
     ev.Post: _carries(Name.POST),
     ev.SignIn: _asks(Name.SIGN_IN),
-    ev.Save: _carries(Name.SAVE),
-    ev.Forget: _carries(Name.FORGET),
+    ev.Save: _keeps(Name.SAVE),
+    ev.Forget: _keeps(Name.FORGET),
     ev.Deliver: lambda c: (Name.DELIVER, 0, NONE, c.reason, c.channel, c.version),
     ev.Drop: lambda c: (Name.DROP, 0, c.message.id, c.reason, c.message.key, c.message.base),
     ev.Notify: lambda c: (Name.NOTIFY, 0, NONE, c.reason, *_NO_KEY),
