@@ -215,7 +215,7 @@ class Client:
             self._poll(now)
         if self._delivery is not None:
             self._delivery.tidy(now)
-            if self._delivery.outbox.has_next and self.available:
+            if self._delivery.outbox.waiting and self.available:
                 self._flush(self._delivery, now)
 
     def check(self) -> None:
@@ -598,7 +598,8 @@ class Client:
         if polls:
             soonest_s = min(soonest_s, self.polling.deadline_s)
         if self._delivery is not None:
-            can_send = self._delivery.outbox.has_next and self.available
+            outbox = self._delivery.outbox
+            can_send = outbox.waiting > 0 and outbox.has_next and self.available
             soonest_s = min(soonest_s, self._delivery.deadline_s(can_send))
         return soonest_s
 

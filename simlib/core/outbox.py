@@ -86,8 +86,8 @@ class Outbox:
 
     # fmt: off
     __slots__ = (
-        "limits", "saved_bytes", "_entries", "_queues", "_in_flight", "_expiries", "_accepted",
-        "_lines", "saves", "_saved_priority", "_times_out_s",
+        "limits", "saved_bytes", "saves", "waiting", "_entries", "_queues", "_in_flight",
+        "_expiries", "_accepted", "_lines", "_saved_priority", "_times_out_s",
     )
     # fmt: on
 
@@ -95,6 +95,8 @@ class Outbox:
         self.limits = limits
         #: Size of what is saved.
         self.saved_bytes = 0
+        #: How many messages are queued, or stand in line behind another of their key.
+        self.waiting = 0
         self._entries: dict[int, Entry] = {}
         # One by priority, made with the first message: a client that sends none needs none.
         self._queues: tuple[list[tuple[int, int]], ...] = ()
@@ -121,8 +123,7 @@ class Outbox:
     @property
     def has_next(self) -> bool:
         """Whether a message may be sent: one is queued and there is room in flight."""
-        in_flight = len(self._in_flight)
-        if in_flight == len(self._entries) or in_flight >= self.limits.max_in_flight:
+        if self.waiting == 0 or len(self._in_flight) >= self.limits.max_in_flight:
             return False
         return any(self._queues)
 
@@ -166,6 +167,7 @@ class Outbox:
         """Take a message in, whatever the bounds say: one that an earlier life accepted."""
         entry = Entry(message, self._accepted)
         self._accepted += 1
+        self.waiting += 1
         self._entries[message.id] = entry
         if self.saves and self.persists(message):
             self.saved_bytes += message.size_bytes
@@ -180,6 +182,7 @@ class Outbox:
         entry.connection, entry.sent_s = connection, now
         entry.timeout_s = now + self.limits.ack_timeout_s * 2.0**entry.resends
         self._in_flight[entry.message.id] = entry
+        self.waiting -= 1
         self._times_out_s = min(self._times_out_s, entry.timeout_s)
         return entry.message
 
@@ -192,6 +195,7 @@ class Outbox:
         entry = self._in_flight.pop(message, None)
         if entry is not None:
             self._stop_waiting(entry)
+            self.waiting += 1
             entry.connection, entry.timeout_s = 0, inf
             self._enqueue(entry)
             self._watch_expiry(entry.message)
@@ -240,6 +244,7 @@ class Outbox:
         if self.saves and self.persists(entry.message):
             self.saved_bytes -= entry.message.size_bytes
         if self._in_flight.pop(message, None) is None:
+            self.waiting -= 1
             self._unqueue(entry)
         else:
             self._stop_waiting(entry)
@@ -264,6 +269,7 @@ class Outbox:
         behind = {m for line in self._lines.values() for m in list(line)[1:]}
         assert len(self._entries) <= self.limits.capacity
         assert len(self._in_flight) <= self.limits.max_in_flight
+        assert self.waiting == len(self._entries) - len(self._in_flight)
         assert queued.isdisjoint(self._in_flight)
         assert behind.isdisjoint(queued | self._in_flight.keys())
         assert queued | behind | self._in_flight.keys() == self._entries.keys()
