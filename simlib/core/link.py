@@ -398,7 +398,7 @@ def _back_off(
         delay_s = delay(settings.backoff, attempt, link.delay_s, u)
         if settings.backoff.counted_from == _FROM_START:
             from_s = link.started_s
-    hinted_s = now + scale_hint(settings.backoff, hint_s, u)
+    hinted_s = now if hint_s == 0.0 else now + scale_hint(settings.backoff, hint_s, u)
     # Each may only postpone: whichever asks for the longest wait decides.
     next_s = max(now, from_s + delay_s, hinted_s)
     if refused:
