@@ -1,7 +1,19 @@
-"""Measures of the code, beside those of other projects: python tests/house.py [FOLDER...].
+"""Measures of the code beside those of others: python tests/house.py [--names] [FOLDER...].
 
 Each folder is a package; without any, simlib and whatever of h11, SimPy, Ciw, websockets and
 distributed is installed here. Comments are counted by the tokenizer, docstrings by the syntax tree.
+With --names, where each name stands that two files have, and each function named by a participle.
+
+Not counted are names that mean one thing in two files:
+
+- A command and its function (``cli/sweep.py`` has the command ``sweep``, which calls ``sl.sweep``).
+- ``play`` and ``play_async``, which every engine has: an engine is a module with these functions.
+
+Nor are participles that are read at once:
+
+- Before a noun or a unit, as in ``known_waits`` or ``held_until_s``: it names what is returned.
+- ``paired``, the public comparison of two scenarios: the statisticians' word for it.
+- Checks of the course's exercises, as ``exercises.mended(answer)``: the sentence of the notebook.
 """
 
 from __future__ import annotations
@@ -10,7 +22,6 @@ import ast
 import io
 import sys
 import tokenize
-from collections import Counter
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +34,13 @@ IRREGULAR = {"built", "cut", "done", "drawn", "found", "given", "gone", "grown",
 #: Verbs in the present that are spelt as participles are.
 VERBS = {"feed", "seed", "embed", "exceed", "need", "proceed", "cut", "read", "run", "set", "split",
          "spread"}  # fmt: skip
+#: What makes a participle with a second word still no name of a thing: ``told_by``, ``left_out``.
+PARTICLES = {"about", "apart", "as", "at", "by", "for", "from", "in", "of", "on", "out", "to"}
+#: Folders whose functions have the names of others on purpose: see above.
+ENGINES, EXERCISES = "simlib/engines", "simlib/course"
+SHARED_BY_ENGINES = {"play", "play_async"}
+UNITS = {"s", "bytes", "fraction"}
+TERMS = {"paired"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -35,8 +53,10 @@ class House:
     docstrings: int = 0
     functions: list[int] = field(default_factory=list)
     parameters: list[int] = field(default_factory=list)
-    participles: list[str] = field(default_factory=list)
-    public: Counter[str] = field(default_factory=Counter)
+    #: Each function named by a participle, with its place.
+    participles: list[tuple[str, str]] = field(default_factory=list)
+    #: The places of each public name.
+    public: dict[str, list[str]] = field(default_factory=dict)
     imports: dict[str, set[str]] = field(default_factory=dict)
 
 
@@ -61,10 +81,13 @@ def measure(folder: Path) -> House:
         tokens = tokenize.generate_tokens(io.StringIO(text).readline)
         house.comments += sum(token.type == tokenize.COMMENT for token in tokens)
         house.docstrings += docstring_lines(tree)
+        place = f"{folder.name}/{path.relative_to(folder).as_posix()}"
         for node in ast.walk(tree):
             if isinstance(node, Function):
-                count_function(house, node)
-        house.public.update(set(public_names(tree)))
+                count_function(house, node, place)
+        for name in set(public_names(tree)):
+            if not (place.startswith(ENGINES) and name in SHARED_BY_ENGINES):
+                house.public.setdefault(name, []).append(place)
         house.imports[module_name(folder, path)] = imports(tree) & names
     return house
 
@@ -85,17 +108,23 @@ def docstring_lines(tree: ast.AST) -> int:
     return count
 
 
-def count_function(house: House, node: Function) -> None:
+def count_function(house: House, node: Function, place: str) -> None:
     """Count a function's lines without its docstring, its parameters, and the form of its name."""
     length = (node.end_lineno or node.lineno) - node.lineno + 1 - (docstring_of(node))
     house.functions.append(length)
     given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     house.parameters.append(sum(each.arg not in {"self", "cls"} for each in given))
-    first = node.name.strip("_").split("_")[0]
     is_property = any("property" in ast.unparse(each) for each in node.decorator_list)
-    participle = (first.endswith("ed") or first in IRREGULAR) and first not in VERBS
-    if participle and not is_property and not node.name.startswith("__"):
-        house.participles.append(node.name)
+    if is_participle(node.name) and not is_property and not place.startswith(EXERCISES):
+        house.participles.append((node.name, f"{place}:{node.lineno}"))
+
+
+def is_participle(name: str) -> bool:
+    """Whether a function's name is a participle, with no noun after it."""
+    first, *more = name.strip("_").split("_")
+    is_one = (first.endswith("ed") or first in IRREGULAR) and first not in VERBS | TERMS
+    is_noun = more and (more[0] not in PARTICLES or more[-1] in UNITS)
+    return is_one and not name.startswith("__") and not is_noun
 
 
 def docstring_of(node: Function) -> int:
@@ -107,9 +136,12 @@ def docstring_of(node: Function) -> int:
 
 
 def public_names(tree: ast.Module) -> list[str]:
-    """The public functions, classes and constants that a module defines."""
+    """The public functions, classes and constants that a module defines, but for commands."""
     names = []
     for node in tree.body:
+        decorators = [ast.unparse(each) for each in getattr(node, "decorator_list", [])]
+        if any(".command(" in each or ".group(" in each for each in decorators):
+            continue
         if isinstance(node, ast.ClassDef | Function):
             names.append(node.name)
         elif isinstance(node, ast.Assign):
@@ -154,7 +186,6 @@ def quantiles(values: list[int]) -> str:
 def rows(house: House) -> dict[str, str]:
     """What is said of a package, in the order of the table."""
     total = sum(house.lines)
-    homonyms = sorted(name for name, count in house.public.items() if count > 1)
     mean = sum(house.parameters) / len(house.parameters)
     return {
         "files": str(len(house.lines)),
@@ -166,14 +197,20 @@ def rows(house: House) -> dict[str, str]:
         "lines of a function": quantiles(house.functions),
         "parameters, mean; functions with > 7": f"{mean:.2f}; "
         f"{sum(count > 7 for count in house.parameters)}",
-        "names in two files or more": str(len(homonyms)),
+        "names in two files or more": str(len(homonyms(house))),
         "functions named by a participle": str(len(house.participles)),
         "modules in circles of imports": str(len(cyclic(house.imports))),
     }
 
 
-def main(folders: list[str]) -> None:
-    """Print the table, a column for each package; with one, its homonyms and participles too."""
+def homonyms(house: House) -> dict[str, list[str]]:
+    """The public names that two files or more have, with their places."""
+    return {name: places for name, places in sorted(house.public.items()) if len(places) > 1}
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table, a column for each package; if they are asked for, the names too."""
+    folders = [each for each in arguments if each != "--names"]
     own = Path(__file__).parents[1] / "simlib"
     specs = [find_spec(name) for name in BESIDE]
     others = [Path(spec.origin).parent for spec in specs if spec is not None and spec.origin]
@@ -183,10 +220,13 @@ def main(folders: list[str]) -> None:
     print("| |", " | ".join(tables), "|\n|---|" + "---|" * len(tables))
     for row in next(iter(tables.values())):
         print(f"| {row} |", " | ".join(table[row] for table in tables.values()), "|")
-    if len(houses) == 1:
-        (house,) = houses.values()
-        print("\nhomonyms:", *sorted(name for name, count in house.public.items() if count > 1))
-        print("\nparticiples:", *sorted(house.participles))
+    for package, house in houses.items() if "--names" in arguments else ():
+        print(f"\n{package}: names in two files or more")
+        for name, places in homonyms(house).items():
+            print(f"  {name}:", *places)
+        print(f"{package}: functions named by a participle")
+        for name, place in sorted(house.participles):
+            print(f"  {name}: {place}")
 
 
 if __name__ == "__main__":

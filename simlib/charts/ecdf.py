@@ -32,7 +32,9 @@ def draw_fractions(
         x = _points(np.concatenate(runs), *limits)
         fractions = np.array([np.searchsorted(run, x, side="right") / run.size for run in runs])
         median = draw_steps(axes, group, x, fractions)
-        ends.append(SideLabel(median[-1] / 1.02, group.colour, _with_never(group.drawn_as(), runs)))
+        ends.append(
+            SideLabel(median[-1] / 1.02, group.colour, _with_never(group.describe_drawing(), runs))
+        )
     axes.set(xlim=limits, ylim=(0.0, 1.02))
     axes.grid(True, axis="both")
     write_names(axes, ends)

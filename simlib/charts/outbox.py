@@ -41,9 +41,9 @@ def draw_outbox(axes: Axes, groups: Sequence[Group]) -> None:
     *others, stacks = [np.array([_stack(depth, x) for depth in runs]) for runs in depths]
     names = _draw_areas(axes, x, stacks)
     if others or len(stacks) > 1:
-        names.insert(0, (groups[-1].colour, f"areas: {groups[-1].drawn_as('median')}", ""))
+        names.insert(0, (groups[-1].colour, f"areas: {groups[-1].describe_drawing('median')}", ""))
     for group, runs in zip(groups, others, strict=False):
-        names.append((group.colour, f"lines: {group.drawn_as('median')}", ""))
+        names.append((group.colour, f"lines: {group.describe_drawing('median')}", ""))
         if len(runs) > 1:
             names.append((group.colour, "dotted: range of the total", ""))
         _draw_lines(axes, x, runs, group.colour, levels=4 if len(others) == 1 else 1)

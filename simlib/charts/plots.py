@@ -210,7 +210,9 @@ def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:
     count_axis(axes)
     top = axes.get_ylim()[1]
     time_axis(axes, groups)
-    write_names(axes, [SideLabel(y / top, group.colour, group.drawn_as()) for y, group in ends])
+    write_names(
+        axes, [SideLabel(y / top, group.colour, group.describe_drawing()) for y, group in ends]
+    )
 
 
 def _latencies_s(run: Trace) -> Floats:

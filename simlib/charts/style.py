@@ -50,7 +50,7 @@ class Group:
     colour: str
     runs: list[Trace]
 
-    def drawn_as(self, what: str = "median and range") -> str:
+    def describe_drawing(self, what: str = "median and range") -> str:
         """Return the name, and what the drawing shows of several runs."""
         if len(self.runs) == 1:
             return self.name

@@ -46,19 +46,19 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.numbers = widgets.HTML()
         self.hint = widgets.HTML()
         for control in self.controls.values():
-            control.observe(self._changed, names="value")
+            control.observe(self._on_change, names="value")
         rows = [widgets.HBox(group) for group in _pairs(list(self.controls.values()))]
         super().__init__([widgets.HTML(_STYLE), *rows, self.hint, self.chart, self.numbers])
         self._loop = _loop()
         self._want(self.scenario)
 
-    async def settled(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait until the charts show the newest values."""
         await asyncio.sleep(0)  # a change comes in by the loop
         if self._task is not None:
             await self._task
 
-    def _changed(self, _: Any) -> None:
+    def _on_change(self, _: Any) -> None:
         # JupyterLab may deliver a slider's message in a thread of its own.
         if self._loop is None:
             self._take()
@@ -71,13 +71,13 @@ class Explorer(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         """Take what the sliders say now."""
         self._is_told = False
         try:
-            self._want(self._made())
+            self._want(self._make_scenario())
         except SettingsError as error:
             self._wanted, self._refused = None, True
             self.chart.add_class("simlib-stale")
             self._say(f"{error}. The charts show the last values that work.", _ALARMING)
 
-    def _made(self) -> Scenario:
+    def _make_scenario(self) -> Scenario:
         values = {name: control.value for name, control in self.controls.items()}
         names = ("jitter", "base_s", "cap_s", "factor")
         backoff = dataclasses.replace(

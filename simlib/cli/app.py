@@ -14,7 +14,7 @@ import click
 
 from simlib import __version__
 from simlib.cli.arguments import scenario_of
-from simlib.cli.output import note
+from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 
 #: Where click keeps the arguments of the whole command.
@@ -107,7 +107,9 @@ def plays(command: Callable[..., None]) -> Any:
         played = scenario_of(scenario, settings, seed, clients)
         if late := len(played.recorded_s) - played.recorded_count:
             count = len(played.recorded_s)
-            note(f"{late:,} of {count:,} recorded messages come after the run, and are not sent.")
+            print_note(
+                f"{late:,} of {count:,} recorded messages come after the run, and are not sent."
+            )
         command(played, **others)
 
     decorated: Any = with_scenario

@@ -25,7 +25,7 @@ def _with_options(
     scenario: Scenario, settings: Sequence[str], seed: int | None, clients: int | None
 ) -> Scenario:
     if settings:
-        scenario = _changed(scenario, settings)
+        scenario = _apply_settings(scenario, settings)
     if seed is not None:
         scenario = scenario.replace(seed=seed)
     if clients is not None:
@@ -66,7 +66,7 @@ def shipped_scenarios() -> dict[str, Path]:
     return {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
 
 
-def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
+def _apply_settings(scenario: Scenario, settings: Sequence[str]) -> Scenario:
     values: dict[str, Any] = {}
     for setting in settings:
         key, _, text = (part.strip() for part in setting.partition("="))
@@ -82,14 +82,14 @@ def _changed(scenario: Scenario, settings: Sequence[str]) -> Scenario:
 
 def toml_value(text: str) -> Any:
     """Read a value as TOML does; a bare word is a text."""
-    data = _parsed(text)
+    data = _parse(text)
     # Neither a second line nor a comment is dropped: such a text is meant as it is.
-    if data.keys() != {"value"} or any(_parsed(text[:i]) for i in _places(text, "#")):
+    if data.keys() != {"value"} or any(_parse(text[:i]) for i in _places(text, "#")):
         return text
     return data["value"]
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parse(text: str) -> dict[str, Any]:
     import tomllib
 
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from simlib.cli.app import examples, main, with_json, with_out
-from simlib.cli.output import check_writable, json_text, note, print_out, write
+from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
 
@@ -48,4 +48,4 @@ def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_jso
         click.echo(json_text(found.to_json()), nl=False)
     else:
         print_out(calibration_in_words(found))
-    note(f"Profile and chart are in {folder}: use it with --set network={profile}")
+    print_note(f"Profile and chart are in {folder}: use it with --set network={profile}")

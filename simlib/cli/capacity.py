@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlib.cli.app import examples, main, plays, with_json, with_out
-from simlib.cli.output import check_writable, default_out, json_text, note, print_out, write
+from simlib.cli.output import check_writable, default_out, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -77,4 +77,4 @@ def capacity(
         click.echo(json_text(found.to_json()), nl=False)
     else:
         print_out(capacity_in_words(found))
-    note(f"Chart and every value played are in {folder}.")
+    print_note(f"Chart and every value played are in {folder}.")

@@ -9,7 +9,7 @@ import click
 
 from simlib.cli.app import examples, main, with_json, with_out
 from simlib.cli.arguments import scenario_of
-from simlib.cli.output import check_writable, json_text, note, print_out, write
+from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
 
@@ -53,4 +53,4 @@ def claims(
         click.echo(json_text(document), nl=False)
     else:
         print_out(claims_in_words(findings))
-    note(f"Charts and findings are in {folder}.")
+    print_note(f"Charts and findings are in {folder}.")

@@ -12,7 +12,7 @@ from simlib.cli.output import (
     check_writable,
     default_out,
     json_text,
-    note,
+    print_note,
     print_out,
     save_comparison,
     saving_if_interrupted,
@@ -48,13 +48,13 @@ def compare(scenario: Scenario, replications: int, out: Path | None, as_json: bo
         comparison = compare_engines(scenario, replications, progress=progress)
     save_comparison(comparison, folder)
     for sentence in comparison.live.notes:
-        note(sentence)
+        print_note(sentence)
     if as_json:
         click.echo(json_text(comparison.to_json()), nl=False)
     else:
         from simlib.studies.compare.text import comparison_in_words
 
         print_out(comparison_in_words(comparison))
-    note(f"Traces, table and charts are in {folder}.")
+    print_note(f"Traces, table and charts are in {folder}.")
     if comparison.disagreed:
         raise SystemExit(DISAGREED)

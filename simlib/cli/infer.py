@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from simlib.cli.app import examples, main, with_json, with_out
-from simlib.cli.output import check_writable, json_text, note, print_out, save_inference
+from simlib.cli.output import check_writable, json_text, print_note, print_out, save_inference
 
 
 @main.command(
@@ -41,4 +41,4 @@ def infer(observation: Path, out: Path | None, as_json: bool) -> None:
 
         print_out(inference_in_words(found))
     use = f": simlib run {folder / 'policy.toml'}" if found.policy is not None else "."
-    note(f"Chart and numbers are in {folder}{use}")
+    print_note(f"Chart and numbers are in {folder}{use}")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from simlib.cli.app import examples, main
-from simlib.cli.output import check_writable, note
+from simlib.cli.output import check_writable, print_note
 from simlib.core.errors import SettingsError, SimlibError
 
 
@@ -77,7 +77,7 @@ def observe(script: str, out: Path, **options: Any) -> None:
     clients = len({each.client for each in seen.attempts})
     for line in observation_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
         click.echo(line)
-    note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")
+    print_note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")
     if interrupted:
         raise KeyboardInterrupt
     if not seen.attempts:

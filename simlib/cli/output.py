@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # --- playing -----------------------------------------------------------------------------
 
 
-def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
+def play_scenario(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     """Play a scenario and show how far it is; keep what there is if it is interrupted."""
     from simlib.api import run
 
@@ -32,7 +32,7 @@ def played(scenario: Scenario, on: str, out: Path | None, **more: Any) -> Trace:
     with saving_if_interrupted(kept), progress_bar(f"playing {scenario.name} on {on}") as progress:
         trace = run(scenario, on, progress=progress, **more)
     for sentence in trace.notes:
-        note(sentence)
+        print_note(sentence)
     return trace
 
 
@@ -82,7 +82,7 @@ def save_partial(trace: Trace, folder: Path) -> None:
     """Write what there is of an interrupted run."""
     file = folder / f"{trace.engine}.partial.parquet"
     trace.save(file)
-    note(f"The {trace.engine} run is partial: what there is, is in {file}.")
+    print_note(f"The {trace.engine} run is partial: what there is, is in {file}.")
 
 
 def save_comparison(comparison: Comparison, folder: Path) -> None:
@@ -138,12 +138,12 @@ def print_out(result: Any) -> None:
     Console(highlight=False, markup=False, emoji=False).print(result)
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Say something beside the result, on stderr."""
     click.echo(text, err=True)
 
 
-def resumed_in_words(count: int) -> str:
+def describe_resumed(count: int) -> str:
     """Return how many runs an earlier command had finished; nothing if none."""
     return f"{count:,} runs had been finished before." if count else ""
 
@@ -151,7 +151,7 @@ def resumed_in_words(count: int) -> str:
 def end_if_runs_failed(failures: pd.DataFrame) -> None:
     """End with status 1 if runs failed, and say why the first did."""
     if len(failures):
-        note(f"{len(failures)} runs failed, the first with {failures['failure'].iloc[0]}")
+        print_note(f"{len(failures)} runs failed, the first with {failures['failure'].iloc[0]}")
         raise SystemExit(1)
 
 

@@ -9,7 +9,7 @@ import click
 
 from simlib.cli.app import examples, main, with_json, with_out
 from simlib.cli.arguments import policy_of
-from simlib.cli.output import check_writable, json_text, note, print_out, write
+from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
@@ -110,7 +110,7 @@ def compare_presets(
         click.echo(json_text({"clients": clients, "outage_s": outage_s, "storms": rows}), nl=False)
     else:
         print_out(storms_in_words(table, played, on))
-    note(f"Chart of the waits and table of the storms are in {folder}.")
+    print_note(f"Chart of the waits and table of the storms are in {folder}.")
 
 
 @main.command(
@@ -180,10 +180,10 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
         return
     click.echo(found.text)
     if scenario.cohorts:
-        note("Exported is the policy of client; cohorts have their own.")
+        print_note("Exported is the policy of client; cohorts have their own.")
     if found.exact:
-        note(f"{to} then does all of this policy.")
+        print_note(f"{to} then does all of this policy.")
     else:
-        note(f"{to} cannot do all of it; this is the nearest it can:")
+        print_note(f"{to} cannot do all of it; this is the nearest it can:")
     for lack in found.lacks:
-        note(f"- {lack}")
+        print_note(f"- {lack}")

@@ -11,8 +11,8 @@ from simlib.cli.app import examples, main, plays, with_engine, with_json, with_o
 from simlib.cli.output import (
     check_writable,
     json_text,
-    note,
-    played,
+    play_scenario,
+    print_note,
     print_out,
     run_document,
     save_run,
@@ -72,7 +72,9 @@ def run(
         from simlib.engines.live.target import Target
 
         target = Target(url, codec, allow_host, store)
-    trace = played(scenario, on, out, target=target, partition=partition, scheduler=scheduler)
+    trace = play_scenario(
+        scenario, on, out, target=target, partition=partition, scheduler=scheduler
+    )
     if out is not None:
         save_run(trace, out)
     if as_json:
@@ -82,7 +84,7 @@ def run(
 
         print_out(run_in_words(trace))
     if out is not None:
-        note(f"Trace and metrics are in {out}.")
+        print_note(f"Trace and metrics are in {out}.")
 
 
 @main.command(
@@ -101,4 +103,4 @@ def story(scenario: Scenario, client: int, on: str) -> None:
 
     Trace(on, scenario).story(client)  # an unknown client is known before anything is played
     more = {"watch": [client]} if on == "fleet" else {}
-    click.echo("\n".join(played(scenario, on, None, **more).story(client)))
+    click.echo("\n".join(play_scenario(scenario, on, None, **more).story(client)))

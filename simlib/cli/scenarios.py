@@ -22,7 +22,7 @@ def scenarios(as_json: bool) -> None:
 
     known = [load(file) for file in shipped_scenarios().values()]
     if as_json:
-        click.echo(json_text({"scenarios": [_listed(each) for each in known]}), nl=False)
+        click.echo(json_text({"scenarios": [_list_settings(each) for each in known]}), nl=False)
         return
     from rich.table import Table
 
@@ -33,7 +33,7 @@ def scenarios(as_json: bool) -> None:
     print_out(table)
 
 
-def _listed(scenario: Scenario) -> dict[str, Any]:
+def _list_settings(scenario: Scenario) -> dict[str, Any]:
     from simlib.scenario.scenario import plain
 
     names = ("name", "teaches", "clients", "duration_s")

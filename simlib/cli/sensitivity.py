@@ -22,11 +22,11 @@ from simlib.cli.arguments import space_of
 from simlib.cli.output import (
     check_writable,
     default_out,
+    describe_resumed,
     end_if_runs_failed,
     json_text,
-    note,
+    print_note,
     print_out,
-    resumed_in_words,
     write,
 )
 from simlib.support.progress import progress_bar
@@ -116,9 +116,9 @@ def sensitivity(
         click.echo(json_text(found.to_json()), nl=False)
     else:
         print_out(sensitivity_in_words(found))
-    if resumed := resumed_in_words(found.resumed):
-        note(resumed)
-    note(
+    if resumed := describe_resumed(found.resumed):
+        print_note(resumed)
+    print_note(
         f"All points are in {folder / 'points.parquet'}; sensitivity.csv and sensitivity.png are "
         "beside it."
     )

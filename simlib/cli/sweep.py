@@ -22,11 +22,11 @@ from simlib.cli.arguments import choices
 from simlib.cli.output import (
     check_writable,
     default_out,
+    describe_resumed,
     end_if_runs_failed,
     json_text,
-    note,
+    print_note,
     print_out,
-    resumed_in_words,
     write,
 )
 from simlib.core.errors import SettingsError
@@ -113,10 +113,10 @@ def sweep(
         from simlib.charts.text import sweep_in_words
 
         print_out(sweep_in_words(found, means))
-    for sentence in filter(None, [found.note, resumed_in_words(found.resumed)]):
-        note(sentence)
+    for sentence in filter(None, [found.note, describe_resumed(found.resumed)]):
+        print_note(sentence)
     charts = " and charts" if len(found.grid) <= _DRAWN else ""
-    note(f"All runs are in {folder / 'sweep.parquet'}, means.csv{charts} beside it.")
+    print_note(f"All runs are in {folder / 'sweep.parquet'}, means.csv{charts} beside it.")
     end_if_runs_failed(found.failures)
 
 

@@ -19,7 +19,7 @@ from simlib.cli.app import (
     with_workers,
 )
 from simlib.cli.arguments import file_of, space_of
-from simlib.cli.output import check_writable, default_out, json_text, note, print_out, write
+from simlib.cli.output import check_writable, default_out, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
@@ -111,7 +111,7 @@ def tune(
     folder = out or default_out(scenario) / "tuning"
     check_writable(folder)
     if said := choose_engine(on, together)[1]:
-        note(f"{said} That takes longer.")
+        print_note(f"{said} That takes longer.")
     with going_on("The trials that are over", folder), progress_bar("tuning") as progress:
         found = seek(
             together,
@@ -138,7 +138,7 @@ def tune(
     else:
         print_out(tuning_in_words(found))
     if found.note:
-        note(found.note)
-    note(f"Chart, trials, candidates and the policy as a scenario are in {folder}.")
+        print_note(found.note)
+    print_note(f"Chart, trials, candidates and the policy as a scenario are in {folder}.")
     if not found.verdict.keeps:
         raise SystemExit(1)

@@ -11,7 +11,7 @@ from simlib.cli.app import examples, main, plays, with_out
 from simlib.cli.output import (
     check_writable,
     default_out,
-    note,
+    print_note,
     save_partial,
     save_run,
     saving_if_interrupted,
@@ -48,4 +48,4 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
         save_partial(trace, folder)
     else:
         save_run(trace, folder)
-        note(f"Trace and metrics are in {folder}.")
+        print_note(f"Trace and metrics are in {folder}.")

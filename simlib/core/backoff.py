@@ -4,9 +4,9 @@ A wait is made in three steps: a ceiling that grows with the attempts, jitter ar
 and the cap. Clients differ in the order of the last two: jitter before the cap vanishes once the
 ceiling is far above it, jitter after the cap can pass it. A floor bounds waits from below.
 
-`delay` rises with its draw, and has no branch on it, nor on the wait before; `spread` has none on
-the ceiling either. So these arguments may also be arrays, and those numbers of a policy on which
-nothing branches.
+`delay` rises with its draw, and has no branch on it, nor on the wait before; `spread_ceiling` has
+none on the ceiling either. So these arguments may also be arrays, and those numbers of a policy on
+which nothing branches.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def delay(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
     # One call only: compiled code is inlined, and so grows with each.
     jitter = policy.first_jitter if is_apart else policy.jitter
     height_s = policy.first_s if is_apart else height(policy, attempt, previous_s)
-    return spread(policy, jitter, height_s, 0.0 if is_apart else policy.floor_s, u)
+    return spread_ceiling(policy, jitter, height_s, 0.0 if is_apart else policy.floor_s, u)
 
 
 def height(policy: Backoff, attempt: int, previous_s: float) -> float:
@@ -220,7 +220,9 @@ def _grow(policy: Backoff, wait_s: float) -> float:
     return wait_s * policy.factor
 
 
-def spread(policy: Backoff, jitter: int, height_s: float, floor_s: float, u: float) -> float:
+def spread_ceiling(
+    policy: Backoff, jitter: int, height_s: float, floor_s: float, u: float
+) -> float:
     """Return a ceiling with jitter: not below the floor, nor above the cap unless jitter is."""
     wait_s = max(floor_s, uncut(policy, jitter, height_s, floor_s, u))
     if policy.jitter_place == _AFTER_CAP:
@@ -260,7 +262,7 @@ def longest_s(policy: Backoff) -> float:
     reach_s = policy.cap_s
     for jitter in (policy.jitter, policy.first_jitter):
         if jitter not in (_NO_JITTER, _DECORRELATED):
-            reach_s = max(reach_s, spread(policy, jitter, policy.cap_s, 0.0, 1.0))
+            reach_s = max(reach_s, spread_ceiling(policy, jitter, policy.cap_s, 0.0, 1.0))
     return reach_s
 
 

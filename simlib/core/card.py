@@ -65,12 +65,12 @@ def _row(cells: tuple[str, ...]) -> str:
     return f"<tr><th {left}>{name}</th>{''.join(f'<td {left}>{each}</td>' for each in values)}</tr>"
 
 
-def counted(count: int, word: str) -> str:
+def count_in_words(count: int, word: str) -> str:
     """Return a count of things, in the plural unless it is one.
 
     Examples
     --------
-    >>> counted(1, "finding"), counted(1200, "row"), counted(0, "row")
+    >>> count_in_words(1, "finding"), count_in_words(1200, "row"), count_in_words(0, "row")
     ('1 finding', '1,200 rows', 'no rows')
     """
     number = f"{count:,}" if count else "no"

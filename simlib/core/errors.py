@@ -10,7 +10,7 @@ class SettingsError(SimlibError, ValueError):
 
     def __init__(self, key: str, value: object, rule: str) -> None:
         self.key, self.value, self.rule = key, value, rule
-        super().__init__(f"{key} = {_shown(value)}: {rule}")
+        super().__init__(f"{key} = {_describe_value(value)}: {rule}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is copied to another process by its arguments, which are not its message.
@@ -69,7 +69,7 @@ class Interruption(KeyboardInterrupt):
         return [f"Interrupted: {self}"]
 
 
-def _shown(value: object) -> str:
+def _describe_value(value: object) -> str:
     # An error is one line, whatever it shows: of a scenario or a result, its title.
     if isinstance(value, str):
         return '"' + value.replace("\n", "\\n") + '"'

@@ -129,15 +129,17 @@ class ValidatedSettings(ShowsCard):
 
     def card(self) -> Card:
         """Return what is shown: the settings that differ from the defaults."""
-        rows = tuple((name, shown(value)) for name, value in self.changed_fields().items())
+        rows = tuple((name, format_setting(value)) for name, value in self.changed_fields().items())
         return Card(type(self).__name__, rows, notes=() if rows else ("all as by default",))
 
     def __repr__(self) -> str:
-        changed = (f"{name}={shown(value)}" for name, value in self.changed_fields().items())
+        changed = (
+            f"{name}={format_setting(value)}" for name, value in self.changed_fields().items()
+        )
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def shown(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return a setting as it is written in Python, an enumerated one by its word."""
     if isinstance(value, IntEnum):
         return repr(value.name.lower())

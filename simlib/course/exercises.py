@@ -70,28 +70,28 @@ def _only(answer: object, given: Scenario, allowed: str, *, one: bool = False) -
     """Return which settings an answer changes: those, or the one, below a path that is allowed."""
     if not isinstance(answer, Scenario):
         raise _NotYet(f"{_title(answer)} is not a scenario: scenario.replace(...) returns one")
-    changed = _changed(answer, given)
+    changed = _list_changes(answer, given)
     others = [key for key in changed if not key.startswith(allowed)]
     if others:
-        raise _NotYet(f"leave {_listed(others)} as given: the answer is in {allowed}*")
+        raise _NotYet(f"leave {_join_words(others)} as given: the answer is in {allowed}*")
     if not changed:
         raise _NotYet("nothing has been changed")
     if one and len(changed) > 1:
-        raise _NotYet(f"{_listed(changed)} are {len(changed)} settings: change one alone")
+        raise _NotYet(f"{_join_words(changed)} are {len(changed)} settings: change one alone")
     return changed
 
 
-def _changed(one: Any, other: Any, where: str = "") -> list[str]:
+def _list_changes(one: Any, other: Any, where: str = "") -> list[str]:
     """Return the paths of the settings that differ; names are no settings."""
     if not is_dataclass(one) or type(one) is not type(other):
         return [] if one == other else [where]
     inside = f"{where}." if where else ""
     parts = [item.name for item in fields(one) if item.init and f"{inside}{item.name}" != "name"]
     pairs = ((getattr(one, name), getattr(other, name), f"{inside}{name}") for name in parts)
-    return [path for pair in pairs for path in _changed(*pair)]
+    return [path for pair in pairs for path in _list_changes(*pair)]
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_words(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + [words[-1]])
 
 

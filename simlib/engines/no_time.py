@@ -26,11 +26,11 @@ _MOST_ATTEMPTS = 10_000
 
 def most_at_once(scenario: Scenario, *, messages: bool = True) -> int:
     """Return how many events may come at one moment; ``messages``: whether they are played."""
-    each = _PER_CLIENT + (_PER_MESSAGE * _held(scenario) if messages else 0)
+    each = _PER_CLIENT + (_PER_MESSAGE * _count_held(scenario) if messages else 0)
     return int(_MOST + each * scenario.clients)
 
 
-def _held(scenario: Scenario) -> float:
+def _count_held(scenario: Scenario) -> float:
     """Return how many messages a client may have at one moment: waiting, or given to it then."""
     workload = scenario.workload
     given = len(workload.recorded) + workload.rate_per_s * scenario.duration_s

@@ -36,7 +36,7 @@ def format_as_date(hint_s: float, now_unix_s: float) -> str:
     return formatdate(ceil(now_unix_s + hint_s), usegmt=True)
 
 
-def read(
+def read_hint_s(
     headers: Iterable[tuple[str, str]],
     odd: Callable[[str], None],
     now_unix_s: float | None = None,
@@ -55,12 +55,12 @@ def read(
 
     Examples
     --------
-    >>> read([("Retry-After", "7")], print)
+    >>> read_hint_s([("Retry-After", "7")], print)
     7.0
     >>> date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
-    >>> read([date, ("Retry-After", "Sun, 06 Nov 1994 08:49:42 GMT")], print)
+    >>> read_hint_s([date, ("Retry-After", "Sun, 06 Nov 1994 08:49:42 GMT")], print)
     5.0
-    >>> read([("Retry-After", "soon")], print)
+    >>> read_hint_s([("Retry-After", "soon")], print)
     A server sent the Retry-After 'soon', which is neither seconds nor a date: it was ignored.
     0.0
     """

@@ -87,7 +87,7 @@ class SqliteStore:
         self._zero_unix_s = time.time() if zero_unix_s is None else zero_unix_s
         self._path = path
         try:
-            self._database = _opened(path)
+            self._database = _open_store(path)
         except UnusableDatabase as error:
             if error.trouble is not Trouble.DAMAGED:
                 raise
@@ -143,7 +143,7 @@ class SqliteStore:
             raise explain(self._path, error, "what was saved before is kept") from error
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open_store(path: Path) -> sqlite3.Connection:
     """Open a store that no other process has, and read all of it once."""
     database = open_database(path, _TABLES, alone=True, thorough=True)
     try:

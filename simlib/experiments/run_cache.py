@@ -112,9 +112,9 @@ class RunCache:
         self.note = ""
         #: Rows that were written since the file was opened.
         self.count = 0
-        self._base = self._opened()
+        self._base = self._open_base()
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open_base(self) -> sqlite3.Connection:
         try:
             return open_database(self._file, _TABLE)
         except UnusableDatabase as error:

@@ -106,10 +106,10 @@ def quantile(values: Floats, share: float) -> Estimate:
     90.0
     """
 
-    def reached(drawn: Floats, axis: int | None = None) -> Floats:
+    def find_quantile(drawn: Floats, axis: int | None = None) -> Floats:
         return np.asarray(np.quantile(drawn, share, axis=axis, method="inverted_cdf"))
 
-    return _bootstrap(values, reached, "inverted_cdf")
+    return _bootstrap(values, find_quantile, "inverted_cdf")
 
 
 def _bootstrap(

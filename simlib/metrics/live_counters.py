@@ -103,9 +103,9 @@ class Counters:
     def __call__(self, driver: Driver, event: Event, commands: list[Command], now: float) -> None:
         """Take in one step of a client."""
         client = driver.client
-        self._told(client.number, event, now)
+        self._count_event(client.number, event, now)
         for command in commands:
-            self._asked(client.number, command, now)
+            self._count_command(client.number, command, now)
         self._follow(client, event, commands)
         if len(client.outbox) or self._depths[client.number] != _EMPTY:
             self._measure(client)
@@ -133,7 +133,7 @@ class Counters:
             notices=tuple(merge_notices(self._boards.values())),
         )
 
-    def _told(self, number: int, event: Event, now: float) -> None:
+    def _count_event(self, number: int, event: Event, now: float) -> None:
         match event:
             case ev.Send(message) | ev.Edit(message):
                 self._messages += 1
@@ -148,7 +148,7 @@ class Counters:
                 self._acknowledged += 1
                 self._latencies_s[priority].append(now - sent_s)
 
-    def _asked(self, number: int, command: Command, now: float) -> None:
+    def _count_command(self, number: int, command: Command, now: float) -> None:
         match command:
             case ev.Open():
                 self._attempts += 1

@@ -11,7 +11,7 @@ from simlib.core.events import Priority, Reason
 from simlib.metrics import deliveries
 from simlib.metrics.array_types import Floats
 from simlib.metrics.run_columns import RunColumns, column_in_words
-from simlib.metrics.statistics import mean, named_quantiles, ratio
+from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
 from simlib.trace.schema import Name
 from simlib.trace.trace import Trace
 
@@ -121,7 +121,7 @@ def _latencies_s(table: deliveries.Columns) -> dict[str, float]:
     answered = table["acknowledged_s"] < inf
     round_trip_s, latency_s = table["round_trip_s"], table["latency_s"]
     numbers = {
-        "head_of_line_s": mean(table["left_s"][left] - table["send_s"][left]),
+        "head_of_line_s": mean_of_known(table["left_s"][left] - table["send_s"][left]),
         **named_quantiles("round_trip_s", round_trip_s[round_trip_s < inf], 50),
         **named_quantiles("latency_s", latency_s[answered], 50, 95, 99),
     }

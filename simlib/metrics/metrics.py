@@ -28,8 +28,8 @@ from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import message_metrics
 from simlib.metrics.run_columns import RunColumns, column_in_words
 from simlib.metrics.spans import LOOKS
-from simlib.metrics.statistics import mean, named_quantiles, ratio
-from simlib.metrics.waits import add_up_fractions, list_backoffs, wait_fractions, waits_s
+from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
+from simlib.metrics.waits import add_up_fractions, list_backoffs, list_waits_s, wait_fractions
 from simlib.support.arguments import check_arguments
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Trace
@@ -125,8 +125,8 @@ def _of_links(run: RunColumns) -> dict[str, Any]:
         "attempts": attempts_s.size,
         "peak_attempts_per_s": peak_of_tenths(count_tenths(attempts_s, from_s)),
         "amplification": _amplification(attempts_s.size, _useful(run)),
-        "mean_wait_s": mean(waits_s(run)),
-        "mean_wait_fraction": mean(wait_fractions(run)),
+        "mean_wait_s": mean_of_known(list_waits_s(run)),
+        "mean_wait_fraction": mean_of_known(wait_fractions(run)),
         "gave_up": np.unique(rows["client"][gave_up]).size,
     }
 
@@ -146,7 +146,7 @@ def _shares_of_time(run: RunColumns) -> dict[str, float]:
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
-    attempts = int(tally.counted("attempts").sum())
+    attempts = int(tally.count_by_second("attempts").sum())
     number, sum_s, _, _ = tally.waits.sum(axis=0)
     return {
         "availability_fraction": ratio(tally.open_s, tally.there_s),
@@ -154,10 +154,12 @@ def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
         "breaker_open_fraction": ratio(tally.breaker_open_s, tally.there_s),
         "attempts": attempts,
         "peak_attempts_per_s": peak_attempts_per_s(trace),
-        "amplification": _amplification(attempts, tally.counted("opens").sum() - tally.unstable),
+        "amplification": _amplification(
+            attempts, tally.count_by_second("opens").sum() - tally.unstable
+        ),
         "mean_wait_s": ratio(sum_s.sum(), number.sum()),
         "mean_wait_fraction": ratio(*add_up_fractions(trace, tally)),
-        "gave_up": int(tally.counted("gave_up").sum()),
+        "gave_up": int(tally.count_by_second("gave_up").sum()),
     }
 
 

@@ -16,7 +16,7 @@ def named_quantiles(name: str, values: Floats, *percents: int) -> dict[str, floa
     return {f"{name}_p{p}": quantile for p, quantile in zip(percents, quantiles, strict=True)}
 
 
-def mean(values: Floats) -> float:
+def mean_of_known(values: Floats) -> float:
     """Return the mean of what is a number; NaN if nothing is."""
     known = ~np.isnan(values)
     # Zeros keep their places in the sum, so that it is rounded as that of a pandas column.

@@ -19,7 +19,7 @@ from simlib.trace.schema import Name
 from simlib.trace.trace import Trace
 
 
-def waits_s(run: RunColumns) -> Floats:
+def list_waits_s(run: RunColumns) -> Floats:
     """Return the waits that clients set themselves, from the end of the warm-up on."""
     states = run.steps.spans(["state"])
     waits = (states.looks["state"] == State.WAITING) & (states.start_s >= run.scenario.warm_up_s)

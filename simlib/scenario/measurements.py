@@ -94,11 +94,11 @@ def read_round_trips(path: str | Path, unit: str | None = None) -> RoundTrips:
     found = _of_ping(text) or _of_table(read_table(path, text, _may_be_measured), unit)
     count = len(found.values_s)
     if count < FEWEST_ROWS:
-        raise FileError(path, f"has {_counted(count, found.lost)}: {_AT_LEAST}")
+        raise FileError(path, f"has {_count_in_words(count, found.lost)}: {_AT_LEAST}")
     return found
 
 
-def _counted(count: int, lost: int) -> str:
+def _count_in_words(count: int, lost: int) -> str:
     return f"{count} round trip{'s' * (count != 1)}" + f", and {lost} lost" * bool(lost)
 
 
@@ -123,7 +123,7 @@ def _of_table(table: Table, unit: str | None) -> RoundTrips:
     place = _column(table)
     heading = table.heading[place] if table.heading else ""
     known = known_unit(table.file, heading, unit)
-    filled = table.filled()
+    filled = table.find_filled()
     cells = table.cells.loc[filled, place]
     # An empty line may be a lost ping, or mere space: so it is counted as neither, and told.
     empty = int((~filled).loc[: cells.index[-1]].sum())
@@ -287,7 +287,7 @@ def read_messages(path: str | Path) -> list[list[Any]]:
     """
     must = "must have recorded messages, a row each: time_s, priority, size_bytes"
     table = read_table(path, read_text(path, must), _may_be_message)
-    rows = table.cells[table.filled()]
+    rows = table.cells[table.find_filled()]
     if rows.empty:
         raise FileError(path, f"has a heading and no rows: {must}")
     time, priority, size = _places(table)

@@ -156,17 +156,17 @@ def path_table(path: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     latency = path.get("latency")
     if not isinstance(latency, dict) or "csv" not in latency:
         return dict(path)
-    measured = _measured(latency, folder)
+    measured = _read_measured(latency, folder)
     loss = {"loss_fraction": measured.loss_fraction} if measured.lost else {}
     return loss | dict(path) | {"latency": _quantile_table(measured)}
 
 
 def latency_table(latency: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     """Return a latency's table, of quantiles where it names a file of round trips."""
-    return _quantile_table(_measured(latency, folder)) if "csv" in latency else dict(latency)
+    return _quantile_table(_read_measured(latency, folder)) if "csv" in latency else dict(latency)
 
 
-def _measured(latency: Mapping[str, Any], folder: FilePath) -> RoundTrips:
+def _read_measured(latency: Mapping[str, Any], folder: FilePath) -> RoundTrips:
     if not latency.keys() <= {"csv", "unit"}:
         rule = "is a distribution of its own: no other key of latency goes with it, but unit"
         raise SettingsError("path.latency.csv", latency["csv"], rule)

@@ -120,7 +120,7 @@ class Presets(ShowsCard, Mapping[str, Preset]):
 
     @cached_property
     def _known(self) -> dict[str, Preset]:
-        return read(find_shipped("presets.toml").read_text(encoding="utf-8"))
+        return read_presets(find_shipped("presets.toml").read_text(encoding="utf-8"))
 
     def __getitem__(self, name: str) -> Preset:
         if not isinstance(name, str) or name not in self._known:
@@ -146,7 +146,7 @@ class Presets(ShowsCard, Mapping[str, Preset]):
         return Card(f"{len(self)} presets", tuple((name, self[name].waits) for name in self))
 
 
-def read(text: str) -> dict[str, Preset]:
+def read_presets(text: str) -> dict[str, Preset]:
     """Return the presets that are written in a TOML document."""
     try:
         document = tomllib.loads(text)

@@ -20,7 +20,7 @@ from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
-from simlib.core.validation import Rule, ValidatedSettings, count, nearest, seconds, shown
+from simlib.core.validation import Rule, ValidatedSettings, count, format_setting, nearest, seconds
 from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
 from simlib.scenario.presets import client_table, presets, with_presets
@@ -195,7 +195,7 @@ class Scenario(ValidatedSettings):
         ]
         if table.get("client", {}).pop("backoff", None):
             rows.append(("client.backoff", self.client.backoff.in_words))
-        rows += [(key, shown(value)) for key, value in flatten(table)]
+        rows += [(key, format_setting(value)) for key, value in flatten(table)]
         return Card(f"Scenario {self.name}: {size}", tuple(rows), notes=(self.teaches,))
 
     def __repr__(self) -> str:
@@ -246,7 +246,7 @@ class Scenario(ValidatedSettings):
         return changed
 
 
-def changed(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
+def apply_settings(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:
     """Return a scenario with several settings replaced at once, as `Scenario.replace` does."""
     return scenario.replace(settings)
 
@@ -325,7 +325,7 @@ def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
             inside.setdefault(name, {})[rest] = value
         else:
             whole[name] = value
-    owner = _started(owner, whole, inside)
+    owner = _take_whole(owner, whole, inside)
     new = {name: _part(owner, name, value, value) for name, value in whole.items()}
     for name, parts in inside.items():
         if not parts:
@@ -342,7 +342,7 @@ def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
     return changed
 
 
-def _started(owner: Any, whole: dict[str, Any], inside: dict[str, dict[str, Any]]) -> Any:
+def _take_whole(owner: Any, whole: dict[str, Any], inside: dict[str, dict[str, Any]]) -> Any:
     """Return what settings change, once what stands for all of it is taken out of them."""
     if isinstance(owner, Settings) and "preset" in whole:
         return presets[whole.pop("preset")].client

@@ -79,7 +79,7 @@ class Workload(ValidatedSettings):
         if isinstance(self.recorded, (str, bytes)) or not isinstance(self.recorded, Iterable):
             rule = "must be a list of messages, each [time_s, priority, size_bytes]"
             raise SettingsError("recorded", self.recorded, rule)
-        recorded = tuple(map(_recorded, enumerate(self.recorded)))
+        recorded = tuple(map(_read_message, enumerate(self.recorded)))
         if recorded and self.time_origin == TimeOrigin.FIRST:
             first_s = min(time_s for time_s, _, _ in recorded)
             recorded = tuple((time_s - first_s, word, size) for time_s, word, size in recorded)
@@ -95,7 +95,7 @@ class Workload(ValidatedSettings):
         return client if self.arrivals == Arrivals.TYPING else -1
 
 
-def _recorded(item: tuple[int, Any]) -> tuple[float, Priority, int]:
+def _read_message(item: tuple[int, Any]) -> tuple[float, Priority, int]:
     i, row = item
     where = f"recorded[{i}]"
     try:

@@ -39,7 +39,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+    def check_first(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             parameter = signature.parameters[name]
             if isinstance(parameter.annotation, str):
@@ -48,7 +48,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
                     _check(name, each, parameter.annotation)
         return function(*args, **kwargs)
 
-    return checked
+    return check_first
 
 
 def accept_old_name(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -82,13 +82,13 @@ def accept_old_name(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P
 
 
 def _check(name: str, value: Any, annotation: str) -> None:
-    kind = _parsed(annotation)
+    kind = _parse(annotation)
     if not _is(value, kind):
         raise SettingsError(name, value, f"must be {_in_words(kind)}")
 
 
 @cache
-def _parsed(annotation: str) -> ast.expr:
+def _parse(annotation: str) -> ast.expr:
     return ast.parse(_ALIASES.get(annotation, annotation), mode="eval").body
 
 

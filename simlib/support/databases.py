@@ -138,7 +138,7 @@ def explain(path: Path, error: Exception, after: str = "") -> UnusableDatabase:
     found = next((x for x in _causes(error) if isinstance(x, sqlite3.Error)), None)
     if found is None:
         return UnusableDatabase(path, Trouble.FAILED, str(error).splitlines()[0], after)
-    trouble, why = _told_apart(path, found)
+    trouble, why = _diagnose(path, found)
     return UnusableDatabase(path, trouble, why, "" if trouble is Trouble.DAMAGED else after)
 
 
@@ -185,7 +185,7 @@ def _check_tables(path: Path, base: sqlite3.Connection, tables: str, schema: int
     elif mark == _MARK and version > schema:
         why = f"its schema is {version}, and this simlib knows {schema}"
         raise UnusableDatabase(path, Trouble.NEWER, why)
-    elif mark not in (0, _MARK) or not _wanted(tables).items() <= there.items():
+    elif mark not in (0, _MARK) or not _parse_tables(tables).items() <= there.items():
         why = f"its tables are {', '.join(sorted(there)) or 'not there'}"
         raise UnusableDatabase(path, Trouble.FOREIGN, why)
 
@@ -200,7 +200,7 @@ def _check_pages(path: Path, base: sqlite3.Connection, thorough: bool) -> None:
         base.execute(f'SELECT count(*) FROM "{table}"').fetchone()
 
 
-def _wanted(tables: str) -> dict[str, tuple[str, ...]]:
+def _parse_tables(tables: str) -> dict[str, tuple[str, ...]]:
     memory = sqlite3.connect(":memory:")
     memory.executescript(tables)
     wanted = _columns(memory)
@@ -238,7 +238,7 @@ _TROUBLES = {
 _VAGUE = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
-def _told_apart(path: Path, error: sqlite3.Error) -> tuple[Trouble, str]:
+def _diagnose(path: Path, error: sqlite3.Error) -> tuple[Trouble, str]:
     """Return what is wrong, and why that is known."""
     # The low byte is the kind of error, the others say more of it. Python's own errors have none.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF

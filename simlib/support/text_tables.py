@@ -53,7 +53,7 @@ class Table:
         shown = self.separator.join(map(str, self.cells.loc[row])) if value is None else value
         return FileError(self.file, rule, f"row {row}", shown)
 
-    def filled(self) -> pd.Series[Any]:
+    def find_filled(self) -> pd.Series[Any]:
         """Return which rows have anything in them."""
         return (self.cells != "").any(axis=1)
 
@@ -76,7 +76,7 @@ def read_table(path: str | Path, text: str, may_be_row: Callable[[Sequence[str]]
             skipinitialspace=True,
         )
     except ValueError as error:  # so are all of pandas' own
-        raise _ragged(path, str(error), first_row) from error
+        raise _make_ragged_error(path, str(error), first_row) from error
     frame = frame.apply(lambda column: column.str.strip())
     frame.index = pd.RangeIndex(first_row, first_row + len(frame))
     frame = frame.loc[int((frame != "").any(axis=1).idxmax()) :]
@@ -86,7 +86,7 @@ def read_table(path: str | Path, text: str, may_be_row: Callable[[Sequence[str]]
     return Table(str(path), first, frame.iloc[1:], separator)
 
 
-def _ragged(path: str | Path, words: str, first_row: int) -> FileError:
+def _make_ragged_error(path: str | Path, words: str, first_row: int) -> FileError:
     match = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", words)
     if match is None:
         return FileError(path, f"is not a table: {words.strip()}")
@@ -171,7 +171,7 @@ def read_text(path: str | Path, must: str) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FileError(path, f"cannot be read: {error.strerror}") from error
-    text = _decoded(data).replace("\r\n", "\n").replace("\r", "\n")
+    text = _decode(data).replace("\r\n", "\n").replace("\r", "\n")
     if any(letter < " " and letter not in _WHITE for letter in set(text)):
         raise FileError(path, "cannot be read: it is not text")
     if not text.strip():
@@ -179,7 +179,7 @@ def read_text(path: str | Path, must: str) -> str:
     return text
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:64]:  # UTF-16 without its mark: every other byte of plain text is 0

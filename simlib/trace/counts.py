@@ -85,7 +85,7 @@ class Tally:
         """Return how often something happened in the whole run."""
         return int(self.bins[:, self.columns.index(column)].sum())
 
-    def counted(self, column: str) -> Any:
+    def count_by_second(self, column: str) -> Any:
         """Return how often something happened in each second, from the end of the warm-up on."""
         place = self.columns.index(column)
         counts = self.bins[:, place].copy()
@@ -108,7 +108,7 @@ class Tally:
         summed: dict[str, Any] = {
             name: reduce(add, (getattr(part, name) for part in parts)) for name in sums
         }
-        summed |= {name: _stacked([getattr(part, name) for part in parts]) for name in by_second}
+        summed |= {name: _stack([getattr(part, name) for part in parts]) for name in by_second}
         joined: dict[str, Any] = {
             name: np.sort(np.concatenate([getattr(part, name) for part in parts])) for name in times
         }
@@ -135,7 +135,7 @@ class Tally:
         return cls(**values | {"columns": tuple(values["columns"].tolist())})
 
 
-def _stacked(counts: Sequence[Any]) -> Any:
+def _stack(counts: Sequence[Any]) -> Any:
     """Return counts by second added up; those of a part that was cut short end sooner."""
     import numpy as np
 

@@ -29,7 +29,7 @@ def played(monkeypatch):
 
 async def test_it_begins_with_the_scenario_it_was_given(played):
     explorer = sl.explore(SCENARIO)
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert [SCENARIO] == played
     assert bytes(explorer.chart.value).startswith(b"\x89PNG")
     assert "attempts <b>" in explorer.numbers.value
@@ -37,7 +37,7 @@ async def test_it_begins_with_the_scenario_it_was_given(played):
 
 async def test_the_outage_it_adds_comes_after_the_warm_up():
     explorer = sl.explore(sl.Scenario(clients=2, duration_s=20, warm_up_s=8))
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert (sl.Fault("outage", 12, 14),) == explorer.scenario.faults
 
 
@@ -46,7 +46,7 @@ async def test_every_slider_moves_what_it_names():
     values = {"base_s": 2, "cap_s": 8, "factor": 3, "jitter": Jitter.NONE, "clients": 7}
     for name, value in {**values, "outage_s": 2}.items():
         explorer.controls[name].value = value
-    await explorer.settled()
+    await explorer.wait_until_settled()
     made = explorer.scenario
     assert sl.Backoff(base_s=2, cap_s=8, factor=3, jitter="none") == made.client.backoff
     assert made.clients == 7
@@ -57,7 +57,7 @@ async def test_the_newest_values_win(played):
     explorer = sl.explore(SCENARIO)
     for clients in range(10, 60):
         explorer.controls["clients"].value = clients
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert [5, 59] == [played[0].clients, played[-1].clients]
     assert len(played) <= 2
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -65,16 +65,16 @@ async def test_the_newest_values_win(played):
 
 async def test_values_that_contradict_each_other_are_told_in_words_and_nothing_is_played(played):
     explorer = sl.explore(SCENARIO)
-    await explorer.settled()
+    await explorer.wait_until_settled()
     chart = explorer.chart.value
     explorer.controls["cap_s"].value = 0.5
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert "cap_s = 0.5: must not be below base_s (1)" in explorer.hint.value
     assert "simlib-stale" in explorer.chart._dom_classes
     assert chart == explorer.chart.value
     assert len(played) == 1
     explorer.controls["cap_s"].value = 5
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert "simlib-stale" not in explorer.chart._dom_classes
     assert explorer.scenario.client.backoff.cap_s == 5.0
 
@@ -87,17 +87,17 @@ def test_an_outage_is_added_where_nothing_ends():
 async def test_a_change_from_another_thread_is_taken_in():
     explorer = sl.explore(SCENARIO)
     await asyncio.to_thread(setattr, explorer.controls["clients"], "value", 8)
-    await explorer.settled()
+    await explorer.wait_until_settled()
     assert explorer.scenario.clients == 8
 
 
 async def test_an_error_of_the_run_is_shown(monkeypatch):
     explorer = sl.explore(SCENARIO)
-    await explorer.settled()
+    await explorer.wait_until_settled()
     monkeypatch.setattr(widgets, "play_connections", lambda _: 1 / 0)
     explorer.controls["clients"].value = 8
     with pytest.raises(ZeroDivisionError):
-        await explorer.settled()
+        await explorer.wait_until_settled()
     assert "ZeroDivisionError" in explorer.hint.value
 
 

@@ -25,7 +25,7 @@ def read(value, *, date=None, now_s=NOW_S):
     """What a header says, and what is noted of it."""
     headers = [("retry-after", value)] + ([("date", date)] if date else [])
     notes = []
-    return hints.read(headers, notes.append, now_s), notes
+    return hints.read_hint_s(headers, notes.append, now_s), notes
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_value_that_says_nothing_is_ignored_and_noted(value):
 
 def test_of_several_values_the_first_that_says_something_counts():
     headers = [("Retry-After", "soon"), ("RETRY-AFTER", "7"), ("Retry-After", "9")]
-    assert 7.0 == hints.read(headers, lambda _: None)
-    assert 0.0 == hints.read([], lambda _: None)
+    assert 7.0 == hints.read_hint_s(headers, lambda _: None)
+    assert 0.0 == hints.read_hint_s([], lambda _: None)
 
 
 @pytest.mark.parametrize("hint_s", [1, 7, 0.2, 2e6])

@@ -12,7 +12,7 @@ from simlib import cli
 from simlib.cli.arguments import scenario_of
 from simlib.scenario.build import build
 from simlib.scenario.networks import network, networks
-from simlib.scenario.scenario import changed
+from simlib.scenario.scenario import apply_settings
 
 #: Has a path, a client and faults of its own.
 OWN = sl.Scenario(
@@ -130,7 +130,7 @@ def test_an_error_in_a_network_s_file_names_it_and_the_key(tmp_path, text, wrong
 def test_a_preset_replaces_all_of_the_client(key):
     name = "phoenix" if key == "client.preset" else "preset:phoenix"
     assert sl.presets["phoenix"].client == OWN.replace(key, name).client
-    assert OWN.replace(key, name) == changed(OWN, {key: name})
+    assert OWN.replace(key, name) == apply_settings(OWN, {key: name})
 
 
 @pytest.mark.parametrize("first", ["client", "client.preset"])

@@ -50,7 +50,7 @@ def play(
     for gateway in range(gateways):
         part = Part(scenario, gateway, watch)
         try:
-            part.play(_shared(progress, gateway, gateways))
+            part.play(_scale_progress(progress, gateway, gateways))
         except KeyboardInterrupt:
             trace.partial = True
         tallies.append(part.tally())
@@ -101,7 +101,7 @@ def _gateways(scenario: Scenario) -> int:
     return min(scenario.gateways, scenario.clients)
 
 
-def _shared(progress: Progress | None, part: int, parts: int) -> Progress | None:
+def _scale_progress(progress: Progress | None, part: int, parts: int) -> Progress | None:
     """Return what takes one part's progress for its share of the whole."""
     if progress is None:
         return None

@@ -52,7 +52,7 @@ def bytes_per_client(scenario: Scenario) -> int:
 
 def bytes_of_counts(scenario: Scenario) -> float:
     """Return what the counts of a run take."""
-    return scenario.duration_s * (state.COLUMNS + TENTHS_PER_S) * 8
+    return scenario.duration_s * (state.COUNT_COLUMNS + TENTHS_PER_S) * 8
 
 
 def bytes_of_cohorts(scenario: Scenario) -> int:
@@ -67,7 +67,7 @@ def _size(record: Any) -> int:
     return int(np.dtype(record).itemsize)
 
 
-def _told_by(fault: Fault) -> tuple[int, int]:
+def _find_outcome(fault: Fault) -> tuple[int, int]:
     """Return why a fault's clients fail or lose their connections, and with which code."""
     if fault.kind == FaultKind.CLOSE:
         return reasons.of_code(fault.code).value, fault.code
@@ -103,7 +103,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
-    marks = [(timeline.origins[i], *_told_by(timeline.faults[i]), 0) for i in acting]
+    marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i]), 0) for i in acting]
     return state.Fleet(
         run=run,
         clients=own,
@@ -117,7 +117,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         path=flat([scenario.path]),
         free_s=free_s,
         queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
-        abandoned=_abandoned(0, _ABANDONED),
+        abandoned=_make_abandoned(0, _ABANDONED),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
         marks=np.array(marks or [(0, 0, 0, 0)], state.MARK),
         impairments=flat([timeline.faults[i] for i in impairments] or [Fault()])[
@@ -129,7 +129,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         recovery_s=np.empty(clients + _DETECTIONS),
         detection_s=np.empty(_DETECTIONS),
         downtime_s=np.empty(clients + _DETECTIONS),
-        bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COLUMNS), np.int64),
+        bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COUNT_COLUMNS), np.int64),
         tenths=np.zeros(int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2, np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
         found=np.zeros(rooms, np.int64),
@@ -192,7 +192,7 @@ def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
     )
 
 
-def _abandoned(first: int, rooms: int) -> Any:
+def _make_abandoned(first: int, rooms: int) -> Any:
     """Return places for abandoned handshakes, each naming the next that is free."""
     abandoned = np.zeros(rooms, state.ABANDONED_TYPE)
     abandoned["client"] = -1
@@ -216,7 +216,7 @@ def grow(w: state.Fleet) -> state.Fleet:
     run = w.run[0]
     changes: dict[str, Any] = {"wheel": _grow_wheel(w.wheel, int(run["wanted"]))}
     if run["abandoned_free"] < 0 or w.abandoned["next"][run["abandoned_free"]] < 0:
-        more = _abandoned(w.abandoned.size, w.abandoned.size)
+        more = _make_abandoned(w.abandoned.size, w.abandoned.size)
         if run["abandoned_free"] < 0:
             w.run["abandoned_free"] = w.abandoned.size
         else:

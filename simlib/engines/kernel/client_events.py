@@ -57,8 +57,8 @@ from simlib.engines.kernel.state import (
     UNAVAILABLE,
     WAKE,
     Fleet,
-    count,
     count_attempt,
+    count_event,
     counted_s,
     event,
     is_watched,
@@ -110,7 +110,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             if input_ != _WAKE_INPUT and kind != SILENT:
                 write_down(w, i, link.draws + 1, wide(input_), reason, hint_s, wide(code), now)
             if code > 0:
-                input_ = _stopped_by(rules.stops, code, input_)
+                input_ = _classify_end(rules.stops, code, input_)
             link = step(before, input_, now, rules, run.seed, number, hint_s)
             _note(w, i, before, link, input_, reason, hint_s, now)
             now, kind = _next(w, i, link, now)
@@ -223,10 +223,10 @@ def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int,
         return _FAILED_INPUT, _REFUSED, 0.0, 0
     if kind == START:
         return _START_INPUT, 0, 0.0, 0
-    return _closed(w, i, link, kind, now)
+    return _close_client(w, i, link, kind, now)
 
 
-def _stopped_by(rules: Stops, code: int, input_: int) -> int:
+def _classify_end(rules: Stops, code: int, input_: int) -> int:
     """Return what a link is told of an end with a code: that it ended, or what the code asks."""
     what = effect(rules, code)
     if what == _ENDS:
@@ -234,7 +234,9 @@ def _stopped_by(rules: Stops, code: int, input_: int) -> int:
     return _SUSPEND_INPUT if what == _SUSPENDS else input_
 
 
-def _closed(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
+def _close_client(
+    w: Fleet, i: int, link: Link, kind: int, now: float
+) -> tuple[int, int, float, int]:
     """Let a client close what it has, and return what its link is told."""
     if link.state == _CONNECTING or link.state == _OPEN:
         abandon(w, i, link.draws + 1, kind == LEAVE, now)
@@ -358,23 +360,23 @@ def _note(
     """Count what has changed in a link."""
     run, c = w.run[0], w.clients[i]
     if reason > 0:
-        count(w, now, REASONS + reason)
+        count_event(w, now, REASONS + reason)
     if link.state == _WAITING:
         _note_wait(w, c.cohort, link, reason, hint_s, now)
     elif link.state == _CONNECTING:
         count_attempt(w, now)
     elif link.state == _OPEN:
-        count(w, now, OPENS)
+        count_event(w, now, OPENS)
         _note_recovery(w, c.lost_s, before.opened_s, now)
         _note_return(w, c.lost_s, now)
     elif input_ == _STOP_INPUT:
         _note_leaving(w, i, now)
     elif link.state == _STOPPED:
-        count(w, now, GIVE_UPS)
+        count_event(w, now, GIVE_UPS)
     if before.state == _OPEN and link.state != _OPEN:
         run.open_s += counted_s(w, before.opened_s, now)
         if input_ != _STOP_INPUT:
-            count(w, now, ENDS)
+            count_event(w, now, ENDS)
             _note_loss(w, i, before.opened_s, now)
     if link.breaker_status.state != before.breaker_status.state:
         _note_breaker(w, i, before.breaker_status.state, link.breaker_status.state, now)
@@ -396,7 +398,7 @@ def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, no
 
 def _note_leaving(w: Fleet, i: int, now: float) -> None:
     run = w.run[0]
-    count(w, now, LEAVES)
+    count_event(w, now, LEAVES)
     run.left += 1
     run.left_s += max(now, run.warm_up_s)
     # Nobody waits for it any more.
@@ -456,7 +458,7 @@ def _note_detection(w: Fleet, opened_s: float, now: float) -> None:
 
 def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None:
     run = w.run[0]
-    count(w, now, MENDS if after == 0 else TRIPS - 1 + after)
+    count_event(w, now, MENDS if after == 0 else TRIPS - 1 + after)
     if after == _TRIPPED:
         w.extras[i].tripped_s = now
     elif before == _TRIPPED:

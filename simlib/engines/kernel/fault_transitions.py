@@ -8,7 +8,7 @@ from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.fault_targets import hits
 from simlib.engines.kernel.server import drain, end_all, forget_abandoned, in_order
-from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count, uncount
+from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count_event, uncount
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
 _OUTAGE, _RESET, _CRASH = (
@@ -73,7 +73,7 @@ def _forget_all(w: Fleet, now: float) -> None:
         if w.queue_s[place] > now:
             # Counted as served when its turn would have come; it leaves the queue now.
             uncount(w, w.queue_s[place], SERVED)
-            count(w, now, SERVED)
+            count_event(w, now, SERVED)
         w.queue_s[place] = inf
     run.queued = run.steps = 0
     run.ready_s = 0.0

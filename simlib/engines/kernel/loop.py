@@ -61,7 +61,7 @@ def advance(w: Fleet, events: int) -> int:
     run = w.run[0]
     look_ahead(w)
     for _ in range(events):
-        run.wanted = _wanted(w)
+        run.wanted = _count_wanted(w)
         if is_short(w, run.wanted):
             return GROW
         now, i, kind = run.now_s, NOBODY, CUT
@@ -99,7 +99,7 @@ def _is_stuck(w: Fleet, now: float) -> bool:
     return bool(run.at_once > run.most_at_once or run.is_worn_out)
 
 
-def _wanted(w: Fleet) -> int:
+def _count_wanted(w: Fleet) -> int:
     """Return how many events may be added before the next look at the room."""
     run = w.run[0]
     if run.edge < w.edges.size and run.cut_by == NOBODY:

@@ -38,7 +38,7 @@ from simlib.engines.kernel.state import (
     SHUT_BY,
     TAKEN,
     Fleet,
-    count,
+    count_event,
     event,
     is_due,
     number_of,
@@ -77,8 +77,8 @@ def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     run.accept_arrival_s = take(run.accept_arrival_s, now, w.accepts[0])
     run.taken += 1
     if begin_s > now:
-        count(w, now, QUEUED)
-        count(w, begin_s, SERVED)
+        count_event(w, now, QUEUED)
+        count_event(w, begin_s, SERVED)
         if w.queue_s.size > 1:
             join(w.queue_s, run.queued, begin_s)
             run.queued += 1
@@ -102,12 +102,12 @@ def _scale(w: Fleet, now: float) -> None:
 
 def shun(w: Fleet, i: int, now: float) -> None:
     """End a connection that opens while a fault ends all that do: by the one that began first."""
-    first = _shunned_by(w, i, now)
+    first = _find_shunning_fault(w, i, now)
     if first >= 0:
         shut(w, i, first, now)
 
 
-def _shunned_by(w: Fleet, i: int, now: float) -> int:
+def _find_shunning_fault(w: Fleet, i: int, now: float) -> int:
     first = -1
     for k in range(w.run[0].faults):
         if (
@@ -288,7 +288,7 @@ def open_abandoned(w: Fleet, place: int, now: float) -> None:
     write_down(
         w, abandoned.client, abandoned.connection, wide(DID_ADMIT), wide(0), 0.0, wide(0), now
     )
-    if _shunned_by(w, abandoned.client, now) >= 0:
+    if _find_shunning_fault(w, abandoned.client, now) >= 0:
         close_abandoned(w, place, now)
 
 

@@ -31,7 +31,7 @@ GREETED, SENT, TAKEN, DISMISSED = range(4)
 
 #: Columns of the counts by second; from REASONS on, how attempts and connections ended.
 ATTEMPTS, OPENS, ENDS, QUEUED, SERVED, TRIPS, PROBES, MENDS, GIVE_UPS, LEAVES, REASONS = range(11)
-COLUMNS = REASONS + len(Reason)
+COUNT_COLUMNS = REASONS + len(Reason)
 #: Waits are summed by attempt up to this one, and those beyond with it.
 MOST_ATTEMPTS = 256
 
@@ -215,7 +215,7 @@ def write_down(
         run.logged += 1
 
 
-def count(w: Fleet, now: float, column: int) -> None:
+def count_event(w: Fleet, now: float, column: int) -> None:
     """Count something in the second of a moment."""
     place = _bin(w, now)
     if place < w.bins.shape[0]:
@@ -224,7 +224,7 @@ def count(w: Fleet, now: float, column: int) -> None:
 
 def count_attempt(w: Fleet, now: float) -> None:
     """Count an attempt in the second and the tenth of a second of a moment."""
-    count(w, now, ATTEMPTS)
+    count_event(w, now, ATTEMPTS)
     tenth = int(now * TENTHS_PER_S)
     if now >= w.run[0].warm_up_s and tenth < w.tenths.size:
         w.tenths[tenth] += 1

@@ -120,7 +120,7 @@ class HttpRequests:
 
     def _hint_s(self, response: httpx.Response | None) -> float:
         headers = [] if response is None else response.headers.multi_items()
-        return hints.read(headers, self._odd)
+        return hints.read_hint_s(headers, self._odd)
 
 
 def _outcome(response: httpx.Response | None) -> tuple[Reason, int]:

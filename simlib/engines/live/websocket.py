@@ -168,7 +168,7 @@ class WebSocketConnection(asyncio.Protocol):
         if isinstance(error, InvalidStatus):
             status = error.response.status_code
             reason = reasons.of_status(status)
-            hint_s = hints.read(error.response.headers.raw_items(), self._listener.odd)
+            hint_s = hints.read_hint_s(error.response.headers.raw_items(), self._listener.odd)
         self.close()
         self._listener.failed(reason, hint_s, status)
 

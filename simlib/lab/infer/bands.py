@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, _power, delay, height, looks_back, spread, uncut
+from simlib.core.backoff import Backoff, _power, delay, height, looks_back, spread_ceiling, uncut
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter
 from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
@@ -55,8 +55,8 @@ delays = _on_arrays(delay, {})
 _uncut = _on_arrays(uncut, {})
 #: The core multiplies powers out, to the same bits everywhere; these may differ in the last.
 _height = _on_arrays(height, {_power: np.power})
-#: How floor and cap cut off what has its jitter already: the core's `spread` without its jitter.
-_cut = _on_arrays(spread, {uncut: lambda rules, jitter, uncut_s, floor_s, u: uncut_s})
+#: How floor and cap cut off what has its jitter already: `spread_ceiling` without its jitter.
+_cut = _on_arrays(spread_ceiling, {uncut: lambda rules, jitter, uncut_s, floor_s, u: uncut_s})
 
 
 def bands(rules: Backoff, waits: Waits) -> Bands:

@@ -54,16 +54,16 @@ class LabCallbacks(Protocol):
     def now_s(self) -> float:
         """Return the time since the beginning."""
 
-    def accepted(self, connection: Connection) -> Order | None:
+    def on_accept(self, connection: Connection) -> Order | None:
         """Hear of a new connection, give it its attempt, and say what is done to it."""
 
-    def opened(self, connection: Connection) -> None:
+    def on_open(self, connection: Connection) -> None:
         """Hear that a connection is open."""
 
-    def ended(self, connection: Connection) -> None:
+    def on_end(self, connection: Connection) -> None:
         """Hear that a connection is over."""
 
-    def closed(self, connection: Connection) -> None:
+    def on_close(self, connection: Connection) -> None:
         """Hear that a connection's socket is closed, the last of it."""
 
     def odd(self, word: str, sentence: str) -> None:
@@ -105,7 +105,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.source = (transport.get_extra_info("peername") or ("", 0))[:2]
-        order = self._host.accepted(self)
+        order = self._host.on_accept(self)
         if order is None:
             self._transport = None
             sockets.reset(transport)
@@ -127,9 +127,9 @@ class Connection(asyncio.Protocol):
         self._frames.receive_data(data)
         for event in self._frames.events_received():
             if isinstance(event, Request):
-                self._requested(event)
+                self._on_request(event)
             elif isinstance(event, Frame):
-                self._framed(event)
+                self._on_frame(event)
         if self._frames.handshake_exc is not None and isnan(self.attempt.request_s):
             self._not_http()
         if self._frames.close_sent is not None:
@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take in the end."""
-        self._host.closed(self)
+        self._host.on_close(self)
         if self._transport is None:
             return
         self._leave("client")
@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._frames.receive_eof()
         self.attempt.close_code = self._close_code()
         self.attempt.ended_s = self._host.now_s()
-        self._host.ended(self)
+        self._host.on_end(self)
 
     def pause_writing(self) -> None:
         """Say nothing more to a client that does not read."""
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._host.odd("garbage", "a client sent what is not HTTP; its connection was ended")
         self._leave("us")
 
-    def _requested(self, request: Request) -> None:
+    def _on_request(self, request: Request) -> None:
         self.attempt.request_s = self._host.now_s()
         self.attempt.user_agent = ", ".join(request.headers.get_all("User-Agent"))[:_LONGEST_AGENT]
         asked = request.path.partition("?")[0]
@@ -197,9 +197,9 @@ class Connection(asyncio.Protocol):
         elif phase.kind is not PhaseKind.SILENT:
             self._accept(request)
 
-    def _framed(self, frame: Frame) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PING:
-            self._pinged()
+            self._on_ping()
         elif frame.opcode is Opcode.PONG:
             self.attempt.pongs += 1
         elif frame.opcode is Opcode.CLOSE:
@@ -214,11 +214,11 @@ class Connection(asyncio.Protocol):
         heard = self._host.greeting.heard(data)
         self.attempt.pongs += heard.is_pong
         if heard.is_ping:
-            self._pinged()
+            self._on_ping()
         if self._frames.answers_pings or not heard.is_ping:
             self._say(heard.answers)
 
-    def _pinged(self) -> None:
+    def _on_ping(self) -> None:
         attempt, since_s = self.attempt, self._host.now_s() - self.attempt.answered_s
         attempt.pings += 1
         if attempt.pings == 1:
@@ -260,7 +260,7 @@ class Connection(asyncio.Protocol):
             self._later(open_s, self._cut)
         if self._host.greeting.beat_s and self._frames.answers_pings:
             self._later(self._host.greeting.beat_s, self._beat)
-        self._host.opened(self)
+        self._host.on_open(self)
 
     def _beat(self) -> None:
         self._say((self._host.greeting.beat,))

@@ -51,7 +51,7 @@ class ObservedClient:
         self.begun += 1
         return wait_s
 
-    def left(self, attempt: Attempt, phase: int) -> None:
+    def note_end(self, attempt: Attempt, phase: int) -> None:
         """Take in an attempt's end."""
         self.last_ended_s = attempt.ended_s
         self.last_kind = f"{attempt.kind} {attempt.detail}".strip()

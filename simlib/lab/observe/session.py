@@ -55,13 +55,13 @@ class ObservationListener:
     def began(self, number: int, phase: Phase, now_s: float) -> None:
         """Hear that a phase began."""
 
-    def accepted(self, attempt: Attempt, wait_s: float) -> None:
+    def on_accept(self, attempt: Attempt, wait_s: float) -> None:
         """Hear of an attempt, and the wait before it; NaN before a client's first."""
 
-    def ended(self, attempt: Attempt) -> None:
+    def on_end(self, attempt: Attempt) -> None:
         """Hear that an attempt, or its connection, is over."""
 
-    def noted(self, sentence: str) -> None:
+    def on_note(self, sentence: str) -> None:
         """Hear of what is odd."""
 
 
@@ -120,7 +120,7 @@ class LabSession:
         """Return the time since the beginning."""
         return asyncio.get_running_loop().time() - self._start_s
 
-    def accepted(self, connection: Connection) -> Order | None:
+    def on_accept(self, connection: Connection) -> Order | None:
         """Give a connection its client and its row; say what is done to it, or refuse it."""
         now_s = self.now_s()
         self._count(now_s)
@@ -144,11 +144,11 @@ class LabSession:
         else:
             self._not_kept += 1
             self.odd("rows", f"more than {MOST_ROWS:,} attempts: the others were not kept")
-        self._listener.accepted(attempt, wait_s)
+        self._listener.on_accept(attempt, wait_s)
         self._changed.set()
         return Order(phase, guest.begun - 1, rejects=self._were_cut)
 
-    def opened(self, connection: Connection) -> None:
+    def on_open(self, connection: Connection) -> None:
         """Cut all connections at once when all clients are there, if that is the phase."""
         self._changed.set()
         if self._phase.kind is PhaseKind.SEVERAL and not self._were_cut:
@@ -156,16 +156,16 @@ class LabSession:
             if len(here) >= max(self._expected, len(self._guests.present())):
                 self._cut_together()
 
-    def ended(self, connection: Connection) -> None:
+    def on_end(self, connection: Connection) -> None:
         """Keep a connection's end."""
         guest = self._open.pop(connection, None)
         if guest is not None:
             self._note_lateness(connection.attempt, guest)
-            guest.left(connection.attempt, self._number)
-            self._listener.ended(connection.attempt)
+            guest.note_end(connection.attempt, self._number)
+            self._listener.on_end(connection.attempt)
             self._changed.set()
 
-    def closed(self, connection: Connection) -> None:
+    def on_close(self, connection: Connection) -> None:
         """Forget a connection: its socket is closed."""
         self._connected.discard(connection)
         self._changed.set()
@@ -174,7 +174,7 @@ class LabSession:
         """Note something odd, once."""
         if word not in self._notes and len(self._notes) < _MOST_NOTES:
             self._notes[word] = sentence
-            self._listener.noted(sentence)
+            self._listener.on_note(sentence)
 
     # --- the script --------------------------------------------------------------------------
 
@@ -412,7 +412,7 @@ class LabSession:
             attempt = connection.attempt
             self._open.pop(connection)
             connection.forget()
-            self._listener.ended(attempt)
+            self._listener.on_end(attempt)
         await self._ports.close()
         await asyncio.gather(*(each.end() for each in self._commands.values()))
         # What was being accepted when the ports closed was reset.

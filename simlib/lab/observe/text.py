@@ -85,11 +85,11 @@ class Lines(ObservationListener):
         limits = f"{phase.attempts} attempts or {phase.longest_s:g} s"
         self._tell(f"{now_s:8.3f} s  phase {number}: {phase.words} ({limits})")
 
-    def accepted(self, attempt: Attempt, wait_s: float) -> None:
+    def on_accept(self, attempt: Attempt, wait_s: float) -> None:
         """Keep the wait for the line."""
         self._waits[id(attempt)] = wait_s
 
-    def ended(self, attempt: Attempt) -> None:
+    def on_end(self, attempt: Attempt) -> None:
         """Tell of an attempt."""
         wait_s = self._waits.pop(id(attempt), float("nan"))
         if int(attempt.accept_s) != self._second:
@@ -102,7 +102,7 @@ class Lines(ObservationListener):
         else:
             self._untold += 1
 
-    def noted(self, sentence: str) -> None:
+    def on_note(self, sentence: str) -> None:
         """Tell what is odd."""
         self._tell(f"  note: {sentence}")
 
@@ -130,18 +130,18 @@ class ObservationScreen(ObservationListener):
         self._number, self._here = number, {}
         self._show()
 
-    def accepted(self, attempt: Attempt, wait_s: float) -> None:
+    def on_accept(self, attempt: Attempt, wait_s: float) -> None:
         """Show an attempt."""
         self._attempts += 1
         self._here[attempt.client] = self._here.get(attempt.client, 0) + 1
         self._last.append((attempt, wait_s))
         self._show(always=False)
 
-    def ended(self, attempt: Attempt) -> None:
+    def on_end(self, attempt: Attempt) -> None:
         """Show an attempt's end."""
         self._show(always=False)
 
-    def noted(self, sentence: str) -> None:
+    def on_note(self, sentence: str) -> None:
         """Show what is odd."""
         self._notes.append(sentence)
         self._show()

@@ -210,11 +210,11 @@ def capacity(
     for key in chosen:
         setting_number(scenario, key)
     runs = _Runs(scenario, within_s, share, on, _Told(progress, len(chosen)))
-    unlimited = runs.unlimited(scenario)
+    unlimited = runs.play_unlimited(scenario)
     if not unlimited.thrown_out:
         raise _of_nobody(scenario, on)
     given = runs.point(scenario, unlimited.thrown_out)
-    knobs = tuple(runs.turned(key) for key in chosen)
+    knobs = tuple(runs.find_knob(key) for key in chosen)
     return Capacity(scenario, within_s, share, on, given, unlimited, knobs)
 
 
@@ -359,13 +359,13 @@ class _Runs:
         """Return what the scenario does with another value of a setting."""
         self._told.run_of(key, value)
         changed = self.scenario.replace(key, value)
-        ideal = self.unlimited(self.scenario if _is_policy(key) else changed)
+        ideal = self.play_unlimited(self.scenario if _is_policy(key) else changed)
         return self.point(changed, ideal.thrown_out)
 
-    def turned(self, key: str) -> Knob:
+    def find_knob(self, key: str) -> Knob:
         """Return what is found of a setting."""
         # Of load, more never helps; nor does any server where the clients' own waits are too long.
-        quick = self.unlimited(self.scenario).time_to_recover_s <= self.within_s
+        quick = self.play_unlimited(self.scenario).time_to_recover_s <= self.within_s
         both_ways = _is_policy(key) and (quick or key.startswith("client"))
         played, allowed = partial(self.at, key), partial(self.allows, key)
         return find_threshold(
@@ -380,7 +380,7 @@ class _Runs:
             return False
         return True
 
-    def unlimited(self, scenario: Scenario) -> Point:
+    def play_unlimited(self, scenario: Scenario) -> Point:
         """Return what a scenario does before a server without limits."""
         return self.point(_without_limits(scenario))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import CountedFrom
-from simlib.core.card import Card, ShowsCard, counted
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, effect
@@ -54,7 +54,9 @@ class Export(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: the text to copy, and where the client then differs."""
         text = f"<pre>{escape(self.text)}</pre>"
-        exactly = "exactly" if self.exact else f"with {counted(len(self.lacks), 'difference')}"
+        exactly = (
+            "exactly" if self.exact else f"with {count_in_words(len(self.lacks), 'difference')}"
+        )
         return Card(f"For {self.client}, {exactly}:", notes=self.lacks, picture=text)
 
     def __repr__(self) -> str:

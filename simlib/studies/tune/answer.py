@@ -169,7 +169,7 @@ def _without_effect(
     if not ranges:
         return []
     ends = [{**recommended, axis.key: axis.at(end)} for axis in ranges for end in (0.0, 1.0)]
-    mine, *others = evaluator.played([recommended, *ends], replications)
+    mine, *others = evaluator.play([recommended, *ends], replications)
     same = [isinstance(each, Score) and each.is_same(mine) for each in others]
     return [axis for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
 

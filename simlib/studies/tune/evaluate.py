@@ -90,7 +90,7 @@ class Evaluator:
         drops : bool
             Whether hopeless ones are not played further.
         first : callable, optional
-            Plays candidates under the first seeds, in the place of `played`.
+            Plays candidates under the first seeds, in the place of `play`.
         """
         looks = self._looks(least or self.first_replications)
         asked = max(expected, looks[0]) * len(candidates)
@@ -100,7 +100,7 @@ class Evaluator:
             part = replace(self, first=self.first + have)
             work = float((count - have) * len(going_on))
             share = partial(_move, move, done, work, max(asked, done + work))
-            play = part.played if first is None or have else first
+            play = part.play if first is None or have else first
             more = play([candidates[i] for i in going_on], count - have, share)
             for i, score in zip(going_on, more, strict=True):
                 found[i] = join_seeds(found[i], score)
@@ -131,7 +131,7 @@ class Evaluator:
             for other in known
         )
 
-    def played(
+    def play(
         self,
         candidates: Sequence[Mapping[str, Any]],
         replications: int,
@@ -156,7 +156,7 @@ class Evaluator:
                 start += size
         return found
 
-    def screened(
+    def play_in_turn(
         self,
         candidates: Sequence[Mapping[str, Any]],
         replications: int,
@@ -174,7 +174,7 @@ class Evaluator:
         for done, k in enumerate(order):
             part = replace(self, scenarios=(self.scenarios[k],))
             share = partial(_move, move, done, 1.0, len(order))
-            more = part.played([candidates[i] for i in going_on], replications, share)
+            more = part.play([candidates[i] for i in going_on], replications, share)
             for i, score in zip(going_on, more, strict=True):
                 found[i] = join_scenarios(found[i], score)
             going_on = [
@@ -182,7 +182,7 @@ class Evaluator:
             ]
         return [reorder_scenarios(each, order) for each in found]
 
-    def fitted(self, given: Score) -> Evaluator:
+    def fit_to_work(self, given: Score) -> Evaluator:
         """Return the evaluator for runs that are so much work; ``given``: the policy as given."""
         return replace(self, is_brief=bool(self.works(given).sum() > LITTLE_WORK[self.on]))
 
@@ -194,7 +194,7 @@ class Evaluator:
         if not self.is_brief:
             return None
         is_out = partial(self.breaks, surely=True)
-        return partial(self.screened, order=self.order(given), is_out=is_out)
+        return partial(self.play_in_turn, order=self.order(given), is_out=is_out)
 
     def works(self, given: Score) -> Floats:
         """Return how much work a run of each scenario is with the policy as given."""

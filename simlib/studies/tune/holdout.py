@@ -140,7 +140,7 @@ class Rivals:
             return ""
         return f"would make some {_work_in_words(work)} attempts in a run"
 
-    def left_out(self) -> dict[str, str]:
+    def list_left_out(self) -> dict[str, str]:
         """Return the rivals that are not played, and why."""
         too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
         return self.unplayed | {name: why for name, why in too_much.items() if why}
@@ -190,7 +190,7 @@ def evaluate_holdout(
         prefers_given=tuned.prefers_given,
     )
     scores = _in_order(best, {**mine, rivals.given: given})
-    unplayed = rivals.left_out()
+    unplayed = rivals.list_left_out()
     known, others = list(scores.values()), rivals.others
     keeps = known[0].keeps(evaluator.bounds)
     beyond = rivals.beyond(evaluator, given) if keeps else 0.0
@@ -359,14 +359,16 @@ def _play_beyond(
     if any rival keeps to them.
     """
     is_out = partial(evaluator.breaks, surely=False)
-    screen = partial(evaluator.screened, order=order, is_out=is_out)
+    screen = partial(evaluator.play_in_turn, order=order, is_out=is_out)
 
     def play(some: Sequence[Candidate], done: int, *, screens: bool) -> dict[Candidate, Score]:
-        def moved(share: float) -> None:
+        def report_share(share: float) -> None:
             move((done + share * len(some)) / (1 + len(others)))
 
         settings = [each.settings for each in some]
-        found = (screen if screens else evaluator.played)(settings, evaluator.replications, moved)
+        found = (screen if screens else evaluator.play)(
+            settings, evaluator.replications, report_share
+        )
         pairs = zip(some, found, strict=True)
         return {each: score for each, score in pairs if isinstance(score, Score)}
 

@@ -70,7 +70,7 @@ class Trials:
             if "refused" not in each.user_attrs:
                 self._study.enqueue_trial(each.params)
 
-    def told(self) -> list[FinishedTrial]:
+    def list_finished(self) -> list[FinishedTrial]:
         """Return the trials that are over, in their order."""
         complete = _optuna().trial.TrialState.COMPLETE
         return [
@@ -92,7 +92,7 @@ class Trials:
 
     def ask(self, count: int) -> list[dict[str, Any]]:
         """Return the settings of so many trials, which are then to be told, in this order."""
-        self._open, done = {}, len(self.told())
+        self._open, done = {}, len(self.list_finished())
         for i in range(count):
             # Anew for each: a sampler's own dice would not outlive the process.
             self._study.sampler = _sampler(_optuna(), self._sampler, self._seed + done + i)

@@ -74,7 +74,7 @@ def search_trials(
 ) -> list[EvaluatedTrial]:
     """Return all trials: those that were over before, and the rest."""
     screen = evaluator.screen(given)
-    tried = [_play_again(evaluator, each, screen) for each in trials.told()[:count]]
+    tried = [_play_again(evaluator, each, screen) for each in trials.list_finished()[:count]]
     while len(tried) < count:
         # A generation that was begun before is finished first.
         size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
@@ -104,7 +104,7 @@ def _play_again(evaluator: Evaluator, told: FinishedTrial, screen: Screen | None
     """Return a trial that was over before; its runs are kept, and lost ones are played again."""
     if told.refused:
         return EvaluatedTrial(told.settings, told.refused, "refused")
-    play = evaluator.played if screen is None or told.replications > _LEAST else screen
+    play = evaluator.play if screen is None or told.replications > _LEAST else screen
     (score,) = play([told.settings], told.replications, None)
     return EvaluatedTrial(
         told.settings, score, "refused" if isinstance(score, str) else told.outcome

@@ -32,11 +32,11 @@ def tuning_in_words(found: Tuning) -> Group:
     parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
     parts += [*map(Text, more), "", _candidates(found), "", _legend(found)]
     if found.verdict.unplayed:
-        parts.append(_unplayed_in_words(found))
+        parts.append(_describe_unplayed(found))
     return Group(*parts)
 
 
-def _unplayed_in_words(found: Tuning) -> str:
+def _describe_unplayed(found: Tuning) -> str:
     """Say which rivals were not played: those that would be too much work with how much it is."""
     named = [
         f"{name} ({why})" if why.startswith("would make") else name

@@ -149,10 +149,10 @@ def _play_given(
     How much work it is says how many runs are played of others.
     """
     move(0.0, "as given")
-    [few] = evaluator.played([{}], evaluator.first_replications)
+    [few] = evaluator.play([{}], evaluator.first_replications)
     if isinstance(few, Score):
         evaluator.check_data(few)
-        evaluator = evaluator.fitted(few)
+        evaluator = evaluator.fit_to_work(few)
     [found] = evaluator.scores([{}], drops=False)
     if isinstance(found, str):
         raise SettingsError("scenario", question.scenarios[0].name, f"cannot be played: {found}")

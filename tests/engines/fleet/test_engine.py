@@ -425,7 +425,7 @@ def test_after_a_warm_up_the_same_numbers_as_sim(name, warm_up_s):
 def test_a_warm_up_cuts_a_second_in_two():
     calm = storm(clients=10, ramp_s=1, faults=[], warm_up_s=0.35)
     tally = sl.run(calm, on="fleet").tally
-    assert (10, 6) == (tally.attempts_per_s[0], tally.counted("attempts")[0])
+    assert (10, 6) == (tally.attempts_per_s[0], tally.count_by_second("attempts")[0])
     assert 10 == tally.table()["attempts"].sum() == tally.total("attempts")
 
 

@@ -20,9 +20,9 @@ def test_lines_tell_everything_in_order():
     lines = Lines(told.append)
     lines.listening(["ws://127.0.0.1:9/ws"])
     lines.began(0, PHASES[0], 0.0)
-    lines.accepted(each := attempt(), 0.25)
-    lines.ended(each)
-    lines.noted("odd")
+    lines.on_accept(each := attempt(), 0.25)
+    lines.on_end(each)
+    lines.on_note("odd")
     assert "Listening on ws://127.0.0.1:9/ws" == told[0]
     assert "status 503 (2 attempts or 30 s)" in told[1]
     assert "client 0  after 0.250 s" in told[2]
@@ -33,8 +33,8 @@ def test_of_a_flood_it_is_told_how_many_there_were():
     told = []
     lines = Lines(told.append)
     for i in range(500):
-        lines.ended(attempt(at_s=1.0 + i / 1000.0))
-    lines.ended(attempt(at_s=2.5))
+        lines.on_end(attempt(at_s=1.0 + i / 1000.0))
+    lines.on_end(attempt(at_s=2.5))
     assert 52 == len(told)
     assert "and 450 more attempts in that second" in told[50]
 
@@ -52,8 +52,10 @@ def test_the_screen_fits_80_columns_and_shows_the_phase_the_waits_and_the_notes(
     screen.listening([f"ws://127.0.0.1:{port}/ws" for port in range(40000, 40009)])
     screen.began(1, PHASES[1], 3.0)
     for i in range(30):
-        screen.accepted(attempt(at_s=3.0 + i), 1.0)
-    screen.noted("a client asked for /a/rather/long/path/of/an/odd/client, not /ws: it is answered")
+        screen.on_accept(attempt(at_s=3.0 + i), 1.0)
+    screen.on_note(
+        "a client asked for /a/rather/long/path/of/an/odd/client, not /ws: it is answered"
+    )
     console = Console(width=80)
     with console.capture() as caught:
         console.print(screen.picture())

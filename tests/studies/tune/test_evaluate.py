@@ -87,7 +87,7 @@ def test_candidates_are_played_under_the_same_seeds_and_hopeless_ones_under_few(
             [{"client.backoff.cap_s": 1.0, "client.backoff.base_s": 0.5}, slow, {"clients": 0}],
             known=[score([0.1] * 10, [1] * 10)],
         )
-        given = evaluator(outcomes, bounds=()).played([{}], 3)[0]
+        given = evaluator(outcomes, bounds=()).play([{}], 3)[0]
     assert (4, 4) == (bad.replications, good.replications)  # the known one beats both
     assert "clients = 0: must be" in wrong
     alone = sl.summary(sl.run(STORM.replace(seed=3))).iloc[0]
@@ -129,9 +129,9 @@ def test_of_many_clients_a_few_seeds_tell_enough():
     with open_pool(1) as outcomes:
         for each in (few, many):
             found = Evaluator((each,), (TIME, PEAK), (), "fleet", outcomes, replications=10)
-            [given] = found.played([{}], 2)
+            [given] = found.play([{}], 2)
             # As if there were more of them.
-            found = replace(found.fitted(given), is_brief=True)
+            found = replace(found.fit_to_work(given), is_brief=True)
             played.append(found.scores([{}])[0].replications)
     assert [10, 4] == played
 
@@ -141,7 +141,7 @@ def test_only_runs_that_are_much_work_are_played_as_few_times_as_will_do():
     for clients, is_brief in ((400_000, False), (500_000, False), (500_001, True)):
         scenarios = (STORM.replace(clients=clients),)
         found = replace(evaluator(on="fleet"), scenarios=scenarios)
-        assert is_brief == found.fitted(Score(values, scenarios)).is_brief
+        assert is_brief == found.fit_to_work(Score(values, scenarios)).is_brief
 
 
 BOUND = constraint("peak_attempts_per_s <= 15", [STORM])
@@ -154,8 +154,8 @@ def test_who_breaks_a_bound_in_one_scenario_is_not_played_in_the_others():
     with open_pool(1) as outcomes:
         found = replace(evaluator(outcomes, bounds=(BOUND,)), scenarios=(CALM, LATE))
         out = partial(found.breaks, surely=True)
-        bad, good, wrong = found.screened(everyone, 2, order=[1, 0], is_out=out)
-        whole = found.played(everyone[:2], 2)
+        bad, good, wrong = found.play_in_turn(everyone, 2, order=[1, 0], is_out=out)
+        whole = found.play(everyone[:2], 2)
     assert "clients = 0: must be" in wrong
     assert ((LATE,), False) == (bad.scenarios, bad.is_whole)
     assert ((CALM, LATE), True) == (good.scenarios, good.is_whole)
@@ -179,8 +179,8 @@ def test_scenarios_in_which_a_policy_breaks_a_bound_come_first_and_of_these_the_
 
 def test_fresh_seeds_follow_those_of_the_trials():
     with open_pool(1) as outcomes:
-        before = evaluator(outcomes).played([{}], 6)[0]
-        after = evaluator(outcomes, first=4).played([{}], 2)[0]
+        before = evaluator(outcomes).play([{}], 6)[0]
+        after = evaluator(outcomes, first=4).play([{}], 2)[0]
     assert before.values["mean_wait_s"][0, 4:].tolist() == after.values["mean_wait_s"][0].tolist()
 
 
@@ -188,7 +188,7 @@ def test_too_little_data_for_what_is_sought_is_said():
     [sent] = objectives(["delivered_fraction"])
     with open_pool(1) as outcomes:
         found = evaluator(outcomes, objectives=(sent,))
-        [given] = found.played([{}], 2)
+        [given] = found.play([{}], 2)
         with pytest.raises(
             sl.SettingsError, match='"delivered_fraction": has too little data in s'
         ):
@@ -248,7 +248,7 @@ def test_more_seeds_are_played_rather_than_the_first_ones_again():
     with open_pool(1) as outcomes:
         found = evaluator(outcomes, bounds=())
         [staged] = found.scores([{}], least=2)
-        [whole] = found.played([{}], 10)
+        [whole] = found.play([{}], 10)
     assert all(
         np.array_equal(each, staged.values[name], equal_nan=True)
         for name, each in whole.values.items()

@@ -67,7 +67,7 @@ def test_what_is_recommended_keeps_the_bounds_and_was_played_under_fresh_seeds(f
         fresh = evaluator.Evaluator(
             (STORM,), found.objectives, found.bounds, "fleet", outcomes, first=5, replications=5
         )
-        [again] = fresh.played([found.recommended], 5)
+        [again] = fresh.play([found.recommended], 5)
     assert again.mean("time_to_recover_s_p99").value == best["time_to_recover_s_p99"]
 
 

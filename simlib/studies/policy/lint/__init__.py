@@ -16,19 +16,27 @@ from simlib.core.validation import nearest
 from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
-from simlib.studies.policy.lint import codes, crowds, failures, jitter, messages, silence
 from simlib.studies.policy.lint.case import Case, Check, LintFindings
 from simlib.studies.policy.lint.case import LintFinding as LintFinding
+from simlib.studies.policy.lint.codes import CODE_RULES
+from simlib.studies.policy.lint.crowds import CROWD_RULES
 from simlib.studies.policy.lint.crowds import peak_fraction as peak_fraction
+from simlib.studies.policy.lint.failures import FAILURE_RULES
+from simlib.studies.policy.lint.jitter import JITTER_RULES
+from simlib.studies.policy.lint.messages import MESSAGE_RULES
+from simlib.studies.policy.lint.silence import SILENCE_RULES
 from simlib.support.arguments import check_arguments
 
 #: From the worst down.
 SEVERITIES = ("error", "warning", "info")
 #: The rules by their ids, in the order of their checks.
 RULES: dict[str, Check] = {
-    name: check
-    for part in (jitter, failures, codes, silence, messages, crowds)
-    for name, check in part.RULES.items()
+    **JITTER_RULES,
+    **FAILURE_RULES,
+    **CODE_RULES,
+    **SILENCE_RULES,
+    **MESSAGE_RULES,
+    **CROWD_RULES,
 }
 
 

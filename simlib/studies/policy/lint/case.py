@@ -12,7 +12,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import CountedFrom
-from simlib.core.card import Card, ShowsCard, counted
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.client import Settings
 from simlib.core.stops import Effect, effect
 from simlib.metrics.array_types import Floats
@@ -71,7 +71,7 @@ class LintFindings(ShowsCard, list[LintFinding]):
             (each.severity, each.rule, f"{each.sentence} What to do: {each.remedy}.")
             for each in self
         )
-        return Card(f"Lint: {counted(len(self), 'finding')}", rows)
+        return Card(f"Lint: {count_in_words(len(self), 'finding')}", rows)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _code(fault: Fault) -> int:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+CODE_RULES: dict[str, Check] = {
     "ends-on-transient": ends_on_transient,
     "hammers-unauthorized": hammers_unauthorized,
     "stopped-by-fault": find_stops_by_fault,

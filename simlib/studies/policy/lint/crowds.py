@@ -77,7 +77,7 @@ def peak_fraction(rules: Backoff, outage_s: float = STORM_S) -> float:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+CROWD_RULES: dict[str, Check] = {
     "polling-overload": polling_overload,
     "storm-peak": storm_peak,
 }

@@ -143,7 +143,7 @@ def _late_s(scenario: Scenario) -> float:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+FAILURE_RULES: dict[str, Check] = {
     "flapping": flapping,
     "no-wait": no_wait,
     "gives-up": gives_up,

@@ -113,7 +113,7 @@ def first_wait_together(case: Case) -> LintFinding | None:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+JITTER_RULES: dict[str, Check] = {
     "no-jitter": no_jitter,
     "jitter-first-only": jitter_first_only,
     "jitter-dies-at-cap": jitter_dies_at_cap,

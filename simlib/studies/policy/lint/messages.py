@@ -55,7 +55,7 @@ def resend_unbounded(case: Case) -> LintFinding | None:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+MESSAGE_RULES: dict[str, Check] = {
     "outbox-small": outbox_small,
     "outbox-unbounded": outbox_unbounded,
     "resend-unbounded": resend_unbounded,

@@ -59,7 +59,7 @@ def no_heartbeat(case: Case) -> LintFinding | None:
 
 
 #: The rules of this file by their ids, in the order of their checks.
-RULES: dict[str, Check] = {
+SILENCE_RULES: dict[str, Check] = {
     "heartbeat-slow": heartbeat_slow,
     "no-heartbeat": no_heartbeat,
 }
