@@ -42,6 +42,7 @@ _COLUMNS = (
 
 def bytes_per_client(scenario: Scenario) -> int:
     """Return what a client takes: its records, its next event, its times away and to recover."""
+    # A client has one event to come, as a rule; those that are added when it is cut off are few.
     each = _size(state.CLIENT) + _size(wheel.FAR) + 8 + 8 * len(interrupting(scenario))
     if needs.needs_extras(scenario) or needs.meets(scenario):
         each += _size(state.EXTRA) + 8
@@ -91,6 +92,8 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     ]
     if mine:
         # All that a client sends and what becomes of it, also after it has gone.
+        # One watched client switches them on for all: the draws do not depend on it, so no result
+        # changes.
         run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
         run["pings"] = needs.beats(scenario)
     own = np.zeros(clients, state.CLIENT)
@@ -100,6 +103,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     is_watched[mine] = True
     policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
     most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
+    # Workers that may come later are free at infinity: `occupy` never takes them before `_scale`.
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
@@ -120,6 +124,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         abandoned=_make_abandoned(0, _ABANDONED),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
         marks=np.array(marks or [(0, 0, 0, 0)], state.MARK),
+        # An empty array of records still needs their type, so it is made of one and cut to none.
         impairments=flat([timeline.faults[i] for i in impairments] or [Fault()])[
             : len(impairments)
         ],
@@ -177,6 +182,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
 
 
 def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
+    # More slots would be emptier, and each costs 16 bytes whether it is used or not.
     slots = min(_MOST_SLOTS, max(64, clients // _PER_SLOT))
     blocks = clients // wheel.BLOCK + slots + 64
     counts = np.zeros(1, wheel.STATE)
@@ -241,6 +247,7 @@ def grow(w: state.Fleet) -> state.Fleet:
 
 def _grow_wheel(old: wheel.Wheel, wanted: int) -> wheel.Wheel:
     changes: dict[str, Any] = {}
+    # The fullest slot must find room in an empty heap, whenever it comes up.
     most = max(old.state["near"][0] + wanted, old.slots["held"].max())
     if most + 2 * wheel.BLOCK >= old.near.size:
         changes["near"] = _double(old.near)
@@ -311,6 +318,7 @@ def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
 
     Of a million there is no second copy, and zeros take no memory until somebody looks at them.
     """
+    # In place: the loop is over, and nobody looks at its array again.
     times_s.sort()
     if not zeros and not endless:
         return times_s

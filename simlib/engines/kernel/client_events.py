@@ -98,6 +98,8 @@ _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
 
 def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     """Let something happen to a client, and what follows from it for as long as it is alone."""
+    # The link is read once, moved as often as the client is alone, and written back once: in
+    # between it is a tuple of numbers, which the compiler keeps in registers.
     run, rules = w.run[0], w.policies[w.clients[i].cohort]
     number = number_of(w, i)
     link, was = _link(w, i), kind
@@ -107,8 +109,12 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if kind < CONNECTED or kind >= BY_FAULT:
             before = link
             input_, reason, hint_s, code = _input_of(w, i, before, kind, now)
+            # What a watched client finds out by its own deadline is left out: the core's client, to
+            # which the log is fed again (`fleet/watched.py`), finds it out by itself.
             if input_ != _WAKE_INPUT and kind != SILENT:
                 write_down(w, i, link.draws + 1, wide(input_), reason, hint_s, wide(code), now)
+            # Before the link hears of it: whether a code ends a client is no matter of the link's
+            # state.
             if code > 0:
                 input_ = _classify_end(rules.stops, code, input_)
             link = step(before, input_, now, rules, run.seed, number, hint_s)
@@ -127,6 +133,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
             put(w.wheel, now, event(i, link.draws, kind))
             break
+    # By the event that this call began with: what was played ahead since has set its own.
     _set_timeout(w, i, link, was)
     _keep(w, i, link)
 
@@ -265,6 +272,8 @@ def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if run.is_ordered:
         w.extras[i].rank = run.ranks
         run.ranks += 1
+    # The lanes' draws are numbered in the order of sending, so the round trip draws before it is
+    # asked whether anybody answers: sim does, too.
     there_s = connected_s(w, i, now)
     if there_s > link.deadline_s:
         return _at_timeout(w, link, link.deadline_s, GIVE_UP)
@@ -297,6 +306,8 @@ def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if run.has_lanes:
         w.lanes[i].rank = run.ranks
         run.ranks += 1
+    # From here on the server has it open, though the client does not know yet: a fault may end it
+    # first.
     open_s, kind = down_s(w, i, now, HANDSHAKE_DOWN_BYTES), OPENED
     if open_s >= link.deadline_s:
         open_s, kind = _at_timeout(w, link, link.deadline_s, GIVE_UP)
@@ -311,6 +322,7 @@ def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run, c, timeout_s = w.run[0], w.clients[i], link.deadline_s
+    # A fault that rejects stands before the server: what it rejects takes no place in the queue.
     fault = strikes(w, _REJECT, i, now) if run.rejects > 0 else -1
     if fault < 0:
         done_s = enter(w, i, link.draws + 1, now)
@@ -324,6 +336,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
             if done_s < timeout_s:
                 return done_s, ADMIT
             return _at_timeout(w, link, timeout_s, GIVE_UP)
+    # The server is done with it, so whatever ends it from here on leaves nothing behind there.
     c.stage = DISMISSED
     answered_s = down_s(w, i, now, ANSWER_BYTES)
     if answered_s >= timeout_s:
@@ -391,6 +404,8 @@ def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, no
     alone = (
         answered and hint_s == 0.0 and link.rationed == 0 and link.breaker_status.state != _TRIPPED
     )
+    # Columns of waits: count and sum of those that breaker, hint, budget or a time-out had a say
+    # in, then of those that the backoff alone decided. `arrays.tally` adds both for the mean.
     which = 2 if alone else 0
     w.waits[cohort, k, which] += 1.0
     w.waits[cohort, k, which + 1] += wait_s
@@ -414,6 +429,8 @@ def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None
         return
     for k in range(w.interruptions.size):
         f = w.interruptions[k]
+        # `metrics/fault_times.py` says the same of a trace: hit is who was open before the fault's
+        # end and had left OPEN by the time at which losses are still put down to the fault.
         if f.ended == 0 or opened_s >= f.end_s or lost_s > f.noticed_s:
             continue
         if now >= f.end_s:
@@ -480,6 +497,8 @@ def _link(w: Fleet, i: int) -> Link:
         budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
         started_s = e.started_s
     return Link(
+        # Fields in the order of `Link`; transport and rationing are what they are without a
+        # fallback.
         wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, started_s,
         c.opened_s, breaker_status, TransportStatus(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
     )  # fmt: skip

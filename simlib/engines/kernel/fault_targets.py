@@ -8,6 +8,8 @@ from simlib.engines.kernel.state import Fleet, number_of
 
 def hits(w: Fleet, fault: int, i: int) -> bool:
     """Whether a client is among those that a fault hits."""
+    # By the fault's number in the scenario (`origin`): a flap's outages, which are faults of their
+    # own here, hit the same clients each time.
     fraction = w.faults[fault].clients_fraction
     return is_hit(fraction, w.marks[fault].origin, w.run[0].seed, number_of(w, i))
 

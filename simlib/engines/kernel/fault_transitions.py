@@ -25,6 +25,7 @@ NOBODY = -1
 def look_ahead(w: Fleet) -> None:
     """Set the moment up to which a client can be played alone."""
     run = w.run[0]
+    # No client is played ahead beyond it: what it meets there depends on the fault.
     run.limit_s = w.edges[run.edge].time_s if run.edge < w.edges.size else run.duration_s
 
 
@@ -56,6 +57,8 @@ def pass_edge(w: Fleet, now: float) -> None:
 
 def _set_pace(w: Fleet, now: float) -> None:
     run = w.run[0]
+    # From all faults anew, not by dividing: a product that is divided again is not 1.0 to the last
+    # bit.
     run.slowness = 1.0
     for k in range(run.faults):
         f = w.faults[k]
@@ -66,6 +69,8 @@ def _set_pace(w: Fleet, now: float) -> None:
 def _forget_all(w: Fleet, now: float) -> None:
     """Let the server begin afresh."""
     run = w.run[0]
+    # Called at the crash's end, too: nobody was let in meanwhile, so nothing more is forgotten
+    # then.
     run.generation += 1
     run.taken = 0
     run.accept_arrival_s = 0.0
@@ -87,6 +92,7 @@ def _forget_all(w: Fleet, now: float) -> None:
 
 def _begin_cut(w: Fleet, index: int) -> None:
     run = w.run[0]
+    # Compiled code has no generators: these fields are where `next_cut` goes on.
     run.cut_by, run.cut_next, run.cut_size = index, 0, run.clients
     for place in range(w.abandoned.size):
         abandoned = w.abandoned[place]
@@ -115,6 +121,7 @@ def next_cut(w: Fleet) -> int:
         run.cut_next += 1
         if _is_cut(w, i):
             c = w.clients[i]
+            # A crash has set `taken` to 0 already, with `_forget_all`.
             if c.stage == TAKEN and w.faults[run.cut_by].kind != _CRASH:
                 run.taken -= 1
             c.stage = GREETED

@@ -60,18 +60,26 @@ def advance(w: Fleet, events: int) -> int:
     """
     run = w.run[0]
     look_ahead(w)
+    # The order of these branches is the order of sim at one moment: clients that are being cut off,
+    # then a fault's start or stop, then a client that starts, then the events in the order of
+    # adding.
     for _ in range(events):
         run.wanted = _count_wanted(w)
         if is_short(w, run.wanted):
             return GROW
         now, i, kind = run.now_s, NOBODY, CUT
+        # A cut is spread over turns of this loop, one client each: what follows for one client (its
+        # next attempt, say) must be done before the next client hears, as in sim.
         if run.cut_by != NOBODY:
             i = next_cut(w)
         else:
             next_start_s, next_event_s = _start_s(w), next_s(w.wheel)
             now = min(next_start_s, next_event_s)
+            # The wheel has no room to let its next slot come up (`wheel.next_s`).
             if now < 0.0:
                 return GROW
+            # `limit_s` is the next start or stop of a fault, and the run's end where there is none
+            # left.
             if run.limit_s <= now and run.limit_s < run.duration_s:
                 pass_edge(w, run.limit_s)
             elif now >= run.duration_s:
@@ -106,6 +114,8 @@ def _count_wanted(w: Fleet) -> int:
         kind = w.faults[w.edges[run.edge].fault].kind
         if kind in (_DEPLOY, _CLOSE):
             # The server may end every connection, at once or by turns.
+            # This is an upper bound: room that is not used costs nothing but memory, and only for
+            # that moment.
             return int(run.clients + w.abandoned.size + FEW)
     return FEW
 
@@ -115,6 +125,8 @@ def _start_s(w: Fleet) -> float:
     run = w.run[0]
     if run.started >= run.clients:
         return inf
+    # By the client's number in the whole scenario: gateways share one ramp. The operations and
+    # their order are those of sim, to the last bit.
     return float(run.ramp_s * number_of(w, run.started) / run.all_clients)
 
 
@@ -124,6 +136,8 @@ def _join(w: Fleet, i: int, now: float) -> None:
     if w.cohorts.size > 0:
         w.clients[i].cohort = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
     if run.leaves:
+        # The inverse of the exponential distribution; `log` is the core's own, the same on every
+        # machine.
         leaves_s = now - run.stay_s * log(1.0 - uniform(run.seed, number, _STAY, 0))
         put(w.wheel, leaves_s, event(i, 0, LEAVE))
 
@@ -159,7 +173,10 @@ def _pass_abandoned(w: Fleet, place: int, kind: int, what: int, now: float) -> N
 def _drop_stale(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int, int]:
     """Return client and kind of an event, or NOBODY if it is stale."""
     c = w.clients[i]
+    # Draws are the waits so far, so they number the attempts: an event of an earlier one is stale.
     if not is_due(c.draws, what):
+        # Not simply stale: the alarm of the attempt that has failed meanwhile is that of the wait
+        # after it.
         if kind == GIVE_UP and is_due(c.draws - 1, what) and wakes_instead(w, i, now):
             return i, WAKE
         return NOBODY, kind

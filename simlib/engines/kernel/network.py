@@ -23,6 +23,8 @@ def connected_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     if run.has_lanes == 0:
         return float(now + run.latency_s + run.latency_s)
+    # A new connection: what the client had abandoned goes on alone, and is no longer its own to
+    # end.
     w.lanes[i].abandoned = -1
     # What connects has lanes of its own: its packets are empty, so nobody waits for them.
     _begin(w, i, now)
@@ -57,6 +59,8 @@ def down_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
 
 def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
     run, one, side = w.run[0], w.lanes[i], way - _UP
+    # The order is that of `ConnectionPath.send`: is the way dead, is it held up, then lane, loss
+    # and latency. Each step takes its draws by number, so no step may be left out or come sooner.
     one.lost = _lost(w, i, one.lost, way, one.born_s, one.used_s, now)
     if one.lost & bit_of(way):
         return inf
@@ -68,6 +72,7 @@ def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
         Lane(one.free_s[side], one.arrival_s[side]), w.path[0], w.impairments, w.impairment_origins,
         run.seed, number_of(w, i), way, one.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
     )  # fmt: skip
+    # Never begun anew, not even by a new connection: the number is the address of the next draw.
     one.sent[side] += 1
     one.free_s[side], one.arrival_s[side] = lane.free_s, lane.arrival_s
     return lane.arrival_s

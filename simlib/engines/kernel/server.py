@@ -54,8 +54,12 @@ _REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
 
 def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     """Return when a handshake that arrives now will be done; -1: it is refused."""
+    # The queue is first come, first served, so all that happens to a handshake is known when it
+    # arrives: which worker is free first, and when it will be done. Waiting in the queue takes no
+    # events.
     run, rules, number = w.run[0], w.server[0], number_of(w, i)
     write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
+    # A server without limits treats all clients alike and at once: there is nothing to keep.
     if run.tells == 0:
         return now
     # `queue_s` is a heap of the moments at which waiting handshakes get their worker: those that
@@ -72,12 +76,18 @@ def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     ):
         write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, wide(0), now)
         return -1.0
+    # The slowness of now, also for work that begins later: the core's server works it out on
+    # arrival, too.
     done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
+    # `free_s` is a heap of the moments at which workers are free; the first of them takes this one.
+    # It is busy with the resynchronization after the client has its answer.
     occupy(w.free_s, done_s + resync_s(rules, run.slowness))
     run.accept_arrival_s = take(run.accept_arrival_s, now, w.accepts[0])
     run.taken += 1
     if begin_s > now:
         count_event(w, now, QUEUED)
+        # Counted ahead, for the moment of `begin_s`; a crash before it takes it back
+        # (`_forget_all`).
         count_event(w, begin_s, SERVED)
         if w.queue_s.size > 1:
             join(w.queue_s, run.queued, begin_s)
@@ -121,6 +131,7 @@ def _find_shunning_fault(w: Fleet, i: int, now: float) -> int:
 
 def _shuns(w: Fleet, k: int, now: float) -> bool:
     # Only the server that was told does: one that starts afresh knows nothing of it.
+    # From 1, so that the 0 of a mark that nobody has set is no generation.
     return bool(w.marks[k].shunned_by == w.run[0].generation + 1 and now < w.faults[k].stop_s)
 
 
@@ -154,6 +165,7 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
         if is_open_for_server(w, i, now) and hits(w, fault, i):
             w.found[found] = i
             found += 1
+    # In the order in which the server admitted them, which is that of its dictionary in sim.
     in_order(w.found, w.lanes, found)
     for k in range(found):
         shut(w, w.found[k], fault, now)
@@ -176,6 +188,8 @@ def drain(w: Fleet, fault: int, now: float) -> None:
     leaving = found
     for i in range(run.clients):
         leaving += is_open_for_server(w, i, now) and hits(w, fault, i)
+    # Two sorted lists are merged, by client: what a client has abandoned comes before what it has.
+    # The ends are spread evenly until the fault's end.
     abandoned = ended = 0
     for i in range(run.clients):
         while abandoned < found and w.abandoned[w.found[abandoned]].client == i:
@@ -193,6 +207,8 @@ def drain(w: Fleet, fault: int, now: float) -> None:
 def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
     """End a connection whose turn in a drain has come, if the server has it still."""
     c = w.clients[i]
+    # The connection that was to end may have been abandoned meanwhile: then it is among those
+    # below.
     if is_due(c.draws, what) and c.state in (_CONNECTING, _OPEN):
         if c.stage == TAKEN:
             shut(w, i, fault, now)
@@ -230,12 +246,16 @@ def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None
     if run.has_lanes == 0 or stage == GREETED:
         return
     lane = w.lanes[i]
+    # The end travels as any frame does; until it arrives the server works for nobody. A frame is
+    # sent, and a draw taken, whether or not the server learns anything from it.
     end_s = up_s(w, i, now, 0)
     if (stage == TAKEN and run.tracks) or (stage == SENT and leaves and lane.abandoned < 0):
         lane.abandoned = _new_abandoned(w, i, connection, stage)
     if lane.abandoned < 0:
         return
     abandoned = w.abandoned[lane.abandoned]
+    # The client's lanes are those of its next connection from now on, so what this one needs is
+    # copied.
     abandoned.born_s, abandoned.used_s, abandoned.lost = lane.born_s, lane.used_s, lane.lost
     if run.tracks:
         put(w.wheel, end_s, event(lane.abandoned, abandoned.turn, ABANDONED_END))
@@ -276,6 +296,8 @@ def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
     """Schedule the server-side open of an abandoned handshake if a later close could affect it."""
     abandoned = w.abandoned[place]
     abandoned.done_s = done_s
+    # `tracks` 1: the server's places are counted, so ends matter. 2: it also ends connections, so
+    # the moments at which they open matter, too.
     if w.run[0].tracks > 1 and now <= done_s:
         put(w.wheel, done_s, event(place, abandoned.turn, ABANDONED_DONE))
 
@@ -283,6 +305,8 @@ def _open_later(w: Fleet, place: int, done_s: float, now: float) -> None:
 def open_abandoned(w: Fleet, place: int, now: float) -> None:
     """Open a connection for a client that has gone; end it while a fault ends all that open."""
     abandoned = w.abandoned[place]
+    # The server that took it has crashed since: there is nothing to open, and no place of it to
+    # free.
     if abandoned.generation != w.run[0].generation:
         return
     write_down(
@@ -354,6 +378,7 @@ def in_order(found: Any, records: Any, size: int) -> None:
 
     numba's own sort would allocate, and compiled code here may not (`_nrt=False`).
     """
+    # Knuth's gaps 1, 4, 13 ... (The Art of Computer Programming, 5.2.1).
     gap = 1
     while gap < size // 3:
         gap = 3 * gap + 1

@@ -8,6 +8,7 @@ from simlib.core.events import Reason
 from simlib.engines.kernel.wheel import Wheel
 from simlib.trace.counts import TENTHS_PER_S
 
+# Kinds of events are plain numbers: they are packed into an event, and compared by compiled code.
 #: What can happen next to a client. Of these, its link is told:
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
 #: Of these it is not: its network or its server is concerned.
@@ -16,6 +17,10 @@ CONNECTED, ARRIVE, ADMIT, PING, PINGED, PONGED = range(10, 16)
 ABANDONED, ABANDONED_DONE, ABANDONED_END, ABANDONED_SHUT = range(16, 20)
 #: An event in one number: the client (or an abandoned handshake's place), its waits so far, and
 #: what happens.
+# From high to low: 27 bits of place, 24 of turn, 12 of kind; the sign's bit stays free. An event in
+# one number is compared, moved and stored at once, and the queue has two columns instead of four.
+# The turn makes it possible to leave stale events in the queue (see `is_due`): to search the queue
+# for the events of a client that a fault has cut off would take longer than all else.
 KIND_BITS, TURN_BITS = 12, 24
 #: Kinds from 32 to 2,047: rejected, or its connection ended, by fault number kind - 32.
 #: From 2,048: the server ends the connection because of fault number kind - 2,048.
@@ -31,10 +36,14 @@ GREETED, SENT, TAKEN, DISMISSED = range(4)
 
 #: Columns of the counts by second; from REASONS on, how attempts and connections ended.
 ATTEMPTS, OPENS, ENDS, QUEUED, SERVED, TRIPS, PROBES, MENDS, GIVE_UPS, LEAVES, REASONS = range(11)
+# The first ten are in the order of `_COLUMNS` in `arrays.py`, the others in that of `Reason`.
 COUNT_COLUMNS = REASONS + len(Reason)
 #: Waits are summed by attempt up to this one, and those beyond with it.
 MOST_ATTEMPTS = 256
 
+# 40 bytes a client. With a million clients the loop waits for memory, not for arithmetic: an event
+# reads one line of the cache here, and goes to `extras` and `lanes` only if the scenario needs
+# them.
 #: One client. Read together, so they lie together.
 CLIENT = [
     ("deadline_s", "f8"),
@@ -94,6 +103,9 @@ ABANDONED_TYPE = [
     ("lost", "i8"),
     ("stage", "i8"),
 ]
+# A record of one row, since a `NamedTuple` is immutable in compiled code: all that changes in a run
+# and is no array is here. The flags (`has_extras` to `rejects`) come from `features.py`; each lets
+# the loop pass by what a scenario does not use.
 #: What is one for all clients.
 RUN = [
     ("seed", "i8"), ("clients", "i8"), ("first", "i8"), ("stride", "i8"), ("all_clients", "i8"),
@@ -168,6 +180,8 @@ class Fleet(NamedTuple):
 
 def event(place: int, turn: int, kind: int) -> int:
     """Return an event as one number."""
+    # A turn may be more than the field holds for places of abandoned handshakes; clients never get
+    # so far (`LAST_TURN`, `run.is_worn_out`).
     turn &= (1 << TURN_BITS) - 1
     return (place << (KIND_BITS + TURN_BITS)) | (turn << KIND_BITS) | kind
 
@@ -239,6 +253,8 @@ def uncount(w: Fleet, now: float, column: int) -> None:
 
 def _bin(w: Fleet, now: float) -> int:
     """Return the row of a moment: the second in which the warm-up ends has two."""
+    # So what came before the warm-up's end can be told from what came after it within one second;
+    # `arrays._bins` adds the two again.
     return int(now) + int(now >= w.run[0].warm_up_s)
 
 
