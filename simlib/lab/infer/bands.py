@@ -36,6 +36,10 @@ class Bands(NamedTuple):
     at_low: Floats
 
 
+# There is one formula of a wait, the core's `delay`, written for numbers. A second one for arrays
+# could differ from it without anybody seeing it, so the core's own code object is given other
+# globals. It works as `delay` has no branch on its draw nor on the wait before (see
+# `core/backoff.py`).
 def _on_arrays(function: Any, done: dict[Any, Any]) -> Any:
     """Return a core function whose times may be arrays: the same source, numpy's min and max."""
     if function not in done:
@@ -78,6 +82,8 @@ def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Colum
 
     There is a column for each number of attempts in a row, as long as no band differs by wait.
     """
+    # Most policies have the same band for all waits of one attempt, so hundreds of waits need but
+    # some ten columns. This is where the fit gains most of its speed.
     differ = any(differs_by_wait(rules) for rules in policies)
     return (_by_wait if differ else _by_attempt)(policies, waits)
 
@@ -150,6 +156,8 @@ def _shorten(found: Bands, waits: Waits) -> Bands:
     """Return bands of waits that are counted from the start of attempts; none is below 0."""
     low_s, high_s = (end - waits.lasted_s for end in found[:2])
     width_s = np.maximum(high_s - low_s, 1e-9)
+    # What the attempt took is taken off the wait, and a wait that would be negative is none: the
+    # share of the band below 0 becomes a point at 0.
     over = (1.0 - found.at_low - found.at_high) * np.clip(-low_s / width_s, 0.0, 1.0)
     at_low = np.where(high_s > 0.0, found.at_low + over, 0.0)
     at_high = np.where(high_s > 0.0, found.at_high, 1.0)
@@ -208,6 +216,8 @@ _numbers = attrgetter(*_NUMBERS)
 
 def replace_unchecked(rules: Backoff, values: Mapping[str, Any]) -> Backoff:
     """Return a policy with other numbers, which nobody has checked: a search makes thousands."""
+    # Backoff is frozen and checks its fields when it is made, which would take most of a search's
+    # time.
     made = object.__new__(Backoff)
     vars(made).update(vars(rules))
     vars(made).update(values)
@@ -266,6 +276,9 @@ def _band(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     low_s = delays(rules, attempt, previous_s, 0.0) + none_s
     high_s = delays(rules, attempt, previous_s, 1.0) + none_s
     reach_s = (delays(rules, attempt, previous_s, _STEP) - low_s) / _STEP
+    # The draw is uniform, so a wait's density is the slope's inverse. Where the slope at the lower
+    # end would lead further than the upper end, the cap cuts; the share that it cuts off is a point
+    # there.
     with np.errstate(divide="ignore", invalid="ignore"):
         at_high = np.where(reach_s > high_s - low_s + 1e-6, 1.0 - (high_s - low_s) / reach_s, 0.0)
     at_high[high_s <= low_s] = 1.0

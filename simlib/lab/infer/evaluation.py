@@ -33,6 +33,7 @@ def evaluate_family(family: Family, values: Values, waits: Waits) -> FamilyFit:
     """
     score = likelihood(family, values, waits)
     if "cap_s" in values:
+        # A cap that no wait needs is taken away, unless it raises the likelihood by what it costs.
         endless = values | {"cap_s": BEYOND * waits.longest_s + 1.0}
         other = likelihood(family, endless, waits)
         if other > score - 0.5 * log(len(waits)):
@@ -52,6 +53,8 @@ def _price(values: Values, rules: Backoff, waits: Waits, *, capped: bool) -> flo
     seen through normal errors, but as many times better for an edge of a band; so that costs twice
     as much. A cap that cuts is a needle, which any wait may seem to be: it costs all its places.
     """
+    # BIC (Schwarz 1978) charges log n for a number known to 1/sqrt(n). An end of a uniform
+    # distribution is known to 1/n, for which the same argument gives 2 log n.
     one = log(len(waits)) * (1.0 if rules.jitter == Jitter.NONE else 2.0)
     ends_there = rules.jitter in (Jitter.NONE, Jitter.FULL, Jitter.EQUAL)
     inside = rules.jitter_place == JitterPlace.INSIDE

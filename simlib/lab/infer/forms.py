@@ -110,12 +110,14 @@ def _follows(waits: Waits) -> bool:
     place = waits.group[later]
     before = place > 0
     later, place = later[before], place[before]
+    # Too few to say that they do not follow: then the form is tried.
     if later.size < 4:
         return True
     off = np.log(np.maximum(waits.wait_s[later], LEAST_S) / np.maximum(usual_s[place], LEAST_S))
     earlier_s = np.maximum(usual_s[place - 1], LEAST_S)
     off_before = np.log(np.maximum(waits.previous_s[later], LEAST_S) / earlier_s)
     found = _rank_correlation(off, off_before)
+    # Two standard errors of Spearman's correlation, 1/sqrt(n) each, and at least 0.2.
     return bool(np.isnan(found) or found > max(0.2, 2.0 / np.sqrt(later.size)))
 
 

@@ -16,6 +16,8 @@ from simlib.lab.infer.waits import LEAST_WAITS, Waits
 from simlib.metrics.array_types import Floats
 
 #: Of a right policy so small a share of the fits is called wrong.
+# As small as this since a fit is tested dozens of times in one inference, and a false alarm says
+# "none of these" of a client that is known.
 _LEVEL = 0.001
 #: A distance this small between waits and band is no matter, however certain it is.
 _SMALL_DISTANCE = 0.08
@@ -69,6 +71,7 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
         (0, np.arange(len(waits))),
         *(each for each in alone if each[1].size >= _LEAST_OF_ONE),
     ]
+    # Bonferroni's correction holds for dependent tests, too, and all of these are.
     outside = min(_outside_chance(found.outside[rows]) for _, rows in groups) * len(groups)
     # Strays are tested by themselves, unless it is many of them at one attempt.
     pooled = found.place[~found.outside[found.rows]]

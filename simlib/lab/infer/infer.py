@@ -140,6 +140,9 @@ def _infer_policy(
     followed: pd.DataFrame, blur_s: float | None
 ) -> tuple[ResetRule, PolicyFit | None, str]:
     """Return how the client counts, its policy, or why there is none: each is told by the other."""
+    # The policy cannot be fitted without numbers of attempts, and the numbers cannot be judged
+    # without a policy. So they take turns from a guess that needs no policy; it comes to rest after
+    # one or two rounds.
     counting = reset_rule.guess_reset_rule(followed)
     found: PolicyFit | None = None
     for _ in range(_ROUNDS):

@@ -59,6 +59,7 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
     array
         The logarithm of the likelihood under each policy.
     """
+    # Policies of the same form are computed as one array; the form decides which formulas branch.
     found = np.empty(len(policies))
     groups: dict[tuple[bool, bool, bool], list[int]] = {}
     for i, rules in enumerate(policies):
@@ -69,6 +70,8 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
         if is_drawn_once:
             found[rows] = _all_drawn_once(of_waits(lies, column), waits, blur_s[rows])
         else:
+            # In pieces, since an array that leaves the cache costs more than the calls that it
+            # saves.
             for piece in np.array_split(np.arange(len(rows)), 1 + len(rows) * len(waits) // _PIECE):
                 part = Bands(*(each[piece] for each in lies))
                 at = np.array(rows)[piece]
@@ -89,6 +92,8 @@ def _all_drawn_once(found: Bands, waits: Waits, blur_s: Floats) -> Floats:
     density = _with_lateness(density, made, waits, blurs_s)
     # What is known of a draw beforehand is that it lies evenly from 0 to 1.
     likely = _with_strays(density, waits).sum(axis=1)
+    # The draw of each client is no parameter of the policy. It is integrated out by Laplace's
+    # approximation: the peak's height times the width that a normal peak of this blur has.
     return np.asarray(likely + np.log(_ROOT * kept.blur).sum(axis=1))
 
 
@@ -100,6 +105,8 @@ def log_densities(found: Bands, column: Column, waits: Waits, blur_s: Floats) ->
     if column is not waits.group:
         blur_s = blur_s[:, waits.group]
     width_s = found.high_s - found.low_s
+    # A band narrower than the errors is a point: the difference of two normal distributions would
+    # vanish in rounding, and its quotient by the width be anything.
     wide = width_s > 1e-3 * blur_s
     cut = found.at_high + found.at_low
     between = np.where(wide, (1.0 - cut) / np.where(wide, width_s, 1.0), 0.0)
@@ -156,6 +163,9 @@ def _with_lateness(density: Floats, found: Bands, waits: Waits, blur_s: Floats) 
     rows = waits.uncertain
     if not rows.size:
         return density
+    # Exact would be a convolution of three parts, two of them uniform. The small errors matter
+    # little beside lateness, so the first uniform part is widened by twice their standard deviation
+    # instead.
     more_s = 2.0 * blur_s[:, rows]
     least_s = waits.wait_s[rows] - waits.late_s[rows] - more_s
     most_s = waits.wait_s[rows] + waits.early_s[rows] + more_s
@@ -168,6 +178,9 @@ def _with_lateness(density: Floats, found: Bands, waits: Waits, blur_s: Floats) 
 
 
 def _with_strays(density: Floats, waits: Waits) -> Floats:
+    # A mixture with a wide uniform distribution: without it one wait far outside its band would
+    # make the right policy impossible. The share is fixed; a free one would let any policy explain
+    # any waits.
     stray = STRAY_FRACTION / (2.0 * waits.longest_s + 1.0)
     return np.asarray(np.log((1.0 - STRAY_FRACTION) * density + stray))
 
@@ -193,10 +206,13 @@ def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> Clie
     share = np.maximum(1.0 - found.at_high - found.at_low, 1e-9)
     reach_s = (found.high_s - found.low_s) / share
     least_s = found.low_s - found.at_low * reach_s
+    # A wait at the cap says only that the draw was at least so large.
     telling = (waits.wait_s < found.high_s - 4.0 * blur_s) | (found.at_high == 0.0)
     weight = np.where(telling, (reach_s / blur_s) ** 2, 1e-6)
     draw = (waits.wait_s - least_s) / np.maximum(reach_s, 1e-12)
     trust = np.ones_like(weight)
+    # Iteratively reweighted least squares with Cauchy's weights; three rounds come to rest in
+    # practice.
     for _ in range(_ROUNDS):
         weights = _by_client(trust * weight, waits) + 1e-9
         draws = np.clip(_by_client(trust * weight * draw, waits) / weights, 0.0, 1.0)
@@ -242,6 +258,7 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
         kept = fit_client_draws(Bands(*(each[np.newaxis] for each in found)), waits, blur_s)
         low_s = high_s = kept.wait_s[0]
     width_s = high_s - low_s
+    # Five standard deviations, and half a per cent for a client's clock that runs at another rate.
     slack_s = 5.0 * blur_s + 0.005 * high_s
     under, over = waits.wait_s < low_s - slack_s, waits.wait_s > high_s + slack_s
     early = under & (waits.wait_s + waits.early_s >= low_s - slack_s)
@@ -252,6 +269,8 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
         firsts = np.unique(waits.client, return_index=True)[1].astype(np.int64)
         return Places(kept.draw[0], firsts, outside, excused)
     uncertain_s = 10.0 * blur_s + waits.late_s + waits.early_s
+    # In a narrow band errors move a wait by much of the width: its place would say more of the
+    # errors than of the policy.
     telling = ~excused & (width_s > 2.0 * uncertain_s)
     place = (waits.wait_s[telling] - low_s[telling]) / width_s[telling]
     place = np.clip(place, 0.0, 1.0)
@@ -259,6 +278,8 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     group, inside = waits.group[telling], ~outside[telling]
     place = at_low + place * (1.0 - at_high - at_low)
     top = inside & (at_high > 0.0) & (wait_s > high_s[telling] - 4.0 * blur_s)
+    # Under the right policy the waits at the cap would have places anywhere in the share that was
+    # cut off. Spread evenly, they neither help nor harm a test of evenness.
     place[top] = 1.0 - at_high[top] * _evenly(group[top])
     bottom = inside & ~top & (at_low > 0.0) & (wait_s < low_s[telling] + 4.0 * blur_s)
     place[bottom] = at_low[bottom] * _evenly(group[bottom])

@@ -69,6 +69,7 @@ def score(search: Search, places: Floats, rough: float) -> Asking[Floats]:
 
 def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
     """Let several searches run beside each other, and return their results."""
+    # All searches are sent their answers together, round after round; whoever ends sooner leaves.
     results: dict[int, _T] = {}
     answers: dict[int, Any] = dict.fromkeys(range(len(works)))
     while answers:
@@ -99,6 +100,7 @@ def run_search(work: Asking[_T]) -> _T:
 def _likelihoods(asks: Sequence[Ask]) -> list[Floats]:
     """Return the likelihoods at all places that were asked for; -inf where there is no policy."""
     found = [np.full(len(ask.places), -np.inf) for ask in asks]
+    # By identity: waits are arrays, and few different ones are in use.
     for waits in {id(ask.search.waits): ask.search.waits for ask in asks}.values():
         policies, blurs_s, into = [], [], []
         for scores, ask in zip(found, asks, strict=True):

@@ -84,6 +84,8 @@ def count_failures_since_reset(
     rows: pd.DataFrame, waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
 ) -> pd.DataFrame:
     """Return the attempts with their failures in a row, which an odd answer may have reset."""
+    # `max_attempts` counts failures since the last reset, so an answer that resets must not be
+    # counted over.
     resets = pd.Series(False, rows.index)
     if found is not None and not found.is_none:
         for _, odd in _find_odd_by_themselves(waits, found):

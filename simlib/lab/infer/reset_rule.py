@@ -58,6 +58,8 @@ def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRu
         for each in sequences.hypotheses(followed)
     }
     best = max(scores, key=lambda each: scores[each])
+    # Ties are the rule, where an observation tells nothing of resets: they must not change the
+    # rule.
     is_better = scores[best] > scores.get(counting, -inf) + 1e-6
     return ResetRuleFit(best if is_better else counting, scores)
 
@@ -68,6 +70,9 @@ def known_waits(waits: pd.DataFrame, blur_s: float) -> Waits:
     return found.where(~np.isnan(found.previous_s))
 
 
+# Minimum description length (Rissanen 1978): the better waits are grouped, the fewer nats it takes
+# to write them all down. A wrong rule gives waits of different steps the same number, and their
+# groups become wide.
 def _length(counted: pd.DataFrame) -> float:
     """Return how long a description of all waits is, in nats; those without a number may be any."""
     unhinted = counted[counted["retry_after_s"].isna()]

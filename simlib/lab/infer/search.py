@@ -42,9 +42,12 @@ class Top(NamedTuple):
 
 def climb(search: Search, place: Floats, rough: float, step: float, most: int) -> Asking[Top]:
     """Return the best place near one, by Nelder and Mead's simplex (1965)."""
+    # Nelder and Mead's method needs no gradient; the likelihood has none at the edges of bands.
     corners = np.vstack([place, place + step * np.eye(place.size)])
     scores = yield from score(search, corners, rough)
+    # A corner beyond the bounds is mirrored: a simplex with an impossible corner would collapse.
     beyond = np.flatnonzero(np.isneginf(scores[1:])) + 1
+    # Steps are counted, not the time, so the result depends on no machine.
     used = len(corners) + beyond.size
     if beyond.size:
         corners[beyond] = 2.0 * place - corners[beyond]
@@ -53,6 +56,7 @@ def climb(search: Search, place: Floats, rough: float, step: float, most: int) -
     while used < most and not _rests(tops):
         *others, worst = tops
         centre = np.add.reduce([each.place for each in others]) / len(others)
+        # The usual coefficients: reflection 1, expansion 2, contraction and shrinkage one half.
         ahead = yield from _at(search, 2.0 * centre - worst.place, rough)
         used += 1
         if others[-1].score < ahead.score <= others[0].score:
@@ -105,6 +109,8 @@ def screen_family(family: Family, waits: Waits) -> Asking[tuple[float, list[Valu
         return -inf, []
     most = _ROUGH_EACH * (len(search.scales) + 1)
     places = [search.place(each) for each in guesses]
+    # Two passes: with errors of 15 % of a wait the likelihood has one broad top, which leads to the
+    # neighbourhood of the right one; with 3 % the families can be compared.
     first, last = _ROUGH
     tops = yield from beside([climb(search, each, first, first / 2.0, most) for each in places])
     best = yield from climb(search, max(tops, key=_score).place, last, last / 2.0, most)
@@ -170,10 +176,12 @@ def sample_places(search: Search, place: Floats) -> tuple[Floats, Floats]:
 
 
 def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
+    # A fixed seed: the same waits give the same intervals.
     rng, free = np.random.default_rng(1), place.size
     count = max(8, _WALKERS * free)
     spread = yield from _widths(search, place)
     walkers = place + spread * rng.normal(size=(count, free))
+    # One walker stays at the maximum, should all others begin where nothing is likely.
     walkers[0] = place
     scores = yield from score(search, walkers, 0.0)
     lost = np.flatnonzero(~(scores >= scores[0] - 20.0))
@@ -183,6 +191,8 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
     halves = np.array_split(np.arange(count), 2)
     kept, kept_scores = [], []
     for step in range(_STEPS):
+        # Simulated annealing during the part that is thrown away: walkers behind a cliff get over
+        # it first.
         cold = min(1.0, (step + 1.0) / _HOT) ** 2
         # Walkers of one half may move at once: each by one of the other, which stands still.
         for half, other in (halves, halves[::-1]):
@@ -190,6 +200,8 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
             towards = walkers[rng.choice(other, half.size)]
             places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
             found = yield from score(search, places, 0.0)
+            # Goodman and Weare's acceptance: the power of the stretch keeps the chain in detailed
+            # balance.
             gain = (free - 1) * np.log(stretch) + cold * (found - np.maximum(_LEAST, scores[half]))
             moves = np.log(rng.random(half.size)) < gain
             walkers[half[moves]], scores[half[moves]] = places[moves], found[moves]
@@ -201,6 +213,7 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
 
 def _widths(search: Search, place: Floats) -> Asking[Floats]:
     """Return how far each setting alone can go until the likelihood is clearly less."""
+    # From 1e-6 to 0.5 of a scale, doubled each time: all of them are asked for at once.
     steps = 1e-6 * 2.0 ** np.arange(20)
     ways = np.array([-1.0, 1.0])
     moves = steps[:, np.newaxis, np.newaxis] * ways[:, np.newaxis]

@@ -36,6 +36,8 @@ _BEHIND = 0.2
 _ROUGHLY = 200
 #: So many families are looked at in all their forms, so many closely, and so many with a first wait
 #: of its own.
+# Chosen by trial on the benchmark (`tests/benchmarks/inference.py`): fewer lose right families,
+# more only take longer.
 _NEAR, _CLOSELY, _LEADING = 7, 12, 2
 
 
@@ -148,6 +150,8 @@ def _spreads_s(waits: Waits) -> Floats:
 def find_best(rough: Sequence[_Rough], waits: Waits, few: Waits) -> list[FamilyFit]:
     """Return the families at their best, those far behind when seen roughly left out."""
     least = max((each.score for each in rough), default=0.0) - _BEHIND * len(few) - 20.0
+    # Twenty more than in proportion to the waits, so that with few of them nothing is left out by
+    # accident.
     near = [each for each in rough[:_CLOSELY] if each.score >= least]
     found = [
         evaluate_family(search.family, search.values(place), waits)

@@ -129,6 +129,8 @@ def hypotheses(followed: pd.DataFrame) -> list[ResetRule]:
     lost = followed[followed["opened"] & followed["retry_after_s"].isna()]
     is_timed = lost.empty or is_uncertain(lost).mean() <= MOST_UNCERTAIN
     losses = (True, False) if is_timed else (True,)
+    # A limit can only be told from another one if some connection was open for a time between the
+    # two.
     limits = [0.0, *between[:_MOST_LIMITS], inf]
     return [ResetRule(limit, loss) for limit in limits for loss in losses]
 

@@ -86,6 +86,7 @@ def _fit_capped_lines(
     waits: Waits, along: Floats, heights: Floats
 ) -> list[tuple[float, float, float]]:
     """Return the two best lines up to a level: value at 1, slope, level."""
+    # Every place where the line may turn into the level is tried; there are as many as attempts.
     counts = waits.counts
     guesses = [_fit_capped_line(along, heights, counts, i) for i in range(len(heights))]
     return [line for _, *line in sorted(guesses)[:2]]  # type: ignore[misc]
@@ -200,6 +201,8 @@ def _fit_hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
     """Return base, factor, what is added and cap that explain the means best, by least squares."""
     mean_s, counts = waits.mean_s, waits.counts
     # All factors at once, a row for each.
+    # For a given factor the model is linear in base and addition, so least squares give these at
+    # once; the factors are tried from a list.
     powers = _FACTORS[:, np.newaxis] ** (waits.attempts - 1.0)
     found = []
     for flat_from in range(min(3, len(mean_s)), len(mean_s) + 1):
@@ -209,6 +212,7 @@ def _fit_hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
             level_s = _mean(mean_s[tail], counts[tail])
             off = float((mean_s[tail] - level_s) ** 2 @ counts[tail])
         x, y, n = powers[:, head], mean_s[head], counts[head]
+        # Weighted by how many waits each mean is of.
         x_mean, y_mean = x @ n / n.sum(), _mean(y, n)
         x_off = x - x_mean[:, np.newaxis]
         across = x_off**2 @ n

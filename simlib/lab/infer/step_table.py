@@ -26,9 +26,11 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
     """
     steps = dict(zip(waits.attempts.tolist(), waits.by_attempt(np.median), strict=True))
     steps |= dict(zip(unsure.attempts.tolist(), unsure.by_attempt(np.min), strict=True))
+    # The attempts must be 1, 2, 3 ... without a gap.
     if max(steps) != len(steps) or len(steps) < 2:
         return None  # a step that was not seen
     kept_s = [max(0.0, float(steps[attempt])) for attempt in sorted(steps)]
+    # A table's last step holds for all later attempts, so equal ones at the end are one step.
     while len(kept_s) > 1 and abs(kept_s[-2] - kept_s[-1]) < 4.0 * waits.blur_s:
         same_s = waits.wait_s[waits.attempt >= len(kept_s) - 1]
         kept_s[-2:] = [max(0.0, float(np.median(same_s))) if same_s.size else min(kept_s[-2:])]

@@ -123,6 +123,8 @@ def _column(frame: pd.DataFrame, name: str) -> Floats:
     return np.asarray(np.maximum(0.0, times_s))
 
 
+# NaN leaves a wait out of a fit: policies that look back cannot be judged by a wait whose
+# predecessor was not seen, and all families must be compared on the same waits.
 def _before(client: Whole, attempt: Whole, wait_s: Floats) -> Floats:
     """Return the wait before each; 0 before a first one, NaN where it was not seen."""
     previous_s = np.zeros_like(wait_s)

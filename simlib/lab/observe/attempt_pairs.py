@@ -46,6 +46,8 @@ def pair_attempts(rows: pd.DataFrame) -> pd.DataFrame:
     paired = rows.copy()
     by_client = rows.groupby("client", sort=False)
     later = by_client[["accept_s", "phase", "late_s"]].shift(-1)
+    # Seen from the server: the client's wait, plus its way to notice the end and to connect. On
+    # loopback both are a millisecond, and part of the timing errors.
     paired["wait_s"] = later["accept_s"] - rows["ended_s"]
     paired["late_s"], paired["early_s"] = later["late_s"], rows["end_late_s"]
     paired["lasted_s"] = rows["ended_s"] - rows["accept_s"]
@@ -80,6 +82,7 @@ def number_waits(followed: pd.DataFrame, counting: ResetRule) -> pd.DataFrame:
             count += 1.0
             attempts[i] = count if is_known and count < inf else 0
         # What was missed was an attempt too, but nobody knows how many.
+        # Infinity stays infinity when failures are added: all later numbers of the row are unknown.
         counts[client] = count if is_known else inf
     before_s = followed.groupby("client", sort=False)["wait_s"].shift(1)
     before_s = before_s.where(attempts > 1, 0.0)
