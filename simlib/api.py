@@ -121,6 +121,18 @@ def run_many(
     progress : callable, optional
         Called with the fraction played, from 0 to 1.
 
+    Returns
+    -------
+    list of Trace
+        A trace for each scenario, in their order; each holds counts by second, not rows.
+
+    Raises
+    ------
+    SettingsError
+        If the fleet cannot play a scenario.
+    EngineError
+        If Dask or the fleet's compiler is not installed, or no scheduler answers.
+
     Examples
     --------
     >>> import simlib as sl
@@ -141,7 +153,28 @@ async def run_live(
 ) -> Trace:
     """Play a scenario on real WebSockets where an event loop runs already, as in a notebook.
 
-    The arguments and the result are those of `run`.
+    Parameters
+    ----------
+    scenario : Scenario
+        What to play.
+    label : str, optional
+        The name of the trace on charts; the scenario's name by default.
+    processes : sequence of callable, optional
+        The user's own SimPy processes: generator functions that are given the `World`.
+    progress : callable, optional
+        Called with the fraction played, from 0 to 1.
+
+    Returns
+    -------
+    Trace
+        What happened.
+
+    Raises
+    ------
+    SettingsError
+        If the live engine cannot play the scenario.
+    asyncio.CancelledError
+        If the run is cancelled; its ``trace`` holds what was played so far.
 
     Examples
     --------

@@ -14,7 +14,15 @@ from simlib.core.validation import Count, ValidatedSettings, count, seconds
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling(ValidatedSettings):
-    """When a server gets more workers for its handshakes; by default never."""
+    """When a server gets more workers for its handshakes; by default never.
+
+    Each time the backlog reaches a length, workers are called for, which come after a delay.
+
+    Examples
+    --------
+    >>> Scaling(at_backlog=100, workers=2)
+    Scaling(at_backlog=100, workers=2)
+    """
 
     #: So many handshakes that wait for a worker call for a step; inf: never.
     at_backlog: Count = count(inf, endless=True)

@@ -40,8 +40,20 @@ _BEYOND = 2.0**64
 class Backoff(ValidatedSettings):
     """A reconnect policy: the waits between attempts, and how many there may be.
 
-    No wait is longer than the cap, but for jitter placed after it; `longest_s` says how long
-    one can be.
+    The ceiling of the wait before attempt n is ``base_s * factor ** (n - 1)``, or grows as
+    ``growth`` says; the jitter draws the wait at or below it, or around it. No wait is longer than
+    the cap, but for jitter placed after it; `longest_s` says how long one can be.
+
+    References
+    ----------
+    M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015: full, equal and
+    decorrelated jitter.
+
+    Examples
+    --------
+    >>> policy = Backoff(base_s=0.5, factor=2.0, cap_s=4.0)
+    >>> [ceiling(policy, attempt) for attempt in (1, 2, 3, 4, 5)]
+    [0.5, 1.0, 2.0, 4.0, 4.0]
     """
 
     #: How the wait is spread: none, full, equal, decorrelated, proportional, additive or below.

@@ -33,7 +33,16 @@ _HALF_OPEN = BreakerState.HALF_OPEN.value
 
 @dataclass(frozen=True, kw_only=True)
 class Breaker(ValidatedSettings):
-    """A circuit breaker over connection attempts; by default it never trips."""
+    """A circuit breaker over connection attempts; by default it never trips.
+
+    It trips after failures in a row, or at a share of failures among the last attempts. While it is
+    open no attempt is made; then probes decide whether it closes.
+
+    Examples
+    --------
+    >>> Breaker(trip_after=5, open_s=20.0)
+    Breaker(trip_after=5, open_s=20)
+    """
 
     #: Failures in a row that trip it; inf: it does not count them.
     trip_after: Count = count(inf, endless=True)

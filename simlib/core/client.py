@@ -44,7 +44,13 @@ _END, _STOP = Input.END.value, Input.STOP.value
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ValidatedSettings):
-    """Everything that makes one client behave as it does."""
+    """Everything that makes one client behave as it does.
+
+    Examples
+    --------
+    >>> Settings(backoff=Backoff(cap_s=5.0), connect_timeout_s=4.0).backoff.cap_s
+    5.0
+    """
 
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker = field(default_factory=Breaker)
@@ -65,10 +71,19 @@ class Settings(ValidatedSettings):
 
 
 class Client:
-    """One client; the one mutable object of its life.
+    """A client as a state machine: `handle` takes an event and the time, and returns commands.
+
+    It is the only mutable object of a client. It has no clock and no sockets: its host performs the
+    commands, and wakes it at ``deadline``.
 
     Beside its link it has only those parts that it needs: `_made` makes each when it is first
     asked for. A client that sends nothing, polls nothing and signs in nowhere is a link.
+
+    Examples
+    --------
+    >>> client = Client(Settings())
+    >>> [type(command).__name__ for command in client.handle(ev.Start(), 0.0)]
+    ['Open']
     """
 
     # fmt: off

@@ -16,7 +16,13 @@ from simlib.core.validation import ValidatedSettings, number
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort(ValidatedSettings):
-    """A share of the clients, and how they behave."""
+    """A share of the clients, with settings of its own.
+
+    Examples
+    --------
+    >>> Cohort(name="phones", clients_fraction=0.2).clients_fraction
+    0.2
+    """
 
     #: What the cohort is called; no two cohorts of a scenario have one name.
     name: str = "cohort"

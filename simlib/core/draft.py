@@ -19,7 +19,13 @@ from simlib.core.validation import ValidatedSettings, seconds
 
 @dataclass(frozen=True, kw_only=True)
 class DraftRules(ValidatedSettings):
-    """How edits are held back."""
+    """How long edits of a draft are held back before they are sent.
+
+    Examples
+    --------
+    >>> DraftRules(debounce_s=0.2)
+    DraftRules(debounce_s=0.2)
+    """
 
     #: An edit leaves when no other followed for this long.
     debounce_s: float = seconds(0.5)

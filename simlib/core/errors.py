@@ -2,11 +2,23 @@
 
 
 class SimlibError(Exception):
-    """Anything simlib raises on purpose."""
+    """Base class of all errors that simlib raises on purpose.
+
+    Examples
+    --------
+    >>> issubclass(EngineError, SimlibError)
+    True
+    """
 
 
 class SettingsError(SimlibError, ValueError):
-    """A setting breaks its rule: names the key, the value and the rule."""
+    """A setting breaks its rule: the error names the key, the value and the rule.
+
+    Examples
+    --------
+    >>> print(SettingsError("clients", 0, "must be a whole number from 1"))
+    clients = 0: must be a whole number from 1
+    """
 
     def __init__(self, key: str, value: object, rule: str) -> None:
         self.key, self.value, self.rule = key, value, rule
@@ -50,15 +62,33 @@ class FileError(SettingsError):
 
 
 class MisuseError(SimlibError):
-    """An event that its state does not allow: a mistake in the calling code."""
+    """The state does not allow an event: a mistake in the calling code.
+
+    Examples
+    --------
+    >>> issubclass(MisuseError, SimlibError)
+    True
+    """
 
 
 class EngineError(SimlibError):
-    """An engine or one of its processes broke its contract."""
+    """An engine cannot play: one of its processes or libraries is missing or broke its contract.
+
+    Examples
+    --------
+    >>> issubclass(EngineError, SimlibError)
+    True
+    """
 
 
 class Disagreement(SimlibError, AssertionError):
-    """Two engines that should agree do not."""
+    """Two engines that should agree do not.
+
+    Examples
+    --------
+    >>> issubclass(Disagreement, AssertionError)
+    True
+    """
 
 
 class Interruption(KeyboardInterrupt):

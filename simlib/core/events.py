@@ -17,7 +17,13 @@ from simlib.core.immutable import Immutable
 
 
 class Priority(IntEnum):
-    """How urgent a message is; the most urgent leaves first."""
+    """How urgent a message is; the most urgent leaves first.
+
+    Examples
+    --------
+    >>> Priority.CRITICAL < Priority.LOW
+    True
+    """
 
     CRITICAL = 0
     HIGH = 1

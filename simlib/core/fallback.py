@@ -33,7 +33,13 @@ _WEBSOCKET, _POLL = Transport.WEBSOCKET.value, Transport.POLL.value
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback(ValidatedSettings):
-    """Carrying messages by HTTP polling while WebSocket fails; by default never."""
+    """When HTTP polling carries the messages because WebSocket fails; by default never.
+
+    Examples
+    --------
+    >>> Fallback(after_attempts=3)
+    Fallback(after_attempts=3)
+    """
 
     #: Failures in a row after which it starts (an open breaker starts it too); inf: not by them.
     after_attempts: Count = count(inf, endless=True)

@@ -114,7 +114,15 @@ ALL_GATEWAYS = -1
 
 @dataclass(frozen=True)
 class Fault(ValidatedSettings):
-    """One thing that goes wrong, when, and for whom."""
+    """A fault: what goes wrong, when, and for which clients.
+
+    Which fields a kind reads stands beside each field.
+
+    Examples
+    --------
+    >>> Fault("black_hole", start_s=10.0, stop_s=40.0).end_s
+    40.0
+    """
 
     #: Any of `FaultKind`, such as outage, black_hole or server_crash.
     kind: FaultKind = choice(FaultKind.OUTAGE)

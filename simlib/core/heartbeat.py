@@ -10,7 +10,13 @@ from simlib.core.validation import ValidatedSettings, seconds
 
 @dataclass(frozen=True, kw_only=True)
 class HeartbeatRules(ValidatedSettings):
-    """How an open connection is watched; by default it is not."""
+    """When a client pings an open connection, and when silence ends it; by default never.
+
+    Examples
+    --------
+    >>> HeartbeatRules(interval_s=25.0, timeout_s=20.0)
+    HeartbeatRules(interval_s=25, timeout_s=20)
+    """
 
     #: Time between pings; inf: none.
     interval_s: float = seconds(inf, above=True, endless=True)

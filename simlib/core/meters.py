@@ -14,7 +14,13 @@ from simlib.core.validation import ValidatedSettings, count, number
 
 @dataclass(frozen=True, kw_only=True)
 class Rate(ValidatedSettings):
-    """A token bucket: so many per second, and so many at once after a rest."""
+    """A token bucket: tokens per second, and how many a full bucket holds.
+
+    Examples
+    --------
+    >>> Rate(per_s=10.0, burst=5)
+    Rate(per_s=10, burst=5)
+    """
 
     #: Tokens per second; inf: no limit.
     per_s: float = number(inf, "messages per second", above=True, endless=True)

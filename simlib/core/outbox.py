@@ -43,7 +43,13 @@ class Persist(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxLimits(ValidatedSettings):
-    """The bounds of an outbox."""
+    """The limits of an outbox: how many messages it holds and sends, and for how long.
+
+    Examples
+    --------
+    >>> OutboxLimits(capacity=20)
+    OutboxLimits(capacity=20)
+    """
 
     #: Messages not yet acknowledged that it may hold.
     capacity: Count = count(100, endless=True)

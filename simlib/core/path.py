@@ -30,7 +30,13 @@ class Distribution(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Latency(ValidatedSettings):
-    """A one-way delay: a named distribution with a mean and a floor, or a table of quantiles."""
+    """A one-way delay: a named distribution with a mean and a floor, or a table of quantiles.
+
+    Examples
+    --------
+    >>> Latency(distribution="lognormal", mean_s=0.05, shape=0.5).mean_s
+    0.05
+    """
 
     #: constant, uniform, exponential, lognormal, gamma, pareto or table.
     distribution: Distribution = choice(Distribution.CONSTANT)
@@ -95,7 +101,13 @@ def latency_s(latency: Latency, u: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Path(ValidatedSettings):
-    """The network between a client and the server, the same both ways."""
+    """The network between a client and the server: latency, bandwidth and loss, the same both ways.
+
+    Examples
+    --------
+    >>> Path(latency=Latency(mean_s=0.05), loss_fraction=0.01).loss_fraction
+    0.01
+    """
 
     latency: Latency = field(default_factory=Latency)
     #: Serialisation: a frame of n bytes takes n / bandwidth to leave; inf: none.

@@ -35,7 +35,16 @@ _GOOD, _EXCELLENT = Quality.GOOD, Quality.EXCELLENT
 
 @dataclass(frozen=True, kw_only=True)
 class QualityRules(ValidatedSettings):
-    """Where the classes end. Round trips as in the Network Information draft: 3g, and 2g."""
+    """The bounds between the quality classes of a connection.
+
+    The round trips that end good and fair by default, 0.27 s and 1.4 s, are those between 3g, 2g
+    and slow-2g in the Network Information draft of the WICG.
+
+    Examples
+    --------
+    >>> QualityRules(good_s=0.3)
+    QualityRules(good_s=0.3)
+    """
 
     #: A smoothed round trip up to this is excellent.
     excellent_s: float = seconds(0.1, above=True)

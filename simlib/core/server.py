@@ -59,7 +59,13 @@ class Service(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(ValidatedSettings):
-    """What one server can do; by default everything at once."""
+    """What one server can do; by default everything at once.
+
+    Examples
+    --------
+    >>> ServerSettings(accept_per_s=100.0)
+    ServerSettings(accept_per_s=100)
+    """
 
     #: Handshakes accepted per second (one second's worth at once); inf: no limit.
     accept_per_s: float = number(inf, "handshakes per second", above=True, endless=True)

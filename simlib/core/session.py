@@ -18,7 +18,13 @@ from simlib.core.validation import ValidatedSettings, seconds
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRules(ValidatedSettings):
-    """How a client comes by its session; by default it needs none."""
+    """When a client signs in and renews its session; by default it needs none.
+
+    Examples
+    --------
+    >>> SessionRules(sign_in_after_s=5.0)
+    SessionRules(sign_in_after_s=5)
+    """
 
     #: After a session has ended, sign in again this much later: a user's time; inf: never.
     sign_in_after_s: float = seconds(inf, endless=True)

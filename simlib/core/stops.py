@@ -43,7 +43,15 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stops(ValidatedSettings):
-    """What a client does not simply try again; in each list, codes and ranges of them."""
+    """Which HTTP statuses and close codes stop a client, for good or until a sign-in.
+
+    A client tries again after all other codes. Each list holds codes and ranges of codes.
+
+    Examples
+    --------
+    >>> Stops(ends_on=["4000-4099", 1008]).ends_on
+    ('4000-4099', 1008)
+    """
 
     #: HTTP statuses and close codes that end the client for good.
     ends_on: Codes = ()

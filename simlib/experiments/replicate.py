@@ -208,6 +208,11 @@ def replicate(
     progress : callable, optional
         Called with the fraction done; by default a bar, in a terminal and in a notebook.
 
+    Returns
+    -------
+    Replications
+        A row of metrics for each seed, and means with 95 % intervals.
+
     Raises
     ------
     SettingsError
@@ -259,8 +264,35 @@ def paired(
 ) -> Paired:
     """Compare two scenarios under common random numbers.
 
-    Both are played under the same seeds, those of the first; the takes of luck that they share
-    cancel in the difference.
+    Both are played under the same seeds, those of the first, so random effects that they share
+    cancel in the difference. The interval is that of a paired t-test.
+
+    Parameters
+    ----------
+    one, other : Scenario
+        What to compare.
+    n : int
+        Replications of each, at least 2.
+    metric : str
+        The metric that is compared, a column of `summary`.
+    on : {"sim", "fleet"}
+        The engine.
+    progress : callable, optional
+        Called with the fraction done; by default a bar, in a terminal and in a notebook.
+
+    Returns
+    -------
+    Paired
+        The replications of both, and their difference with its 95 % interval.
+
+    Raises
+    ------
+    SettingsError
+        If there are too few replications, or there is no such metric.
+
+    References
+    ----------
+    A. M. Law, Simulation Modeling and Analysis, 5th ed., 2015, sections 10.2 and 11.2.
 
     Examples
     --------

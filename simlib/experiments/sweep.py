@@ -154,6 +154,8 @@ def sweep(
     ------
     SettingsError
         If the grid is empty, or names a setting or a value that cannot be.
+    SimlibError
+        If every run failed.
 
     Examples
     --------

@@ -277,10 +277,25 @@ def setting(scenario: Scenario, key: str) -> tuple[Any, Rule | None]:
 def load(path: str | FilePath) -> Scenario:
     """Read a scenario from a TOML file.
 
+    Parameters
+    ----------
+    path : str or path
+        The file; files that it names, such as a table of latencies, are found from its folder.
+
+    Returns
+    -------
+    Scenario
+        The scenario; its name is the file's, unless the file gives one.
+
     Raises
     ------
     SettingsError
-        Naming the file, the key, the value and the rule that it breaks.
+        If the file cannot be read or a setting breaks its rule: names file, key, value and rule.
+
+    Examples
+    --------
+    >>> load("data/scenarios/first_outage.toml").clients
+    20
     """
     file = FilePath(path)
     try:
@@ -298,7 +313,24 @@ def load(path: str | FilePath) -> Scenario:
 
 @check_arguments
 def dump(scenario: Scenario) -> str:
-    """Return a scenario as TOML: what differs from the defaults, and the name."""
+    """Return a scenario as TOML: what differs from the defaults, and the name.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario.
+
+    Returns
+    -------
+    str
+        What `load` reads back to an equal scenario.
+
+    Examples
+    --------
+    >>> print(dump(Scenario(clients=3)), end="")
+    clients = 3
+    name = "scenario"
+    """
     import tomli_w
 
     return tomli_w.dumps(plain(scenario))

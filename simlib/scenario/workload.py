@@ -34,7 +34,13 @@ class TimeOrigin(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Workload(ValidatedSettings):
-    """What the application of each client sends."""
+    """The messages that the application of each client sends.
+
+    Examples
+    --------
+    >>> Workload(rate_per_s=2.0, size_bytes=500)
+    Workload(rate_per_s=2, size_bytes=500)
+    """
 
     #: How messages are spaced: constant, poisson, bursts, typing or recorded.
     arrivals: Arrivals = choice(Arrivals.POISSON)
@@ -48,9 +54,11 @@ class Workload(ValidatedSettings):
     size_bytes: int = count(200, high=1_000_000)
     #: A message older than this is dropped; inf: never.
     expires_after_s: float = seconds(inf, above=True, endless=True)
-    #: Shares of the priorities; what is left is normal.
+    #: Share of the messages that are critical; what the three shares leave is normal.
     critical_fraction: float = number(0.05, "", high=1.0)
+    #: Share of the messages of high priority.
     high_fraction: float = number(0.15, "", high=1.0)
+    #: Share of the messages of low priority.
     low_fraction: float = number(0.3, "", high=1.0)
     #: bursts: messages at the same moment. typing: edits before a pause.
     burst: int = count(10)
@@ -112,7 +120,13 @@ def _read_message(item: tuple[int, Any]) -> tuple[float, Priority, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Hint(ValidatedSettings):
-    """What the platform tells clients of the network at a moment (Network Information)."""
+    """What the platform tells clients about the network at a moment (Network Information).
+
+    Examples
+    --------
+    >>> Hint(start_s=5.0, online=False)
+    Hint(start_s=5, online=False)
+    """
 
     #: When.
     start_s: float = seconds(0.0)

@@ -107,6 +107,13 @@ class Trace(ShowsCard):
         fleet only: the clients that have rows.
     notes : list of str
         What was odd: what a server said and was ignored, what was played otherwise than asked.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=5))
+    >>> int(trace.counts()["opened"])
+    3
     """
 
     engine: str

@@ -45,7 +45,7 @@ def infer(
     known: Mapping[str, Backoff] | None = None,
     blur_s: float | None = None,
 ) -> Inference:
-    """Tell a client's reconnect policy from an observation of its attempts.
+    """Infer a client's reconnect policy from an observation of its attempts.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def infer(
         A Parquet file as ``simlib observe`` writes it, what it holds, or its table alone: a row
         per attempt.
     known : mapping, optional
-        Known policies by name, of which the nearest are told; by default all presets.
+        Known policies by name, of which the nearest are named; by default all presets.
     blur_s : float, optional
         Standard deviation of the timing errors, in s; by default it is looked for, from 2 ms.
 
@@ -65,7 +65,9 @@ def infer(
     Raises
     ------
     SettingsError
-        If the file is no observation, or there is no attempt in it.
+        If the argument is no observation, or there is no attempt in it.
+    FileError
+        If the file is none; it names the file.
 
     Examples
     --------

@@ -423,12 +423,27 @@ class LabSession:
 async def observe_live(script: str | Path | Script = "standard", **options: Any) -> Observation:
     """Observe a client in an event loop that is running, as a notebook's is.
 
-    Takes what `observe` takes.
+    Parameters
+    ----------
+    script : str, path or Script
+        As `observe` takes it.
+    **options
+        As `observe` takes them.
 
     Returns
     -------
     Observation
         What was seen.
+
+    Raises
+    ------
+    SettingsError
+        If the script or an option breaks its rule.
+
+    Examples
+    --------
+    >>> seen = await sl.observe_live("standard", command=["node", "client.js", "{url}"])
+    ... # doctest: +SKIP
     """
     stage = LabSession(script, **options)
     await stage.play()

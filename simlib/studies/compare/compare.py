@@ -193,6 +193,11 @@ def compare(
     Comparison
         The agreement table, the decision replay and all traces.
 
+    Raises
+    ------
+    SettingsError
+        If there are fewer than 5 replications, or the live engine cannot play the scenario.
+
     Examples
     --------
     >>> import simlib as sl
@@ -215,7 +220,22 @@ async def compare_live(
     processes: Sequence[Process] = (),
     progress: Progress | None = None,
 ) -> Comparison:
-    """Do what `compare` does where an event loop runs already, as in a notebook.
+    """Compare simulation and live run where an event loop runs already, as in a notebook.
+
+    Parameters
+    ----------
+    scenario, replications, processes, progress
+        As `compare` takes them.
+
+    Returns
+    -------
+    Comparison
+        The agreement table, the decision replay and all traces.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer than 5 replications, or the live engine cannot play the scenario.
 
     Examples
     --------

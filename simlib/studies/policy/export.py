@@ -80,6 +80,11 @@ def export(client: Settings, to: str) -> Export:
     to : str
         One of `EXPORTERS`.
 
+    Returns
+    -------
+    Export
+        The text for the client's source, and what differs from the policy.
+
     Raises
     ------
     SettingsError

@@ -46,6 +46,16 @@ def ensemble(scenario: Scenario) -> tuple[Scenario, ...]:
     is as much time as was given. Metrics count from it on, unless the scenario has a warm-up, so
     that the clients' own start is not taken for the storm.
 
+    Parameters
+    ----------
+    scenario : Scenario
+        The scenario, with a fault that interrupts connections.
+
+    Returns
+    -------
+    tuple of Scenario
+        The scenario itself, then its variants.
+
     Raises
     ------
     SettingsError

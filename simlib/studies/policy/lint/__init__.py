@@ -58,6 +58,11 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
     LintFindings
         A list of `LintFinding`, the worst first; empty if there is nothing to say.
 
+    Raises
+    ------
+    SettingsError
+        If ``resets`` is none of the words of a `Preset`.
+
     Examples
     --------
     >>> import simlib as sl
