@@ -48,7 +48,7 @@ def begins_s(free_s: _Times, now: float) -> float:
 
 
 def occupy(free_s: _Times, until_s: float) -> None:
-    """Give work until a moment to the worker that is free first; the times stay a heap."""
+    """Assign work to the worker that is free first, until a moment; the times stay a heap."""
     place, size = 0, len(free_s)
     child = 1
     while child < size:
@@ -62,7 +62,7 @@ def occupy(free_s: _Times, until_s: float) -> None:
 
 
 def join(free_s: _Times, size: int, until_s: float) -> None:
-    """Add a worker who is free at a moment to a heap of ``size`` times.
+    """Add a worker that is free at a moment to a heap of ``size`` times.
 
     There is room for it: places from ``size`` on hold inf, who is never free first.
     """
@@ -74,7 +74,7 @@ def join(free_s: _Times, size: int, until_s: float) -> None:
 
 
 def calls_for_step(waiting: int, steps: int, there_s: float, settings: Scaling, now: float) -> bool:
-    """Whether so many handshakes that wait call for more workers now.
+    """Whether a backlog of this length calls for more workers now.
 
     ``steps`` were taken before, and the workers of the last one are there at ``there_s``.
     """
@@ -108,7 +108,7 @@ class WorkerQueue:
         return sum(start_s > self._now for _, _, start_s, _ in self._jobs)
 
     def arrive(self, job: Any, now: float, service_s: float, after_s: float = 0.0) -> bool:
-        """Take in a job that takes so long; False if the backlog is full.
+        """Add a job of a known length; return False if the backlog is full.
 
         ``after_s``: the worker stays busy for so much longer, when the job is done.
         """

@@ -279,7 +279,7 @@ def longest_s(policy: Backoff) -> float:
 
 
 def wait_after_attempt_s(policy: Backoff, delay_s: float, lasted_s: float) -> float:
-    """Return how long to wait after an attempt that lasted so long before it failed."""
+    """Return the wait after an attempt that failed after ``lasted_s``."""
     if policy.counted_from == _FROM_START:
         return max(0.0, delay_s - lasted_s)
     return delay_s

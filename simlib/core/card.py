@@ -17,7 +17,7 @@ _WIDTH, _LEAST_WIDTH = 100, 40
 
 
 class Card(NamedTuple):
-    """What is shown of an object: a title, a table of words, and notes below it."""
+    """The display of an object: a title, a table of texts, and notes below it."""
 
     title: str
     #: The table's rows; the first column is a name.

@@ -14,7 +14,7 @@ from simlib.core.events import Reason
 
 
 class Verdict(IntEnum):
-    """What to do about an update."""
+    """The decision about an update."""
 
     IGNORE = 0
     DELIVER = 1
@@ -46,7 +46,7 @@ class Channels:
         self._fetching = frozenset()
 
     def take_push(self, channel: int, version: int, reason: Reason) -> Verdict:
-        """Take in an update."""
+        """Process a pushed update."""
         if channel not in self._seen or version <= self._seen[channel]:
             if reason == Reason.SNAPSHOT:
                 self._fetching -= {channel}

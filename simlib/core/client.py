@@ -172,7 +172,7 @@ class Client:
 
     @property
     def outbox(self) -> Outbox:
-        """What is accepted and not yet acknowledged."""
+        """The messages that are accepted and not yet acknowledged."""
         return self.delivery.outbox
 
     @property
@@ -205,7 +205,7 @@ class Client:
         return connection == self.connection and self.link.state in _BUSY
 
     def handle(self, event: Event, now: float) -> list[Command]:
-        """Take in an event and return what to do about it."""
+        """Process an event and return the commands to carry out."""
         # One list for the whole step, so that no handler must hand it on.
         commands: list[Command] = []
         self._commands = commands
@@ -348,7 +348,7 @@ class Client:
             self._end(Input.LOST, event, now)
 
     def _end(self, input_: Input, event: ev.Failed | ev.Lost, now: float) -> None:
-        """Take in the end of an attempt or a connection: its code may stop the client."""
+        """Process the end of an attempt or a connection: its code may stop the client."""
         if event.code and self._obey_code(event.code, now, closed=True):
             return
         if self._must_wait(now):
@@ -545,7 +545,7 @@ class Client:
         self.heartbeat.ping(now)
 
     def _weigh(self, now: float) -> None:
-        """Let the quality of an open connection decide on the transport."""
+        """Choose the transport by the quality of an open connection."""
         if self.link.state != _OPEN:
             return
         fallback, transport_status = self.settings.fallback, self.link.transport_status

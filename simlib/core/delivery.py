@@ -137,7 +137,7 @@ class Delivery:
     def take_answer(
         self, message: int, reason: Reason, pause_s: float, version: int, now: float
     ) -> Entry | None:
-        """Take in the answer to a message; return its entry if it was the one awaited."""
+        """Process the answer to a message; return its entry if it was the one awaited."""
         if reason in _COUNTED:
             entry = self.outbox.acknowledge(message)
             if entry is not None:
@@ -174,7 +174,7 @@ class Delivery:
         return len(overdue)
 
     def tidy(self, now: float) -> None:
-        """Let go of what is too old, and of edits that have been held for long enough."""
+        """Drop messages that have expired, and release edits that have been held long enough."""
         if self._drafts is not None and now >= self._drafts.deadline_s:
             for edit in self._drafts.leaving(now):
                 self.send(edit)
@@ -191,7 +191,7 @@ class Delivery:
         return self.outbox.send_next(now, connection)
 
     def abandon_posts(self) -> None:
-        """Give up every unanswered post; its message is queued again."""
+        """Abandon every unanswered post; its message is queued again."""
         for connection, message in self.posts.items():
             self.commands.append(ev.Close(connection))
             self.outbox.give_back(message)

@@ -75,7 +75,7 @@ class Drafts:
         return draft.held, replaced
 
     def restore(self, message: Message, now: float) -> Message | None:
-        """Hold an edit of an earlier life, due at once; return the one that it replaces."""
+        """Hold an edit of an earlier life, due at once; return the edit that it replaces."""
         draft = self._drafts.setdefault(message.key, _Draft())
         replaced, draft.held = draft.held, message
         draft.version = max(draft.version, message.base)

@@ -25,7 +25,7 @@ _WEYL = 0x9E3779B9
 
 
 class Stream(IntEnum):
-    """What a draw is for; each purpose has a stream of its own."""
+    """The purpose of a draw; each purpose has a stream of its own."""
 
     WAIT = 1
     FAULT = 2

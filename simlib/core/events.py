@@ -123,7 +123,7 @@ class Edit(Immutable):
 
 
 class Restored(Immutable):
-    """A message was saved by an earlier life of this client; told before the start."""
+    """A message that an earlier life of this client saved; it comes before the start."""
 
     message: Message
 
@@ -266,7 +266,7 @@ class Open(Immutable):
 
 
 class Close(Immutable):
-    """Give up an attempt, a connection, a poll or a post; nothing more is heard of it."""
+    """Abandon an attempt, a connection, a poll or a post; later answers to it are ignored."""
 
     connection: int
     reason: Reason = Reason.NONE
@@ -314,7 +314,7 @@ class SignIn(Immutable):
 
 
 class Save(Immutable):
-    """Keep a message where it outlives this client; asked before it is sent."""
+    """Save a message so that it outlives this client; it comes before the message is sent."""
 
     message: Message
 
@@ -326,7 +326,7 @@ class Forget(Immutable):
 
 
 class Deliver(Immutable):
-    """Give the application a channel's update."""
+    """Deliver a channel's update to the application."""
 
     channel: int
     version: int
@@ -341,14 +341,14 @@ class Post(Immutable):
 
 
 class Drop(Immutable):
-    """Tell the application that a message will not be delivered, and why."""
+    """Report to the application that a message will not be delivered, and why."""
 
     message: Message
     reason: Reason
 
 
 class Notify(Immutable):
-    """Tell the user what changed."""
+    """Report a change to the user."""
 
     reason: Reason
 
@@ -428,7 +428,7 @@ class PingArrived(Immutable):
 
 
 class Ended(Immutable):
-    """A connection, or a handshake that nobody waits for any more, ended."""
+    """A connection ended, or a handshake that its client had abandoned."""
 
     client: int
     connection: int
@@ -439,7 +439,7 @@ class Revoke(Immutable):
 
 
 class CloseClients(Immutable):
-    """The operator ends clients' connections with a code, and those that open until a moment."""
+    """The operator closes clients' connections with a code, also those that open until a moment."""
 
     clients: frozenset[int]
     code: int
@@ -457,7 +457,7 @@ class Drain(Immutable):
 
 
 class Slow(Immutable):
-    """Work begun from now on takes so many times as long."""
+    """Work that begins from now on takes ``factor`` times as long."""
 
     factor: float
 

@@ -21,7 +21,7 @@ from simlib.core.validation import Count, ValidatedSettings, choice, count, numb
 
 
 class Transport(IntEnum):
-    """What carries messages."""
+    """The transports of messages."""
 
     WEBSOCKET = 0
     POLL = 1
@@ -58,7 +58,7 @@ class Fallback(ValidatedSettings):
 
 
 class TransportStatus(NamedTuple):
-    """What carries one client's messages."""
+    """The transport of one client's messages."""
 
     transport: int
     #: When it last changed; -inf: never.

@@ -1,4 +1,4 @@
-"""The faults of a run: what goes wrong, when, and for whom.
+"""The faults of a run: kinds, times and affected clients.
 
 Rules of the faults:
 - A fault acts from its start up to, not including, its stop.
@@ -34,7 +34,7 @@ from simlib.core.validation import ValidatedSettings, choice, count, flag, numbe
 
 
 class FaultKind(IntEnum):
-    """What goes wrong."""
+    """The kinds of faults."""
 
     OUTAGE = 0
     RESET = 1
@@ -240,12 +240,12 @@ class Timeline:
         return len(self.faults) - 1
 
     def end(self, index: int, now: float) -> None:
-        """Let a fault whose end was not known stop now."""
+        """Set the end of a fault whose end was not known to now."""
         self.faults[index] = replace(self.faults[index], stop_s=now)
         self._sort()
 
     def hits(self, index: int, client: int) -> bool:
-        """Whether a client is among those that a fault hits."""
+        """Whether a fault affects a client."""
         fault = self.faults[index]
         if fault.gateway >= 0 and client % self._gateways != fault.gateway:
             return False

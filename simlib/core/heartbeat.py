@@ -1,4 +1,4 @@
-"""The heartbeat: when to ping an open connection, and when its silence means that it is dead."""
+"""The heartbeat: when to ping an open connection, and when silence ends it."""
 
 from __future__ import annotations
 

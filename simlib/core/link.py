@@ -76,7 +76,7 @@ class Input(IntEnum):
 
 
 class Move(IntEnum):
-    """What the state machine does at an input."""
+    """The moves of the state machine."""
 
     IGNORE = 0
     CONNECT = 1
@@ -146,7 +146,7 @@ class LinkSettings(Protocol):
 
     @property
     def connect_budget(self) -> Rate:
-        """How many attempts there may be at all."""
+        """The limit on all attempts."""
 
     @property
     def connect_timeout_s(self) -> float:
@@ -193,7 +193,7 @@ class Link(NamedTuple):
 
     @property
     def transport(self) -> int:
-        """What carries messages."""
+        """The transport in use."""
         return self.transport_status.transport
 
 

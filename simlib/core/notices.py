@@ -26,7 +26,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What one reason says to the user."""
+    """The text for the user of one reason."""
 
     level: Level
     text: str
@@ -101,7 +101,7 @@ class Notice:
 
     @property
     def wording(self) -> Wording:
-        """What the user reads."""
+        """Return the text that the user reads."""
         return WORDINGS[self.reason]
 
 
@@ -126,7 +126,7 @@ class Board:
         self._standing: dict[Reason, Notice] = {}
 
     def post(self, reason: Reason, now: float) -> None:
-        """Take in what a client notified of."""
+        """Show the notice of a client's `Notify`."""
         if reason not in WORDINGS:
             raise MisuseError(f"{reason.name.lower()} is not a notice to the user")
         wording = WORDINGS[reason]
@@ -136,7 +136,7 @@ class Board:
             self._standing[reason] = Notice(reason, before.first_s, now, before.count + 1)
 
     def clear_at_open(self) -> None:
-        """Take in that a connection is open."""
+        """Clear the notices that an open connection ends."""
         self._clear(OPENING_CLEARS)
 
     def standing(self) -> list[Notice]:

@@ -26,7 +26,7 @@ from simlib.core.validation import Count, ValidatedSettings, choice, count, flag
 
 
 class WhenFull(IntEnum):
-    """Who yields when the outbox is full."""
+    """Which message is dropped when the outbox is full."""
 
     REJECT_NEW = 0
     DROP_OLDEST = 1
@@ -34,7 +34,7 @@ class WhenFull(IntEnum):
 
 
 class Persist(IntEnum):
-    """What is saved before it is sent, to outlive the client."""
+    """Which messages are saved before they are sent, to outlive the client."""
 
     NONE = 0
     URGENT = 1
@@ -193,7 +193,7 @@ class Outbox:
         return entry.message
 
     def acknowledge(self, message: int) -> Entry | None:
-        """Let go of a delivered message and return it; None if it is not here any more."""
+        """Remove a delivered message and return it; None if it has been removed before."""
         return self.remove(message) if message in self._entries else None
 
     def give_back(self, message: int) -> None:
@@ -245,7 +245,7 @@ class Outbox:
         return expired
 
     def remove(self, message: int) -> Entry:
-        """Let go of a message: delivered, or given up."""
+        """Remove a message that is delivered or given up."""
         entry = self._entries.pop(message)
         if self.saves and self.persists(entry.message):
             self.saved_bytes -= entry.message.size_bytes
@@ -322,7 +322,7 @@ class Outbox:
         return line[-1]
 
     def _stand_in_line(self, message: Message) -> bool:
-        """Join the line of a key; True if nobody stands before."""
+        """Append a message to the queue of its key; True if it is the first."""
         line = self._lines.setdefault(message.key, deque())
         line.append(message.id)
         return len(line) == 1

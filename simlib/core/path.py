@@ -1,4 +1,4 @@
-"""What the network does to a frame sent now.
+"""The delay and loss of a frame that is sent now.
 
 Each direction of a connection is a lane: frames leave one after the other at the bandwidth
 and arrive in the order they were sent, as TCP delivers them.

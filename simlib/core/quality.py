@@ -101,7 +101,7 @@ class Monitor:
         return self._outcomes.bit_count() / self._seen if self._seen else 0.0
 
     def record_answer(self, now: float, rtt_s: float) -> None:
-        """Take in a round trip (RFC 6298, 2.2 and 2.3)."""
+        """Record a round trip (RFC 6298, 2.2 and 2.3)."""
         if self.rtt_s == inf:
             self.rtt_s, self.variation_s = rtt_s, rtt_s / 2.0
         else:
@@ -110,11 +110,11 @@ class Monitor:
         self._note(now, 0)
 
     def record_failure(self, now: float) -> None:
-        """Take in a failure: of an attempt, a ping, a message."""
+        """Record a failure of an attempt, a ping or a message."""
         self._note(now, 1)
 
     def record_hint(self, now: float, rtt_s: float, downlink_bytes_per_s: int) -> None:
-        """Take in what the platform says; 0: it does not say."""
+        """Record the platform's estimates; 0 means that it gives none."""
         self._hint_rtt_s, self._hint_bytes_per_s = rtt_s, downlink_bytes_per_s
         self._judge(now)
 

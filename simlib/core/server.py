@@ -161,7 +161,7 @@ class Server:
         return len(self._open)
 
     def handle(self, event: ServerEvent, now: float) -> list[ServerCommand]:
-        """Take in an event and return what to do about it."""
+        """Process an event and return the commands to carry out."""
         # One list for the whole step, so that no handler must hand it on.
         commands = self._commands = []
         _HANDLERS[type(event)](self, event, now)

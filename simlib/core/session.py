@@ -72,7 +72,7 @@ class Session:
         self.due_s = self.timeout_s = inf
 
     def over(self, now: float, u: float) -> bool:
-        """Note that the session has ended; True if the user is to be told."""
+        """Record that the session has ended; True if the user must be informed."""
         self.valid_until_s = -inf
         if self.connection == 0:
             self.due_s = now + self.settings.sign_in_after_s + self.settings.spread_s * u

@@ -1,4 +1,4 @@
-"""Which HTTP statuses and close codes stop a client: for good, or until somebody signs in.
+"""Which HTTP statuses and close codes stop a client: for good, or until a sign-in.
 
 Rules of the stops:
 - A status answers an attempt, a poll or a post; a close code ends an open connection.
@@ -34,7 +34,7 @@ Pairs = tuple[float, ...]
 
 
 class Effect(IntEnum):
-    """What a code does to a client."""
+    """The effect of a code on a client."""
 
     GOES_ON = 0
     SUSPENDS = 1

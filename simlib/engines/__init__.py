@@ -1,1 +1,1 @@
-"""What plays a scenario."""
+"""The engines: each plays a scenario and returns its trace."""

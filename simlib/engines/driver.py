@@ -17,11 +17,11 @@ class Alarm(Protocol):
     """One timer that can be moved."""
 
     def set(self, deadline_s: float) -> None:
-        """Ring at this moment instead; inf: not at all."""
+        """Set the timer to another moment; inf: switch it off."""
 
 
 class Clock(Protocol):
-    """Tells the time of the run, and calls back at a moment of it."""
+    """The clock of a run: the time, and calls at a given time."""
 
     @property
     def now_s(self) -> float:
@@ -79,7 +79,7 @@ class Driver:
         return self._gone
 
     def feed(self, event: Event) -> None:
-        """Tell the client something, and do what it then asks for."""
+        """Pass an event to the client and perform the commands that it returns."""
         if self._inbox is not None:
             self._inbox.append(event)
             return
@@ -100,13 +100,13 @@ class Driver:
             observer(self, event, commands, now)
 
     def sleep(self) -> None:
-        """Stop the client's timers; what it is told waits."""
+        """Stop the client's timers; events that arrive meanwhile are queued."""
         if self._inbox is None and not self._gone:
             self._inbox = []
             self._alarm.set(inf)
 
     def wake_up(self) -> None:
-        """Tell the client what has waited, then that its deadline has come, if it has."""
+        """Pass the queued events to the client, then a wake-up if its deadline has passed."""
         waited, self._inbox = self._inbox or [], None
         for event in waited:
             self.feed(event)
@@ -114,7 +114,7 @@ class Driver:
             self._alarm.set(max(self.client.deadline, self._clock.now_s))
 
     def go(self) -> None:
-        """Let the client end without a word: nothing reaches it any more."""
+        """Stop driving a client whose page was closed."""
         self._inbox, self._gone = None, True
         self._alarm.set(inf)
 

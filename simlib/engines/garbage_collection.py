@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def freeze_objects() -> Iterator[None]:
-    """Keep what exists now out of the collector's passes.
+    """Freeze existing objects, so that the garbage collector skips them.
 
     With 500 live clients a full pass stops everything for 70 ms; with 10,000 simulated ones
     the passes cost a fifth of the run.

@@ -67,7 +67,7 @@ class Restless:
         self._in_vain: dict[int, tuple[int, float]] = {}
 
     def __call__(self, driver: Driver, event: Event, commands: Any, now: float) -> None:
-        """Look at a step of a client; raise `SettingsError` if its time stands still."""
+        """Count a step of a client; raise `SettingsError` if its time stands still."""
         if not isinstance(event, Failed | Opened):
             return
         client = driver.client

@@ -14,7 +14,7 @@ RESTART = 1012
 def order(
     timeline: Timeline, index: int, starts: bool, clients: int, zero_s: float, gateway: int = 0
 ) -> ServerEvent | None:
-    """Return what a fault's start or stop tells a gateway that it concerns; None: nothing.
+    """Return the event that a fault's start or stop sends to a gateway; None: it sends none.
 
     ``zero_s`` is the server clock's time at the beginning of the run.
     """

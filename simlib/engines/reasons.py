@@ -1,4 +1,4 @@
-"""The word that an HTTP status or a WebSocket close code has in a trace: the only table of it.
+"""The words of HTTP statuses and WebSocket close codes in a trace: the only table of them.
 
 What a code does to a client is a setting of the client: `simlib.core.stops`.
 """

@@ -299,7 +299,7 @@ class SimHost:
             self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
 
     def tell_server(self, gateway: _Gateway, event: ev.ServerEvent) -> None:
-        """Tell a gateway's server something, and carry out what it then asks for."""
+        """Pass an event to a gateway's server, and perform the commands that it returns."""
         server = gateway.server
         if server is None:
             return

@@ -1,4 +1,4 @@
-"""What is done to TCP sockets beneath their transports."""
+"""Options and close of TCP sockets beneath their transports."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ class Store(Protocol):
     """Keeps messages, by client."""
 
     def save(self, client: int, message: Message) -> None:
-        """Keep a message, in place of an older one of its id."""
+        """Save a message; it replaces an older one with the same id."""
 
     def forget(self, client: int, message: int) -> None:
-        """Keep a message no longer."""
+        """Delete a saved message."""
 
     def restore(self, client: int) -> list[Message]:
         """Return what is kept of a client, in the order of its ids."""
@@ -41,7 +41,7 @@ class Store(Protocol):
         """Count the lives of a client; return how many there were before."""
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Close the store."""
 
 
 class MemoryStore:
@@ -51,11 +51,11 @@ class MemoryStore:
         self._kept: dict[int, dict[int, Message]] = {}
 
     def save(self, client: int, message: Message) -> None:
-        """Keep a message."""
+        """Save a message."""
         self._kept.setdefault(client, {})[message.id] = message
 
     def forget(self, client: int, message: int) -> None:
-        """Keep a message no longer."""
+        """Delete a saved message."""
         self._kept.get(client, {}).pop(message, None)
 
     def restore(self, client: int) -> list[Message]:
@@ -64,7 +64,7 @@ class MemoryStore:
         return [kept[number] for number in sorted(kept)]
 
     def begin_life(self, client: int) -> int:
-        """Say that there was none before: memory knows of this process only."""
+        """Return that there was no earlier life: memory holds only this process."""
         return 0
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class SqliteStore:
             raise UnusableDatabase(path, error.trouble, error.why, said) from error
 
     def save(self, client: int, message: Message) -> None:
-        """Keep a message; on return it survives the death of the process."""
+        """Save a message; on return it survives the death of the process."""
         m, zero_s = message, self._zero_unix_s
         self._run(
             "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -107,7 +107,7 @@ class SqliteStore:
         )  # fmt: skip
 
     def forget(self, client: int, message: int) -> None:
-        """Keep a message no longer."""
+        """Delete a saved message."""
         self._run("DELETE FROM message WHERE client = ? AND id = ?", (client, message))
 
     def restore(self, client: int) -> list[Message]:
@@ -132,7 +132,7 @@ class SqliteStore:
         return int(lives) - 1
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with suppress(sqlite3.Error):
             self._database.close()
 
@@ -144,7 +144,7 @@ class SqliteStore:
 
 
 def _open_store(path: Path) -> sqlite3.Connection:
-    """Open a store that no other process has, and read all of it once."""
+    """Open a store that no other process uses, and read it whole."""
     database = open_database(path, _TABLES, alone=True, thorough=True)
     try:
         database.execute("PRAGMA journal_mode = WAL")

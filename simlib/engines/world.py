@@ -1,4 +1,4 @@
-"""What sim and live share: workload, fault timeline, the user's processes."""
+"""What sim and live share: workload, fault timeline, the users' processes."""
 
 from __future__ import annotations
 
@@ -133,13 +133,13 @@ class World:
         expires_after_s: float = inf,
         key: int = NONE,
     ) -> int:
-        """Give a client a message to deliver; return the message's number, or -1 if it is gone."""
+        """Add a message to a client's outbox; return its number, or -1 if the client is gone."""
         return self._give(Send, client, priority, size_bytes, expires_after_s, key, NONE)
 
     def edit(
         self, client: int, key: int, priority: Priority = Priority.NORMAL, size_bytes: int = 200
     ) -> int:
-        """Give a client a new text of a draft; return its number, or -1 if the client is gone."""
+        """Pass a new draft text to a client; return its number, or -1 if the client is gone."""
         return self._give(Edit, client, priority, size_bytes, inf, key, 0)
 
     def strike(self, fault: Fault) -> int:
@@ -189,7 +189,7 @@ class World:
         self.trace.scenario = self.trace.scenario.replace(faults=self._script)
 
     def tell(self, client: int, event: Event) -> None:
-        """Tell a client something by hand, such as `Offline()` or `Hinted(rtt_s=2.0)`."""
+        """Pass an event to a client by hand, such as `Offline()` or `Hinted(rtt_s=2.0)`."""
         self.drivers[client].feed(event)
 
     @property
@@ -238,7 +238,7 @@ class World:
         driver.feed(Start())
 
     def _leave(self, driver: Driver) -> None:
-        """Let a client's user end it for good."""
+        """End a client for good, as its user does."""
         number = driver.client.number
         self._left.add(number)
         if driver.gone:
@@ -309,7 +309,7 @@ class World:
         self._start(driver)
 
     def _revive(self, driver: Driver, lives: int) -> None:
-        """Go on with a client of an earlier process."""
+        """Restore a client of an earlier process."""
         for _ in range(lives):
             reloaded = note(self.clock.now_s, driver.client.number, Kind.FAULT, Name.RELOADED)
             self.trace.append(reloaded)
@@ -317,7 +317,7 @@ class World:
         self._restore(driver)
 
     def _restore(self, driver: Driver) -> None:
-        """Give a client what its earlier life saved."""
+        """Pass the messages to a client that its earlier life saved."""
         if self._persists:
             for message in self._store.restore(driver.client.number):
                 driver.feed(Restored(message))

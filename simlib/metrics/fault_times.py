@@ -60,7 +60,7 @@ def recovery_times_of(run: RunColumns) -> Floats:
 
 
 def _times_back_s(scenario: Scenario, fault: Fault, opens: Opens) -> Floats:
-    """Return how long after a fault's end each client that it hit was OPEN again."""
+    """Return how long after a fault's end each affected client was OPEN again."""
     hit = opens.lost & (opens.start_s < fault.end_s)
     hit &= opens.stop_s <= noticed_by_s(scenario, fault)
     hit &= (opens.stop_s >= fault.start_s) | (opens.again_s >= fault.end_s)

@@ -19,7 +19,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value and its interval, from so many independent observations."""
+    """A value and its interval, from ``n`` independent observations."""
 
     value: float
     low: float

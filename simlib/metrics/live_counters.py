@@ -101,7 +101,7 @@ class Counters:
         self._attempts = self._opens = self._messages = self._acknowledged = 0
 
     def __call__(self, driver: Driver, event: Event, commands: list[Command], now: float) -> None:
-        """Take in one step of a client."""
+        """Count one step of a client."""
         client = driver.client
         self._count_event(client.number, event, now)
         for command in commands:
@@ -160,7 +160,7 @@ class Counters:
                     self._gave_up.add(number)
 
     def _follow(self, client: Client, event: Event, commands: Sequence[Command]) -> None:
-        """Take in how a client looks after a step."""
+        """Count a client's state after a step."""
         before, after = self._looks[client.number], _look(client)
         if after == before:
             return
@@ -179,7 +179,7 @@ class Counters:
             self._failures[why] += why != Reason.NONE
 
     def _measure(self, client: Client) -> None:
-        """Take in how many messages a client's outbox holds."""
+        """Measure the number of messages in a client's outbox."""
         before, after = self._depths[client.number], client.outbox.depths()
         self._depths[client.number] = after
         for priority, (less, more) in enumerate(zip(before, after, strict=True)):
@@ -206,7 +206,7 @@ def _look(client: Client) -> _Look:
 
 
 def _why(event: Event, commands: Sequence[Command]) -> Reason:
-    """Return why an attempt or a connection ended: as told, or as the client itself decided."""
+    """Return why an attempt or a connection ended: the reason given, or the client's own."""
     if isinstance(event, (ev.Failed, ev.Lost)):
         return event.reason
     closes = (command.reason for command in commands if isinstance(command, ev.Close))

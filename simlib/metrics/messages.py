@@ -1,4 +1,4 @@
-"""What became of messages: a row for each, the outboxes over time, and a run's numbers of them."""
+"""The fates of messages: a row for each, the outboxes over time, and a run's metrics of them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class RunColumns:
 
     @cached_property
     def steps(self) -> Steps:
-        """What each client looked like after each event."""
+        """The state of each client after each event."""
         return Steps(self.columns, self.scenario.clients, self.end_s)
 
     @cached_property

@@ -46,7 +46,7 @@ class Opens(NamedTuple):
 
 
 class Steps:
-    """What each client looked like after each event, ordered by client and time."""
+    """The state of each client after each event, ordered by client and time."""
 
     def __init__(self, columns: Mapping[str, npt.NDArray[Any]], clients: int, end_s: float) -> None:
         name = columns["name"]

@@ -1,4 +1,4 @@
-"""Files: results land whole or not at all; what is shipped is found; sources are hashed."""
+"""Atomic writes, packaged data files, and a hash of the source tree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from simlib.core.errors import SimlibError
 
 _HERE = Path(__file__).parents[1]
-#: What no number depends on.
+#: Packages that cannot change results, so they are left out of the hash.
 _BESIDE = {"charts", "cli", "course", "lab"}
 
 

@@ -1,4 +1,4 @@
-"""How far long work is: a bar in a terminal or a notebook, nothing anywhere else."""
+"""Progress bars for terminals and notebooks; elsewhere nothing is shown."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class _Output:
 
 @contextmanager
 def show_progress(progress: Progress | None, word: str) -> Iterator[Progress]:
-    """Give what is told the progress: the caller's own function, or a bar's.
+    """Yield the progress callback: the caller's, or a bar's.
 
     Raises
     ------

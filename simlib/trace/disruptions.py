@@ -1,4 +1,4 @@
-"""Which faults count as interruptions, and until when who leaves OPEN was hit by one."""
+"""Which faults can break a connection, and until when a lost connection is attributed to one."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def _gather(futures: list[Any], progress: Callable[[float], None] | None) -> lis
 
 @contextmanager
 def connect(scheduler: Any, parts: int = 1) -> Iterator[Any]:
-    """Give a client: the one given, or one of its own, which is closed with all that it began.
+    """Yield a Dask client: the given one, or a new one, which is closed at the end.
 
     Without a scheduler there is a cluster of this machine, with a worker per processor, for so
     many parts.

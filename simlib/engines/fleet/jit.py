@@ -31,7 +31,7 @@ _APART = ("simlib.core.impairments", "simlib.core.path", "simlib.core.exact")
 
 
 def twin(function: Callable[..., Any], *, kept: bool = False) -> Any:
-    """Return a function compiled, with all that it calls; ``kept``: on disk, for the next time.
+    """Compile a function with all functions that it calls; ``kept``: cache the code on disk.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def cache_folder() -> Path:
 
 
 def is_kept() -> bool:
-    """Whether compiled code is there, so that nobody waits for it."""
+    """Whether the compiled code is cached on disk."""
     return _mark().exists()
 
 

@@ -49,7 +49,7 @@ class Part:
                 progress(self.end_s / self._duration_s)
 
     def log(self) -> Any:
-        """Return what watched clients were told, and what their server did for them."""
+        """Return the log of watched clients: their inputs, and what their server did."""
         return self._fleet.log[: self._fleet.run[0]["logged"]]
 
     def tally(self) -> Tally:

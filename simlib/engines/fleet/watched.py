@@ -79,7 +79,7 @@ def _driver(trace: Trace, clock: SimClock, client: int) -> Driver:
 
 
 class _Nobody:
-    """A host that carries out nothing: what came of it is known."""
+    """A host that ignores commands: their results are in the log."""
 
     def perform(self, driver: Driver, command: Command) -> None:
         """Do nothing."""

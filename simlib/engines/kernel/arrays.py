@@ -144,7 +144,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
 
 
 def _faults(scenario: Scenario, timeline: Timeline, gateway: int) -> tuple[list[int], list[int]]:
-    """Return the faults that concern a gateway: those that act at moments, and those on the way."""
+    """Return the faults of a gateway: those that act at moments, and those that act on frames."""
     # What lies on the way of polls alone concerns no connection.
     kept = [
         i
@@ -314,7 +314,7 @@ def _bins(w: state.Fleet, seconds: int) -> tuple[Any, Any]:
 
 
 def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
-    """Return times in order, so many zeros before and so many infinite ones after them.
+    """Return times in ascending order, with zeros before and infinities after them.
 
     Of a million there is no second copy, and zeros take no memory until somebody looks at them.
     """
@@ -378,7 +378,7 @@ def _there_s(w: state.Fleet, end_s: float) -> float:
 def _since(
     w: state.Fleet, records: Any, field: str, value: int, began_s: str, end_s: float
 ) -> float:
-    """Return how long those that are in some state have been, together; not who has left."""
+    """Return the total time spent so far in the current state; clients that left are excluded."""
     total_s = 0.0
     for part in _slices(records.size):
         began = records[began_s][part][records[field][part] == value]

@@ -97,7 +97,7 @@ _OUTAGE, _REJECT = FaultKind.OUTAGE.value, FaultKind.REJECT.value
 
 
 def follow(w: Fleet, i: int, kind: int, now: float) -> None:
-    """Let something happen to a client, and what follows from it for as long as it is alone."""
+    """Process an event of a client, and the events that follow as long as it is alone."""
     # The link is read once, moved as often as the client is alone, and written back once: in
     # between it is a tuple of numbers, which the compiler keeps in registers.
     run, rules = w.run[0], w.policies[w.clients[i].cohort]
@@ -155,7 +155,7 @@ def _meets(w: Fleet, link: Link, time_s: float) -> bool:
 
 
 def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
-    """Let an attempt or a ping time out where the order of those that do so together matters.
+    """Schedule an explicit time-out event where the order of simultaneous time-outs matters.
 
     It is the order in which they began. Elsewhere a timeout is an event only if it will come.
     """
@@ -192,7 +192,7 @@ def _at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[floa
 
 
 def is_short(w: Fleet, more: int) -> bool:
-    """Whether an array has no room for so many events more, and what one event writes.
+    """Whether an array lacks room for so many more events, and for what one event writes.
 
     Compiled code checks no bounds.
     """
@@ -234,7 +234,7 @@ def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int,
 
 
 def _classify_end(rules: Stops, code: int, input_: int) -> int:
-    """Return what a link is told of an end with a code: that it ended, or what the code asks."""
+    """Return the link's input for an end with a code: failed or lost, end, or suspend."""
     what = effect(rules, code)
     if what == _ENDS:
         return _END_INPUT
@@ -244,7 +244,7 @@ def _classify_end(rules: Stops, code: int, input_: int) -> int:
 def _close_client(
     w: Fleet, i: int, link: Link, kind: int, now: float
 ) -> tuple[int, int, float, int]:
-    """Let a client close what it has, and return what its link is told."""
+    """Close the client's attempt or connection, and return the link's input."""
     if link.state == _CONNECTING or link.state == _OPEN:
         abandon(w, i, link.draws + 1, kind == LEAVE, now)
     if kind == GIVE_UP:
@@ -283,7 +283,7 @@ def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 
 def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
-    """Let something happen that the link is not told of; return what does next, and when."""
+    """Process an event that is no input of the link; return time and kind of the next event."""
     timeout_s = link.deadline_s
     if kind == CONNECTED:
         w.clients[i].stage = SENT

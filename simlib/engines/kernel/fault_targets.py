@@ -7,7 +7,7 @@ from simlib.engines.kernel.state import Fleet, number_of
 
 
 def hits(w: Fleet, fault: int, i: int) -> bool:
-    """Whether a client is among those that a fault hits."""
+    """Whether a fault affects a client."""
     # By the fault's number in the scenario (`origin`): a flap's outages, which are faults of their
     # own here, hit the same clients each time.
     fraction = w.faults[fault].clients_fraction

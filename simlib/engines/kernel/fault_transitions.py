@@ -1,4 +1,4 @@
-"""What happens when a fault starts or stops: to the server, and to those whose lines it cuts."""
+"""The effects of a fault's start or stop on the server, and on the connections that it cuts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def look_ahead(w: Fleet) -> None:
 
 
 def pass_edge(w: Fleet, now: float) -> None:
-    """Let the next start or stop happen; whom it cuts off, `next_cut` says."""
+    """Process the next start or stop of a fault; `next_cut` returns the clients that it cuts."""
     run = w.run[0]
     index, starts = w.edges[run.edge].fault, w.edges[run.edge].starts
     run.edge += 1
@@ -67,7 +67,7 @@ def _set_pace(w: Fleet, now: float) -> None:
 
 
 def _forget_all(w: Fleet, now: float) -> None:
-    """Let the server begin afresh."""
+    """Reset the server to its initial state."""
     run = w.run[0]
     # Called at the crash's end, too: nobody was let in meanwhile, so nothing more is forgotten
     # then.

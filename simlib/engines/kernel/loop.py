@@ -53,7 +53,7 @@ _COHORT, _STAY = Stream.COHORT.value, Stream.STAY.value
 
 
 def advance(w: Fleet, events: int) -> int:
-    """Play so many events at most; say whether the run is over, or why it stops before.
+    """Process at most ``events`` events; return whether the run is over, or why it stops before.
 
     An array must grow first; time stands still; or a client has drawn more waits than can be told
     apart.
@@ -131,7 +131,7 @@ def _start_s(w: Fleet) -> float:
 
 
 def _join(w: Fleet, i: int, now: float) -> None:
-    """Let a client come: draw its cohort, and when it will leave."""
+    """Add a client: draw its cohort, and the time at which it leaves."""
     run, number = w.run[0], number_of(w, i)
     if w.cohorts.size > 0:
         w.clients[i].cohort = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))

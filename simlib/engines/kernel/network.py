@@ -1,4 +1,4 @@
-"""What clients and server send: when it arrives, by the path's own functions.
+"""Arrival times of frames between clients and server, by the path's own functions.
 
 On a plain path, of constant latency and without faults on the way, nothing is remembered of a
 connection. Otherwise each client has its lanes, and its draws are numbered in the order of

@@ -98,7 +98,7 @@ def enter(w: Fleet, i: int, connection: int, now: float) -> float:
 
 
 def _scale(w: Fleet, now: float) -> None:
-    """Let more workers come."""
+    """Add workers."""
     run, scaling = w.run[0], w.server[0].scaling
     run.steps += 1
     run.ready_s = now + scaling.delay_s
@@ -151,7 +151,7 @@ def is_open_for_server(w: Fleet, i: int, now: float) -> bool:
 
 
 def end_all(w: Fleet, fault: int, now: float) -> None:
-    """Let the server end the connections of the clients that a fault hits, now and from now on."""
+    """Close the connections of the clients that a fault affects, now and as long as it lasts."""
     run, f = w.run[0], w.faults[fault]
     if run.crashes > 0:
         return
@@ -172,7 +172,7 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
 
 
 def drain(w: Fleet, fault: int, now: float) -> None:
-    """Let the server end connections one by one until the fault's end, client by client."""
+    """Schedule the closes of all affected connections, evenly spaced until the fault's end."""
     run, f = w.run[0], w.faults[fault]
     if run.crashes > 0:
         return
@@ -228,7 +228,7 @@ def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
 
 
 def send_abandoned(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
-    """Let a handshake arrive after its client has given it up."""
+    """Send a handshake that arrives after its client has given it up."""
     place = _new_abandoned(w, i, connection, SENT)
     if w.run[0].has_lanes:
         w.lanes[i].abandoned = place
@@ -236,7 +236,7 @@ def send_abandoned(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
 
 
 def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None:
-    """Let a client close what it has, and the server learn of it when it does.
+    """Close what a client has; the server learns of it when the close arrives.
 
     ``leaves``: not because of a time-out, so that its request may be on its way still.
     """
@@ -265,7 +265,7 @@ def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None
 
 
 def arrive_abandoned(w: Fleet, place: int, now: float) -> None:
-    """Let an abandoned handshake reach the server."""
+    """Process the arrival of an abandoned handshake at the server."""
     run, abandoned = w.run[0], w.abandoned[place]
     i = abandoned.client
     if i >= 0 and waits_for(w, place):
@@ -327,7 +327,7 @@ def close_abandoned(w: Fleet, place: int, now: float) -> None:
 
 
 def forget_abandoned(w: Fleet, place: int) -> None:
-    """Let the server forget an abandoned connection."""
+    """Remove an abandoned connection from the server."""
     if w.abandoned[place].generation == w.run[0].generation:
         w.run[0].taken -= 1
     free_place(w, place)
@@ -363,7 +363,7 @@ def _new_abandoned(w: Fleet, i: int, connection: int, stage: int) -> int:
 
 
 def free_place(w: Fleet, place: int) -> None:
-    """Free a place; events of it that are still to come are stale, and passed by."""
+    """Free a place; its events that are still in the queue are stale and ignored."""
     abandoned = w.abandoned[place]
     abandoned.client = -1
     abandoned.turn += 1

@@ -43,13 +43,13 @@ class Wheel(NamedTuple):
 
 
 def is_full(wheel: Wheel, more: int) -> bool:
-    """Whether so many events more might find no room, near or far."""
+    """Whether ``more`` further events might find no room, near or far."""
     state = wheel.state[0]
     return bool(state.near + more >= wheel.near.size or state.spare <= blocks_for(wheel, more))
 
 
 def blocks_for(wheel: Wheel, more: int) -> int:
-    """Return how many blocks so many events can begin: one each, or one a slot and full ones."""
+    """Return how many blocks ``more`` events begin at most: one each, or one a slot and full."""
     return int(min(more, wheel.slots.size + more // BLOCK + 1))
 
 
@@ -133,7 +133,7 @@ def _push(wheel: Wheel, time_s: float, what: int) -> None:
 
 
 def pop(wheel: Wheel) -> int:
-    """Remove the next event and return what it is; `next_s` has said that there is one."""
+    """Remove the next event and return it; `next_s` has found that there is one."""
     state, near = wheel.state[0], wheel.near
     first = near[0].what
     # The last event sinks from the top to its place.

@@ -61,7 +61,7 @@ LONGEST_HEAD_BYTES = 80
 
 
 def parse_client_frame(text: str | bytes, client: int, connection: int) -> ev.ServerEvent:
-    """Return what a client said.
+    """Parse a frame from a client.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def _push(push: ev.Push) -> dict[str, Any]:
 
 
 def parse_server_frame(text: str | bytes, connection: int) -> ev.Received | ev.Pushed:
-    """Return what the server said over a connection.
+    """Parse a frame from the server.
 
     Raises
     ------

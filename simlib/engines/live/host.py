@@ -42,7 +42,7 @@ _Request = Callable[..., Coroutine[Any, Any, Sequence[ev.Event]]]
 
 
 class _Attempt:
-    """Hears of one connection and tells its client."""
+    """The listener of one connection: it passes events to its client."""
 
     def __init__(self, host: LiveHost, driver: Driver, connection: int) -> None:
         self._host = host
@@ -159,7 +159,7 @@ class LiveHost:
                 self.clock.fail(error)
 
     def odd(self, sentence: str) -> None:
-        """Note something odd, such as what a server said."""
+        """Note an irregularity, such as an invalid header from a server."""
         self.world.trace.add_note(sentence)
 
     def reject(self, driver: Driver, connection: int) -> None:
@@ -314,7 +314,7 @@ class LiveHost:
 
 
 def _store(scenario: Scenario, path: Path) -> Store:
-    """Return the store of messages: SQLite, if anything is saved at all."""
+    """Return the store of messages: SQLite if any message is saved, else memory."""
     if all(client.outbox.persist == Persist.NONE for client in scenario.policies):
         return MemoryStore()
     return SqliteStore(path)

@@ -19,7 +19,7 @@ ConnectionKey = tuple[int, int]
 
 
 class HttpRequests:
-    """The HTTP side of all clients: each request is answered by the events that it leads to.
+    """The HTTP side of all clients: each request returns the events that it leads to.
 
     No connection is kept alive after its request: the proxy reads from the first line that comes
     over a connection whose it is, so the next request over it would seem to be the same client's.

@@ -57,12 +57,12 @@ class ServiceProcess:
         return service
 
     async def listen(self) -> int:
-        """Have it listen; return its port."""
+        """Make the process listen; return its port."""
         self._write("listen")
         return int(await self._read_line("its port"))
 
     def order(self, event: ServerEvent) -> None:
-        """Have it carry out an order of the operator."""
+        """Send an operator's order to the process."""
         if not self._killed:
             self._write(json.dumps(orders.encode(event)))
 
@@ -102,7 +102,7 @@ class ServiceProcess:
 
 
 class Processes:
-    """The server of a live run: the process that serves, and those that stand by."""
+    """The server processes of a live run: the active one, and those on standby."""
 
     def __init__(self, server: dict[str, Any], seed: int, folder: Path) -> None:
         #: One key for all: a cookie holds across a restart, as behind a load balancer.
@@ -126,14 +126,14 @@ class Processes:
             self._standby.append(service)
 
     async def listen(self) -> int:
-        """Have the next process serve; return its port."""
+        """Activate the next process; return its port."""
         if not self._standby:
             await self.prepare(1)  # a crash that the scenario did not foresee
         self._serving = self._standby.popleft()
         return await self._serving.listen()
 
     def order(self, event: ServerEvent) -> None:
-        """Have the process that serves carry out an order of the operator."""
+        """Send an operator's order to the active process."""
         if self._serving is not None:
             self._serving.order(event)
 

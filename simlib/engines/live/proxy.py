@@ -84,7 +84,7 @@ class Proxy:
             await asyncio.wait_for(self._empty.wait(), _CLOSE_TIMEOUT_S)
 
     def forget(self, pipe: Pipe) -> None:
-        """Let go of a pipe whose two sides have ended."""
+        """Remove a pipe whose two sides have ended."""
         self.expected.pop(pipe.port, None)
         self.pipes.discard(pipe)
         if not self.pipes:
@@ -112,14 +112,14 @@ class Pipe(asyncio.Protocol):
     # --- the client's side ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take in a client."""
+        """Register a client's connection."""
         assert isinstance(transport, asyncio.Transport)
         self._down = transport
         self.port = transport.get_extra_info("peername")[1]
         self._proxy.pipes.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what the client sent."""
+        """Process data from the client."""
         if self._connected:
             self._send(Stream.UP, len(data), self._write_up, data)
             return
@@ -252,7 +252,7 @@ class Pipe(asyncio.Protocol):
             transport.close()
 
     def answered(self, data: bytes) -> None:
-        """Take in what the server sent."""
+        """Process data from the server."""
         self._send(Stream.DOWN, len(data), self._write_down, data)
 
     def left(self) -> None:

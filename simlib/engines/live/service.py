@@ -97,7 +97,7 @@ class Service:
         ]
 
     async def health(self, request: Request) -> Response:
-        """Say that the service is up."""
+        """Report that the service is up."""
         return Response("up")
 
     async def login(self, request: Request) -> Response:
@@ -198,7 +198,7 @@ class Service:
         return float(session["signed_in_s"]) if session.get("user") == where[0] else -inf
 
     async def _decided(self, where: _Where, event: ServerEvent) -> ServerCommand:
-        """Tell the server of a request and return its decision."""
+        """Pass a request to the server and return its decision."""
         decision = self._expect(where)
         self._carry_out(self._tell(event))
         try:
@@ -282,7 +282,7 @@ async def _left_first(websocket: WebSocket, decision: asyncio.Future[Any]) -> bo
 
 
 def _where(connection: HTTPConnection) -> _Where:
-    """Return who asks; refuse whatever else stands in the address, such as a token."""
+    """Parse client and connection from the query; reject other parameters, as URLs are logged."""
     query = connection.query_params
     for name in query:
         if name not in _PARAMETERS:

@@ -1,4 +1,4 @@
-"""A server of the user's own as the target of a live run: where it is, what can be asked of it."""
+"""A server of the user's own as the target of a live run: its address and what it supports."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Target:
         return str(parts.hostname), parts.port or 80
 
     async def check_reachable(self) -> None:
-        """Say before the run, not in every attempt of it, that nobody listens.
+        """Fail before the run, not in every attempt of it, if nothing listens at the address.
 
         Raises
         ------

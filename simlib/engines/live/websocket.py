@@ -29,25 +29,25 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 class Listener(Protocol):
-    """Who hears of a connection."""
+    """Callbacks of a connection."""
 
     def opened(self) -> None:
-        """Hear that the connection is open."""
+        """Handle the connection's opening."""
 
     def failed(self, reason: Reason, hint_s: float, status: int) -> None:
-        """Hear that the attempt failed, with the answer's status, or 0."""
+        """Handle a failed attempt, with the answer's status, or 0."""
 
     def lost(self, reason: Reason, hint_s: float, code: int) -> None:
-        """Hear that the open connection ended, with the close code that came, or 0."""
+        """Handle the end of the open connection, with the close code, or 0."""
 
     def text(self, data: bytes) -> None:
-        """Hear a text frame."""
+        """Handle a text frame."""
 
     def pong(self) -> None:
-        """Hear the answer to a ping."""
+        """Handle the answer to a ping."""
 
     def odd(self, sentence: str) -> None:
-        """Hear of something that the server said and that was ignored."""
+        """Handle an ignored irregularity from the server."""
 
 
 class WebSocketConnection(asyncio.Protocol):
@@ -83,13 +83,13 @@ class WebSocketConnection(asyncio.Protocol):
         self._write()
 
     def eof_received(self) -> bool:
-        """Take in the end of the server's side."""
+        """Process the end of the server's side."""
         self._protocol.receive_eof()
         self._handle_events()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell how it ended, unless it was closed from here."""
+        """Report how the connection ended, unless this side closed it."""
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_eof()
         if not self._closed:
@@ -131,7 +131,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._listener.lost(Reason.PROTOCOL, 0.0, 0)
 
     def close(self) -> None:
-        """Give the connection up; nothing more is heard of it."""
+        """Close the connection; no callback is called after it."""
         self._closed = True
         if self._transport is not None:
             self._transport.close()

@@ -215,7 +215,7 @@ _numbers = attrgetter(*_NUMBERS)
 
 
 def replace_unchecked(rules: Backoff, values: Mapping[str, Any]) -> Backoff:
-    """Return a policy with other numbers, which nobody has checked: a search makes thousands."""
+    """Return a policy with other numbers, unchecked: a search makes thousands."""
     # Backoff is frozen and checks its fields when it is made, which would take most of a search's
     # time.
     made = object.__new__(Backoff)

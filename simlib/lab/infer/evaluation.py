@@ -47,7 +47,7 @@ def evaluate_family(family: Family, values: Values, waits: Waits) -> FamilyFit:
 
 
 def _price(values: Values, rules: Backoff, waits: Waits, *, capped: bool) -> float:
-    """Return what the free numbers cost, as in BIC; a cap that nobody has seen costs nothing.
+    """Return the price of the free parameters, as in BIC; a cap that no wait reached costs nothing.
 
     The more waits, the better a number is known: with the root of how many there are for what is
     seen through normal errors, but as many times better for an edge of a band; so that costs twice

@@ -31,7 +31,7 @@ _PATIENCE = 3.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found out, or that could not be told."""
+    """A finding: a value with its grounds, or the reason why there is none."""
 
     about: str
     #: A number in the unit of the name, a word, or None: not told.
@@ -53,7 +53,7 @@ class Finding:
 
 
 def not_enough(about: str, phase: str, seen: int, least: int, tells: str) -> Finding:
-    """Return that something cannot be told, and what would tell."""
+    """Return a finding without a value, which names the phase that would provide one."""
     words = f"not enough attempts in phase {phase}: {seen} of at least {least}; {tells}"
     return Finding(about, None, nan, nan, seen, words)
 
@@ -70,7 +70,7 @@ def measure(about: str, times_s: Floats, blur_s: float, words: str) -> Finding:
 
 
 def connect_timeout(rows: pd.DataFrame, blur_s: float) -> Finding:
-    """Return after how long the client gives up an attempt that nobody answers."""
+    """Return how long the client waits for an answer to an attempt."""
     about = "connect_timeout_s"
     silent = rows[(rows["kind"] == "silent") & ~rows["opened"]]
     lasted = silent["ended_s"] - silent["accept_s"]

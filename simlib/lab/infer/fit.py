@@ -160,7 +160,7 @@ def _sample_intervals(best: FamilyFit, waits: Waits) -> tuple[FamilyFit, list[Pa
 
 
 def _open_cap(parameter: Parameter, least_s: float, waits: Waits) -> Parameter:
-    """Return a cap that nobody has seen: it may be anything above the least that was drawn."""
+    """Return an unreached cap: it may be anything above the least that was drawn."""
     if parameter.name != "cap_s":
         return parameter
     note = f"not reached in {int(waits.attempts[-1])} attempts in a row"

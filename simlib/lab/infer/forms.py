@@ -67,7 +67,7 @@ def count_from_start(family: Family) -> Family:
 
 
 def may_be_paced(waits: Waits, *, said: bool) -> bool:
-    """Whether attempts lasted so differently that it shows from when waits are counted.
+    """Whether the lengths of attempts differ enough to show where waits are counted from.
 
     Where waits have been said otherwise, they must be shorter after attempts that lasted longer.
     """

@@ -1,4 +1,4 @@
-"""How well do waits agree with a policy? Tests of their places in the bands that it allows.
+"""How well do waits agree with a policy? Tests of their places in the policy's bands.
 
 Under the right policy, places are spread evenly over the bands, and hardly any wait lies outside.
 """
@@ -100,7 +100,7 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
 
 
 def _outside_chance(outside: npt.NDArray[np.bool_]) -> float:
-    """Return the chance that so many waits or more lie outside by accident."""
+    """Return the probability that at least as many waits lie outside by accident."""
     from scipy.special import bdtrc
 
     count = int(outside.sum())

@@ -141,7 +141,7 @@ def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd
 def _infer_policy(
     followed: pd.DataFrame, blur_s: float | None
 ) -> tuple[ResetRule, PolicyFit | None, str]:
-    """Return how the client counts, its policy, or why there is none: each is told by the other."""
+    """Return how the client counts, and its policy or why there is none."""
     # The policy cannot be fitted without numbers of attempts, and the numbers cannot be judged
     # without a policy. So they take turns from a guess that needs no policy; it comes to rest after
     # one or two rounds.

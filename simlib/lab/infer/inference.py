@@ -1,4 +1,4 @@
-"""What an observation says of its client: the policy, its grounds, and the policy as a file."""
+"""The result of an inference: the policy, its grounds, and the policy as a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from simlib.support.json_values import jsonable
 
 @dataclass(frozen=True, repr=False)
 class Inference(ShowsCard):
-    """What an observation says: the policy of the waits, and what the phases say beside it."""
+    """The result of an inference: the policy of the waits, and the findings of the phases."""
 
     source: str
     attempts: int
@@ -48,7 +48,7 @@ class Inference(ShowsCard):
 
     @property
     def policy(self) -> dict[str, Any] | None:
-        """The client's settings that were told, as a scenario has them; None without a policy."""
+        """The client's inferred settings, as a scenario has them; None without a policy."""
         if self.fit is None or self.fit.is_none or self.unjudged:
             return None
         settings: dict[str, Any] = {"backoff": backoff_settings(self.fit)}
@@ -76,12 +76,12 @@ class Inference(ShowsCard):
 
     @property
     def codes(self) -> dict[int, bool]:
-        """The statuses and close codes that it was given, and whether it came back after each."""
+        """The statuses and close codes that the client got, and whether it came back after each."""
         return phases.codes(self.findings)
 
     @property
     def client(self) -> Settings:
-        """The client that was told, for a scenario; what was not told is as by default.
+        """The inferred client, for a scenario; settings that were not inferred have their defaults.
 
         Raises
         ------

@@ -135,7 +135,7 @@ _NEAR = 7.0
 
 
 def _between(over: Floats, under: Floats, between: Floats) -> Floats:
-    """Return the density of waits so many timing errors over and under the ends of even bands."""
+    """Return the density at waits, given in timing errors over and under the ends of even bands."""
     # Many waits are far from both ends, where timing errors make no difference.
     density = np.where((over > 0.0) & (under < 0.0), between, 0.0)
     near = ((np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)) & (between > 0.0)
@@ -144,13 +144,13 @@ def _between(over: Floats, under: Floats, between: Floats) -> Floats:
 
 
 def _add_point(density: Floats, share: Floats, off: Floats) -> None:
-    """Add the density of a share that lies at an end, so many timing errors away."""
+    """Add the density of a share that lies at an end, ``off`` timing errors away."""
     near = (np.abs(off) < _NEAR) & (share > 0.0)
     density[near] += share[near] * _point(off[near])
 
 
 def _point(off: Floats) -> Floats:
-    """Return the density of what is so many timing errors off a wait without jitter."""
+    """Return the density at ``off`` timing errors from a wait without jitter."""
     return np.asarray(np.exp(-0.5 * off * off) / _ROOT)
 
 
@@ -199,7 +199,7 @@ class ClientDraws(NamedTuple):
 
 
 def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> ClientDraws:
-    """Return the draw of each client that explains its waits best, and the waits that it makes.
+    """Return each client's draw that explains its waits best, and the waits that follow from it.
 
     A wait at the cap says little of its client's draw, and a wait without jitter nothing.
     """
@@ -225,7 +225,7 @@ def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> Clie
 
 
 def _by_client(numbers: Floats, waits: Waits) -> Floats:
-    """Return the sums over the waits of each client, of each row by itself."""
+    """Return the sums over the waits of each client, for each row."""
     clients = int(waits.client.max()) + 1
     place = waits.client + clients * np.arange(len(numbers))[:, np.newaxis]
     sums = np.bincount(place.ravel(), numbers.ravel(), clients * len(numbers))
@@ -303,7 +303,7 @@ def _ndtr(z: Floats) -> Floats:
 
 
 def sample(rules: Backoff, attempts: int, count: int = 256, seed: int = 1) -> Floats:
-    """Return waits of so many clients under a policy: a row per attempt in a row, from the first.
+    """Return waits of ``count`` clients under a policy: a row per attempt in a row, from the first.
 
     Examples
     --------

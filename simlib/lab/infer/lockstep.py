@@ -49,7 +49,7 @@ class Search:
 
 
 class Ask(NamedTuple):
-    """What a search asks: how likely the waits are at these places, a row each."""
+    """A question of a search: the likelihood of the waits at these places, a row each."""
 
     search: Search
     places: Floats
@@ -68,7 +68,7 @@ def score(search: Search, places: Floats, rough: float) -> Asking[Floats]:
 
 
 def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
-    """Let several searches run beside each other, and return their results."""
+    """Run several searches in lockstep, and return their results."""
     # All searches are sent their answers together, round after round; whoever ends sooner leaves.
     results: dict[int, _T] = {}
     answers: dict[int, Any] = dict.fromkeys(range(len(works)))
@@ -87,7 +87,7 @@ def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
 
 
 def run_search(work: Asking[_T]) -> _T:
-    """Return the result of a search, with all that it asks answered."""
+    """Run a search to its end and return its result."""
     answers: Any = None
     try:
         while True:
@@ -98,7 +98,7 @@ def run_search(work: Asking[_T]) -> _T:
 
 
 def _likelihoods(asks: Sequence[Ask]) -> list[Floats]:
-    """Return the likelihoods at all places that were asked for; -inf where there is no policy."""
+    """Return the likelihoods at all places of the questions; -inf where there is no policy."""
     found = [np.full(len(ask.places), -np.inf) for ask in asks]
     # By identity: waits are arrays, and few different ones are in use.
     for waits in {id(ask.search.waits): ask.search.waits for ask in asks}.values():

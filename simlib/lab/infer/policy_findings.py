@@ -91,7 +91,7 @@ def _heeds(about: str, waits: pd.DataFrame, found: PolicyFit | None, blur_s: flo
 
 
 def _unlikely(hinted: pd.DataFrame, found: PolicyFit) -> bool:
-    """Whether a client that does not heed would hardly wait so long each time."""
+    """Whether a client that ignores hints would hardly wait so long each time."""
     numbers = known_waits(hinted[hinted["attempt"] > 0], found.waits.blur_s)
     if not len(numbers):
         return False

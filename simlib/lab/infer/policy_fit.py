@@ -1,4 +1,4 @@
-"""What a fit says of observed waits: each family at its best, and the best one's parameters."""
+"""The result of a fit: each family at its best, and the best one's parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simlib.lab.infer.waits import Waits
 
 @dataclass(frozen=True)
 class Parameter:
-    """A fitted setting with its interval; ``note`` says what could not be told of it."""
+    """A fitted setting with its interval; ``note`` names what is unknown about it."""
 
     name: str
     value: float
@@ -43,7 +43,7 @@ class FamilyFit:
 
 @dataclass(frozen=True)
 class PolicyFit:
-    """What waits say of the policy: all families, the best first, and the best one's numbers."""
+    """The fitted policy: all families, the best first, and the best one's parameters."""
 
     waits: Waits
     candidates: list[FamilyFit]

@@ -51,7 +51,7 @@ def backoff_settings(found: PolicyFit) -> dict[str, Any]:
 
 
 def _step_settings(rules: Backoff) -> dict[str, Any]:
-    """Return the settings of a table of steps: what repeats at its end is said once."""
+    """Return the settings of a table of steps; equal steps at its end are one."""
     steps_s = [round_to_digits(step_s) for step_s in rules.steps_s]
     while len(steps_s) > 1 and steps_s[-1] == steps_s[-2]:
         steps_s.pop()

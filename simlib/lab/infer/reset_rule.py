@@ -92,7 +92,7 @@ def _apart(unhinted: pd.DataFrame) -> float:
 
 
 def _any(unhinted: pd.DataFrame, longest_s: float) -> float:
-    """Return the length of the waits that nobody can number."""
+    """Return the description length of the waits that have no number."""
     return float((unhinted["attempt"] == 0).sum()) * log(longest_s)
 
 
@@ -102,7 +102,7 @@ def _description_length(numbers: pd.DataFrame, by: Sequence[str], longest_s: flo
 
 
 def _group_length(wait_s: Floats, longest_s: float) -> float:
-    """Return the length of a place, of waits near to it, and of those that may be any."""
+    """Return the length of a place, of the waits near to it, and of the stray ones."""
     lengths = []
     for near in range(wait_s.size - max(1, int(_STRAY * wait_s.size)), wait_s.size + 1):
         if near > 0:

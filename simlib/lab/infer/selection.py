@@ -70,7 +70,7 @@ def select_families(waits: Waits) -> list[FamilyFit]:
 
 
 def _drop_duplicates(found: Sequence[FamilyFit]) -> list[FamilyFit]:
-    """Return of candidates with the same name the one with the least BIC."""
+    """Return the candidate with the least BIC of each name."""
     return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
 
 

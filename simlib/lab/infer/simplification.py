@@ -1,4 +1,4 @@
-"""Leave out what a simpler family says as well: caps that no wait needs, idle parameters."""
+"""Drop what a simpler family explains as well: caps that no wait needs, idle parameters."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
 
 
 def measure_steps(table: FamilyFit, found: PolicyFit) -> list[Parameter]:
-    """Return each step with its interval, from how many waits there are of it."""
+    """Return each step with its interval, from the number of its waits."""
     waits, last = found.waits, len(table.values)
     parameters = []
     for i, (name, step_s) in enumerate(table.values.items(), 1):

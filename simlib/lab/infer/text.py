@@ -17,7 +17,7 @@ _NEAREST = 3
 
 
 def inference_in_words(found: Inference) -> Group:
-    """Return what was told for a terminal: the policy, what the phases say, what is untold."""
+    """Return an inference as text for a terminal: policy, findings, and what is unknown."""
     seen = f": {found.attempts:,} attempts of {_count_in_words(found.clients, 'client')}"
     parts: list[RenderableType] = [Text.assemble((found.source, "bold"), seen), ""]
     parts += [_verdict(found), ""]

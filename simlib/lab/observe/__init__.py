@@ -1,1 +1,1 @@
-"""What does a real client do?"""
+"""Observe a real client."""

@@ -36,7 +36,7 @@ _LONGEST_AGENT = 200
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done to one attempt."""
+    """What the lab does to one attempt."""
 
     phase: Phase
     #: How many attempts of the client there were in this phase before.
@@ -55,28 +55,28 @@ class LabCallbacks(Protocol):
         """Return the time since the beginning."""
 
     def on_accept(self, connection: Connection) -> Order | None:
-        """Hear of a new connection, give it its attempt, and say what is done to it."""
+        """Register a new connection, give it its attempt, and return what to do to it."""
 
     def on_open(self, connection: Connection) -> None:
-        """Hear that a connection is open."""
+        """Handle a connection's opening."""
 
     def on_end(self, connection: Connection) -> None:
-        """Hear that a connection is over."""
+        """Handle a connection's end."""
 
     def on_close(self, connection: Connection) -> None:
-        """Hear that a connection's socket is closed, the last of it."""
+        """Handle the close of a connection's socket, its last event."""
 
     def odd(self, word: str, sentence: str) -> None:
-        """Hear of something that a WebSocket client would not do."""
+        """Note something that a WebSocket client should not do."""
 
 
 class _Frames(ServerProtocol):
-    """The library's protocol, which may be told to leave pings unanswered."""
+    """The library's protocol, which can also leave pings unanswered."""
 
     answers_pings = True
 
     def recv_frame(self, frame: Frame) -> None:
-        """Take in a frame; the library would answer a ping at once."""
+        """Process a frame; the library would answer a ping at once."""
         if frame.opcode is Opcode.PING and not self.answers_pings:
             self.events.append(frame)
             return
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio's side ------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take in a client."""
+        """Register a client's connection."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.source = (transport.get_extra_info("peername") or ("", 0))[:2]
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
             self.reset()
 
     def data_received(self, data: bytes) -> None:
-        """Take in what the client sent."""
+        """Process data from the client."""
         if self._transport is None:
             return
         if not self.attempt.bytes_in:
@@ -137,13 +137,13 @@ class Connection(asyncio.Protocol):
         self._write()
 
     def eof_received(self) -> bool:
-        """Take in the end of the client's side."""
+        """Process the end of the client's side."""
         self._leave("client")
         self._frames.receive_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take in the end."""
+        """Process the end of the connection."""
         self._host.on_close(self)
         if self._transport is None:
             return
@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         self._host.on_end(self)
 
     def pause_writing(self) -> None:
-        """Say nothing more to a client that does not read."""
+        """Stop writing to a client that does not read."""
         self._is_full = True
 
     def resume_writing(self) -> None:

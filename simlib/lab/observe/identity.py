@@ -42,7 +42,7 @@ class ObservedClient:
     gone: bool = False
 
     def came(self, attempt: Attempt) -> float:
-        """Take in an attempt; return the wait before it, NaN before the first."""
+        """Record an attempt; return the wait before it, NaN before the first."""
         wait_s = attempt.accept_s - self.last_ended_s if self.attempts else nan
         if self.attempts:
             self.longest_wait_s = max(self.longest_wait_s, wait_s)
@@ -52,7 +52,7 @@ class ObservedClient:
         return wait_s
 
     def note_end(self, attempt: Attempt, phase: int) -> None:
-        """Take in an attempt's end."""
+        """Record an attempt's end."""
         self.last_ended_s = attempt.ended_s
         self.last_kind = f"{attempt.kind} {attempt.detail}".strip()
         self.ended += attempt.phase == phase

@@ -67,7 +67,7 @@ class Ticks:
         return latest_s
 
     def quantiles_s(self) -> dict[str, float]:
-        """Return how late the timer was: half of the time at most, 99 % of it, and ever."""
+        """Return quantiles of the timer's lateness: median, 99 % and maximum."""
         late_s = np.asarray(self._late_s) if self._late_s else np.zeros(1)
         p50_s, p99_s, longest_s = (float(each) for each in np.quantile(late_s, [0.5, 0.99, 1.0]))
         return {"p50_s": p50_s, "p99_s": p99_s, "longest_s": longest_s}

@@ -74,7 +74,7 @@ ATTEMPT_COLUMNS = tuple(item.name for item in fields(Attempt))
 
 @dataclass(repr=False)
 class Observation(ShowsCard):
-    """What the lab saw of its clients, and what it had done to them.
+    """An observation: the attempts of the clients, and what the lab did to them.
 
     Examples
     --------
@@ -137,7 +137,7 @@ class Observation(ShowsCard):
 
     @check_arguments
     def save(self, path: str | Path) -> None:
-        """Write the observation to a Parquet file, whole or not at all."""
+        """Write the observation to a Parquet file, atomically."""
         import pyarrow.parquet as pq
 
         from simlib.support.files import replacing

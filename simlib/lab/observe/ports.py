@@ -47,7 +47,7 @@ class Ports:
             self._servers.append(server)
 
     async def reopen(self, protocol: Callable[[int], asyncio.Protocol]) -> None:
-        """Listen on the same ports again; whoever took one in between has a moment to leave."""
+        """Listen on the same ports again; a process that took one has a moment to leave it."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + _REOPEN_TIMEOUT_S
         while True:

@@ -18,7 +18,7 @@ Data = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a message of the client was, and what it is answered."""
+    """What a client's message was, and the answer to it."""
 
     answers: tuple[Data, ...] = ()
     #: It asks whether the other side is there; so its answer is held back where none is to come.

@@ -18,7 +18,7 @@ ABRUPT = 1006
 
 
 class PhaseKind(IntEnum):
-    """What a phase does to an attempt."""
+    """The kinds of phases, by what they do to an attempt."""
 
     #: Accept TCP and reset it at once; with ``closed``, close the port.
     REFUSE = 0
@@ -46,7 +46,7 @@ AS_DATE = " as a date"
 
 @dataclass(frozen=True, kw_only=True)
 class Phase(ValidatedSettings):
-    """One phase of a script; it ends after so many attempts of each client, or so long."""
+    """One phase of a script; it ends after a number of attempts of each client, or a time."""
 
     #: What it does to an attempt.
     kind: PhaseKind = choice(PhaseKind.STATUS)
@@ -86,7 +86,7 @@ class Phase(ValidatedSettings):
 
     @property
     def detail(self) -> str:
-        """What it does, beside its kind: a word of an observation."""
+        """The word of an observation for what the phase does, beside its kind."""
         if self.kind is PhaseKind.STATUS:
             hint = f" retry_after={self.retry_after_s}" if self.retry_after_s else ""
             return f"{self.status}{hint}{AS_DATE if self.as_date else ''}"
@@ -100,7 +100,7 @@ class Phase(ValidatedSettings):
 
     @property
     def words(self) -> str:
-        """What it does, in words.
+        """What the phase does, in words.
 
         Examples
         --------

@@ -50,19 +50,19 @@ class ObservationListener:
     """Callbacks of an observation; this class ignores all of them."""
 
     def listening(self, urls: Sequence[str]) -> None:
-        """Hear where clients may connect."""
+        """Handle the address where clients may connect."""
 
     def began(self, number: int, phase: Phase, now_s: float) -> None:
-        """Hear that a phase began."""
+        """Handle the beginning of a phase."""
 
     def on_accept(self, attempt: Attempt, wait_s: float) -> None:
-        """Hear of an attempt, and the wait before it; NaN before a client's first."""
+        """Handle an attempt, and the wait before it; NaN before a client's first."""
 
     def on_end(self, attempt: Attempt) -> None:
-        """Hear that an attempt, or its connection, is over."""
+        """Handle the end of an attempt or of its connection."""
 
     def on_note(self, sentence: str) -> None:
-        """Hear of what is odd."""
+        """Handle a note about something odd."""
 
 
 class LabSession:
@@ -121,7 +121,7 @@ class LabSession:
         return asyncio.get_running_loop().time() - self._start_s
 
     def on_accept(self, connection: Connection) -> Order | None:
-        """Give a connection its client and its row; say what is done to it, or refuse it."""
+        """Assign a connection to its client and its row; return what to do to it, or refuse it."""
         now_s = self.now_s()
         self._count(now_s)
         if self._is_done or len(self._open) >= MOST_OPEN:
@@ -157,7 +157,7 @@ class LabSession:
                 self._cut_together()
 
     def on_end(self, connection: Connection) -> None:
-        """Keep a connection's end."""
+        """Record a connection's end."""
         guest = self._open.pop(connection, None)
         if guest is not None:
             self._note_lateness(connection.attempt, guest)
@@ -310,7 +310,7 @@ class LabSession:
     # --- the clients -------------------------------------------------------------------------
 
     async def _start_commands(self) -> None:
-        """Start the clients, and again those that are gone: each is a new client then."""
+        """Start the clients, and again those that have ended: each is a new client then."""
         for seat in range(len(self._ports.numbers) if self._command else 0):
             here = [each for each in self._guests.known if each.seat == seat]
             if here and not here[-1].gone:
@@ -371,7 +371,7 @@ class LabSession:
         return own_s + max(0.0, waited_s)
 
     def _note_lateness(self, attempt: Attempt, guest: ObservedClient) -> None:
-        """Keep how late the end of an attempt may have been noted, and its client's clock."""
+        """Record how late the end of an attempt may have been noted, and its client's clock."""
         assert self._ticks is not None
         attempt.end_late_s = self._ticks.late_s()
         waited_s = self._waited_for_cpu_s(guest)
@@ -406,7 +406,7 @@ class LabSession:
             await self._change(until_s)
 
     async def _finish(self) -> None:
-        """End everything: connections, ports, processes. What was still there is said to be."""
+        """End everything: connections, ports, processes; note what was still there."""
         self._is_done = True
         for connection in list(self._open):
             attempt = connection.attempt

@@ -57,12 +57,12 @@ class ClientProcess:
 
     @property
     def waited_for_cpu_s(self) -> float:
-        """How long it has been ready to run without running; NaN if nobody knows."""
+        """How long it was ready to run without running; NaN if the system does not say."""
         return cpu_wait_s(self._process.pid)
 
     @property
     def last_words(self) -> str:
-        """The last line that it wrote."""
+        """The last line of its output."""
         lines = self._said.decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 

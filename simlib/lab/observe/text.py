@@ -77,20 +77,20 @@ class Lines(ObservationListener):
         self._second, self._told, self._untold = -1, 0, 0
 
     def listening(self, urls: Sequence[str]) -> None:
-        """Tell where to connect."""
+        """Print the address to connect to."""
         self._tell(f"Listening on {', '.join(urls)}")
 
     def began(self, number: int, phase: Phase, now_s: float) -> None:
-        """Tell of a phase."""
+        """Print a phase's beginning."""
         limits = f"{phase.attempts} attempts or {phase.longest_s:g} s"
         self._tell(f"{now_s:8.3f} s  phase {number}: {phase.words} ({limits})")
 
     def on_accept(self, attempt: Attempt, wait_s: float) -> None:
-        """Keep the wait for the line."""
+        """Remember the wait for the line."""
         self._waits[id(attempt)] = wait_s
 
     def on_end(self, attempt: Attempt) -> None:
-        """Tell of an attempt."""
+        """Print an attempt."""
         wait_s = self._waits.pop(id(attempt), float("nan"))
         if int(attempt.accept_s) != self._second:
             if self._untold:
@@ -103,7 +103,7 @@ class Lines(ObservationListener):
             self._untold += 1
 
     def on_note(self, sentence: str) -> None:
-        """Tell what is odd."""
+        """Print a note."""
         self._tell(f"  note: {sentence}")
 
 

@@ -47,7 +47,7 @@ class LatencyFit:
 
 @dataclass(frozen=True, repr=False)
 class Calibration(ShowsCard):
-    """What was made of a measurement: fits from the best to the worst, and the table."""
+    """A calibration: the fits from the best to the worst, and the table."""
 
     source: str
     #: Half of each round trip, ascending.
@@ -217,7 +217,7 @@ def _above_zero(values: Floats) -> tuple[Floats, str]:
 
 
 def _sample(values: Floats, most: int) -> Floats:
-    """Return at most so many quantiles, each for its equal share of the values."""
+    """Return at most ``most`` quantiles, each for its equal share of the values."""
     count = min(len(values), most)
     places = ((np.arange(count) + 0.5) / count * len(values)).astype(np.int64)
     return values[places]
@@ -252,7 +252,7 @@ def _fits(all_values: Floats, moved: Progress) -> list[LatencyFit]:
 
 
 def _weight(fit: LatencyFit, weight: float) -> LatencyFit:
-    """Return a fit to a sample as one to all values: each of it stands for so many."""
+    """Return a fit to a sample as a fit to all values: each value of it stands for several."""
     free = 2.0 * _FREE[fit.latency.distribution]
     return replace(fit, aic=free + weight * (fit.aic - free))
 

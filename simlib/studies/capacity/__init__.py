@@ -1,1 +1,1 @@
-"""What does it take to recover in time?"""
+"""Find the capacity that lets the clients recover in time."""

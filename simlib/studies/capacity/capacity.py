@@ -39,7 +39,7 @@ VARIED_BY_DEFAULT = ("gateways", "server.accept_per_s", "server.workers", "clien
 
 @dataclass(frozen=True, repr=False)
 class Capacity(ShowsCard):
-    """What it takes to bring the clients back in time; prints itself as a table.
+    """The capacity that brings the clients back in time; prints itself as a table.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Capacity(ShowsCard):
 
     @property
     def notes(self) -> list[str]:
-        """What else there is to say, a sentence each."""
+        """Further notes, a sentence each."""
         said = [f"{knob.key}: {knob.note}." for knob in self.knobs if knob.note]
         ramp_s = with_room(self.scenario, self.recover_within_s / self.share).ramp_s
         later_s = ramp_s - self.scenario.ramp_s
@@ -328,14 +328,14 @@ def _is_policy(key: str) -> bool:
 
 
 class _Told:
-    """How far the whole is, told before each run."""
+    """Reports the progress of the whole study before each run."""
 
     def __init__(self, progress: Progress | None, knobs: int) -> None:
         self._progress, self._knobs = progress, knobs
         self._done: list[str] = []
 
     def run_of(self, key: str, value: float) -> None:
-        """Say that a run of a knob begins."""
+        """Report that a run of a knob begins."""
         if self._progress is None:
             return
         self._done.append(key)
@@ -385,7 +385,7 @@ class _Runs:
         return self.point(_without_limits(scenario))
 
     def point(self, scenario: Scenario, thrown_out: int = 0) -> Point:
-        """Return what a scenario does, if so many clients should be thrown out.
+        """Return what a scenario does, if ``thrown_out`` clients should lose their connections.
 
         Who was not even let in before the fault was not brought back either.
         """

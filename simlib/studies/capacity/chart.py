@@ -102,7 +102,7 @@ def _in_margin(axes: Axes, y: float, text: str, colour: str) -> None:
 
 
 def _beside(axes: Axes, x: float, up: int, text: str, colour: str) -> None:
-    """Write above the x axis, so many points up: right of a value, unless the axes end there."""
+    """Write above the x axis, right of a value unless the axes end there."""
     low, high = axes.get_xlim()
     is_left = log(x / low) > 0.6 * log(high / low)
     axes.annotate(

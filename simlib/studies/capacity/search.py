@@ -30,7 +30,7 @@ _BORNE = ("clients", "faults", "workload", "hints")
 
 
 class Point(NamedTuple):
-    """What one run says: how soon the clients were back, and at what price."""
+    """The result of one run: how soon the clients were back, and at what price."""
 
     #: From a fault's end until so many of the clients are OPEN again; inf: not in the run.
     time_to_recover_s: float
@@ -43,7 +43,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Knob:
-    """What was found of one setting.
+    """The result for one setting.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Knob:
 
     @property
     def answer(self) -> str:
-        """What is needed, in a few words."""
+        """The needed value in a few words."""
         if self.needed is None:
             return {"nowhere": "no value will do"}.get(self.outcome, "makes no difference")
         value = self.in_words(self.needed)
@@ -99,7 +99,7 @@ class Knob:
 
     @property
     def note(self) -> str:
-        """What else there is to say; may be empty."""
+        """A further note; may be empty."""
         if self.outcome == "nowhere":
             return self._best()
         if self.needed is None:
@@ -209,13 +209,13 @@ class _Values:
         return not self.suffices(value)
 
     def look_at(self, values: Iterable[float]) -> None:
-        """Play more values, those that can be."""
+        """Play more values, where the scenario allows them."""
         for value in values:
             with suppress(SettingsError):
                 self.suffices(value)
 
     def while_let_in(self, values: Sequence[float]) -> Iterator[float]:
-        """Give values until one with which not even the clients' start is done by the fault."""
+        """Yield values up to one with which not even the clients' start is done by the fault."""
         expected = max(point.thrown_out for point in self.points.values())
         for value in values:
             yield value
@@ -318,7 +318,7 @@ def _ladder(
 
 
 def _wants_least(key: str, rule: Rule) -> bool:
-    """Whether more of it helps: of counts and rates, but not of what there is to be borne."""
+    """Whether more of it helps, as of capacities and rates, but not of load."""
     is_count = rule.whole and not rule.unit
     return key.partition(".")[0] not in _BORNE and (is_count or rule.unit.endswith("per second"))
 

@@ -77,7 +77,7 @@ def _block_websocket(scenario: Scenario, length_s: float) -> Scenario:
 
 
 def _expire_sessions(scenario: Scenario, lifetime_s: float) -> Scenario:
-    """Return it with all sessions revoked; nobody signs in again for this long."""
+    """Return the scenario with all sessions revoked, and the next sign-in this much later."""
     fault = Fault(FaultKind.SESSION_EXPIRY, START_S)
     with_session = scenario.replace("server.session_lifetime_s", 10_000.0)
     with_session = with_session.replace("client.session.sign_in_after_s", lifetime_s)
@@ -208,12 +208,12 @@ def _waits_as_written(trace: Trace) -> Floats:
 
 
 def _busy(scenario: Scenario, rate_per_s: float) -> Scenario:
-    """Return it with a full outage of 20 s and so many messages a second."""
+    """Return the scenario with a full outage of 20 s and ``rate_per_s`` messages a second."""
     return _outage(scenario, 20.0).replace("workload.rate_per_s", rate_per_s)
 
 
 def _crowd(scenario: Scenario, clients: float) -> Scenario:
-    """Return it with a full outage of 3 s, so many clients, and 200 handshakes a second."""
+    """Return the scenario with a full outage of 3 s, more clients, and 200 handshakes a second."""
     crowd = _silent_outage(scenario, 3.0).replace(clients=round(clients))
     return crowd.replace("server.handshake_service_s", 0.005)
 

@@ -34,7 +34,7 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """What was found of one claim."""
+    """The result for one claim."""
 
     claim: Claim
     estimate: Estimate
@@ -71,7 +71,7 @@ class ClaimResult:
 
 
 class ClaimResults(ShowsCard, list[ClaimResult]):
-    """What was found of the claims: a list, in their order, that shows itself as a table."""
+    """The results for the claims: a list, in their order, that shows itself as a table."""
 
     def card(self) -> Card:
         """Return what is shown: each claim, what was required and what was found."""
@@ -104,7 +104,7 @@ def claims(
     live: bool = False,
     progress: Progress | None = None,
 ) -> ClaimResults:
-    """Put the claims to the test on a scenario's client.
+    """Test the claims on a scenario's client.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ def _in_pace(value: Any, unit: str, pace: float) -> Any:
 
 
 def unscale_trace(trace: Trace, scenario: Scenario, pace: float) -> Trace:
-    """Return the trace of a paced run as one of the scenario that it stands for.
+    """Return the trace of a time-scaled run in the time of its original scenario.
 
     Examples
     --------

@@ -58,7 +58,7 @@ _BY_NAME = {metric.name: metric for metric in COMPARED_METRICS}
 
 @dataclass(frozen=True, repr=False)
 class Comparison(ShowsCard):
-    """What `compare` found.
+    """The result of `compare`.
 
     Attributes
     ----------
@@ -296,7 +296,7 @@ def _live_part(tell: Progress) -> Callable[[float], None]:
 
 
 def _silent(fraction: float, word: str) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 def _row(

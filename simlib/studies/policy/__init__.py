@@ -1,1 +1,1 @@
-"""What does a policy do, and what is wrong with it?"""
+"""Commands about a policy: what it does, and what is wrong with it."""

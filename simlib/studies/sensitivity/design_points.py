@@ -30,7 +30,7 @@ class Points:
 
 
 def points(scenario: Scenario, varied: Sequence[Axis], samples: int) -> Points:
-    """Return the points of so many samples; the scenario's seed decides which.
+    """Return ``samples`` design points; the scenario's seed decides which.
 
     Raises
     ------

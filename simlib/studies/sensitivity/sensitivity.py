@@ -95,7 +95,7 @@ class Sensitivity(ShowsCard):
 
     @property
     def headline(self) -> str:
-        """What a review wants to hear, a sentence per metric."""
+        """The main results, a sentence per metric."""
         return " ".join(_sentence(self.of(metric)) for metric in self.metrics)
 
     def of(self, metric: str) -> pd.DataFrame:
@@ -103,7 +103,7 @@ class Sensitivity(ShowsCard):
         return self.table[self.table["metric"] == metric]
 
     def save(self, folder: str | Path) -> None:
-        """Write the points to ``points.parquet`` in a folder, whole or not at all."""
+        """Write the points to ``points.parquet`` in a folder, atomically."""
         with replacing(Path(folder) / "points.parquet") as temporary:
             self.points.to_parquet(temporary)
 
@@ -313,7 +313,7 @@ def _check_data(
 
 
 def _number(row: Mapping[str, Any], metric: str, scenario: Scenario) -> float:
-    """Return a metric of a run; where nobody connects and it has no value, the worst there is.
+    """Return a metric of a run; the worst value where nobody connects and it has none.
 
     All attempts in vain are as if one connection had been of use.
     """
@@ -362,7 +362,7 @@ def _failure(design: Points, cells: Sequence[Cell], i: int, why: str) -> dict[st
 
 
 class _Known:
-    """What was found at the points, and what it comes to."""
+    """The results at the points, and the indices that follow from them."""
 
     def __init__(self, design: Points, metrics: tuple[str, ...], numbers: Floats) -> None:
         self._design, self.metrics = design, metrics

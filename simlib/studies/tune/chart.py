@@ -220,7 +220,7 @@ class _Panel:
         return boxes
 
     def _mark_ends(self) -> list[Box]:
-        """Say what stands at the edges, if anything does; return where their lines are."""
+        """Label the edges where infinite values are drawn; return the places of their lines."""
         return [box for name in (self._across, self._up) if (box := self._mark_end(name))]
 
     def _mark_end(self, name: str) -> Box | None:

@@ -137,7 +137,7 @@ class Evaluator:
         replications: int,
         move: Callable[[float], None] | None = None,
     ) -> list[Score | str]:
-        """Play candidates under so many seeds; what was kept is not played again."""
+        """Play candidates under ``replications`` seeds; cached runs are not played again."""
         found: list[Score | str] = []
         cells: list[Cell] = []
         for settings in candidates:
@@ -165,7 +165,7 @@ class Evaluator:
         order: Sequence[int],
         is_out: Callable[[Score], bool],
     ) -> list[Score | str]:
-        """Play candidates under so many seeds in one scenario after the other, by their numbers.
+        """Play candidates in one scenario after the other, and drop those that are out.
 
         Whoever is out after one is not played in those after it, and its score is of those before.
         """

@@ -41,7 +41,7 @@ _TIMES = 10.0
 
 @dataclass(frozen=True)
 class HoldoutResult:
-    """What fresh seeds say.
+    """The result of the hold-out evaluation.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class HoldoutResult:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What the trials come to.
+    """The tuned policies that the hold-out evaluates.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class Tuned:
 
 
 class Rivals:
-    """Who the tuned policies stand beside, and how much work each of them is."""
+    """The baselines for the tuned policies, and the cost of each."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         first = evaluator.scenarios[0]
@@ -134,7 +134,7 @@ class Rivals:
         return [each for each in self.known if each.kind != "given" and not self.excess(each)]
 
     def excess(self, each: Candidate, factor: float = 1.0) -> str:
-        """Return why a rival is too much work, with so many times the clients; empty: it is not."""
+        """Return why a rival costs too much with ``factor`` times the clients, or nothing."""
         work = factor * self.work[each]
         if isnan(work) or work <= self._limit:
             return ""
@@ -271,7 +271,7 @@ def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate
 
 
 def _table(ranking: Ranking) -> pd.DataFrame:
-    """Return a row per candidate: by kind, who keeps the bounds first, the best first."""
+    """Return a row per candidate: by kind, those that keep the bounds first, the best first."""
     objective = ranking.evaluator.objectives[0]
 
     def rank(each: Candidate) -> tuple[bool, int, bool, float]:
@@ -400,7 +400,7 @@ def _steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Sc
 
 
 def _contenders(ranking: Ranking) -> list[Candidate]:
-    """Return the rivals that may take its place elsewhere: the best of those that keep the bounds.
+    """Return the rivals that may be best elsewhere: the best of those that keep the bounds.
 
     If none does, those that are nearest to it.
     """

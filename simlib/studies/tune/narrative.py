@@ -74,7 +74,7 @@ def _miss_in_words(text: str, excess: float) -> str:
 
 
 def _keep(ranking: Ranking) -> Iterator[str]:
-    """Say that the policy as given is to stay, and what the best of the trials would change."""
+    """Say that the policy as given should stay, and what the best of the trials would change."""
     yield "Keep what you have: the policy as given."
     others = [each for each in ranking.of_kind("tuned") if ranking.keeps(each)]
     if not others:
@@ -92,7 +92,7 @@ def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
 
 
 def _against(ranking: Ranking, given: Candidate) -> str:
-    """Say what the recommended policy buys and what it costs, against what was given."""
+    """Say what the recommended policy gains and what it costs, compared with the given one."""
     score = ranking.scores[given]
     if not score.works:
         return f"The policy as given does not work: {score.failure}."
@@ -164,7 +164,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _beyond(ranking: Ranking, limits: pd.DataFrame) -> str:
-    """Say where it stops being best, on either side of both axes, and where nobody does well."""
+    """Say where it stops being best, on either side of both axes, and where no policy does well."""
     ends, holds, nobody = [], [], []
     for axis, steps in limits.groupby("axis", sort=False):
         lost = steps[~steps["is_best"]]
@@ -185,7 +185,7 @@ def _beyond(ranking: Ranking, limits: pd.DataFrame) -> str:
 
 
 def _where(ranking: Ranking, axis: Any, *factors: float) -> str:
-    """Say how far beyond the scenarios something is: in clients, if all have as many."""
+    """Say how far beyond the scenarios a point is: in clients, if all have as many."""
     clients = {each.clients for each in ranking.evaluator.scenarios}
     if axis != "clients":
         return f"with faults {' to '.join(f'{each:g}' for each in factors)} times as long"

@@ -91,7 +91,7 @@ class Trials:
         }
 
     def ask(self, count: int) -> list[dict[str, Any]]:
-        """Return the settings of so many trials, which are then to be told, in this order."""
+        """Return the settings of ``count`` trials; their results must be told in this order."""
         self._open, done = {}, len(self.list_finished())
         for i in range(count):
             # Anew for each: a sampler's own dice would not outlive the process.
@@ -107,7 +107,7 @@ class Trials:
         replications: int,
         outcome: str,
     ) -> None:
-        """Say what a trial's objectives are, by which share its bounds are exceeded.
+        """Record a trial's objectives, and by which share it exceeds its bounds.
 
         One that does not work has losses without end, and breaks a bound of its own: Optuna takes
         no NaN, and would learn from numbers of what does not work.
@@ -121,7 +121,7 @@ class Trials:
         self._study.tell(trial, [loss if isfinite(loss) else _MOST for loss in losses])
 
     def refuse(self, place: int, why: str) -> None:
-        """Say that a trial could not be played."""
+        """Record that a trial could not be played."""
         trial = self._open[place]
         trial.set_user_attr("refused", why)
         self._study.tell(trial, state=_optuna().trial.TrialState.FAIL)
@@ -140,7 +140,7 @@ def open_trials(
     sampler: str = "tpe",
     seed: int = 0,
 ) -> Iterator[Trials]:
-    """Give the trials of a search, kept in a file; another question begins a search of its own.
+    """Yield the trials of a search, kept in a file; another question begins a new search.
 
     Raises
     ------

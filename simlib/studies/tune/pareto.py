@@ -8,7 +8,7 @@ import numpy as np
 
 
 def front(losses: Sequence[Sequence[float]]) -> list[int]:
-    """Return the numbers of those that none is better than in everything.
+    """Return the indices of the points that no other point dominates.
 
     Examples
     --------

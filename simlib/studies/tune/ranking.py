@@ -38,7 +38,7 @@ class Ranking:
 
     @property
     def best(self) -> Score:
-        """What the recommended one did."""
+        """The score of the recommended one."""
         return self.scores[self.recommended]
 
     @property

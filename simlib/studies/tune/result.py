@@ -28,7 +28,7 @@ _LINES = 12
 
 @dataclass(frozen=True, repr=False)
 class Tuning(ShowsCard):
-    """What tuning found; prints itself as the sentence and the table of a design review.
+    """The result of a tuning; prints itself as the sentence and the table of a design review.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Tuning(ShowsCard):
 
     @property
     def sentence(self) -> str:
-        """What a design review wants: what it buys, what it costs, where it stops being best."""
+        """The result in a sentence: what it gains, what it costs, where it stops being best."""
         return self.verdict.sentence
 
     def policy_toml(self) -> str:
@@ -89,7 +89,7 @@ class Tuning(ShowsCard):
 
     @property
     def _settings(self) -> dict[str, Any]:
-        """What the recommended policy changes: nothing, if it is the one as given."""
+        """The changes of the recommended policy: none, if it is the given one."""
         return dict(self.verdict.recommended.settings)
 
     def save(self, folder: str | Path) -> None:

@@ -47,7 +47,7 @@ def work_of(asked: Played) -> float:
 
 
 def works_of(runs: Sequence[Played], outcomes: Outcomes) -> list[float]:
-    """Return the work of each run; NaN where it cannot be told, as the run cannot be played."""
+    """Return the work of each run; NaN where the run cannot be played."""
     found = [nan] * len(runs)
     for outcome in outcomes(work_of, runs):
         found[outcome.index] = nan if outcome.failure else outcome.value
@@ -87,12 +87,12 @@ class Meter:
         self._done = self._left = self._shown = 0.0
 
     def expect(self, left: float, done: float | None = None) -> None:
-        """Say how much is left from now on, and how much was done if that is known by now."""
+        """Set how much work is left from now on, and how much was done if that is known by now."""
         self._left = max(left, 0.0)
         self._done = self._done if done is None else done
 
     def part(self, work: float, word: str) -> Callable[[float], None]:
-        """Begin a part of what is left; return what takes the share of it that is done."""
+        """Begin a part of what is left; return the callback for the share of it that is done."""
         before, after = self._done, max(self._left, work)
 
         def move(share: float) -> None:

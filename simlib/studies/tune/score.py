@@ -34,7 +34,7 @@ _BARELY = 1e-6
 
 @dataclass(frozen=True)
 class Score:
-    """What a candidate did: a metric's values are an array, scenarios by seeds."""
+    """The score of a candidate: each metric's values are an array, scenarios by seeds."""
 
     values: Mapping[str, Floats]
     scenarios: tuple[Scenario, ...]

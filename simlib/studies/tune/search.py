@@ -49,7 +49,7 @@ class TrialWork:
         return (self._seeds + self._foretold[1]) / (self._count + 1)
 
     def begin(self, size: int, left: int, word: str) -> Callable[[float], None]:
-        """Begin so many trials, of so many that are left, each as much work as those before."""
+        """Begin ``size`` of ``left`` trials, each expected to cost as much as those before."""
         each = (self._work + self._foretold[0]) / (self._count + 1)
         self._meter.expect(each * left + self._after, self._work)
         return self._meter.part(each * size, word)
@@ -72,7 +72,7 @@ def _work_of(score: Score | str) -> float:
 def search_trials(
     evaluator: Evaluator, trials: Trials, count: int, work: TrialWork, given: Score
 ) -> list[EvaluatedTrial]:
-    """Return all trials: those that were over before, and the rest."""
+    """Return all trials: the finished ones of an earlier process, and the rest."""
     screen = evaluator.screen(given)
     tried = [_play_again(evaluator, each, screen) for each in trials.list_finished()[:count]]
     while len(tried) < count:

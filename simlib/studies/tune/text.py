@@ -37,7 +37,7 @@ def tuning_in_words(found: Tuning) -> Group:
 
 
 def _describe_unplayed(found: Tuning) -> str:
-    """Say which rivals were not played: those that would be too much work with how much it is."""
+    """Say which rivals were not played: those that cost too much, with how much it is."""
     named = [
         f"{name} ({why})" if why.startswith("would make") else name
         for name, why in found.verdict.unplayed.items()

@@ -96,7 +96,7 @@ def ensemble(scenario: Scenario) -> tuple[Scenario, ...]:
 
 
 def lengthen_faults(scenario: Scenario, factor: float) -> Scenario:
-    """Return a scenario whose faults last so many times as long, with as much time after them.
+    """Return a scenario with longer faults, and as much longer time after them.
 
     Examples
     --------

@@ -64,7 +64,7 @@ class WatchScreen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the terminal back as it was."""
+        """Restore the terminal."""
         self._live.stop()
 
     def draw(self, look: Look) -> None:

@@ -94,7 +94,7 @@ def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
 
 
 def _preset(client: Settings) -> Preset | None:
-    """Return the preset that a client is as it is, if any: what is known of it beside settings."""
+    """Return the preset that equals a client, if any: it has facts beside the settings."""
     return next((each for each in presets.values() if each.client == client), None)
 
 

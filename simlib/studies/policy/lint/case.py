@@ -1,4 +1,4 @@
-"""What a lint rule reads (a policy in its scenario), and the finding that it returns."""
+"""The input of a lint rule (a policy in its scenario), and the finding that it returns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LINTED_ATTEMPTS = 24
 
 @dataclass(frozen=True)
 class LintFinding:
-    """What a rule found.
+    """The finding of a rule.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class LintFinding:
 
 
 class LintFindings(ShowsCard, list[LintFinding]):
-    """What the rules found: a list, the worst first, that shows itself as a table."""
+    """The findings of all rules: a list, the worst first, that shows itself as a table."""
 
     def card(self) -> Card:
         """Return what is shown: each finding with its remedy."""
@@ -76,7 +76,7 @@ class LintFindings(ShowsCard, list[LintFinding]):
 
 @dataclass(frozen=True)
 class Case:
-    """One policy in its scenario, and what several rules ask of it."""
+    """One policy in its scenario, with numbers that several rules use."""
 
     where: str
     client: Settings
@@ -93,7 +93,7 @@ class Case:
 
     @property
     def never(self) -> bool:
-        """Whether it does not reconnect at all."""
+        """Whether it never reconnects."""
         return self.rules.max_attempts == 0
 
     @property
@@ -131,7 +131,7 @@ class Case:
 
     @cached_property
     def own_outage(self) -> Outage | None:
-        """The longest time in which the scenario's own faults let nobody in; None: it has none."""
+        """The longest time in which the scenario's own faults let no client in, or None."""
         stops = self.client.stops
         own = [
             each

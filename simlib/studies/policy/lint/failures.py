@@ -45,7 +45,7 @@ def flapping(case: Case) -> LintFinding | None:
 
 
 def no_wait(case: Case) -> LintFinding | None:
-    """Find clients that hardly wait at all, however long an outage lasts."""
+    """Find clients that hardly wait, however long an outage lasts."""
     if case.never or case.rules.max_attempts < LINTED_ATTEMPTS or case.waits[2, -1] >= 0.1:
         return None
     per_s = 1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S)
