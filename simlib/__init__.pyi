@@ -35,6 +35,8 @@ from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation
 from simlib.lab.observe.session import observe as observe
 from simlib.lab.observe.session import observe_live as observe_live
+from simlib.metrics.description import RunDescription as RunDescription
+from simlib.metrics.description import describe_run as describe_run
 from simlib.metrics.metrics import summary as summary
 from simlib.scenario.presets import presets as presets
 from simlib.scenario.scenario import Scenario as Scenario

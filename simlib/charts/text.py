@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from math import isnan
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from simlib.charts.bars import attempt_bars
 from simlib.experiments.sweep import Sweep
+from simlib.metrics.description import RunDescription
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.metrics import row
 from simlib.metrics.words import format_number, metric_in_words, plus_minus
@@ -24,8 +27,47 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def run_in_words(trace: Trace) -> Group:
-    """Return the metrics of one run: name, value and meaning."""
+def run_in_words(described: RunDescription, hint: str = "") -> Group:
+    """Return what a run shows: sentences, attempts over time, numbers by group; a hint below."""
+    trace = described.trace
+    parts: list[RenderableType] = [
+        headline(trace.scenario, trace.engine),
+        "",
+        described.sentences,
+    ]
+    if hint:
+        parts += ["", Text(hint, style="dim")]
+    parts += ["", _AttemptBars(trace), "", _numbers(described)]
+    if described.note:
+        parts += ["", described.note]
+    return Group(*parts)
+
+
+class _AttemptBars:
+    """The line of attempts, in characters that the terminal has."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        title, bars, marks = attempt_bars(self._trace, options.ascii_only)
+        yield from (Text(title, style="dim"), Text(bars), Text(marks, style="dim"))
+
+
+def _numbers(described: RunDescription) -> Table:
+    table = plain_table()
+    table.add_column("", no_wrap=True)
+    for name in ("value", "p50", "p95", "p99"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group, lines in groupby(described.lines, lambda line: line.group):
+        table.add_row(Text(group, style="bold"))
+        for line in lines:
+            table.add_row(f"  {line.words}", line.value, *(line.quantiles or ("", "", "")))
+    return table
+
+
+def all_metrics_in_words(trace: Trace) -> Group:
+    """Return all metrics of one run: name, value and meaning."""
     table = plain_table()
     table.add_column("metric", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)

@@ -70,12 +70,14 @@ def check_writable(folder: Path) -> None:
 
 
 def save_run(trace: Trace, folder: Path) -> None:
-    """Write a run's trace and metrics."""
+    """Write a run's trace, metrics and charts."""
+    from simlib.charts.run_charts import save_run_charts
     from simlib.metrics.metrics import summary
 
     trace.save(folder / "trace.parquet")
     write(folder / "summary.csv", summary(trace).to_csv())
     write(folder / "summary.json", json_text(run_document(trace)))
+    save_run_charts(trace, folder)
 
 
 def save_partial(trace: Trace, folder: Path) -> None:

@@ -19,7 +19,10 @@ from simlib.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from simlib.scenario.scenario import Scenario
+    from simlib.trace.trace import Trace
 
 
 @main.command(
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     help="fleet: play each gateway as a Dask task, on this machine's processors.",
 )
 @with_scheduler("cluster", "With --partition: the address of a Dask scheduler.")
+@click.option("--all", "shows_all", is_flag=True, help="Print all metrics with their meanings.")
 @with_out
 @with_json
 def run(
@@ -61,10 +65,14 @@ def run(
     store: Path | None,
     partition: str | None,
     scheduler: str | None,
+    shows_all: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Play SCENARIO once and print its metrics."""
+    """Play SCENARIO once and say what happened: sentences, attempts, numbers.
+
+    With --out, the trace, all metrics and the charts are kept there.
+    """
     if out is not None:
         check_writable(out)
     target = None
@@ -80,11 +88,21 @@ def run(
     if as_json:
         click.echo(json_text(run_document(trace)), nl=False)
     else:
-        from simlib.charts.text import run_in_words
+        from simlib.charts.text import all_metrics_in_words
 
-        print_out(run_in_words(trace))
+        print_out(all_metrics_in_words(trace) if shows_all else _describe(trace))
     if out is not None:
-        print_note(f"Trace and metrics are in {out}.")
+        print_note(f"Trace, metrics and charts are in {out}.")
+
+
+def _describe(trace: Trace) -> RenderableType:
+    from simlib.charts.text import run_in_words
+    from simlib.metrics.description import describe_run
+    from simlib.studies.policy.lint import lint
+
+    worst = next(iter(lint(trace.scenario)), None)
+    hint = "" if worst is None else f"lint, {worst.severity}: {worst.sentence}"
+    return run_in_words(describe_run(trace), hint)
 
 
 @main.command(

@@ -48,4 +48,4 @@ def watch(scenario: Scenario, on: str, out: Path | None) -> None:
         save_partial(trace, folder)
     else:
         save_run(trace, folder)
-        print_note(f"Trace and metrics are in {folder}.")
+        print_note(f"Trace, metrics and charts are in {folder}.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from math import nan
+
 import numpy as np
 
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.run_columns import RunColumns
+from simlib.scenario.scenario import Scenario
 from simlib.trace.counts import TENTHS_PER_S
+from simlib.trace.disruptions import interrupting
 from simlib.trace.trace import Trace
 
 
@@ -43,6 +47,23 @@ def peak_of_tenths(tenths: Ints) -> float:
     """Return the most in any ten tenths of a second that follow each other."""
     until = np.append(np.zeros(TENTHS_PER_S, np.int64), np.append(tenths, 0).cumsum())
     return float((until[TENTHS_PER_S:] - until[:-TENTHS_PER_S]).max())
+
+
+def peak_after_faults(tenths: Ints, scenario: Scenario, end_s: float) -> float:
+    """Return the most in one second after a fault's end, of what is tried while no other is on.
+
+    NaN where no fault that interrupts ended before the run did. That is what the server meets:
+    what is tried during an outage does not reach it.
+    """
+    faults = [fault for fault in interrupting(scenario) if fault.start_s < end_s]
+    ends_s = [fault.end_s for fault in faults if fault.end_s < end_s]
+    if not ends_s:
+        return nan
+    begins_s = np.arange(tenths.size) / TENTHS_PER_S
+    counted = begins_s >= min(ends_s)
+    for fault in faults:
+        counted &= (begins_s < fault.start_s) | (begins_s >= fault.end_s)
+    return peak_of_tenths(np.where(counted, tenths, 0))
 
 
 def _per_s(trace: Trace, times_s: Floats) -> Floats:

@@ -26,6 +26,8 @@ _OF_CONNECTIONS = {
     "downtime_s_p99": "the same of 99 in 100",
     "attempts": "tries to open a connection",
     "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second",
+    "peak_after_fault_per_s": "the same after a fault's end, of attempts while no other is on: "
+    "what the server meets",
     "amplification": "attempts per connection that was of use: not lost before it was stable",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
     "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint; "
@@ -74,5 +76,5 @@ def check_metric(where: str, name: Any) -> None:
     """
     names = [each for each in MEANING if each != "engine"]
     if name not in names:
-        rule = f"is no metric{nearest(name, names)}; simlib run prints all of them"
+        rule = f"is no metric{nearest(name, names)}; simlib run --all prints all of them"
         raise SettingsError(where, name, rule)

@@ -22,7 +22,12 @@ from simlib.core.events import Reason
 from simlib.core.fallback import Transport
 from simlib.core.link import State
 from simlib.metrics.array_types import Floats
-from simlib.metrics.attempts import count_tenths, peak_attempts_per_s, peak_of_tenths
+from simlib.metrics.attempts import (
+    count_tenths,
+    peak_after_faults,
+    peak_attempts_per_s,
+    peak_of_tenths,
+)
 from simlib.metrics.fault_times import detection_times_of, downtimes_of, recovery_times_of
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import message_metrics
@@ -119,11 +124,13 @@ def row(trace: Trace) -> dict[str, Any]:
 def _of_links(run: RunColumns) -> dict[str, Any]:
     from_s, rows = run.scenario.warm_up_s, run.columns
     attempts_s = run.attempts_s[run.attempts_s >= from_s]
+    tenths = count_tenths(attempts_s, from_s)
     gave_up = (rows["reason"] == Reason.GAVE_UP) & (rows["time_s"] >= from_s)
     return {
         **_shares_of_time(run),
         "attempts": attempts_s.size,
-        "peak_attempts_per_s": peak_of_tenths(count_tenths(attempts_s, from_s)),
+        "peak_attempts_per_s": peak_of_tenths(tenths),
+        "peak_after_fault_per_s": peak_after_faults(tenths, run.scenario, run.end_s),
         "amplification": _amplification(attempts_s.size, _useful(run)),
         "mean_wait_s": mean_of_known(list_waits_s(run)),
         "mean_wait_fraction": mean_of_known(wait_fractions(run)),
@@ -154,6 +161,9 @@ def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
         "breaker_open_fraction": ratio(tally.breaker_open_s, tally.there_s),
         "attempts": attempts,
         "peak_attempts_per_s": peak_attempts_per_s(trace),
+        "peak_after_fault_per_s": peak_after_faults(
+            np.asarray(tally.tenths), trace.scenario, trace.end_s
+        ),
         "amplification": _amplification(
             attempts, tally.count_by_second("opens").sum() - tally.unstable
         ),

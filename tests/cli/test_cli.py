@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from simlib.charts.bars import attempt_bars
 from simlib.cli import arguments as given
 from simlib.studies.compare.chart import CHARTS
 from simlib.studies.compare.compare import compare_traces
@@ -72,8 +73,25 @@ def names(folder: str = ".") -> list[str]:
 # --- run and story -----------------------------------------------------------------------
 
 
-def test_run_prints_a_metric_a_line(here):
+def test_run_says_what_happened_then_numbers_by_group(here):
     result = simlib("run", "small.toml")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "small on sim: 2 clients, 4 s, seed 7"
+    assert lines[2].startswith("All 2 clients were hit by the reset")
+    assert "Load on the server" in [line.strip() for line in lines]
+    assert max(map(len, lines)) <= 80
+    assert ["small.toml"] == names()
+
+
+def test_a_terminal_without_blocks_gets_bars_in_ascii(here):
+    trace = sl.run(sl.load("small.toml"))
+    title, bars, _ = attempt_bars(trace, ascii_only=True)
+    assert (title + bars).isascii()
+    assert bars.strip()
+
+
+def test_run_prints_all_metrics_a_line_each_where_asked(here):
+    result = simlib("run", "small.toml", "--all")
     (attempts,) = (line.split() for line in result.stdout.splitlines() if "attempts  " in line)
     assert 0 == result.exit_code
     assert result.stdout.startswith("small on sim: 2 clients, 4 s, seed 7\n")
@@ -115,7 +133,7 @@ def test_a_run_says_where_availability_counts_the_dead_as_good(here, heartbeat, 
 
 
 def test_a_warm_up_is_told_beside_the_metrics_that_leave_it_out(here):
-    result = simlib("run", "small.toml", "--set", "warm_up_s=1.5")
+    result = simlib("run", "small.toml", "--set", "warm_up_s=1.5", "--all")
     (attempts,) = (line.split() for line in result.stdout.splitlines() if "attempts  " in line)
     assert "seed 7; what came before 1.5 s does not count\n" in result.stdout
     assert ["attempts", "2"] == attempts[:2]
@@ -130,10 +148,13 @@ def test_json_is_one_document_without_nan(here):
     assert "" == result.stderr
 
 
-def test_run_writes_the_trace_and_its_metrics(here):
+def test_run_writes_the_trace_its_metrics_and_charts(here):
     result = simlib("run", "small.toml", "--seed", "9", "--out", "results/mine")
-    assert "Trace and metrics are in results/mine.\n" == result.stderr
-    assert ["summary.csv", "summary.json", "trace.parquet"] == names("results/mine")
+    assert "Trace, metrics and charts are in results/mine.\n" == result.stderr
+    charts = [f"{name}.{kind}" for name in ("attempts", "recovery") for kind in ("png", "svg")]
+    assert [*charts, "summary.csv", "summary.json", "trace.parquet"] == sorted(
+        names("results/mine")
+    )
     trace = Trace.load("results/mine/trace.parquet")
     assert sl.run(sl.load("small.toml").replace(seed=9)).digest() == trace.digest()
     row = pd.read_csv("results/mine/summary.csv").iloc[0]
@@ -164,8 +185,9 @@ def test_watch_writes_a_line_per_second_and_keeps_the_trace(here):
         result.exit_code,
         [line.split()[0] for line in result.stdout.splitlines()],
     )
-    assert "Trace and metrics are in out/small.\n" == result.stderr
-    assert ["summary.csv", "summary.json", "trace.parquet"] == names("out/small")
+    assert "Trace, metrics and charts are in out/small.\n" == result.stderr
+    charts = [f"{name}.{kind}" for name in ("attempts", "recovery") for kind in ("png", "svg")]
+    assert [*charts, "summary.csv", "summary.json", "trace.parquet"] == names("out/small")
     expected = sl.run(sl.load("small.toml").replace(duration_s=2.1))
     assert expected.digest() == Trace.load("out/small/trace.parquet").digest()
 

@@ -16,6 +16,7 @@ from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.client import Settings
 from simlib.core.stops import Effect, effect
 from simlib.metrics.array_types import Floats
+from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.outages import Outage, outages
@@ -153,10 +154,7 @@ class Case:
     @property
     def serves_per_s(self) -> float:
         """How many handshakes the servers can do each second, all gateways together."""
-        server = self.scenario.server
-        busy_s = server.handshake_service_s + server.resync_service_s
-        works_per_s = server.workers / busy_s if busy_s > 0.0 else inf
-        return self.scenario.gateways * min(server.accept_per_s, works_per_s)
+        return handshakes_per_s(self.scenario)
 
     def finding(
         self, severity: str, sentence: str, number: float, unit: str, remedy: str

@@ -1,0 +1,28 @@
+"""The charts that a run's folder gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from simlib.charts import plots
+from simlib.charts.figures import save_figure
+from simlib.metrics.fault_times import recovery_times_s
+from simlib.trace.trace import Trace
+
+
+def save_run_charts(trace: Trace, folder: Path) -> list[Path]:
+    """Write a run's charts as PNG and as SVG; return their paths.
+
+    Attempts over time, and how soon clients were back if a fault had hit any.
+    """
+    charts = {"attempts": plots.attempts}
+    if recovery_times_s(trace).size:
+        charts["recovery"] = plots.recovery
+    paths = []
+    for name, draw in charts.items():
+        figure = draw(trace).get_figure(root=True)
+        assert isinstance(figure, Figure)
+        paths += [save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")]
+    return paths

@@ -1,0 +1,158 @@
+"""What a run shows, in a few sentences: who was hit and came back, the load, the messages.
+
+Each sentence is made from the numbers by a rule. A sentence is left out where its number says
+nothing: of the load where no server has a limit and no fault was there, of messages where none
+were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf, isinf, isnan
+from typing import Any
+
+import numpy as np
+
+from simlib.core.backoff import longest_s
+from simlib.core.backoff_kinds import Jitter
+from simlib.core.faults import Fault
+from simlib.metrics.array_types import Floats
+from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.words import format_number
+from simlib.scenario.rates import handshakes_per_s
+from simlib.scenario.scenario import Scenario
+from simlib.trace.disruptions import interrupting
+from simlib.trace.trace import Trace
+
+
+def describe_numbers(trace: Trace, values: Mapping[str, Any]) -> str:
+    """Return the sentences about a run, given its row of metrics."""
+    sentences = [
+        _describe_recovery(trace),
+        _describe_load(trace.scenario, values),
+        _describe_messages(values),
+        _describe_ends(values),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _describe_recovery(trace: Trace) -> str:
+    scenario = trace.scenario
+    faults = [fault for fault in interrupting(scenario) if fault.start_s < trace.end_s]
+    if not faults:
+        return f"No fault cut off the {_clients(scenario.clients)}."
+    name = _describe_faults(faults)
+    times_s = recovery_times_s(trace)
+    if not any(fault.end_s < trace.end_s for fault in faults):
+        return f"{name.capitalize()} lasted to the end of the run, so nobody could come back."
+    if not times_s.size:
+        return f"{name.capitalize()} hit no client that was connected."
+    return f"{_describe_hit(times_s.size, scenario.clients, len(faults))} by {name}: " + (
+        _describe_back(times_s, scenario, len(faults))
+    )
+
+
+def _describe_faults(faults: list[Fault]) -> str:
+    if len(faults) > 1:
+        return f"the {len(faults)} faults"
+    fault = faults[0]
+    kind = fault.kind.name.lower().replace("_", " ")
+    length_s = fault.end_s - fault.start_s
+    return f"the {kind} of {length_s:g} s" if 0.0 < length_s < inf else f"the {kind}"
+
+
+def _describe_hit(hits: int, clients: int, faults: int) -> str:
+    if faults > 1:
+        return f"Clients were hit {hits:,} times"
+    if hits == clients:
+        return f"All {_clients(clients)} were hit" if clients > 1 else "The client was hit"
+    return f"{hits:,} of {_clients(clients)} {'was' if hits == 1 else 'were'} hit"
+
+
+def _describe_back(times_s: Floats, scenario: Scenario, faults: int) -> str:
+    """Return when they were back, and how many never were."""
+    back_s = np.sort(times_s[np.isfinite(times_s)])
+    never = times_s.size - back_s.size
+    end = "its end" if faults == 1 else "the end of the fault"
+    if not back_s.size:
+        return f"nobody came back before the end of the run{_why_never(scenario)}."
+    last_s = float(back_s[-1])
+    if never:
+        soon = f"{back_s.size:,} came back within {_seconds(last_s)} of {end}"
+        return f"{soon}, {never:,} did not before the end of the run{_why_never(scenario)}."
+    if last_s == 0.0:
+        return f"everybody was back before {end}."
+    half_s = float(back_s[(back_s.size - 1) // 2])
+    if half_s == 0.0 or times_s.size < 3:
+        return f"everybody was back within {_seconds(last_s)} of {end}."
+    return f"half were back {_seconds(half_s)} after {end}, the last after {_seconds(last_s)}."
+
+
+def _why_never(scenario: Scenario) -> str:
+    """Say what the settings alone explain: clients in lockstep come again together."""
+    policies = {client.backoff for client in scenario.policies}
+    if len(policies) > 1 or scenario.client.backoff.jitter != Jitter.NONE:
+        return ""
+    wait_s = longest_s(scenario.client.backoff)
+    return f"; without jitter they all come again every {wait_s:g} s" if wait_s < inf else ""
+
+
+def _describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
+    """Return the worst second that the server met, beside what it can take."""
+    can, after = handshakes_per_s(scenario), values["peak_after_fault_per_s"]
+    peak, when = values["peak_attempts_per_s"], "in the worst second"
+    if not isnan(after):
+        peak, when = after, "in the worst second after the fault"
+    if isinf(can) or not peak:
+        return ""
+    if peak <= can:
+        return f"{_count(peak)} attempts came {when}; the server can take {_count(can)}."
+    times = format_number(round(peak / can, 1))
+    limit = f"{times} times the {_count(can)} that the server can take"
+    return f"{_count(peak)} attempts came {when}, {limit}."
+
+
+def _describe_messages(values: Mapping[str, Any]) -> str:
+    sent = values.get("sent", 0)
+    if not sent:
+        return ""
+    lost, under_way = values["lost"], values["undelivered"]
+    if not lost and not under_way and values["delivered_fraction"] == 1.0:
+        return f"{_all_messages(sent)} arrived{_describe_latency(values)}."
+    parts = [f"{lost:,} lost"] * bool(lost) + [f"{under_way:,} still under way at the end"] * bool(
+        under_way
+    )
+    what = f": {' and '.join(parts)}" if parts else ""
+    return f"{_share(values['delivered_fraction'])} of {sent:,} messages arrived{what}."
+
+
+def _all_messages(sent: int) -> str:
+    return f"All {sent:,} messages" if sent > 1 else "The one message"
+
+
+def _describe_latency(values: Mapping[str, Any]) -> str:
+    late_s = values.get("latency_s_p95", inf)
+    return f", 95 % of them within {_seconds(late_s)}" if late_s < inf else ""
+
+
+def _describe_ends(values: Mapping[str, Any]) -> str:
+    gave_up = values["gave_up"]
+    return f"{_clients(gave_up).capitalize()} gave up." if gave_up else ""
+
+
+def _clients(count: int) -> str:
+    return f"{count:,} client" if count == 1 else f"{count:,} clients"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.10g}" if value < 10 else f"{value:,.0f}"
+
+
+def _seconds(value_s: float) -> str:
+    return f"{format_number(value_s)} s"
+
+
+def _share(value: float) -> str:
+    """Return a share as a percentage; one that is not whole is never rounded up to 100 %."""
+    shown = f"{100.0 * value:.3g}"
+    return "more than 99.9 %" if shown == "100" and value < 1.0 else f"{shown} %"
