@@ -6,7 +6,7 @@ random numbers. Then their difference is known much better than either of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, isfinite, nan, sqrt
 
@@ -93,6 +93,24 @@ class Paired(ShowsCard):
     metric: str
     one: Replications
     other: Replications
+
+    def of(self, metric: str) -> Paired:
+        """Return the same runs compared by another metric: nothing is played again.
+
+        Raises
+        ------
+        SettingsError
+            If there is no such metric.
+
+        Examples
+        --------
+        >>> calm = Scenario(clients=3, duration_s=5)
+        >>> pair = paired(calm, calm.replace(clients=4), 3, metric="attempts")
+        >>> pair.of("peak_attempts_per_s").difference.value
+        1.0
+        """
+        check_metric("metric", metric)
+        return replace(self, metric=metric)
 
     @cached_property
     def difference(self) -> Estimate:
@@ -283,7 +301,8 @@ def paired(
     Returns
     -------
     Paired
-        The replications of both, and their difference with its 95 % interval.
+        The replications of both, and their difference with its 95 % interval. `Paired.of` compares
+        the same runs by another metric.
 
     Raises
     ------

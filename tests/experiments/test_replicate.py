@@ -68,6 +68,15 @@ def test_pairs_share_their_luck_and_so_the_difference_is_known_better():
     assert "no variance at all, the difference is the same in every pair" in repr(same)
 
 
+def test_pairs_are_compared_by_another_metric_without_being_played_again():
+    found = sl.paired(STORM, STORM.replace("client.backoff.cap_s", 2), 3, metric="attempts")
+    again = sl.paired(STORM, STORM.replace("client.backoff.cap_s", 2), 3, metric="mean_wait_s")
+    assert again.in_words == found.of("mean_wait_s").in_words
+    assert found.one is found.of("mean_wait_s").one
+    with pytest.raises(sl.SettingsError, match="is no metric"):
+        found.of("mean_wait")
+
+
 def test_pairs_that_gain_nothing_say_so():
     one = pd.DataFrame({"attempts": [1.0, 2.0, 3.0]})
     other = pd.DataFrame({"attempts": [3.0, 2.0, 1.0]})
