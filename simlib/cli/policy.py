@@ -67,12 +67,19 @@ def show(name: str, as_json: bool) -> None:
 @presets.command(
     "compare",
     epilog=examples(
-        "presets compare", "presets compare phoenix socket.io-client aws-full --clients 100000"
+        "presets compare",
+        "presets compare phoenix socket.io-client aws-full --clients 100000",
+        "presets compare phoenix aws-full --clients 50000 --outage 60 --accept-per-s 2000",
     ),
 )
 @click.argument("names", nargs=-1)
 @click.option("--clients", default=10_000, show_default=True, help="How many, of each.")
 @click.option("--outage", "outage_s", default=30.0, show_default=True, help="Its length in s.")
+@click.option(
+    "--accept-per-s",
+    type=float,
+    help="How many connections the server opens a second; by default a tenth of the clients.",
+)
 @click.option(
     "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
 )
@@ -82,35 +89,43 @@ def compare_presets(
     names: Sequence[str],
     clients: int,
     outage_s: float,
+    accept_per_s: float | None,
     on: str,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Draw how presets wait, attempt by attempt, and play one storm with each.
 
-    NAMES: some presets; by default all. The storm is an outage, and then a server that opens a
-    tenth of the clients each second and refuses the others.
+    NAMES: some presets; by default all. The storm is an outage, and then a server that opens so
+    many connections each second and refuses the others.
     """
     from simlib.core.client import Settings
     from simlib.scenario.presets import presets as known
-    from simlib.studies.policy.benchmark import storm, storms
-    from simlib.studies.policy.chart import save_policies_chart
+    from simlib.studies.policy.benchmark import play_storms, storm, tabulate_storms
+    from simlib.studies.policy.chart import save_policies_chart, save_storms_chart
     from simlib.studies.policy.text import storms_in_words
 
     chosen = {name: known[name].client for name in names or known}
-    played = storm(Settings(), clients, outage_s)
+    played = storm(Settings(), clients, outage_s, accept_per_s)
     folder = out or Path("out") / "presets"
     check_writable(folder)
     with progress_bar("playing") as progress:
-        table = storms(chosen, clients, outage_s, on=on, progress=progress)
+        traces = play_storms(chosen, clients, outage_s, accept_per_s, on=on, progress=progress)
+    table = tabulate_storms(traces)
     save_policies_chart({name: each.backoff for name, each in chosen.items()}, folder)
+    save_storms_chart(traces, folder)
     write(folder / "storms.csv", table.to_csv())
     if as_json:
         rows = table.to_dict(orient="index")
-        click.echo(json_text({"clients": clients, "outage_s": outage_s, "storms": rows}), nl=False)
+        asked = {
+            "clients": clients,
+            "outage_s": outage_s,
+            "accept_per_s": played.server.accept_per_s,
+        }
+        click.echo(json_text(asked | {"storms": rows}), nl=False)
     else:
         print_out(storms_in_words(table, played, on))
-    print_note(f"Chart of the waits and table of the storms are in {folder}.")
+    print_note(f"Charts of waits and storms, and the table of the storms, are in {folder}.")
 
 
 @main.command(

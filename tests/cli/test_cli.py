@@ -384,12 +384,19 @@ def test_presets_are_listed_and_one_is_shown(here):
 def test_presets_are_compared_by_chart_and_storm(here):
     asked = ["presets", "compare", "sockette", "okhttp", "--clients", "20", "--on", "sim"]
     told = simlib(*asked, "--outage", "5", "--out", "mine")
-    assert (0, ["storms.csv", "waits.png"]) == (told.exit_code, names("mine"))
-    assert told.stderr.endswith("Chart of the waits and table of the storms are in mine.\n")
+    assert (0, ["storms.csv", "storms.png", "waits.png"]) == (told.exit_code, names("mine"))
+    assert told.stderr.endswith(
+        "Charts of waits and storms, and the table of the storms, are in mine.\n"
+    )
+    assert max(map(len, told.stdout.splitlines())) <= 80
+    assert "per use" in told.stdout
     table = pd.read_csv("mine/storms.csv", index_col="client")
     assert (0, 20) == (table["never_back"]["sockette"], table["never_back"]["okhttp"])
     again = json.loads(simlib(*asked, "--outage", "5", "--json").stdout)
     assert "inf" == again["storms"]["okhttp"]["back_s_p50"]
+    wider = json.loads(simlib(*asked, "--accept-per-s", "20", "--json").stdout)
+    assert 20.0 == wider["accept_per_s"]
+    assert "must be above 0" in refusal(*asked, "--accept-per-s", "0")
 
 
 # --- lint --------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf
+from math import ceil, inf
 
 import numpy as np
 import pandas as pd
@@ -92,12 +92,18 @@ def _draw(rules: Backoff, client: int, i: int) -> float:
     return uniform(1, client, Stream.WAIT, 0 if rules.drawn_once else i)
 
 
-def storm(client: Settings, clients: int = 10_000, outage_s: float = 30.0) -> Scenario:
+def storm(
+    client: Settings,
+    clients: int = 10_000,
+    outage_s: float = 30.0,
+    accept_per_s: float | None = None,
+) -> Scenario:
     """Return the storm that all are compared by: an outage, and then a narrow door.
 
-    The server opens a tenth of the clients each second, so ten seconds are the least that any
-    policy can do; it refuses the others. A round trip takes 0.1 s. Three minutes are played after
-    the outage.
+    The server opens ``accept_per_s`` connections a second and refuses the others; by default a
+    tenth of the clients, so ten seconds are the least that any policy can do. A round trip takes
+    0.1 s. Three minutes are played after the outage, or ten times as long as the server needs for
+    all of them.
 
     Examples
     --------
@@ -106,17 +112,22 @@ def storm(client: Settings, clients: int = 10_000, outage_s: float = 30.0) -> Sc
     """
     if clients < 1:
         raise SettingsError("clients", clients, "must be 1 or more")
-    stop_s = _START_S + outage_s
+    rate_per_s = max(1.0, clients / 10) if accept_per_s is None else accept_per_s
+    if not rate_per_s > 0.0:
+        raise SettingsError("accept_per_s", rate_per_s, "must be above 0")
+    # Before the outage all are let in, whatever the rate.
+    start_s = max(_START_S, ceil(1.5 * clients / rate_per_s))
+    stop_s = start_s + outage_s
     return Scenario(
         name="storm",
         clients=clients,
-        duration_s=stop_s + _AFTER_S,
-        ramp_s=_START_S - 2,
+        duration_s=stop_s + max(_AFTER_S, 10.0 * clients / rate_per_s),
+        ramp_s=start_s - 2,
         client=client,
-        server=ServerSettings(accept_per_s=max(1.0, clients / 10)),
+        server=ServerSettings(accept_per_s=rate_per_s),
         path=Path(latency=Latency(mean_s=0.05)),
         workload=Workload(rate_per_s=0),
-        faults=(Fault(FaultKind.OUTAGE, start_s=_START_S, stop_s=stop_s),),
+        faults=(Fault(FaultKind.OUTAGE, start_s=start_s, stop_s=stop_s),),
     )
 
 
@@ -124,6 +135,7 @@ def storms(
     known: Mapping[str, Settings],
     clients: int = 10_000,
     outage_s: float = 30.0,
+    accept_per_s: float | None = None,
     *,
     on: str = "fleet",
     progress: Callable[[float, str], None] | None = None,
@@ -138,6 +150,8 @@ def storms(
         How many of them there are in each storm.
     outage_s : float
         Length of the outage, in s.
+    accept_per_s : float, optional
+        How many connections the server opens a second; by default a tenth of the clients.
     on : {"fleet", "sim"}
         The engine that plays.
     progress : callable, optional
@@ -148,32 +162,59 @@ def storms(
     DataFrame
         A row per name, with the `STORM_COLUMNS`.
 
+    Raises
+    ------
+    SettingsError
+        If a number is out of range.
+
     Examples
     --------
     >>> table = storms({"mine": Settings()}, clients=20, outage_s=5, on="sim")
     >>> int(table.loc["mine", "never_back"])
     0
     """
-    rows = []
+    return tabulate_storms(
+        play_storms(known, clients, outage_s, accept_per_s, on=on, progress=progress)
+    )
+
+
+def play_storms(
+    known: Mapping[str, Settings],
+    clients: int = 10_000,
+    outage_s: float = 30.0,
+    accept_per_s: float | None = None,
+    *,
+    on: str = "fleet",
+    progress: Callable[[float, str], None] | None = None,
+) -> dict[str, Trace]:
+    """Return the runs of `storms`, by the clients' names."""
+    traces = {}
     for i, (name, client) in enumerate(known.items()):
         if progress is not None:
             progress(i / len(known), name)
-        rows.append(_of(run(storm(client, clients, outage_s), on, label=name)))
+        traces[name] = run(storm(client, clients, outage_s, accept_per_s), on, label=name)
+    return traces
+
+
+def tabulate_storms(traces: Mapping[str, Trace]) -> pd.DataFrame:
+    """Return the table of `storms` from its runs."""
+    rows = [_of(trace) for trace in traces.values()]
     return pd.DataFrame(
-        rows, index=pd.Index(list(known), name="client"), columns=list(STORM_COLUMNS)
+        rows, index=pd.Index(list(traces), name="client"), columns=list(STORM_COLUMNS)
     )
 
 
 def _of(trace: Trace) -> dict[str, float]:
-    after = attempts_per_s(trace)[_START_S:]
+    (outage,) = trace.scenario.faults
+    after = attempts_per_s(trace)[int(outage.start_s) :]
     known_s = recovery_times_s(trace)
     # Who was never let in before the outage did not come back after it either.
     missing_s = np.full(max(0, trace.scenario.clients - known_s.size), inf)
     back_s = np.concatenate([known_s, missing_s])
     median_s, p95_s = observed_quantiles(back_s, [0.5, 0.95])
     return {
-        "peak_attempts_per_s": peak_attempts_per_s(trace, _START_S),
-        "peak_after_per_s": peak_attempts_per_s(trace, trace.scenario.faults[0].end_s),
+        "peak_attempts_per_s": peak_attempts_per_s(trace, outage.start_s),
+        "peak_after_per_s": peak_attempts_per_s(trace, outage.end_s),
         "attempts_per_client": float(after.sum()) / trace.scenario.clients,
         "amplification": float(row(trace)["amplification"]),
         "back_s_p50": median_s,

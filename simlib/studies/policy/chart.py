@@ -18,7 +18,10 @@ from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import Panels, new_panels, save_figure
 from simlib.charts.style import style
 from simlib.core.backoff import Backoff
-from simlib.studies.policy.benchmark import waits_s
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.words import format_number
+from simlib.studies.policy.benchmark import tabulate_storms, waits_s
+from simlib.trace.trace import Trace
 
 _COLOUR, _GREY, _END = OTHER_COLOURS[0], "#555555", "#D55E00"
 _WIDTH_IN, _PANEL_IN = 10.0, 1.9
@@ -58,7 +61,7 @@ def policies_chart(known: Mapping[str, Backoff], axes: list[Axes] | None = None)
     return panels
 
 
-def _grid(count: int) -> Panels:
+def _grid(count: int, across: str = "attempts in a row", up: str = "wait, s") -> Panels:
     columns = min(count, 4)
     rows = ceil(count / columns)
     size_in = (max(4.5, _WIDTH_IN * columns / 4), 0.6 + _PANEL_IN * rows)
@@ -67,10 +70,10 @@ def _grid(count: int) -> Panels:
         empty.set_axis_off()
     for i, panel in enumerate(panels[:count]):
         if i >= count - columns:
-            panel.set_xlabel("attempts in a row")
+            panel.set_xlabel(across)
             panel.tick_params(labelbottom=True)
         if i % columns == 0:
-            panel.set_ylabel("wait, s")
+            panel.set_ylabel(up)
     return Panels(panels[:count])
 
 
@@ -112,4 +115,84 @@ def save_policies_chart(known: Mapping[str, Backoff], folder: str | os.PathLike[
         return save_figure(figure, path)
 
 
-# --- on a terminal -----------------------------------------------------------------------
+def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) -> list[Axes]:
+    """Draw the storms of policies, a panel each, all to the same scale.
+
+    Parameters
+    ----------
+    traces : mapping
+        The runs of `play_storms`, by the clients' names.
+    axes : list of Axes, optional
+        Where to draw, one for each; a new figure by default.
+
+    Returns
+    -------
+    list of Axes
+        Attempts per second against time since the outage began, on a log axis; the outage is
+        shaded, and a line shows how many the server opens.
+
+    Examples
+    --------
+    >>> from simlib.core.client import Settings
+    >>> from simlib.studies.policy.benchmark import play_storms
+    >>> panels = storms_chart(play_storms({"mine": Settings()}, 20, 5.0, on="sim"))
+    >>> panels[0].get_title(loc="left")
+    'mine'
+    """
+    with style():
+        panels = _grid(len(traces), "since the outage, s", "attempts/s") if axes is None else axes
+        last_s = max(map(_shown_s, traces.values()))
+        top = max(float(attempts_per_s(trace).max()) for trace in traces.values())
+        for (name, trace), panel in zip(traces.items(), panels, strict=True):
+            _draw_storm(panel, name, trace, last_s)
+            panel.set(yscale="log", ylim=(0.7, 2.0 * top))
+            panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+            panel.yaxis.set_minor_formatter(NullFormatter())
+        rate_per_s = next(iter(traces.values())).scenario.server.accept_per_s
+        panels[0].annotate(
+            f"the server opens {rate_per_s:,g}/s",
+            (last_s, rate_per_s),
+            (0, 2),
+            textcoords="offset points",
+            ha="right",
+            fontsize=6.5,
+            color=_END,
+        )
+    return panels
+
+
+def _shown_s(trace: Trace) -> float:
+    """Return until when a storm is drawn: a little longer than it lasts, from the outage on."""
+    (outage,) = trace.scenario.faults
+    attempts = attempts_per_s(trace)
+    return min(trace.end_s, 1.1 * (float(np.flatnonzero(attempts)[-1]) + 1.0)) - outage.start_s
+
+
+def _draw_storm(axes: Axes, name: str, trace: Trace, last_s: float) -> None:
+    (outage,) = trace.scenario.faults
+    attempts = attempts_per_s(trace)
+    seconds = np.arange(attempts.size) - outage.start_s
+    axes.step(seconds, attempts, where="post", color=_COLOUR, linewidth=1.2)
+    axes.axvspan(0.0, outage.end_s - outage.start_s, color="#000000", alpha=0.07, lw=0)
+    axes.axhline(trace.scenario.server.accept_per_s, color=_END, linewidth=1.0, linestyle="--")
+    axes.set_xlim(-5.0, last_s)
+    axes.set_title(name, loc="left", fontsize=9)
+    axes.annotate(_fate(trace), (1.0, 1.0), (0, 3), xycoords="axes fraction", color=_GREY,
+                  textcoords="offset points", fontsize=6.5, va="bottom", ha="right")  # fmt: skip
+
+
+def _fate(trace: Trace) -> str:
+    """Return in a few words when most clients were back."""
+    table = tabulate_storms({"": trace}).iloc[0]
+    if table["never_back"]:
+        return f"{table['never_back']:,.0f} never back"
+    return f"95 % back after {format_number(float(table['back_s_p95']))} s"
+
+
+def save_storms_chart(traces: Mapping[str, Trace], folder: str | os.PathLike[str]) -> Path:
+    """Write the chart as PNG; return the file."""
+    path = Path(folder) / "storms.png"
+    with style():
+        figure = storms_chart(traces)[0].get_figure()
+        assert isinstance(figure, Figure)
+        return save_figure(figure, path)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from simlib.core.backoff import Backoff
 from simlib.metrics.words import format_number
@@ -60,8 +61,8 @@ def storms_in_words(table: pd.DataFrame, played: Scenario, on: str) -> Group:
     """Return the storms for a terminal, a line each, those back soonest first."""
     result = _table()
     result.add_column("client", no_wrap=True)
-    heads = ("peak/s", "after/s", "attempts each", "amplification", "half back, s", "95 %, s",
-             "never back")  # fmt: skip
+    # Together no wider than a terminal of 80 columns.
+    heads = ("worst/s", "after/s", "attempts", "per use", "half, s", "95 %, s", "never")
     for head in heads:
         result.add_column(head, justify="right")
     for name, row in table.sort_values(["never_back", "back_s_p95"], kind="stable").iterrows():
@@ -69,9 +70,14 @@ def storms_in_words(table: pd.DataFrame, played: Scenario, on: str) -> Group:
     (outage,) = played.faults
     said = (
         f"{played.clients:,} clients on {on}: an outage of {outage.end_s - outage.start_s:g} s, "
-        f"then a server that opens {played.server.accept_per_s:g} connections/s"
+        f"then a server that opens {played.server.accept_per_s:,g} connections/s"
     )
-    return Group(said, "", result)
+    key = (
+        "worst/s: most attempts in a second; after/s: the same after the outage's end; attempts: "
+        "of each client; per use: for each useful connection; half, 95 %: back this soon after the "
+        "outage; never: not back by the end."
+    )
+    return Group(said, "", result, "", Text(key, style="dim"))
 
 
 def _table(header: bool = True) -> Table:

@@ -58,6 +58,15 @@ def test_without_jitter_a_storm_comes_as_one_and_takes_longest(on):
     assert inf == table["back_s_p50"]["okhttp"]
 
 
+def test_a_wider_door_lets_clients_back_sooner_and_all_are_in_before_the_outage():
+    narrow, wide = (
+        storms({"aws": sl.presets["aws-full"].client}, 60, 5.0, rate_per_s, on="sim").loc["aws"]
+        for rate_per_s in (1.0, 30.0)
+    )
+    assert narrow["never_back"] == wide["never_back"] == 0
+    assert narrow["back_s_p95"] > 50 > wide["back_s_p95"]
+
+
 def test_a_storm_needs_clients():
     with pytest.raises(SettingsError, match=r"clients = 0: must be 1 or more"):
         storm(sl.Settings(), 0)

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 import simlib as sl
-from simlib.studies.policy.benchmark import storm, storms
-from simlib.studies.policy.chart import policies_chart, save_policies_chart
+from simlib.studies.policy.benchmark import play_storms, storm, storms
+from simlib.studies.policy.chart import policies_chart, save_policies_chart, storms_chart
 from simlib.studies.policy.text import preset_in_words, presets_in_words, storms_in_words
 
 
@@ -37,6 +37,16 @@ def test_the_chart_of_one_that_never_reconnects_is_drawn_too(tmp_path):
     assert save_policies_chart(rules("okhttp"), tmp_path).stat().st_size > 5000
 
 
+def test_storms_are_drawn_to_one_scale_with_the_server_s_rate():
+    known = {name: sl.presets[name].client for name in ("sockette", "okhttp")}
+    panels = storms_chart(play_storms(known, 20, 5.0, on="sim"))
+    assert panels[0].get_ylim() == panels[1].get_ylim()
+    assert ["the server opens 2/s"] == [
+        text.get_text() for text in panels[0].texts if "server" in text.get_text()
+    ]
+    assert ["20 never back"] == [text.get_text() for text in panels[1].texts]
+
+
 def test_presets_in_words():
     assert "sockette                   websocket 1 s always, no jitter" in shown(
         presets_in_words(sl.presets)
@@ -59,7 +69,7 @@ def test_storms_in_words_begin_with_who_is_back_soonest():
     assert (
         "20 clients on sim: an outage of 5 s, then a server that opens 2 connections/s" == lines[0]
     )
-    assert ["aws-full", "slack-node", "okhttp"] == [line.split()[0] for line in lines[3:]]
+    assert ["aws-full", "slack-node", "okhttp"] == [line.split()[0] for line in lines[3:6]]
 
 
 @pytest.mark.parametrize("count", [1, 5])
