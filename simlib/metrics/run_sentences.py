@@ -17,7 +17,7 @@ from simlib.core.backoff import longest_s
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.faults import Fault
 from simlib.metrics.array_types import Floats
-from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.fault_times import downtimes_s, recovery_times_s
 from simlib.metrics.words import format_number
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
@@ -40,7 +40,7 @@ def _describe_recovery(trace: Trace) -> str:
     scenario = trace.scenario
     faults = [fault for fault in interrupting(scenario) if fault.start_s < trace.end_s]
     if not faults:
-        return f"No fault cut off the {_clients(scenario.clients)}."
+        return _describe_losses(scenario.clients, downtimes_s(trace))
     name = _describe_faults(faults)
     times_s = recovery_times_s(trace)
     if not any(fault.end_s < trace.end_s for fault in faults):
@@ -50,6 +50,18 @@ def _describe_recovery(trace: Trace) -> str:
     return f"{_describe_hit(times_s.size, scenario.clients, len(faults))} by {name}: " + (
         _describe_back(times_s, scenario, len(faults))
     )
+
+
+def _describe_losses(clients: int, downtimes: Floats) -> str:
+    """Return what was lost without a fault: to a server that closes, or a proxy that forgets."""
+    if not downtimes.size:
+        return f"No fault cut off the {_clients(clients)}."
+    times = "once" if downtimes.size == 1 else f"{downtimes.size:,} times"
+    half_s = float(np.sort(downtimes)[(downtimes.size - 1) // 2])
+    lasted = f"half of the losses lasted up to {_seconds(half_s)}"
+    if isinf(half_s):
+        lasted = "most of the losses lasted to the end of the run"
+    return f"No fault cut off the {_clients(clients)}, and connections were lost {times}: {lasted}."
 
 
 def _describe_faults(faults: list[Fault]) -> str:

@@ -53,6 +53,13 @@ def test_a_policy_that_gives_up_is_told():
     assert "3 clients gave up." in said
 
 
+def test_losses_without_a_fault_are_told():
+    server = sl.ServerSettings(silence_timeout_s=5.0)
+    said = sentences(clients=4, server=server)
+    assert said.startswith("No fault cut off the 4 clients, and connections were lost ")
+    assert "half of the losses lasted up to" in said
+
+
 @pytest.mark.parametrize(
     ("faults", "expected"),
     [
