@@ -11,17 +11,18 @@ import json
 import secrets
 import sys
 from collections import deque
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import EngineError
 from simlib.core.events import ServerEvent
 from simlib.engines import operator as orders
+from simlib.engines.live.decision_log import STANDSTILL, read_log
 
 START_TIMEOUT_S = 30.0
-#: Names the lines of a log that are no decisions.
-STANDSTILL = "standstill"
 
 
 class ServiceProcess:
@@ -150,19 +151,17 @@ class Processes:
             for service in self._all:
                 stack.push_async_callback(service.end)
 
-    def log_lines(self) -> list[list[Any]]:
-        """Return what the processes decided: loop time, name, client, connection and the rest."""
-        return [line for line in self._all_lines() if line[1] != STANDSTILL]
+    def log_lines(self) -> list[tuple[Any, ...]]:
+        """Return what was decided: loop time, name, client, connection, message, reason."""
+        return [
+            (time_s, *decision)
+            for time_s, _, *decision in self._records()
+            if decision[0] != STANDSTILL
+        ]
 
     def standstills(self) -> list[tuple[float, float]]:
         """Return when the processes could not act, in loop time, and how long."""
-        return [(line[0], line[2]) for line in self._all_lines() if line[1] == STANDSTILL]
+        return [record[:2] for record in self._records() if record[2] == STANDSTILL]
 
-    def _all_lines(self) -> list[list[Any]]:
-        lines: list[list[Any]] = []
-        for service in self._all:
-            if service.log.exists():
-                text = service.log.read_text()
-                # A kill can leave half a line behind.
-                lines += [json.loads(line) for line in text.splitlines(True) if line[-1] == "\n"]
-        return lines
+    def _records(self) -> Iterator[tuple[Any, ...]]:
+        return chain.from_iterable(read_log(service.log) for service in self._all)

@@ -114,6 +114,7 @@ class Pipe(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register a client's connection."""
         assert isinstance(transport, asyncio.Transport)
+        sockets.read_quickly(transport)
         self._down = transport
         self.port = transport.get_extra_info("peername")[1]
         self._proxy.pipes.add(self)
@@ -285,6 +286,7 @@ class _ServerSide(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        sockets.read_quickly(transport)
         self._pipe.reached(transport)
 
     def data_received(self, data: bytes) -> None:

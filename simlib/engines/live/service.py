@@ -14,21 +14,19 @@ import secrets
 import socket
 import sys
 from collections.abc import Coroutine
-from contextlib import suppress
+from functools import partial
 from math import ceil, inf
 from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import QueryParams
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from simlib.core import events as ev
 from simlib.core.errors import EngineError
@@ -39,7 +37,8 @@ from simlib.engines import reasons
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
-from simlib.engines.live.processes import STANDSTILL
+from simlib.engines.live.decision_log import STANDSTILL, DecisionLog
+from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
 from simlib.scenario.build import build
 from simlib.trace.schema import Name, server_name
 
@@ -60,9 +59,11 @@ class Service:
         self._secret: str = order["secret"]
         self._password: str = order["password"]
         self._clock = clock
-        self._log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._log = DecisionLog(order["log"])
         self._alarm = clock.alarm(self._woken)
-        self._sockets: dict[_Where, WebSocket] = {}
+        self._sockets: dict[_Where, ServiceSocket] = {}
+        #: Closes of connections that are admitted, and whose handshake is not answered yet.
+        self._early_closes: dict[_Where, ev.CloseConnection] = {}
         self._decisions: dict[_Where, asyncio.Future[ServerCommand]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -160,7 +161,6 @@ class Service:
             if isinstance(command, ev.Refuse):
                 await websocket.send_denial_response(_refusal(command))
                 return
-            self._sockets[where] = websocket
             await websocket.accept()
             await self._listen(websocket, where)
         except WebSocketDisconnect:
@@ -168,23 +168,36 @@ class Service:
         finally:
             self._decisions.pop(where, None)
             self._sockets.pop(where, None)
+            self._early_closes.pop(where, None)
             self._carry_out(self._tell(ev.Ended(*where)))
 
     async def _listen(self, websocket: WebSocket, where: _Where) -> None:
-        while True:
-            try:
-                event = codec.parse_client_frame(await websocket.receive_text(), *where)
-            except (EngineError, KeyError):
-                self._write(self._clock.now_s, ev.Ended(*where), Name.GARBAGE)
-                await websocket.close(_UNSUPPORTED)
-                return
+        """Hear a connection until it ends; most texts come straight from the protocol."""
+        accepted = self._sockets[where] = ServiceSocket(websocket)
+        watches = self._settings.silence_timeout_s < inf
+        accepted.listen(
+            partial(self._hear_text, where), partial(self._hear_ping, where) if watches else None
+        )
+        if where in self._early_closes:
+            self._carry_out([self._early_closes.pop(where)])
+        while (came := await websocket.receive())["type"] == "websocket.receive":
+            self._hear_text(where, came.get("text"))
+
+    def _hear_text(self, where: _Where, text: str | None) -> None:
+        """Take what a client said; None: it was no text."""
+        if where not in self._sockets:
+            return  # it is being closed
+        try:
+            event = codec.parse_client_frame(text or "", *where)
+        except EngineError:
+            self._write(self._clock.now_s, ev.Ended(*where), Name.GARBAGE)
+            self._end(where, _UNSUPPORTED)
+        else:
             self._carry_out(self._tell(event))
 
-    def heard(self, query: bytes) -> None:
-        """Note a ping, which the library has answered."""
-        with suppress(EngineError, KeyError, ValueError):
-            client, connection = _numbers(QueryParams(query))
-            self._carry_out(self._tell(ev.PingArrived(client, connection)))
+    def _hear_ping(self, where: _Where) -> None:
+        """Take a ping, which the library has answered."""
+        self._carry_out(self._tell(ev.PingArrived(*where)))
 
     def order(self, line: str) -> None:
         """Carry out an order of the operator."""
@@ -222,18 +235,15 @@ class Service:
 
     def note_standstill(self, start_s: float, length_s: float) -> None:
         """Log a time in which this process could not act."""
-        self._write_line([start_s, STANDSTILL, length_s])
+        self._log.write(start_s, STANDSTILL, length_s=length_s)
 
     def _write(self, now: float, what: Any, name: Name) -> None:
-        line = [now, int(name), what.client, what.connection]
+        message, reason = NONE, Reason.NONE
         if isinstance(what, ev.Answer):
-            line += [what.message, what.reason]
+            message, reason = what.message, what.reason
         elif isinstance(what, ev.Refuse):
-            line += [NONE, reasons.of_status(what.status)]
-        self._write_line(line)
-
-    def _write_line(self, line: list[Any]) -> None:
-        os.write(self._log, (json.dumps(line) + "\n").encode())
+            reason = reasons.of_status(what.status)
+        self._log.write(now, name, what.client, what.connection, message, reason)
 
     def _carry_out(self, commands: list[ServerCommand]) -> None:
         for command in commands:
@@ -241,22 +251,24 @@ class Service:
             decision = self._decisions.get(where)
             if decision is not None and not decision.done():
                 decision.set_result(command)
-            elif isinstance(command, (ev.Answer, ev.Push, ev.CloseConnection)):
-                self._spawn(self._send(where, command))
+            elif isinstance(command, ev.CloseConnection):
+                self._close(where, command)
+            elif where in self._sockets and isinstance(command, ev.Answer):
+                self._sockets[where].say(codec.answer_text(command))
+            elif where in self._sockets and isinstance(command, ev.Push):
+                self._sockets[where].say(codec.push_text(command))
 
-    async def _send(self, where: _Where, command: ev.Answer | ev.Push | ev.CloseConnection) -> None:
-        websocket = self._sockets.get(where)
-        if websocket is None:
-            return
-        try:
-            if isinstance(command, ev.Answer):
-                await websocket.send_text(codec.answer_text(command))
-            elif isinstance(command, ev.Push):
-                await websocket.send_text(codec.push_text(command))
-            else:
-                await websocket.close(command.code, codec.close_reason(command.hint_s))
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # it ended meanwhile; its own task will say so
+    def _close(self, where: _Where, command: ev.CloseConnection) -> None:
+        if where in self._sockets:
+            self._end(where, command.code, codec.close_reason(command.hint_s))
+        else:
+            self._early_closes[where] = command
+
+    def _end(self, where: _Where, code: int, reason: str = "") -> None:
+        """End a connection: what it still says is not heard, what is decided of it not said."""
+        ending = self._sockets.pop(where)
+        ending.mute()
+        self._spawn(ending.close(code, reason))
 
     def _woken(self) -> None:
         self._carry_out(self._tell(ev.Wake()))
@@ -316,22 +328,12 @@ def _refusal(command: ev.Refuse) -> Response:
     return Response(status_code=command.status, headers=headers)
 
 
-def _listening_to_pings(service: Service) -> type[WebSocketsSansIOProtocol]:
-    class Protocol(WebSocketsSansIOProtocol):
-        def handle_ping(self) -> None:
-            super().handle_ping()
-            service.heard(self.scope["query_string"])
-
-    return Protocol
-
-
 async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     service = Service(settings, order, LoopClock(loop))
-    watches = settings.silence_timeout_s < inf
     config = uvicorn.Config(
         service.app(),
-        ws=_listening_to_pings(service) if watches else "websockets-sansio",
+        ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
         ws_max_size=MAX_FRAME_BYTES,

@@ -19,7 +19,7 @@ from websockets.typing import Origin
 from websockets.uri import parse_uri
 
 from simlib.core.events import Reason
-from simlib.engines import reasons
+from simlib.engines import reasons, sockets
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
 
@@ -66,6 +66,7 @@ class WebSocketConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake."""
         assert isinstance(transport, asyncio.Transport)
+        sockets.read_quickly(transport)
         self._transport = transport
         if self._closed:
             transport.abort()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import simlib as sl
@@ -21,6 +23,19 @@ def test_a_message_has_its_size_and_comes_back_as_it_went(size_bytes, key, base)
 
 def test_a_message_is_never_shorter_than_its_frame() -> None:
     assert codec.message_text(Message(7, size_bytes=1)) == '{"message": 7, "pad": ""}'
+
+
+@pytest.mark.parametrize("named", [{}, {"key": 3}, {"base": 17}, {"key": 3, "base": 0}], ids=str)
+def test_a_message_s_text_is_json_as_python_writes_it(named) -> None:
+    text = codec.message_text(Message(7, size_bytes=90, **named))
+    assert json.dumps({"message": 7} | named | {"pad": json.loads(text)["pad"]}) == text
+
+
+@pytest.mark.parametrize("hint_s", [0.0, 0, 0.1, 1e-9, 1e22])
+@pytest.mark.parametrize("reason", codec.ANSWERS)
+def test_an_answer_s_text_is_json_as_python_writes_it(reason, hint_s) -> None:
+    said = {"message": 2, "answer": reason.name.lower(), "retry_after_s": hint_s, "version": -1}
+    assert json.dumps(said) == codec.answer_text(Answer(0, 1, 2, reason, hint_s, -1))
 
 
 LAST = 2**31 - 1

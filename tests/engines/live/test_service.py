@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from simlib.core.events import CloseClients, Revoke
 from simlib.engines.live.processes import Processes
+from simlib.trace.schema import Name
 
 pytestmark = pytest.mark.live
 WHERE = "client=0&connection={}"
@@ -87,6 +90,28 @@ async def test_a_second_connection_is_shed(address: str) -> None:
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/ws?{WHERE.format(2)}", proxy=None)
     assert refused.value.response.status_code == 503
+
+
+async def test_texts_are_answered_in_their_order_whole_or_in_pieces(address: str) -> None:
+    async with connect(f"ws://{address}/ws?{WHERE.format(1)}", proxy=None) as websocket:
+        await websocket.send(['{"message"', ": 0}"])
+        await websocket.send('{"message": 1}')
+        await websocket.send('{"message": 2}')
+        answered = [json.loads(await websocket.recv()) for _ in range(3)]
+    assert [(0, "accepted"), (1, "accepted"), (2, "limited")] == [
+        (answer["message"], answer["answer"]) for answer in answered
+    ]
+
+
+async def test_many_texts_at_once_are_all_answered_and_all_logged(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (service, at):
+        async with connect(f"ws://{at}/ws?{WHERE.format(1)}", proxy=None) as websocket:
+            for number in range(500):
+                await websocket.send(f'{{"message": {number}}}')
+            answered = [json.loads(await websocket.recv())["message"] for _ in range(500)]
+        # The process goes on: what it has said is in its log by then.
+        logged = [line[4] for line in service.log_lines() if line[1] == Name.PROCESS]
+    assert list(range(500)) == answered == logged
 
 
 # --- what nobody should say --------------------------------------------------------------
@@ -239,3 +264,22 @@ async def test_a_close_says_when_to_come_back(tmp_path: Path) -> None:
         service.order(CloseClients(frozenset({0}), 1013, 0.0, 5.0))
         with pytest.raises(ConnectionClosedError, match=r"1013.*retry_after_s=5"):
             await websocket.recv()
+
+
+async def test_who_is_admitted_while_the_server_closes_everybody_is_closed_too(
+    tmp_path: Path,
+) -> None:
+    # The handshake takes its time, so the close is decided before the handshake is answered.
+    async with serving(tmp_path, handshake_service_s=0.05) as (service, at):
+        until_s = asyncio.get_running_loop().time() + 600
+        service.order(CloseClients(frozenset({0}), 1013, until_s, 5.0))
+        async with connect(f"ws://{at}/ws?{WHERE.format(1)}", proxy=None) as websocket:
+            with pytest.raises(ConnectionClosedError, match=r"1013.*retry_after_s=5"):
+                await asyncio.wait_for(websocket.recv(), 60)
+
+
+async def test_text_that_is_no_unicode_ends_its_connection(address: str) -> None:
+    async with connect(f"ws://{address}/ws?{WHERE.format(1)}", proxy=None) as websocket:
+        await websocket.send(b"\xff", text=True)
+        with pytest.raises(ConnectionClosedError, match="1007"):
+            await asyncio.wait_for(websocket.recv(), 60)
