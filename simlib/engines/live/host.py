@@ -11,8 +11,11 @@ import socket
 import tomllib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from websockets.uri import WebSocketURI, parse_uri
 
 from simlib.core import events as ev
 from simlib.core.client_path import ClientPath
@@ -21,7 +24,7 @@ from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver
-from simlib.engines.live import codec
+from simlib.engines.live import codec, tcp
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.http_requests import ConnectionKey, HttpRequests
 from simlib.engines.live.processes import Processes
@@ -98,6 +101,8 @@ class LiveHost:
             ],
         )
         self._requests = HttpRequests(self._processes.password, lambda: clock.now_s, self.odd)
+        #: Where the clients' handshakes are addressed to.
+        self._uri: WebSocketURI
         self._sockets: dict[ConnectionKey, WebSocketConnection] = {}
         self._tasks: dict[ConnectionKey, asyncio.Task[None]] = {}
         self._housework: set[asyncio.Task[None]] = set()
@@ -106,11 +111,14 @@ class LiveHost:
     async def begin(self) -> None:
         """Start the server processes and the proxy, and see that the server is well."""
         if self.target.url:
-            self._proxy.server_host, self._proxy.server_port = self.target.address
-            await self.target.check_reachable()
+            self._proxy.server_host, self._proxy.server_port = await self.target.reach()
         else:
             await self._begin_server()
-        self._requests.port = await self._proxy.listen()
+        self._requests.port = self._proxy.listen()
+        url = self.target.url
+        if self.target.speaks_simlib:
+            url = f"ws://127.0.0.1:{self._requests.port}/ws"
+        self._uri = parse_uri(url)
 
     async def _begin_server(self) -> None:
         crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self.world.scenario.faults)
@@ -192,7 +200,7 @@ class LiveHost:
         key = (driver.client.number, getattr(command, "connection", 0))
         match command:
             case ev.Open():
-                self._spawn(key, self._open, driver, key)
+                self._open(driver, key)
             case ev.Poll():
                 self._spawn(key, self._request, driver, self._requests.poll, key, command)
             case ev.Post():
@@ -239,42 +247,31 @@ class LiveHost:
         for event in await request(*arguments):
             self.tell(driver, event)
 
-    async def _open(self, driver: Driver, key: ConnectionKey) -> None:
-        loop = asyncio.get_running_loop()
+    def _open(self, driver: Driver, key: ConnectionKey) -> None:
         attempt = _Attempt(self, driver, key[1])
-        url = self.target.url
-        if self.target.speaks_simlib:
-            url = self._requests.url("ws", "ws", key)
-        connection = WebSocketConnection(
-            url,
-            self._requests.cookie(key[0]),
-            attempt,
-            lambda: self._forget(key),
-        )
-        self._sockets[key] = connection
         try:
-            await loop.create_connection(lambda: connection, sock=await self._reach_proxy(key))
+            connecting = self._reach_proxy(key)
         except OSError:
-            self._forget(key)
-            attempt.failed(Reason.REFUSED, 0.0, 0)
-        except asyncio.CancelledError:
-            self._forget(key)
-            raise
+            # Later: a driver is not fed from inside its own step.
+            later = asyncio.get_running_loop().call_soon
+            later(attempt.failed, Reason.REFUSED, 0.0, 0)
+            return
+        uri = self._uri
+        if self.target.speaks_simlib:
+            uri = replace(uri, query=f"client={key[0]}&connection={key[1]}")
+        cookie = self._requests.cookie(key[0])
+        self._sockets[key] = WebSocketConnection(
+            uri, cookie, attempt, lambda: self._forget(key), connecting
+        )
 
-    async def _reach_proxy(self, key: ConnectionKey) -> socket.socket:
+    def _reach_proxy(self, key: ConnectionKey) -> socket.socket:
         """Return a socket to the proxy, which knows whose it is before it hears anything."""
-        reached = socket.socket()
-        try:
-            reached.setblocking(False)
-            if not self.target.speaks_simlib:
-                reached.bind(("127.0.0.1", 0))
-                self._proxy.expected[reached.getsockname()[1]] = key[0]
-            loop = asyncio.get_running_loop()
-            await loop.sock_connect(reached, ("127.0.0.1", self._requests.port))
-        except BaseException:
-            reached.close()
-            raise
-        return reached
+        named = self.target.speaks_simlib
+        address = ("127.0.0.1", self._requests.port)
+        connecting = tcp.begin_connecting(address, own_port=not named)
+        if not named:
+            self._proxy.expected[connecting.getsockname()[1]] = key[0]
+        return connecting
 
     def _forget(self, key: ConnectionKey) -> None:
         self._sockets.pop(key, None)

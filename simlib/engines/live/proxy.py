@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Callable
 from http import HTTPStatus
 from math import inf
@@ -18,14 +19,17 @@ from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.engines import retry_after as hints
-from simlib.engines import sockets
 from simlib.engines.live.clock import WallClock
+from simlib.engines.live.tcp import TcpConnection, begin_connecting
 from simlib.engines.sizes import ANSWER_BYTES
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
 _LONGEST_HEAD_BYTES = 8192
 _CLOSE_TIMEOUT_S = 10.0
-_RESETS_AT_ONCE = 10
+#: In one turn of the loop, so that timers ring in between.
+_RESETS_AT_ONCE, _ACCEPTS_AT_ONCE = 4, 4
+#: How long nobody is let in after the process has run out of files.
+_FULL_S = 1.0
 
 
 class Proxy:
@@ -37,7 +41,7 @@ class Proxy:
         self.clock = clock
         self.timeline = timeline
         self.client_paths = client_paths
-        #: Where the server is; its port is None while it is down.
+        #: Where the server is, as numbers; its port is None while it is down.
         self.server_host = "127.0.0.1"
         self.server_port: int | None = None
         #: Clients that do not name themselves in what they send, by the port they come from.
@@ -45,15 +49,34 @@ class Proxy:
         self.pipes: set[Pipe] = set()
         #: What was sent into a black hole without an end: sent again when a fault stops.
         self.held: list[tuple[Callable[..., None], Any]] = []
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._empty = asyncio.Event()
 
-    async def listen(self) -> int:
+    def listen(self) -> int:
         """Start to listen on a free loopback port and return it."""
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: Pipe(self), "127.0.0.1", 0, backlog=4096)
-        port: int = self._listener.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._listener.setblocking(False)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
+        port: int = self._listener.getsockname()[1]
         return port
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                accepted, (_, port) = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:
+                # As long as it cannot be taken in, it would be readable again at once.
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listener)
+                loop.call_later(_FULL_S, self._go_on, listener)
+                return
+            self.pipes.add(Pipe(self, accepted, port))
+
+    def _go_on(self, listener: socket.socket) -> None:
+        if listener is self._listener:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def cut(self, index: int) -> None:
         """End the connections that a fault's start ends."""
@@ -61,7 +84,7 @@ class Proxy:
         self._reset([p for p in self.pipes if p.client >= 0 and cuts(index, p.client, p.route)])
 
     def _reset(self, pipes: list[Pipe]) -> None:
-        # A few at a time: to end 500 connections takes 80 ms, and timers ring in between.
+        # A few at a time: to end 500 connections takes 80 ms.
         for pipe in pipes[:_RESETS_AT_ONCE]:
             pipe.reset()
         if len(pipes) > _RESETS_AT_ONCE:
@@ -76,7 +99,9 @@ class Proxy:
     async def close(self) -> None:
         """End every connection and stop listening."""
         if self._listener is not None:
-            await sockets.stop_listening([self._listener])
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         if self.pipes:
             self._empty.clear()
             for pipe in list(self.pipes):
@@ -91,36 +116,26 @@ class Proxy:
             self._empty.set()
 
 
-class Pipe(asyncio.Protocol):
-    """One client's connection through the proxy: this is its client's side."""
+class Pipe:
+    """One client's connection through the proxy: the client's side is down, the server's is up."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, accepted: socket.socket, port: int) -> None:
         self._proxy = proxy
         self._clock = proxy.clock
         self.client = -1
-        self.port = 0
+        self.port = port
         self.route = Route.WEBSOCKET
         self._connection_path: ConnectionPath | None = None
         self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
         self._head = b""
         self._connected = False
         self._cut = False
-        self._down: asyncio.Transport | None = None
-        self._up: asyncio.Transport | None = None
-        self._connecting: asyncio.Task[Any] | None = None
+        self._down: TcpConnection | None = TcpConnection(accepted, self._hear_client, self._left)
+        self._up: TcpConnection | None = None
 
     # --- the client's side ---------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Register a client's connection."""
-        assert isinstance(transport, asyncio.Transport)
-        sockets.read_quickly(transport)
-        self._down = transport
-        self.port = transport.get_extra_info("peername")[1]
-        self._proxy.pipes.add(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Process data from the client."""
+    def _hear_client(self, data: bytes) -> None:
         if self._connected:
             self._send(Stream.UP, len(data), self._write_up, data)
             return
@@ -130,7 +145,7 @@ class Pipe(asyncio.Protocol):
         if len(self._head) > _LONGEST_HEAD_BYTES:
             self.reset()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _left(self) -> None:
         """Pass the client's end on, after what it sent before."""
         self._down = None
         if self._connected and not self._cut:
@@ -175,17 +190,20 @@ class Pipe(asyncio.Protocol):
         if fault is not None:
             self._send(Stream.DOWN, ANSWER_BYTES, self._reject, fault)
             return
-        self._connecting = asyncio.get_running_loop().create_task(self._reach_server())
+        self._reach_server()
 
-    async def _reach_server(self) -> None:
+    def _reach_server(self) -> None:
+        host, port = self._proxy.server_host, self._proxy.server_port
         try:
-            host, port = self._proxy.server_host, self._proxy.server_port
             if port is None:
                 raise ConnectionRefusedError
-            loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: _ServerSide(self), host, port)
+            connecting = begin_connecting((host, port))
         except OSError:
             self.reset()
+            return
+        self._up = TcpConnection(connecting, self._hear_server, self._server_left)
+        self._up.write(self._head)
+        self._head = b""
 
     def _reject(self, fault: Fault) -> None:
         if self._down is not None:
@@ -222,9 +240,7 @@ class Pipe(asyncio.Protocol):
             function(*arguments)
 
     def _write_up(self, data: bytes) -> None:
-        if self._up is None:
-            self._head += data  # the server is not reached yet; this follows the handshake
-        else:
+        if self._up is not None:
             self._up.write(data)
 
     def _write_down(self, data: bytes) -> None:
@@ -242,23 +258,16 @@ class Pipe(asyncio.Protocol):
 
     # --- the server's side ---------------------------------------------------------------
 
-    def reached(self, transport: asyncio.Transport) -> None:
-        """Pass the handshake on, now that the server's side is there."""
-        self._up = transport
-        if self._cut:
-            sockets.reset(transport)
-            return
-        transport.write(self._head)
-        if self._down is None and not self._waiting[Stream.UP]:
-            transport.close()
-
-    def answered(self, data: bytes) -> None:
-        """Process data from the server."""
+    def _hear_server(self, data: bytes) -> None:
         self._send(Stream.DOWN, len(data), self._write_down, data)
 
-    def left(self) -> None:
+    def _server_left(self) -> None:
         """Pass the server's end on, after what it sent before."""
-        self._up = None
+        assert self._up is not None
+        reached, self._up = self._up.reached, None
+        if not reached:
+            self.reset()
+            return
         if self._down is not None and not self._cut:
             self._send(Stream.DOWN, 0, self._end_down)
         self._forget_if_done()
@@ -266,34 +275,14 @@ class Pipe(asyncio.Protocol):
     def reset(self) -> None:
         """End both sides at once, as a reset; what is on its way is lost."""
         self._cut = True
-        for transport in (self._down, self._up):
-            if transport is not None:
-                sockets.reset(transport)
-        if self._connecting is not None:
-            self._connecting.cancel()
+        for side in (self._down, self._up):
+            if side is not None:
+                side.reset()
         self._forget_if_done()
 
     def _forget_if_done(self) -> None:
         if self._down is None and self._up is None:
             self._proxy.forget(self)
-
-
-class _ServerSide(asyncio.Protocol):
-    """The server's side of a pipe."""
-
-    def __init__(self, pipe: Pipe) -> None:
-        self._pipe = pipe
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        sockets.read_quickly(transport)
-        self._pipe.reached(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._pipe.answered(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._pipe.left()
 
 
 _STATUSES = {status.value for status in HTTPStatus}

@@ -97,8 +97,10 @@ class Target:
         parts = urlsplit(self.url)
         return str(parts.hostname), parts.port or 80
 
-    async def check_reachable(self) -> None:
-        """Fail before the run, not in every attempt of it, if nothing listens at the address.
+    async def reach(self) -> tuple[str, int]:
+        """Return the address that answers, as numbers.
+
+        That nobody listens is so said before the run, not in every attempt of it.
 
         Raises
         ------
@@ -109,11 +111,13 @@ class Target:
         try:
             async with asyncio.timeout(_REACH_TIMEOUT_S):
                 _, writer = await asyncio.open_connection(host, port)
+            answering: tuple[str, int] = writer.get_extra_info("peername")[:2]
             writer.close()
             await writer.wait_closed()
         except (OSError, TimeoutError) as error:
             rule = f"cannot be reached: {error or 'no answer'}; start your server"
             raise SettingsError("url", f"{host}:{port}", rule) from error
+        return answering
 
     @property
     def speaks_simlib(self) -> bool:

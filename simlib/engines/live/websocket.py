@@ -1,4 +1,4 @@
-"""One real WebSocket connection: websockets' client protocol on an asyncio transport.
+"""One real WebSocket connection: websockets' client protocol on a socket.
 
 The library's Sans-I/O client does the handshake and the framing; there is no task, no timer,
 no ping and no reconnect of its own, for those are the core's to decide.
@@ -6,7 +6,8 @@ no ping and no reconnect of its own, for those are the core's to decide.
 
 from __future__ import annotations
 
-import asyncio
+import logging
+import socket
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,15 +17,17 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.typing import Origin
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI
 
 from simlib.core.events import Reason
-from simlib.engines import reasons, sockets
+from simlib.engines import reasons
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
+from simlib.engines.live.tcp import TcpConnection
 
 MAX_FRAME_BYTES = 2_000_000
 _UNSUPPORTED = 1003
+_LOGGER = logging.getLogger("websockets.client")
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
@@ -50,47 +53,41 @@ class Listener(Protocol):
         """Handle an ignored irregularity from the server."""
 
 
-class WebSocketConnection(asyncio.Protocol):
-    """A client's connection, or its attempt at one."""
+class WebSocketConnection:
+    """A client's connection, or its attempt at one.
 
-    def __init__(self, uri: str, cookie: str, listener: Listener, gone: Callable[[], None]) -> None:
-        parsed = parse_uri(uri)
-        origin = Origin(f"http://{parsed.host}:{parsed.port}")
-        self._protocol = ClientProtocol(parsed, origin=origin, max_size=MAX_FRAME_BYTES)
-        self._cookie = cookie
+    The socket may still be connecting: the handshake is sent when it is connected.
+    """
+
+    def __init__(
+        self,
+        uri: WebSocketURI,
+        cookie: str,
+        listener: Listener,
+        gone: Callable[[], None],
+        connecting: socket.socket,
+    ) -> None:
+        origin = Origin(f"http://{uri.host}:{uri.port}")
+        self._protocol = ClientProtocol(
+            uri, origin=origin, max_size=MAX_FRAME_BYTES, logger=_LOGGER
+        )
         self._listener = listener
         self._gone = gone
-        self._transport: asyncio.Transport | None = None
         self._closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the handshake."""
-        assert isinstance(transport, asyncio.Transport)
-        sockets.read_quickly(transport)
-        self._transport = transport
-        if self._closed:
-            transport.abort()
-            return
+        self._tcp = TcpConnection(connecting, self._hear, self._ended)
         request = self._protocol.connect()
-        if self._cookie:
-            request.headers["Cookie"] = self._cookie
+        if cookie:
+            request.headers["Cookie"] = cookie
         self._protocol.send_request(request)
         self._write()
 
-    def data_received(self, data: bytes) -> None:
-        """Hand on what the server sent."""
+    def _hear(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._handle_events()
         self._write()
 
-    def eof_received(self) -> bool:
-        """Process the end of the server's side."""
-        self._protocol.receive_eof()
-        self._handle_events()
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Report how the connection ended, unless this side closed it."""
+    def _ended(self) -> None:
+        """Tell how it ended, unless it was closed from here."""
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_eof()
         if not self._closed:
@@ -134,8 +131,7 @@ class WebSocketConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close the connection; no callback is called after it."""
         self._closed = True
-        if self._transport is not None:
-            self._transport.close()
+        self._tcp.close()
 
     def _handle_events(self) -> None:
         for event in self._protocol.events_received():
@@ -174,9 +170,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._listener.failed(reason, hint_s, status)
 
     def _write(self) -> None:
-        assert self._transport is not None
         for data in self._protocol.data_to_send():
             if data:
-                self._transport.write(data)
+                self._tcp.write(data)
             else:
-                self._transport.close()
+                self._tcp.close()

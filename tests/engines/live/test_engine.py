@@ -335,7 +335,7 @@ def test_a_black_hole_by_hand_holds_and_lets_through_when_it_is_lifted() -> None
 
 def test_a_crash_by_hand_kills_the_server_and_starts_another() -> None:
     crash = by_hand(sl.Fault("server_crash"), 0.5, 0.8)
-    trace = sl.run(scenario(duration_s=3), on="live", processes=[crash])
+    trace = sl.run(scenario(duration_s=10), on="live", processes=[crash])
     assert reasons(trace, "lost") == {"reset": 4}
     assert trace.counts()["opened"] == 8
     assert children() == set()

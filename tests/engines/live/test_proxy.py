@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from simlib.core.client_path import ClientPath
 from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
+from simlib.engines.live import proxy as proxy_module
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.proxy import Proxy
 
@@ -40,7 +44,7 @@ FIRST = b"GET /ws?client=0&connection=1 HTTP/1.1\r\n"
 async def test_bytes_pass_in_order_and_ends_follow_them(proxy: Proxy) -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     proxy.server_port = server.sockets[0].getsockname()[1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", await proxy.listen())
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(FIRST[:10])
     await writer.drain()
     writer.write(FIRST[10:])
@@ -65,7 +69,7 @@ async def test_bytes_pass_in_order_and_ends_follow_them(proxy: Proxy) -> None:
     ],
 )
 async def test_what_is_no_client_of_the_run_is_reset(proxy: Proxy, head: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", await proxy.listen())
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(head)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(1), 5)
@@ -73,9 +77,47 @@ async def test_what_is_no_client_of_the_run_is_reset(proxy: Proxy, head: bytes) 
 
 
 async def test_no_server_is_a_refusal(proxy: Proxy) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", await proxy.listen())
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(FIRST)
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(1), 5)
     writer.close()
     assert not proxy.pipes
+
+
+async def test_a_crowd_is_let_in_a_few_at_a_time_and_nobody_is_forgotten(proxy: Proxy) -> None:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    proxy.server_port = server.sockets[0].getsockname()[1]
+    port = proxy.listen()
+
+    async def say(number: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(FIRST + b"%03d" % number)
+        said = await reader.readexactly(len(FIRST) + 3)
+        writer.close()
+        return said[-3:]
+
+    said = await asyncio.wait_for(asyncio.gather(*map(say, range(200))), 60)
+    assert [b"%03d" % number for number in range(200)] == said
+    server.close()
+
+
+async def test_who_comes_when_there_are_no_files_left_is_let_in_later(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_module, "_FULL_S", 0.01)
+    accept, refused = socket.socket.accept, []
+
+    def accept_after_one_failure(listener: socket.socket) -> Any:
+        if not refused:
+            refused.append(True)
+            raise OSError(errno.EMFILE, "too many open files")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_after_one_failure)
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
+    writer.write(FIRST)  # there is no server: the proxy is there to say so
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(1), 60)
+    assert refused
+    writer.close()
