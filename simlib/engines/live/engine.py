@@ -56,14 +56,18 @@ async def play_async(
     trace = Trace("live", scenario, label) if trace is None else trace
     _allow_sockets(scenario.clients)
     loop = asyncio.get_running_loop()
-    clock = WallClock(loop, loop.time())
+    clock = WallClock(loop)
     with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
         host = LiveHost(scenario, trace, clock, Path(folder), target)
         trace.partial = True
         try:
             await host.begin()
             worked_s = time.process_time()
-            with garbage.freeze_objects(), noting_standstills(loop, _noting(trace, clock)):
+            with (
+                garbage.freeze_objects(),
+                garbage.collect_rarely(),
+                noting_standstills(loop, _noting(trace, clock)),
+            ):
                 await _play(host, scenario.duration_s, processes, progress)
             trace.work_s = time.process_time() - worked_s
             trace.partial = False
@@ -71,7 +75,7 @@ async def play_async(
             # Of the same kind, so that whoever cancelled is answered; it also says what was kept.
             raise Cancelled(trace) from None
         finally:
-            trace.end_s = min(clock.now_s, scenario.duration_s)
+            trace.end_s = max(0.0, min(clock.now_s, scenario.duration_s))
             trace.late_s = clock.late_s
             clock.stop()
             try:
@@ -99,8 +103,8 @@ async def _play(
     processes: Sequence[Process],
     progress: Callable[[float], None] | None,
 ) -> None:
-    host.clock.began_s = asyncio.get_running_loop().time() + _LEAD_S
     host.world.begin(processes)
+    host.clock.begin(asyncio.get_running_loop().time() + _LEAD_S)
     while not host.clock.failed.done() and host.clock.now_s < duration_s:
         rest_s = min(_PROGRESS_STEP_S, duration_s - host.clock.now_s)
         await asyncio.wait({host.clock.failed}, timeout=max(0.0, rest_s))

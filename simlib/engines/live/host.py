@@ -261,7 +261,7 @@ class LiveHost:
             uri = replace(uri, query=f"client={key[0]}&connection={key[1]}")
         cookie = self._requests.cookie(key[0])
         self._sockets[key] = WebSocketConnection(
-            uri, cookie, attempt, lambda: self._forget(key), connecting
+            uri, cookie, attempt, lambda: self._forget(key), connecting, self.clock.catch_up
         )
 
     def _reach_proxy(self, key: ConnectionKey) -> socket.socket:

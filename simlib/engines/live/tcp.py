@@ -49,15 +49,20 @@ class TcpConnection:
     """A connected socket, or one that is connecting: what is written waits until it is connected.
 
     Its owner hears each piece that comes, and once, never from inside one of its own calls, that
-    the connection is over.
+    the connection is over. Before either, ``first`` is called: what is due by the clock goes first.
     """
 
     __slots__ = (
-        "reached", "_loop", "_socket", "_file", "_hear", "_ended", "_unsent", "_closing", "_over",
+        "reached", "_loop", "_socket", "_file", "_hear", "_ended", "_first", "_unsent", "_closing",
+        "_over",
     )  # fmt: skip
 
     def __init__(
-        self, own: socket.socket, hear: Callable[[bytes], None], ended: Callable[[], None]
+        self,
+        own: socket.socket,
+        hear: Callable[[bytes], None],
+        ended: Callable[[], None],
+        first: Callable[[], None] = lambda: None,
     ) -> None:
         #: Whether anything has passed; an attempt that was refused has never reached anybody.
         self.reached = False
@@ -65,6 +70,7 @@ class TcpConnection:
         self._socket, self._file = own, own.fileno()
         self._hear = hear
         self._ended = ended
+        self._first = first
         self._unsent = bytearray()
         self._closing = self._over = False
         own.setblocking(False)
@@ -99,6 +105,9 @@ class TcpConnection:
             self._end()
 
     def _read(self) -> None:
+        self._first()
+        if self._closing:
+            return
         try:
             data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
@@ -141,4 +150,8 @@ class TcpConnection:
             self._unsent.clear()
         self._closing = self._over = True
         self._socket.close()
-        self._loop.call_soon(self._ended)
+        self._loop.call_soon(self._say_that_it_ended)
+
+    def _say_that_it_ended(self) -> None:
+        self._first()
+        self._ended()

@@ -66,6 +66,7 @@ class WebSocketConnection:
         listener: Listener,
         gone: Callable[[], None],
         connecting: socket.socket,
+        first: Callable[[], None],
     ) -> None:
         origin = Origin(f"http://{uri.host}:{uri.port}")
         self._protocol = ClientProtocol(
@@ -74,7 +75,7 @@ class WebSocketConnection:
         self._listener = listener
         self._gone = gone
         self._closed = False
-        self._tcp = TcpConnection(connecting, self._hear, self._ended)
+        self._tcp = TcpConnection(connecting, self._hear, self._ended, first)
         request = self._protocol.connect()
         if cookie:
             request.headers["Cookie"] = cookie

@@ -82,3 +82,52 @@ async def test_a_standstill_of_the_loop_is_noted_from_its_beginning_to_its_end()
     time.sleep(0.03)  # noqa: ASYNC251 - a tick would be late by this
     await asyncio.sleep(0.05)
     assert len(noted) == ticks
+
+
+async def test_timers_that_are_due_ring_before_what_waits_in_line_with_them() -> None:
+    loop = asyncio.get_running_loop()
+    clock, log = await clock_and_log()
+
+    def handle_socket(number: int) -> None:
+        clock.catch_up()
+        log.append(f"socket {number}")
+        if number == 0:
+            due_s = clock.now_s + 0.001
+            clock.at(due_s, log.append, "timer")
+            while clock.now_s < due_s:
+                pass
+
+    for number in range(3):
+        loop.call_soon(handle_socket, number)
+    await asyncio.sleep(0)
+    clock.stop()
+    assert ["socket 0", "timer", "socket 1", "socket 2"] == log
+
+
+async def test_a_step_is_not_begun_inside_another() -> None:
+    clock, log = await clock_and_log()
+
+    def step() -> None:
+        clock.at(clock.now_s, log.append, "next")
+        clock.catch_up()
+        log.append("first")
+
+    clock.at(0.0, step)
+    clock.at(0.05, clock.failed.set_result, None)
+    await asyncio.wait_for(clock.failed, 60)
+    clock.stop()
+    assert ["first", "next"] == log
+
+
+async def test_what_is_scheduled_before_the_run_begins_counts_from_its_beginning() -> None:
+    loop, log = asyncio.get_running_loop(), []
+    clock = WallClock(loop)
+    clock.at(0.0, log.append, "call")
+    clock.at(0.01, clock.failed.set_result, None)
+    await asyncio.sleep(0.03)  # longer than the calls are away
+    assert [] == log
+    assert clock.now_s < 0.0
+    clock.begin(loop.time())
+    await asyncio.wait_for(clock.failed, 60)
+    assert ["call"] == log
+    clock.stop()
