@@ -33,8 +33,8 @@ from simlib.experiments.sweep import sweep as sweep
 from simlib.lab.infer.chart import waits_chart as waits_chart
 from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation
-from simlib.lab.observe.session import observe as observe
-from simlib.lab.observe.session import observe_live as observe_live
+from simlib.lab.observe.observe import observe as observe
+from simlib.lab.observe.observe import observe_live as observe_live
 from simlib.metrics.description import RunDescription as RunDescription
 from simlib.metrics.description import describe_run as describe_run
 from simlib.metrics.metrics import summary as summary

@@ -31,7 +31,7 @@ _WIDE = 10.0
 _COLOURS = "cividis"
 
 
-def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
+def heat(sweep_result: Sweep, metric: str, axes: Axes | None = None) -> Axes:
     """Draw the mean of a metric over the settings of a sweep.
 
     Parameters
@@ -63,35 +63,35 @@ def heat(found: Sweep, metric: str, axes: Axes | None = None) -> Axes:
     >>> heat(found, "attempts").get_xlabel()
     'clients'
     """
-    if len(found.grid) > 2:
+    if len(sweep_result.grid) > 2:
         rule = "has more than two settings: a map shows two, so fix the others"
-        raise SettingsError("grid", list(found.grid), rule)
-    means = found.means(metric)
+        raise SettingsError("grid", list(sweep_result.grid), rule)
+    means = sweep_result.means(metric)
     with style():
         axes = new_axes(4.0)[0] if axes is None else axes
-        draw = _map if len(found.grid) == 2 else _line
-        draw(axes, found, means, metric)
+        draw = _map if len(sweep_result.grid) == 2 else _line
+        draw(axes, sweep_result, means, metric)
         axes.set_title(metric_in_words(metric), loc="left")
-        runs = f"{found.scenario.name}, {int(means['runs'].max())} runs each"
+        runs = f"{sweep_result.scenario.name}, {int(means['runs'].max())} runs each"
         look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
         axes.set_title(runs, loc="right", **look)
     return axes
 
 
-def save_heat(found: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path:
+def save_heat(sweep_result: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / f"{metric}.png"
     with style():
         figure = Figure()
-        heat(found, metric, figure.subplots())
+        heat(sweep_result, metric, figure.subplots())
         return save_figure(figure, path)
 
 
-def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
-    (up, ups), (across, acrosses) = found.grid.items()
+def _map(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> None:
+    (up, ups), (across, acrosses) = sweep_result.grid.items()
     table = np.full((len(ups), len(acrosses)), np.nan)
     dead = np.zeros(table.shape, bool)
-    for (_, row), is_dead in zip(means.iterrows(), found.nobody_connects(), strict=True):
+    for (_, row), is_dead in zip(means.iterrows(), sweep_result.nobody_connects(), strict=True):
         place = _place(ups, row[up]), _place(acrosses, row[across])
         # Whatever its numbers: to trouble nobody is no merit of it.
         table[place], dead[place] = nan if is_dead else row[metric], is_dead
@@ -122,9 +122,9 @@ def _map(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
     axes.set(xlabel=across, ylabel=up)
 
 
-def _line(axes: Axes, found: Sweep, means: pd.DataFrame, metric: str) -> None:
-    ((key, values),) = found.grid.items()
-    dead = np.array(found.nobody_connects())
+def _line(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> None:
+    ((key, values),) = sweep_result.grid.items()
+    dead = np.array(sweep_result.nobody_connects())
     never = np.isinf(means[metric].to_numpy(float)) & ~dead
     means = means.assign(**{metric: means[metric].mask(dead)}).replace([np.inf, -np.inf], np.nan)
     places = np.array([_place(values, each) for each in means[key]], float)

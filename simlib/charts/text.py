@@ -102,17 +102,17 @@ def plain_table() -> Table:
 DEAD = "nobody"
 
 
-def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
+def sweep_in_words(sweep_result: Sweep, means: pd.DataFrame) -> Group:
     """Return what was swept, and each combination's means with their intervals."""
     shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    keys = list(found.grid)
+    keys = list(sweep_result.grid)
     for name in [*_shortest(keys), "runs"]:
         shown.add_column(name, overflow="fold")
     names = [str(name) for name in means.columns if name not in (*keys, "runs")]
     metrics = [name for name in names if not name.endswith((" low", " high"))]
     for metric in metrics:
         shown.add_column(metric_in_words(metric), justify="right", max_width=18)
-    dead = found.nobody_connects()
+    dead = sweep_result.nobody_connects()
     for (_, each), is_dead in zip(means.iterrows(), dead, strict=True):
         cells = [_short(each[key]) for key in [*keys, "runs"]]
         shown.add_row(*cells, *(_mean(each, metric, is_dead) for metric in metrics))
@@ -122,7 +122,7 @@ def sweep_in_words(found: Sweep, means: pd.DataFrame) -> Group:
             f" {DEAD}: in some run no client ever connects, so there are no times, and to be "
             "easy on the server is no merit."
         )
-    return Group(found.card().title, "", shown, "", said)
+    return Group(sweep_result.card().title, "", shown, "", said)
 
 
 def _mean(row: pd.Series, metric: str, is_dead: bool) -> str:

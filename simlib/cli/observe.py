@@ -59,9 +59,9 @@ def observe(script: str, out: Path, **options: Any) -> None:
     COMMAND starts the client; {url} in it, and SIMLIB_URL in its environment, are where to connect.
     Without one, start it by hand. Clients that share a port are told apart by host and order.
     """
+    from simlib.lab.observe.listener import ObservationInterrupted
+    from simlib.lab.observe.observe import observe as watch_client
     from simlib.lab.observe.script import script as script_of
-    from simlib.lab.observe.session import ObservationInterrupted
-    from simlib.lab.observe.session import observe as watch_client
     from simlib.lab.observe.text import observation_in_words, show_observation
 
     if out.is_dir():

@@ -98,15 +98,15 @@ def save_comparison(comparison: Comparison, folder: Path) -> None:
     save_charts(comparison, folder)
 
 
-def save_inference(found: Inference, folder: Path) -> None:
+def save_inference(inference: Inference, folder: Path) -> None:
     """Write what was told, the chart, and the policy if there is one."""
-    write(folder / "inference.json", json_text(found.to_json()))
-    if found.fit is not None:
+    write(folder / "inference.json", json_text(inference.to_json()))
+    if inference.fit is not None:
         from simlib.lab.infer.chart import save_waits_chart
 
-        save_waits_chart(found.fit, folder)
-    if found.policy is not None:
-        write(folder / "policy.toml", found.policy_toml())
+        save_waits_chart(inference.fit, folder)
+    if inference.policy is not None:
+        write(folder / "policy.toml", inference.policy_toml())
 
 
 def run_document(trace: Trace) -> dict[str, Any]:

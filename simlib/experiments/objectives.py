@@ -57,14 +57,14 @@ class Constraint:
         """Return the bound in one scenario."""
         return self.factor * float(setting(scenario, self.key)[0]) if self.key else self.factor
 
-    def excess(self, found: Estimate, scenario: Scenario, *, surely: bool = False) -> float:
+    def excess(self, estimate: Estimate, scenario: Scenario, *, surely: bool = False) -> float:
         """Return by which share of the bound the metric's mean is beyond it; 0 or less: it holds.
 
         The end of the mean's interval counts that lies beyond, or with ``surely`` the other one.
         A mean that is not a number keeps no bound.
         """
-        end = found.high if self.at_most != surely else found.low
-        end = end if isfinite(end) else found.value
+        end = estimate.high if self.at_most != surely else estimate.low
+        end = end if isfinite(end) else estimate.value
         beyond = end - self.bound(scenario) if self.at_most else self.bound(scenario) - end
         share = beyond / (abs(self.bound(scenario)) or 1.0)
         if isnan(share):
@@ -164,14 +164,14 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
     return found
 
 
-def _check_bound(found: Constraint, scenario: Scenario) -> None:
+def _check_bound(constraint: Constraint, scenario: Scenario) -> None:
     try:
-        bound = found.bound(scenario)
+        bound = constraint.bound(scenario)
     except SettingsError as error:
-        raise SettingsError("constraint", found.text, f"{error.key} {error.rule}") from error
+        raise SettingsError("constraint", constraint.text, f"{error.key} {error.rule}") from error
     except (TypeError, ValueError):
-        rule = f"{found.key} is no number"
-        raise SettingsError("constraint", found.text, rule) from None
+        rule = f"{constraint.key} is no number"
+        raise SettingsError("constraint", constraint.text, rule) from None
     if not isfinite(bound):
-        rule = f"{found.key} has no limit in {scenario.name}, so it bounds nothing: set it"
-        raise SettingsError("constraint", found.text, rule)
+        rule = f"{constraint.key} has no limit in {scenario.name}, so it bounds nothing: set it"
+        raise SettingsError("constraint", constraint.text, rule)

@@ -344,9 +344,9 @@ def _numbers(table: pd.DataFrame, metric: str) -> Floats:
     return table[metric].to_numpy(np.float64)
 
 
-def _relative(found: Estimate) -> float:
+def _relative(estimate: Estimate) -> float:
     """Return half of an interval as a share of its middle."""
-    half = (found.high - found.low) / 2.0
+    half = (estimate.high - estimate.low) / 2.0
     if not isfinite(half):
         return inf
-    return half / abs(found.value) if found.value else (0.0 if half == 0.0 else inf)
+    return half / abs(estimate.value) if estimate.value else (0.0 if half == 0.0 else inf)

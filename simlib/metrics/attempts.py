@@ -45,6 +45,7 @@ def count_tenths(times_s: Floats, from_s: float) -> Ints:
 
 def peak_of_tenths(tenths: Ints) -> float:
     """Return the most in any ten tenths of a second that follow each other."""
+    # A sliding window by the difference of running sums: n additions for n windows.
     until = np.append(np.zeros(TENTHS_PER_S, np.int64), np.append(tenths, 0).cumsum())
     return float((until[TENTHS_PER_S:] - until[:-TENTHS_PER_S]).max())
 

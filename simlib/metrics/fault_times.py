@@ -61,6 +61,8 @@ def recovery_times_of(run: RunColumns) -> Floats:
 
 def _times_back_s(scenario: Scenario, fault: Fault, opens: Opens) -> Floats:
     """Return how long after a fault's end each affected client was OPEN again."""
+    # Hit is who was OPEN before the fault's end and left OPEN soon enough after its start; and who
+    # had left before and was not back by its end, as the fault kept it away.
     hit = opens.lost & (opens.start_s < fault.end_s)
     hit &= opens.stop_s <= noticed_by_s(scenario, fault)
     hit &= (opens.stop_s >= fault.start_s) | (opens.again_s >= fault.end_s)

@@ -122,9 +122,9 @@ def _bootstrap(
         return Estimate(nan, nan, nan, 0)
     # Seeded: the same values have the same interval.
     drawn = np.random.default_rng(1).integers(0, n, (_RESAMPLES, n))
-    found = statistic(values[drawn], axis=1)
+    statistics = statistic(values[drawn], axis=1)
     tail = (1.0 - CONFIDENCE) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail], method=method)
+    low, high = np.quantile(statistics, [tail, 1.0 - tail], method=method)
     return Estimate(float(statistic(values)), float(low), float(high), n)
 
 

@@ -36,11 +36,11 @@ def messages(trace: Trace) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = deliveries.deliveries(RunColumns(trace).columns)
+    fates = deliveries.deliveries(RunColumns(trace).columns)
     priority, reason = (
-        column_in_words(trace, name, found[name]) for name in ("priority", "reason")
+        column_in_words(trace, name, fates[name]) for name in ("priority", "reason")
     )
-    return pd.DataFrame({**found, "priority": priority, "reason": reason.astype(str)})
+    return pd.DataFrame({**fates, "priority": priority, "reason": reason.astype(str)})
 
 
 def outbox_depth(trace: Trace) -> pd.DataFrame:
@@ -80,12 +80,12 @@ def staleness_s(table: pd.DataFrame) -> Floats:
 def message_metrics(run: RunColumns) -> dict[str, Any]:
     """Return the columns of `summary` that are about messages."""
     from_s = run.scenario.warm_up_s
-    found = deliveries.deliveries(run.columns)
-    is_early = found["send_s"] < from_s
+    fates = deliveries.deliveries(run.columns)
+    is_early = fates["send_s"] < from_s
     processed = _count_processed(
-        run.columns, {name: each[is_early] for name, each in found.items()}
+        run.columns, {name: each[is_early] for name, each in fates.items()}
     )
-    table = {name: each[~is_early] for name, each in found.items()}
+    table = {name: each[~is_early] for name, each in fates.items()}
     return {
         **_counts(table, processed, run.end_s - from_s),
         **named_quantiles("staleness_s", deliveries.draft_staleness_s(table), 50, 95),

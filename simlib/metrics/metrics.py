@@ -103,10 +103,16 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = RunColumns(trace).steps.spans(by)
-    columns = {look: column_in_words(trace, look, values) for look, values in found.looks.items()}
-    times = {"start_s": found.start_s, "stop_s": found.stop_s, "wait_s": found.wait_s}
-    return pd.DataFrame({"client": found.client, **columns, **times})
+    client_spans = RunColumns(trace).steps.spans(by)
+    columns = {
+        look: column_in_words(trace, look, values) for look, values in client_spans.looks.items()
+    }
+    times = {
+        "start_s": client_spans.start_s,
+        "stop_s": client_spans.stop_s,
+        "wait_s": client_spans.wait_s,
+    }
+    return pd.DataFrame({"client": client_spans.client, **columns, **times})
 
 
 def row(trace: Trace) -> dict[str, Any]:
@@ -140,9 +146,9 @@ def _of_links(run: RunColumns) -> dict[str, Any]:
 
 def _shares_of_time(run: RunColumns) -> dict[str, float]:
     from_s = run.scenario.warm_up_s
-    found = run.steps.spans([*LOOKS, "left"])
-    looks = found.looks
-    counted_s = np.maximum(found.stop_s, from_s) - np.maximum(found.start_s, from_s)
+    client_spans = run.steps.spans([*LOOKS, "left"])
+    looks = client_spans.looks
+    counted_s = np.maximum(client_spans.stop_s, from_s) - np.maximum(client_spans.start_s, from_s)
     time_s = np.where((looks["state"] != State.IDLE) & ~looks["left"], counted_s, 0.0)
     shares = {
         "availability_fraction": looks["available"] == 1,

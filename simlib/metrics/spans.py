@@ -84,12 +84,12 @@ class Steps:
 
     def opens(self) -> Opens:
         """Return the spans in OPEN."""
-        found = self.spans(["state", "left"])
-        client, left = found.client, found.looks["left"]
+        spans = self.spans(["state", "left"])
+        client, left = spans.client, spans.looks["left"]
         lost = np.append((client[1:] == client[:-1]) & ~left[1:], False)
         leavings = left.cumsum()
-        is_open = found.looks["state"] == State.OPEN
-        times = client[is_open], found.start_s[is_open], found.stop_s[is_open]
+        is_open = spans.looks["state"] == State.OPEN
+        times = client[is_open], spans.start_s[is_open], spans.stop_s[is_open]
         at_end = _of_last(client, leavings)[is_open]
         again_s = _again_s(*times[:2], leavings[is_open], at_end)
         return Opens(*times, lost[is_open], again_s)

@@ -62,6 +62,7 @@ def wait_fractions(run: RunColumns) -> Floats:
         moments = _moments(rows["client"], rows["time_s"])
         waits &= ~np.isin(moments, moments[rationed])
     backoffs = list_backoffs(run.scenario)
+    # Cohort and attempt as one number: a run has few different ones, so few ceilings are computed.
     kinds = run.cohorts(rows["client"][waits]) * _ATTEMPTS + rows["attempt"][waits]
     known, place = np.unique(kinds, return_inverse=True)
     which = [divmod(kind, _ATTEMPTS) for kind in known.tolist()]
@@ -73,9 +74,9 @@ def wait_fractions(run: RunColumns) -> Floats:
 
 def _moments(client: Ints, time_s: Floats) -> npt.NDArray[np.complex128]:
     """Return client and time of each row as one number."""
-    found = np.empty(client.size, np.complex128)
-    found.real, found.imag = client, time_s
-    return found
+    moments = np.empty(client.size, np.complex128)
+    moments.real, moments.imag = client, time_s
+    return moments
 
 
 #: More than a trace's column of attempts holds.

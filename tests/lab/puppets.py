@@ -11,8 +11,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 import simlib as sl
+from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.session import LabSession, ObservationListener
+from simlib.lab.observe.session import LabSession
 
 #: No test waits longer for what must happen.
 LIMIT_S = 300.0

@@ -110,7 +110,7 @@ def test_what_was_played_is_there_afterwards_and_no_process_is(kernel, what):
 
 def test_a_script_still_gets_a_keyboard_interrupt():
     from simlib.core.errors import Interruption
-    from simlib.lab.observe.session import ObservationInterrupted as Observing
+    from simlib.lab.observe.listener import ObservationInterrupted as Observing
     from simlib.trace.trace import Interrupted
 
     for kind in (Interruption, Interrupted, Observing):

@@ -1,7 +1,7 @@
 """A storm for tests of tuning: small, and played by the fleet in a millisecond; and few rivals."""
 
 import simlib as sl
-from simlib.studies.tune import holdout
+from simlib.studies.tune import rivals
 
 STORM = sl.Scenario(
     name="storm",
@@ -18,5 +18,5 @@ STORM = sl.Scenario(
 def with_few_rivals(monkeypatch):
     """Let a tuned policy stand beside a few others, not beside all presets."""
     names = ("as given", "phoenix", "okhttp", "tenacity")
-    few = [each for each in holdout.rivals("fleet") if each.name in names]
-    monkeypatch.setattr(holdout, "rivals", lambda on: few)
+    few = [each for each in rivals.rivals("fleet") if each.name in names]
+    monkeypatch.setattr(rivals, "rivals", lambda on: few)

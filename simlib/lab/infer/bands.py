@@ -73,8 +73,8 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
     >>> bands(Backoff(jitter="equal"), waits).low_s
     array([0.5, 1. ])
     """
-    found, column = stack_bands([rules], waits)
-    return Bands(*(rows[0, column] for rows in found))
+    stacked, column = stack_bands([rules], waits)
+    return Bands(*(rows[0, column] for rows in stacked))
 
 
 def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
@@ -108,29 +108,29 @@ def _by_wait(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
     groups = _alike(policies, _FORM)
     if len(groups) == 1 and _follows_others(policies[0]) and not _from_start(policies[0]):
         return Bands(*_after_others(groups[0][1], policies, waits)), _OF_WAITS
-    found = np.empty((4, len(policies), len(waits)))
+    stacked = np.empty((4, len(policies), len(waits)))
     for of, rules in groups:
         if _follows_others(rules):
-            found[:, of] = _after_others(rules, [policies[i] for i in of], waits)
+            stacked[:, of] = _after_others(rules, [policies[i] for i in of], waits)
         else:
             lies, column = _by_attempt([policies[i] for i in of], waits)
-            found[:, of] = np.array(lies)[:, :, column]
+            stacked[:, of] = np.array(lies)[:, :, column]
         if _from_start(rules):
-            found[:, of] = _shorten(Bands(*found[:, of]), waits)
-    return Bands(*found), _OF_WAITS
+            stacked[:, of] = _shorten(Bands(*stacked[:, of]), waits)
+    return Bands(*stacked), _OF_WAITS
 
 
 def _after_others(rules: Backoff, policies: Sequence[Backoff], waits: Waits) -> Floats:
     """Return bands of waits that follow the ones before; ``rules`` are all policies as one."""
     none_s = np.zeros((len(policies), 1))
     # From the second attempt on, only the wait before makes a difference.
-    found = _following(rules, 2, waits.previous_s + none_s)
+    stacked = _following(rules, 2, waits.previous_s + none_s)
     first = np.flatnonzero(waits.attempt == 1)
     if first.size:
         at_first = _following(replace_unchecked(rules, {"first_s": inf}), 1, none_s)
         _put_own_firsts(at_first, policies)
-        found[:, :, first] = at_first
-    return found
+        stacked[:, :, first] = at_first
+    return stacked
 
 
 def _following(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
@@ -152,15 +152,15 @@ def _put_own_firsts(at_first: Floats, policies: Sequence[Backoff]) -> None:
         )
 
 
-def _shorten(found: Bands, waits: Waits) -> Bands:
+def _shorten(policy_bands: Bands, waits: Waits) -> Bands:
     """Return bands of waits that are counted from the start of attempts; none is below 0."""
-    low_s, high_s = (end - waits.lasted_s for end in found[:2])
+    low_s, high_s = (end - waits.lasted_s for end in policy_bands[:2])
     width_s = np.maximum(high_s - low_s, 1e-9)
     # What the attempt took is taken off the wait, and a wait that would be negative is none: the
     # share of the band below 0 becomes a point at 0.
-    over = (1.0 - found.at_low - found.at_high) * np.clip(-low_s / width_s, 0.0, 1.0)
-    at_low = np.where(high_s > 0.0, found.at_low + over, 0.0)
-    at_high = np.where(high_s > 0.0, found.at_high, 1.0)
+    over = (1.0 - policy_bands.at_low - policy_bands.at_high) * np.clip(-low_s / width_s, 0.0, 1.0)
+    at_low = np.where(high_s > 0.0, policy_bands.at_low + over, 0.0)
+    at_high = np.where(high_s > 0.0, policy_bands.at_high, 1.0)
     return Bands(np.maximum(0.0, low_s), np.maximum(0.0, high_s), at_high, at_low)
 
 
@@ -170,12 +170,12 @@ def _by_attempt(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Colum
     heights_s = np.empty((len(policies), attempts.size))
     for of, rules in _alike(policies, _GROWTH):
         heights_s[of] = _heights_s(rules, [policies[i] for i in of], attempts)
-    found = np.empty((4, *heights_s.shape))
+    stacked = np.empty((4, *heights_s.shape))
     for of, rules in _alike(policies, _JITTER):
-        found[:, of] = _spread_ceilings(rules, rules.jitter, heights_s[of], rules.floor_s)
+        stacked[:, of] = _spread_ceilings(rules, rules.jitter, heights_s[of], rules.floor_s)
     if attempts[0] == 1:
-        _put_own_firsts(found, policies)
-    return Bands(*found), waits.group
+        _put_own_firsts(stacked, policies)
+    return Bands(*stacked), waits.group
 
 
 #: Numbers that may differ among policies that are worked out as one.
@@ -256,18 +256,22 @@ def _own_heights_s(rules: Backoff, attempts: list[int]) -> list[float]:
 
 def _spread_ceilings(rules: Backoff, jitter: Jitter, heights_s: Floats, floor_s: float) -> Floats:
     """Return the bands of ceilings: what floor and cap cut off lies at their ends."""
-    found = np.empty((4, *heights_s.shape))
+    stacked = np.empty((4, *heights_s.shape))
     uncut_s = _uncut(rules, jitter, heights_s, floor_s, _ENDS)
-    found[:2] = _cut(rules, jitter, uncut_s, floor_s, _ENDS)
+    stacked[:2] = _cut(rules, jitter, uncut_s, floor_s, _ENDS)
     if jitter == Jitter.NONE:
-        found[2], found[3] = 1.0, 0.0
-        return found
-    (least_s, most_s), (low_s, high_s) = uncut_s, found[:2]
+        stacked[2], stacked[3] = 1.0, 0.0
+        return stacked
+    (least_s, most_s), (low_s, high_s) = uncut_s, stacked[:2]
     width_s = np.maximum(most_s - least_s, 1e-12)
     is_point = high_s <= low_s
-    found[2] = np.where(is_point, 1.0, np.minimum(1.0, np.maximum(0.0, most_s - high_s) / width_s))
-    found[3] = np.where(is_point, 0.0, np.minimum(1.0, np.maximum(0.0, low_s - least_s) / width_s))
-    return found
+    stacked[2] = np.where(
+        is_point, 1.0, np.minimum(1.0, np.maximum(0.0, most_s - high_s) / width_s)
+    )
+    stacked[3] = np.where(
+        is_point, 0.0, np.minimum(1.0, np.maximum(0.0, low_s - least_s) / width_s)
+    )
+    return stacked
 
 
 def _band(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
@@ -285,6 +289,6 @@ def _band(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     return np.array([low_s, high_s, at_high, np.zeros_like(low_s)])
 
 
-def of_waits(found: Bands, column: Column) -> Bands:
+def of_waits(policy_bands: Bands, column: Column) -> Bands:
     """Return bands with a column for each wait."""
-    return Bands(*(rows[:, column] for rows in found))
+    return Bands(*(rows[:, column] for rows in policy_bands))

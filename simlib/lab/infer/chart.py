@@ -80,50 +80,54 @@ def _draw_clients(chosen: Waits, axes: Axes) -> None:
         axes.plot(own.attempts, own.by_attempt(np.median), color=_DOT, linewidth=0.8, alpha=0.4)
 
 
-def _draw_band(found: PolicyFit, shown: int, axes: Axes) -> None:
+def _draw_band(policy_fit: PolicyFit, shown: int, axes: Axes) -> None:
     """Draw for each attempt the waits that the policy allows, and their middle."""
-    low_s, middle_s, high_s = wait_spans(found.best.rules, shown)
+    low_s, middle_s, high_s = wait_spans(policy_fit.best.rules, shown)
     thin_s = 0.006 * float(high_s.max())
     for i in range(shown):
         bottom_s, top_s = float(low_s[i]), float(high_s[i])
         wide = top_s - bottom_s > thin_s
         edges = (i + 0.65, i + 1.35)
         if wide:
-            least_s = max(bottom_s, _least_s(found))
+            least_s = max(bottom_s, _least_s(policy_fit))
             axes.fill_between(edges, least_s, top_s, color=_COLOUR, alpha=0.2, linewidth=0)
         axes.hlines(float(middle_s[i]), *edges, color=_COLOUR, linewidth=1.2 if wide else 2.0)
 
 
-def _least_s(found: PolicyFit) -> float:
+def _least_s(policy_fit: PolicyFit) -> float:
     """Return the least wait that is drawn: a log axis has no zero."""
-    return max(0.001, found.waits.blur_s / 2.0)
+    return max(0.001, policy_fit.waits.blur_s / 2.0)
 
 
-def _scale(axes: Axes, found: PolicyFit, wait_s: Any) -> None:
-    middle_s = found.waits.by_attempt(np.median)
-    if middle_s.max() > 30.0 * max(_least_s(found), middle_s.min()):
+def _scale(axes: Axes, policy_fit: PolicyFit, wait_s: Any) -> None:
+    middle_s = policy_fit.waits.by_attempt(np.median)
+    if middle_s.max() > 30.0 * max(_least_s(policy_fit), middle_s.min()):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-        low_s = max(_least_s(found), 0.5 * float(np.quantile(wait_s, 0.01)))
+        low_s = max(_least_s(policy_fit), 0.5 * float(np.quantile(wait_s, 0.01)))
         axes.set_ylim(low_s * 0.8, 1.5 * float(wait_s.max()))
     else:
         axes.set_ylim(0.0, 1.1 * float(wait_s.max()))
 
 
-def _name(axes: Axes, found: PolicyFit) -> None:
+def _name(axes: Axes, policy_fit: PolicyFit) -> None:
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-    said = f"none of these; nearest: {found.best.name}" if found.is_none else found.best.name
+    said = (
+        f"none of these; nearest: {policy_fit.best.name}"
+        if policy_fit.is_none
+        else policy_fit.best.name
+    )
     axes.set_title(said[0].upper() + said[1:], loc="left")
-    axes.set_title(f"{len(found.waits)} waits, policy shaded", loc="right", **look)
+    axes.set_title(f"{len(policy_fit.waits)} waits, policy shaded", loc="right", **look)
 
 
-def save_waits_chart(found: PolicyFit, folder: str | os.PathLike[str]) -> Path:
+def save_waits_chart(policy_fit: PolicyFit, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "waits.png"
     with style():
         figure = Figure(figsize=_SIZE_IN)
-        waits_chart(found, figure.subplots())
+        waits_chart(policy_fit, figure.subplots())
         return save_figure(figure, path)
 
 

@@ -95,16 +95,16 @@ def heartbeat(rows: pd.DataFrame, blur_s: float) -> list[Finding]:
     silent = opened[opened["kind"] == "no_pong"]
     about = "heartbeat.interval_s"
     if every.size:
-        found = [measure(about, every, blur_s, "pings this often")]
+        findings = [measure(about, every, blur_s, "pings this often")]
     elif first.size:
-        found = [measure(about, first, blur_s, "first ping this long after opening; no second")]
+        findings = [measure(about, first, blur_s, "first ping this long after opening; no second")]
     elif len(silent):
         longest_s = float((silent["ended_s"] - silent["answered_s"]).max())
         words = f"no ping within {longest_s:.3g} s; a longer phase no_pong would tell more"
-        found = [Finding(about, None, longest_s, inf, len(silent), words)]
+        findings = [Finding(about, None, longest_s, inf, len(silent), words)]
     else:
-        found = [not_enough(about, "no_pong", 0, 1, "phase no_pong tells it")]
-    return [*found, _heartbeat_timeout(silent, blur_s)]
+        findings = [not_enough(about, "no_pong", 0, 1, "phase no_pong tells it")]
+    return [*findings, _heartbeat_timeout(silent, blur_s)]
 
 
 def _heartbeat_timeout(silent: pd.DataFrame, blur_s: float) -> Finding:

@@ -84,17 +84,17 @@ def fit(
         candidates = find_best(screen_families(PLAIN[:1], seen), seen, seen)
     candidates = [_compare_with_unsure(unsure, each) for each in candidates]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
-    found = PolicyFit(seen, candidates, [], unsure)
-    return add_intervals(found) if intervals else found
+    policy_fit = PolicyFit(seen, candidates, [], unsure)
+    return add_intervals(policy_fit) if intervals else policy_fit
 
 
-def add_intervals(found: PolicyFit) -> PolicyFit:
+def add_intervals(policy_fit: PolicyFit) -> PolicyFit:
     """Return a fit with the numbers of the best family, and their 95 % intervals."""
-    best, *others = found.candidates
+    best, *others = policy_fit.candidates
     if not best.family.free:
-        return replace(found, parameters=measure_steps(best, found))
-    best, parameters = _sample_intervals(best, found.waits)
-    return replace(found, candidates=[best, *others], parameters=parameters)
+        return replace(policy_fit, parameters=measure_steps(best, policy_fit))
+    best, parameters = _sample_intervals(best, policy_fit.waits)
+    return replace(policy_fit, candidates=[best, *others], parameters=parameters)
 
 
 def _check_waits(frame: pd.DataFrame) -> Waits:
@@ -117,12 +117,12 @@ def _only(uncertain: pd.DataFrame | None, seen: Waits) -> Waits:
     return Waits.of(uncertain[~uncertain["attempt"].isin(seen.attempts)], seen.blur_s)
 
 
-def _compare_with_unsure(unsure: Waits, found: FamilyFit) -> FamilyFit:
+def _compare_with_unsure(unsure: Waits, candidate: FamilyFit) -> FamilyFit:
     """Return a family that does not agree if not even lateness makes it say the unsure waits."""
     known = unsure.where(~np.isnan(unsure.previous_s))
-    if not len(known) or wait_places(found.rules, known).outside.mean() <= _CONTRADICTED:
-        return found
-    return replace(found, goodness=replace(found.goodness, outside_chance=0.0))
+    if not len(known) or wait_places(candidate.rules, known).outside.mean() <= _CONTRADICTED:
+        return candidate
+    return replace(candidate, goodness=replace(candidate.goodness, outside_chance=0.0))
 
 
 #: So large a share of unsure waits outside their bands are no strays.

@@ -116,9 +116,9 @@ def _follows(waits: Waits) -> bool:
     off = np.log(np.maximum(waits.wait_s[later], LEAST_S) / np.maximum(usual_s[place], LEAST_S))
     earlier_s = np.maximum(usual_s[place - 1], LEAST_S)
     off_before = np.log(np.maximum(waits.previous_s[later], LEAST_S) / earlier_s)
-    found = _rank_correlation(off, off_before)
+    correlation = _rank_correlation(off, off_before)
     # Two standard errors of Spearman's correlation, 1/sqrt(n) each, and at least 0.2.
-    return bool(np.isnan(found) or found > max(0.2, 2.0 / np.sqrt(later.size)))
+    return bool(np.isnan(correlation) or correlation > max(0.2, 2.0 / np.sqrt(later.size)))
 
 
 def _rank_correlation(one: Floats, other: Floats) -> float:

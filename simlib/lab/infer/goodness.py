@@ -65,20 +65,20 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
     Sources: Kolmogorov and Smirnov's test of even places, Neyman's smooth test of how much they
     vary, the binomial test of how many lie outside, and Bonferroni's inequality.
     """
-    found = wait_places(rules, waits)
+    places = wait_places(rules, waits)
     alone = [(int(attempt), rows) for attempt, rows in zip(waits.attempts, waits.rows, strict=True)]
     groups = [
         (0, np.arange(len(waits))),
         *(each for each in alone if each[1].size >= _LEAST_OF_ONE),
     ]
     # Bonferroni's correction holds for dependent tests, too, and all of these are.
-    outside = min(_outside_chance(found.outside[rows]) for _, rows in groups) * len(groups)
+    outside = min(_outside_chance(places.outside[rows]) for _, rows in groups) * len(groups)
     # Strays are tested by themselves, unless it is many of them at one attempt.
-    pooled = found.place[~found.outside[found.rows]]
+    pooled = places.place[~places.outside[places.rows]]
     tests = [(0, pooled)] if pooled.size >= LEAST_WAITS else []
     if not rules.drawn_once:  # else there is one place for each client, not for each wait
-        of = waits.attempt[found.rows]
-        tests += [(attempt, found.place[of == attempt]) for attempt, _ in groups[1:]]
+        of = waits.attempt[places.rows]
+        tests += [(attempt, places.place[of == attempt]) for attempt, _ in groups[1:]]
     tests = [each for each in tests if each[1].size >= _LEAST_OF_ONE]
     results = [(*_unevenness(place), attempt) for attempt, place in tests]
     if pooled.size >= _LEAST_TO_SPREAD and results[0][2] == 0:
@@ -89,8 +89,8 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
         results, key=lambda each: (each[1] <= _SMALL_DISTANCE, each[0]), default=(1.0, 0.0, 0)
     )
     return Goodness(
-        float(found.outside.mean()),
-        float(found.late.mean()),
+        float(places.outside.mean()),
+        float(places.late.mean()),
         min(1.0, outside),
         distance,
         min(1.0, chance * max(1, len(results))),

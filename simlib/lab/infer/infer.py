@@ -83,20 +83,20 @@ def infer(
         raise
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
     followed = pair_attempts(rows)
-    counting, found, why_not = _infer_policy(followed, blur_s)
+    counting, policy_fit, why_not = _infer_policy(followed, blur_s)
     waits = number_waits(followed, counting)
-    blurred_s = BLUR_S if found is None else found.waits.blur_s
+    blurred_s = BLUR_S if policy_fit is None else policy_fit.waits.blur_s
     longest_s = float(followed["wait_s"].max()) if len(followed) else 0.0
     findings = [
         phases.connect_timeout(rows, blurred_s),
         *phases.heartbeat(rows, blurred_s),
-        find_reset_rule(followed, found, counting),
+        find_reset_rule(followed, policy_fit, counting),
         phases.most_attempts(
-            count_failures_since_reset(rows, waits, found, counting), waits, longest_s, end_s
+            count_failures_since_reset(rows, waits, policy_fit, counting), waits, longest_s, end_s
         ),
-        *find_hint_use(waits, found, blurred_s),
-        find_drawn_once(found),
-        *find_separate_waits(waits, found, counting),
+        *find_hint_use(waits, policy_fit, blurred_s),
+        find_drawn_once(policy_fit),
+        *find_separate_waits(waits, policy_fit, counting),
         *count_left_out(waits),
         *phases.stops(rows, longest_s, end_s),
     ]
@@ -105,10 +105,10 @@ def infer(
         known = {
             name: each.client.backoff for name, each in presets.items() if each.kind != "algorithm"
         }
-    if found is not None and not found.is_none:
-        near = nearest_policies(found.best.rules, known, int(found.waits.attempts[-1]))
+    if policy_fit is not None and not policy_fit.is_none:
+        near = nearest_policies(policy_fit.best.rules, known, int(policy_fit.waits.attempts[-1]))
     clients = int(rows["client"].nunique())
-    return Inference(source, len(rows), clients, found, why_not, findings, near)
+    return Inference(source, len(rows), clients, policy_fit, why_not, findings, near)
 
 
 def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd.DataFrame, float]:
@@ -146,29 +146,29 @@ def _infer_policy(
     # without a policy. So they take turns from a guess that needs no policy; it comes to rest after
     # one or two rounds.
     counting = reset_rule.guess_reset_rule(followed)
-    found: PolicyFit | None = None
+    policy_fit: PolicyFit | None = None
     for _ in range(_ROUNDS):
-        found, why_not = _fit(number_waits(followed, counting), blur_s, found)
-        if found is None:
+        policy_fit, why_not = _fit(number_waits(followed, counting), blur_s, policy_fit)
+        if policy_fit is None:
             return counting, None, why_not
-        better = reset_rule.infer_reset_rule(followed, found, counting).counting
+        better = reset_rule.infer_reset_rule(followed, policy_fit, counting).counting
         if better == counting:
             break
         counting = better
-    assert found is not None
-    if found.is_none:
+    assert policy_fit is not None
+    if policy_fit.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = ResetRule(counting.stable_after_s, not counting.counts_loss)
         if other in sequences.hypotheses(followed):
-            tried, _ = _fit(number_waits(followed, other), blur_s, found)
+            tried, _ = _fit(number_waits(followed, other), blur_s, policy_fit)
             if tried is not None and not tried.is_none:
-                counting, found = other, tried
-    apart = not counting.counts_loss and not found.is_none
-    if apart and not _shows_apart(followed, counting, found):
-        words = f"waits after a loss differ, all others agree with {found.best.name}"
+                counting, policy_fit = other, tried
+    apart = not counting.counts_loss and not policy_fit.is_none
+    if apart and not _shows_apart(followed, counting, policy_fit):
+        words = f"waits after a loss differ, all others agree with {policy_fit.best.name}"
         words += ", so which wait is the first of a row is unknown"
         return counting, None, f"could not be judged: {words}"
-    return counting, add_intervals(found), ""
+    return counting, add_intervals(policy_fit), ""
 
 
 def _shows_apart(followed: pd.DataFrame, counting: ResetRule, apart: PolicyFit) -> bool:
@@ -205,14 +205,14 @@ def _fit(
         )
         words += f", of at least {LEAST_WAITS}; observe it on a machine that is less busy"
         return None, words
-    found = fit(usable, blur_s, intervals=False, near=near, uncertain=uncertain)
-    odd = [rows for _, rows in find_odd(usable, found)]
-    if found.is_none:
+    policy_fit = fit(usable, blur_s, intervals=False, near=near, uncertain=uncertain)
+    odd = [rows for _, rows in find_odd(usable, policy_fit)]
+    if policy_fit.is_none:
         # The waits after one answer may have bent the fit so far that others seem to be odd.
         odd = find_unlike_all_others(usable) or odd
     kept = leave_out(pd.concat(odd), usable) if odd else usable
     if len(usable) > len(kept) >= max(LEAST_WAITS, len(usable) // 2):
         # A fit that agrees with nothing is no place to begin at.
-        near = None if found.is_none else found
+        near = None if policy_fit.is_none else policy_fit
         return fit(kept, blur_s, intervals=False, near=near, uncertain=uncertain), ""
-    return found, ""
+    return policy_fit, ""

@@ -126,9 +126,9 @@ class Inference(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: the policy, its numbers, what the phases say, what is nearest."""
         numbers = self.numbers().rename_axis("setting").reset_index()
-        found = tuple(f"{each.about}: {each.words}" for each in self.findings if each.words)
+        findings = tuple(f"{each.about}: {each.words}" for each in self.findings if each.words)
         near = [f"nearest preset: {each.name} ({each.distance:.2g})" for each in self.near[:1]]
-        return table_card(f"Policy: {self.verdict}", numbers, (*near, *found))
+        return table_card(f"Policy: {self.verdict}", numbers, (*near, *findings))
 
     @property
     def unjudged(self) -> str:
@@ -201,15 +201,15 @@ _WIDER = 3.0
 _SETTINGS = ("connect_timeout_s", "heartbeat.interval_s", "heartbeat.timeout_s")
 
 
-def _fit_json(found: PolicyFit) -> dict[str, Any]:
+def _fit_json(policy_fit: PolicyFit) -> dict[str, Any]:
     return {
-        "family": None if found.is_none else found.best.name,
-        "waits": len(found.waits),
-        "timing_s": found.waits.blur_s,
+        "family": None if policy_fit.is_none else policy_fit.best.name,
+        "waits": len(policy_fit.waits),
+        "timing_s": policy_fit.waits.blur_s,
         "parameters": [
             {"name": each.name, "value": each.value, "low": each.low}
             | {"high": each.high, "note": each.note}
-            for each in found.parameters
+            for each in policy_fit.parameters
         ],
         "families": [
             {
@@ -222,6 +222,6 @@ def _fit_json(found: PolicyFit) -> dict[str, Any]:
                 "chance": each.goodness.chance,
                 "attempt": each.goodness.attempt,
             }
-            for each in found.candidates
+            for each in policy_fit.candidates
         ],
     }

@@ -60,7 +60,7 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
         The logarithm of the likelihood under each policy.
     """
     # Policies of the same form are computed as one array; the form decides which formulas branch.
-    found = np.empty(len(policies))
+    likelihoods = np.empty(len(policies))
     groups: dict[tuple[bool, bool, bool], list[int]] = {}
     for i, rules in enumerate(policies):
         key = (rules.drawn_once, differs_by_wait(rules), rules.jitter == Jitter.NONE)
@@ -68,27 +68,27 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
     for (is_drawn_once, *_), rows in groups.items():
         lies, column = stack_bands([policies[i] for i in rows], waits)
         if is_drawn_once:
-            found[rows] = _all_drawn_once(of_waits(lies, column), waits, blur_s[rows])
+            likelihoods[rows] = _all_drawn_once(of_waits(lies, column), waits, blur_s[rows])
         else:
             # In pieces, since an array that leaves the cache costs more than the calls that it
             # saves.
             for piece in np.array_split(np.arange(len(rows)), 1 + len(rows) * len(waits) // _PIECE):
                 part = Bands(*(each[piece] for each in lies))
                 at = np.array(rows)[piece]
-                found[at] = log_densities(part, column, waits, blur_s[at]).sum(axis=1)
-    return found
+                likelihoods[at] = log_densities(part, column, waits, blur_s[at]).sum(axis=1)
+    return likelihoods
 
 
 #: Arrays of so many numbers stay in a processor's own memory.
 _PIECE = 16_384
 
 
-def _all_drawn_once(found: Bands, waits: Waits, blur_s: Floats) -> Floats:
+def _all_drawn_once(policy_bands: Bands, waits: Waits, blur_s: Floats) -> Floats:
     """Return how likely all waits are under policies by which each client draws its jitter once."""
     blurs_s = blur_s[:, waits.group]
-    kept = fit_client_draws(found, waits, blurs_s)
+    kept = fit_client_draws(policy_bands, waits, blurs_s)
     density = _point((waits.wait_s - kept.wait_s) / blurs_s) / blurs_s
-    made = found._replace(low_s=kept.wait_s, high_s=kept.wait_s)
+    made = policy_bands._replace(low_s=kept.wait_s, high_s=kept.wait_s)
     density = _with_lateness(density, made, waits, blurs_s)
     # What is known of a draw beforehand is that it lies evenly from 0 to 1.
     likely = _with_strays(density, waits).sum(axis=1)
@@ -97,31 +97,31 @@ def _all_drawn_once(found: Bands, waits: Waits, blur_s: Floats) -> Floats:
     return np.asarray(likely + np.log(_ROOT * kept.blur).sum(axis=1))
 
 
-def log_densities(found: Bands, column: Column, waits: Waits, blur_s: Floats) -> Floats:
+def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Floats) -> Floats:
     """Return how likely each wait is in its band: a row for each policy.
 
     What is the same for all waits of an attempt is worked out once for each attempt.
     """
     if column is not waits.group:
         blur_s = blur_s[:, waits.group]
-    width_s = found.high_s - found.low_s
+    width_s = policy_bands.high_s - policy_bands.low_s
     # A band narrower than the errors is a point: the difference of two normal distributions would
     # vanish in rounding, and its quotient by the width be anything.
     wide = width_s > 1e-3 * blur_s
-    cut = found.at_high + found.at_low
+    cut = policy_bands.at_high + policy_bands.at_low
     between = np.where(wide, (1.0 - cut) / np.where(wide, width_s, 1.0), 0.0)
     sharp = 1.0 / blur_s
-    at_high = np.where(wide, found.at_high, 1.0) * sharp
-    at_low = np.where(wide, found.at_low, 0.0) * sharp
+    at_high = np.where(wide, policy_bands.at_high, 1.0) * sharp
+    at_low = np.where(wide, policy_bands.at_low, 0.0) * sharp
     sharpness = _by_wait(sharp, column)
-    over = (waits.wait_s - _by_wait(found.low_s, column)) * sharpness
-    under = (waits.wait_s - _by_wait(found.high_s, column)) * sharpness
+    over = (waits.wait_s - _by_wait(policy_bands.low_s, column)) * sharpness
+    under = (waits.wait_s - _by_wait(policy_bands.high_s, column)) * sharpness
     density = _between(over, under, _by_wait(between, column))
     for share, off in ((at_high, under), (at_low, over)):
         if share.any():
             _add_point(density, _by_wait(share, column), off)
     if waits.uncertain.size:
-        density = _with_lateness(density, of_waits(found, column), waits, blur_s[:, column])
+        density = _with_lateness(density, of_waits(policy_bands, column), waits, blur_s[:, column])
     return _with_strays(density, waits)
 
 
@@ -154,7 +154,7 @@ def _point(off: Floats) -> Floats:
     return np.asarray(np.exp(-0.5 * off * off) / _ROOT)
 
 
-def _with_lateness(density: Floats, found: Bands, waits: Waits, blur_s: Floats) -> Floats:
+def _with_lateness(density: Floats, policy_bands: Bands, waits: Waits, blur_s: Floats) -> Floats:
     """Return densities where some waits were measured too long or too short, evenly up to a most.
 
     The density of a sum of two even parts: how far the waits that it may truly have been lie in
@@ -169,8 +169,8 @@ def _with_lateness(density: Floats, found: Bands, waits: Waits, blur_s: Floats) 
     more_s = 2.0 * blur_s[:, rows]
     least_s = waits.wait_s[rows] - waits.late_s[rows] - more_s
     most_s = waits.wait_s[rows] + waits.early_s[rows] + more_s
-    low_s = found.low_s[:, rows]
-    high_s = np.maximum(found.high_s[:, rows], low_s + 1e-6)
+    low_s = policy_bands.low_s[:, rows]
+    high_s = np.maximum(policy_bands.high_s[:, rows], low_s + 1e-6)
     shared_s = np.minimum(most_s, high_s) - np.maximum(least_s, low_s)
     off = np.maximum(0.0, shared_s) / ((most_s - least_s) * (high_s - low_s))
     density[:, rows] = (1.0 - _OFF_FRACTION) * density[:, rows] + _OFF_FRACTION * off
@@ -198,16 +198,16 @@ class ClientDraws(NamedTuple):
     wait_s: Floats
 
 
-def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> ClientDraws:
+def fit_client_draws(policy_bands: Bands, waits: Waits, blur_s: float | Floats) -> ClientDraws:
     """Return each client's draw that explains its waits best, and the waits that follow from it.
 
     A wait at the cap says little of its client's draw, and a wait without jitter nothing.
     """
-    share = np.maximum(1.0 - found.at_high - found.at_low, 1e-9)
-    reach_s = (found.high_s - found.low_s) / share
-    least_s = found.low_s - found.at_low * reach_s
+    share = np.maximum(1.0 - policy_bands.at_high - policy_bands.at_low, 1e-9)
+    reach_s = (policy_bands.high_s - policy_bands.low_s) / share
+    least_s = policy_bands.low_s - policy_bands.at_low * reach_s
     # A wait at the cap says only that the draw was at least so large.
-    telling = (waits.wait_s < found.high_s - 4.0 * blur_s) | (found.at_high == 0.0)
+    telling = (waits.wait_s < policy_bands.high_s - 4.0 * blur_s) | (policy_bands.at_high == 0.0)
     weight = np.where(telling, (reach_s / blur_s) ** 2, 1e-6)
     draw = (waits.wait_s - least_s) / np.maximum(reach_s, 1e-12)
     trust = np.ones_like(weight)
@@ -216,7 +216,9 @@ def fit_client_draws(found: Bands, waits: Waits, blur_s: float | Floats) -> Clie
     for _ in range(_ROUNDS):
         weights = _by_client(trust * weight, waits) + 1e-9
         draws = np.clip(_by_client(trust * weight * draw, waits) / weights, 0.0, 1.0)
-        made_s = np.clip(least_s + reach_s * draws[:, waits.client], found.low_s, found.high_s)
+        made_s = np.clip(
+            least_s + reach_s * draws[:, waits.client], policy_bands.low_s, policy_bands.high_s
+        )
         # Late waits must not draw the others with them.
         trust = 1.0 / (1.0 + ((waits.wait_s - made_s) / (3.0 * blur_s)) ** 2)
     known = np.unique(waits.client)
@@ -252,10 +254,10 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     policy is the right one, they are spread evenly. Waits at a cap that cuts share its places among
     them. Where each client draws its jitter once, there is a place for each client.
     """
-    found, blur_s = bands(rules, waits), waits.blur_s
-    low_s, high_s = found.low_s, found.high_s
+    policy_bands, blur_s = bands(rules, waits), waits.blur_s
+    low_s, high_s = policy_bands.low_s, policy_bands.high_s
     if rules.drawn_once:
-        kept = fit_client_draws(Bands(*(each[np.newaxis] for each in found)), waits, blur_s)
+        kept = fit_client_draws(Bands(*(each[np.newaxis] for each in policy_bands)), waits, blur_s)
         low_s = high_s = kept.wait_s[0]
     width_s = high_s - low_s
     # Five standard deviations, and half a per cent for a client's clock that runs at another rate.
@@ -274,7 +276,11 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     telling = ~excused & (width_s > 2.0 * uncertain_s)
     place = (waits.wait_s[telling] - low_s[telling]) / width_s[telling]
     place = np.clip(place, 0.0, 1.0)
-    at_high, at_low, wait_s = found.at_high[telling], found.at_low[telling], waits.wait_s[telling]
+    at_high, at_low, wait_s = (
+        policy_bands.at_high[telling],
+        policy_bands.at_low[telling],
+        waits.wait_s[telling],
+    )
     group, inside = waits.group[telling], ~outside[telling]
     place = at_low + place * (1.0 - at_high - at_low)
     top = inside & (at_high > 0.0) & (wait_s > high_s[telling] - 4.0 * blur_s)

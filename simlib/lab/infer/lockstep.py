@@ -81,8 +81,8 @@ def beside(works: Sequence[Asking[_T]]) -> Asking[list[_T]]:
                 results[i] = done.value
         if not asked:
             break
-        found = iter((yield [ask for asks in asked.values() for ask in asks]))
-        answers = {i: [next(found) for _ in asks] for i, asks in asked.items()}
+        replies = iter((yield [ask for asks in asked.values() for ask in asks]))
+        answers = {i: [next(replies) for _ in asks] for i, asks in asked.items()}
     return [results[i] for i in range(len(works))]
 
 
@@ -99,11 +99,11 @@ def run_search(work: Asking[_T]) -> _T:
 
 def _likelihoods(asks: Sequence[Ask]) -> list[Floats]:
     """Return the likelihoods at all places of the questions; -inf where there is no policy."""
-    found = [np.full(len(ask.places), -np.inf) for ask in asks]
+    likelihoods = [np.full(len(ask.places), -np.inf) for ask in asks]
     # By identity: waits are arrays, and few different ones are in use.
     for waits in {id(ask.search.waits): ask.search.waits for ask in asks}.values():
         policies, blurs_s, into = [], [], []
-        for scores, ask in zip(found, asks, strict=True):
+        for scores, ask in zip(likelihoods, asks, strict=True):
             if ask.search.waits is waits:
                 least_s = np.maximum(waits.blur_s, ask.rough * waits.mean_s)
                 for i, place in enumerate(ask.places):
@@ -116,4 +116,4 @@ def _likelihoods(asks: Sequence[Ask]) -> list[Floats]:
             likely = log_likelihoods(policies, waits, np.array(blurs_s)).tolist()
             for (scores, i), score in zip(into, likely, strict=True):
                 scores[i] = score
-    return found
+    return likelihoods

@@ -53,5 +53,5 @@ def nearest_policies(
     >>> [near.name for near in nearest_policies(Backoff(base_s=1.2), known)]
     ['one', 'two']
     """
-    found = [Near(name, policy_distance(rules, each, attempts)) for name, each in known.items()]
-    return sorted(found, key=lambda near: (near.distance, near.name))
+    distances = [Near(name, policy_distance(rules, each, attempts)) for name, each in known.items()]
+    return sorted(distances, key=lambda near: (near.distance, near.name))

@@ -36,31 +36,31 @@ def find_unlike_all_others(waits: pd.DataFrame) -> list[pd.DataFrame]:
     Far is: each is less than half of the least or more than twice the greatest of the others. No
     policy is needed to see that, such as where a client comes back at once after one close code.
     """
-    found = []
+    odd = []
     for _, rows in waits.groupby(["kind", "detail"], sort=False):
         others_s = waits.drop(rows.index)["wait_s"]
         is_far = (rows["wait_s"] < others_s.min() / 2.0) | (rows["wait_s"] > 2.0 * others_s.max())
         if len(rows) > 1 and is_far.all():
-            found.append(rows)
-    return found
+            odd.append(rows)
+    return odd
 
 
-def find_odd(waits: pd.DataFrame, found: PolicyFit) -> list[tuple[str, pd.DataFrame]]:
+def find_odd(waits: pd.DataFrame, policy_fit: PolicyFit) -> list[tuple[str, pd.DataFrame]]:
     """Return the answers after which most waits lie outside the policy's bands, and those waits."""
     return [
         (phases.answer(kind, detail), rows)
         for (kind, detail), rows in waits.groupby(["kind", "detail"], sort=False)
-        if _are_odd(rows, found)
+        if _are_odd(rows, policy_fit)
     ]
 
 
-def _are_odd(waits: pd.DataFrame, found: PolicyFit) -> bool:
-    known = known_waits(waits, found.waits.blur_s)
-    return len(known) > 1 and bool(wait_places(found.best.rules, known).outside.mean() > 0.5)
+def _are_odd(waits: pd.DataFrame, policy_fit: PolicyFit) -> bool:
+    known = known_waits(waits, policy_fit.waits.blur_s)
+    return len(known) > 1 and bool(wait_places(policy_fit.best.rules, known).outside.mean() > 0.5)
 
 
 def _find_odd_by_themselves(
-    waits: pd.DataFrame, found: PolicyFit
+    waits: pd.DataFrame, policy_fit: PolicyFit
 ) -> list[tuple[str, pd.DataFrame]]:
     """Return the odd waits that are still odd if each earlier odd wait has reset the count.
 
@@ -69,26 +69,26 @@ def _find_odd_by_themselves(
     """
     odd: list[tuple[str, pd.DataFrame]] = []
     # What comes first can be the cause of what comes later, not the other way round.
-    for name, rows in sorted(find_odd(sequences.select_for_fit(waits), found), key=_first_row):
+    for name, rows in sorted(find_odd(sequences.select_for_fit(waits), policy_fit), key=_first_row):
         if odd:
             anew = sequences.recount(waits, pd.concat([earlier for _, earlier in odd]).index)
             again = anew.loc[anew.index.isin(rows.index), list(rows.columns)]
             counted = pd.concat([rows.drop(again.index), again]).sort_index()
-            if not _are_odd(counted, found):
+            if not _are_odd(counted, policy_fit):
                 continue
         odd.append((name, rows))
     return odd
 
 
 def count_failures_since_reset(
-    rows: pd.DataFrame, waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
+    rows: pd.DataFrame, waits: pd.DataFrame, policy_fit: PolicyFit | None, counting: ResetRule
 ) -> pd.DataFrame:
     """Return the attempts with their failures in a row, which an odd answer may have reset."""
     # `max_attempts` counts failures since the last reset, so an answer that resets must not be
     # counted over.
     resets = pd.Series(False, rows.index)
-    if found is not None and not found.is_none:
-        for _, odd in _find_odd_by_themselves(waits, found):
+    if policy_fit is not None and not policy_fit.is_none:
+        for _, odd in _find_odd_by_themselves(waits, policy_fit):
             kind, detail = odd.iloc[0][["kind", "detail"]]
             resets |= (rows["kind"] == kind) & (rows["detail"] == detail)
     return sequences.count_failures(rows, waits, counting.stable_after_s, resets)
@@ -99,12 +99,12 @@ def _first_row(odd: tuple[str, pd.DataFrame]) -> int:
 
 
 def find_separate_waits(
-    waits: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
+    waits: pd.DataFrame, policy_fit: PolicyFit | None, counting: ResetRule
 ) -> list[Finding]:
     """Return the waits that have a rule of their own: after one answer, or after a loss."""
-    if found is None or found.is_none:
+    if policy_fit is None or policy_fit.is_none:
         return []
-    groups = _find_odd_by_themselves(waits, found)
+    groups = _find_odd_by_themselves(waits, policy_fit)
     if not counting.counts_loss:
         lost = waits[waits["attempt"] == LOST]
         groups.append((AFTER_LOSS.removeprefix("wait after "), lost))

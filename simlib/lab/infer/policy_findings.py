@@ -26,20 +26,20 @@ _UNLIKELY = 0.01
 
 
 def find_reset_rule(
-    followed: pd.DataFrame, found: PolicyFit | None, counting: ResetRule
+    followed: pd.DataFrame, policy_fit: PolicyFit | None, counting: ResetRule
 ) -> Finding:
     """Return how long a connection must be open before the count of failures resets."""
     about = "stable_after_s"
     open_s = np.sort(followed["open_s"].dropna().to_numpy(np.float64))
     tells = "phase open_then_cut tells it"
-    if open_s.size < FEWEST_TIMES or found is None:
+    if open_s.size < FEWEST_TIMES or policy_fit is None:
         return phases.not_enough(about, "open_then_cut", open_s.size, FEWEST_TIMES, tells)
-    limits = reset_rule.infer_reset_rule(followed, found, counting).limits
+    limits = reset_rule.infer_reset_rule(followed, policy_fit, counting).limits
     top = max(score for _, score in limits)
     likely = [limit for limit, score in limits if score > top - _TOLD_APART]
     if len(likely) == len(limits):
         words = "its waits are the same whether the count resets or not: no phase can tell"
-        if len(np.unique(_list_ceilings(found.best.rules))) > 1:
+        if len(np.unique(_list_ceilings(policy_fit.best.rules))) > 1:
             words = f"too few waits followed each other after a loss; a longer {tells}"
         return Finding(about, None, nan, nan, open_s.size, words)
     # A limit stands between two times that were seen: it may be anywhere between these.
@@ -61,15 +61,17 @@ def _list_ceilings(rules: Backoff) -> list[float]:
     return [round(ceiling(rules, attempt), 6) for attempt in range(1, 6)]
 
 
-def find_hint_use(waits: pd.DataFrame, found: PolicyFit | None, blur_s: float) -> Iterator[Finding]:
+def find_hint_use(
+    waits: pd.DataFrame, policy_fit: PolicyFit | None, blur_s: float
+) -> Iterator[Finding]:
     """Yield whether Retry-After is heeded: in seconds, and as a date where that was tried."""
     dated = waits["detail"].astype(str).str.endswith(AS_DATE)
-    yield _heeds("heeds Retry-After", waits[~dated], found, blur_s)
+    yield _heeds("heeds Retry-After", waits[~dated], policy_fit, blur_s)
     if dated.any():
-        yield _heeds("heeds Retry-After as a date", waits[dated], found, blur_s)
+        yield _heeds("heeds Retry-After as a date", waits[dated], policy_fit, blur_s)
 
 
-def _heeds(about: str, waits: pd.DataFrame, found: PolicyFit | None, blur_s: float) -> Finding:
+def _heeds(about: str, waits: pd.DataFrame, policy_fit: PolicyFit | None, blur_s: float) -> Finding:
     """Return whether the client waits at least as long as a Retry-After asks."""
     hinted = waits[waits["retry_after_s"] > 0.0]
     tells = "a phase status 503 with Retry-After tells it"
@@ -83,20 +85,20 @@ def _heeds(about: str, waits: pd.DataFrame, found: PolicyFit | None, blur_s: flo
     if early:
         words = f"came back before the time it was told, {early} of {count} times"
         return Finding(about, "no", nan, nan, count, words)
-    if found is None or found.is_none or not _unlikely(hinted, found):
+    if policy_fit is None or policy_fit.is_none or not _unlikely(hinted, policy_fit):
         words = "its own waits are as long as the hint; a longer Retry-After tells it"
         return Finding(about, None, nan, nan, count, words)
     words = f"waited for it {count} of {count} times, and up to {over_s.max():.3g} s longer"
     return Finding(about, "yes", nan, nan, count, words)
 
 
-def _unlikely(hinted: pd.DataFrame, found: PolicyFit) -> bool:
+def _unlikely(hinted: pd.DataFrame, policy_fit: PolicyFit) -> bool:
     """Whether a client that ignores hints would hardly wait so long each time."""
-    numbers = known_waits(hinted[hinted["attempt"] > 0], found.waits.blur_s)
+    numbers = known_waits(hinted[hinted["attempt"] > 0], policy_fit.waits.blur_s)
     if not len(numbers):
         return False
     hint_s = hinted.loc[hinted["attempt"] > 0, "retry_after_s"].to_numpy(np.float64)[: len(numbers)]
-    lies = bands(found.best.rules, numbers)
+    lies = bands(policy_fit.best.rules, numbers)
     width_s = np.maximum(lies.high_s - lies.low_s, 1e-9)
     longer = np.clip((lies.high_s + numbers.blur_s - hint_s) / width_s, 0.0, 1.0)
     return float(np.prod(longer)) < _UNLIKELY
@@ -116,14 +118,14 @@ def count_left_out(waits: pd.DataFrame) -> list[Finding]:
     return [Finding(WAITS_LEFT_OUT, count, nan, nan, len(usable), words)]
 
 
-def find_drawn_once(found: PolicyFit | None) -> Finding:
+def find_drawn_once(policy_fit: PolicyFit | None) -> Finding:
     """Return whether jitter is drawn once per client: each alone has none, all together have."""
     about = "jitter drawn once"
-    clients = 0 if found is None else len(np.unique(found.waits.client))
-    if found is None or found.is_none or clients < 2:
+    clients = 0 if policy_fit is None else len(np.unique(policy_fit.waits.client))
+    if policy_fit is None or policy_fit.is_none or clients < 2:
         tells = "several clients at once tell it"
         return phases.not_enough(about, "several (clients)", clients, 2, tells)
-    count, rules = len(found.waits), found.best.rules
+    count, rules = len(policy_fit.waits), policy_fit.best.rules
     if rules.drawn_once:
         words = f"each of {clients} clients waits without jitter, but not like the others"
         return Finding(about, "yes", nan, nan, count, words)

@@ -23,18 +23,18 @@ def stop_settings(codes: Mapping[int, bool]) -> dict[str, Any]:
     return {"ends_on": list(as_codes(ends)), "suspends_on": list(as_codes(suspends))}
 
 
-def backoff_settings(found: PolicyFit) -> dict[str, Any]:
+def backoff_settings(policy_fit: PolicyFit) -> dict[str, Any]:
     """Return the backoff's settings as TOML has them: the numbers to four digits."""
-    best = found.best
+    best = policy_fit.best
     settings = {name: _plain(value) for name, value in best.family.fixed.items()}
     if best.family.steps is not None:
         return (
             settings
             | _step_settings(best.rules)
-            | _further_settings(found, ("spread_fraction", "first_s"))
+            | _further_settings(policy_fit, ("spread_fraction", "first_s"))
         )
     steps_s = []
-    for each in found.parameters:
+    for each in policy_fit.parameters:
         if each.name.startswith("steps_s["):
             steps_s.append(round_to_digits(max(0.0, each.value)))
         elif isfinite(each.value):
@@ -43,7 +43,7 @@ def backoff_settings(found: PolicyFit) -> dict[str, Any]:
         settings |= {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
     if "cap_s" not in settings:
         # What was not seen is not made up: the ceiling stays at the highest that was.
-        seen_s = ceiling(best.rules, int(found.waits.attempts[-1]))
+        seen_s = ceiling(best.rules, int(policy_fit.waits.attempts[-1]))
         settings["cap_s"] = round_to_digits(
             max(seen_s, settings["base_s"], settings.get("first_s", 0.0))
         )
@@ -58,9 +58,11 @@ def _step_settings(rules: Backoff) -> dict[str, Any]:
     return {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
 
 
-def _further_settings(found: PolicyFit, names: tuple[str, ...]) -> dict[str, Any]:
+def _further_settings(policy_fit: PolicyFit, names: tuple[str, ...]) -> dict[str, Any]:
     return {
-        each.name: round_to_digits(each.value) for each in found.parameters if each.name in names
+        each.name: round_to_digits(each.value)
+        for each in policy_fit.parameters
+        if each.name in names
     }
 
 

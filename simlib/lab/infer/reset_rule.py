@@ -51,10 +51,12 @@ def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
     return min(tried, key=lambda each: _length(number_waits(followed, each)))
 
 
-def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRule) -> ResetRuleFit:
+def infer_reset_rule(
+    followed: pd.DataFrame, policy_fit: PolicyFit, counting: ResetRule
+) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        each: _log_likelihood(number_waits(followed, each), found)
+        each: _log_likelihood(number_waits(followed, each), policy_fit)
         for each in sequences.hypotheses(followed)
     }
     best = max(scores, key=lambda each: scores[each])
@@ -66,8 +68,8 @@ def infer_reset_rule(followed: pd.DataFrame, found: PolicyFit, counting: ResetRu
 
 def known_waits(waits: pd.DataFrame, blur_s: float) -> Waits:
     """Return the waits of which the one before is known too."""
-    found = Waits.of(waits, blur_s)
-    return found.where(~np.isnan(found.previous_s))
+    numbered = Waits.of(waits, blur_s)
+    return numbered.where(~np.isnan(numbered.previous_s))
 
 
 # Minimum description length (Rissanen 1978): the better waits are grouped, the fewer nats it takes
@@ -113,13 +115,13 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
     return min(lengths)
 
 
-def _log_likelihood(waits: pd.DataFrame, found: PolicyFit) -> float:
+def _log_likelihood(waits: pd.DataFrame, policy_fit: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = known_waits(sequences.select_for_fit(waits), found.waits.blur_s)
+    numbers = known_waits(sequences.select_for_fit(waits), policy_fit.waits.blur_s)
     if not len(numbers):
         return -inf
     longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0
-    likely = log_likelihood(found.best.rules, numbers)
+    likely = log_likelihood(policy_fit.best.rules, numbers)
     unsaid = int((unhinted["attempt"] >= 0).sum()) - len(numbers)
     return likely - unsaid * log(longest_s) - _apart(unhinted)

@@ -116,9 +116,9 @@ def screen_family(family: Family, waits: Waits) -> Asking[tuple[float, list[Valu
     best = yield from climb(search, max(tops, key=_score).place, last, last / 2.0, most)
     # A cap that cuts is a needle, which a blurred search does not see.
     scores = yield from score(search, np.array(places), last)
-    found = [(best.score, search.values(best.place)), *zip(scores.tolist(), guesses, strict=True)]
-    found.sort(key=lambda each: -each[0])
-    return found[0][0], [values for _, values in found[:_BEGINNINGS]]
+    scored = [(best.score, search.values(best.place)), *zip(scores.tolist(), guesses, strict=True)]
+    scored.sort(key=lambda each: -each[0])
+    return scored[0][0], [values for _, values in scored[:_BEGINNINGS]]
 
 
 def search_places(search: Search, guesses: list[Values]) -> Asking[Top | None]:
@@ -199,12 +199,14 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
             stretch = ((_STRETCH - 1.0) * rng.random(half.size) + 1.0) ** 2 / _STRETCH
             towards = walkers[rng.choice(other, half.size)]
             places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
-            found = yield from score(search, places, 0.0)
+            place_scores = yield from score(search, places, 0.0)
             # Goodman and Weare's acceptance: the power of the stretch keeps the chain in detailed
             # balance.
-            gain = (free - 1) * np.log(stretch) + cold * (found - np.maximum(_LEAST, scores[half]))
+            gain = (free - 1) * np.log(stretch) + cold * (
+                place_scores - np.maximum(_LEAST, scores[half])
+            )
             moves = np.log(rng.random(half.size)) < gain
-            walkers[half[moves]], scores[half[moves]] = places[moves], found[moves]
+            walkers[half[moves]], scores[half[moves]] = places[moves], place_scores[moves]
         if step >= _THROWN:
             kept.append(walkers.copy())
             kept_scores.append(scores.copy())

@@ -53,25 +53,27 @@ def select_families(waits: Waits) -> list[FamilyFit]:
     """Return the families at their best, those with a first wait of its own if it is apart."""
     few = _choose_few(waits)
     if _first_is_exact(few):
-        found = _fit_own_first(waits, few)
-        if any(each.goodness.is_good for each in found):
-            return _drop_duplicates(found)
+        candidates = _fit_own_first(waits, few)
+        if any(each.goodness.is_good for each in candidates):
+            return _drop_duplicates(candidates)
     rough = _screen_forms(waits, few)
-    found = find_best(rough, waits, few)
-    if _first_is_apart(found, waits):
+    candidates = find_best(rough, waits, few)
+    if _first_is_apart(candidates, waits):
         later = few.where(few.attempt > 1)
         leading = screen_families([each.family for each in rough[:_NEAR]], later)[:_LEADING]
         firsts = [first for each in leading for first in list_first_forms(each.family)]
-        found += find_best(screen_families(firsts, few), waits, few)
-    if may_be_paced(waits, said=any(each.goodness.is_good for each in found)):
+        candidates += find_best(screen_families(firsts, few), waits, few)
+    if may_be_paced(waits, said=any(each.goodness.is_good for each in candidates)):
         paces = [count_from_start(each) for each in PLAIN]
-        found += find_best(screen_families(paces, few), waits, few)
-    return _drop_duplicates(found)
+        candidates += find_best(screen_families(paces, few), waits, few)
+    return _drop_duplicates(candidates)
 
 
-def _drop_duplicates(found: Sequence[FamilyFit]) -> list[FamilyFit]:
+def _drop_duplicates(candidates: Sequence[FamilyFit]) -> list[FamilyFit]:
     """Return the candidate with the least BIC of each name."""
-    return list({each.name: each for each in sorted(found, key=lambda each: -each.bic)}.values())
+    return list(
+        {each.name: each for each in sorted(candidates, key=lambda each: -each.bic)}.values()
+    )
 
 
 def _screen_forms(waits: Waits, few: Waits) -> list[_Rough]:
@@ -114,8 +116,8 @@ class _Rough(NamedTuple):
 
 def screen_families(families: Sequence[Family], few: Waits) -> list[_Rough]:
     """Return families seen roughly, the best first: of equals those with fewer numbers."""
-    found = run_search(beside([screen_family(family, few) for family in families]))
-    rough = [_Rough(family, *each) for family, each in zip(families, found, strict=True)]
+    screened = run_search(beside([screen_family(family, few) for family in families]))
+    rough = [_Rough(family, *each) for family, each in zip(families, screened, strict=True)]
     return _rank(rough, few)
 
 
@@ -153,12 +155,12 @@ def find_best(rough: Sequence[_Rough], waits: Waits, few: Waits) -> list[FamilyF
     # Twenty more than in proportion to the waits, so that with few of them nothing is left out by
     # accident.
     near = [each for each in rough[:_CLOSELY] if each.score >= least]
-    found = [
+    candidates = [
         evaluate_family(search.family, search.values(place), waits)
         for search, place in _search_best(near, waits, few)
     ]
-    found = drop_needless_caps(found, waits)
-    return [each for each in found if not is_needless(each, waits)]
+    candidates = drop_needless_caps(candidates, waits)
+    return [each for each in candidates if not is_needless(each, waits)]
 
 
 def _search_best(near: Sequence[_Rough], waits: Waits, few: Waits) -> list[tuple[Search, Floats]]:
@@ -187,12 +189,12 @@ def _search_best(near: Sequence[_Rough], waits: Waits, few: Waits) -> list[tuple
 _MANY, _FAR = 400, 0.02
 
 
-def _first_is_apart(found: Sequence[FamilyFit], waits: Waits) -> bool:
+def _first_is_apart(candidates: Sequence[FamilyFit], waits: Waits) -> bool:
     """Whether first waits are unlike the others: no family says them, or these vary otherwise."""
     first_s = waits.wait_s[waits.attempt == 1]
     if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
         return False
-    good = [each for each in found if each.goodness.is_good]
+    good = [each for each in candidates if each.goodness.is_good]
     if not good:
         return True
     spread_s = float(np.ptp(first_s))

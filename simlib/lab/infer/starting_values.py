@@ -204,7 +204,7 @@ def _fit_hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
     # For a given factor the model is linear in base and addition, so least squares give these at
     # once; the factors are tried from a list.
     powers = _FACTORS[:, np.newaxis] ** (waits.attempts - 1.0)
-    found = []
+    growths = []
     for flat_from in range(min(3, len(mean_s)), len(mean_s) + 1):
         head, tail = slice(0, flat_from), slice(flat_from, None)
         level_s, off = inf, 0.0
@@ -222,8 +222,8 @@ def _fit_hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
         misfit = off + (y - added_s[:, np.newaxis] - base_s[:, np.newaxis] * x) ** 2 @ n
         top_s = np.minimum(level_s - added_s, 20.0 * waits.longest_s)
         lines = np.array([misfit, base_s, _FACTORS, added_s, top_s])[:, base_s > LEAST_S]
-        found += lines.T.tolist()
-    return [tuple(line) for _, *line in sorted(found)]
+        growths += lines.T.tolist()
+    return [tuple(line) for _, *line in sorted(growths)]
 
 
 _FACTORS = np.append(np.arange(1.1, 2.2, 0.1), [2.5, 3.0, 4.0, 5.0])

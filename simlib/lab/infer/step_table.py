@@ -53,17 +53,17 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
     return FamilyFit(family, values, rules, score, 2.0 * price - 2.0 * score, good)
 
 
-def measure_steps(table: FamilyFit, found: PolicyFit) -> list[Parameter]:
+def measure_steps(table: FamilyFit, policy_fit: PolicyFit) -> list[Parameter]:
     """Return each step with its interval, from the number of its waits."""
-    waits, last = found.waits, len(table.values)
+    waits, last = policy_fit.waits, len(table.values)
     parameters = []
     for i, (name, step_s) in enumerate(table.values.items(), 1):
         of = waits.attempt >= i if i == last else waits.attempt == i
         if not of.any():
-            parameters.append(_unsure_step(name, step_s, found.unsure, i))
+            parameters.append(_unsure_step(name, step_s, policy_fit.unsure, i))
             continue
         # The median of a normal law is known to 1.25 standard errors.
-        half_s = 1.96 * 1.2533 * found.waits.blur_s / float(np.sqrt(of.sum()))
+        half_s = 1.96 * 1.2533 * policy_fit.waits.blur_s / float(np.sqrt(of.sum()))
         parameters.append(Parameter(name, step_s, step_s - half_s, step_s + half_s))
     return parameters
 

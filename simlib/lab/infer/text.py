@@ -16,21 +16,23 @@ from simlib.lab.infer.policy_fit import PolicyFit
 _NEAREST = 3
 
 
-def inference_in_words(found: Inference) -> Group:
+def inference_in_words(inference: Inference) -> Group:
     """Return an inference as text for a terminal: policy, findings, and what is unknown."""
-    seen = f": {found.attempts:,} attempts of {_count_in_words(found.clients, 'client')}"
-    parts: list[RenderableType] = [Text.assemble((found.source, "bold"), seen), ""]
-    parts += [_verdict(found), ""]
-    if found.fit is not None:
-        parts += [_numbers(found.fit), "", _families(found.fit), ""]
-    told = [each for each in found.findings if each.is_told]
-    untold = [each for each in found.findings if not each.is_told]
+    seen = f": {inference.attempts:,} attempts of {_count_in_words(inference.clients, 'client')}"
+    parts: list[RenderableType] = [Text.assemble((inference.source, "bold"), seen), ""]
+    parts += [_verdict(inference), ""]
+    if inference.fit is not None:
+        parts += [_numbers(inference.fit), "", _families(inference.fit), ""]
+    told = [each for each in inference.findings if each.is_told]
+    untold = [each for each in inference.findings if not each.is_told]
     if told:
         parts += [_findings(told), ""]
     if untold:
         parts += [_untold(untold), ""]
-    if found.near:
-        nearest = ", ".join(f"{near.name} ({near.distance:.2g})" for near in found.near[:_NEAREST])
+    if inference.near:
+        nearest = ", ".join(
+            f"{near.name} ({near.distance:.2g})" for near in inference.near[:_NEAREST]
+        )
         parts += [f"Nearest presets, by the share in which their waits differ: {nearest}.", ""]
     return Group(*parts[:-1])
 
@@ -39,9 +41,9 @@ def _count_in_words(count: int, word: str) -> str:
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
-def _verdict(found: Inference) -> Text:
-    is_bad = found.policy is None
-    return Text(f"Policy: {found.verdict}.", "bold yellow" if is_bad else "bold")
+def _verdict(inference: Inference) -> Text:
+    is_bad = inference.policy is None
+    return Text(f"Policy: {inference.verdict}.", "bold yellow" if is_bad else "bold")
 
 
 def _table(*names: str, right: tuple[str, ...] = ()) -> Table:
@@ -57,20 +59,20 @@ def _interval(low: float, high: float) -> str:
     return f"at least {low:.4g}" if not isfinite(high) else f"{low:.4g} .. {high:.4g}"
 
 
-def _numbers(found: PolicyFit) -> Table:
+def _numbers(policy_fit: PolicyFit) -> Table:
     table = _table("setting", "value", "95 % interval", "", right=("value",))
-    for each in found.parameters:
+    for each in policy_fit.parameters:
         value = f"{each.value:.4g}" if isfinite(each.value) else "-"
         table.add_row(each.name, value, _interval(each.low, each.high), each.note)
     return table
 
 
-def _families(found: PolicyFit) -> Table:
+def _families(policy_fit: PolicyFit) -> Table:
     """Return how the best families compare: the criterion above the best one's, and the test."""
     right = ("BIC above", "outside", "late")
     table = _table("family", *right, "agrees", right=right)
-    least = min(each.bic for each in found.candidates)
-    for each in found.candidates[:4]:
+    least = min(each.bic for each in policy_fit.candidates)
+    for each in policy_fit.candidates[:4]:
         good = each.goodness
         # Without jitter there is no place in a band, so no test of it either.
         tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""

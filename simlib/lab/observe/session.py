@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
-from simlib.core.errors import Interruption, SettingsError
-from simlib.engines.loops import run_to_end
+from simlib.core.errors import SettingsError
 from simlib.lab.observe.endpoint import Connection, Order
 from simlib.lab.observe.identity import ObservedClient, ObservedClients
 from simlib.lab.observe.lateness import Ticks
+from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Attempt, Observation
 from simlib.lab.observe.ports import Ports
 from simlib.lab.observe.protocols import greeting as greeting_of
 from simlib.lab.observe.script import Phase, PhaseKind, Script
 from simlib.lab.observe.script import script as script_of
 from simlib.lab.observe.subprocesses import ClientProcess
-from simlib.support.arguments import check_arguments
 
 #: More attempts than these are counted and not kept; more connections at once are reset.
 MOST_ROWS, MOST_OPEN = 100_000, 1000
@@ -33,36 +31,6 @@ _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
 #: What these phases do to an attempt may take longer than they have.
 _HOLDING = {PhaseKind.SILENT, PhaseKind.NO_PONG, PhaseKind.OPEN_THEN_CUT, PhaseKind.SEVERAL}
-
-
-class ObservationInterrupted(Interruption):
-    """Ctrl-C while observing; ``observation`` holds what was seen so far."""
-
-    def __init__(self, observation: Observation) -> None:
-        super().__init__(
-            f"{len(observation.attempts)} attempts were seen. They are kept: in a notebook as "
-            "sys.last_value.observation, in a script as the observation of this exception."
-        )
-        self.observation = observation
-
-
-class ObservationListener:
-    """Callbacks of an observation; this class ignores all of them."""
-
-    def listening(self, urls: Sequence[str]) -> None:
-        """Handle the address where clients may connect."""
-
-    def began(self, number: int, phase: Phase, now_s: float) -> None:
-        """Handle the beginning of a phase."""
-
-    def on_accept(self, attempt: Attempt, wait_s: float) -> None:
-        """Handle an attempt, and the wait before it; NaN before a client's first."""
-
-    def on_end(self, attempt: Attempt) -> None:
-        """Handle the end of an attempt or of its connection."""
-
-    def on_note(self, sentence: str) -> None:
-        """Handle a note about something odd."""
 
 
 class LabSession:
@@ -417,93 +385,3 @@ class LabSession:
         await asyncio.gather(*(each.end() for each in self._commands.values()))
         # What was being accepted when the ports closed was reset.
         await self._until(lambda: not self._connected)
-
-
-@check_arguments
-async def observe_live(script: str | Path | Script = "standard", **options: Any) -> Observation:
-    """Observe a client in an event loop that is running, as a notebook's is.
-
-    Parameters
-    ----------
-    script : str, path or Script
-        As `observe` takes it.
-    **options
-        As `observe` takes them.
-
-    Returns
-    -------
-    Observation
-        What was seen.
-
-    Raises
-    ------
-    SettingsError
-        If the script or an option breaks its rule.
-
-    Examples
-    --------
-    >>> seen = await sl.observe_live("standard", command=["node", "client.js", "{url}"])
-    ... # doctest: +SKIP
-    """
-    stage = LabSession(script, **options)
-    await stage.play()
-    return stage.observation()
-
-
-@check_arguments
-def observe(script: str | Path | Script = "standard", **options: Any) -> Observation:
-    """Play a script of faults to any WebSocket client, and record what it does.
-
-    Parameters
-    ----------
-    script : {"standard", "quick"}, path or Script
-        The phases; a path names a TOML file.
-    command : sequence of str, optional
-        Starts the client; ``{url}`` in its arguments, and SIMLIB_URL in its environment, say where
-        to. Without one the client is started by hand.
-    clients : int, optional
-        So many clients at once; with a command each has a port of its own.
-    greeting : str, optional
-        What the client needs to count itself connected: "echo", "silent", "engine.io",
-        "graphql-ws", "stomp", "mqtt" or "phoenix".
-    host, port, path : optional
-        Where to listen: "127.0.0.1", a free port, "/ws".
-    wait_s : float, optional
-        How long to wait for a client to connect at first, or to return when it seems gone.
-    listener : ObservationListener, optional
-        Hears of everything as it happens.
-
-    Returns
-    -------
-    Observation
-        What was seen; without attempts if nobody came, and then its notes say so.
-
-    Raises
-    ------
-    SettingsError
-        If the script breaks a rule, the port is in use, or the command cannot be started.
-    ObservationInterrupted
-        On Ctrl-C; its ``observation`` holds what was seen so far.
-
-    Examples
-    --------
-    >>> import sys
-    >>> seen = observe("quick", command=[sys.executable, "-c", "print('no client')"])
-    >>> len(seen.attempts), seen.notes
-    (0, ['the command ended with status 0 before it connected: no client'])
-    """
-    stage = LabSession(script, **options)
-    try:
-        run_to_end(_with_signals(stage))
-    except KeyboardInterrupt:
-        raise ObservationInterrupted(stage.observation(partial=True)) from None
-    return stage.observation()
-
-
-async def _with_signals(stage: LabSession) -> None:
-    loop = asyncio.get_running_loop()
-    # Where signals may not be handled, as in a thread, they are not.
-    with suppress(ValueError, RuntimeError, NotImplementedError):
-        for ending in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(ending, stage.stop)
-    await stage.play()

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.script import Phase, Script
-from simlib.lab.observe.session import ObservationListener
 
 #: More attempts than these within a second are not told one by one.
 _MOST_LINES_PER_S = 50

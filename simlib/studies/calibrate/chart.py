@@ -14,7 +14,7 @@ from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import Calibration, quantile_pairs
 
 
-def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
+def quantile_chart(calibration: Calibration, axes: Axes | None = None) -> Axes:
     """Draw fitted against measured quantiles: a good fit lies on the diagonal.
 
     Parameters
@@ -32,11 +32,11 @@ def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
     with style():
         canvas = new_panels(6.0, 6.0)[0] if axes is None else axes
         # A logarithmic axis has no place for zero.
-        above_s = found.one_way_s[found.one_way_s > 0.0]
+        above_s = calibration.one_way_s[calibration.one_way_s > 0.0]
         low, high = (float(above_s[0]), float(above_s[-1])) if len(above_s) else (1e-5, 1e-5)
         canvas.plot([low, high], [low, high], color="#555555", linewidth=1.0, linestyle="--")
-        for fit, colour in zip(found.fits[:3], OTHER_COLOURS, strict=False):
-            measured, fitted = quantile_pairs(found, fit)
+        for fit, colour in zip(calibration.fits[:3], OTHER_COLOURS, strict=False):
+            measured, fitted = quantile_pairs(calibration, fit)
             canvas.plot(measured, fitted, color=colour, marker=".", linestyle="none")
             canvas.annotate(
                 fit.name,
@@ -50,14 +50,14 @@ def quantile_chart(found: Calibration, axes: Axes | None = None) -> Axes:
         canvas.set_yscale("log")
         canvas.set_xlabel("measured one-way delay, s")
         canvas.set_ylabel("fitted one-way delay, s")
-        canvas.set_title(f"Quantiles of {found.source}", loc="left")
+        canvas.set_title(f"Quantiles of {calibration.source}", loc="left")
     return canvas
 
 
-def save_quantile_chart(found: Calibration, folder: str | os.PathLike[str]) -> Path:
+def save_quantile_chart(calibration: Calibration, folder: str | os.PathLike[str]) -> Path:
     """Write the quantile chart as PNG; return the file."""
     path = Path(folder) / "quantiles.png"
     with style():
         figure = Figure(figsize=(6.0, 6.0))
-        quantile_chart(found, figure.subplots())
+        quantile_chart(calibration, figure.subplots())
         return save_figure(figure, path)

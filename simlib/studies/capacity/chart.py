@@ -51,11 +51,11 @@ def capacity_chart(found: Capacity, axes: Sequence[Axes] | None = None) -> list[
     return panels
 
 
-def _draw(found: Capacity, knob: Knob, axes: Axes) -> None:
+def _draw(capacity_result: Capacity, knob: Knob, axes: Axes) -> None:
     points = knob.points[(knob.points["value"] > 0.0) & (knob.points["value"] < inf)]
     back = points[points["time_to_recover_s"] < inf]
     never = points[~(points["time_to_recover_s"] < inf)]
-    top = 1.3 * max([found.recover_within_s, *back["time_to_recover_s"]])
+    top = 1.3 * max([capacity_result.recover_within_s, *back["time_to_recover_s"]])
     logarithmic(axes)
     axes.set_xlim(points["value"].min() / 1.3, points["value"].max() * 1.3)
     axes.set_ylim(0.0, top)
@@ -74,15 +74,22 @@ def _draw(found: Capacity, knob: Knob, axes: Axes) -> None:
         height_s = [0.95 * top] * len(never)
         axes.plot(never["value"], height_s, color=_EDGE, marker="x", linestyle="none")
         _in_margin(axes, 0.95 * top, "not back\nin the run", _EDGE)
-    axes.axhline(found.recover_within_s, color=_GREY, linewidth=1.0, linestyle="--")
-    _in_margin(axes, found.recover_within_s, f"within {found.recover_within_s:g} s", _GREY)
+    axes.axhline(capacity_result.recover_within_s, color=_GREY, linewidth=1.0, linestyle="--")
+    _in_margin(
+        axes,
+        capacity_result.recover_within_s,
+        f"within {capacity_result.recover_within_s:g} s",
+        _GREY,
+    )
     _mark(axes, knob)
     axes.set_xlabel(f"{knob.key}, {knob.unit}" if knob.unit else knob.key)
-    axes.set_ylabel(f"{found.who} back after, s")
+    axes.set_ylabel(f"{capacity_result.who} back after, s")
     axes.set_title(f"{knob.key}: {knob.answer}", loc="left")
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     axes.set_title(
-        f"{found.scenario.name}, {found.scenario.clients:,} clients", loc="right", **look
+        f"{capacity_result.scenario.name}, {capacity_result.scenario.clients:,} clients",
+        loc="right",
+        **look,
     )
 
 
@@ -116,11 +123,11 @@ def _beside(axes: Axes, x: float, up: int, text: str, colour: str) -> None:
     )
 
 
-def save_capacity_chart(found: Capacity, folder: str | os.PathLike[str]) -> Path:
+def save_capacity_chart(capacity_result: Capacity, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "capacity.png"
     with style():
-        count = len(found.knobs)
+        count = len(capacity_result.knobs)
         figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
-        capacity_chart(found, list(figure.subplots(count, squeeze=False).flat))
+        capacity_chart(capacity_result, list(figure.subplots(count, squeeze=False).flat))
         return save_figure(figure, path)

@@ -13,7 +13,7 @@ from simlib.studies.capacity.capacity import Capacity
 _STYLES = {"edge": "green", "everywhere": "green", "nowhere": "bold red", "no difference": "yellow"}
 
 
-def capacity_in_words(found: Capacity) -> Group:
+def capacity_in_words(capacity_result: Capacity) -> Group:
     """Return the findings for a terminal: the question, a row per knob, and what else to say."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("knob", no_wrap=True)
@@ -21,7 +21,7 @@ def capacity_in_words(found: Capacity) -> Group:
     table.add_column("needed")
     table.add_column("back after, s", justify="right", no_wrap=True)
     table.add_column("peak attempts/s", justify="right", no_wrap=True)
-    for knob in found.knobs:
+    for knob in capacity_result.knobs:
         table.add_row(
             knob.key,
             knob.in_words(knob.given),
@@ -29,5 +29,12 @@ def capacity_in_words(found: Capacity) -> Group:
             format_number(knob.time_to_recover_s),
             format_number(knob.peak_attempts_per_s),
         )
-    played = headline(found.scenario, found.on)
-    return Group(played, found.headline, "", table, *([""] if found.notes else []), *found.notes)
+    played = headline(capacity_result.scenario, capacity_result.on)
+    return Group(
+        played,
+        capacity_result.headline,
+        "",
+        table,
+        *([""] if capacity_result.notes else []),
+        *capacity_result.notes,
+    )

@@ -231,14 +231,14 @@ def _meets(claim: Claim, value: float) -> bool:
     return value >= claim.required if claim.at_least else value <= claim.required
 
 
-def _verdict(claim: Claim, found: Estimate) -> str:
-    if np.isnan(found.value):
+def _verdict(claim: Claim, estimate: Estimate) -> str:
+    if np.isnan(estimate.value):
         return "undecided"
     # Of a claim without exceptions no sample can prove it: it holds while there is no exception.
-    if claim.required in {0.0, 1.0} and found.value == claim.required:
+    if claim.required in {0.0, 1.0} and estimate.value == claim.required:
         return "holds"
-    if _meets(claim, found.low) and _meets(claim, found.high):
+    if _meets(claim, estimate.low) and _meets(claim, estimate.high):
         return "holds"
-    if not _meets(claim, found.low) and not _meets(claim, found.high):
+    if not _meets(claim, estimate.low) and not _meets(claim, estimate.high):
         return "fails"
     return "undecided"

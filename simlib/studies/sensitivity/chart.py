@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import empty, new_axes, style
-from simlib.studies.sensitivity.sensitivity import Sensitivity, as_share
+from simlib.studies.sensitivity.result import Sensitivity, as_share
 from simlib.support.arguments import check_arguments
 
 _TOTAL, _FIRST = OTHER_COLOURS[0], "#D55E00"
@@ -59,11 +59,11 @@ def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) ->
     return panels
 
 
-def _heights_in(found: Sensitivity) -> list[float]:
+def _heights_in(analysis: Sensitivity) -> list[float]:
     """Return the height of each metric's panel: a row per setting, or one for a sentence."""
     return [
-        _FRAME_IN + _ROW_IN * (len(found.axes) if _varies(found, metric) else 1)
-        for metric in found.metrics
+        _FRAME_IN + _ROW_IN * (len(analysis.axes) if _varies(analysis, metric) else 1)
+        for metric in analysis.metrics
     ]
 
 
@@ -73,14 +73,14 @@ def _apportion(panels: Sequence[Axes], heights_in: Sequence[float]) -> None:
         grid.set_height_ratios(heights_in)
 
 
-def _varies(found: Sensitivity, metric: str) -> bool:
-    return bool(found.of(metric)["total"].notna().all())
+def _varies(analysis: Sensitivity, metric: str) -> bool:
+    return bool(analysis.of(metric)["total"].notna().all())
 
 
-def _draw(found: Sensitivity, metric: str, axes: Axes) -> None:
+def _draw(analysis: Sensitivity, metric: str, axes: Axes) -> None:
     axes.set_title(f"What decides {metric}?", loc="left")
-    rows = found.of(metric).to_dict(orient="records")
-    if not _varies(found, metric):
+    rows = analysis.of(metric).to_dict(orient="records")
+    if not _varies(analysis, metric):
         empty(axes, "Nothing: the same all over the space.")
         return
     axes.set_xlim(0.0, 1.0)
@@ -88,10 +88,10 @@ def _draw(found: Sensitivity, metric: str, axes: Axes) -> None:
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     axes.xaxis.set_major_locator(MultipleLocator(0.2))
-    played = f"{found.scenario.name} ({found.scenario.clients:,} clients)"
+    played = f"{analysis.scenario.name} ({analysis.scenario.clients:,} clients)"
     axes.set_xlabel(f"share of its variance in {played}, with 95 % intervals")
     axes.tick_params(axis="y", length=0)
-    values = {axis.key: axis.in_words for axis in found.axes}
+    values = {axis.key: axis.in_words for axis in analysis.axes}
     names = [_axis_label(row["key"], values[row["key"]]) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8, linespacing=1.3)
     for place, row in enumerate(rows):
@@ -146,13 +146,13 @@ def _axis_label(key: str, values: str) -> str:
     return "\n".join([key, *lines])
 
 
-def save_sensitivity_chart(found: Sensitivity, folder: str | os.PathLike[str]) -> Path:
+def save_sensitivity_chart(analysis: Sensitivity, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "sensitivity.png"
     with style():
-        heights_in = _heights_in(found)
+        heights_in = _heights_in(analysis)
         figure = Figure(figsize=(_WIDTH_IN, sum(heights_in)))
         panels = list(figure.subplots(len(heights_in), squeeze=False).flat)
         _apportion(panels, heights_in)
-        sensitivity_chart(found, panels)
+        sensitivity_chart(analysis, panels)
         return save_figure(figure, path)

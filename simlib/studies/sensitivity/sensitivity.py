@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import OBJECTIVES
@@ -24,111 +21,13 @@ from simlib.experiments.sweep import MOST_CELLS
 from simlib.metrics.array_types import Floats
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.meaning import OF_MESSAGES, check_metric
-from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
 from simlib.studies.sensitivity.design_points import Points, check_corners, points
-from simlib.studies.sensitivity.sobol import check_samples, indices, varies
+from simlib.studies.sensitivity.estimates import PointResults
+from simlib.studies.sensitivity.result import Sensitivity
+from simlib.studies.sensitivity.sobol import check_samples
 from simlib.support.arguments import accept_old_name, check_arguments
-from simlib.support.files import replacing
-from simlib.support.json_values import jsonable
 from simlib.support.progress import Progress, show_progress
-from simlib.trace.disruptions import interrupting
-
-#: Less luck than this share of a variance is not worth a word.
-_LITTLE = 0.05
-
-
-@dataclass(frozen=True, repr=False)
-class Sensitivity(ShowsCard):
-    """Which setting decides a metric, as Sobol's indices; prints itself as a table.
-
-    Attributes
-    ----------
-    scenario : Scenario
-        The scenario as given.
-    axes : tuple of Axis
-        What was varied.
-    on : str
-        The engine that played.
-    metrics : tuple of str
-        What the settings are asked about.
-    replications : int
-        Seeds of each point.
-    table : DataFrame
-        A row per metric and setting, ``metric`` and ``key``, those that matter most first:
-        ``first``, the share of the variance that the setting explains alone, and ``total``, the
-        share it has a part in, alone or with others; each with its 95 % interval, as
-        ``first_low``, ``first_high``, ``total_low``, ``total_high``. These are estimates, so few
-        samples may put them below 0 or above 1. NaN: no variance at all.
-    points : DataFrame
-        A row per point: the settings; of each metric the mean over the seeds, NaN if a run
-        failed; ``endless``, how many of its runs had a time that never came.
-    failures : DataFrame
-        A row per run that failed: the settings, ``seed``, ``failure``.
-    resumed : int
-        How many runs had been finished before, and were not played again.
-    note : str
-        What else there is to say.
-    """
-
-    scenario: Scenario
-    axes: tuple[Axis, ...]
-    on: str
-    metrics: tuple[str, ...]
-    replications: int
-    table: pd.DataFrame
-    points: pd.DataFrame
-    failures: pd.DataFrame
-    resumed: int = 0
-    note: str = ""
-
-    @property
-    def samples(self) -> int:
-        """How many samples there are, each of as many points as there are axes, and two."""
-        return len(self.points) // (len(self.axes) + 2)
-
-    @property
-    def size(self) -> str:
-        """How much was played, in words."""
-        seeds_ = "1 seed" if self.replications == 1 else f"{self.replications} seeds"
-        return f"{len(self.points):,} points, {seeds_} each"
-
-    @property
-    def headline(self) -> str:
-        """The main results, a sentence per metric."""
-        return " ".join(_sentence(self.of(metric)) for metric in self.metrics)
-
-    def of(self, metric: str) -> pd.DataFrame:
-        """Return the rows of one metric, the setting that matters most first."""
-        return self.table[self.table["metric"] == metric]
-
-    def save(self, folder: str | Path) -> None:
-        """Write the points to ``points.parquet`` in a folder, atomically."""
-        with replacing(Path(folder) / "points.parquet") as temporary:
-            self.points.to_parquet(temporary)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything but the points as values for JSON."""
-        document = {
-            "scenario": self.scenario.name,
-            "clients": self.scenario.clients,
-            "seed": self.scenario.seed,
-            "engine": self.on,
-            "samples": self.samples,
-            "points": len(self.points),
-            "replications": self.replications,
-            "space": {axis.key: axis.in_words for axis in self.axes},
-            "headline": self.headline,
-            "table": self.table,
-            "failures": self.failures,
-            "note": self.note,
-        }
-        return dict(jsonable(document))
-
-    def card(self) -> Card:
-        """Return what is shown: which setting decides what, with intervals."""
-        title = f"Sensitivity of {self.scenario.name} on {self.on}: {self.size}"
-        return table_card(title, self.table, (self.headline, self.note))
 
 
 @accept_old_name("client", "scheduler")
@@ -228,7 +127,9 @@ def sensitivity(
         kept_note = "" if store is None else store.note
     if len(failures) == len(cells):
         raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]}")
-    known = _Known(design, tuple(dict.fromkeys(metrics)), _numbers(rows, cells, metrics, luck))
+    known = PointResults(
+        design, tuple(dict.fromkeys(metrics)), _numbers(rows, cells, metrics, luck)
+    )
     dead = _of_dead(rows, cells)
     found = Sensitivity(
         scenario,
@@ -245,9 +146,6 @@ def sensitivity(
     if folder is not None:
         found.save(folder)
     return found
-
-
-# --- the question ------------------------------------------------------------------------
 
 
 def _check_space(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
@@ -271,9 +169,6 @@ def _check_numbers(metrics: Sequence[str], samples: int, replications: int, coun
     runs = samples * (count + 2) * replications
     if runs > MOST_CELLS:
         raise SettingsError("samples", samples, f"makes {runs:,} runs, more than {MOST_CELLS:,}")
-
-
-# --- runs --------------------------------------------------------------------------------
 
 
 def _play(
@@ -356,136 +251,3 @@ def _of_dead(rows: Mapping[int, Mapping[str, Any]], cells: Sequence[Cell]) -> st
 def _failure(design: Points, cells: Sequence[Cell], i: int, why: str) -> dict[str, Any]:
     point = design.which.index(i * len(design.scenarios) // len(cells))
     return {**design.values[point], "seed": cells[i].scenario.seed, "failure": why}
-
-
-# --- the answer --------------------------------------------------------------------------
-
-
-class _Known:
-    """The results at the points, and the indices that follow from them."""
-
-    def __init__(self, design: Points, metrics: tuple[str, ...], numbers: Floats) -> None:
-        self._design, self.metrics = design, metrics
-        least_s = np.array([_went_on_s(scenario) for scenario in design.scenarios])
-        endless = numbers == inf
-        of_points = design.which
-        #: Metric x point x seed.
-        self._endless = endless[:, of_points]
-        self._numbers = np.where(endless, least_s[:, None], numbers)[:, of_points]
-        failed = np.isnan(self._numbers).any(axis=(0, 2))
-        size = len(design.keys) + 2
-        self._samples = len(of_points) // size
-        whole = ~failed.reshape(-1, size).any(axis=1)
-        self._left_out = int((~whole).sum())
-        self._used = np.repeat(whole, size)
-        if whole.sum() < 2:
-            said = f"runs failed in {self._left_out} of {self._samples} samples: too few are left"
-            raise SimlibError(said)
-
-    def points(self) -> pd.DataFrame:
-        """Return a row per point."""
-        means = dict(zip(self.metrics, self._numbers.mean(axis=2), strict=True))
-        endless = self._endless.any(axis=0).sum(axis=1)
-        return pd.DataFrame(self._design.values).assign(**means, endless=endless)
-
-    def table(self, seed: int) -> pd.DataFrame:
-        """Return a row per metric and axis."""
-        keys, parts = self._design.keys, []
-        for metric, numbers in zip(self.metrics, self._numbers, strict=True):
-            found = indices(keys, numbers.mean(axis=1)[self._used], seed)
-            part = pd.DataFrame(found).assign(metric=metric, key=keys)
-            parts.append(part.sort_values("total", ascending=False, kind="stable"))
-        table = pd.concat(parts, ignore_index=True)
-        return table[["metric", "key", *(c for c in table.columns if c not in ("metric", "key"))]]
-
-    def notes(self) -> list[str]:
-        """Return what else there is to say, a sentence each."""
-        said = []
-        if self._left_out:
-            said.append(
-                f"Runs failed, so {self._left_out} of {self._samples} samples are left out."
-            )
-        for metric, numbers, endless in zip(
-            self.metrics, self._numbers, self._endless, strict=True
-        ):
-            said += [self._of_endless(metric, endless), self._of_luck(metric, numbers)]
-        if self._numbers.shape[2] == 1:
-            said.append("One seed does not tell how much of the variance is luck.")
-        return said
-
-    def _of_endless(self, metric: str, endless: npt.NDArray[np.bool_]) -> str:
-        never = int(endless.any(axis=1).sum())
-        if not never:
-            return ""
-        return (
-            f"{metric} never came in some run of {never:,} of {endless.shape[0]:,} points: it "
-            "counts there as the run's time after its last fault, the least it can be."
-        )
-
-    def _of_luck(self, metric: str, numbers: Floats) -> str:
-        used = numbers[self._used]
-        luck = _luck(used)
-        if luck <= _LITTLE or not varies(used.mean(axis=1), len(self._design.keys)):
-            return ""
-        return (
-            f"About {100 * luck:.0f} % of the variance of {metric} is the luck of the seeds, which "
-            "makes totals larger: more replications take it away."
-        )
-
-
-def _went_on_s(scenario: Scenario) -> float:
-    """Return for how long a run went on after its last fault that ended connections."""
-    ends_s = [fault.end_s for fault in interrupting(scenario) if fault.end_s < scenario.duration_s]
-    return scenario.duration_s - max(ends_s, default=scenario.duration_s)
-
-
-def _luck(numbers: Floats) -> float:
-    """Return the share of the variance of points' means that is due to few seeds.
-
-    What a point and a seed each add alone is taken away; how far the rest is spread is by how
-    much a point's mean is off.
-    """
-    points, runs = numbers.shape
-    if runs < 2:
-        return 0.0
-    means = numbers.mean(axis=1)
-    rest = numbers - means[:, None] - numbers.mean(axis=0) + numbers.mean()
-    off = float((rest**2).sum()) / ((points - 1) * (runs - 1)) / runs
-    variance = float(means.var(ddof=1))
-    return off / variance if variance else 0.0
-
-
-# --- words -------------------------------------------------------------------------------
-
-
-def _sentence(rows: pd.DataFrame) -> str:
-    top = rows.iloc[0]
-    metric = top["metric"]
-    if isnan(top["total"]):
-        return f"{metric} is the same all over the space."
-    said = (
-        f"Of the variance of {metric}, {top['key']} explains {with_interval(top, 'total')}, "
-        f"alone {as_share(top['first'])} %"
-    )
-    close = [row for _, row in rows.iloc[1:].iterrows() if row["total_high"] >= top["total_low"]]
-    if close:
-        also = " and ".join(f"{row['key']} ({as_share(row['total'])} %)" for row in close)
-        said += f"; {also} may matter as much"
-    return f"{said}."
-
-
-def with_interval(row: Any, order: str) -> str:
-    """Return an index in a row of the table, ``first`` or ``total``, with its interval.
-
-    Examples
-    --------
-    >>> with_interval({"first": 0.604, "first_low": -0.02, "first_high": 1.1}, "first")
-    '60 % (0 to 100)'
-    """
-    value, low, high = (as_share(row[f"{order}{end}"]) for end in ("", "_low", "_high"))
-    return f"{value} % ({low} to {high})"
-
-
-def as_share(index: float) -> int:
-    """Return an index in hundredths: an estimate may be outside of 0 to 1, a share is not."""
-    return round(100 * min(1.0, max(0.0, index)))

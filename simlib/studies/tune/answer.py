@@ -15,12 +15,13 @@ from simlib.core.errors import SimlibError
 from simlib.experiments.space import Axis
 from simlib.metrics.words import format_number
 from simlib.studies.tune.evaluate import Evaluator
-from simlib.studies.tune.holdout import Rivals, Tuned, evaluate_holdout
+from simlib.studies.tune.holdout import evaluate_holdout
 from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.pareto import by_distance, front
 from simlib.studies.tune.question import Question
 from simlib.studies.tune.ranking import losses
 from simlib.studies.tune.result import Tuning
+from simlib.studies.tune.rivals import Rivals, Tuned
 from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.search import EvaluatedTrial, find_front, list_full

@@ -78,24 +78,24 @@ def tuning_chart(found: Tuning, axes: Sequence[Axes] | None = None) -> list[Axes
     return panels
 
 
-def save_tuning_chart(found: Tuning, folder: str | os.PathLike[str]) -> Path:
+def save_tuning_chart(tuning: Tuning, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "tuning.png"
     with style():
-        count = max(1, len(found.objectives) - 1)
+        count = max(1, len(tuning.objectives) - 1)
         figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
-        tuning_chart(found, list(figure.subplots(count, squeeze=False).flat))
+        tuning_chart(tuning, list(figure.subplots(count, squeeze=False).flat))
         return save_figure(figure, path)
 
 
 class _Panel:
     """Two objectives against each other."""
 
-    def __init__(self, found: Tuning, across: str, up: str, axes: Axes) -> None:
-        self._found, self._across, self._up, self._axes = found, across, up, axes
-        self._named = _labelled_candidates(found)
-        everything = pd.concat([found.trials[[across, up]], self._named[[across, up]]])
-        self._bounds = {name: _bounds_of(found, name) for name in (across, up)}
+    def __init__(self, tuning: Tuning, across: str, up: str, axes: Axes) -> None:
+        self._found, self._across, self._up, self._axes = tuning, across, up, axes
+        self._named = _labelled_candidates(tuning)
+        everything = pd.concat([tuning.trials[[across, up]], self._named[[across, up]]])
+        self._bounds = {name: _bounds_of(tuning, name) for name in (across, up)}
         self._ends = {}
         for name in (across, up):
             values = everything[name].to_numpy(float)
@@ -293,11 +293,11 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _labelled_candidates(found: Tuning) -> pd.DataFrame:
+def _labelled_candidates(tuning: Tuning) -> pd.DataFrame:
     """Return the candidates that are named: the recommended one, what was given, some rivals."""
-    table = found.verdict.table
+    table = tuning.verdict.table
     # Who broke a bound at once was not played in all scenarios, and has no means.
-    drawn = table.iloc[1:].dropna(subset=[each.metric for each in found.objectives])
+    drawn = table.iloc[1:].dropna(subset=[each.metric for each in tuning.objectives])
     presets = drawn[drawn["kind"] == "preset"]
     presets = presets[presets["keeps"]] if presets["keeps"].any() else presets
     given = table.iloc[1:].query("kind == 'given'")
@@ -305,11 +305,11 @@ def _labelled_candidates(found: Tuning) -> pd.DataFrame:
     return pd.concat([table.head(1), given, report, presets.head(_NAMED)])
 
 
-def _bounds_of(found: Tuning, metric: str) -> list[tuple[str, float]]:
+def _bounds_of(tuning: Tuning, metric: str) -> list[tuple[str, float]]:
     """Return the bounds of a metric that are the same in all scenarios, with their texts."""
     known = []
-    for bound in found.bounds:
-        values = {bound.bound(each) for each in found.scenarios}
+    for bound in tuning.bounds:
+        values = {bound.bound(each) for each in tuning.scenarios}
         if bound.metric == metric and len(values) == 1:
             (value,) = values
             side = "at most" if bound.at_most else "at least"
@@ -318,9 +318,9 @@ def _bounds_of(found: Tuning, metric: str) -> list[tuple[str, float]]:
     return known
 
 
-def _finding(found: Tuning, metrics: Sequence[str]) -> str:
+def _finding(tuning: Tuning, metrics: Sequence[str]) -> str:
     """Return what was found in a few words: a chart's title."""
-    table, verdict = found.verdict.table, found.verdict
+    table, verdict = tuning.verdict.table, tuning.verdict
     if verdict.sentence.startswith("No policy that was tried works"):
         return "No policy that was tried works"
     if not verdict.keeps:
@@ -332,10 +332,10 @@ def _finding(found: Tuning, metrics: Sequence[str]) -> str:
     return "Recommended: " + ",\n".join(said)
 
 
-def _draw_history(found: Tuning, axes: Axes) -> None:
+def _draw_history(tuning: Tuning, axes: Axes) -> None:
     """Draw one objective from trial to trial, and the best one so far."""
-    (objective,) = found.objectives
-    trials = found.trials.replace([np.inf, -np.inf], np.nan)
+    (objective,) = tuning.objectives
+    trials = tuning.trials.replace([np.inf, -np.inf], np.nan)
     values = trials[objective.metric]
     fit = (trials["outcome"] == "full") & (trials["excess"] <= 0.0)
     axes.plot(values[~fit], marker="o", linestyle="none", color=_GREY, markersize=3.0, alpha=0.6)
@@ -345,15 +345,15 @@ def _draw_history(found: Tuning, axes: Axes) -> None:
     axes.step(best.index, best.ffill(), where="post", color=_BEST, linewidth=1.2)
     axes.set_xlabel("trial")
     axes.set_ylabel(metric_in_words(objective.metric))
-    axes.set_title(_finding(found, [objective.metric]), loc="left", fontsize=11)
+    axes.set_title(_finding(tuning, [objective.metric]), loc="left", fontsize=11)
     look: dict[str, Any] = {"transform": axes.transAxes, "color": _GREY, "fontsize": 7.5}
     axes.text(0.01, 0.015, f"{len(trials):,} trials; line: the best so far", **look)
-    _subtitle(axes, found)
+    _subtitle(axes, tuning)
 
 
-def _subtitle(axes: Axes, found: Tuning) -> None:
-    first = found.scenarios[0]
-    more = f" and {len(found.scenarios) - 1} more" if len(found.scenarios) > 1 else ""
+def _subtitle(axes: Axes, tuning: Tuning) -> None:
+    first = tuning.scenarios[0]
+    more = f" and {len(tuning.scenarios) - 1} more" if len(tuning.scenarios) > 1 else ""
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     axes.set_title(f"{first.name}{more}, {first.clients:,} clients", loc="right", **look)
 

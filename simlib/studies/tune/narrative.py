@@ -118,7 +118,7 @@ def _changes(ranking: Ranking, mine: Score, other: Score) -> tuple[list[str], li
     return [change(each) for each in better], [change(each) for each in worse]
 
 
-def change(found: Difference) -> str:
+def change(difference: Difference) -> str:
     """Say how a metric differs.
 
     Examples
@@ -126,9 +126,11 @@ def change(found: Difference) -> str:
     >>> change(Difference("time_to_recover_s_p99", 24.9, float("inf")))
     'time to recover (99 %) 24.9 s rather than never'
     """
-    words, unit = words_and_unit(found.metric)
+    words, unit = words_and_unit(difference.metric)
     unit = {"s": " s", "1/s": "/s"}.get(unit, "")
-    mine, other = (format_value(each) + unit * isfinite(each) for each in (found.mine, found.other))
+    mine, other = (
+        format_value(each) + unit * isfinite(each) for each in (difference.mine, difference.other)
+    )
     name, _, share = words.partition(", ")
     return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
 

@@ -106,12 +106,12 @@ def _difference(mine: Score, other: Score, objective: Objective) -> Difference:
     return Difference(objective.metric, *values)
 
 
-def _is_worth_a_word(found: Difference) -> bool:
-    if found.mine == found.other:
+def _is_worth_a_word(difference: Difference) -> bool:
+    if difference.mine == difference.other:
         return False
-    if not (isfinite(found.mine) and isfinite(found.other)):
+    if not (isfinite(difference.mine) and isfinite(difference.other)):
         return True
-    return abs(found.mine - found.other) > WORTH * abs(found.other)
+    return abs(difference.mine - difference.other) > WORTH * abs(difference.other)
 
 
 def recommend(

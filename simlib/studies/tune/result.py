@@ -18,7 +18,7 @@ from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.space import Axis
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario, dump, setting
-from simlib.studies.tune.holdout import HoldoutResult
+from simlib.studies.tune.holdout_result import HoldoutResult
 from simlib.support.files import replacing
 from simlib.support.json_values import jsonable
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlib.studies.tune.evaluate import Evaluator, Screen
-from simlib.studies.tune.holdout import Rivals
 from simlib.studies.tune.optuna_store import FinishedTrial, Trials
 from simlib.studies.tune.pareto import front
 from simlib.studies.tune.ranking import losses
+from simlib.studies.tune.rivals import Rivals
 from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.score import Score
 

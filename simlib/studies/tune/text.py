@@ -16,60 +16,61 @@ from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.result import Tuning
 
 
-def tuning_in_words(found: Tuning) -> Group:
+def tuning_in_words(tuning: Tuning) -> Group:
     """Return what was found for a terminal: the sentences, the candidates, the limits."""
-    counts = found.trials["outcome"].value_counts()
+    counts = tuning.trials["outcome"].value_counts()
     told = {"full": "played out", "discarded": "discarded early", "refused": "not playable"}
     played = join_words(
         [f"{counts[name]} {words}" for name, words in told.items() if name in counts]
     )
-    first, *others = (each.name for each in found.scenarios)
+    first, *others = (each.name for each in tuning.scenarios)
     scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
     head = Text.assemble(
-        (found.scenarios[0].name, "bold"), f" on {found.on}: {len(found.trials)} trials, {played}"
+        (tuning.scenarios[0].name, "bold"),
+        f" on {tuning.on}: {len(tuning.trials)} trials, {played}",
     )
-    what, *more = found.verdict.sentences
+    what, *more = tuning.verdict.sentences
     parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
-    parts += [*map(Text, more), "", _candidates(found), "", _legend(found)]
-    if found.verdict.unplayed:
-        parts.append(_describe_unplayed(found))
+    parts += [*map(Text, more), "", _candidates(tuning), "", _legend(tuning)]
+    if tuning.verdict.unplayed:
+        parts.append(_describe_unplayed(tuning))
     return Group(*parts)
 
 
-def _describe_unplayed(found: Tuning) -> str:
+def _describe_unplayed(tuning: Tuning) -> str:
     """Say which rivals were not played: those that cost too much, with how much it is."""
     named = [
         f"{name} ({why})" if why.startswith("would make") else name
-        for name, why in found.verdict.unplayed.items()
+        for name, why in tuning.verdict.unplayed.items()
     ]
     return f"Not played: {', '.join(named)}."
 
 
-def _candidates(found: Tuning) -> Table:
+def _candidates(tuning: Tuning) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", expand=True)
     table.add_column("policy", ratio=1)
-    for objective in found.objectives:
+    for objective in tuning.objectives:
         table.add_column(metric_in_words(objective.metric), justify="right", max_width=18)
-    if found.bounds:
+    if tuning.bounds:
         table.add_column("bounds", no_wrap=True)
-    named = _labelled_candidates(found)
-    tuned = found.verdict.table.iloc[1:].query("kind == 'tuned'")
+    named = _labelled_candidates(tuning)
+    tuned = tuning.verdict.table.iloc[1:].query("kind == 'tuned'")
     shown = pd.concat([named.head(1), tuned, named.iloc[1:]])
     for _, row in shown.iterrows():
         cells: list[Any] = [
             Group(Text(str(row["name"])), Padding(Text(row["waits"], "dim"), (0, 0, 0, 2)))
         ]
-        cells += [plus_minus(row, each.metric) for each in found.objectives]
-        if found.bounds:
+        cells += [plus_minus(row, each.metric) for each in tuning.objectives]
+        if tuning.bounds:
             cells.append(Text("kept", "green") if row["keeps"] else Text("broken", "red"))
         table.add_row(*cells)
     return table
 
 
-def _legend(found: Tuning) -> str:
-    bounds = f" Bounds: {'; '.join(each.text for each in found.bounds)}." if found.bounds else ""
-    seeds = int(found.verdict.table["replications"].max())
-    scenarios = f"{len(found.scenarios)} scenarios and " if len(found.scenarios) > 1 else ""
+def _legend(tuning: Tuning) -> str:
+    bounds = f" Bounds: {'; '.join(each.text for each in tuning.bounds)}." if tuning.bounds else ""
+    seeds = int(tuning.verdict.table["replications"].max())
+    scenarios = f"{len(tuning.scenarios)} scenarios and " if len(tuning.scenarios) > 1 else ""
     return (
         f"Means over {scenarios}{seeds} fresh seeds, with half of the "
         f"95 % interval; who is known, or surely worse, after fewer was not played on.{bounds}"

@@ -19,10 +19,10 @@ from simlib.experiments.run_cache import open_run_cache
 from simlib.scenario.scenario import Scenario
 from simlib.studies.tune.answer import answer_question
 from simlib.studies.tune.evaluate import Evaluator
-from simlib.studies.tune.holdout import Rivals
 from simlib.studies.tune.optuna_store import open_trials
 from simlib.studies.tune.question import Question, read_question
 from simlib.studies.tune.result import Tuning
+from simlib.studies.tune.rivals import Rivals
 from simlib.studies.tune.run_costs import Meter
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.search import TrialWork, search_trials

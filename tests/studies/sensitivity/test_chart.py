@@ -7,7 +7,7 @@ from rich.console import Console
 import simlib as sl
 from simlib.experiments.space import Axis
 from simlib.studies.sensitivity.chart import save_sensitivity_chart
-from simlib.studies.sensitivity.sensitivity import Sensitivity
+from simlib.studies.sensitivity.result import Sensitivity
 from simlib.studies.sensitivity.text import sensitivity_in_words
 
 CAP, JITTER = "client.backoff.cap_s", "client.backoff.jitter"

@@ -10,7 +10,7 @@ import simlib as sl
 from simlib.experiments.objectives import OBJECTIVES
 from simlib.experiments.pool import open_pool
 from simlib.studies.tune import evaluate as evaluator
-from simlib.studies.tune import holdout as verdict
+from simlib.studies.tune import rivals
 from simlib.studies.tune.optuna_store import Trials
 from simlib.studies.tune.question import read_question
 from tests.metrics.by_hand import ByHand
@@ -330,8 +330,8 @@ def test_a_policy_as_given_that_cannot_connect_is_the_worst_and_said_so(few_riva
 
 @pytest.mark.parametrize("preset", ["okhttp", "engine.io-client"])
 def test_who_never_reconnects_keeps_no_bound_whatever_bound_is_asked_for(monkeypatch, preset):
-    few = [each for each in verdict.rivals("fleet") if each.name in ("as given", preset)]
-    monkeypatch.setattr(verdict, "rivals", lambda on: few)
+    few = [each for each in rivals.rivals("fleet") if each.name in ("as given", preset)]
+    monkeypatch.setattr(rivals, "rivals", lambda on: few)
     found = tuned(trials=8, replications=2, constraints=["peak_attempts_per_s <= 1000"])
     row = found.verdict.table.set_index("name").loc[preset]
     assert not row["keeps"]

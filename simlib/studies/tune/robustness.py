@@ -1,0 +1,142 @@
+"""Where the recommended policy stops being best: more clients, longer faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from simlib.scenario.scenario import Scenario
+from simlib.studies.tune.evaluate import Evaluator
+from simlib.studies.tune.narrative import join_words
+from simlib.studies.tune.pareto import front
+from simlib.studies.tune.ranking import Ranking, losses
+from simlib.studies.tune.rivals import FACTORS, MOST_CONTENDERS, Rivals, count_seeds, work_of_part
+from simlib.studies.tune.run_costs import Meter
+from simlib.studies.tune.score import Score
+from simlib.studies.tune.variants import Candidate, lengthen_faults
+
+
+def find_limits(ranking: Ranking, rivals: Rivals, meter: Meter) -> pd.DataFrame:
+    """Return where the recommended policy still is best with more clients, or longer faults."""
+    rows = []
+    if ranking.keeps(ranking.recommended):
+        candidates = [ranking.recommended, *_contenders(ranking)]
+        rows = [
+            row
+            for step in list_steps(ranking.evaluator.scenarios)
+            if (row := _step(ranking, rivals, meter, candidates, step))
+        ]
+    return pd.DataFrame(rows, columns=["axis", "factor", "is_best", "keeps", "why"])
+
+
+def _step(
+    ranking: Ranking,
+    rivals: Rivals,
+    meter: Meter,
+    candidates: Sequence[Candidate],
+    step: tuple[str, float, tuple[Scenario, ...]],
+) -> dict[str, Any]:
+    """Return how the recommended policy stands beyond; nothing if it cannot be played there."""
+    axis, factor, scenarios = step
+    count = count_seeds(ranking.evaluator, rivals.work[rivals.given], factor)
+    evaluator = replace(ranking.evaluator, scenarios=scenarios, replications=count)
+    mine, *others = candidates
+    some = [each for each in others if not rivals.excess(each, factor)]
+    whole, until_out = ranking.evaluator.parts(ranking.scores[rivals.given])
+    work = count * factor * work_of_part(rivals, [rivals.given]) * (whole + len(some) * until_out)
+    moved = meter.part(work, _word(axis, factor, scenarios))
+    order = evaluator.order(ranking.best)
+    known = _play_beyond(evaluator, mine, some, order, moved)
+    if mine not in known:
+        return {}
+    there = Ranking(evaluator, known)
+    better = [each.name for each in known if each is not mine and there.beats(each)]
+    keeps = there.keeps(mine)
+    return {
+        "axis": axis,
+        "factor": factor,
+        "is_best": not better,
+        "keeps": keeps,
+        "why": _why(better, keeps),
+    }
+
+
+def _play_beyond(
+    evaluator: Evaluator,
+    mine: Candidate,
+    others: Sequence[Candidate],
+    order: Sequence[int],
+    move: Callable[[float], None],
+) -> dict[Candidate, Score]:
+    """Return the scores of the recommended policy and its rivals, as far as they matter.
+
+    A rival that breaks a bound takes nobody's place. The recommended one is played in all scenarios
+    if any rival keeps to them.
+    """
+    is_out = partial(evaluator.breaks, surely=False)
+    screen = partial(evaluator.play_in_turn, order=order, is_out=is_out)
+
+    def play(some: Sequence[Candidate], done: int, *, screens: bool) -> dict[Candidate, Score]:
+        def report_share(share: float) -> None:
+            move((done + share * len(some)) / (1 + len(others)))
+
+        settings = [each.settings for each in some]
+        found = (screen if screens else evaluator.play)(
+            settings, evaluator.replications, report_share
+        )
+        pairs = zip(some, found, strict=True)
+        return {each: score for each, score in pairs if isinstance(score, Score)}
+
+    theirs = play(others, 0, screens=True) if others else {}
+    fit = any(score.keeps(evaluator.bounds) for score in theirs.values())
+    return play([mine], len(others), screens=not fit) | theirs
+
+
+def _word(axis: str, factor: float, scenarios: Sequence[Scenario]) -> str:
+    if axis == "clients":
+        return f"with {scenarios[0].clients:,} clients"
+    return f"with faults {factor:g} times as long"
+
+
+def list_steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Scenario, ...]]]:
+    """Yield the steps beyond the scenarios: the axis, the factor, and the scenarios there."""
+    for factor in FACTORS:
+        more = (each.replace(clients=max(1, round(factor * each.clients))) for each in scenarios)
+        yield "clients", factor, tuple(more)
+    for factor in FACTORS:
+        yield "length of faults", factor, tuple(lengthen_faults(each, factor) for each in scenarios)
+
+
+def _contenders(ranking: Ranking) -> list[Candidate]:
+    """Return the rivals that may be best elsewhere: the best of those that keep the bounds.
+
+    If none does, those that are nearest to it.
+    """
+    others = [
+        each
+        for each in ranking.of_kind("given", "report", "preset")
+        if each is not ranking.recommended and ranking.scores[each].works
+    ]
+    fit = [each for each in others if ranking.keeps(each)]
+    fit = [each for each in fit if not ranking.leaves_more_outside(each)]
+    if not fit:
+        bounds = ranking.evaluator.bounds
+        nearest = sorted(others, key=lambda each: ranking.scores[each].worst_excess(bounds))
+        return nearest[:MOST_CONTENDERS]
+    sought = {each: losses(ranking.evaluator, ranking.scores[each]) for each in fit}
+    best = [fit[i] for i in front(list(sought.values()))]
+    return sorted(best, key=lambda each: sought[each])[:MOST_CONTENDERS]
+
+
+def _why(better: Sequence[str], keeps: bool) -> str:
+    if not better:
+        return "" if keeps else "nobody keeps the bounds"
+    many = len(better) > 1
+    names = join_words(better)
+    if keeps:
+        return f"{names} {'beat' if many else 'beats'} it"
+    return f"{names} {'keep' if many else 'keeps'} the bounds and it does not"
