@@ -25,7 +25,19 @@ PUBLIC = [
 FUNCTIONS = [thing for thing in PUBLIC if inspect.isfunction(thing)] + CHARTS
 CLASSES = [thing for thing in PUBLIC if inspect.isclass(thing)]
 #: A function does something: its first word.
-VERBS = {"Check", "Compare", "Draw", "Find", "Infer", "Observe", "Play", "Read", "Return", "Show"}
+VERBS = {
+    "Check",
+    "Compare",
+    "Describe",
+    "Draw",
+    "Find",
+    "Infer",
+    "Observe",
+    "Play",
+    "Read",
+    "Return",
+    "Show",
+}
 
 
 def named(thing):

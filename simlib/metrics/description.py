@@ -65,7 +65,7 @@ class Line:
 
 @dataclass(frozen=True, repr=False)
 class RunDescription(ShowsCard):
-    """What a run shows: shown in a terminal and in a notebook alike.
+    """A run in sentences and numbers, which shows itself in a terminal and in a notebook.
 
     Attributes
     ----------
@@ -77,6 +77,12 @@ class RunDescription(ShowsCard):
         The numbers that say something, by group.
     note : str
         What the numbers leave out; empty: nothing.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> len(sl.describe_run(sl.run(sl.Scenario(clients=3, duration_s=5))).lines) > 0
+    True
     """
 
     trace: Trace
@@ -138,7 +144,7 @@ def _lines(values: Mapping[str, Any]) -> Iterator[Line]:
                 if not isnan(numbers[0]):
                     yield Line(group, words, quantiles=tuple(map(_time, numbers)))
             elif _says_something(metric, values):
-                yield Line(group, words, _shown(metric, float(values[metric])))
+                yield Line(group, words, _format_value(metric, float(values[metric])))
 
 
 def _time(value_s: float) -> str:
@@ -152,7 +158,7 @@ def _says_something(metric: str, values: Mapping[str, Any]) -> bool:
     return bool(value) or not isnan(values.get(_ZERO_SAYS.get(metric, ""), float("nan")))
 
 
-def _shown(metric: str, value: float) -> str:
+def _format_value(metric: str, value: float) -> str:
     if not metric.endswith("_fraction"):
         return format_number(value)
     shown = f"{100.0 * value:.3g}"
