@@ -54,6 +54,11 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             compiling.kill()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that at the end no worker waits for one that began late."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The machine's Chromium; without one a test is skipped, but not where CI promises one."""

@@ -232,7 +232,7 @@ def test_sweep_prints_means_and_keeps_every_run(here):
 
 
 def test_a_sweep_that_is_killed_goes_on_where_it_was(here):
-    more = [*SWEPT[:-1], "40", "--set", "clients=60", "--workers", "1"]
+    more = [*SWEPT[:-1], "40", "--set", "clients=15", "--workers", "1"]
     file = Path("out/base/sweep/cells.sqlite")
     with subprocess.Popen(
         [sys.executable, "-m", "simlib", *more],

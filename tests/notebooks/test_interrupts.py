@@ -22,23 +22,23 @@ def tell(fraction, word=""):
     if fraction > 0.0 and not said:
         said.append(fraction)
         print("begun", flush=True)
-long = sl.Scenario(clients=3, duration_s=1_000_000)
+long = sl.Scenario(clients=3, duration_s=200_000)
 calm = sl.Scenario(clients=3, duration_s=600)
 short = sl.Scenario(clients=1, duration_s=5)
 grid = {"client.backoff.cap_s": [5, 9]}
 """
 CELLS = {
-    "sim": ("sl.run(long, progress=tell)", r"scenario was played on sim for .* of 1e\+06 s\."),
+    "sim": ("sl.run(long, progress=tell)", r"scenario was played on sim for .* of 200000 s\."),
     "live": ("sl.run(calm, on='live', progress=tell)", r"played on live for .* of 600 s\."),
     "awaited": (
         "await sl.run_live(calm, progress=tell)", r"played on live for .* of 600 s\. What there is",
     ),
     "sweep": (
-        "sl.sweep(short, grid, 5000, workers=1, folder='kept', progress=tell)",
+        "sl.sweep(short, grid, 1500, workers=1, folder='kept', progress=tell)",
         r"what was finished is kept in kept, \d+ runs\. The same call",
     ),
     "sweep by processes": (
-        "sl.sweep(short, grid, 5000, workers=2, progress=tell)",
+        "sl.sweep(short, grid, 1500, workers=2, progress=tell)",
         r"nothing is kept\. With a folder",
     ),
     "replications": (

@@ -128,6 +128,7 @@ def test_no_function_lives_in_two_notebooks():
     assert not any("def " in cell.source for file in FILES for cell in code_cells(read(file)))
 
 
+@pytest.mark.slow
 def test_the_first_notebook_runs():
     notebook = executed(read(FILES[0]))
     assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
@@ -165,6 +166,7 @@ def check_exercises(notebook, solutions):
 
 
 @pytest.mark.live
+@pytest.mark.slow
 def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     check_exercises(read(FILES[1]), SOLUTIONS)
 

@@ -3,6 +3,8 @@
 from math import inf
 from statistics import fmean
 
+import pytest
+
 import simlib as sl
 from simlib.core import exact
 from simlib.core.admission import WorkerQueue
@@ -65,6 +67,7 @@ def outboxes(warm_up_s: float) -> sl.Scenario:
     )
 
 
+@pytest.mark.slow
 def test_an_outbox_is_a_queue_of_one_worker_once_it_has_warmed_up(agrees):
     empty, settled = (
         sl.replicate(outboxes(warm_up_s), 20).values("head_of_line_s").tolist()

@@ -199,10 +199,10 @@ def test_a_poll_s_status_stops_real_clients() -> None:
         fallback=sl.Fallback(after_attempts=1, poll_interval_s=0.3),
     )
     faults = [
-        sl.Fault("outage", start_s=0.0, stop_s=2.5, route="websocket"),
-        sl.Fault("reject", start_s=1.0, stop_s=2.5, route="http", status=599),
+        sl.Fault("outage", start_s=0.0, stop_s=5, route="websocket"),
+        sl.Fault("reject", start_s=1.0, stop_s=5, route="http", status=599),
     ]
-    trace = sl.run(scenario(client=client, faults=faults), on="live")
+    trace = sl.run(scenario(client=client, faults=faults, duration_s=5), on="live")
     assert {("polled", 599, "stopped"), ("posted", 599, "stopped")} >= set(stopped_by(trace))
     assert 4 == len(stopped_by(trace))
 

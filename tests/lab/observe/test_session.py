@@ -324,9 +324,13 @@ def test_a_recording_is_made_and_told(tmp_path):
     result = simlib("observe", *options)
     assert (0, "") == (result.exit_code, result.exception or "")
     assert "attempts of 1 client" in result.stdout
-    told = simlib("infer", out, "--json")
-    # Which family depends on how busy the machine is.
-    assert json.loads(told.stdout)["fit"]["waits"] >= 8
+    told = json.loads(simlib("infer", out, "--json").stdout)
+    # Which family depends on how busy the machine is, and whether anything can be said.
+    assert 12 == told["attempts"]
+    if told["fit"] is None:
+        assert told["verdict"].startswith("could not be judged")
+    else:
+        assert told["fit"]["waits"] >= 8
 
 
 @pytest.mark.parametrize(
