@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -21,6 +22,7 @@ from nbclient import NotebookClient
 from simlib import cli
 from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
+from tests.studies.small import with_few_rivals
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -105,8 +107,10 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small_crowd(monkeypatch):
-    """A claim on up to 3,000 clients is tried on 300: no option of the command makes them fewer."""
+def small_studies(monkeypatch):
+    """Make short what no option does: crowds that claims are tried on, and a tuning's rivals."""
+    if find_spec("optuna") is not None:
+        with_few_rivals(monkeypatch)
     tried = [
         dataclasses.replace(each, low=each.low / 10, high=each.high / 10, at=each.at / 10)
         if each.axis == "clients"
@@ -152,7 +156,7 @@ def test_the_pages_have_every_command_of_simlib():
 
 
 @pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
-@pytest.mark.usefixtures("small_crowd")
+@pytest.mark.usefixtures("small_studies")
 def test_a_command_of_the_pages_runs(here, command, echo_port):
     if "fleet" in command or command.startswith(("tune", "sensitivity", "presets compare")):
         for module in ("numba", "optuna", "SALib"):

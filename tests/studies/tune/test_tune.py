@@ -183,6 +183,21 @@ def test_more_trials_continue_and_another_question_begins_anew(few_rivals, tmp_p
         assert (tmp_path / name).is_file()
 
 
+def test_the_policy_as_given_is_played_once_under_each_seed(few_rivals, monkeypatch):
+    given = []
+    cells = evaluator.play_cells
+
+    def noting(played, *arguments):
+        given.extend(cell.scenario for cell in played if cell.scenario.client == STORM.client)
+        return cells(played, *arguments)
+
+    monkeypatch.setattr(evaluator, "play_cells", noting)
+    tuned(trials=1, replications=5)
+    storms = [each for each in given if each.faults == STORM.faults and each.clients == 60]
+    # Five for the search, five fresh ones.
+    assert [STORM.seed + i for i in range(10)] == sorted(each.seed for each in storms)
+
+
 def test_the_policy_is_a_scenario_with_the_client_that_is_recommended(found, tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text(found.policy_toml())
