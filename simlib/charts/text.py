@@ -8,13 +8,11 @@ from itertools import groupby
 from math import isnan
 from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from simlib.charts.bars import attempt_bars
-from simlib.experiments.sweep import Sweep
 from simlib.metrics.description import RunDescription
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.metrics import row
@@ -25,6 +23,8 @@ from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simlib.experiments.sweep import Sweep
 
 
 def run_in_words(described: RunDescription, hint: str = "") -> Group:

@@ -28,6 +28,6 @@ def play_connections(scenario: Scenario) -> Trace:
         # Its messages may matter: they share lanes, draws and time-outs with handshakes.
         return run(scenario)
     silent = scenario.replace("workload", Workload(rate_per_s=0.0))
-    trace = run(silent, on="fleet" if keeps_order(silent) and is_compiled() else "sim")
+    trace = run(silent, on="fleet" if keeps_order(silent) and is_compiled(silent) else "sim")
     trace.scenario = scenario
     return trace

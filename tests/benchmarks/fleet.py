@@ -22,7 +22,7 @@ import plain_model
 from figure import Figure
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from timed import process, timed
+from timed import process, processor_s, timed
 
 import simlib as sl
 from simlib.charts.style import SideLabel, style, write_names
@@ -55,6 +55,14 @@ HERE = Path(__file__).parent
 SHIPPED = HERE.parents[1] / "data" / "scenarios" / "fleet_storm.toml"
 CHART = Path("out/fleet_cost.png")
 _WAIT = Stream.WAIT.value
+#: The core's step alone, compiled for the settings of a client.
+_COMPILE_STEP = """
+import simlib as sl
+from simlib.core import link
+from simlib.engines.fleet.jit import twin
+from simlib.engines.fleet.records import flat
+twin(link.step)(link.idle(), 0, 0.0, flat([sl.Settings()])[0], 1, 0, 0.0)
+"""
 #: Of the floor: about 10 ms each of a storm of 80 s.
 _BINS = 8192
 
@@ -168,7 +176,8 @@ def _of_costs(costs: dict[int, list[tuple[float, float]]]) -> list[Figure]:
 def whole_processes(runs: int = 3) -> list[Figure]:
     """From starting Python to its end: a million by `sl.run`, 100,000 by the command."""
     _warm()
-    whole_s, peaks, shell_s = [], [], []
+    sl.run(sl.load(SHIPPED).replace(clients=100), on="fleet")
+    whole_s, peaks, shell_s, ratios = [], [], [], []
     for _ in range(runs):
         found = _alone(STORM.replace(clients=1_000_000))
         if "refused" not in found:
@@ -176,11 +185,13 @@ def whole_processes(runs: int = 3) -> list[Figure]:
             peaks.append(found["peak_bytes"] / 2**20)
         command = ("-m", "simlib", "run", SHIPPED, "--on", "fleet", "--clients", "100000")
         shell_s.append(process(*command)[0])
+        ratios.append(processor_s(*command) / processor_s("-c", "import numba"))
     skipped = "" if whole_s else found["refused"]
     return [
         Figure("fleet: 1,000,000, whole process", "s", tuple(whole_s), 1.0, skipped=skipped),
         Figure("fleet: peak memory of that process", "MiB", tuple(peaks), skipped=skipped),
         Figure("fleet_storm, 100,000, from the shell", "s", tuple(shell_s), at_most=1.0),
+        Figure("the same, over import numba", "times", tuple(ratios), at_most=1.5),
     ]
 
 
@@ -201,9 +212,15 @@ def many_scenarios(played: int = 100, of: int = 1_000) -> list[Figure]:
 
 def nothing_compiled() -> list[Figure]:
     """The first run on a machine: it compiles, and keeps that for the next."""
-    with TemporaryDirectory() as empty:
-        found = _alone(STORM.replace(clients=1_000), XDG_CACHE_HOME=empty)
-    return [Figure("fleet: first run ever, whole process", "s", (found["whole_s"],), at_most=10.0)]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "storm.toml"
+        file.write_text(sl.dump(STORM.replace(clients=1_000)))
+        whole_s = processor_s(HERE / "alone.py", file, XDG_CACHE_HOME=folder)
+    step_s = processor_s("-c", _COMPILE_STEP)
+    return [
+        Figure("fleet: first run ever, whole process", "s", (whole_s,), at_most=10.0),
+        Figure("the same, over compiling link.step", "times", (whole_s / step_s,), at_most=2.5),
+    ]
 
 
 def draw_and_scatter(seed: int, clients: int, attempts: int, taken: Any, places: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -22,6 +23,14 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
     began_s = time.process_time()
     result = work()
     return time.process_time() - began_s, result
+
+
+def processor_s(*arguments: str | os.PathLike[str], **environment: str) -> float:
+    """Run Python with these arguments; return the processor time of that process, in seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process(*arguments, **environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def process(*arguments: str | os.PathLike[str], **environment: str) -> tuple[float, str]:

@@ -44,9 +44,9 @@ SCENARIOS = {
 def test_the_numbers_are_those_of_the_whole_run(scenario, compiled, monkeypatch):
     if compiled:
         pytest.importorskip("numba")
-        part.kernel()
+        part.Part(scenario, 0).load()
     else:
-        monkeypatch.setattr(part, "is_compiled", lambda: False)
+        monkeypatch.setattr(part, "is_compiled", lambda _: False)
     whole, seen = sl.run(scenario), play_connections(scenario)
     assert whole.scenario == seen.scenario
     assert np.array_equal(attempts_per_s(whole), attempts_per_s(seen))
@@ -63,13 +63,13 @@ def test_the_numbers_are_those_of_the_whole_run(scenario, compiled, monkeypatch)
 )
 def test_the_engine_is_the_quickest_that_gives_them(name, engine):
     pytest.importorskip("numba")
-    part.kernel()
+    part.compile_ahead("plain")
     assert engine == play_connections(SCENARIOS[name]).engine
 
 
 def test_messages_are_played_only_where_they_may_matter(monkeypatch):
     played = []
-    monkeypatch.setattr(part, "is_compiled", lambda: False)
+    monkeypatch.setattr(part, "is_compiled", lambda _: False)
     monkeypatch.setattr(
         connections, "run", lambda scenario, on="sim": played.append(scenario) or sl.run(scenario)
     )
@@ -79,5 +79,5 @@ def test_messages_are_played_only_where_they_may_matter(monkeypatch):
 
 
 def test_without_compiled_code_nobody_waits_for_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("simlib.engines.fleet.jit.cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("simlib.engines.fleet.machine_code.cache_folder", lambda: tmp_path)
     assert "sim" == play_connections(STORM).engine

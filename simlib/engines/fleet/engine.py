@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
-from simlib.engines.fleet import watched
 from simlib.engines.fleet.cluster import play_parts
+from simlib.engines.fleet.gateways import play_gateways
 from simlib.engines.fleet.jit import require
-from simlib.engines.fleet.part import Part, kernel
+from simlib.engines.fleet.part import Part
 from simlib.engines.kernel import arrays, state
 from simlib.engines.kernel import features as needs
 from simlib.scenario.scenario import Scenario, setting
@@ -35,7 +35,7 @@ def play(
     scheduler: Any = None,
     watch: Sequence[int] = (),
 ) -> Trace:
-    """Play a scenario with compiled code, one gateway after the other; see `simlib.api`."""
+    """Play a scenario with compiled code; see `simlib.api`."""
     if processes:
         raise SettingsError("processes", len(processes), "are not for the fleet: use on='sim'")
     if partition is not None:
@@ -43,26 +43,17 @@ def play(
             raise SettingsError("watch", tuple(watch), "is not for parts: leave out partition")
         return play_many([scenario], label, progress, partition, scheduler)[0]
     _check(scenario)
-    watched.check(scenario, watch)
-    trace = Trace("fleet", scenario, label, watched=tuple(watch))
-    gateways = _gateways(scenario)
-    tallies, ends_s, logs = [], [], []
-    for gateway in range(gateways):
-        part = Part(scenario, gateway, watch)
-        try:
-            part.play(_scale_progress(progress, gateway, gateways))
-        except KeyboardInterrupt:
-            trace.partial = True
-        tallies.append(part.tally())
-        ends_s.append(part.end_s)
-        logs.append(part.log())
-        if trace.partial:
-            # Gateways before it were played to the end, and those after it not at all.
-            break
-    trace.end_s = max(ends_s)
-    trace.tally = Tally.merge(tallies)
     if watch:
-        watched.write_rows(trace, logs, ends_s)
+        from simlib.engines.fleet import watched  # it plays them as sim does, with its libraries
+
+        watched.check(scenario, watch)
+    trace = Trace("fleet", scenario, label, watched=tuple(watch))
+    played = play_gateways(scenario, _gateways(scenario), watch, progress)
+    trace.partial = any(each.partial for each in played)
+    trace.end_s = max(each.end_s for each in played)
+    trace.tally = Tally.merge([each.tally for each in played])
+    if watch:
+        watched.write_rows(trace, [each.log for each in played], [each.end_s for each in played])
     if trace.partial:
         raise Interrupted(trace)
     return trace
@@ -81,7 +72,8 @@ def play_many(
     for scenario in scenarios:
         _check(scenario)
     # Compiled once, here: the workers read what is kept.
-    kernel()
+    for scenario in {needs.loop_for(each, watched=False): each for each in scenarios}.values():
+        Part(scenario, 0).load()
     parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
     tallies = iter(play_parts(parts, scheduler, progress))
     traces = []
@@ -99,13 +91,6 @@ def _check(scenario: Scenario) -> None:
 def _gateways(scenario: Scenario) -> int:
     """Return how many gateways have clients."""
     return min(scenario.gateways, scenario.clients)
-
-
-def _scale_progress(progress: Progress | None, part: int, parts: int) -> Progress | None:
-    """Return what takes one part's progress for its share of the whole."""
-    if progress is None:
-        return None
-    return lambda share: progress((part + share) / parts)
 
 
 def refuse_what_is_left_out(scenario: Scenario) -> None:

@@ -96,9 +96,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         # changes.
         run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
         run["pings"] = needs.beats(scenario)
-    own = np.zeros(clients, state.CLIENT)
-    own["lost_s"], own["opened_s"] = inf, -inf
-    own["deadline_s"] = inf
+    own = _clients(clients)
     is_watched = np.zeros(clients if mine else 1, np.uint8)
     is_watched[mine] = True
     policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
@@ -141,6 +139,17 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         watched=is_watched,
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
     )
+
+
+def _clients(number: int) -> Any:
+    """Return clients that have not come yet."""
+    one = np.zeros((), state.CLIENT)
+    one["lost_s"], one["opened_s"], one["deadline_s"] = inf, -inf, inf
+    clients = np.empty(number, state.CLIENT)
+    # As bytes, in one pass: field by field a million take a tenth of a storm.
+    whole = f"V{one.itemsize}"
+    clients.view(whole)[:] = one.view(whole)
+    return clients
 
 
 def _faults(scenario: Scenario, timeline: Timeline, gateway: int) -> tuple[list[int], list[int]]:

@@ -9,15 +9,19 @@ what others do (`_meets`).
 
 from __future__ import annotations
 
+from collections import namedtuple
+from dataclasses import fields
 from math import inf
+from typing import Any, NamedTuple
 
 from simlib.core.backoff import useful_after_s
-from simlib.core.breaker import BreakerState, BreakerStatus
+from simlib.core.breaker import Breaker, BreakerState, BreakerStatus
 from simlib.core.events import Reason
-from simlib.core.fallback import TransportStatus
+from simlib.core.fallback import Fallback, TransportStatus
 from simlib.core.faults import FaultKind
 from simlib.core.heartbeat import next_ping_s
 from simlib.core.link import Budget, Input, Link, State, step
+from simlib.core.meters import Rate
 from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
 from simlib.core.stops import Effect, Stops, effect
 from simlib.engines.kernel.fault_targets import strikes
@@ -56,6 +60,11 @@ from simlib.engines.kernel.state import (
     TRIPS,
     UNAVAILABLE,
     WAKE,
+    WITH_EXTRAS,
+    WITH_LANES,
+    WITH_ORDERS,
+    WITH_TELLS,
+    WITH_WATCHED,
     Fleet,
     count_attempt,
     count_event,
@@ -100,8 +109,17 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     """Process an event of a client, and the events that follow as long as it is alone."""
     # The link is read once, moved as often as the client is alone, and written back once: in
     # between it is a tuple of numbers, which the compiler keeps in registers.
-    run, rules = w.run[0], w.policies[w.clients[i].cohort]
-    number = number_of(w, i)
+    run, number = w.run[0], number_of(w, i)
+    policy = w.policies[w.clients[i].cohort]
+    if WITH_EXTRAS:
+        rules = policy
+    else:
+        # Nobody has a breaker, and so on: all that these would do, with its dozen divisions and
+        # comparisons at each attempt, is worked out by the compiler.
+        rules = _LinkRules(
+            policy.backoff, _NO_BREAKER, _NO_FALLBACK, _NO_LIMIT, _NO_LIMIT,
+            policy.connect_timeout_s,
+        )  # fmt: skip
     link, was = _link(w, i), kind
     for turns in range(1, _LONGEST + 1):
         # Two sorts of events: those that are an input of the link (and move it), and those of its
@@ -116,7 +134,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             # Before the link hears of it: whether a code ends a client is no matter of the link's
             # state.
             if code > 0:
-                input_ = _classify_end(rules.stops, code, input_)
+                input_ = _classify_end(policy.stops, code, input_)
             link = step(before, input_, now, rules, run.seed, number, hint_s)
             _note(w, i, before, link, input_, reason, hint_s, now)
             now, kind = _next(w, i, link, now)
@@ -145,13 +163,13 @@ def _meets(w: Fleet, link: Link, time_s: float) -> bool:
     open: they may have waited behind such a one, and the server learns when they end.
     """
     run = w.run[0]
-    if run.is_ordered:
+    if WITH_TELLS and run.is_ordered:
         return True
-    if time_s >= run.even_s:
-        return False
-    if link.state == _CONNECTING:
-        return link.draws == 0
-    return link.state == _OPEN and run.tracks > 0
+    if WITH_TELLS and time_s < run.even_s:
+        if link.state == _CONNECTING:
+            return link.draws == 0
+        return link.state == _OPEN and run.tracks > 0
+    return False
 
 
 def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
@@ -159,11 +177,12 @@ def _set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
 
     It is the order in which they began. Elsewhere a timeout is an event only if it will come.
     """
-    if link.state == _CONNECTING and kind in (START, WAKE):
-        if _meets(w, link, link.deadline_s):
-            put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
-    elif link.state == _OPEN and kind == PING and _meets(w, link, w.lanes[i].timeout_s):
-        put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
+    if WITH_TELLS:
+        if link.state == _CONNECTING and kind in (START, WAKE):
+            if _meets(w, link, link.deadline_s):
+                put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
+        elif link.state == _OPEN and kind == PING and _meets(w, link, w.lanes[i].timeout_s):
+            put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
 
 
 def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
@@ -172,7 +191,9 @@ def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
         return bool(w.clients[i].state == _CONNECTING)
     if kind == WAKE:
         return bool(w.clients[i].state == _WAITING)
-    return kind != SILENT or bool(w.lanes[i].timeout_s == now)
+    if WITH_LANES and kind == SILENT:
+        return bool(w.lanes[i].timeout_s == now)
+    return True
 
 
 def wakes_instead(w: Fleet, i: int, now: float) -> bool:
@@ -198,16 +219,24 @@ def is_short(w: Fleet, more: int) -> bool:
     """
     run = w.run[0]
     times = 2 * w.interruptions.size
-    return bool(
+    if (
         is_full(w.wheel, more)
         or run.returned + 2 >= w.downtime_s.size
         or run.recovered + times >= w.recovery_s.size
         or run.detected + times >= w.detection_s.size
-        or (w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size)
-        or run.abandoned_free < 0
-        or w.abandoned[run.abandoned_free].next < 0
-        or run.logged + 2 * run.watched + 8 >= w.log.size
-    )
+    ):
+        return True
+    if WITH_TELLS and w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size:
+        return True
+    if (WITH_LANES or WITH_TELLS) and _has_few_places(w):
+        return True
+    return bool(WITH_WATCHED and run.logged + 2 * run.watched + 8 >= w.log.size)
+
+
+def _has_few_places(w: Fleet) -> bool:
+    """Whether there is no second place for an abandoned handshake."""
+    free = w.run[0].abandoned_free
+    return bool(free < 0 or w.abandoned[free].next < 0)
 
 
 def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
@@ -218,7 +247,7 @@ def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int,
         return _OPENED_INPUT, 0, 0.0, 0
     if kind == REFUSED:
         return _FAILED_INPUT, _REFUSED, 0.0, 0
-    if kind == UNAVAILABLE:
+    if WITH_TELLS and kind == UNAVAILABLE:
         return _FAILED_INPUT, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
     if kind >= BY_FAULT:
         input_ = _FAILED_INPUT if link.state == _CONNECTING else _LOST_INPUT
@@ -245,11 +274,11 @@ def _close_client(
     w: Fleet, i: int, link: Link, kind: int, now: float
 ) -> tuple[int, int, float, int]:
     """Close the client's attempt or connection, and return the link's input."""
-    if link.state == _CONNECTING or link.state == _OPEN:
+    if WITH_LANES and (link.state == _CONNECTING or link.state == _OPEN):
         abandon(w, i, link.draws + 1, kind == LEAVE, now)
     if kind == GIVE_UP:
         return _WAKE_INPUT, _TIMEOUT, 0.0, 0
-    if kind == SILENT:
+    if WITH_LANES and kind == SILENT:
         return _LOST_INPUT, _SILENT, 0.0, 0
     return _STOP_INPUT, 0, 0.0, 0
 
@@ -261,7 +290,7 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
         return link.deadline_s, WAKE
     if link.state == _CONNECTING:
         return _connect(w, i, link, now)
-    if link.state == _OPEN and run.pings:
+    if WITH_LANES and link.state == _OPEN and run.pings:
         return now + w.policies[w.clients[i].cohort].heartbeat.interval_s, PING
     return inf, NOTHING
 
@@ -269,7 +298,7 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 def _connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run = w.run[0]
     w.clients[i].stage = GREETED
-    if run.is_ordered:
+    if WITH_EXTRAS and run.is_ordered:
         w.extras[i].rank = run.ranks
         run.ranks += 1
     # The lanes' draws are numbered in the order of sending, so the round trip draws before it is
@@ -290,20 +319,20 @@ def _pass(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
         arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
         if arrival_s < timeout_s:
             return arrival_s, ARRIVE
-        if arrival_s < inf:
+        if (WITH_LANES or WITH_TELLS) and arrival_s < inf:
             send_abandoned(w, i, link.draws + 1, arrival_s)
         return _at_timeout(w, link, timeout_s, GIVE_UP)
     if kind == ARRIVE:
         return _arrive(w, i, link, now)
-    if kind == ADMIT:
-        return _admit(w, i, link, now)
-    return _beat(w, i, link, kind, now)
+    if WITH_LANES and kind != ADMIT:
+        return _beat(w, i, link, kind, now)
+    return _admit(w, i, link, now)
 
 
 def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     run = w.run[0]
     write_down(w, i, link.draws + 1, wide(DID_ADMIT), wide(0), 0.0, wide(0), now)
-    if run.has_lanes:
+    if WITH_LANES and run.has_lanes:
         w.lanes[i].rank = run.ranks
         run.ranks += 1
     # From here on the server has it open, though the client does not know yet: a fault may end it
@@ -311,11 +340,11 @@ def _admit(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     open_s, kind = down_s(w, i, now, HANDSHAKE_DOWN_BYTES), OPENED
     if open_s >= link.deadline_s:
         open_s, kind = _at_timeout(w, link, link.deadline_s, GIVE_UP)
-    if run.tracks > 1 and kind != NOTHING:
-        # What says that it ends follows what says that it is open.
-        put(w.wheel, open_s, event(i, link.draws, kind))
-        kind = NOTHING
-    if run.tracks > 1:
+    if (WITH_ORDERS or WITH_WATCHED) and run.tracks > 1:
+        if kind != NOTHING:
+            # What says that it ends follows what says that it is open.
+            put(w.wheel, open_s, event(i, link.draws, kind))
+            kind = NOTHING
         shun(w, i, now)
     return open_s, kind
 
@@ -328,14 +357,15 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
         done_s = enter(w, i, link.draws + 1, now)
         if done_s >= 0.0:
             c.stage = TAKEN
-            if run.has_lanes:
+            if WITH_LANES and run.has_lanes:
                 w.lanes[i].done_s = done_s
             if done_s <= now:
                 # The server answers at once, before it hears of anybody else.
                 return _admit(w, i, link, now)
-            if done_s < timeout_s:
-                return done_s, ADMIT
-            return _at_timeout(w, link, timeout_s, GIVE_UP)
+            if WITH_TELLS:
+                if done_s < timeout_s:
+                    return done_s, ADMIT
+                return _at_timeout(w, link, timeout_s, GIVE_UP)
     # The server is done with it, so whatever ends it from here on leaves nothing behind there.
     c.stage = DISMISSED
     answered_s = down_s(w, i, now, ANSWER_BYTES)
@@ -391,7 +421,7 @@ def _note(
         if input_ != _STOP_INPUT:
             count_event(w, now, ENDS)
             _note_loss(w, i, before.opened_s, now)
-    if link.breaker_status.state != before.breaker_status.state:
+    if WITH_EXTRAS and link.breaker_status.state != before.breaker_status.state:
         _note_breaker(w, i, before.breaker_status.state, link.breaker_status.state, now)
 
 
@@ -418,7 +448,7 @@ def _note_leaving(w: Fleet, i: int, now: float) -> None:
     run.left_s += max(now, run.warm_up_s)
     # Nobody waits for it any more.
     w.clients[i].lost_s = inf
-    if run.has_extras and w.extras[i].breaker == _TRIPPED:
+    if WITH_EXTRAS and run.has_extras and w.extras[i].breaker == _TRIPPED:
         run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
         w.extras[i].tripped_s = inf
 
@@ -482,6 +512,31 @@ def _note_breaker(w: Fleet, i: int, before: int, after: int, now: float) -> None
         run.tripped_s += counted_s(w, w.extras[i].tripped_s, now)
 
 
+# --- what a link follows ------------------------------------------------------------------
+
+
+class _LinkRules(NamedTuple):
+    """What `link.step` reads of a client's settings."""
+
+    backoff: Any
+    breaker: Any
+    fallback: Any
+    attempt_budget: Any
+    connect_budget: Any
+    connect_timeout_s: float
+
+
+def _constant(settings: Any) -> Any:
+    """Return settings as a tuple of numbers, which compiled code takes for constants."""
+    numbers = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    kind = namedtuple(type(settings).__name__, numbers)  # type: ignore[misc]
+    return kind(*(int(n) if isinstance(n, int) else n for n in numbers.values()))
+
+
+_NO_BREAKER, _NO_FALLBACK = _constant(Breaker()), _constant(Fallback())
+_NO_LIMIT = _constant(Rate())
+
+
 # --- a link in its records ---------------------------------------------------------------
 
 
@@ -489,7 +544,7 @@ def _link(w: Fleet, i: int) -> Link:
     c = w.clients[i]
     breaker_status, budget, delay_s = BreakerStatus(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
     started_s = 0.0
-    if w.run[0].has_extras:
+    if WITH_EXTRAS and w.run[0].has_extras:
         e = w.extras[i]
         breaker_status = BreakerStatus(
             wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
@@ -515,7 +570,7 @@ def _keep(w: Fleet, i: int, link: Link) -> None:
     if link.draws >= LAST_TURN:
         # Its next events could not be told from those of its first draws.
         w.run[0].is_worn_out = 1
-    if w.run[0].has_extras:
+    if WITH_EXTRAS and w.run[0].has_extras:
         e = w.extras[i]
         e.breaker, e.until_s, e.probes = (
             link.breaker_status.state,

@@ -8,7 +8,18 @@ from simlib.core.faults import FaultKind
 from simlib.core.link import State
 from simlib.engines.kernel.fault_targets import hits
 from simlib.engines.kernel.server import drain, end_all, forget_abandoned, in_order
-from simlib.engines.kernel.state import GREETED, SERVED, TAKEN, Fleet, count_event, uncount
+from simlib.engines.kernel.state import (
+    GREETED,
+    SERVED,
+    TAKEN,
+    WITH_EXTRAS,
+    WITH_LANES,
+    WITH_ORDERS,
+    WITH_TELLS,
+    Fleet,
+    count_event,
+    uncount,
+)
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
 _OUTAGE, _RESET, _CRASH = (
@@ -38,7 +49,7 @@ def pass_edge(w: Fleet, now: float) -> None:
     look_ahead(w)
     kind = w.faults[index].kind
     change = 1 if starts else -1
-    if kind == _SLOW:
+    if WITH_TELLS and kind == _SLOW:
         _set_pace(w, now)
     elif kind == _REJECT:
         run.rejects += change
@@ -47,9 +58,9 @@ def pass_edge(w: Fleet, now: float) -> None:
     elif kind == _CRASH:
         run.crashes += change
         _forget_all(w, now)
-    elif kind == _CLOSE and starts:
+    elif WITH_ORDERS and kind == _CLOSE and starts:
         end_all(w, index, now)
-    elif kind == _DEPLOY and starts:
+    elif WITH_ORDERS and kind == _DEPLOY and starts:
         drain(w, index, now)
     if starts and kind in (_OUTAGE, _RESET, _CRASH):
         _begin_cut(w, index)
@@ -73,6 +84,12 @@ def _forget_all(w: Fleet, now: float) -> None:
     # then.
     run.generation += 1
     run.taken = 0
+    if WITH_TELLS:
+        _forget_queue(w, now)
+
+
+def _forget_queue(w: Fleet, now: float) -> None:
+    run = w.run[0]
     run.accept_arrival_s = 0.0
     for place in range(run.queued):
         if w.queue_s[place] > now:
@@ -94,16 +111,9 @@ def _begin_cut(w: Fleet, index: int) -> None:
     run = w.run[0]
     # Compiled code has no generators: these fields are where `next_cut` goes on.
     run.cut_by, run.cut_next, run.cut_size = index, 0, run.clients
-    for place in range(w.abandoned.size):
-        abandoned = w.abandoned[place]
-        if abandoned.client < 0 or not hits(w, index, abandoned.client):
-            continue
-        if abandoned.stage == TAKEN:
-            forget_abandoned(w, place)
-        else:
-            # It is on its way, and will find nobody.
-            abandoned.client = -1
-    if run.is_ordered:
+    if WITH_LANES or WITH_TELLS:
+        _cut_abandoned(w, index)
+    if WITH_EXTRAS and run.is_ordered:
         found = 0
         for i in range(run.clients):
             if _is_cut(w, i):
@@ -113,11 +123,25 @@ def _begin_cut(w: Fleet, index: int) -> None:
         run.cut_size = found
 
 
+def _cut_abandoned(w: Fleet, index: int) -> None:
+    for place in range(w.abandoned.size):
+        abandoned = w.abandoned[place]
+        if abandoned.client < 0 or not hits(w, index, abandoned.client):
+            continue
+        if abandoned.stage == TAKEN:
+            forget_abandoned(w, place)
+        else:
+            # It is on its way, and will find nobody.
+            abandoned.client = -1
+
+
 def next_cut(w: Fleet) -> int:
     """Return the next client whose line is cut, in the order of their attempts; or `NOBODY`."""
     run = w.run[0]
     while run.cut_next < run.cut_size:
-        i = w.found[run.cut_next] if run.is_ordered else run.cut_next
+        i = run.cut_next + 0
+        if WITH_EXTRAS and run.is_ordered:
+            i = w.found[i]
         run.cut_next += 1
         if _is_cut(w, i):
             c = w.clients[i]

@@ -14,6 +14,31 @@ from simlib.engines.sizes import HANDSHAKE_UP_BYTES
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals
 
+#: All parts that compiled code can be made without: constants of `state`.
+PARTS = frozenset({"WITH_LANES", "WITH_EXTRAS", "WITH_TELLS", "WITH_ORDERS", "WITH_WATCHED"})
+#: The loops that there are, by the parts that they have, from the one that compiles soonest: each
+#: scenario is played by the first that has what it needs. More of them would be quicker here and
+#: there, and somebody would wait for another compiler run each time.
+LOOPS = {"plain": frozenset[str](), "limited": frozenset({"WITH_TELLS"}), "whole": PARTS}
+
+
+def loop_for(scenario: Scenario, *, watched: bool) -> str:
+    """Return the name of the loop that plays a scenario."""
+    parts = needed_parts(scenario, watched=watched)
+    return next(name for name, its in LOOPS.items() if parts <= its)
+
+
+def needed_parts(scenario: Scenario, *, watched: bool) -> frozenset[str]:
+    """Return the parts of the loop that a scenario needs."""
+    needed = {
+        "WITH_LANES": watched or needs_lanes(scenario),
+        "WITH_EXTRAS": meets(scenario) or needs_extras(scenario),
+        "WITH_TELLS": tells(scenario),
+        "WITH_ORDERS": orders(scenario),
+        "WITH_WATCHED": watched,
+    }
+    return frozenset(part for part, is_needed in needed.items() if is_needed)
+
 
 def sends(scenario: Scenario) -> bool:
     """Whether clients send or subscribe to anything."""

@@ -37,6 +37,9 @@ from simlib.engines.kernel.state import (
     START,
     TURN_BITS,
     WAKE,
+    WITH_LANES,
+    WITH_ORDERS,
+    WITH_TELLS,
     Fleet,
     event,
     is_due,
@@ -73,7 +76,7 @@ def advance(w: Fleet, events: int) -> int:
         if run.cut_by != NOBODY:
             i = next_cut(w)
         else:
-            next_start_s, next_event_s = _start_s(w), next_s(w.wheel)
+            next_start_s, next_event_s = _start_s(w), _next_event_s(w)
             now = min(next_start_s, next_event_s)
             # The wheel has no room to let its next slot come up (`wheel.next_s`).
             if now < 0.0:
@@ -110,7 +113,7 @@ def _is_stuck(w: Fleet, now: float) -> bool:
 def _count_wanted(w: Fleet) -> int:
     """Return how many events may be added before the next look at the room."""
     run = w.run[0]
-    if run.edge < w.edges.size and run.cut_by == NOBODY:
+    if WITH_ORDERS and run.edge < w.edges.size and run.cut_by == NOBODY:
         kind = w.faults[w.edges[run.edge].fault].kind
         if kind in (_DEPLOY, _CLOSE):
             # The server may end every connection, at once or by turns.
@@ -130,12 +133,37 @@ def _start_s(w: Fleet) -> float:
     return float(run.ramp_s * number_of(w, run.started) / run.all_clients)
 
 
+def _next_event_s(w: Fleet) -> float:
+    slot = w.wheel.state[0].slot + 0
+    time_s = next_s(w.wheel)
+    if w.wheel.state[0].slot != slot:
+        _fetch(w)
+    return time_s
+
+
+def _fetch(w: Fleet) -> None:
+    """Read something of each client whose event has come near.
+
+    Of a million they lie all over the memory, and each would be waited for when its turn has come;
+    the processor waits for a dozen at once if nothing depends on any.
+    """
+    run, sum_s, sum_draws = w.run[0], 0.0, 0
+    for k in range(w.wheel.state[0].near):
+        place = w.wheel.near[k].what >> (KIND_BITS + TURN_BITS)
+        if place < run.clients:
+            # Its first field and one of its last: they may lie in two lines of the cache.
+            sum_s += w.clients[place].deadline_s
+            sum_draws += w.clients[place].draws
+    # Or the compiler would see that nobody needs them.
+    run.fetched_s, run.fetched_draws = sum_s, sum_draws
+
+
 def _join(w: Fleet, i: int, now: float) -> None:
     """Add a client: draw its cohort, and the time at which it leaves."""
     run, number = w.run[0], number_of(w, i)
     if w.cohorts.size > 0:
         w.clients[i].cohort = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
-    if run.leaves:
+    if WITH_LANES and run.leaves:
         # The inverse of the exponential distribution; `log` is the core's own, the same on every
         # machine.
         leaves_s = now - run.stay_s * log(1.0 - uniform(run.seed, number, _STAY, 0))
@@ -146,15 +174,15 @@ def _whose(w: Fleet, what: int, now: float) -> tuple[int, int]:
     """Return which client an event happens to, and what; play one that happens to none."""
     kind = what & ((1 << KIND_BITS) - 1)
     place = what >> (KIND_BITS + TURN_BITS)
-    if kind >= SHUT_BY:
+    if WITH_ORDERS and kind >= SHUT_BY:
         shut_by_turns(w, place, kind - SHUT_BY, what, now)
-    elif ABANDONED <= kind <= ABANDONED_SHUT:
+        return NOBODY, kind
+    if (WITH_LANES or WITH_TELLS) and ABANDONED <= kind <= ABANDONED_SHUT:
         _pass_abandoned(w, place, kind, what, now)
-    elif kind == LEAVE:
+        return NOBODY, kind
+    if WITH_LANES and kind == LEAVE:
         return place, kind
-    else:
-        return _drop_stale(w, place, kind, what, now)
-    return NOBODY, kind
+    return _drop_stale(w, place, kind, what, now)
 
 
 def _pass_abandoned(w: Fleet, place: int, kind: int, what: int, now: float) -> None:
@@ -177,11 +205,10 @@ def _drop_stale(w: Fleet, i: int, kind: int, what: int, now: float) -> tuple[int
     if not is_due(c.draws, what):
         # Not simply stale: the alarm of the attempt that has failed meanwhile is that of the wait
         # after it.
-        if kind == GIVE_UP and is_due(c.draws - 1, what) and wakes_instead(w, i, now):
-            return i, WAKE
-        return NOBODY, kind
+        late = WITH_TELLS and kind == GIVE_UP and is_due(c.draws - 1, what)
+        return (i, WAKE) if late and wakes_instead(w, i, now) else (NOBODY, kind)
     if c.state in (_STOPPED, _SUSPENDED):
-        if kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].abandoned >= 0:
+        if WITH_LANES and kind == ARRIVE and w.run[0].has_lanes and w.lanes[i].abandoned >= 0:
             # It left meanwhile. Who gave up as its line was cut has nothing on its way.
             arrive_abandoned(w, w.lanes[i].abandoned, now)
         return NOBODY, kind

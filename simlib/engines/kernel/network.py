@@ -13,7 +13,7 @@ from simlib.core.draws import Stream
 from simlib.core.faults import Route
 from simlib.core.impairments import LOST_DOWN, bit_of, held_until_s, lose_directions, send_frame
 from simlib.core.path import Lane
-from simlib.engines.kernel.state import Fleet, number_of, wide
+from simlib.engines.kernel.state import WITH_LANES, Fleet, number_of, wide
 
 _UP, _DOWN, _WEBSOCKET = Stream.UP.value, Stream.DOWN.value, Route.WEBSOCKET.value
 
@@ -21,8 +21,12 @@ _UP, _DOWN, _WEBSOCKET = Stream.UP.value, Stream.DOWN.value, Route.WEBSOCKET.val
 def connected_s(w: Fleet, i: int, now: float) -> float:
     """Begin a connection; return when TCP has made its round trip; inf: never."""
     run = w.run[0]
-    if run.has_lanes == 0:
-        return float(now + run.latency_s + run.latency_s)
+    if WITH_LANES and run.has_lanes:
+        return _begun_s(w, i, now)
+    return float(now + run.latency_s + run.latency_s)
+
+
+def _begun_s(w: Fleet, i: int, now: float) -> float:
     # A new connection: what the client had abandoned goes on alone, and is no longer its own to
     # end.
     w.lanes[i].abandoned = -1
@@ -45,16 +49,16 @@ def _begin(w: Fleet, i: int, now: float) -> None:
 
 def up_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
     """Return when what a client sends now arrives; inf: never."""
-    if w.run[0].has_lanes == 0:
-        return float(now + w.run[0].latency_s)
-    return _sent_s(w, i, wide(_UP), now, wide(size_bytes))
+    if WITH_LANES and w.run[0].has_lanes:
+        return _sent_s(w, i, wide(_UP), now, wide(size_bytes))
+    return float(now + w.run[0].latency_s)
 
 
 def down_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
     """Return when what is sent to a client now arrives; inf: never."""
-    if w.run[0].has_lanes == 0:
-        return float(now + w.run[0].latency_s)
-    return _sent_s(w, i, wide(_DOWN), now, wide(size_bytes))
+    if WITH_LANES and w.run[0].has_lanes:
+        return _sent_s(w, i, wide(_DOWN), now, wide(size_bytes))
+    return float(now + w.run[0].latency_s)
 
 
 def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
@@ -80,8 +84,11 @@ def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
 
 def answer_nobody(w: Fleet, place: int, now: float) -> None:
     """Consume the draw that the undelivered answer would use, to stay in step with sim."""
-    if w.run[0].has_lanes == 0:
-        return
+    if WITH_LANES and w.run[0].has_lanes:
+        _skip_draw(w, place, now)
+
+
+def _skip_draw(w: Fleet, place: int, now: float) -> None:
     abandoned = w.abandoned[place]
     i = abandoned.client
     lost = _lost(w, i, abandoned.lost, wide(_DOWN), abandoned.born_s, abandoned.used_s, now)

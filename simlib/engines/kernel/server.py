@@ -37,6 +37,10 @@ from simlib.engines.kernel.state import (
     SERVED,
     SHUT_BY,
     TAKEN,
+    WITH_LANES,
+    WITH_ORDERS,
+    WITH_TELLS,
+    WITH_WATCHED,
     Fleet,
     count_event,
     event,
@@ -54,14 +58,18 @@ _REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
 
 def enter(w: Fleet, i: int, connection: int, now: float) -> float:
     """Return when a handshake that arrives now will be done; -1: it is refused."""
+    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
+    if WITH_TELLS and w.run[0].tells:
+        return _queue(w, i, connection, now)
+    # A server without limits treats all clients alike and at once: there is nothing to keep.
+    return now
+
+
+def _queue(w: Fleet, i: int, connection: int, now: float) -> float:
     # The queue is first come, first served, so all that happens to a handshake is known when it
     # arrives: which worker is free first, and when it will be done. Waiting in the queue takes no
     # events.
     run, rules, number = w.run[0], w.server[0], number_of(w, i)
-    write_down(w, i, connection, wide(DID_ARRIVE), wide(0), 0.0, wide(0), now)
-    # A server without limits treats all clients alike and at once: there is nothing to keep.
-    if run.tells == 0:
-        return now
     # `queue_s` is a heap of the moments at which waiting handshakes get their worker: those that
     # have passed no longer count against the backlog. Its last entry takes the first one's place.
     while run.queued > 0 and w.queue_s[0] <= now:
@@ -230,7 +238,7 @@ def shut_by_turns(w: Fleet, i: int, fault: int, what: int, now: float) -> None:
 def send_abandoned(w: Fleet, i: int, connection: int, arrival_s: float) -> None:
     """Send a handshake that arrives after its client has given it up."""
     place = _new_abandoned(w, i, connection, SENT)
-    if w.run[0].has_lanes:
+    if WITH_LANES and w.run[0].has_lanes:
         w.lanes[i].abandoned = place
     put(w.wheel, arrival_s, event(place, w.abandoned[place].turn, ABANDONED))
 
@@ -287,7 +295,7 @@ def arrive_abandoned(w: Fleet, place: int, now: float) -> None:
     abandoned.generation = run.generation
     if now < done_s:
         _open_later(w, place, done_s, now)
-    elif run.tracks > 1:
+    elif (WITH_ORDERS or WITH_WATCHED) and run.tracks > 1:
         abandoned.done_s = now
         open_abandoned(w, place, now)
 

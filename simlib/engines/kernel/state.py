@@ -9,6 +9,12 @@ from simlib.engines.kernel.wheel import Wheel
 from simlib.trace.counts import TENTHS_PER_S
 
 # Kinds of events are plain numbers: they are packed into an event, and compared by compiled code.
+#: What compiled code can play. A scenario that needs none of a part is played by code without it,
+#: which has False here: the compiler leaves away all that stands behind it (see features.py).
+#: What was sent on a connection, and its end, is remembered; a link has more than its backoff; the
+#: server tells clients apart; it ends connections; some clients are watched.
+WITH_LANES = WITH_EXTRAS = WITH_TELLS = WITH_ORDERS = WITH_WATCHED = True
+
 #: What can happen next to a client. Of these, its link is told:
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
 #: Of these it is not: its network or its server is concerned.
@@ -123,6 +129,7 @@ RUN = [
     ("returned", "i8"), ("unstable", "i8"),
     ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"), ("is_worn_out", "i8"),
     ("stood_s", "f8"), ("at_once", "i8"), ("most_at_once", "i8"),
+    ("fetched_s", "f8"), ("fetched_draws", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
 #: status or close code, and which server ends all connections because of it (by its generation,
@@ -207,7 +214,9 @@ def number_of(w: Fleet, i: int) -> int:
 
 def is_watched(w: Fleet, i: int) -> bool:
     """Whether what happens to a client is written down."""
-    return bool(w.run[0].watched > 0 and w.watched[i] > 0)
+    if WITH_WATCHED:
+        return bool(w.run[0].watched > 0 and w.watched[i] > 0)
+    return False
 
 
 def write_down(
@@ -221,8 +230,8 @@ def write_down(
     now: float,
 ) -> None:
     """Write down what happens to a watched client."""
-    run = w.run[0]
-    if is_watched(w, i):
+    if WITH_WATCHED and is_watched(w, i):
+        run = w.run[0]
         row = w.log[run.logged]
         row.time_s, row.what, row.client = now, what, number_of(w, i)
         row.connection, row.reason, row.hint_s, row.code = connection, reason, hint_s, code

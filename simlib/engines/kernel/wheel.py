@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 # a miss of the cache; this one takes an append, and a few comparisons in a heap that stays in
 # cache. Invariant: an event of the current slot or an earlier one is in the heap, all others are in
 # the blocks of their slots. So the heap's first event is the next of all, unless the heap is empty.
-#: Events in one block.
+#: Events in one block: a power of two.
 #: With 16 bytes an event, a block is four lines of the cache.
 BLOCK = 16
 #: An event in the heap, one in a block; a slot's first and last block, and how many events it has.
@@ -66,7 +66,7 @@ def put(wheel: Wheel, time_s: float, what: int) -> None:
         _push(wheel, time_s, what)
         return
     slot = wheel.slots[number]
-    place = slot.held % BLOCK
+    place = slot.held & (BLOCK - 1)
     if place == 0:
         # Blocks are a linked list through `follower`: the free ones, and those of each slot. So a
         # slot holds any number of events, and no slot has room set aside for it.
@@ -105,9 +105,9 @@ def _come_up(wheel: Wheel) -> None:
     block = slot.first + 0
     # In the order of adding, so that numbers given now keep it for events at the same moment.
     for k in range(slot.held):
-        event = wheel.far[BLOCK * block + k % BLOCK]
+        event = wheel.far[BLOCK * block + (k & (BLOCK - 1))]
         _push(wheel, event.time_s, event.what)
-        if k % BLOCK == BLOCK - 1 or k == slot.held - 1:
+        if k & (BLOCK - 1) == BLOCK - 1 or k == slot.held - 1:
             following = wheel.follower[block]
             wheel.follower[block] = state.free
             state.free = block

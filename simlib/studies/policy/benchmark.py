@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import ceil, inf
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from simlib.api import run
 from simlib.core.backoff import Backoff, delay, looks_back
@@ -24,6 +24,9 @@ from simlib.metrics.metrics import row
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 from simlib.trace.trace import Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Of all waits before an attempt, these shares are shorter.
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -198,6 +201,8 @@ def play_storms(
 
 def tabulate_storms(traces: Mapping[str, Trace]) -> pd.DataFrame:
     """Return the table of `storms` from its runs."""
+    import pandas as pd
+
     rows = [_of(trace) for trace in traces.values()]
     return pd.DataFrame(
         rows, index=pd.Index(list(traces), name="client"), columns=list(STORM_COLUMNS)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import cache
@@ -12,12 +14,12 @@ import numpy as np
 import pytest
 
 import simlib as sl
+from simlib.cli import arguments as given
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.errors import EngineError, SettingsError, SimlibError
 from simlib.engines.fleet import engine as fleet
-from simlib.engines.fleet import jit as twins
-from simlib.engines.fleet import part
-from simlib.engines.kernel import arrays, loop
+from simlib.engines.fleet import jit, machine_code, part
+from simlib.engines.kernel import arrays, features, loop, state
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import detection_times_s, downtimes_s, recovery_times_s
 from simlib.metrics.messages import messages
@@ -579,44 +581,106 @@ def played(scenario, gateway):
 def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, tmp_path):
     made = []
 
-    def twin(function, kept):
-        made.append((function, kept))
-        return lambda arrays, events: None
+    def compile_to_object(function, _, without):
+        made.append((function, without))
+        return "symbol", b"code"
 
-    monkeypatch.setattr(part, "twin", twin)
-    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
+    monkeypatch.setattr(machine_code, "compile_to_object", compile_to_object)
+    monkeypatch.setattr(machine_code, "Loop", lambda file: file.read_bytes())
+    monkeypatch.setattr(machine_code, "cache_folder", lambda: tmp_path / "kernels")
     for told in (["Compiling the fleet engine, once"], []):
         caplog.clear()
-        part.kernel.__wrapped__()
+        monkeypatch.setattr(machine_code, "_LOADED", {})
+        assert b"symbol\ncode" == fleet.Part(storm(server=server()), 0).load()
         assert told == [record.message.partition(":")[0] for record in caplog.records]
-    assert [(loop.advance, True)] * 2 == made
+    assert [(loop.advance, features.PARTS)] == made
 
 
-def test_of_many_that_need_compiled_code_at_once_one_compiles(monkeypatch, tmp_path):
-    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
+def test_settings_with_long_tables_have_code_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine_code, "cache_folder", lambda: tmp_path)
+    backoffs = (sl.Backoff(), sl.Backoff(cap_s=9), sl.Backoff(steps_s=[1.0] * 100, cap_s=2))
+    short, other, long = (
+        machine_code.file_of_loop("plain", arrays.prepare(storm(client=client(backoff)), 0))
+        for backoff in backoffs
+    )
+    assert short == other != long
+
+
+IMPORTED = """
+import sys
+from simlib.cli import main
+try:
+    main({arguments})
+finally:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def test_a_run_imports_neither_the_compiler_nor_what_draws():
+    sl.run(sl.load(given.shipped_scenarios()["fleet_storm"]).replace(clients=3), on="fleet")
+    arguments = ["run", "fleet_storm", "--on", "fleet", "--clients", "300"]
+    command = [sys.executable, "-c", IMPORTED.format(arguments=arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert not {"numba", "scipy", "pandas", "matplotlib", "simpy"} & set(done.stderr.split())
+
+
+@pytest.mark.parametrize(("loop", "rules"), [("plain", server()), ("limited", SLOW)])
+@pytest.mark.parametrize("name", ["jitter full", "every kind of fault", "no attempt after a loss"])
+def test_code_with_parts_left_out_plays_what_whole_code_plays(monkeypatch, name, loop, rules):
+    scenario = SCENARIOS[name].replace(server=rules)
+    assert loop == features.loop_for(scenario, watched=False)
+    expected = sl.run(scenario, on="fleet").tally
+    monkeypatch.setattr(part, "loop_for", lambda *_, **__: "whole")
+    assert expected.to_text() == sl.run(scenario, on="fleet").tally.to_text()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
+def test_flags_of_a_run_are_among_the_parts_of_its_loop(scenario):
+    run = arrays.prepare(scenario, 0).run[0]
+    parts = features.LOOPS[features.loop_for(scenario, watched=False)]
+    flags = {
+        "has_lanes": "WITH_LANES", "pings": "WITH_LANES", "leaves": "WITH_LANES",
+        "has_extras": "WITH_EXTRAS", "is_ordered": "WITH_EXTRAS",
+        "tells": "WITH_TELLS", "even_s": "WITH_TELLS",
+    }  # fmt: skip
+    assert {flags[name] for name in flags if run[name]} <= parts
+    assert run["tracks"] <= (1 if "WITH_ORDERS" not in parts else 2) * ("WITH_LANES" in parts)
+
+
+def test_only_what_needs_every_part_is_played_by_the_whole_loop():
+    loops = [features.loop_for(scenario, watched=False) for scenario in SCENARIOS.values()]
+    assert features.LOOPS.keys() == set(loops)
+    assert "whole" == features.loop_for(storm(server=server()), watched=True)
+    assert features.PARTS <= vars(state).keys()
+
+
+def test_of_many_that_need_compiled_code_at_once_one_compiles(tmp_path):
     at_once = Barrier(3)
 
     def need(_):
         at_once.wait(10)
-        with twins.one_compiles() as is_first:
+        with machine_code.one_compiles(tmp_path / "kernels" / "plain") as is_first:
+            (tmp_path / "kernels" / "plain").touch()
             return is_first
 
     with ThreadPoolExecutor(3) as pool:
         assert [False, False, True] == sorted(pool.map(need, range(3)))
 
 
-def test_whoever_fails_to_compile_leaves_it_to_the_next(monkeypatch, tmp_path):
-    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path / "kernels")
-    with pytest.raises(KeyboardInterrupt), twins.one_compiles():
+def test_whoever_fails_to_compile_leaves_it_to_the_next(tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        machine_code.one_compiles(tmp_path / "kernels" / "plain"),
+    ):
         raise KeyboardInterrupt
-    with twins.one_compiles() as is_first:
+    with machine_code.one_compiles(tmp_path / "kernels" / "plain") as is_first:
         assert is_first
 
 
 def test_without_numba_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "numba", None)
     with pytest.raises(EngineError, match=r'pip install -e "\.\[fleet\]"'):
-        twins.twin(attempts_per_s)
+        jit.twin(attempts_per_s)
 
 
 def test_rows_are_asked_for_in_vain():

@@ -8,11 +8,10 @@ import pytest
 import simlib as sl
 from simlib.core.errors import SettingsError
 from simlib.engines.fleet import engine as fleet
-from simlib.engines.fleet import jit as twins
 from simlib.engines.kernel import arrays, state
 from simlib.metrics.metrics import summary
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("numba")
 psutil = pytest.importorskip("psutil")
 
 OUTAGE = sl.Fault("outage", start_s=5, stop_s=25)
@@ -137,16 +136,3 @@ def test_no_name_of_one_system_alone_is_asked_how_much_memory_there_is(monkeypat
     monkeypatch.setattr("os.sysconf", unknown)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**34))
     assert sl.run(storm(clients=3), on="fleet").end_s == 40
-
-
-def test_compiling_leaves_numbas_own_settings_as_they_were(monkeypatch, tmp_path):
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "the user's own")
-    monkeypatch.setattr(twins, "cache_folder", lambda: tmp_path)
-    before = {name: getattr(numba.config, name) for name in dir(numba.config) if name.isupper()}
-    assert twins.twin(tenfold, kept=True)(4) == 40
-    assert before == {name: getattr(numba.config, name) for name in before}
-    assert list(tmp_path.rglob("*tenfold*"))
-
-
-def tenfold(number: int) -> int:
-    return number * 10
