@@ -127,8 +127,8 @@ _WHAT_TO_PLAY = (
         metavar="KEY=VALUE",
         help="Change a setting, such as client.backoff.cap_s=5; may be given again.",
     ),
-    click.option("--seed", type=int, help="Seed of every draw."),
-    click.option("--clients", type=int, help="How many clients."),
+    click.option("--seed", type=int, help="Seed of all random draws."),
+    click.option("--clients", type=int, help="Number of clients."),
 )
 with_engine = click.option(
     "--on",

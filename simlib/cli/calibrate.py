@@ -18,7 +18,7 @@ from simlib.support.progress import progress_bar
     )
 )
 @click.argument("pings", type=click.Path(path_type=Path))
-@click.option("--name", default="measured", show_default=True, help="What the network is called.")
+@click.option("--name", default="measured", show_default=True, help="Name of the network.")
 @click.option(
     "--unit",
     metavar="[s|ms|us]",

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--key",
     "keys",
     multiple=True,
-    help="A numeric setting to turn; may be given again. By default accept rate, workers, cap ...",
+    help="A numeric setting to vary; may be given again. By default accept rate, workers, cap ...",
 )
 @click.option(
     "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."

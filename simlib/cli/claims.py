@@ -21,7 +21,7 @@ from simlib.support.progress import progress_bar
 @click.argument("scenario", default="report_claims")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
 @click.option("--replications", default=200, show_default=True, help="Clients of each run.")
-@click.option("--live", is_flag=True, help="Play each claim on real WebSockets too, quicker.")
+@click.option("--live", is_flag=True, help="Also play each claim on real WebSockets, time-scaled.")
 @with_out
 @with_json
 def claims(
@@ -32,7 +32,7 @@ def claims(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Put the report's claims to the test on SCENARIO's client: do they hold, and up to where?
+    """Test the report's claims on SCENARIO's client: do they hold, and up to where?
 
     A claim that fails is a finding, not an error: the status is 0.
     """

@@ -19,7 +19,7 @@ from simlib.cli.output import check_writable, json_text, print_note, print_out, 
 @with_out
 @with_json
 def infer(observation: Path, out: Path | None, as_json: bool) -> None:
-    """Tell a client's reconnect policy from OBSERVATION, as simlib observe writes it.
+    """Infer a client's reconnect policy from OBSERVATION, as simlib observe writes it.
 
     Says the family of its waits and their numbers with intervals, what each phase shows beside
     them, and what could not be told. Writes chart and numbers, by default to out/ and the name of

@@ -24,17 +24,22 @@ from simlib.core.errors import SettingsError, SimlibError
     default="standard",
     show_default=True,
     metavar="[standard|quick|FILE]",
-    help="The phases; quick takes under two minutes.",
+    help="Script of phases; quick takes under two minutes.",
 )
-@click.option("--port", default=0, help="Where to listen; 0: a free port.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: for other machines.")
-@click.option("--path", default="/ws", show_default=True, help="The path of the URL.")
+@click.option("--port", default=0, help="Port to listen on; 0: a free port.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets other machines connect.",
+)
+@click.option("--path", default="/ws", show_default=True, help="Path of the URL.")
 @click.option(
     "--greeting",
     default="echo",
     show_default=True,
     metavar="[echo|silent|engine.io|graphql-ws|stomp|mqtt|phoenix]",
-    help="What your client needs to count itself connected.",
+    help="Handshake that your client expects once it is connected.",
 )
 @click.option("--clients", default=1, show_default=True, help="Number of clients.")
 @click.option(
@@ -50,7 +55,7 @@ from simlib.core.errors import SettingsError, SimlibError
     type=click.Path(path_type=Path),
     default=Path("out") / "obs.parquet",
     show_default=True,
-    help="The file for what was seen.",
+    help="File for the observation.",
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def observe(script: str, out: Path, **options: Any) -> None:

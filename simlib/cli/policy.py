@@ -73,8 +73,16 @@ def show(name: str, as_json: bool) -> None:
     ),
 )
 @click.argument("names", nargs=-1)
-@click.option("--clients", default=10_000, show_default=True, help="How many, of each.")
-@click.option("--outage", "outage_s", default=30.0, show_default=True, help="Its length in s.")
+@click.option(
+    "--clients", default=10_000, show_default=True, help="Number of clients of each preset."
+)
+@click.option(
+    "--outage",
+    "outage_s",
+    default=30.0,
+    show_default=True,
+    help="Length of the outage, in seconds.",
+)
 @click.option(
     "--accept-per-s",
     type=float,
@@ -135,7 +143,7 @@ def compare_presets(
 )
 @click.argument("target", metavar="SCENARIO|preset:NAME")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option("--clients", type=int, help="How many clients.")
+@click.option("--clients", type=int, help="Number of clients.")
 @with_json
 def lint(target: str, settings: Sequence[str], clients: int | None, as_json: bool) -> None:
     """Check the policies of SCENARIO, a preset or a policy's file, without playing it.

@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     default="simlib",
     show_default=True,
     metavar="[simlib|echo|none]",
-    help="With --url: what acknowledges a message: the server, its echo; or there are none.",
+    help="With --url: what acknowledges a message: the server's answer, its echo, or nothing.",
 )
-@click.option("--allow-host", default="", help="With --url: a host beside this machine.")
-@click.option("--store", type=click.Path(path_type=Path), help="live: keep saved messages here.")
+@click.option("--allow-host", default="", help="With --url: a host other than this machine.")
+@click.option("--store", type=click.Path(path_type=Path), help="live: file for saved messages.")
 @click.option(
     "--partition",
     metavar="[gateway]",
@@ -113,7 +113,7 @@ def _describe(trace: Trace) -> RenderableType:
     )
 )
 @plays
-@click.option("--client", type=int, required=True, help="Whose story; the first is 0.")
+@click.option("--client", type=int, required=True, help="Number of the client; the first is 0.")
 @with_engine
 def story(scenario: Scenario, client: int, on: str) -> None:
     """Play SCENARIO once and tell what happened to one client."""

@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     "--metric",
     "metrics",
     multiple=True,
-    help="What is to be decided; may be given again. By default time_to_recover_s_p99 and "
+    help="A metric to explain; may be given again. By default time_to_recover_s_p99 and "
     "peak_attempts_per_s.",
 )
 @click.option(
     "--samples",
     default=64,
     show_default=True,
-    help="A power of two; each makes a point per setting, and two more. So 64 samples of 4 "
-    "settings under 3 seeds are 64 x 6 x 3 = 1,152 runs.",
+    help="Samples, a power of two; each gives a point per setting, and two more. So 64 samples of "
+    "4 settings under 3 seeds are 64 x 6 x 3 = 1,152 runs.",
 )
 @click.option("--replications", default=3, show_default=True, help="Seeds of each point.")
 @with_quick_engine
@@ -83,7 +83,7 @@ def sensitivity(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Tell which settings of SCENARIO decide a metric: alone, and with others.
+    """Find which settings of SCENARIO decide a metric, alone and with others.
 
     As Sobol's indices: of the metric's variance over the space, the share that each setting
     explains. Runs that are finished are kept in the folder: what was interrupted goes on there.

@@ -62,7 +62,7 @@ _DRAWN = 2
 @click.option("--replications", default=10, show_default=True, help="Seeds of each combination.")
 @with_engine
 @with_workers
-@click.option("--metric", "metrics", multiple=True, help="What is printed; may be given again.")
+@click.option("--metric", "metrics", multiple=True, help="A metric to print; may be given again.")
 @with_out
 @with_json
 def sweep(

@@ -49,14 +49,14 @@ if TYPE_CHECKING:
     "spaces",
     multiple=True,
     metavar="KEY=LOW..HIGH",
-    help="What varies, or KEY=A,B for choices; by default jitter, base, factor and cap.",
+    help="A setting and its range, or choices as KEY=A,B; by default jitter, base, factor and cap.",
 )
 @click.option(
     "--objective",
     "objectives",
     multiple=True,
     metavar="METRIC",
-    help="What is sought; may be given again. By default time_to_recover_s_p99 and "
+    help="A metric to optimize; may be given again. By default time_to_recover_s_p99 and "
     "peak_attempts_per_s.",
 )
 @click.option(
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     help='As "peak_attempts_per_s <= 3 * server.accept_per_s"; may be given again. Always added: '
     "never_recovered <= 0, unless you bound that yourself.",
 )
-@click.option("--trials", default=100, show_default=True, help="Settings that are tried.")
+@click.option("--trials", default=100, show_default=True, help="Number of trials.")
 @click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
 @click.option("--sampler", default="tpe", show_default=True, metavar="[tpe|nsga2|random]")
 @with_quick_engine
@@ -90,7 +90,7 @@ def tune(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Seek the settings of a client that do best in SCENARIO and others like it.
+    """Find the settings of a client that do best in SCENARIO and others like it.
 
     The best trials are played under fresh seeds, beside the policy as given, the report's defaults
     and all presets. With a --constraint, the one that keeps all of them and is best on the first
