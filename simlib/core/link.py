@@ -160,6 +160,8 @@ class Budget(NamedTuple):
     connect_s: float
 
 
+# A tuple of numbers, never changed in place: sim keeps one for each client, the fleet packs its
+# fields into arrays, and a test can compare two. Times are absolute, so nothing has to be aged.
 class Link(NamedTuple):
     """The state of one connection's life."""
 
@@ -252,12 +254,16 @@ def step(
     hint_s: float,
 ) -> Link:
     """Return the link after an input."""
+    # The table decides what may happen, the moves below what follows. MISUSE leaves the link as it
+    # is: the client raises for it, as compiled code cannot.
     move = TABLE[link.state][input_]
+    # An alarm of an earlier deadline: hosts need not take alarms back when a deadline moves.
     if input_ == _WAKE and now < link.deadline_s:
         return link
     if move == _CONNECT:
         return _connect(link, now, settings)
     if move == _ESTABLISH:
+        # A policy with ``stable_after_s = 0`` is settled at the moment at which it opens.
         return _settle(_establish(link, now, settings), now, settings)
     if move == _BACK_OFF:
         return _back_off(link, now, settings, seed, client, hint_s, 1)
@@ -307,6 +313,7 @@ def _connect(link: Link, now: float, settings: LinkSettings) -> Link:
         now + settings.connect_timeout_s,
         now,
         link.opened_s,
+        # The breaker counts a probe when it begins, since several may be on their way at once.
         begin_probe(link.breaker_status),
         link.transport_status,
         _spend(link, now, settings),
@@ -322,6 +329,7 @@ def _spend(link: Link, now: float, settings: LinkSettings) -> Budget:
     if attempts.per_s == inf and connects.per_s == inf:
         return budget
     return Budget(
+        # As gRPC and others ration only what they try again, not the first attempt.
         take(budget.attempt_s, now, attempts) if link.attempt > 0 else budget.attempt_s,
         take(budget.connect_s, now, connects),
     )
@@ -366,6 +374,9 @@ def _back_off(
 ) -> Link:
     """Wait, after a failure or a loss: the latest of backoff, breaker, budget and hint."""
     attempt = link.attempt + 1
+    # Two counts: `attempt` makes waits grow and includes the loss itself; `failures` trips the
+    # breaker, starts polling and ends the client, and does not. So ten attempts after a loss wait
+    # 1, 2, 4 ... and the tenth failure gives up.
     failures = link.failures + failed
     breaker_status = link.breaker_status
     # A stable connection that was lost counts as an attempt of the backoff, and as no failure: it
@@ -374,6 +385,7 @@ def _back_off(
         breaker_status = count_failure(breaker_status, failures, now, settings.breaker)
     refused = breaker_status.state == _TRIPPED
     transport_status = set_good_since(link.transport_status, inf)
+    # Asked before giving up: a client that makes no more attempts must still be able to poll.
     falls = transport_status.transport == 0 and wants_poll(failures, refused, settings.fallback)
     if falls and may_change(transport_status, now, settings.fallback):
         transport_status, falls = fall_back(transport_status, now), False
@@ -390,11 +402,15 @@ def _back_off(
             transport_status=transport_status,
             rationed=0,
         )
+    # One draw a wait, whatever the wait needs it for: so the index of a draw is the number of
+    # waits, and the same in all engines.
     u = _draw(link, settings, seed, client)
     from_s = now
     if failed == 0 and settings.backoff.after_loss_s < inf:
         attempt, delay_s = 0, settings.backoff.after_loss_s
     else:
+        # From the backoff's own last wait, not from the postponed one: a long hint must not make
+        # decorrelated jitter grow.
         delay_s = delay(settings.backoff, attempt, link.delay_s, u)
         if settings.backoff.counted_from == _FROM_START:
             from_s = link.started_s
@@ -425,6 +441,8 @@ def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, c
     """After a resumption, wait at most one first wait, but respect breaker, budget and hint."""
     soon_s = now
     # A first attempt that had to wait for a session wakes nobody else.
+    # Jitter here is for clients that come back together, such as all tabs of a laptop that wakes
+    # up.
     is_first = link.attempt == 0 and link.opened_s == -inf
     if settings.backoff.jitter != _NO_JITTER and not is_first:
         soon_s += ceiling(settings.backoff, 1) * _draw(link, settings, seed, client)
@@ -435,6 +453,8 @@ def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, c
     return replace_fields(
         link,
         state=_WAITING,
+        # A resumption may only shorten a wait. A suspended link has none, and its deadline is
+        # infinite.
         deadline_s=min(link.deadline_s, max(soon_s, budget_s)),
         rationed=1 if budget_s > soon_s else 0,
         draws=link.draws + 1,
@@ -444,6 +464,8 @@ def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, c
 def _draw(link: Link, settings: LinkSettings, seed: int, client: int) -> float:
     """Return the draw of this wait; a client that draws once has one for each of its lives."""
     if settings.backoff.drawn_once:
+        # Draws of one life have indices of one block of PER_LIFE, so a page that is loaded again
+        # draws anew.
         return uniform(seed, client, Stream.WAIT_ONCE, link.draws // PER_LIFE)
     return uniform(seed, client, Stream.WAIT, link.draws)
 
