@@ -322,6 +322,9 @@ def paired(
     if not FEWEST_REPLICATIONS <= n <= 1_000_000:
         raise SettingsError("n", n, f"must be a whole number from {FEWEST_REPLICATIONS}")
     check_metric("metric", metric)
+    # Draws have addresses (client, purpose, index), so under one seed both scenarios give a client
+    # the same draws even where one of them asks for more: the random numbers are common, not just
+    # of one seed.
     same = other.replace(seed=one.seed)
     with show_progress(progress, f"playing {one.name} and {other.name}") as move:
         first = _play(one, n, 0, on, lambda done: move(done / 2.0), n)

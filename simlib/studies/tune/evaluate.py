@@ -92,11 +92,16 @@ class Evaluator:
         first : callable, optional
             Plays candidates under the first seeds, in the place of `play`.
         """
+        # A sequential test: each look asks whether more seeds could still change the decision. The
+        # intervals are not corrected for the number of looks; the hold-out on fresh seeds guards
+        # against what that lets through.
         looks = self._looks(least or self.first_replications)
         asked = max(expected, looks[0]) * len(candidates)
         found: list[Score | str] = [""] * len(candidates)
         going_on, have, done = list(range(len(candidates))), 0, 0.0
         for count in looks:
+            # Seeds are numbered from the scenario's own, so a candidate's later seeds are those of
+            # all others.
             part = replace(self, first=self.first + have)
             work = float((count - have) * len(going_on))
             share = partial(_move, move, done, work, max(asked, done + work))
@@ -148,6 +153,7 @@ class Evaluator:
                 continue
             found.append("")
             cells += mine
+        # All candidates in one call: so the processors stay busy to the end of a generation.
         rows, failures, _ = play_cells(cells, self.outcomes, self.store, move)
         size, start = len(self.scenarios) * replications, 0
         for i, refused in enumerate(found):

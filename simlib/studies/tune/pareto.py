@@ -18,6 +18,7 @@ def front(losses: Sequence[Sequence[float]]) -> list[int]:
     points = np.array(losses, float).reshape(len(losses), -1)
     kept = []
     for i, point in enumerate(points):
+        # Quadratic in the number of trials, which are a few hundred.
         no_worse = (points <= point).all(axis=1)
         better = (points < point).any(axis=1)
         if not (no_worse & better).any():

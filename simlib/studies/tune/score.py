@@ -81,6 +81,8 @@ class Score:
     def by_seed(self, metric: str) -> Floats:
         """Return the mean over the scenarios for each seed; finite if the candidate works."""
         values = self.values[metric]
+        # Infinity has no mean and no variance. Twice the run's length is worse than any time that
+        # was seen, and keeps paired differences finite.
         limits_s = np.array([[_NEVER * each.duration_s] for each in self.scenarios])
         # All attempts in vain are as if one connection had been of use.
         most = self.values.get("attempts", limits_s) if metric == "amplification" else limits_s
@@ -120,6 +122,8 @@ class Score:
         excess = self.excess(bound)
         if excess <= 0.0 or not self.works:
             return excess
+        # A search that saw the ends of intervals would prefer candidates that were played under
+        # more seeds.
         means = [float(row.mean()) for row in self.values[bound.metric]]
         known = [Estimate(each, each, each, self.replications) for each in means]
         by_means = max(map(bound.excess, known, self.scenarios))

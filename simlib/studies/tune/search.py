@@ -77,6 +77,8 @@ def search_trials(
     tried = [_play_again(evaluator, each, screen) for each in trials.list_finished()[:count]]
     while len(tried) < count:
         # A generation that was begun before is finished first.
+        # Generations have the same size on any machine, as a sampler proposes by the trials that it
+        # knows: with one trial for each processor the result would depend on the machine.
         size = min(GENERATION - len(tried) % GENERATION, count - len(tried))
         word = f"trial {len(tried) + 1:,} of {count:,}"
         moved = work.begin(size, count - len(tried), word)
