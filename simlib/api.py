@@ -34,6 +34,7 @@ def run(
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
+    workers: int = 1,
     watch: Sequence[int] = (),
     partition: str | None = None,
     scheduler: Any = None,
@@ -55,6 +56,9 @@ def run(
         Called with the fraction played, from 0 to 1.
     target : Target, optional
         live only: a server of your own instead of simlib's, and where messages are saved.
+    workers : int, optional
+        live only: the processes of this machine that share the clients, 1 by default. What a client
+        decides depends on its number, not on the process that plays it.
     watch : sequence of int, optional
         fleet only: clients whose rows are kept beside the counts of all.
     partition : {"gateway"}, optional
@@ -84,6 +88,8 @@ def run(
     """
     if target is not None and on != "live":
         raise SettingsError("on", on, "must be live to connect to a target or to keep a store")
+    if workers != 1 and on != "live":
+        raise SettingsError("on", on, "must be live to be played by workers")
     if partition is not None and on != "fleet":
         raise SettingsError("on", on, "must be fleet to be played in parts")
     if scheduler is not None and partition is None:
@@ -91,6 +97,8 @@ def run(
     if watch and on != "fleet":
         raise SettingsError("on", on, "keeps the rows of all clients: watch is for the fleet")
     more: dict[str, Any] = {} if target is None else {"target": target}
+    if workers != 1:
+        more["workers"] = workers
     if watch:
         more["watch"] = watch
     if partition is not None:
@@ -150,6 +158,7 @@ async def run_live(
     label: str = "",
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
+    workers: int = 1,
 ) -> Trace:
     """Play a scenario on real WebSockets where an event loop runs already, as in a notebook.
 
@@ -180,7 +189,9 @@ async def run_live(
     --------
     >>> trace = await sl.run_live(scenario)  # doctest: +SKIP
     """
-    trace: Trace = await engine("live").play_async(scenario, label, processes, progress)
+    trace: Trace = await engine("live").play_async(
+        scenario, label, processes, progress, workers=workers
+    )
     return trace
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "run first_outage",
         "run first_outage --on live --out out/mine",
+        "run reconnect_storm --on live --workers 2",
         "run reconnect_storm --set client.backoff.jitter=full --json",
         "run fleet_storm --on fleet --clients 100000 --set server.accept_per_s=10000",
         "run fleet_storm --on fleet --clients 800000 --set gateways=8 --partition gateway",
@@ -48,6 +49,13 @@ if TYPE_CHECKING:
 @click.option("--allow-host", default="", help="With --url: a host other than this machine.")
 @click.option("--store", type=click.Path(path_type=Path), help="live: file for saved messages.")
 @click.option(
+    "--workers",
+    type=int,
+    default=1,
+    show_default=True,
+    help="live: processes of this machine that share the clients.",
+)
+@click.option(
     "--partition",
     metavar="[gateway]",
     help="fleet: play each gateway as a Dask task, on this machine's processors.",
@@ -63,6 +71,7 @@ def run(
     codec: str,
     allow_host: str,
     store: Path | None,
+    workers: int,
     partition: str | None,
     scheduler: str | None,
     shows_all: bool,
@@ -81,7 +90,13 @@ def run(
 
         target = Target(url, codec, allow_host, store)
     trace = play_scenario(
-        scenario, on, out, target=target, partition=partition, scheduler=scheduler
+        scenario,
+        on,
+        out,
+        target=target,
+        workers=workers,
+        partition=partition,
+        scheduler=scheduler,
     )
     if out is not None:
         save_run(trace, out)

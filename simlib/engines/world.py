@@ -70,15 +70,25 @@ class World:
     scenario : Scenario
         What is played.
     drivers : list of Driver
-        One per client, in order.
+        One per client that is played here, in order.
     observers : list of callable
         Called after each step of any client with driver, event, commands and time.
     """
 
     def __init__(
-        self, scenario: Scenario, clock: SimClock, stage: Stage, trace: Trace, store: Store
+        self,
+        scenario: Scenario,
+        clock: SimClock,
+        stage: Stage,
+        trace: Trace,
+        store: Store,
+        clients: range | None = None,
     ) -> None:
         self.scenario = scenario
+        #: The clients that are played here. Where other processes play the others, the process that
+        #: shares them out writes the rows of the faults.
+        self.clients = range(scenario.clients) if clients is None else clients
+        self._plays_all = clients is None
         self.clock = clock
         clock.guard(scenario)
         self.timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
@@ -90,15 +100,13 @@ class World:
         self._stage = stage
         self._store = store
         #: How many processes each client has lived in before.
-        self._lives = [
-            store.begin_life(i) if self._persists else 0 for i in range(scenario.clients)
-        ]
+        self._lives = [store.begin_life(client) if self._persists else 0 for client in self.clients]
         self.drivers = [
             Driver(
-                Client(scenario.client_of(i), scenario.seed, i, lives), clock, stage, trace,
-                store, self.observers,
+                Client(scenario.client_of(client), scenario.seed, client, lives), clock, stage,
+                trace, store, self.observers,
             )
-            for i, lives in enumerate(self._lives)
+            for client, lives in zip(self.clients, self._lives, strict=True)
         ]  # fmt: skip
         # Numbers that an earlier process gave are never given again.
         self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
@@ -114,14 +122,14 @@ class World:
                 self.clock.at(time_s, self._fault, index, starts)
         for hint in scenario.hints:
             self.clock.at(hint.start_s, self._hint, hint)
-        for i, driver in enumerate(self.drivers):
-            if self._lives[i]:
+        for client, driver, lives in zip(self.clients, self.drivers, self._lives, strict=True):
+            if lives:
                 # Before any message of this life: what was accepted first comes first.
-                self.clock.at(0.0, self._revive, driver, self._lives[i])
-            self.clock.at(scenario.starts_s(i), self._start, driver)
-            if (leaves_s := scenario.leaves_s(i)) < scenario.duration_s:
+                self.clock.at(0.0, self._revive, driver, lives)
+            self.clock.at(scenario.starts_s(client), self._start, driver)
+            if (leaves_s := scenario.leaves_s(client)) < scenario.duration_s:
                 self.clock.at(leaves_s, self._leave, driver)
-            TrafficGenerator(self, i).begin()
+            TrafficGenerator(self, client).begin()
         for process in processes:
             self.clock.process(process(self))
 
@@ -190,7 +198,15 @@ class World:
 
     def tell(self, client: int, event: Event) -> None:
         """Pass an event to a client by hand, such as `Offline()` or `Hinted(rtt_s=2.0)`."""
-        self.drivers[client].feed(event)
+        self._driver(client).feed(event)
+
+    def _driver(self, client: int) -> Driver:
+        return self.drivers[self.clients.index(client)]
+
+    def _hit(self, index: int) -> list[Driver]:
+        """Return the drivers of the clients that a fault hits."""
+        hit = self.timeline.hit(index, self.scenario.clients)
+        return [self._driver(client) for client in hit if client in self.clients]
 
     @property
     def _persists(self) -> bool:
@@ -206,11 +222,12 @@ class World:
         key: int,
         base: int,
     ) -> int:
-        driver = self.drivers[client]
+        place = self.clients.index(client)
+        driver = self.drivers[place]
         if driver.gone or client in self._left:
             return NONE
-        number = self._numbered[client]
-        self._numbered[client] = number + 1
+        number = self._numbered[place]
+        self._numbered[place] = number + 1
         now = self.clock.now_s
         expires_s = now + expires_after_s
         message = Message(number, priority, size_bytes, now, expires_s, key, base)
@@ -252,7 +269,8 @@ class World:
         name = Name.FAULT_START if starts else Name.FAULT_STOP
         fault, origin = self.timeline.faults[index], self.timeline.origins[index]
         kind = self._script[origin].kind
-        self.trace.append(fault_row(self.clock.now_s, name, origin, kind))
+        if self._plays_all:
+            self.trace.append(fault_row(self.clock.now_s, name, origin, kind))
         # A platform knows of the network's end before a connection does, and of its return after.
         if starts and fault.announced:
             self._tell_hit(index, Offline())
@@ -261,16 +279,18 @@ class World:
             self._tell_hit(index, Online())
         action = _TO_CLIENTS.get((fault.kind, starts))
         if action is not None:
-            for client in self.timeline.hit(index, self.scenario.clients):
-                action(self, self.drivers[client])
+            for driver in self._hit(index):
+                action(self, driver)
 
     def _tell_hit(self, index: int, event: Event) -> None:
-        for client in self.timeline.hit(index, self.scenario.clients):
-            self.drivers[client].feed(event)
+        for driver in self._hit(index):
+            driver.feed(event)
 
     def _hint(self, hint: Hint) -> None:
         told = round(hint.clients_fraction * self.scenario.clients)
-        for driver in self.drivers[:told]:
+        for driver in self.drivers:
+            if driver.client.number >= told:
+                break
             if not hint.online:
                 driver.feed(Offline())
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path as FilePath
@@ -98,9 +98,9 @@ class Trace(ShowsCard):
     late_s : array of float
         live only: how late each step of the clock was, seconds.
     standstills : list of Standstill
-        live only: when the clients' process or the server's could not act, and how long.
+        live only: when a process of the clients or the server's could not act, and how long.
     work_s : float
-        live only: processor time that this process spent on the run, seconds.
+        live only: processor time that the clients' processes spent on the run, seconds.
     tally : Tally
         fleet only: the counts of all clients; else None.
     watched : tuple of int
@@ -152,6 +152,22 @@ class Trace(ShowsCard):
     def append_packed(self, rows: bytes) -> None:
         """Add rows that are packed already, as those of a client's step are."""
         self._packed += rows
+
+    def packed_rows(self, start: int = 0) -> bytes:
+        """Return the rows from one on as they are kept, to be merged into another trace."""
+        return bytes(memoryview(self._packed)[start * ROW.size :])
+
+    def merge_packed(self, parts: Sequence[bytes]) -> None:
+        """Add rows of several traces in the order of their times.
+
+        Rows of the same moment stay in their order; what a killed process has left half written at
+        the end of its part is no row.
+        """
+        import numpy as np
+
+        whole = b"".join(part[: len(part) - len(part) % ROW.size] for part in parts)
+        rows = np.frombuffer(whole, dtype=_row_type())
+        self._packed += rows[np.argsort(rows["time_s"], kind="stable")].tobytes()
 
     def add_note(self, sentence: str) -> None:
         """Note something odd once, however often it happens."""

@@ -6,25 +6,24 @@ Whatever ends the run, processes, sockets, tasks and files of it are gone after.
 from __future__ import annotations
 
 import asyncio
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from simlib.core.errors import Interruption, SimlibError
+from simlib.core.errors import Interruption
 from simlib.engines import garbage_collection as garbage
 from simlib.engines.live.clock import WallClock, noting_standstills
 from simlib.engines.live.host import LiveHost
+from simlib.engines.live.open_files import allow_sockets
+from simlib.engines.live.run_parts import PROGRESS_STEP_S, note_standstills_in, show_progress
 from simlib.engines.live.target import Target
+from simlib.engines.live.workers import SharedRun, check_shareable
 from simlib.engines.loops import run_to_end
 from simlib.engines.world import Process
 from simlib.scenario.scenario import Scenario
-from simlib.trace.trace import Interrupted, Standstill, Trace, describe_stop
+from simlib.trace.trace import Interrupted, Trace, describe_stop
 
-#: Sockets per client in this process: its own, and two of the proxy's; twice, for overlaps.
-_SOCKETS_PER_CLIENT = 6
-_PROGRESS_STEP_S = 0.1
 #: Time between being ready and time zero, so that the first events are on time.
 _LEAD_S = 0.05
 
@@ -42,6 +41,45 @@ class Cancelled(asyncio.CancelledError):
     _render_traceback_ = Interruption._render_traceback_
 
 
+class OwnRun:
+    """A run whose clients, proxy and server this process looks after."""
+
+    def __init__(
+        self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path, target: Target
+    ) -> None:
+        self._trace, self._clock = trace, clock
+        self._host = LiveHost(scenario, trace, clock, folder, target)
+        self.begin, self.end = self._host.begin, self._host.end
+
+    async def play(
+        self, processes: Sequence[Process], progress: Callable[[float], None] | None
+    ) -> None:
+        """Play from the beginning to the end."""
+        loop, trace, clock = asyncio.get_running_loop(), self._trace, self._clock
+        duration_s = trace.scenario.duration_s
+        worked_s = time.process_time()
+        with (
+            garbage.freeze_objects(),
+            garbage.collect_rarely(),
+            noting_standstills(loop, note_standstills_in(trace, clock)),
+        ):
+            self._host.world.begin(processes)
+            clock.begin(loop.time() + _LEAD_S)
+            while not clock.failed.done() and clock.now_s < duration_s:
+                rest_s = min(PROGRESS_STEP_S, duration_s - clock.now_s)
+                await asyncio.wait({clock.failed}, timeout=max(0.0, rest_s))
+                show_progress(progress, clock, duration_s)
+        if clock.failed.done():
+            clock.failed.result()
+        trace.work_s = time.process_time() - worked_s
+        trace.partial = False
+
+    def collect(self) -> None:
+        """Add to the trace what is known only at the end."""
+        self._trace.late_s = self._clock.late_s
+        self._host.add_server_rows()
+
+
 async def play_async(
     scenario: Scenario,
     label: str = "",
@@ -49,69 +87,36 @@ async def play_async(
     progress: Callable[[float], None] | None = None,
     trace: Trace | None = None,
     target: Target | None = None,
+    workers: int = 1,
 ) -> Trace:
     """Play a scenario on real WebSockets; see `simlib.run_live`."""
     target = target or Target()
     scenario = target.fit(scenario)
+    check_shareable(scenario, workers, processes, target)
     trace = Trace("live", scenario, label) if trace is None else trace
-    _allow_sockets(scenario.clients)
-    loop = asyncio.get_running_loop()
-    clock = WallClock(loop)
+    allow_sockets(scenario.clients, workers)
+    clock = WallClock(asyncio.get_running_loop())
     with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
-        host = LiveHost(scenario, trace, clock, Path(folder), target)
+        run: OwnRun | SharedRun
+        if workers > 1:
+            run = SharedRun(scenario, trace, clock, Path(folder), target, workers)
+        else:
+            run = OwnRun(scenario, trace, clock, Path(folder), target)
         trace.partial = True
         try:
-            await host.begin()
-            worked_s = time.process_time()
-            with (
-                garbage.freeze_objects(),
-                garbage.collect_rarely(),
-                noting_standstills(loop, _noting(trace, clock)),
-            ):
-                await _play(host, scenario.duration_s, processes, progress)
-            trace.work_s = time.process_time() - worked_s
-            trace.partial = False
+            await run.begin()
+            await run.play(processes, progress)
         except asyncio.CancelledError:
             # Of the same kind, so that whoever cancelled is answered; it also says what was kept.
             raise Cancelled(trace) from None
         finally:
             trace.end_s = max(0.0, min(clock.now_s, scenario.duration_s))
-            trace.late_s = clock.late_s
             clock.stop()
             try:
-                await host.end()
+                await run.end()
             finally:
-                for row in host.server_rows():
-                    trace.append(row)
-                trace.standstills += host.server_standstills()
+                run.collect()
     return trace
-
-
-def _noting(trace: Trace, clock: WallClock) -> Callable[[float, float], None]:
-    """Return what notes the standstills of this process."""
-
-    def note_standstill(start_s: float, length_s: float) -> None:
-        if start_s >= clock.began_s:
-            trace.standstills.append(Standstill("client", start_s - clock.began_s, length_s))
-
-    return note_standstill
-
-
-async def _play(
-    host: LiveHost,
-    duration_s: float,
-    processes: Sequence[Process],
-    progress: Callable[[float], None] | None,
-) -> None:
-    host.world.begin(processes)
-    host.clock.begin(asyncio.get_running_loop().time() + _LEAD_S)
-    while not host.clock.failed.done() and host.clock.now_s < duration_s:
-        rest_s = min(_PROGRESS_STEP_S, duration_s - host.clock.now_s)
-        await asyncio.wait({host.clock.failed}, timeout=max(0.0, rest_s))
-        if progress is not None:
-            progress(min(1.0, max(0.0, host.clock.now_s / duration_s)))
-    if host.clock.failed.done():
-        host.clock.failed.result()
 
 
 def play(
@@ -120,24 +125,11 @@ def play(
     processes: Sequence[Process] = (),
     progress: Callable[[float], None] | None = None,
     target: Target | None = None,
+    workers: int = 1,
 ) -> Trace:
     """Play a scenario on real WebSockets and return when all is over; see `simlib.api`."""
     trace = Trace("live", scenario, label)
     try:
-        return run_to_end(play_async(scenario, label, processes, progress, trace, target))
+        return run_to_end(play_async(scenario, label, processes, progress, trace, target, workers))
     except KeyboardInterrupt:
         raise Interrupted(trace) from None
-
-
-def _allow_sockets(clients: int) -> None:
-    """Raise the limit of open files as far as the clients need and the machine allows."""
-    needed = clients * _SOCKETS_PER_CLIENT + 100
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise SimlibError(
-            f"{clients} live clients need {needed} open files and this machine allows {hard}: "
-            "play fewer clients, or raise the limit with ulimit -n"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

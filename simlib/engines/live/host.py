@@ -8,40 +8,44 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import tomllib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from websockets.uri import WebSocketURI, parse_uri
 
 from simlib.core import events as ev
 from simlib.core.client_path import ClientPath
 from simlib.core.errors import EngineError
-from simlib.core.events import NONE, Command, Reason
+from simlib.core.events import Command, Reason
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver
 from simlib.engines.live import codec, tcp
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.http_requests import ConnectionKey, HttpRequests
-from simlib.engines.live.processes import Processes
 from simlib.engines.live.proxy import Proxy
+from simlib.engines.live.server_side import ServerSide
 from simlib.engines.live.target import Target
 from simlib.engines.live.websocket import WebSocketConnection
 from simlib.engines.no_time import Restless, takes_no_time
-from simlib.engines.operator import order
 from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.world import World
-from simlib.scenario.scenario import Scenario, dump
-from simlib.trace.notes import note
-from simlib.trace.schema import Kind, Name
-from simlib.trace.trace import Standstill, Trace
+from simlib.scenario.scenario import Scenario
+from simlib.trace.trace import Trace
 
 _Work = Callable[..., Coroutine[Any, Any, None]]
 _Request = Callable[..., Coroutine[Any, Any, Sequence[ev.Event]]]
+
+
+class ServerElsewhere(NamedTuple):
+    """The server that another process has started."""
+
+    host: str
+    port: int
+    password: str
 
 
 class _Attempt:
@@ -78,54 +82,72 @@ class _Attempt:
 
 
 class LiveHost:
-    """The clients' real sockets, the proxy and the server of one run."""
+    """The clients' real sockets and the proxy of one run, and its server unless it is elsewhere.
+
+    ``clients`` are those that are played here. ``server``: where another process has started the
+    server of the run; else it is the target's, or started here.
+    """
 
     def __init__(
-        self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path, target: Target
+        self,
+        scenario: Scenario,
+        trace: Trace,
+        clock: WallClock,
+        folder: Path,
+        target: Target,
+        clients: range | None = None,
+        server: ServerElsewhere | None = None,
     ) -> None:
         self.clock = clock
         self.target = target
         self._store = _store(scenario, target.store or folder / "outbox.sqlite")
-        self.world = World(scenario, clock, self, trace, self._store)
+        self.world = World(scenario, clock, self, trace, self._store, clients)
         if takes_no_time(scenario):
             self.world.observers.append(Restless(scenario.duration_s))
-        self._processes = Processes(
-            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
+        timeline = self.world.timeline
+        self._server = (
+            None
+            if target.url or server is not None
+            else ServerSide(scenario, timeline, clock, folder, self.move_server)
         )
         self._proxy = Proxy(
             clock,
-            self.world.timeline,
+            timeline,
             [
-                ClientPath(scenario.path, self.world.timeline, scenario.seed, i)
+                ClientPath(scenario.path, timeline, scenario.seed, i)
                 for i in range(scenario.clients)
             ],
         )
-        self._requests = HttpRequests(self._processes.password, lambda: clock.now_s, self.odd)
+        password = ""
+        if server is not None:
+            password = server.password
+            self._proxy.server_host, self._proxy.server_port = server.host, server.port
+        elif self._server is not None:
+            password = self._server.password
+        self._requests = HttpRequests(password, lambda: clock.now_s, self.odd)
         #: Where the clients' handshakes are addressed to.
         self._uri: WebSocketURI
         self._sockets: dict[ConnectionKey, WebSocketConnection] = {}
         self._tasks: dict[ConnectionKey, asyncio.Task[None]] = {}
-        self._housework: set[asyncio.Task[None]] = set()
         self._ending = False
 
     async def begin(self) -> None:
         """Start the server processes and the proxy, and see that the server is well."""
-        if self.target.url:
+        if self._server is not None:
+            await self._server.begin()
+            assert self._proxy.server_port is not None
+            await self._requests.check_health(self._proxy.server_port)
+        elif self._proxy.server_port is None:
             self._proxy.server_host, self._proxy.server_port = await self.target.reach()
-        else:
-            await self._begin_server()
         self._requests.port = self._proxy.listen()
         url = self.target.url
         if self.target.speaks_simlib:
             url = f"ws://127.0.0.1:{self._requests.port}/ws"
         self._uri = parse_uri(url)
 
-    async def _begin_server(self) -> None:
-        crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self.world.scenario.faults)
-        await self._processes.prepare(1 + crashes)
-        await self._serve()
-        assert self._proxy.server_port is not None
-        await self._requests.check_health(self._proxy.server_port)
+    def move_server(self, port: int | None) -> None:
+        """Let new connections reach the server at another port; None: it is down."""
+        self._proxy.server_port = port
 
     async def end(self) -> None:
         """Close everything and wait until it is gone; what cannot be closed is noted.
@@ -136,7 +158,7 @@ class LiveHost:
         async with AsyncExitStack() as last_first:
             last_first.callback(self._store.close)
             for what, close in (
-                ("server processes", self._processes.end),
+                ("server processes", self._end_server),
                 ("HTTP connections", self._requests.close),
                 ("proxy", self._proxy.close),
                 ("clients", self._end_clients),
@@ -151,12 +173,16 @@ class LiveHost:
             self.odd(f"After the run the {what} could not be closed: {said}.")
 
     async def _end_clients(self) -> None:
-        tasks = [*self._tasks.values(), *self._housework]
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in list(self._sockets.values()):
             connection.close()
+
+    async def _end_server(self) -> None:
+        if self._server is not None:
+            await self._server.end()
 
     def tell(self, driver: Driver, event: ev.Event) -> None:
         """Feed an event from a socket; an error of ours ends the run."""
@@ -176,18 +202,10 @@ class LiveHost:
         if open_socket is not None:
             open_socket.reject()
 
-    def server_rows(self) -> list[tuple[Any, ...]]:
-        """Return what the server processes logged as rows of the trace."""
-        lines = self._processes.log_lines()
-        return sorted(_logged_row(line[0] - self.clock.began_s, *line[1:]) for line in lines)
-
-    def server_standstills(self) -> list[Standstill]:
-        """Return when the server processes could not act, since the run began."""
-        began_s = self.clock.began_s
-        found = [
-            (start_s - began_s, length_s) for start_s, length_s in self._processes.standstills()
-        ]
-        return [Standstill("server", *each) for each in found if each[0] >= 0.0]
+    def add_server_rows(self) -> None:
+        """Add what the server processes logged to the trace."""
+        if self._server is not None:
+            self._server.add_to(self.world.trace)
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends."""
@@ -281,33 +299,16 @@ class LiveHost:
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
         if self.world.timeline.faults[index].kind == FaultKind.SERVER_CRASH:
-            self._proxy.server_port = None
-            self._processes.kill()
-        self._order(index, starts=True)
+            self.move_server(None)
+        if self._server is not None:
+            self._server.fault_starts(index)
         self._proxy.cut(index)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
         self._proxy.release()
-        timeline = self.world.timeline
-        crash = timeline.faults[index].kind == FaultKind.SERVER_CRASH
-        if crash and not timeline.is_crashed(self.clock.now_s):
-            task = asyncio.get_running_loop().create_task(self._end_run_on_error(self._serve))
-            self._housework.add(task)
-            task.add_done_callback(self._housework.discard)
-        self._order(index, starts=False)
-
-    def _order(self, index: int, starts: bool) -> None:
-        timeline, clients = self.world.timeline, self.world.scenario.clients
-        event = order(timeline, index, starts, clients, self.clock.began_s)
-        if event is not None:
-            self._processes.order(event)
-
-    async def _serve(self) -> None:
-        self._proxy.server_port = await self._processes.listen()
-        slowness = self.world.timeline.slowness(self.clock.now_s)
-        if slowness > 1.0:
-            self._processes.order(ev.Slow(slowness))
+        if self._server is not None:
+            self._server.fault_stops(index)
 
 
 def _store(scenario: Scenario, path: Path) -> Store:
@@ -315,14 +316,3 @@ def _store(scenario: Scenario, path: Path) -> Store:
     if all(client.outbox.persist == Persist.NONE for client in scenario.policies):
         return MemoryStore()
     return SqliteStore(path)
-
-
-def _logged_row(
-    time_s: float,
-    name: int,
-    client: int,
-    connection: int,
-    message: int = NONE,
-    reason: int = Reason.NONE,
-) -> tuple[Any, ...]:
-    return note(time_s, client, Kind.SERVER, Name(name), connection, message, Reason(reason))

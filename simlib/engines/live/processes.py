@@ -9,49 +9,37 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from simlib.core.errors import EngineError
 from simlib.core.events import ServerEvent
 from simlib.engines import operator as orders
+from simlib.engines.live.child_process import ChildProcess
 from simlib.engines.live.decision_log import STANDSTILL, read_log
 
-START_TIMEOUT_S = 30.0
 
-
-class ServiceProcess:
+class ServiceProcess(ChildProcess):
     """One server process, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path, errors: Path) -> None:
-        self._process = process
+    def __init__(
+        self, process: asyncio.subprocess.Process, name: str, errors: Path, log: Path
+    ) -> None:
+        super().__init__(process, name, errors)
         self.log = log
-        self._errors = errors
-        self._killed = False
 
     @classmethod
     async def start(cls, order: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
         """Start a process and wait until it could listen."""
         log, errors = folder / f"service-{number}.log", folder / f"service-{number}.err"
-        with errors.open("wb") as error_file:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "simlib.engines.live.service",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=error_file,
-                start_new_session=True,  # Ctrl-C is ours to handle
-            )
-        service = cls(process, log, errors)
+        module = "simlib.engines.live.service"
+        service = await cls.launch(module, "the server process", errors, log)
         try:
-            service._write(json.dumps(order | {"log": str(log)}))
-            await service._read_line("ready")
+            service.tell(json.dumps(order | {"log": str(log)}))
+            await service.answer("ready")
         except BaseException:
             await service.end()
             raise
@@ -59,47 +47,12 @@ class ServiceProcess:
 
     async def listen(self) -> int:
         """Make the process listen; return its port."""
-        self._write("listen")
-        return int(await self._read_line("its port"))
+        self.tell("listen")
+        return int(await self.answer("its port"))
 
     def order(self, event: ServerEvent) -> None:
         """Send an operator's order to the process."""
-        if not self._killed:
-            self._write(json.dumps(orders.encode(event)))
-
-    def kill(self) -> None:
-        """Kill it outright (SIGKILL)."""
-        # Once only: a second kill would reap the process before asyncio's watcher does.
-        if not self._killed:
-            self._killed = True
-            with suppress(ProcessLookupError):
-                self._process.kill()
-
-    async def end(self) -> None:
-        """Kill it and wait until it is gone."""
-        self.kill()
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await self._process.communicate()
-
-    def _write(self, line: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line.encode() + b"\n")
-
-    async def _read_line(self, what: str) -> str:
-        assert self._process.stdout is not None
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                line = (await self._process.stdout.readline()).decode().strip()
-        except TimeoutError:
-            raise EngineError(
-                f"the server process did not say {what} within {START_TIMEOUT_S:g} s"
-            ) from None
-        if not line:
-            told = self._errors.read_text(errors="replace").strip().splitlines()
-            last = told[-1] if told else "it wrote no error"
-            raise EngineError(f"the server process ended before it said {what}: {last}")
-        return line
+        self.tell(json.dumps(orders.encode(event)))
 
 
 class Processes:

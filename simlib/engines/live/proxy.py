@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
+from itertools import islice
 from math import inf
+from operator import length_hint
 from typing import Any
 
 from simlib.core.client_path import ClientPath, ConnectionPath
@@ -26,8 +28,8 @@ from simlib.engines.sizes import ANSWER_BYTES
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
 _LONGEST_HEAD_BYTES = 8192
 _CLOSE_TIMEOUT_S = 10.0
-#: In one turn of the loop, so that timers ring in between.
-_RESETS_AT_ONCE, _ACCEPTS_AT_ONCE = 4, 4
+#: In one turn of the loop, so that sockets that have work get on in between.
+_RESETS_AT_ONCE, _ACCEPTS_AT_ONCE = 20, 20
 #: How long nobody is let in after the process has run out of files.
 _FULL_S = 1.0
 
@@ -61,8 +63,8 @@ class Proxy:
         return port
 
     def _accept(self, listener: socket.socket) -> None:
-        self.clock.catch_up()
         for _ in range(_ACCEPTS_AT_ONCE):
+            self.clock.catch_up()
             try:
                 accepted, (_, port) = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -82,15 +84,16 @@ class Proxy:
     def cut(self, index: int) -> None:
         """End the connections that a fault's start ends."""
         cuts = self.timeline.cuts
-        self._reset([p for p in self.pipes if p.client >= 0 and cuts(index, p.client, p.route)])
+        pipes = [p for p in self.pipes if p.client >= 0 and cuts(index, p.client, p.route)]
+        self._reset(iter(pipes))
 
-    def _reset(self, pipes: list[Pipe]) -> None:
-        # A few at a time: to end 500 connections takes 80 ms.
-        self.clock.catch_up()
-        for pipe in pipes[:_RESETS_AT_ONCE]:
+    def _reset(self, pipes: Iterator[Pipe]) -> None:
+        # A few at a time, and timers before each: to end 500 connections takes 80 ms.
+        for pipe in islice(pipes, _RESETS_AT_ONCE):
+            self.clock.catch_up()
             pipe.reset()
-        if len(pipes) > _RESETS_AT_ONCE:
-            asyncio.get_running_loop().call_soon(self._reset, pipes[_RESETS_AT_ONCE:])
+        if length_hint(pipes):
+            asyncio.get_running_loop().call_soon(self._reset, pipes)
 
     def release(self) -> None:
         """Send again what is held."""

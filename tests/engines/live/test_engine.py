@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 import simlib as sl
+from simlib.engines.live import child_process
 from simlib.engines.live import engine as live
-from simlib.engines.live import processes
+from simlib.engines.live import open_files as limits
 from simlib.engines.live.proxy import Proxy
 from simlib.engines.world import World
 from simlib.studies.compare.replay import replay
@@ -465,14 +466,14 @@ def test_a_second_ctrl_c_leaves_nothing_and_keeps_the_server_s_rows(tmp_path: Pa
 def test_a_server_that_dies_at_its_start_is_an_error_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    monkeypatch.setattr(child_process.sys, "executable", "/bin/false")
     with pytest.raises(sl.EngineError, match="ended before it said ready: it wrote no error"):
         sl.run(scenario(), on="live")
     assert children() == set()
 
 
 def test_more_clients_than_the_machine_has_sockets_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.resource, "getrlimit", lambda _: (100, 100))
+    monkeypatch.setattr(limits.resource, "getrlimit", lambda _: (100, 100))
     with pytest.raises(sl.SimlibError, match="4 live clients need 124 open files"):
         sl.run(scenario(), on="live")
 

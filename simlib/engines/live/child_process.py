@@ -1,0 +1,91 @@
+"""A process that a live run starts: it is told lines, answers lines, and is always reaped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+from simlib.core.errors import EngineError
+
+START_TIMEOUT_S = 30.0
+
+
+class ChildProcess:
+    """One process, from its start to its end; it ends by itself when its standard input does."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str, errors: Path) -> None:
+        self._process = process
+        self.name = name
+        self._errors = errors
+        self._killed = False
+
+    @classmethod
+    async def launch(cls, module: str, name: str, errors: Path, *more: Any) -> Self:
+        """Start a module of simlib's as a process; its errors go to a file."""
+        with errors.open("wb") as error_file:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                module,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=error_file,
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+        return cls(process, name, errors, *more)
+
+    @property
+    def status(self) -> int | None:
+        """The status that it ended with, negative for a signal; None while it runs."""
+        return self._process.returncode
+
+    def tell(self, line: str) -> None:
+        """Tell it a line, unless it is gone."""
+        assert self._process.stdin is not None
+        if not self._killed and self.status is None:
+            self._process.stdin.write(line.encode() + b"\n")
+
+    async def answer(self, what: str, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Return the next line that it says.
+
+        Raises
+        ------
+        EngineError
+            If it says nothing, or ends.
+        """
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(timeout_s):
+                line = (await self._process.stdout.readline()).decode().strip()
+        except TimeoutError:
+            raise EngineError(f"{self.name} did not say {what} within {timeout_s:g} s") from None
+        if not line:
+            raise EngineError(f"{self.name} ended before it said {what}: {self.last_error()}")
+        return line
+
+    def last_error(self) -> str:
+        """Return the last line that it wrote to standard error."""
+        told = self._errors.read_text(errors="replace").strip().splitlines()
+        return told[-1] if told else "it wrote no error"
+
+    async def wait(self) -> int:
+        """Wait until it has ended; return its status."""
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        """Kill it outright (SIGKILL)."""
+        # Once only: a second kill would reap the process before asyncio's watcher does.
+        if not self._killed:
+            self._killed = True
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def end(self) -> None:
+        """Kill it and wait until it is gone."""
+        self.kill()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.communicate()

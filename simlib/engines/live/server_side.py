@@ -1,0 +1,115 @@
+"""The server of a live run: its processes, and what the scenario's faults do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from simlib.core import events as ev
+from simlib.core.events import NONE, Reason
+from simlib.core.faults import FaultKind, Timeline
+from simlib.engines.live.clock import WallClock
+from simlib.engines.live.processes import Processes
+from simlib.engines.operator import order
+from simlib.scenario.scenario import Scenario, dump
+from simlib.trace.notes import note
+from simlib.trace.schema import Kind, Name
+from simlib.trace.trace import Standstill, Trace
+
+
+class ServerSide:
+    """The server's processes; whoever connects clients to it is told its port, None while down."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        timeline: Timeline,
+        clock: WallClock,
+        folder: Path,
+        moved: Callable[[int | None], None],
+    ) -> None:
+        self._scenario = scenario
+        self._timeline = timeline
+        self._clock = clock
+        self._moved = moved
+        self._processes = Processes(
+            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
+        )
+        self._restarts: set[asyncio.Task[None]] = set()
+
+    @property
+    def password(self) -> str:
+        """What signs a client in."""
+        return self._processes.password
+
+    async def begin(self) -> None:
+        """Start the processes, and let one of them listen."""
+        crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self._scenario.faults)
+        await self._processes.prepare(1 + crashes)
+        await self._serve()
+
+    async def end(self) -> None:
+        """End the processes, and wait until they are gone."""
+        for restart in self._restarts:
+            restart.cancel()
+        await asyncio.gather(*self._restarts, return_exceptions=True)
+        await self._processes.end()
+
+    def fault_starts(self, index: int) -> None:
+        """Do to the server what a fault's start does."""
+        if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
+            self._moved(None)
+            self._processes.kill()
+        self._order(index, starts=True)
+
+    def fault_stops(self, index: int) -> None:
+        """Do to the server what a fault's stop does."""
+        crash = self._timeline.faults[index].kind == FaultKind.SERVER_CRASH
+        if crash and not self._timeline.is_crashed(self._clock.now_s):
+            restart = asyncio.get_running_loop().create_task(self._restart())
+            self._restarts.add(restart)
+            restart.add_done_callback(self._restarts.discard)
+        self._order(index, starts=False)
+
+    async def _restart(self) -> None:
+        try:
+            await self._serve()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
+            self._clock.fail(error)
+
+    async def _serve(self) -> None:
+        self._moved(await self._processes.listen())
+        slowness = self._timeline.slowness(self._clock.now_s)
+        if slowness > 1.0:
+            self._processes.order(ev.Slow(slowness))
+
+    def _order(self, index: int, starts: bool) -> None:
+        event = order(self._timeline, index, starts, self._scenario.clients, self._clock.began_s)
+        if event is not None:
+            self._processes.order(event)
+
+    def add_to(self, trace: Trace) -> None:
+        """Add to a trace what the server processes logged."""
+        began_s = self._clock.began_s
+        lines = self._processes.log_lines()
+        for row in sorted(_logged_row(line[0] - began_s, *line[1:]) for line in lines):
+            trace.append(row)
+        trace.standstills += [
+            Standstill("server", start_s - began_s, length_s)
+            for start_s, length_s in self._processes.standstills()
+            if start_s >= began_s
+        ]
+
+
+def _logged_row(
+    time_s: float,
+    name: int,
+    client: int,
+    connection: int,
+    message: int = NONE,
+    reason: int = Reason.NONE,
+) -> tuple[Any, ...]:
+    return note(time_s, client, Kind.SERVER, Name(name), connection, message, Reason(reason))

@@ -1,0 +1,149 @@
+"""One of several processes that share the clients of a live run: its clients, and their proxy.
+
+Started by `simlib.engines.live.workers`. It reads what it plays from the first line of standard
+input and says that it is ready; after that it is told when the run begins, where the server is,
+and when to stop. It writes its rows to a file as it goes, so that they outlive a kill, and ends
+when its standard input does: it cannot be left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+import tomllib
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from simlib.engines import garbage_collection as garbage
+from simlib.engines.live.clock import WallClock, noting_standstills
+from simlib.engines.live.host import LiveHost, ServerElsewhere
+from simlib.engines.live.run_parts import note_standstills_in
+from simlib.engines.live.target import Target
+from simlib.scenario.build import build
+from simlib.scenario.scenario import Scenario
+from simlib.trace.trace import Trace
+
+#: Time between two writes of rows: what a kill may take.
+_WRITE_S = 0.2
+
+
+class Worker:
+    """The clients of one worker, played from a given moment until the end or a stop."""
+
+    def __init__(self, order: dict[str, Any], clock: WallClock) -> None:
+        self._scenario = build(Scenario, tomllib.loads(order["scenario"]))
+        self._clock = clock
+        self._trace = Trace("live", self._scenario)
+        self._rows, self._rest = Path(order["rows"]), Path(order["rest"])
+        self._written = 0
+        clients = range(*order["clients"])
+        server = ServerElsewhere(*order["server"]) if order["server"] else None
+        folder = self._rows.parent / f"{self._rows.stem}-store"
+        folder.mkdir()
+        self._host = LiveHost(
+            self._scenario, self._trace, clock, folder, Target(**order["target"]), clients, server
+        )
+        loop = asyncio.get_running_loop()
+        self.begun: asyncio.Future[float] = loop.create_future()
+        self.stopped: asyncio.Future[None] = loop.create_future()
+
+    async def prepare(self) -> None:
+        """Be ready to begin: the proxy listens, and all that the clients do is scheduled."""
+        await self._host.begin()
+        self._host.world.begin()
+
+    def hear(self, line: str) -> None:
+        """Take in what the run's process says; an empty line is its end."""
+        said = json.loads(line or '{"stop": true}')
+        if "begin" in said and not self.begun.done():
+            self.begun.set_result(said["begin"])
+        if "port" in said:
+            self._host.move_server(said["port"])
+        if "stop" in said and not self.stopped.done():
+            self.stopped.set_result(None)
+            self.begun.cancel()
+
+    async def play(self) -> None:
+        """Play until the end; whatever ends it, what was played is written."""
+        trace, clock = self._trace, self._clock
+        worked_s = time.process_time()
+        try:
+            clock.begin(await self.begun)
+            with (
+                garbage.freeze_objects(),
+                garbage.collect_rarely(),
+                noting_standstills(asyncio.get_running_loop(), note_standstills_in(trace, clock)),
+            ):
+                await self._play_on()
+        finally:
+            trace.end_s = max(0.0, min(clock.now_s, self._scenario.duration_s))
+            clock.stop()
+            await self._host.end()
+            self._write_rows()
+            trace.work_s = time.process_time() - worked_s
+            self._write_rest()
+
+    async def _play_on(self) -> None:
+        clock, duration_s = self._clock, self._scenario.duration_s
+        while not self.stopped.done() and not clock.failed.done() and clock.now_s < duration_s:
+            rest_s = max(0.0, min(_WRITE_S, duration_s - clock.now_s))
+            ends = {clock.failed, self.stopped}
+            await asyncio.wait(ends, timeout=rest_s, return_when=asyncio.FIRST_COMPLETED)
+            self._write_rows()
+        if clock.failed.done():
+            clock.failed.result()
+
+    def _write_rows(self) -> None:
+        with self._rows.open("ab") as file:
+            file.write(self._trace.packed_rows(self._written))
+        self._written = len(self._trace)
+
+    def _write_rest(self) -> None:
+        trace = self._trace
+        rest = {
+            "late_s": list(self._clock.late_s),
+            "standstills": trace.standstills,
+            "work_s": trace.work_s,
+            "notes": trace.notes,
+        }
+        self._rest.write_text(json.dumps(rest))
+
+
+async def _run(order: dict[str, Any]) -> None:
+    loop = asyncio.get_running_loop()
+    worker = Worker(order, WallClock(loop))
+    await worker.prepare()
+    # No executor's thread: these are waited for at the end, and this one waits for a line.
+    Thread(target=_hear, args=(loop, worker), daemon=True).start()
+    print("ready", flush=True)
+    with suppress(asyncio.CancelledError):  # it was stopped before it began
+        await worker.play()
+
+
+def _hear(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+    with suppress(RuntimeError):  # the loop is closed: all is over
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(worker.hear, line)
+        loop.call_soon_threadsafe(worker.hear, "")
+
+
+def main() -> None:
+    """Play one worker's clients."""
+    status = 1
+    try:
+        asyncio.run(_run(json.loads(sys.stdin.readline())))
+        status = 0
+    except Exception:  # noqa: BLE001 - whatever it is, the run's process reads the last line
+        traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(status)  # without waiting for the thread that reads standard input
+
+
+if __name__ == "__main__":
+    main()
