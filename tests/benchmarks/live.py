@@ -42,7 +42,20 @@ TALK = sl.Scenario(
 )
 
 
-def crowd(runs: int = 2) -> list[Figure]:
+#: As many as one process plays, and as two play together: all are cut once, and come back.
+MANY = sl.Scenario(
+    name="many",
+    clients=2_000,
+    duration_s=90,
+    seed=7,
+    ramp_s=20,
+    client=sl.Settings(backoff=sl.Backoff(base_s=5, cap_s=20, jitter="full"), connect_timeout_s=20),
+    workload=sl.Workload(rate_per_s=0.02),
+    faults=[sl.Fault("outage", start_s=28, stop_s=29)],
+)
+
+
+def crowd(runs: int = 5) -> list[Figure]:
     """500 clients, steady and through an outage: how late timers ring, and who is back."""
     steady_s, outage_s, back = [], [], []
     for _ in range(runs):
@@ -53,8 +66,20 @@ def crowd(runs: int = 2) -> list[Figure]:
     return [
         Figure("live: wake-up lateness p99, 500 clients", "s", tuple(steady_s), at_most=0.005),
         Figure("live: the same through an outage", "s", tuple(outage_s)),
+        Figure("live: outage over steady", "times", _ratios(outage_s, steady_s), at_most=2),
         Figure("live: clients back after it, of 500", "", tuple(back), at_least=500),
     ]
+
+
+def many() -> list[Figure]:
+    """2,000 clients in one process and 5,000 in two, through a short outage: how many are back."""
+    figures = []
+    for clients, workers in ((2_000, 1), (5_000, 2)):
+        trace = sl.run(MANY.replace(clients=clients), on="live", workers=workers)
+        back = float(_open_at_the_end(trace))
+        name = f"live: clients back, of {clients:,} in {workers} processes"
+        figures.append(Figure(name, "", (back,), at_least=clients))
+    return figures
 
 
 def beside_bare(pairs: int = 4) -> list[Figure]:

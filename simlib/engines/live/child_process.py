@@ -1,4 +1,4 @@
-"""A process that a live run starts: it is told lines, answers lines, and is always reaped."""
+"""Child processes of a live run, which exchange lines with it and are always reaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START_TIMEOUT_S = 30.0
 
 
 class ChildProcess:
-    """One process, from its start to its end; it ends by itself when its standard input does."""
+    """One process, from its start to its end; it exits when its standard input is closed."""
 
     def __init__(self, process: asyncio.subprocess.Process, name: str, errors: Path) -> None:
         self._process = process
@@ -42,19 +42,19 @@ class ChildProcess:
         """The status that it ended with, negative for a signal; None while it runs."""
         return self._process.returncode
 
-    def tell(self, line: str) -> None:
-        """Tell it a line, unless it is gone."""
+    def send_line(self, line: str) -> None:
+        """Write a line to its standard input, unless it has ended."""
         assert self._process.stdin is not None
         if not self._killed and self.status is None:
             self._process.stdin.write(line.encode() + b"\n")
 
-    async def answer(self, what: str, timeout_s: float = START_TIMEOUT_S) -> str:
-        """Return the next line that it says.
+    async def read_line(self, what: str, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Return the next line of its standard output.
 
         Raises
         ------
         EngineError
-            If it says nothing, or ends.
+            If it writes none within the time, or ends.
         """
         assert self._process.stdout is not None
         try:

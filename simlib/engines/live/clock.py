@@ -47,7 +47,7 @@ class WallClock(SimClock):
         return self._loop.time() - self.began_s
 
     def begin(self, began_s: float) -> None:
-        """Let the run begin at a moment of the loop: what was scheduled counts from it."""
+        """Begin the run at a time of the loop; what was scheduled before counts from it."""
         self.began_s = began_s
         self._arm()
 
@@ -87,10 +87,10 @@ class WallClock(SimClock):
         self.failed.cancel()
 
     def catch_up(self) -> None:
-        """Do what is due, before something else is done.
+        """Play the calls and events that are due.
 
-        Sockets that have work queue up behind each other, and timers behind all of them: in a burst
-        of 500 sockets that is 80 ms. So whoever handles a socket lets the timers go first.
+        Called before a socket is handled. The loop would handle all sockets that are ready before
+        any timer, and in a burst of 500 sockets that takes 80 ms.
         """
         if not self._stepping and self._queue and self._queue[0][0] <= self.now_s:
             self._step_due()

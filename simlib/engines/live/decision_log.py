@@ -27,7 +27,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class DecisionLog:
-    """Writes records; a new chunk is reserved on the disk before it is written to."""
+    """A log that is open for writing; disk space is reserved a chunk at a time."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)

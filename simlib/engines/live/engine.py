@@ -42,7 +42,7 @@ class Cancelled(asyncio.CancelledError):
 
 
 class OwnRun:
-    """A run whose clients, proxy and server this process looks after."""
+    """A run whose clients and proxy are in this process."""
 
     def __init__(
         self, scenario: Scenario, trace: Trace, clock: WallClock, folder: Path, target: Target

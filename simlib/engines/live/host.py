@@ -82,10 +82,10 @@ class _Attempt:
 
 
 class LiveHost:
-    """The clients' real sockets and the proxy of one run, and its server unless it is elsewhere.
+    """The clients' real sockets, the proxy and the server of one run.
 
-    ``clients`` are those that are played here. ``server``: where another process has started the
-    server of the run; else it is the target's, or started here.
+    ``clients``: those that are played in this process. ``server``: the server that another process
+    has started; by default it is the target's, or started here.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class LiveHost:
         self._uri = parse_uri(url)
 
     def move_server(self, port: int | None) -> None:
-        """Let new connections reach the server at another port; None: it is down."""
+        """Set the server's port for new connections; None: the server is down."""
         self._proxy.server_port = port
 
     async def end(self) -> None:

@@ -1,4 +1,4 @@
-"""How many open files the processes of a live run need, and the limit of them."""
+"""The limit of open files, and how many the processes of a live run need."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ class ServiceProcess(ChildProcess):
         module = "simlib.engines.live.service"
         service = await cls.launch(module, "the server process", errors, log)
         try:
-            service.tell(json.dumps(order | {"log": str(log)}))
-            await service.answer("ready")
+            service.send_line(json.dumps(order | {"log": str(log)}))
+            await service.read_line("ready")
         except BaseException:
             await service.end()
             raise
@@ -47,12 +47,12 @@ class ServiceProcess(ChildProcess):
 
     async def listen(self) -> int:
         """Make the process listen; return its port."""
-        self.tell("listen")
-        return int(await self.answer("its port"))
+        self.send_line("listen")
+        return int(await self.read_line("its port"))
 
     def order(self, event: ServerEvent) -> None:
         """Send an operator's order to the process."""
-        self.tell(json.dumps(orders.encode(event)))
+        self.send_line(json.dumps(orders.encode(event)))
 
 
 class Processes:

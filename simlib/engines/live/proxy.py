@@ -136,13 +136,13 @@ class Pipe:
         self._connected = False
         self._cut = False
         self._down: TcpConnection | None = TcpConnection(
-            accepted, self._hear_client, self._left, self._clock.catch_up
+            accepted, self._receive_from_client, self._left, self._clock.catch_up
         )
         self._up: TcpConnection | None = None
 
     # --- the client's side ---------------------------------------------------------------
 
-    def _hear_client(self, data: bytes) -> None:
+    def _receive_from_client(self, data: bytes) -> None:
         if self._connected:
             self._send(Stream.UP, len(data), self._write_up, data)
             return
@@ -209,7 +209,7 @@ class Pipe:
             self.reset()
             return
         self._up = TcpConnection(
-            connecting, self._hear_server, self._server_left, self._clock.catch_up
+            connecting, self._receive_from_server, self._server_left, self._clock.catch_up
         )
         self._up.write(self._head)
         self._head = b""
@@ -267,7 +267,7 @@ class Pipe:
 
     # --- the server's side ---------------------------------------------------------------
 
-    def _hear_server(self, data: bytes) -> None:
+    def _receive_from_server(self, data: bytes) -> None:
         self._send(Stream.DOWN, len(data), self._write_down, data)
 
     def _server_left(self) -> None:

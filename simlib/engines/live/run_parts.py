@@ -1,4 +1,4 @@
-"""What every process of a live run does: it notes its standstills, and shows how far the run is."""
+"""Standstills and progress of a live run, in the main process and in its workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROGRESS_STEP_S = 0.1
 
 
 def note_standstills_in(trace: Trace, clock: WallClock) -> Callable[[float, float], None]:
-    """Return what notes the standstills of this process in a trace."""
+    """Return a callback that adds standstills of this process to a trace."""
 
     def note_standstill(start_s: float, length_s: float) -> None:
         if start_s >= clock.began_s:
@@ -23,6 +23,6 @@ def note_standstills_in(trace: Trace, clock: WallClock) -> Callable[[float, floa
 def show_progress(
     progress: Callable[[float], None] | None, clock: WallClock, duration_s: float
 ) -> None:
-    """Tell the fraction of the run that is over."""
+    """Call the progress callback, if there is one, with the fraction that is over."""
     if progress is not None:
         progress(min(1.0, max(0.0, clock.now_s / duration_s)))

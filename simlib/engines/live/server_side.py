@@ -21,7 +21,7 @@ from simlib.trace.trace import Standstill, Trace
 
 
 class ServerSide:
-    """The server's processes; whoever connects clients to it is told its port, None while down."""
+    """The server's processes; ``moved`` is called with the server's port, None while it is down."""
 
     def __init__(
         self,

@@ -172,19 +172,20 @@ class Service:
             self._carry_out(self._tell(ev.Ended(*where)))
 
     async def _listen(self, websocket: WebSocket, where: _Where) -> None:
-        """Hear a connection until it ends; most texts come straight from the protocol."""
+        """Serve a connection until it ends; most texts come from the protocol's callback."""
         accepted = self._sockets[where] = ServiceSocket(websocket)
         watches = self._settings.silence_timeout_s < inf
         accepted.listen(
-            partial(self._hear_text, where), partial(self._hear_ping, where) if watches else None
+            partial(self._receive_text, where),
+            partial(self._receive_ping, where) if watches else None,
         )
         if where in self._early_closes:
             self._carry_out([self._early_closes.pop(where)])
         while (came := await websocket.receive())["type"] == "websocket.receive":
-            self._hear_text(where, came.get("text"))
+            self._receive_text(where, came.get("text"))
 
-    def _hear_text(self, where: _Where, text: str | None) -> None:
-        """Take what a client said; None: it was no text."""
+    def _receive_text(self, where: _Where, text: str | None) -> None:
+        """Process a text from a client; None stands for a binary message."""
         if where not in self._sockets:
             return  # it is being closed
         try:
@@ -195,8 +196,8 @@ class Service:
         else:
             self._carry_out(self._tell(event))
 
-    def _hear_ping(self, where: _Where) -> None:
-        """Take a ping, which the library has answered."""
+    def _receive_ping(self, where: _Where) -> None:
+        """Process a ping, which the library has answered."""
         self._carry_out(self._tell(ev.PingArrived(*where)))
 
     def order(self, line: str) -> None:
@@ -254,9 +255,9 @@ class Service:
             elif isinstance(command, ev.CloseConnection):
                 self._close(where, command)
             elif where in self._sockets and isinstance(command, ev.Answer):
-                self._sockets[where].say(codec.answer_text(command))
+                self._sockets[where].send_text(codec.answer_text(command))
             elif where in self._sockets and isinstance(command, ev.Push):
-                self._sockets[where].say(codec.push_text(command))
+                self._sockets[where].send_text(codec.push_text(command))
 
     def _close(self, where: _Where, command: ev.CloseConnection) -> None:
         if where in self._sockets:
@@ -265,9 +266,9 @@ class Service:
             self._early_closes[where] = command
 
     def _end(self, where: _Where, code: int, reason: str = "") -> None:
-        """End a connection: what it still says is not heard, what is decided of it not said."""
+        """Close a connection, and ignore what it still sends."""
         ending = self._sockets.pop(where)
-        ending.mute()
+        ending.stop_listening()
         self._spawn(ending.close(code, reason))
 
     def _woken(self) -> None:

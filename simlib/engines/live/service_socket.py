@@ -1,8 +1,8 @@
-"""One WebSocket of the service: uvicorn's protocol, whose messages take no way round.
+"""One WebSocket of the service: a uvicorn protocol that handles messages in its own callbacks.
 
-The framework does the handshake. From then on a text is heard where it is parsed and an answer is
-written where it is decided: ASGI's queue would cost, for each message, the turn of a task and two
-system calls, since uvicorn stops to read until the application has taken what came.
+The framework does the handshake. After it a text is handled where it is parsed, and an answer is
+written where it is decided. ASGI's queue would cost, for each message, a turn of a task and two
+system calls, since uvicorn pauses reading until the application has taken the message.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ SWITCHING_PROTOCOLS = 101
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's protocol; whoever listens hears each text and each ping at once."""
+    """A uvicorn protocol with callbacks for texts and pings."""
 
-    hear_text: Callable[[str], None] | None = None
-    hear_ping: Callable[[], None] | None = None
+    on_text: Callable[[str], None] | None = None
+    on_ping: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take in a connection."""
+        """Prepare a new connection."""
         sockets.read_quickly(transport)
         super().connection_made(transport)
 
     def handle_connect(self, event: Request) -> None:
-        """Let the application find this protocol."""
+        """Put this protocol into the ASGI scope, where the application finds it."""
         super().handle_connect(event)
         if self.response.status_code == SWITCHING_PROTOCOLS:
             self.scope["state"][_PROTOCOL] = self
 
     def handle_text(self, event: Frame) -> None:
-        """Hand on a whole text, but never before what came earlier and waits in the queue."""
-        if self.hear_text is None or not event.fin or not self.queue.empty():
+        """Pass on an unfragmented text, unless earlier messages still wait in ASGI's queue."""
+        if self.on_text is None or not event.fin or not self.queue.empty():
             super().handle_text(event)
             return
         try:
             text = str(event.data, "utf-8")
         except UnicodeDecodeError:
-            super().handle_text(event)  # it knows how to end such a connection
+            super().handle_text(event)  # it closes the connection with code 1007
         else:
-            self.hear_text(text)
+            self.on_text(text)
 
     def handle_ping(self) -> None:
-        """Answer a ping, and hand it on as a sign of life."""
+        """Answer a ping, and report it."""
         super().handle_ping()
-        if self.hear_ping is not None:
-            self.hear_ping()
+        if self.on_ping is not None:
+            self.on_ping()
 
 
 class ServiceSocket:
@@ -67,29 +67,27 @@ class ServiceSocket:
         self._websocket = websocket
         self._protocol: DirectProtocol = websocket.scope["state"][_PROTOCOL]
 
-    def listen(
-        self, hear_text: Callable[[str], None], hear_ping: Callable[[], None] | None
-    ) -> None:
-        """Have texts and pings handed on from now on."""
-        self._protocol.hear_text, self._protocol.hear_ping = hear_text, hear_ping
+    def listen(self, on_text: Callable[[str], None], on_ping: Callable[[], None] | None) -> None:
+        """Set the callbacks for texts and pings."""
+        self._protocol.on_text, self._protocol.on_ping = on_text, on_ping
 
-    def say(self, text: str) -> None:
-        """Send a text; nothing if the connection is ending."""
+    def send_text(self, text: str) -> None:
+        """Send a text, unless the connection is closing."""
         protocol = self._protocol
         if protocol.conn.state is State.OPEN and not protocol.transport.is_closing():
             protocol.conn.send_text(text.encode())
             protocol.transport.write(b"".join(protocol.conn.data_to_send()))
 
-    def mute(self) -> None:
-        """Hear nothing more."""
+    def stop_listening(self) -> None:
+        """Ignore all later texts and pings."""
         self.listen(_ignore, None)
 
     async def close(self, code: int, reason: str = "") -> None:
-        """End the connection with a close frame."""
-        # If it ended meanwhile, its own task will say so.
+        """Close the connection with a close frame."""
+        # If it ended meanwhile, its own task reports that.
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._websocket.close(code, reason)
 
 
 def _ignore(text: str) -> None:
-    """Hear a text of a connection that is ending."""
+    """Ignore a text of a connection that is being closed."""

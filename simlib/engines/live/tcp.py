@@ -1,8 +1,8 @@
-"""One end of a TCP connection, straight on the event loop.
+"""One end of a TCP connection, read and written by callbacks of the event loop.
 
-An asyncio transport costs eighteen callbacks and two tasks for a connection from a client through
-the proxy; a storm has hundreds of connections in a second, and what it costs is late timers. Here
-a socket is read when it is readable and written at once; there is no task and no timer.
+With asyncio transports a refused attempt takes eighteen callbacks and three tasks in client and
+proxy. A storm has hundreds of attempts in a second, and that work makes timers late. Here a socket
+is read when it is readable and written at once, without tasks.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 def begin_connecting(address: tuple[str, int], *, own_port: bool = False) -> socket.socket:
-    """Return a socket that is connecting, or has connected.
+    """Return a socket that has begun to connect.
 
-    ``own_port``: it has its port at once, and not only when it is connected.
+    ``own_port``: bind it first, so that its port is known at once.
 
     Raises
     ------
     OSError
-        If it cannot even begin.
+        If connecting cannot begin.
     """
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     connecting = socket.socket(family)
@@ -46,31 +46,32 @@ def begin_connecting(address: tuple[str, int], *, own_port: bool = False) -> soc
 
 
 class TcpConnection:
-    """A connected socket, or one that is connecting: what is written waits until it is connected.
+    """A socket that is connected or connecting; data written before it is connected waits.
 
-    Its owner hears each piece that comes, and once, never from inside one of its own calls, that
-    the connection is over. Before either, ``first`` is called: what is due by the clock goes first.
+    ``on_data`` is called with each piece that arrives, and ``on_end`` once when the connection is
+    over, never from inside a method. ``catch_up`` is called before either, so that timers that are
+    due go first.
     """
 
     __slots__ = (
-        "reached", "_loop", "_socket", "_file", "_hear", "_ended", "_first", "_unsent", "_closing",
-        "_over",
+        "reached", "_loop", "_socket", "_file", "_on_data", "_on_end", "_catch_up", "_unsent",
+        "_closing", "_over",
     )  # fmt: skip
 
     def __init__(
         self,
         own: socket.socket,
-        hear: Callable[[bytes], None],
-        ended: Callable[[], None],
-        first: Callable[[], None] = lambda: None,
+        on_data: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
-        #: Whether anything has passed; an attempt that was refused has never reached anybody.
+        #: Whether any data was sent or received: False for a refused attempt.
         self.reached = False
         self._loop = asyncio.get_running_loop()
         self._socket, self._file = own, own.fileno()
-        self._hear = hear
-        self._ended = ended
-        self._first = first
+        self._on_data = on_data
+        self._on_end = on_end
+        self._catch_up = catch_up
         self._unsent = bytearray()
         self._closing = self._over = False
         own.setblocking(False)
@@ -79,7 +80,7 @@ class TcpConnection:
         self._loop.add_reader(self._file, self._read)
 
     def write(self, data: bytes) -> None:
-        """Send now what the system takes now, and the rest when it can; nothing once it ends."""
+        """Send data at once, or as soon as the socket can take it; nothing after `close`."""
         if self._closing:
             return
         if not self._unsent:
@@ -91,7 +92,7 @@ class TcpConnection:
         self._unsent += data
 
     def close(self) -> None:
-        """End it after all that was written."""
+        """Close it once all written data is sent."""
         if not self._closing:
             self._closing = True
             self._loop.remove_reader(self._file)
@@ -99,13 +100,13 @@ class TcpConnection:
                 self._end()
 
     def reset(self) -> None:
-        """End it now with a reset; what is on its way is lost."""
+        """Close it at once with a reset (RST); unsent data is lost."""
         if not self._over:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             self._end()
 
     def _read(self) -> None:
-        self._first()
+        self._catch_up()
         if self._closing:
             return
         try:
@@ -117,7 +118,7 @@ class TcpConnection:
             return
         if data:
             self.reached = True
-            self._hear(data)
+            self._on_data(data)
         else:
             self.close()
 
@@ -150,8 +151,8 @@ class TcpConnection:
             self._unsent.clear()
         self._closing = self._over = True
         self._socket.close()
-        self._loop.call_soon(self._say_that_it_ended)
+        self._loop.call_soon(self._report_end)
 
-    def _say_that_it_ended(self) -> None:
-        self._first()
-        self._ended()
+    def _report_end(self) -> None:
+        self._catch_up()
+        self._on_end()

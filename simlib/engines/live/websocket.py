@@ -66,7 +66,7 @@ class WebSocketConnection:
         listener: Listener,
         gone: Callable[[], None],
         connecting: socket.socket,
-        first: Callable[[], None],
+        catch_up: Callable[[], None],
     ) -> None:
         origin = Origin(f"http://{uri.host}:{uri.port}")
         self._protocol = ClientProtocol(
@@ -75,19 +75,19 @@ class WebSocketConnection:
         self._listener = listener
         self._gone = gone
         self._closed = False
-        self._tcp = TcpConnection(connecting, self._hear, self._ended, first)
+        self._tcp = TcpConnection(connecting, self._receive, self._report_end, catch_up)
         request = self._protocol.connect()
         if cookie:
             request.headers["Cookie"] = cookie
         self._protocol.send_request(request)
         self._write()
 
-    def _hear(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._handle_events()
         self._write()
 
-    def _ended(self) -> None:
+    def _report_end(self) -> None:
         """Tell how it ended, unless it was closed from here."""
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_eof()

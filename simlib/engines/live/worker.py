@@ -1,9 +1,9 @@
-"""One of several processes that share the clients of a live run: its clients, and their proxy.
+"""The worker process of a live run: it plays a share of the clients, with a proxy of its own.
 
-Started by `simlib.engines.live.workers`. It reads what it plays from the first line of standard
-input and says that it is ready; after that it is told when the run begins, where the server is,
-and when to stop. It writes its rows to a file as it goes, so that they outlive a kill, and ends
-when its standard input does: it cannot be left behind.
+Started by `simlib.engines.live.workers`. The first line of standard input says what it plays; it
+answers "ready". Later lines say when the run begins, when the server's port changes, and when to
+stop. Rows are written to a file every 0.2 s, so that they outlive a kill. The process exits when
+its standard input is closed, so it cannot be left behind.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WRITE_S = 0.2
 
 
 class Worker:
-    """The clients of one worker, played from a given moment until the end or a stop."""
+    """The clients of one worker, from the beginning of the run to its end or to a stop."""
 
     def __init__(self, order: dict[str, Any], clock: WallClock) -> None:
         self._scenario = build(Scenario, tomllib.loads(order["scenario"]))
@@ -54,12 +54,12 @@ class Worker:
         self.stopped: asyncio.Future[None] = loop.create_future()
 
     async def prepare(self) -> None:
-        """Be ready to begin: the proxy listens, and all that the clients do is scheduled."""
+        """Start the proxy and schedule what the clients do."""
         await self._host.begin()
         self._host.world.begin()
 
-    def hear(self, line: str) -> None:
-        """Take in what the run's process says; an empty line is its end."""
+    def take_order(self, line: str) -> None:
+        """Carry out a line from the main process; an empty one means that its end has come."""
         said = json.loads(line or '{"stop": true}')
         if "begin" in said and not self.begun.done():
             self.begun.set_result(said["begin"])
@@ -70,7 +70,7 @@ class Worker:
             self.begun.cancel()
 
     async def play(self) -> None:
-        """Play until the end; whatever ends it, what was played is written."""
+        """Play to the end or to a stop, and write what was played."""
         trace, clock = self._trace, self._clock
         worked_s = time.process_time()
         try:
@@ -120,17 +120,17 @@ async def _run(order: dict[str, Any]) -> None:
     worker = Worker(order, WallClock(loop))
     await worker.prepare()
     # No executor's thread: these are waited for at the end, and this one waits for a line.
-    Thread(target=_hear, args=(loop, worker), daemon=True).start()
+    Thread(target=_read_orders, args=(loop, worker), daemon=True).start()
     print("ready", flush=True)
     with suppress(asyncio.CancelledError):  # it was stopped before it began
         await worker.play()
 
 
-def _hear(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
+def _read_orders(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
     with suppress(RuntimeError):  # the loop is closed: all is over
         for line in sys.stdin:
-            loop.call_soon_threadsafe(worker.hear, line)
-        loop.call_soon_threadsafe(worker.hear, "")
+            loop.call_soon_threadsafe(worker.take_order, line)
+        loop.call_soon_threadsafe(worker.take_order, "")
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""A live run whose clients are shared among several processes of this machine.
+"""A live run that shares its clients among several processes of this machine.
 
-Worker k of n has the clients k, k + n, k + 2n and so on, with a proxy of its own; this process has
-the server, and the faults that concern it. All go by the clock of the machine. What a client draws
-is addressed by its number, so sharing changes nothing of what it does; its rows say whose they are.
+Worker k of n plays the clients k, k + n, k + 2n and so on, with a proxy of its own. The main
+process has the server, and the faults that concern the server. All use the machine's clock. A
+client's draws are addressed by its number, so sharing does not change them.
 """
 
 from __future__ import annotations
@@ -69,26 +69,26 @@ class WorkerProcess(ChildProcess):
     async def start(
         cls, scenario: Scenario, folder: Path, number: int, workers: int
     ) -> WorkerProcess:
-        """Start a process; it is not told yet what to play."""
+        """Start a worker process."""
         clients = range(number, scenario.clients, workers)
         name = f"worker {number + 1} of {workers}"
         errors = folder / f"worker-{number + 1}.err"
         return await cls.launch("simlib.engines.live.worker", name, errors, clients, folder)
 
     async def prepare(self, order: dict[str, Any]) -> None:
-        """Tell it what to play, and wait until it could begin."""
+        """Send it what to play, and wait until it is ready to begin."""
         clients = self.clients
         own = {
             "clients": [clients.start, clients.stop, clients.step],
             "rows": str(self._rows),
             "rest": str(self._rest),
         }
-        self.tell(json.dumps(order | own))
-        await self.answer("ready", START_TIMEOUT_S + _EACH_CLIENT_S * len(clients))
+        self.send_line(json.dumps(order | own))
+        await self.read_line("ready", START_TIMEOUT_S + _EACH_CLIENT_S * len(clients))
 
     async def stop(self) -> None:
-        """Have it stop and write what was played; wait for that, but not for ever."""
-        self.tell(json.dumps({"stop": True}))
+        """Ask it to stop and to write its rows; kill it if it takes too long."""
+        self.send_line(json.dumps({"stop": True}))
         try:
             async with asyncio.timeout(_END_TIMEOUT_S + _EACH_CLIENT_S * len(self.clients)):
                 await self.wait()
@@ -101,7 +101,7 @@ class WorkerProcess(ChildProcess):
         return self.name[0].upper() + self.name[1:]
 
     def describe_end(self, now_s: float) -> str:
-        """Say that it ended before its time, and what of its clients is kept."""
+        """Return a sentence on a worker that was killed, and on the rows that are kept."""
         assert self.status is not None
         why = f"was killed ({signal.Signals(-self.status).name})"
         whose = ", ".join(map(str, self.clients[:3])) + " and so on" * (len(self.clients) > 3)
@@ -115,7 +115,7 @@ class WorkerProcess(ChildProcess):
         return self._rows.read_bytes() if self._rows.exists() else b""
 
     def add_rest_to(self, trace: Trace) -> None:
-        """Add to a trace what a worker that came to its end says beside its rows."""
+        """Add a finished worker's lateness, standstills, processor time and notes to a trace."""
         if not self._rest.exists():
             return
         rest = json.loads(self._rest.read_text())
@@ -127,7 +127,7 @@ class WorkerProcess(ChildProcess):
 
 
 class SharedRun:
-    """A run whose clients are with workers, and whose server is here."""
+    """A run whose clients are played by workers; the server belongs to this process."""
 
     def __init__(
         self,
@@ -172,13 +172,13 @@ class SharedRun:
     async def play(
         self, processes: Sequence[Process], progress: Callable[[float], None] | None
     ) -> None:
-        """Have all workers begin at the same moment, and wait until they have come to the end."""
+        """Let all workers begin at the same moment, and wait until they have ended."""
         clock, duration_s = self._clock, self._scenario.duration_s
         for time_s, index, starts in self._timeline.edges():
             if time_s < duration_s:
                 clock.at(time_s, self._fault, index, starts)
         began_s = asyncio.get_running_loop().time() + _LEAD_S
-        self._tell_all({"begin": began_s})
+        self._send_all({"begin": began_s})
         clock.begin(began_s)
         endings = {asyncio.ensure_future(worker.wait()): worker for worker in self._workers}
         try:
@@ -190,7 +190,7 @@ class SharedRun:
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 for ending in [each for each in endings if each.done()]:
-                    self._take_end(endings.pop(ending))
+                    self._note_end(endings.pop(ending))
                 show_progress(progress, clock, duration_s)
         finally:
             for ending in endings:
@@ -210,7 +210,7 @@ class SharedRun:
         """When a worker that has not ended by then is ended."""
         return self._scenario.duration_s + _END_TIMEOUT_S + _EACH_CLIENT_S * self._scenario.clients
 
-    def _take_end(self, worker: WorkerProcess) -> None:
+    def _note_end(self, worker: WorkerProcess) -> None:
         assert worker.status is not None
         if worker.status < 0:
             self._trace.add_note(worker.describe_end(self._clock.now_s))
@@ -218,7 +218,7 @@ class SharedRun:
             self._clock.fail(EngineError(f"{worker.name} failed: {worker.last_error()}"))
 
     async def end(self) -> None:
-        """End the workers, which write what was played, and the server; whatever happens."""
+        """Stop the workers and the server; on an error or a second Ctrl-C, kill them."""
         async with AsyncExitStack() as last_first:
             if self._server is not None:
                 last_first.push_async_callback(self._server.end)
@@ -245,8 +245,8 @@ class SharedRun:
 
     def _move_server(self, port: int | None) -> None:
         self._port = port
-        self._tell_all({"port": port})
+        self._send_all({"port": port})
 
-    def _tell_all(self, what: dict[str, Any]) -> None:
+    def _send_all(self, what: dict[str, Any]) -> None:
         for worker in self._workers:
-            worker.tell(json.dumps(what))
+            worker.send_line(json.dumps(what))

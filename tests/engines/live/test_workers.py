@@ -211,12 +211,12 @@ def test_a_worker_that_does_not_start_is_an_error_in_words(monkeypatch: pytest.M
 
 
 def test_an_error_in_a_worker_ends_the_run_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    tell_all = SharedRun._tell_all
+    send_all = SharedRun._send_all
 
     def tell_nonsense(run: SharedRun, what: dict[str, Any]) -> None:
-        tell_all(run, {"begin": "soon"} if "begin" in what else what)
+        send_all(run, {"begin": "soon"} if "begin" in what else what)
 
-    monkeypatch.setattr(SharedRun, "_tell_all", tell_nonsense)
+    monkeypatch.setattr(SharedRun, "_send_all", tell_nonsense)
     with pytest.raises(sl.EngineError, match=r"worker \d of 2 failed: TypeError"):
         sl.run(scenario(), "live", workers=2)
     assert [] == children(os.getpid(), WORKER)
