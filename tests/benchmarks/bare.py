@@ -21,8 +21,14 @@ from simlib.engines.live.codec import message_text
 def server() -> Iterator[str]:
     """Run the bare server; give its URI."""
     script = Path(__file__).with_name("bare_server.py")
+    # In a session of its own, as the service is: Linux shares processors among sessions, so on a
+    # busy machine it matters whether two processes are in one.
     process = subprocess.Popen(
-        [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     with process:
         try:
