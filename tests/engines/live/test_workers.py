@@ -175,6 +175,47 @@ def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Pa
     assert not any(is_running(worker) for worker in workers)
 
 
+def test_a_second_ctrl_c_kills_workers_that_do_not_stop_and_keeps_their_rows(
+    tmp_path: Path,
+) -> None:
+    script = textwrap.dedent(f"""
+        import asyncio
+        import simlib as sl
+        from simlib.engines.live.workers import WorkerProcess
+        from simlib.trace.trace import Interrupted
+
+        async def hangs(self):
+            print("stopping", flush=True)
+            await asyncio.sleep(600)
+
+        def tell(fraction):
+            if fraction > 0.01:
+                print("playing", flush=True)
+
+        WorkerProcess.stop = hangs
+        try:
+            sl.run(sl.Scenario(clients=20, duration_s=120), "live", workers=2, progress=tell)
+        except Interrupted as interrupted:
+            interrupted.trace.save({str(tmp_path / "partial.parquet")!r})
+            print("saved", flush=True)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        for said in ("playing", "stopping"):
+            while process.stdout.readline() != f"{said}\n":
+                assert process.poll() is None
+            workers = children(process.pid, WORKER)
+            process.send_signal(signal.SIGINT)
+        rest = process.stdout.read()
+        assert 0 == process.wait(60)
+    assert "saved" == rest.splitlines()[-1]
+    assert Trace.load(tmp_path / "partial.parquet").partial
+    assert 2 == len(workers)
+    assert not any(is_running(worker) for worker in workers)
+
+
 def test_workers_end_when_the_process_that_started_them_is_killed() -> None:
     script = textwrap.dedent("""
         import simlib as sl
