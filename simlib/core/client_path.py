@@ -34,7 +34,7 @@ class ClientPath:
         "_seed",
         "_draws",
         "_plain",
-        "_steady",
+        "is_steady",
         "_sent_up",
         "_sent_down",
     )
@@ -48,20 +48,18 @@ class ClientPath:
         self._draws = path.latency.distribution != Distribution.CONSTANT or lossy
         # Nothing but latency and bandwidth: as most paths are, most of the time.
         self._plain = not lossy and path.blackout_every_s == inf
-        # And all frames take the same time, however long a connection was idle.
-        self._steady = self._plain and not self._draws and path.idle_timeout_s == inf
+        #: And all frames take the same time, however long a connection was idle; unless by a fault.
+        self.is_steady = self._plain and not self._draws and path.idle_timeout_s == inf
         self._sent_up = self._sent_down = 0
-
-    @property
-    def is_steady(self) -> bool:
-        """Whether a frame takes a latency that is always the same, and nothing gets lost."""
-        return self._steady and not self.timeline.impairments
 
     def send(self, lane: Lane, way: Stream, route: Route, now: float, size_bytes: int) -> Lane:
         """Return the lane after a frame was sent now; inf: it never arrives."""
         path = self.path
-        if self._steady and not self.timeline.impairments:
-            self._next(way)
+        if self.is_steady and not self.timeline.impairments:
+            if way == _UP:
+                self._sent_up += 1
+            else:
+                self._sent_down += 1
             leaving_s = size_bytes / path.bandwidth_bytes_per_s
             return transit(lane, now, leaving_s, path.latency.mean_s)
         if self._plain and not self.timeline.impairments:
@@ -96,7 +94,7 @@ class ClientPath:
 
     def connect(self, route: Route, now: float) -> float:
         """Return when TCP is connected, or would be refused: one round trip from now."""
-        if self._steady and not self.timeline.impairments:
+        if self.is_steady and not self.timeline.impairments:
             self._sent_up += 1
             self._sent_down += 1
             latency_s = self.path.latency.mean_s
@@ -137,7 +135,7 @@ class ConnectionPath:
     def send(self, way: Stream, now: float, size_bytes: int) -> float:
         """Return when a frame sent now arrives; inf: never."""
         client_path = self._client_path
-        if not client_path.is_steady:
+        if client_path.timeline.impairments or not client_path.is_steady:
             self._lost = client_path.loses(
                 self._lost, way, self._route, self._born_s, self._used_s, now
             )

@@ -178,16 +178,18 @@ class Delivery:
         if self._drafts is not None and now >= self._drafts.deadline_s:
             for edit in self._drafts.leaving(now):
                 self.send(edit)
-        for message in self.outbox.expire(now):
-            self._drop(message, Reason.EXPIRED)
+        if self.outbox.expiries:
+            for message in self.outbox.expire(now):
+                self._drop(message, Reason.EXPIRED)
 
     def may_send(self, now: float) -> bool:
         """Whether a message may leave now."""
-        return self.outbox.has_next and now >= self.ready_s
+        return self.outbox.waiting > 0 and self.outbox.has_next and now >= self.ready_s
 
     def take(self, now: float, connection: int) -> Message:
         """Return the next message, in flight over a connection from now on."""
-        self._arrival_s = meters.take(self._arrival_s, now, self._rate)
+        if self._rate.per_s < inf:
+            self._arrival_s = meters.take(self._arrival_s, now, self._rate)
         return self.outbox.send_next(now, connection)
 
     def abandon_posts(self) -> None:

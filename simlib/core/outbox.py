@@ -93,7 +93,7 @@ class Outbox:
     # fmt: off
     __slots__ = (
         "limits", "saved_bytes", "saves", "waiting", "_entries", "_queues", "_in_flight",
-        "_expiries", "_accepted", "_lines", "_saved_priority", "_times_out_s",
+        "expiries", "_accepted", "_lines", "_saved_priority", "_times_out_s",
     )
     # fmt: on
 
@@ -107,7 +107,8 @@ class Outbox:
         # One by priority, made with the first message: a client that sends none needs none.
         self._queues: tuple[list[tuple[int, int]], ...] = ()
         self._in_flight: dict[int, Entry] = {}
-        self._expiries: list[tuple[float, int]] = []
+        #: A heap of when messages expire, and their numbers; some have left already.
+        self.expiries: list[tuple[float, int]] = []
         self._accepted = 0
         # Of each key the messages in order; the first is queued or in flight, the others wait.
         self._lines: dict[int, deque[int]] = {}
@@ -138,10 +139,10 @@ class Outbox:
         """When a message in flight times out or a queued one expires; inf: never."""
         if not self._entries:
             return inf
-        while self._expiries and self._expiries[0][1] not in self._entries:
-            heappop(self._expiries)
-        if self._expiries and self._expiries[0][0] < self._times_out_s:
-            return self._expiries[0][0]
+        while self.expiries and self.expiries[0][1] not in self._entries:
+            heappop(self.expiries)
+        if self.expiries and self.expiries[0][0] < self._times_out_s:
+            return self.expiries[0][0]
         return self._times_out_s
 
     def persists(self, message: Message) -> bool:
@@ -179,7 +180,8 @@ class Outbox:
             self.saved_bytes += message.size_bytes
         if message.key == NONE or self._stand_in_line(message):
             self._enqueue(entry)
-        self._watch_expiry(message)
+        if message.expires_s < inf:
+            heappush(self.expiries, (message.expires_s, message.id))
 
     def send_next(self, now: float, connection: int) -> Message:
         """Put the most urgent queued message in flight and return it."""
@@ -204,7 +206,8 @@ class Outbox:
             self.waiting += 1
             entry.connection, entry.timeout_s = 0, inf
             self._enqueue(entry)
-            self._watch_expiry(entry.message)
+            if entry.message.expires_s < inf:
+                heappush(self.expiries, (entry.message.expires_s, message))
 
     def give_back_all(self, connection: int) -> None:
         """Return what was in flight on a connection that ended."""
@@ -238,8 +241,8 @@ class Outbox:
         One in flight may have arrived: it is left until it is acknowledged or comes back.
         """
         expired = []
-        while self._expiries and self._expiries[0][0] <= now:
-            _, message = heappop(self._expiries)
+        while self.expiries and self.expiries[0][0] <= now:
+            _, message = heappop(self.expiries)
             if message in self._entries and message not in self._in_flight:
                 expired.append(self.remove(message).message)
         return expired
@@ -286,7 +289,9 @@ class Outbox:
 
     def _stop_waiting(self, entry: Entry) -> None:
         """Note that a message is not in flight any more."""
-        if entry.timeout_s <= self._times_out_s:
+        if not self._in_flight:
+            self._times_out_s = inf
+        elif entry.timeout_s <= self._times_out_s:
             in_flight = self._in_flight.values()
             self._times_out_s = min([other.timeout_s for other in in_flight], default=inf)
 
@@ -349,7 +354,3 @@ class Outbox:
         elif place in queue:
             queue.remove(place)
             heapify(queue)
-
-    def _watch_expiry(self, message: Message) -> None:
-        if message.expires_s < inf:
-            heappush(self._expiries, (message.expires_s, message.id))

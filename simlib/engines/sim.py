@@ -278,7 +278,9 @@ class SimHost:
             self.tell_server(line.gateway, request)
 
     def _on_framed(self, line: _Line, message: ev.Message) -> None:
-        self._if_uncut(line, _message_arrived(line.client, line.connection, message))
+        if not line.cut:
+            event = _message_arrived(line.client, line.connection, message)
+            self.tell_server(line.gateway, event)
 
     def _if_uncut(self, line: _Line, event: ev.ServerEvent) -> None:
         # Frames of a closed line were sent before its end; those of a cut one are gone.

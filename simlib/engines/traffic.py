@@ -68,8 +68,8 @@ class TrafficGenerator:
         if work.arrivals == _TYPING:
             world.edit(self._client, self._key, size_bytes=work.size_bytes)
         else:
-            priority = self._priority(self._draw(_PRIORITY, index))
-            self._give(priority, work.size_bytes)
+            u = uniform(self._seed, self._client, _PRIORITY, index)
+            self._give(self._priority(u), work.size_bytes)
         self._schedule(index + 1)
 
     def _replay(self, priority: Priority, size_bytes: int) -> None:
