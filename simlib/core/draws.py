@@ -49,8 +49,8 @@ Draw = Callable[[int, int, int, int], float]
 #: A block has the draws of 4 clients at 8 indices: neighbours are wanted next, or were just now.
 _CLIENT_BITS, _PLACE_BITS = 2, 3
 _LANES = 1 << (_CLIENT_BITS + _PLACE_BITS)
-#: At most so many blocks are kept: 8 MB.
-_MOST_BLOCKS = 1 << 14
+#: At most so many blocks are kept of each seed (8 MB), and of so many seeds.
+_MOST_BLOCKS, _MOST_SEEDS = 1 << 14, 4
 _UNIT = 1.0 / 9007199254740992.0
 
 
@@ -59,18 +59,24 @@ def _in_blocks(draw: Draw) -> Draw:
 
     For the interpreter alone: compiled code is quicker without blocks, and takes what is wrapped.
     """
-    blocks: dict[tuple[int, int, int], array[int]] = {}
+    # By seed, then by place as one number: a tuple of its parts takes three times the room.
+    blocks_of: dict[int, dict[int, array[int]]] = {}
 
     @wraps(draw)
     def uniform(seed: int, client: int, stream: int, index: int) -> float:
         word = (stream << INDEX_BITS) + index
-        address = (seed, client >> _CLIENT_BITS, word >> _PLACE_BITS)
-        block = blocks.get(address)
+        # Bits written out: to look constants up takes as long as the rest.
+        place = client >> 2 << 32 | word >> 3
+        blocks = blocks_of.get(seed)
+        if blocks is None:
+            if len(blocks_of) == _MOST_SEEDS:
+                blocks_of.clear()
+            blocks = blocks_of[seed] = {}
+        block = blocks.get(place)
         if block is None:
             if len(blocks) == _MOST_BLOCKS:
                 blocks.clear()
-            block = blocks[address] = _compute_block(*address)
-        # Written out: to look the constants up takes as long as the rest.
+            block = blocks[place] = _compute_block(seed, client >> 2, word >> 3)
         return block[(client & 3) << 3 | word & 7] * _UNIT
 
     return uniform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from simlib.core.client import Client
 from simlib.core.events import Command, Event, Wake
@@ -14,6 +14,8 @@ from simlib.core.quality import Quality
 from simlib.engines.store import Store
 from simlib.trace.schema import pack_command, pack_event, pack_state
 from simlib.trace.trace import Trace
+
+T = TypeVar("T")
 
 
 class Alarm(Protocol):
@@ -33,8 +35,8 @@ class Clock(Protocol):
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment; never earlier."""
 
-    def alarm(self, function: Callable[[], None]) -> Alarm:
-        """Return an alarm that calls a function when it rings."""
+    def alarm(self, function: Callable[[T], None], owner: T) -> Alarm:
+        """Return an alarm that calls a function with its owner when it rings."""
 
 
 class Host(Protocol):
@@ -71,7 +73,7 @@ class Driver:
         self._clock = clock
         self._host = host
         self._trace = trace
-        self._alarm = clock.alarm(self._wake)
+        self._alarm = clock.alarm(Driver._wake, self)
         #: What a sleeping client has not been told yet; None: it is awake.
         self._inbox: list[Event] | None = None
         self._gone = False

@@ -7,7 +7,6 @@ sockets is done here with `_Line`, one per connection, poll or post.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import inf
 from typing import Any
 
@@ -85,7 +84,7 @@ class _Gateway:
         self.number = number
         #: None while it is down.
         self.server: Server | None = None
-        self.alarm = clock.alarm(partial(host.tell_server, self, _WAKE))
+        self.alarm = clock.alarm(host.wake_server, self)
 
 
 class SimHost:
@@ -299,6 +298,10 @@ class SimHost:
         if line.is_there:
             self.tell_server(line.gateway, ev.PingArrived(line.client, line.connection))
             self._down(line, PONG_BYTES, line.driver.feed, ev.Ponged(line.connection))
+
+    def wake_server(self, gateway: _Gateway) -> None:
+        """Tell a gateway's server that its deadline has come."""
+        self.tell_server(gateway, _WAKE)
 
     def tell_server(self, gateway: _Gateway, event: ev.ServerEvent) -> None:
         """Pass an event to a gateway's server, and perform the commands that it returns."""

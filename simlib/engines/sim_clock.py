@@ -6,13 +6,15 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from math import inf
 from sys import maxsize
-from typing import Any
+from typing import Any, TypeVar
 
 import simpy
 from simpy.events import NORMAL
 
 from simlib.engines.no_time import check_passing, most_at_once
 from simlib.scenario.scenario import Scenario
+
+T = TypeVar("T")
 
 
 class SimClock(simpy.Environment):
@@ -46,9 +48,9 @@ class SimClock(simpy.Environment):
             entry: Any = (due_s, NORMAL, next(self._eid), None, function, arguments)
             heappush(self._queue, entry)
 
-    def alarm(self, function: Callable[[], None]) -> QueuedAlarm:
-        """Return an alarm that calls a function when it rings."""
-        return QueuedAlarm(self, function)
+    def alarm(self, function: Callable[[T], None], owner: T) -> QueuedAlarm:
+        """Return an alarm that calls a function with its owner when it rings."""
+        return QueuedAlarm(self, function, owner)
 
     def reserve(self, time_s: float) -> tuple[float, int]:
         """Return when an alarm rings that is set now, and its place among what is due then."""
@@ -121,11 +123,13 @@ class QueuedAlarm:
     that was kept for the last setting.
     """
 
-    __slots__ = ("_clock", "_function", "_set_s", "_due_s", "_place", "_next", "_behind")
+    __slots__ = ("_clock", "_function", "_owner", "_set_s", "_due_s", "_place", "_next", "_behind")
 
-    def __init__(self, clock: SimClock, function: Callable[[], None]) -> None:
+    def __init__(self, clock: SimClock, function: Callable[[Any], None], owner: Any) -> None:
         self._clock = clock
+        # Apart: there is one for each client, and a bound method is 64 bytes.
         self._function = function
+        self._owner = owner
         #: What it is set to, when it is due, and its place among what is due then.
         self._set_s = self._due_s = inf
         self._place = 0
@@ -152,7 +156,7 @@ class QueuedAlarm:
         # Not by the moment: one set to a moment, away, and back to it, comes in its last order.
         if entry[2] == self._place:
             self._set_s = inf
-            self._function()
+            self._function(self._owner)
         elif self._next is None or self._due_s < self._next[0]:
             self._stand_in_queue()
 

@@ -52,7 +52,7 @@ def test_calls_and_simpy_processes_share_one_time():
 
 def test_an_alarm_rings_once_at_its_last_setting():
     clock, rung = SimClock(), []
-    alarm = clock.alarm(lambda: rung.append(clock.now_s))
+    alarm = clock.alarm(lambda of: of.append(clock.now_s), rung)
     alarm.set(5.0)
     alarm.set(3.0)
     alarm.set(3.0)
@@ -66,7 +66,7 @@ def test_an_alarm_rings_once_at_its_last_setting():
 
 def test_an_alarm_moved_away_and_back_rings_once():
     clock, rung = SimClock(), []
-    alarm = clock.alarm(lambda: rung.append(clock.now_s))
+    alarm = clock.alarm(lambda of: of.append(clock.now_s), rung)
     for moment_s in (5.0, 7.0, 5.0):
         alarm.set(moment_s)
     clock.run(until=20)
@@ -75,7 +75,7 @@ def test_an_alarm_moved_away_and_back_rings_once():
 
 def test_an_alarm_rings_in_the_place_of_its_last_setting_whatever_it_was_set_to_before():
     clock, rung = SimClock(), []
-    alarms = [clock.alarm(lambda i=i: rung.append((i, clock.now_s))) for i in range(4)]
+    alarms = [clock.alarm(lambda i: rung.append((i, clock.now_s)), i) for i in range(4)]
     for i, moments_s in enumerate([(9, 2, 5), (3, 4, inf, 5), (5,), (8, 6, 4, 5)]):
         for moment_s in moments_s:
             alarms[i].set(moment_s)
@@ -89,7 +89,7 @@ def test_an_alarm_rings_in_the_place_of_its_last_setting_whatever_it_was_set_to_
 
 def test_an_alarm_that_only_moves_to_later_stands_in_the_queue_once():
     clock, rung = SimClock(), []
-    alarm = clock.alarm(lambda: rung.append(clock.now_s))
+    alarm = clock.alarm(lambda of: of.append(clock.now_s), rung)
     for moment_s in range(1, 100):
         alarm.set(moment_s)
     assert 1 == len(clock._queue)

@@ -10,14 +10,17 @@ import asyncio
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
 import simpy
 from simpy.events import NORMAL, EventPriority
 
 from simlib.engines.driver import Alarm
 from simlib.engines.sim_clock import SimClock
+
+T = TypeVar("T")
 
 #: Time between two ticks.
 TICK_S = 0.02
@@ -132,9 +135,9 @@ class LoopClock:
         if time_s < inf:
             self._loop.call_at(time_s, function, *arguments)
 
-    def alarm(self, function: Callable[[], None]) -> Alarm:
-        """Return an alarm that calls a function when it rings."""
-        return _LoopAlarm(self._loop, function)
+    def alarm(self, function: Callable[[T], None], owner: T) -> Alarm:
+        """Return an alarm that calls a function with its owner when it rings."""
+        return _LoopAlarm(self._loop, partial(function, owner))
 
 
 class _LoopAlarm:

@@ -60,7 +60,7 @@ class Service:
         self._password: str = order["password"]
         self._clock = clock
         self._log = DecisionLog(order["log"])
-        self._alarm = clock.alarm(self._woken)
+        self._alarm = clock.alarm(Service._woken, self)
         self._sockets: dict[_Where, ServiceSocket] = {}
         #: Closes of connections that are admitted, and whose handshake is not answered yet.
         self._early_closes: dict[_Where, ev.CloseConnection] = {}
