@@ -439,11 +439,9 @@ class Client:
 
     def _tell_link(self, input_: Input, now: float, hint_s: float = 0.0) -> None:
         before = self.link
-        if TABLE[before.state][input_] == _MISUSE:
-            state = State(before.state).name.lower()
-            raise MisuseError(f"client {self.number}: {input_.name.lower()} told while {state}")
         after = step(before, input_, now, self.settings, self.seed, self.number, hint_s)
         if after is before:
+            self._check_allowed(input_)
             return
         self.link = after
         if before.state == _OPEN and after.state != _OPEN:
@@ -464,6 +462,12 @@ class Client:
             or after.state == _STOPPED
         ):
             self._notify(before, after)
+
+    def _check_allowed(self, input_: Input) -> None:
+        """Raise `MisuseError` if an input changed nothing since it may not come in this state."""
+        if TABLE[self.link.state][input_] == _MISUSE:
+            state = State(self.link.state).name.lower()
+            raise MisuseError(f"client {self.number}: {input_.name.lower()} told while {state}")
 
     def _leave_open(self) -> None:
         """Take in that the connection is not open any more."""
