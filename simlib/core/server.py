@@ -50,8 +50,8 @@ GOING_AWAY, TOO_MUCH, SESSION_OVER = 1001, 1008, 4401
 MOST_CHANNELS = 100
 
 
-class Service(IntEnum):
-    """How the length of the work on a handshake is spread."""
+class ServiceTime(IntEnum):
+    """The distributions of the service time of a handshake."""
 
     CONSTANT = 0
     EXPONENTIAL = 1
@@ -74,7 +74,7 @@ class ServerSettings(ValidatedSettings):
     #: Work on one handshake.
     handshake_service_s: float = seconds(0.0)
     #: Whether it always takes that long, or on average: constant or exponential.
-    handshake_service: Service = choice(Service.CONSTANT)
+    handshake_service: ServiceTime = choice(ServiceTime.CONSTANT)
     #: After a handshake its worker is busy this much longer, with the client's resynchronisation.
     resync_service_s: float = seconds(0.0)
     #: When more workers come.
@@ -112,7 +112,7 @@ def handshake_s(
 ) -> float:
     """Return the length of the work on one handshake."""
     length_s = settings.handshake_service_s * slowness
-    if settings.handshake_service == Service.EXPONENTIAL:
+    if settings.handshake_service == ServiceTime.EXPONENTIAL:
         length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
     return length_s
 

@@ -13,7 +13,7 @@ from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull
 from simlib.core.path import Distribution
 from simlib.core.quality import Quality
-from simlib.core.server import Service
+from simlib.core.server import ServiceTime
 from simlib.scenario.build import build
 from simlib.scenario.workload import Arrivals, TimeOrigin
 
@@ -136,7 +136,7 @@ SERVERS = st.builds(
     accept_per_s=st.just(inf) | ABOVE_S,
     workers=st.integers(1, 100),
     handshake_service_s=TIME_S,
-    handshake_service=st.sampled_from(Service),
+    handshake_service=st.sampled_from(ServiceTime),
     backlog=COUNT | st.just(0),
     max_connections=COUNT,
     message_service_s=TIME_S,
