@@ -17,11 +17,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from simlib.core.errors import SettingsError
 
-P = ParamSpec("P")
+Parameters = ParamSpec("Parameters")
 R = TypeVar("R")
 
 
-def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
+def check_arguments(function: Callable[Parameters, R]) -> Callable[Parameters, R]:
     """Have a function refuse arguments of a kind that its annotations do not name.
 
     Examples
@@ -39,7 +39,7 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
 
     @wraps(function)
-    def check_first(*args: P.args, **kwargs: P.kwargs) -> R:
+    def check_first(*args: Parameters.args, **kwargs: Parameters.kwargs) -> R:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
             parameter = signature.parameters[name]
             if isinstance(parameter.annotation, str):
@@ -51,7 +51,9 @@ def check_arguments(function: Callable[P, R]) -> Callable[P, R]:
     return check_first
 
 
-def accept_old_name(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def accept_old_name(
+    old: str, new: str
+) -> Callable[[Callable[Parameters, R]], Callable[Parameters, R]]:
     """Have a function take an argument by its old name as well, with a DeprecationWarning.
 
     Examples
@@ -65,9 +67,9 @@ def accept_old_name(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P
     'abab'
     """
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+    def decorate(function: Callable[Parameters, R]) -> Callable[Parameters, R]:
         @wraps(function)
-        def rename(*args: P.args, **kwargs: P.kwargs) -> R:
+        def rename(*args: Parameters.args, **kwargs: Parameters.kwargs) -> R:
             if old in kwargs:
                 note = f"{function.__name__}: {old}= is now {new}=; the old name ends with the next"
                 warnings.warn(f"{note} version", DeprecationWarning, stacklevel=2)

@@ -9,7 +9,7 @@ from typing import Any
 
 from simlib.core.errors import SettingsError
 from simlib.studies.tune.evaluate import LITTLE_WORK, Evaluator
-from simlib.studies.tune.run_costs import Played, works_of
+from simlib.studies.tune.run_costs import PlannedRun, works_of
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate, rivals
 
@@ -65,7 +65,7 @@ class Rivals:
                 self.unplayed[each.name] = str(error)
             else:
                 self.known.append(each)
-        runs = [Played(first.replace(each.settings), evaluator.on) for each in self.known]
+        runs = [PlannedRun(first.replace(each.settings), evaluator.on) for each in self.known]
         self.work = dict(zip(self.known, works_of(runs, evaluator.outcomes), strict=True))
         self._limit = max(LITTLE_WORK[evaluator.on], _TIMES * self.work[self.given])
 

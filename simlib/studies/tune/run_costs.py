@@ -23,21 +23,21 @@ _SAMPLE = {"fleet": 20, "sim": 5}
 _PER_CLIENT = 1.0
 
 
-class Played(NamedTuple):
+class PlannedRun(NamedTuple):
     """A run that may be played: the scenario and the engine."""
 
     scenario: Scenario
     on: str
 
 
-def work_of(asked: Played) -> float:
+def work_of(asked: PlannedRun) -> float:
     """Return about how many attempts all clients make in a run, and how many clients there are.
 
     A few clients play it before a server that is as much smaller. A task for a worker.
 
     Examples
     --------
-    >>> work_of(Played(Scenario(clients=1000, duration_s=5), "sim"))
+    >>> work_of(PlannedRun(Scenario(clients=1000, duration_s=5), "sim"))
     2000.0
     """
     clients = asked.scenario.clients
@@ -46,7 +46,7 @@ def work_of(asked: Played) -> float:
     return clients * (attempts / few + _PER_CLIENT)
 
 
-def works_of(runs: Sequence[Played], outcomes: Outcomes) -> list[float]:
+def works_of(runs: Sequence[PlannedRun], outcomes: Outcomes) -> list[float]:
     """Return the work of each run; NaN where the run cannot be played."""
     found = [nan] * len(runs)
     for outcome in outcomes(work_of, runs):
