@@ -15,7 +15,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +157,18 @@ def _digest_of_machine() -> str:
     binding = require("llvmlite.binding")
     settings = sorted((k, v) for k, v in os.environ.items() if k.startswith("NUMBA_"))
     parts = (
-        _SOURCES_DIGEST, version("numba"), version("llvmlite"), platform.machine(),
+        _SOURCES_DIGEST, _version_of("numba"), _version_of("llvmlite"), platform.machine(),
         binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), settings,
     )  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _version_of(package: str) -> str:
+    """Return the version of what is installed; that it is not is said by what needs it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _digest_of_sources() -> str:

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import cache
+from importlib.metadata import PackageNotFoundError
 from math import inf
 from threading import Barrier
 
@@ -681,6 +682,22 @@ def test_without_numba_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "numba", None)
     with pytest.raises(EngineError, match=r'pip install -e "\.\[fleet\]"'):
         jit.twin(attempts_per_s)
+
+
+def test_without_numba_nothing_is_taken_for_compiled(monkeypatch, tmp_path):
+    def not_installed(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(machine_code, "version", not_installed)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    machine_code._digest_of_machine.cache_clear()
+    try:
+        assert not part.is_compiled(storm())
+        with pytest.raises(EngineError, match=r'pip install -e "\.\[fleet\]"'):
+            sl.run(storm(), on="fleet")
+    finally:
+        machine_code._digest_of_machine.cache_clear()
 
 
 def test_rows_are_asked_for_in_vain():
