@@ -159,7 +159,7 @@ def polish(search: Search, place: Floats) -> Asking[Top]:
 
 #: The sampler's walkers for each free setting, and its steps, of which the first part is thrown
 #: away: the walkers begin about as far apart as they come to lie.
-_WALKERS, _STEPS, _THROWN = 10, 100, 30
+_WALKERS, _STEPS, _THROWN = 10, 120, 40
 _HOT = 30
 _STRETCH = 2.0
 #: Of two impossible places neither is better: minus infinity less itself would be no number.
