@@ -15,6 +15,8 @@ _WORDS = {reason: reason.name.lower() for reason in ANSWERS}
 _REASONS = {word: reason for reason, word in _WORDS.items()}
 #: Every number in a frame is below this.
 NUMBER_LIMIT = 1 << 31
+#: No frame is longer, at either end.
+MAX_FRAME_BYTES = 2_000_000
 
 
 # --- what the client says ----------------------------------------------------------------

@@ -42,8 +42,6 @@ from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
 from simlib.scenario.build import build
 from simlib.trace.schema import Name, server_name
 
-#: Nothing that this project's client sends is larger.
-MAX_FRAME_BYTES = 2_000_000
 _UNSUPPORTED = 1003
 _Where = tuple[int, int]
 #: What may stand in an address.
@@ -337,7 +335,7 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
         ws=DirectProtocol,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
-        ws_max_size=MAX_FRAME_BYTES,
+        ws_max_size=codec.MAX_FRAME_BYTES,
         lifespan="off",
         log_level="critical",
         access_log=False,

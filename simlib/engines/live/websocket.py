@@ -23,9 +23,9 @@ from simlib.core.events import Reason
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
+from simlib.engines.live.codec import MAX_FRAME_BYTES
 from simlib.engines.live.tcp import TcpConnection
 
-MAX_FRAME_BYTES = 2_000_000
 _UNSUPPORTED = 1003
 _LOGGER = logging.getLogger("websockets.client")
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
