@@ -1,6 +1,7 @@
-"""Measure speed and memory: prints one table and writes out/bench.json. About eight minutes.
+"""Measure speed and memory: prints one table and writes out/bench.json. About a quarter of an hour.
 
-python tests/benchmarks/run.py [fleet|inference|live|simulated|starting|studies ...] measures these.
+python tests/benchmarks/run.py MODULE... measures some: explorer, fleet, inference, live, simulated,
+starting, studies.
 --quick measures a few ratios in under a minute and compares them with the last ones recorded;
 --record adds the ratios of a quiet machine to history.csv.
 """
@@ -18,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import explorer
 import fleet
 import history
 import inference
@@ -44,12 +46,14 @@ BENCHMARKS = (
     fleet.whole_processes,
     fleet.many_scenarios,
     fleet.nothing_compiled,
+    explorer.steps,
     inference.inference,
     studies.efficiency,
     studies.tuning,
     live.crowd,
     live.beside_bare,
     live.round_trip,
+    live.many,
 )
 #: Ratios that need little time, with fewer runs each than in the full list.
 QUICK = (
