@@ -172,6 +172,8 @@ async def run_live(
         The user's own SimPy processes: generator functions that are given the `World`.
     progress : callable, optional
         Called with the fraction played, from 0 to 1.
+    workers : int, optional
+        How many processes share the clients, on this machine; 1: this one plays all.
 
     Returns
     -------

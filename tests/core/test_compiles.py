@@ -75,8 +75,8 @@ FUNCTIONS = (uniform, backoff.ceiling, backoff.delay, backoff.scale_hint, link.s
 
 @pytest.fixture(scope="module")
 def compiled():
-    """The compiled twins by name; kept, as the fleet is, until a source of theirs changes."""
-    return {function.__name__: twin(function, kept=True) for function in FUNCTIONS}
+    """The compiled twins by name."""
+    return {function.__name__: twin(function) for function in FUNCTIONS}
 
 
 def test_draws_are_the_same(compiled):

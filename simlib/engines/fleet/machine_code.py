@@ -44,6 +44,8 @@ _ENTRY = ctypes.CFUNCTYPE(
     ctypes.c_int64,
 )
 
+#: What compiled code calls by numba's names, and the C library has too.
+_OF_LIBM = {"numba_ldexp": "ldexp", "numba_frexp": "frexp"}
 
 _SAID = (
     "Compiling the fleet engine, once: its %s loop takes half a minute, or minutes on a busy "
@@ -139,11 +141,19 @@ def _load(code: bytes) -> Any:
     binding = require("llvmlite.binding")
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    for name, function in _OF_LIBM.items():
+        # numba has functions of its own for these, under names that are known once it is imported.
+        binding.add_symbol(name, ctypes.cast(getattr(_libm(), function), ctypes.c_void_p).value)
     machine = binding.Target.from_default_triple().create_target_machine()
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
+
+
+def _libm() -> ctypes.CDLL:
+    """Return the C library's mathematics, which is in the process: Python needs it too."""
+    return ctypes.CDLL("msvcrt" if os.name == "nt" else None)
 
 
 @cache

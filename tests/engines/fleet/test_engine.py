@@ -597,6 +597,29 @@ def test_the_first_compile_is_told_and_later_ones_are_none(monkeypatch, caplog, 
     assert [(loop.advance, features.PARTS)] == made
 
 
+#: Run in a process that has never compiled anything, so that numba has told it of no function.
+ALONE = """
+import sys
+import simlib as sl
+for file in sys.argv[1:]:
+    print(sl.run(sl.load(file), on="fleet").tally.total("attempts"))
+assert "numba" not in sys.modules
+"""
+
+
+def test_kept_code_plays_every_scenario_in_a_process_without_the_compiler(tmp_path):
+    attempts, files = [], []
+    for i, scenario in enumerate(SCENARIOS.values()):
+        attempts.append(sl.run(scenario, on="fleet").tally.total("attempts"))
+        files.append(tmp_path / f"{i}.toml")
+        files[-1].write_text(sl.dump(scenario), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, *files], capture_output=True, text=True, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+    assert attempts == [int(line) for line in done.stdout.split()]
+
+
 def test_settings_with_long_tables_have_code_of_their_own(monkeypatch, tmp_path):
     monkeypatch.setattr(machine_code, "cache_folder", lambda: tmp_path)
     backoffs = (sl.Backoff(), sl.Backoff(cap_s=9), sl.Backoff(steps_s=[1.0] * 100, cap_s=2))

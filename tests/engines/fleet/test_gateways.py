@@ -1,12 +1,14 @@
 """Gateways of a large storm are played at once, and nothing of it shows in the numbers."""
 
 import threading
+import time
 
 import pytest
 
 import simlib as sl
 from simlib.core.errors import EngineError, Interruption
 from simlib.engines.fleet import gateways
+from simlib.engines.fleet.part import Part
 
 pytest.importorskip("numba")
 
@@ -62,15 +64,29 @@ def test_progress_rises_to_the_whole_and_comes_from_the_callers_thread(monkeypat
 def test_an_interrupt_stops_all_that_play_and_keeps_what_was_counted(monkeypatch, at_once):
     monkeypatch.setattr(gateways, "_EVERY_S", 0.0)
     monkeypatch.setattr("simlib.engines.fleet.part._STRIDE", 1)
+    interrupted, play = threading.Event(), Part.play
+
+    def play_slowly(part, progress):
+        def note(share):
+            # Nobody is done before the interrupt, nor soon after it.
+            assert interrupted.wait(60)
+            time.sleep(0.001)
+            progress(share)
+
+        play(part, note)
 
     def interrupt(_):
+        interrupted.set()
         raise KeyboardInterrupt
+
+    monkeypatch.setattr(Part, "play", play_slowly)
 
     with pytest.raises(Interruption) as stopped:
         sl.run(STORM, on="fleet", progress=interrupt)
     trace = stopped.value.trace
     assert trace.partial
     assert trace.end_s < STORM.duration_s
+    monkeypatch.setattr(Part, "play", play)
     assert trace.tally.total("attempts") < sl.run(STORM, on="fleet").tally.total("attempts")
     assert not [each for each in threading.enumerate() if "simlib-gateway" in each.name]
 
