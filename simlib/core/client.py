@@ -78,7 +78,7 @@ class Client:
     It is the only mutable object of a client. It has no clock and no sockets: its host performs the
     commands, and wakes it at ``deadline``.
 
-    Beside its link it has only those parts that it needs: `_made` makes each when it is first
+    Beside its link it has only those parts that it needs: `_add_part` makes each when it is first
     asked for. A client that sends nothing, polls nothing and signs in nowhere is a link.
 
     Examples
@@ -120,11 +120,11 @@ class Client:
         #: Since when the quality has called for polling; inf: it does not.
         self._poor_s = inf
         if settings.heartbeat.interval_s < inf:
-            self._heartbeat = self._made(Heartbeat(settings.heartbeat))
+            self._heartbeat = self._add_part(Heartbeat(settings.heartbeat))
         if settings.session.sign_in_after_s < inf:
-            self._session = self._made(Session(settings.session))
+            self._session = self._add_part(Session(settings.session))
 
-    def _made(self, part: P) -> P:
+    def _add_part(self, part: P) -> P:
         self._has_parts = True
         return part
 
@@ -132,7 +132,7 @@ class Client:
     def delivery(self) -> Delivery:
         """The messages on their way."""
         if self._delivery is None:
-            self._delivery = self._made(Delivery(self.settings))
+            self._delivery = self._add_part(Delivery(self.settings))
             self._delivery.commands = self._commands
         return self._delivery
 
@@ -140,7 +140,7 @@ class Client:
     def heartbeat(self) -> Heartbeat:
         """The pings."""
         if self._heartbeat is None:
-            self._heartbeat = self._made(Heartbeat(self.settings.heartbeat))
+            self._heartbeat = self._add_part(Heartbeat(self.settings.heartbeat))
         return self._heartbeat
 
     @property
@@ -148,14 +148,14 @@ class Client:
         """The polls."""
         if self._polling is None:
             interval_s = self.settings.fallback.poll_interval_s
-            self._polling = self._made(Polling(interval_s, self.settings.connect_timeout_s))
+            self._polling = self._add_part(Polling(interval_s, self.settings.connect_timeout_s))
         return self._polling
 
     @property
     def session(self) -> Session:
         """The cookie session."""
         if self._session is None:
-            self._session = self._made(Session(self.settings.session))
+            self._session = self._add_part(Session(self.settings.session))
         return self._session
 
     @property

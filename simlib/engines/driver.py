@@ -15,7 +15,7 @@ from simlib.engines.store import Store
 from simlib.trace.schema import pack_command, pack_event, pack_state
 from simlib.trace.trace import Trace
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Alarm(Protocol):
@@ -35,7 +35,7 @@ class Clock(Protocol):
     def at(self, time_s: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call a function at a moment; never earlier."""
 
-    def alarm(self, function: Callable[[T], None], owner: T) -> Alarm:
+    def alarm(self, function: Callable[[_T], None], owner: _T) -> Alarm:
         """Return an alarm that calls a function with its owner when it rings."""
 
 

@@ -380,7 +380,7 @@ class SimHost:
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
-            for gateway in self._concerned(index):
+            for gateway in self._gateways_of(index):
                 gateway.server = None
                 gateway.alarm.set(inf)
         self._order(index, starts=True)
@@ -396,7 +396,7 @@ class SimHost:
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
-            for gateway in self._concerned(index):
+            for gateway in self._gateways_of(index):
                 if not self._timeline.is_crashed(self._clock.now_s, gateway.number):
                     self._start_server(gateway)
         self._order(index, starts=False)
@@ -406,12 +406,12 @@ class SimHost:
 
     def _order(self, index: int, starts: bool) -> None:
         clients = self._scenario.clients
-        for gateway in self._concerned(index):
+        for gateway in self._gateways_of(index):
             event = order(self._timeline, index, starts, clients, 0.0, gateway.number)
             if event is not None:
                 self.tell_server(gateway, event)
 
-    def _concerned(self, index: int) -> list[_Gateway]:
+    def _gateways_of(self, index: int) -> list[_Gateway]:
         gateway = self._timeline.faults[index].gateway
         return self._gateways if gateway == ALL_GATEWAYS else [self._gateways[gateway]]
 

@@ -14,7 +14,7 @@ from simpy.events import NORMAL
 from simlib.engines.no_time import check_passing, most_at_once
 from simlib.scenario.scenario import Scenario
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class SimClock(simpy.Environment):
@@ -48,7 +48,7 @@ class SimClock(simpy.Environment):
             entry: Any = (due_s, NORMAL, next(self._eid), None, function, arguments)
             heappush(self._queue, entry)
 
-    def alarm(self, function: Callable[[T], None], owner: T) -> QueuedAlarm:
+    def alarm(self, function: Callable[[_T], None], owner: _T) -> QueuedAlarm:
         """Return an alarm that calls a function with its owner when it rings."""
         return QueuedAlarm(self, function, owner)
 

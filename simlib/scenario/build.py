@@ -11,7 +11,7 @@ from simlib.core.faults import Fault
 from simlib.core.validation import ValidatedSettings, nearest
 from simlib.scenario.workload import Hint
 
-T = TypeVar("T", bound=ValidatedSettings)
+_T = TypeVar("_T", bound=ValidatedSettings)
 
 #: Fields of a scenario that are lists of tables, and of what.
 LISTS: dict[str, Any] = {"faults": Fault, "hints": Hint, "cohorts": Cohort}
@@ -20,7 +20,7 @@ RENAMED = {"herds": "cohorts"}
 _TABLE_RULE = "must be a table of settings"
 
 
-def build(kind: type[T], data: Any) -> T:
+def build(kind: type[_T], data: Any) -> _T:
     """Return a settings object from nested dictionaries, as TOML gives them."""
     if not isinstance(data, dict):
         raise SettingsError(kind.__name__, data, _TABLE_RULE)

@@ -20,7 +20,7 @@ from simpy.events import NORMAL, EventPriority
 from simlib.engines.driver import Alarm
 from simlib.engines.sim_clock import SimClock
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 #: Time between two ticks.
 TICK_S = 0.02
@@ -135,7 +135,7 @@ class LoopClock:
         if time_s < inf:
             self._loop.call_at(time_s, function, *arguments)
 
-    def alarm(self, function: Callable[[T], None], owner: T) -> Alarm:
+    def alarm(self, function: Callable[[_T], None], owner: _T) -> Alarm:
         """Return an alarm that calls a function with its owner when it rings."""
         return _LoopAlarm(self._loop, partial(function, owner))
 

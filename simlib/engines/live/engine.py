@@ -16,7 +16,7 @@ from simlib.engines import garbage_collection as garbage
 from simlib.engines.live.clock import WallClock, noting_standstills
 from simlib.engines.live.host import LiveHost
 from simlib.engines.live.open_files import allow_sockets
-from simlib.engines.live.run_parts import PROGRESS_STEP_S, note_standstills_in, show_progress
+from simlib.engines.live.run_parts import PROGRESS_STEP_S, note_standstills_in, report_progress
 from simlib.engines.live.target import Target
 from simlib.engines.live.workers import SharedRun, check_shareable
 from simlib.engines.loops import run_to_end
@@ -68,7 +68,7 @@ class OwnRun:
             while not clock.failed.done() and clock.now_s < duration_s:
                 rest_s = min(PROGRESS_STEP_S, duration_s - clock.now_s)
                 await asyncio.wait({clock.failed}, timeout=max(0.0, rest_s))
-                show_progress(progress, clock, duration_s)
+                report_progress(progress, clock, duration_s)
         if clock.failed.done():
             clock.failed.result()
         trace.work_s = time.process_time() - worked_s

@@ -56,16 +56,16 @@ class _Attempt:
         self._driver = driver
         self._connection = connection
 
-    def opened(self) -> None:
+    def on_opened(self) -> None:
         self._host.tell(self._driver, ev.Opened(self._connection))
 
-    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+    def on_failed(self, reason: Reason, hint_s: float, status: int) -> None:
         self._host.tell(self._driver, ev.Failed(self._connection, reason, hint_s, status))
 
-    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+    def on_lost(self, reason: Reason, hint_s: float, code: int) -> None:
         self._host.tell(self._driver, ev.Lost(self._connection, reason, hint_s, code))
 
-    def text(self, data: bytes) -> None:
+    def on_text(self, data: bytes) -> None:
         try:
             hear = codec.parse_server_frame if self._host.target.speaks_simlib else codec.parse_echo
             event = hear(data, self._connection)
@@ -74,10 +74,10 @@ class _Attempt:
         else:
             self._host.tell(self._driver, event)
 
-    def pong(self) -> None:
+    def on_pong(self) -> None:
         self._host.tell(self._driver, ev.Ponged(self._connection))
 
-    def odd(self, sentence: str) -> None:
+    def on_odd(self, sentence: str) -> None:
         self._host.odd(sentence)
 
 
@@ -272,7 +272,7 @@ class LiveHost:
         except OSError:
             # Later: a driver is not fed from inside its own step.
             later = asyncio.get_running_loop().call_soon
-            later(attempt.failed, Reason.REFUSED, 0.0, 0)
+            later(attempt.on_failed, Reason.REFUSED, 0.0, 0)
             return
         uri = self._uri
         if self.target.speaks_simlib:

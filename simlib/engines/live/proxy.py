@@ -136,7 +136,7 @@ class Pipe:
         self._connected = False
         self._cut = False
         self._down: TcpConnection | None = TcpConnection(
-            accepted, self._receive_from_client, self._left, self._clock.catch_up
+            accepted, self._receive_from_client, self._on_client_left, self._clock.catch_up
         )
         self._up: TcpConnection | None = None
 
@@ -152,7 +152,7 @@ class Pipe:
         if len(self._head) > _LONGEST_HEAD_BYTES:
             self.reset()
 
-    def _left(self) -> None:
+    def _on_client_left(self) -> None:
         """Pass the client's end on, after what it sent before."""
         self._down = None
         if self._connected and not self._cut:
@@ -209,7 +209,7 @@ class Pipe:
             self.reset()
             return
         self._up = TcpConnection(
-            connecting, self._receive_from_server, self._server_left, self._clock.catch_up
+            connecting, self._receive_from_server, self._on_server_left, self._clock.catch_up
         )
         self._up.write(self._head)
         self._head = b""
@@ -270,7 +270,7 @@ class Pipe:
     def _receive_from_server(self, data: bytes) -> None:
         self._send(Stream.DOWN, len(data), self._write_down, data)
 
-    def _server_left(self) -> None:
+    def _on_server_left(self) -> None:
         """Pass the server's end on, after what it sent before."""
         assert self._up is not None
         reached, self._up = self._up.reached, None

@@ -20,7 +20,7 @@ def note_standstills_in(trace: Trace, clock: WallClock) -> Callable[[float, floa
     return note_standstill
 
 
-def show_progress(
+def report_progress(
     progress: Callable[[float], None] | None, clock: WallClock, duration_s: float
 ) -> None:
     """Call the progress callback, if there is one, with the fraction that is over."""

@@ -76,7 +76,7 @@ class Service:
                 Route("/health", self.health),
             ],
             middleware=self._middleware(),
-            exception_handlers={EngineError: _refused},
+            exception_handlers={EngineError: _refuse_request},
         )
 
     def _middleware(self) -> list[Middleware]:
@@ -105,7 +105,7 @@ class Service:
         given = (await request.body()).decode(errors="replace")
         if not secrets.compare_digest(given, self._password):
             return Response("wrong password", 403)
-        answer = await self._decided(where, ev.Requested(*where, signs_in=True))
+        answer = await self._decide(where, ev.Requested(*where, signs_in=True))
         assert isinstance(answer, ev.GrantSession)
         if answer.lifetime_s < inf:
             request.session.update(user=where[0], signed_in_s=self._clock.now_s)
@@ -117,7 +117,7 @@ class Service:
         where = _where(request)
         channels = codec.channels_of(request.query_params.get("channels", ""))
         event = ev.Requested(*where, self._signed_in_s(request, where), channels=channels)
-        answer = await self._decided(where, event)
+        answer = await self._decide(where, event)
         if isinstance(answer, ev.Refuse):
             return _refusal(answer)
         assert isinstance(answer, ev.AnswerPoll)
@@ -130,7 +130,7 @@ class Service:
         if not isinstance(framed, ev.MessageArrived):
             raise EngineError("only messages are posted")
         event = ev.Requested(*where, self._signed_in_s(request, where), framed)
-        answer = await self._decided(where, event)
+        answer = await self._decide(where, event)
         if isinstance(answer, ev.Refuse):
             return _refusal(answer)
         assert isinstance(answer, ev.Answer)
@@ -209,7 +209,7 @@ class Service:
         session = connection.session
         return float(session["signed_in_s"]) if session.get("user") == where[0] else -inf
 
-    async def _decided(self, where: _Where, event: ServerEvent) -> ServerCommand:
+    async def _decide(self, where: _Where, event: ServerEvent) -> ServerCommand:
         """Pass a request to the server and return its decision."""
         decision = self._expect(where)
         self._carry_out(self._tell(event))
@@ -278,7 +278,7 @@ class Service:
         task.add_done_callback(self._tasks.discard)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refuse_request(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
 
 
@@ -356,7 +356,7 @@ def _hear_orders(loop: asyncio.AbstractEventLoop, service: Service) -> None:
         loop.call_soon_threadsafe(service.order, line)
 
 
-def main() -> None:
+def serve() -> None:
     """Run the service: settings from the first line of standard input, the word from the second."""
     order = json.loads(sys.stdin.readline())
     settings = build(ServerSettings, order["server"])
@@ -366,4 +366,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

@@ -34,22 +34,22 @@ _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 class Listener(Protocol):
     """Callbacks of a connection."""
 
-    def opened(self) -> None:
+    def on_opened(self) -> None:
         """Handle the connection's opening."""
 
-    def failed(self, reason: Reason, hint_s: float, status: int) -> None:
+    def on_failed(self, reason: Reason, hint_s: float, status: int) -> None:
         """Handle a failed attempt, with the answer's status, or 0."""
 
-    def lost(self, reason: Reason, hint_s: float, code: int) -> None:
+    def on_lost(self, reason: Reason, hint_s: float, code: int) -> None:
         """Handle the end of the open connection, with the close code, or 0."""
 
-    def text(self, data: bytes) -> None:
+    def on_text(self, data: bytes) -> None:
         """Handle a text frame."""
 
-    def pong(self) -> None:
+    def on_pong(self) -> None:
         """Handle the answer to a ping."""
 
-    def odd(self, sentence: str) -> None:
+    def on_odd(self, sentence: str) -> None:
         """Handle an ignored irregularity from the server."""
 
 
@@ -94,9 +94,9 @@ class WebSocketConnection:
         if not self._closed:
             self._closed = True
             if self._opened:
-                self._listener.lost(*self._why_lost())
+                self._listener.on_lost(*self._why_lost())
             else:
-                self._listener.failed(Reason.REFUSED, 0.0, 0)
+                self._listener.on_failed(Reason.REFUSED, 0.0, 0)
         self._gone()
 
     _opened = False
@@ -127,7 +127,7 @@ class WebSocketConnection:
         self._protocol.send_close(_UNSUPPORTED)
         self._write()
         self.close()
-        self._listener.lost(Reason.PROTOCOL, 0.0, 0)
+        self._listener.on_lost(Reason.PROTOCOL, 0.0, 0)
 
     def close(self) -> None:
         """Close the connection; no callback is called after it."""
@@ -139,36 +139,36 @@ class WebSocketConnection:
             if self._closed:
                 return
             if isinstance(event, Response):
-                self._answered()
+                self._handle_response()
             elif isinstance(event, Frame):
-                self._framed(event)
+                self._handle_frame(event)
 
-    def _framed(self, frame: Frame) -> None:
+    def _handle_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.TEXT and frame.fin:
-            self._listener.text(bytes(frame.data))
+            self._listener.on_text(bytes(frame.data))
         elif frame.opcode is Opcode.PONG:
-            self._listener.pong()
+            self._listener.on_pong()
         elif frame.opcode is Opcode.CLOSE:
             # Told now, not when the other side has also ended TCP, which is a round trip later.
             self._write()
             self.close()
-            self._listener.lost(*self._why_lost())
+            self._listener.on_lost(*self._why_lost())
         elif frame.opcode in _DATA:
             self.reject()  # binary, or in pieces: nothing that the service sends
 
-    def _answered(self) -> None:
+    def _handle_response(self) -> None:
         error = self._protocol.handshake_exc
         if error is None:
             self._opened = True
-            self._listener.opened()
+            self._listener.on_opened()
             return
         reason, hint_s, status = Reason.PROTOCOL, 0.0, 0
         if isinstance(error, InvalidStatus):
             status = error.response.status_code
             reason = reasons.of_status(status)
-            hint_s = hints.read_hint_s(error.response.headers.raw_items(), self._listener.odd)
+            hint_s = hints.read_hint_s(error.response.headers.raw_items(), self._listener.on_odd)
         self.close()
-        self._listener.failed(reason, hint_s, status)
+        self._listener.on_failed(reason, hint_s, status)
 
     def _write(self) -> None:
         for data in self._protocol.data_to_send():

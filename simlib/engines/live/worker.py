@@ -133,7 +133,7 @@ def _read_orders(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
         loop.call_soon_threadsafe(worker.take_order, "")
 
 
-def main() -> None:
+def work() -> None:
     """Play one worker's clients."""
     status = 1
     try:
@@ -146,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    work()

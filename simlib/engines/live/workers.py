@@ -19,7 +19,7 @@ from simlib.core.errors import EngineError, SettingsError
 from simlib.core.faults import Timeline
 from simlib.engines.live.child_process import START_TIMEOUT_S, ChildProcess
 from simlib.engines.live.clock import WallClock
-from simlib.engines.live.run_parts import PROGRESS_STEP_S, show_progress
+from simlib.engines.live.run_parts import PROGRESS_STEP_S, report_progress
 from simlib.engines.live.server_side import ServerSide
 from simlib.engines.live.target import Target
 from simlib.engines.world import Process
@@ -191,7 +191,7 @@ class SharedRun:
                 )
                 for ending in [each for each in endings if each.done()]:
                     self._note_end(endings.pop(ending))
-                show_progress(progress, clock, duration_s)
+                report_progress(progress, clock, duration_s)
         finally:
             for ending in endings:
                 ending.cancel()
