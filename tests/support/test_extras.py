@@ -48,6 +48,9 @@ def test_what_lacks_a_library_says_so_in_one_sentence(module, extra, use, monkey
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for loaded in [name for name in sys.modules if name.startswith("simlib.engines.fleet.")]:
         monkeypatch.delitem(sys.modules, loaded)
+        # To import a module anew changes its package's attribute too.
+        package, _, name = loaded.rpartition(".")
+        monkeypatch.setattr(sys.modules[package], name, getattr(sys.modules[package], name))
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(sl.SimlibError) as caught:
         use()

@@ -108,11 +108,14 @@ def _draw(axes: Axes, name: str, rules: Backoff, waits: Any, longest_s: float) -
 
 def save_policies_chart(known: Mapping[str, Backoff], folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
-    path = Path(folder) / "waits.png"
     with style():
-        figure = policies_chart(known)[0].get_figure()
-        assert isinstance(figure, Figure)
-        return save_figure(figure, path)
+        return _save(policies_chart(known), Path(folder) / "waits.png")
+
+
+def _save(panels: list[Axes], path: Path) -> Path:
+    figure = panels[0].get_figure()
+    assert isinstance(figure, Figure)
+    return save_figure(figure, path)
 
 
 def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) -> list[Axes]:
@@ -191,8 +194,5 @@ def _fate(trace: Trace) -> str:
 
 def save_storms_chart(traces: Mapping[str, Trace], folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
-    path = Path(folder) / "storms.png"
     with style():
-        figure = storms_chart(traces)[0].get_figure()
-        assert isinstance(figure, Figure)
-        return save_figure(figure, path)
+        return _save(storms_chart(traces), Path(folder) / "storms.png")
