@@ -24,7 +24,8 @@ demo: $(READY) ## play the first outage in simulation and on real WebSockets, an
 # What needs real time comes last: it mostly waits, so three of these tests run at a time.
 test: lint $(CLIENTS) ## check style and types, and run all tests
 	@$(BIN)/python -m pytest -q -n logical --dist worksteal -m "not live"
-	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m live
+	@$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "live and not alone"
+	@$(BIN)/python -m pytest -q -m alone
 
 cover: $(READY) ## measure how much of the core its own tests cover, branches too
 	@$(BIN)/python -m pytest -q -n 2 tests/core tests/theory \
