@@ -34,11 +34,11 @@ CELLS = {
         "await sl.run_live(calm, progress=tell)", r"played on live for .* of 600 s\. What there is",
     ),
     "sweep": (
-        "sl.sweep(short, grid, 1500, workers=1, folder='kept', progress=tell)",
+        "sl.sweep(short, grid, 15_000, workers=1, folder='kept', progress=tell)",
         r"what was finished is kept in kept, \d+ runs\. The same call",
     ),
     "sweep by processes": (
-        "sl.sweep(short, grid, 1500, workers=2, progress=tell)",
+        "sl.sweep(short, grid, 15_000, workers=2, progress=tell)",
         r"nothing is kept\. With a folder",
     ),
     "replications": (
