@@ -143,8 +143,9 @@ def test_when_all_workers_are_killed_the_run_fails() -> None:
     assert [] == children(os.getpid(), "simlib.engines.live.service")
 
 
-def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Path) -> None:
-    script = textwrap.dedent(f"""
+def script_that_is_interrupted(file: Path, first: str = "") -> str:
+    """Return a program that plays for two minutes with two workers, and keeps what was played."""
+    play = f"""
         import simlib as sl
         from simlib.trace.trace import Interrupted
 
@@ -155,9 +156,27 @@ def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Pa
         try:
             sl.run(sl.Scenario(clients=20, duration_s=120), "live", workers=2, progress=tell)
         except Interrupted as interrupted:
-            interrupted.trace.save({str(tmp_path / "partial.parquet")!r})
+            interrupted.trace.save({str(file)!r})
             print("saved", flush=True)
-    """)
+    """
+    return textwrap.dedent(first) + textwrap.dedent(play)
+
+
+#: Workers that do not stop when they are asked to.
+HANGS = """
+    import asyncio
+    from simlib.engines.live.workers import WorkerProcess
+
+    async def hangs(self):
+        print("stopping", flush=True)
+        await asyncio.sleep(600)
+
+    WorkerProcess.stop = hangs
+"""
+
+
+def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Path) -> None:
+    script = script_that_is_interrupted(tmp_path / "partial.parquet")
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
@@ -178,27 +197,7 @@ def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Pa
 def test_a_second_ctrl_c_kills_workers_that_do_not_stop_and_keeps_their_rows(
     tmp_path: Path,
 ) -> None:
-    script = textwrap.dedent(f"""
-        import asyncio
-        import simlib as sl
-        from simlib.engines.live.workers import WorkerProcess
-        from simlib.trace.trace import Interrupted
-
-        async def hangs(self):
-            print("stopping", flush=True)
-            await asyncio.sleep(600)
-
-        def tell(fraction):
-            if fraction > 0.01:
-                print("playing", flush=True)
-
-        WorkerProcess.stop = hangs
-        try:
-            sl.run(sl.Scenario(clients=20, duration_s=120), "live", workers=2, progress=tell)
-        except Interrupted as interrupted:
-            interrupted.trace.save({str(tmp_path / "partial.parquet")!r})
-            print("saved", flush=True)
-    """)
+    script = script_that_is_interrupted(tmp_path / "partial.parquet", HANGS)
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
