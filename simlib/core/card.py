@@ -27,13 +27,15 @@ class Card(NamedTuple):
     notes: tuple[str, ...] = ()
     #: What a notebook shows between title and table, such as a drawing.
     picture: str = ""
+    #: What stands between title and table, in sentences.
+    lead: str = ""
 
     def text(self) -> str:
         """Return the card for a terminal: columns stand below each other."""
         shown = [row for row in (self.heading, *self.rows[:MOST_ROWS]) if row]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         lines = [line for row in shown for line in _lines(row, widths)]
-        return "\n".join((self.title, *lines, *self._all_notes()))
+        return "\n".join((self.title, *wrap(self.lead, _WIDTH), *lines, *self._all_notes()))
 
     def html(self) -> str:
         """Return the card for a notebook."""
@@ -42,7 +44,8 @@ class Card(NamedTuple):
         table = f"<thead><tr>{head}</tr></thead>" if head else ""
         table = f"<table>{table}<tbody>{body}</tbody></table>" if body else ""
         notes = "".join(f"<p>{escape(note)}</p>" for note in self._all_notes())
-        return f"<p><b>{escape(self.title)}</b></p>{self.picture}{table}{notes}"
+        lead = f"<p>{escape(self.lead)}</p>" if self.lead else ""
+        return f"<p><b>{escape(self.title)}</b></p>{lead}{self.picture}{table}{notes}"
 
     def _all_notes(self) -> tuple[str, ...]:
         hidden = len(self.rows) - MOST_ROWS

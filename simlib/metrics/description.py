@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from math import isinf, isnan
 from typing import Any
 
@@ -93,15 +94,18 @@ class RunDescription(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: the sentences, then the numbers."""
         size = f"{self.trace.scenario.clients:,} clients, {self.trace.scenario.duration_s:g} s"
-        cells = []
-        for line in self.lines:
-            first, *more = line.quantiles or (line.value, "", "")
-            cells.append((line.words, first, *more))
+        rows: list[tuple[str, ...]] = []
+        for group, lines in groupby(self.lines, lambda line: line.group):
+            rows.append((group, "", "", "", ""))
+            rows += [
+                (f"- {line.words}", line.value, *(line.quantiles or ("", "", ""))) for line in lines
+            ]
         return Card(
-            f"{self.trace.label} on {self.trace.engine}, {size}. {self.sentences}",
-            tuple(cells),
-            heading=("", "value or p50", "p95", "p99"),
+            f"{self.trace.label} on {self.trace.engine}: {size}",
+            tuple(rows),
+            heading=("", "value", "p50", "p95", "p99"),
             notes=(self.note,),
+            lead=self.sentences,
         )
 
 
