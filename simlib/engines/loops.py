@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -33,18 +35,26 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
     The caller's loop stands still meanwhile, as it does for any call that takes time.
     """
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
+    stopped = threading.Event()
 
     async def keep_loop() -> _T:
         begun.append((asyncio.get_running_loop(), asyncio.current_task()))
+        if stopped.is_set():
+            work.close()
+            raise asyncio.CancelledError
         return await work
 
     with ThreadPoolExecutor(1, "simlib-loop") as pool:
-        future = pool.submit(asyncio.run, keep_loop())
+        # The thread starts on an empty task: a pool that is interrupted while it starts a thread
+        # forgets the thread, and would leave the work running in it.
+        pool.submit(int).result()
         try:
-            return future.result()
+            return pool.submit(asyncio.run, keep_loop()).result()
         except KeyboardInterrupt:
             # Python tells the main thread alone. Leaving the pool waits until all is cleared away.
+            stopped.set()  # for work that has been handed over, but has not begun
             for loop, task in begun:
                 if task is not None:
-                    loop.call_soon_threadsafe(task.cancel)
+                    with contextlib.suppress(RuntimeError):  # the work ended meanwhile
+                        loop.call_soon_threadsafe(task.cancel)
             raise

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -56,3 +58,66 @@ def test_ctrl_c_ends_what_was_begun_and_is_raised(inside):
         inside(lambda: run_to_end(endless()))
     assert [True] == ended
     assert [] == [each for each in threading.enumerate() if each.name.startswith("simlib-loop")]
+
+
+def await_no_loop_thread() -> None:
+    deadline_s = time.monotonic() + 30
+    while [each for each in threading.enumerate() if each.name.startswith("simlib-loop")]:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def test_ctrl_c_while_the_thread_starts_leaves_no_work_behind(monkeypatch):
+    begun = threading.Event()
+    start = threading.Thread.start
+
+    def interrupted_start(self):
+        start(self)
+        begun.wait(0.3)  # work that were handed over already would begin now
+        raise KeyboardInterrupt
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    def interrupted() -> None:
+        monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+        work = endless()
+        try:
+            run_to_end(work)
+        finally:
+            work.close()
+            monkeypatch.undo()
+
+    with pytest.raises(KeyboardInterrupt):
+        in_a_loop(interrupted)
+    assert not begun.is_set()
+    await_no_loop_thread()
+
+
+def test_ctrl_c_before_the_work_begins_ends_it(monkeypatch):
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted_submit(self, call, *given):
+        if call is not asyncio.run:
+            return submit(self, call, *given)
+        handed_over, go_on = threading.Event(), threading.Event()
+
+        def run_later(work):
+            handed_over.set()
+            go_on.wait(30)
+            time.sleep(0.05)  # the interruption comes first
+            return call(work)
+
+        submit(self, run_later, *given)
+        handed_over.wait(30)
+        go_on.set()
+        raise KeyboardInterrupt
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted_submit)
+    with pytest.raises(KeyboardInterrupt):
+        in_a_loop(lambda: run_to_end(endless()))
+    await_no_loop_thread()
