@@ -277,7 +277,8 @@ def test_replay_gives_the_recorded_decisions(file):
     trace = sl.run(scenario.replace(clients=min(10, scenario.clients)))
     for client in range(trace.scenario.clients):
         recorded = trace.recorded_decisions(client)
-        assert len(recorded) > 5
+        # A client that leaves without ever losing its connection decides twice.
+        assert len(recorded) > 1
         assert recorded == replayed(trace, client)
 
 
