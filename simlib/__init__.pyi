@@ -7,7 +7,6 @@ from simlib.core.admission import Scaling as Scaling
 from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker
 from simlib.core.client import Client as Client
-from simlib.core.client import Settings as Settings
 from simlib.core.cohorts import Cohort as Cohort
 from simlib.core.draft import DraftRules as DraftRules
 from simlib.core.errors import Disagreement as Disagreement
@@ -26,6 +25,7 @@ from simlib.core.path import Path as Path
 from simlib.core.quality import QualityRules as QualityRules
 from simlib.core.server import ServerSettings as ServerSettings
 from simlib.core.session import SessionRules as SessionRules
+from simlib.core.settings import Settings as Settings
 from simlib.core.stops import Stops as Stops
 from simlib.experiments.replicate import paired as paired
 from simlib.experiments.replicate import replicate as replicate

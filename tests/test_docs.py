@@ -10,7 +10,7 @@ from tokenize import tokenize
 import pytest
 
 import simlib as sl
-from simlib.core.link import TABLE, Input, State
+from simlib.core.link_table import TABLE, Input, State
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from simlib.core.client import Settings
 from simlib.core.cohorts import Cohort
 from simlib.core.faults import Fault
 from simlib.core.path import Path as NetworkPath
 from simlib.core.server import ServerSettings
+from simlib.core.settings import Settings
 from simlib.core.validation import ValidatedSettings
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Hint, Workload

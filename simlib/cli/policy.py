@@ -107,7 +107,7 @@ def compare_presets(
     NAMES: some presets; by default all. The storm is an outage, and then a server that opens so
     many connections each second and refuses the others.
     """
-    from simlib.core.client import Settings
+    from simlib.core.settings import Settings
     from simlib.scenario.presets import presets as known
     from simlib.studies.policy.benchmark import play_storms, storm, tabulate_storms
     from simlib.studies.policy.chart import save_policies_chart, save_storms_chart

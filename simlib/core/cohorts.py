@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.core.validation import ValidatedSettings, number
 
 

@@ -1,4 +1,4 @@
-"""The state machine of a connection: states, table, step; with breaker, fallback and budgets.
+"""The state machine of a connection: what each move changes; with breaker, fallback and budgets.
 
 Rules of the table:
 - An answer to another connection than the current one never gets here; the client sees to it.
@@ -12,20 +12,18 @@ Rules of the table:
 - Suspended (offline, or without a session) there are no attempts and nothing counts as failure;
   a resumption attempts soon, jittered, and shortens a wait that is longer.
 
-`Link` holds numbers only and `step` uses nothing but numbers, so both compile (with `.value`,
-since a compiler does not know `int()` of a member).
+`step` uses nothing but numbers, so that it compiles (with `.value`, since a compiler does not know
+`int()` of a member).
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
 from math import inf
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from simlib.core.backoff import Backoff, ceiling, delay, scale_hint
 from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.breaker import (
-    CLOSED,
     Breaker,
     BreakerState,
     BreakerStatus,
@@ -35,7 +33,6 @@ from simlib.core.breaker import (
 )
 from simlib.core.draws import PER_LIFE, Stream, uniform
 from simlib.core.fallback import (
-    WEBSOCKET,
     Fallback,
     TransportStatus,
     fall_back,
@@ -45,68 +42,9 @@ from simlib.core.fallback import (
     set_good_since,
     wants_poll,
 )
+from simlib.core.link_fields import Budget, Link, replace_fields
+from simlib.core.link_table import TABLE, Input, Move, State
 from simlib.core.meters import Rate, ready_s, take
-
-
-class State(IntEnum):
-    """Where the connection stands."""
-
-    IDLE = 0
-    CONNECTING = 1
-    OPEN = 2
-    WAITING = 3
-    STOPPED = 4
-    SUSPENDED = 5
-
-
-class Input(IntEnum):
-    """An input of the state machine."""
-
-    START = 0
-    OPENED = 1
-    FAILED = 2
-    LOST = 3
-    WAKE = 4
-    STOP = 5
-    SUSPEND = 6
-    RESUME = 7
-    POOR = 8
-    GOOD = 9
-    END = 10
-
-
-class Move(IntEnum):
-    """The moves of the state machine."""
-
-    IGNORE = 0
-    CONNECT = 1
-    ESTABLISH = 2
-    BACK_OFF = 3
-    LOSE = 4
-    SETTLE = 5
-    STOP = 6
-    MISUSE = 7
-    SUSPEND = 8
-    RECONNECT_SOON = 9
-    FALL_BACK = 10
-    RETURN = 11
-
-
-_I, _C, _E, _R = Move.IGNORE, Move.CONNECT, Move.ESTABLISH, Move.BACK_OFF
-_L, _S, _H, _M = Move.LOSE, Move.SETTLE, Move.STOP, Move.MISUSE
-_P, _N, _F, _B = Move.SUSPEND, Move.RECONNECT_SOON, Move.FALL_BACK, Move.RETURN
-
-#: TABLE[state][input]: every cell is defined. A wake acts only when the deadline has come.
-TABLE: tuple[tuple[Move, ...], ...] = (
-    # START OPENED FAILED LOST WAKE STOP SUSPEND RESUME POOR GOOD END
-    (_C, _M, _M, _M, _I, _H, _P, _I, _I, _I, _M),  # IDLE
-    (_M, _E, _R, _R, _R, _H, _P, _I, _I, _I, _H),  # CONNECTING: a wake is the connect timeout
-    (_M, _M, _M, _L, _S, _H, _P, _I, _F, _B, _H),  # OPEN: a wake: stable, or good for long enough
-    (_M, _M, _M, _M, _C, _H, _P, _N, _I, _I, _H),  # WAITING
-    (_C, _M, _M, _M, _F, _H, _I, _I, _I, _I, _H),  # STOPPED: a wake ends the dwell time: it polls
-    (_M, _M, _M, _M, _I, _H, _I, _N, _I, _I, _H),  # SUSPENDED
-)
-
 
 # Plain numbers: compiled code needs them, and to look a member up costs 0.1 us on Python 3.11.
 _CONNECT, _ESTABLISH, _BACK_OFF = Move.CONNECT.value, Move.ESTABLISH.value, Move.BACK_OFF.value
@@ -151,97 +89,6 @@ class LinkSettings(Protocol):
     @property
     def connect_timeout_s(self) -> float:
         """How long an attempt may take."""
-
-
-class Budget(NamedTuple):
-    """The two token buckets on attempts, as their theoretical arrival times."""
-
-    attempt_s: float
-    connect_s: float
-
-
-# A tuple of numbers, never changed in place: sim keeps one for each client, the fleet packs its
-# fields into arrays, and a test can compare two. Times are absolute, so nothing has to be aged.
-class Link(NamedTuple):
-    """The state of one connection's life."""
-
-    state: int
-    #: Failures in a row, the loss of an open connection included: 1 after the first.
-    attempt: int
-    #: Failures in a row, the loss of a stable connection left out.
-    failures: int
-    #: What the backoff drew last, before breaker, budget and hint postponed it.
-    delay_s: float
-    #: When the link wants to be woken; inf: never.
-    deadline_s: float
-    #: When the last attempt began.
-    started_s: float
-    #: When the connection opened last; -inf: it never has. 0 is a moment as any other.
-    opened_s: float
-    breaker_status: BreakerStatus
-    transport_status: TransportStatus
-    budget: Budget
-    #: Until when the server's hint forbids an attempt.
-    hinted_s: float
-    #: Whether a budget, and nothing else, set the deadline of this wait: 1 or 0.
-    rationed: int
-    #: Waits drawn so far: the index of the next draw.
-    draws: int
-
-    @property
-    def breaker(self) -> int:
-        """The breaker's state."""
-        return self.breaker_status.state
-
-    @property
-    def transport(self) -> int:
-        """The transport in use."""
-        return self.transport_status.transport
-
-
-def replace_fields(
-    link: Link,
-    state: int | None = None,
-    attempt: int | None = None,
-    failures: int | None = None,
-    delay_s: float | None = None,
-    deadline_s: float | None = None,
-    started_s: float | None = None,
-    opened_s: float | None = None,
-    breaker_status: BreakerStatus | None = None,
-    transport_status: TransportStatus | None = None,
-    budget: Budget | None = None,
-    hinted_s: float | None = None,
-    rationed: int | None = None,
-    draws: int | None = None,
-) -> Link:
-    """Return a link with some fields replaced: what `_replace` does, which numba does not know.
-
-    It compiles, since numba leaves away the branch of an argument that is not given.
-    """
-    return Link(
-        link.state if state is None else state,
-        link.attempt if attempt is None else attempt,
-        link.failures if failures is None else failures,
-        link.delay_s if delay_s is None else delay_s,
-        link.deadline_s if deadline_s is None else deadline_s,
-        link.started_s if started_s is None else started_s,
-        link.opened_s if opened_s is None else opened_s,
-        link.breaker_status if breaker_status is None else breaker_status,
-        link.transport_status if transport_status is None else transport_status,
-        link.budget if budget is None else budget,
-        link.hinted_s if hinted_s is None else hinted_s,
-        link.rationed if rationed is None else rationed,
-        link.draws if draws is None else draws,
-    )
-
-
-_FULL = Budget(0.0, 0.0)
-
-
-def idle(draws: int = 0) -> Link:
-    """Return a link before its start; its draws begin at an index."""
-    return Link(0, 0, 0, 0.0, inf, 0.0, -inf, CLOSED, WEBSOCKET, _FULL, 0.0, 0, draws)
 
 
 def step(
@@ -373,7 +220,6 @@ def _back_off(
     failed: int,
 ) -> Link:
     """Wait, after a failure or a loss: the latest of backoff, breaker, budget and hint."""
-    attempt = link.attempt + 1
     # Two counts: `attempt` makes waits grow and includes the loss itself; `failures` trips the
     # breaker, starts polling and ends the client, and does not. So ten attempts after a loss wait
     # 1, 2, 4 ... and the tenth failure gives up.
@@ -392,34 +238,19 @@ def _back_off(
     if failures >= settings.backoff.max_attempts:
         # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
         dwelt_s = transport_status.changed_s + settings.fallback.dwell_s if falls else inf
-        return replace_fields(
-            link,
-            state=_STOPPED,
-            attempt=attempt,
-            failures=failures,
-            deadline_s=dwelt_s,
-            breaker_status=breaker_status,
-            transport_status=transport_status,
-            rationed=0,
-        )
+        return _give_up(link, failures, dwelt_s, breaker_status, transport_status)
     # One draw a wait, whatever the wait needs it for: so the index of a draw is the number of
     # waits, and the same in all engines.
     u = _draw(link, settings, seed, client)
-    from_s = now
-    if failed == 0 and settings.backoff.after_loss_s < inf:
-        attempt, delay_s = 0, settings.backoff.after_loss_s
-    else:
-        # From the backoff's own last wait, not from the postponed one: a long hint must not make
-        # decorrelated jitter grow.
-        delay_s = delay(settings.backoff, attempt, link.delay_s, u)
-        if settings.backoff.counted_from == _FROM_START:
-            from_s = link.started_s
+    attempt, delay_s, from_s = _draw_wait(link, now, settings.backoff, failed, u)
     hinted_s = now if hint_s == 0.0 else now + scale_hint(settings.backoff, hint_s, u)
     # Each may only postpone: whichever asks for the longest wait decides.
     next_s = max(now, from_s + delay_s, hinted_s)
     if refused:
         next_s = max(next_s, breaker_status.until_s)
     budget_s = _budget_s(link, settings)
+    # All fields at once and by place: in sim this is the most frequent link of all, and
+    # `replace_fields` would take four times as long.
     return Link(
         _WAITING,
         attempt,
@@ -435,6 +266,39 @@ def _back_off(
         1 if budget_s > next_s else 0,
         link.draws + 1,
     )
+
+
+def _give_up(
+    link: Link,
+    failures: int,
+    deadline_s: float,
+    breaker_status: BreakerStatus,
+    transport_status: TransportStatus,
+) -> Link:
+    """Make no further attempt: the policy's last one has failed."""
+    return replace_fields(
+        link,
+        state=_STOPPED,
+        attempt=link.attempt + 1,
+        failures=failures,
+        deadline_s=deadline_s,
+        breaker_status=breaker_status,
+        transport_status=transport_status,
+        rationed=0,
+    )
+
+
+def _draw_wait(
+    link: Link, now: float, backoff: Backoff, failed: int, u: float
+) -> tuple[int, float, float]:
+    """Return the count of attempts, the backoff's wait, and the moment from which it counts."""
+    if failed == 0 and backoff.after_loss_s < inf:
+        return 0, backoff.after_loss_s, now
+    # From the backoff's own last wait, not from the postponed one: a long hint must not make
+    # decorrelated jitter grow.
+    delay_s = delay(backoff, link.attempt + 1, link.delay_s, u)
+    from_s = link.started_s if backoff.counted_from == _FROM_START else now
+    return link.attempt + 1, delay_s, from_s
 
 
 def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, client: int) -> Link:

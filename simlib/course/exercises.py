@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from simlib.api import run
 from simlib.core.backoff import Backoff, ceiling
 from simlib.core.backoff_kinds import Jitter
-from simlib.core.client import Settings
+from simlib.core.settings import Settings
 from simlib.metrics.metrics import summary
 from simlib.scenario.scenario import Scenario
 

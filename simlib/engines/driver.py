@@ -9,7 +9,8 @@ from typing import Any, Protocol, TypeVar
 from simlib.core.client import Client
 from simlib.core.events import Command, Event, Wake
 from simlib.core.fallback import Transport
-from simlib.core.link import Link, State
+from simlib.core.link_fields import Link
+from simlib.core.link_table import State
 from simlib.core.quality import Quality
 from simlib.engines.store import Store
 from simlib.trace.schema import pack_command, pack_event, pack_state

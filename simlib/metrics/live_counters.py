@@ -18,7 +18,7 @@ from simlib.core.breaker import BreakerState
 from simlib.core.client import Client
 from simlib.core.events import Command, Event, Priority, Reason
 from simlib.core.fallback import Transport
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.notices import Board, Notice, merge_notices
 from simlib.core.quality import Quality
 from simlib.engines.driver import Driver

@@ -20,7 +20,7 @@ from simlib.core.backoff import useful_after_s
 from simlib.core.breaker import BreakerState
 from simlib.core.events import Reason
 from simlib.core.fallback import Transport
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import (
     count_tenths,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.trace.schema import Kind, Name
 

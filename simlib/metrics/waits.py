@@ -10,7 +10,7 @@ import numpy.typing as npt
 from simlib.core.backoff import Backoff, ceiling
 from simlib.core.breaker import BreakerState
 from simlib.core.events import Reason
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.scenario.scenario import Scenario

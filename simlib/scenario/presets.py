@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.settings import Settings
 from simlib.core.stops import Stops
 from simlib.core.validation import nearest
 from simlib.scenario.build import build

@@ -12,7 +12,6 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from simlib.core.card import Card
-from simlib.core.client import Settings
 from simlib.core.cohorts import Cohort, cohort_at, ends
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
@@ -20,6 +19,7 @@ from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
+from simlib.core.settings import Settings
 from simlib.core.validation import Rule, ValidatedSettings, count, format_setting, nearest, seconds
 from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table

@@ -14,7 +14,7 @@ from simlib.core.client import Client
 from simlib.core.events import NONE, Message, Priority, Reason
 from simlib.core.fallback import Transport
 from simlib.core.faults import Fault, FaultKind
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.quality import Quality
 
 

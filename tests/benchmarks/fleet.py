@@ -58,10 +58,10 @@ _WAIT = Stream.WAIT.value
 #: The core's step alone, compiled for the settings of a client.
 _COMPILE_STEP = """
 import simlib as sl
-from simlib.core import link
+from simlib.core import link, link_fields
 from simlib.engines.fleet.jit import twin
 from simlib.engines.fleet.records import flat
-twin(link.step)(link.idle(), 0, 0.0, flat([sl.Settings()])[0], 1, 0, 0.0)
+twin(link.step)(link_fields.idle(), 0, 0.0, flat([sl.Settings()])[0], 1, 0, 0.0)
 """
 #: Of the floor: about 10 ms each of a storm of 80 s.
 _BINS = 8192

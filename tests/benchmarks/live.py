@@ -7,7 +7,7 @@ import numpy as np
 from figure import Figure
 
 import simlib as sl
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.trace.schema import Kind, Name
 
 CROWD = sl.Scenario(

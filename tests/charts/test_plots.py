@@ -17,7 +17,7 @@ from simlib.charts import outbox as stacks
 from simlib.charts import style as marks
 from simlib.charts import timeline as rows
 from simlib.core.errors import SimlibError
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Trace
 

@@ -4,7 +4,7 @@ import pytest
 
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
-from simlib.core.client import Client, Settings
+from simlib.core.client import Client
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
     Close,
@@ -32,9 +32,10 @@ from simlib.core.events import (
 )
 from simlib.core.fallback import Fallback, Transport
 from simlib.core.heartbeat import HeartbeatRules
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
+from simlib.core.settings import Settings
 
 A, B, C = Message(0), Message(1), Message(2)
 

@@ -9,13 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from simlib.core import events as ev
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
-from simlib.core.client import Client, Settings
+from simlib.core.client import Client
 from simlib.core.events import Priority, Reason
 from simlib.core.fallback import Fallback
 from simlib.core.heartbeat import HeartbeatRules
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
+from simlib.core.settings import Settings
 
 COUNT = st.sampled_from([1, 2, inf])
 SETTINGS = st.builds(

@@ -45,7 +45,7 @@ from simlib.core.events import (
 )
 from simlib.core.fallback import Fallback
 from simlib.core.heartbeat import HeartbeatRules
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
 from simlib.core.quality import Quality

@@ -9,13 +9,14 @@ from simlib.core import backoff, link, path
 from simlib.core.admission import Scaling, begins_s, calls_for_step, join, occupy
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
-from simlib.core.client import Settings
 from simlib.core.cohorts import cohort_at
 from simlib.core.draws import uniform
 from simlib.core.fallback import Fallback
-from simlib.core.link import Input, State
+from simlib.core.link_fields import idle
+from simlib.core.link_table import Input, State
 from simlib.core.meters import Rate
 from simlib.core.path import Distribution, Latency
+from simlib.core.settings import Settings
 from simlib.engines.fleet.jit import twin
 from simlib.engines.fleet.records import flat
 
@@ -115,7 +116,7 @@ LIKELY = {
 
 @pytest.mark.parametrize("settings", POLICIES, ids=NAMES)
 def test_ten_thousand_random_steps_are_the_same(compiled, settings):
-    plain, other, record = link.idle(), link.idle(), flat([settings])[0]
+    plain, other, record = idle(), idle(), flat([settings])[0]
     now, seen = 0.0, set()
     for i in range(STEPS):
         kind, which, hint = (uniform(3, 0, stream, i) for stream in (1, 2, 3))

@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker, BreakerState
-from simlib.core.client import Settings
 from simlib.core.draws import PER_LIFE
 from simlib.core.fallback import Fallback, Transport
-from simlib.core.link import TABLE, Input, Link, Move, State, idle, step
+from simlib.core.link import step
+from simlib.core.link_fields import Link, idle
+from simlib.core.link_table import TABLE, Input, Move, State
 from simlib.core.meters import Rate, ready_s
+from simlib.core.settings import Settings
 
 PLAIN = Settings(backoff=Backoff(base_s=1, cap_s=10, jitter="none"), connect_timeout_s=5)
 

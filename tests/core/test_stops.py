@@ -4,7 +4,6 @@ from math import inf
 
 import pytest
 
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
 from simlib.core.events import (
     Close,
@@ -27,8 +26,9 @@ from simlib.core.events import (
     Wake,
 )
 from simlib.core.fallback import Fallback
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.session import SessionRules
+from simlib.core.settings import Settings
 from simlib.core.stops import Effect, Stops, as_codes, codes_in, effect
 from tests.core.test_client import client, opened, told
 

@@ -7,7 +7,7 @@ import pytest
 
 import simlib as sl
 from simlib.core.events import Reason
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.engines.sim import play, play_async
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Interrupted, Trace

@@ -8,7 +8,7 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
 from simlib.core.faults import FaultKind
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.engines.driver import Driver
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore

@@ -10,9 +10,11 @@ import pytest
 
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker, BreakerState
-from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
-from simlib.core.link import Input, State, idle, step
+from simlib.core.link import step
+from simlib.core.link_fields import idle
+from simlib.core.link_table import Input, State
+from simlib.core.settings import Settings
 
 CLIENTS = 500
 JITTERS = {

@@ -8,11 +8,12 @@ import pytest
 import simlib as sl
 from simlib.core import exact
 from simlib.core.admission import WorkerQueue
-from simlib.core.client import Client, Settings
+from simlib.core.client import Client
 from simlib.core.draws import Stream, uniform
 from simlib.core.events import Close, Opened, Ponged, Reason, Start, Wake
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.meters import Rate, ready_s, take
+from simlib.core.settings import Settings
 
 ARRIVALS = 20_000
 

@@ -13,7 +13,7 @@ from simlib.core.client import Client
 from simlib.core.errors import SettingsError
 from simlib.core.events import NONE, Command, Reason
 from simlib.core.faults import Timeline
-from simlib.core.link import Input
+from simlib.core.link_table import Input
 from simlib.engines.driver import Driver
 from simlib.engines.kernel import features as needs
 from simlib.engines.kernel import state

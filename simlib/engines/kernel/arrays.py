@@ -13,7 +13,7 @@ from simlib.core.cohorts import ends
 from simlib.core.errors import EngineError, SettingsError
 from simlib.core.events import Reason
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.server import accepts
 from simlib.engines import reasons
 from simlib.engines.fleet.records import flat

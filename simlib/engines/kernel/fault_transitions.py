@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from simlib.core.faults import FaultKind
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.engines.kernel.fault_targets import hits
 from simlib.engines.kernel.server import drain, end_all, forget_abandoned, in_order
 from simlib.engines.kernel.state import (

@@ -7,9 +7,9 @@ from math import inf
 
 from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.backoff_kinds import CountedFrom
-from simlib.core.client import Settings
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency
+from simlib.core.settings import Settings
 from simlib.engines.sizes import HANDSHAKE_UP_BYTES
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals

@@ -14,9 +14,10 @@ from simlib.core.cohorts import cohort_at
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
 from simlib.core.faults import FaultKind
-from simlib.core.link import State
-from simlib.engines.kernel.client_events import FEW, follow, is_short, times_out, wakes_instead
+from simlib.core.link_table import State
+from simlib.engines.kernel.client_events import follow
 from simlib.engines.kernel.fault_transitions import NOBODY, look_ahead, next_cut, pass_edge
+from simlib.engines.kernel.room import FEW, is_short
 from simlib.engines.kernel.server import (
     arrive_abandoned,
     close_abandoned,
@@ -45,6 +46,7 @@ from simlib.engines.kernel.state import (
     is_due,
     number_of,
 )
+from simlib.engines.kernel.timeouts import times_out, wakes_instead
 from simlib.engines.kernel.wheel import next_s, pop, put
 from simlib.engines.no_time import NO_TIME_S
 

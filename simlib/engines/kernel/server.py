@@ -14,7 +14,7 @@ from typing import Any
 from simlib.core.admission import begins_s, calls_for_step, join, may_enter, occupy
 from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.meters import take
 from simlib.core.server import handshake_s, resync_s
 from simlib.engines.kernel.fault_targets import hits, strikes

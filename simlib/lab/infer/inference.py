@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.core.stops import Stops, codes_in
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import sequences

@@ -10,12 +10,12 @@ import numpy as np
 
 from simlib.api import run
 from simlib.core.backoff import Backoff, delay, looks_back
-from simlib.core.client import Settings
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Latency, Path
 from simlib.core.server import ServerSettings
+from simlib.core.settings import Settings
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s, peak_attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s

@@ -136,7 +136,7 @@ def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) ->
 
     Examples
     --------
-    >>> from simlib.core.client import Settings
+    >>> from simlib.core.settings import Settings
     >>> from simlib.studies.policy.benchmark import play_storms
     >>> panels = storms_chart(play_storms({"mine": Settings()}, 20, 5.0, on="sim"))
     >>> panels[0].get_title(loc="left")

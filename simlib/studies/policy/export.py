@@ -16,8 +16,8 @@ import numpy as np
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.card import Card, ShowsCard, count_in_words
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, effect
 from simlib.core.validation import nearest
 from simlib.studies.policy.benchmark import waits_s

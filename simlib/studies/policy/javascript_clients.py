@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.core.client import Settings
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.outbox import OutboxLimits
+from simlib.core.settings import Settings
 from simlib.studies.policy.exponential import NO_STOPS, shape
 
 

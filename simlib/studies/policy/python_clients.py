@@ -8,7 +8,7 @@ from math import inf
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.backoff_words import NO_CAP_S
-from simlib.core.client import Settings
+from simlib.core.settings import Settings
 from simlib.core.stops import STATUSES, Stops, as_codes, codes_in
 from simlib.studies.policy.exponential import NO_STOPS, shape
 from simlib.studies.policy.python_waits import import_lines, python_waits

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.space import Axis
 from simlib.metrics.words import table_card

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.core.validation import nearest
 from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario

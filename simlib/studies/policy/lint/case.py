@@ -13,7 +13,7 @@ import numpy as np
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.card import Card, ShowsCard, count_in_words
-from simlib.core.client import Settings
+from simlib.core.settings import Settings
 from simlib.core.stops import Effect, effect
 from simlib.metrics.array_types import Floats
 from simlib.scenario.rates import handshakes_per_s

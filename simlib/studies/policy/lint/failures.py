@@ -11,7 +11,7 @@ from simlib.api import run
 from simlib.core.backoff import delay
 from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
-from simlib.core.client import Settings
+from simlib.core.settings import Settings
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import storm, waits_s
