@@ -55,8 +55,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow tests, so that at the end no worker waits for one that began late."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Begin with the long tests, so that at the end no worker waits for one that began late."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import click
-import nbformat
 import pytest
 from click.testing import CliRunner
-from nbclient import NotebookClient
 
 from simlib import cli
 from simlib.studies.claims import claims
@@ -51,7 +49,7 @@ STATUSES = {"compare": {0, 1}, "lint": {0, 1, 3}}
 #: One phase, so that a client is observed for a moment.
 SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
-SLOW = ("claims", "tune", "sensitivity", "sweep", "presets compare")
+LONG = ("claims", "tune", "sensitivity", "sweep", "presets compare")
 
 
 def blocks(page: Path, *kinds: str) -> list[str]:
@@ -93,7 +91,7 @@ def shortened(words: list[str]) -> list[str]:
 
 def marks(command: str) -> list[pytest.MarkDecorator]:
     found = [pytest.mark.live] * command.startswith(LIVE)
-    return found + [pytest.mark.slow] * command.startswith(SLOW)
+    return found + [pytest.mark.long] * command.startswith(LONG)
 
 
 @pytest.fixture
@@ -204,7 +202,7 @@ SAID = ("waiting 0.500 s (attempt 1)", "never_recovered", "Replay: ")
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_ten_lines_run_as_a_script_that_says_little_and_keeps_its_chart(tmp_path):
     (tmp_path / "storm.py").write_text(TEN_LINES)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -219,15 +217,18 @@ def test_the_ten_lines_run_as_a_script_that_says_little_and_keeps_its_chart(tmp_
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_ten_lines_run_as_a_cell_of_a_notebook_and_show_chart_and_sliders(
     tmp_path, monkeypatch
 ):
+    from nbclient import NotebookClient  # these two take four seconds
+    from nbformat import v4
+
     monkeypatch.delenv("MPLBACKEND", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TEN_LINES)])
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(TEN_LINES)])
     where = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
     outputs = notebook.cells[0].outputs

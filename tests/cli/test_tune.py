@@ -73,7 +73,7 @@ def test_what_the_fleet_does_not_play_is_said_before_anything_is_played(here):
 
 
 @pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, "1"), (signal.SIGINT, "2")], ids=str)
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tuning_that_is_killed_goes_on_where_it_was(here, how, workers):
     file = Path("out/storm/tuning/trials.sqlite")
     arguments = [*TUNE[:-1], workers, "--alone", "--json", "--trials"]

@@ -148,7 +148,7 @@ def test_over_how_many_seconds_first_waits_are_spread():
     assert "120 attempts a second, and fewer seconds would do" in exercises.spread(20, 180.0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_storm_that_never_ends_and_the_gentle_first_second():
     pytest.importorskip("numba")
     crowd = STORM.replace(clients=10_000).replace("server.accept_per_s", 1_000)
@@ -168,7 +168,7 @@ def test_the_storm_that_never_ends_and_the_gentle_first_second():
     assert "leave client.breaker.trip_after" in exercises.gentle(other, crowd)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_jitter_that_does_not_die():
     pytest.importorskip("numba")
     storm = STORM.replace(clients=10_000, duration_s=90, ramp_s=10)
@@ -186,7 +186,7 @@ def test_a_jitter_that_does_not_die():
     assert "attempts, and there were" in exercises.mended(hasty, storm, client)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_level_waits_and_twice_the_clients():
     pytest.importorskip("numba")
     storm = STORM.replace(clients=600, duration_s=60).replace("server.accept_per_s", 60)

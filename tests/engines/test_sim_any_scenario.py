@@ -187,7 +187,7 @@ def _checked():
 
 @settings(max_examples=100)
 @given(SCENARIOS)
-@pytest.mark.slow
+@pytest.mark.long
 def test_any_scenario_plays_out(scenario):
     worlds = []
 

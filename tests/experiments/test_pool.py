@@ -54,7 +54,7 @@ def test_a_task_whose_first_worker_was_killed_is_done_by_another(tmp_path):
     assert (0, "") == (found.value, found.failure)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_several_deaths_cost_their_own_tasks(tmp_path):
     fatal = {3, 17, 18, 40}
     with open_pool(3) as outcomes:
@@ -104,7 +104,7 @@ def threads_of(task):
 
 
 @pytest.mark.parametrize("kills", [1, 99], ids=["once", "always"])
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
     dask = pytest.importorskip("distributed")
     settings = pytest.importorskip("dask")

@@ -120,7 +120,7 @@ LATE_S = 0.02
 
 @needs_clients
 @pytest.mark.alone
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_told_of_real_clients_is_what_they_document():
     for real, seen in zip(REAL, asyncio.run(watched()), strict=True):
         found = sl.infer(seen)

@@ -4,9 +4,7 @@ import re
 from pathlib import Path
 from statistics import median
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -58,6 +56,8 @@ REVIEW_SOLUTIONS = {
 
 
 def read(file):
+    import nbformat  # takes four seconds: whoever only collects the tests does without
+
     return nbformat.read(file, as_version=4)
 
 
@@ -73,6 +73,8 @@ CHARTS = re.compile(r"\bplots\.\w+\(|\w+_chart\(")
 
 def executed(notebook):
     """Run a notebook, and see that its cells show the charts that they draw, each once."""
+    from nbclient import NotebookClient
+
     resources = {"metadata": {"path": str(NOTEBOOKS)}}
     NotebookClient(notebook, timeout=900, kernel_name="python3", resources=resources).execute()
     cells = code_cells(notebook)
@@ -128,7 +130,7 @@ def test_no_function_lives_in_two_notebooks():
     assert not any("def " in cell.source for file in FILES for cell in code_cells(read(file)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_first_notebook_runs():
     notebook = executed(read(FILES[0]))
     assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
@@ -138,6 +140,8 @@ def test_the_first_notebook_runs():
 
 @pytest.mark.parametrize("backend", [None, "agg"], ids=["inline", "agg"])
 def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatch, backend):
+    from nbformat import v4
+
     if backend is not None:
         monkeypatch.setenv("MPLBACKEND", backend)
     cells = [
@@ -146,8 +150,8 @@ def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatc
         "axes = sl.plots.states(run)\naxes.figure",
         "from simlib.studies.policy import chart\nchart.policies_chart({'a': sl.Backoff()})",
     ]
-    cells = [nbformat.v4.new_code_cell(each) for each in cells]
-    executed(nbformat.v4.new_notebook(cells=cells))
+    cells = [v4.new_code_cell(each) for each in cells]
+    executed(v4.new_notebook(cells=cells))
 
 
 def check_exercises(notebook, solutions):
@@ -166,29 +170,29 @@ def check_exercises(notebook, solutions):
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     check_exercises(read(FILES[1]), SOLUTIONS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_third_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     check_exercises(read(FILES[2]), CLAIM_SOLUTIONS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[3]), STORM_SOLUTIONS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[4]), CLIENT_SOLUTIONS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_sixth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     for name in ("numba", "optuna", "SALib"):
         pytest.importorskip(name)

@@ -102,7 +102,7 @@ def test_how_often_decorrelated_jitter_stands_at_its_cap(oracles, agrees):
         assert agrees(at_cap, case["expected"]), case["id"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_attempts_needed_for_an_outage(oracles, agrees):
     for case in oracles("outage.attempts"):
         assert agrees([float(k) for k, _ in through(case)], case["expected"]), case["id"]
@@ -191,7 +191,7 @@ def calls_until_tripped(rules: Settings, client: int, failing_fraction: float) -
         word, now = Input.WAKE, link.deadline_s
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_attempts_until_the_breaker_trips(oracles, agrees):
     for case in oracles("breaker.calls_to_trip"):
         breaker = Breaker(trip_after=case["params"]["F"])

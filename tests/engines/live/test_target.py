@@ -183,7 +183,7 @@ async def test_a_server_that_is_not_there_is_said_before_the_run():
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 async def test_a_client_killed_fifty_times_delivers_each_accepted_message_once(tmp_path):
     service = Processes({}, 1, tmp_path)
     accepted = tmp_path / "accepted"

@@ -141,7 +141,7 @@ def test_too_few_replications_are_refused():
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_claim_can_be_played_live_in_a_quicker_pace():
     [found] = claims(REPORT, 20, names=["no loop without session"], live=True)
     assert (0.0, 20) == (found.live.value, found.live.observations)

@@ -70,7 +70,7 @@ def test_a_doctored_side_is_named(simulated: list[Trace], name: str) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_live_run_agrees_with_what_was_simulated_and_with_nothing_else(
     simulated: list[Trace],
 ) -> None:
