@@ -102,9 +102,10 @@ def plays(command: Callable[..., None]) -> Any:
         settings: Sequence[str],
         seed: int | None,
         clients: int | None,
+        clients_mix: str | None,
         **others: Any,
     ) -> None:
-        played = scenario_of(scenario, settings, seed, clients)
+        played = scenario_of(scenario, settings, seed, clients, clients_mix)
         if late := len(played.recorded_s) - played.recorded_count:
             count = len(played.recorded_s)
             print_note(
@@ -118,6 +119,11 @@ def plays(command: Callable[..., None]) -> Any:
     return decorated
 
 
+with_mix = click.option(
+    "--clients-mix",
+    metavar="PRESET=SHARE,...",
+    help="Real clients by their shares of 100, such as socket.io-client=40,phoenix=60.",
+)
 _WHAT_TO_PLAY = (
     click.argument("scenario"),
     click.option(
@@ -129,6 +135,7 @@ _WHAT_TO_PLAY = (
     ),
     click.option("--seed", type=int, help="Seed of all random draws."),
     click.option("--clients", type=int, help="Number of clients."),
+    with_mix,
 )
 with_engine = click.option(
     "--on",

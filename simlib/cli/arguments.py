@@ -9,23 +9,32 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
+    from simlib.core.cohorts import Cohort
     from simlib.scenario.scenario import Scenario
 
 
 def scenario_of(
-    given: str, settings: Sequence[str], seed: int | None, clients: int | None
+    given: str,
+    settings: Sequence[str],
+    seed: int | None,
+    clients: int | None,
+    clients_mix: str | None = None,
 ) -> Scenario:
     """Return the scenario of a file or a name, with settings changed."""
     from simlib.scenario.scenario import load
 
-    return _with_options(load(file_of(given)), settings, seed, clients)
+    return _with_options(load(file_of(given)), settings, seed, clients, clients_mix)
 
 
 def _with_options(
-    scenario: Scenario, settings: Sequence[str], seed: int | None, clients: int | None
+    scenario: Scenario,
+    settings: Sequence[str],
+    seed: int | None,
+    clients: int | None,
+    clients_mix: str | None,
 ) -> Scenario:
-    if settings:
-        scenario = _apply_settings(scenario, settings)
+    if settings or clients_mix is not None:
+        scenario = _apply_settings(scenario, settings, clients_mix)
     if seed is not None:
         scenario = scenario.replace(seed=seed)
     if clients is not None:
@@ -33,16 +42,18 @@ def _with_options(
     return scenario
 
 
-def policy_of(given: str, settings: Sequence[str], clients: int | None) -> tuple[Scenario, str]:
+def policy_of(
+    given: str, settings: Sequence[str], clients: int | None, clients_mix: str | None = None
+) -> tuple[Scenario, str]:
     """Return a scenario, or one around a preset; and what resets the count of failures there."""
     from simlib.scenario.presets import PREFIX, presets
 
     if not given.startswith(PREFIX):
-        return scenario_of(given, settings, None, clients), ""
+        return scenario_of(given, settings, None, clients, clients_mix), ""
     from simlib.studies.policy.lint import alone
 
     preset = presets[given.removeprefix(PREFIX)]
-    return _with_options(alone(preset), settings, None, clients), preset.resets
+    return _with_options(alone(preset), settings, None, clients, clients_mix), preset.resets
 
 
 def file_of(given: str) -> Path:
@@ -66,7 +77,9 @@ def shipped_scenarios() -> dict[str, Path]:
     return {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
 
 
-def _apply_settings(scenario: Scenario, settings: Sequence[str]) -> Scenario:
+def _apply_settings(
+    scenario: Scenario, settings: Sequence[str], clients_mix: str | None
+) -> Scenario:
     values: dict[str, Any] = {}
     for setting in settings:
         key, _, text = (part.strip() for part in setting.partition("="))
@@ -74,10 +87,29 @@ def _apply_settings(scenario: Scenario, settings: Sequence[str]) -> Scenario:
             raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
         values.pop(key, None)  # the last one counts, in its place
         values[key] = toml_value(text)
+    if clients_mix is not None:
+        if "cohorts" in values:
+            raise SettingsError("--clients-mix", clients_mix, "goes without --set cohorts=...")
+        # Set together, so that --set cohorts.0... goes over a preset of the mix.
+        values |= {"cohorts": _cohorts_of(clients_mix)}
     try:
         return scenario.replace(values)
     except SettingsError as error:
         raise error.after("--set") from error
+
+
+def _cohorts_of(clients_mix: str) -> list[Cohort]:
+    """Return the cohorts of a mix; say on stderr who has none of its presets."""
+    from simlib.cli.output import print_note
+    from simlib.scenario.mix import describe_rest, mix, read_mix
+
+    try:
+        cohorts = mix(read_mix(clients_mix))
+    except SettingsError as error:
+        raise error.after("--clients-mix") from error
+    if rest := describe_rest(cohorts):
+        print_note(rest)
+    return cohorts
 
 
 def toml_value(text: str) -> Any:

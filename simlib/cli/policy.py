@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.app import examples, main, with_json, with_mix, with_out
 from simlib.cli.arguments import policy_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
@@ -144,8 +144,15 @@ def compare_presets(
 @click.argument("target", metavar="SCENARIO|preset:NAME")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
 @click.option("--clients", type=int, help="Number of clients.")
+@with_mix
 @with_json
-def lint(target: str, settings: Sequence[str], clients: int | None, as_json: bool) -> None:
+def lint(
+    target: str,
+    settings: Sequence[str],
+    clients: int | None,
+    clients_mix: str | None,
+    as_json: bool,
+) -> None:
     """Check the policies of SCENARIO, a preset or a policy's file, without playing it.
 
     Each finding has a rule, the number behind it, and what to do. Exits with 0 if there is nothing
@@ -154,7 +161,7 @@ def lint(target: str, settings: Sequence[str], clients: int | None, as_json: boo
     from simlib.studies.policy.lint import lint as check
     from simlib.studies.policy.lint import worst
 
-    scenario, resets = policy_of(target, settings, clients)
+    scenario, resets = policy_of(target, settings, clients, clients_mix)
     findings = check(scenario, resets=resets)
     found = worst(findings)
     if as_json:

@@ -27,6 +27,9 @@ _LANGUAGES = {
     "py": "Python",
     "java": "Java",
     "kt": "Kotlin",
+    "scala": "Scala",
+    "go": "Go",
+    "cc": "C++",
     "md": "a specification",
 }
 

@@ -400,7 +400,8 @@ def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
         return part
     if isinstance(owner, Scenario) and name in LISTS and isinstance(value, list):
         kind = LISTS[name]
-        return [_make(f"{name}[{i}]", kind, each) for i, each in enumerate(value)]
+        # A tuple, as the scenario keeps it: so what is set within the list goes over it.
+        return tuple(_make(f"{name}[{i}]", kind, each) for i, each in enumerate(value))
     return _make(name, type(part), value) if is_dataclass(part) else value
 
 

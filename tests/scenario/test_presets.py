@@ -69,12 +69,17 @@ FORMULAS = {
     "tenacity": steps(0),
     "stamina": lambda n, u, p: min(5, 0.1 * 2**n + u),
     "backoff-expo": lambda n, u, p: u * 2**n,
+    "client-go": lambda n, u, p: min(30, 0.8 * 2**n) * (1 + u),
+    "envoy": lambda n, u, p: u * min(0.25, 0.025 * 2**n),
+    "istio": lambda n, u, p: u * min(0.25, 0.025 * 2**n),
+    "finagle": lambda n, u, p: min(32, 2**n) * (1 + 0.1 * u),
+    "aws-sdk-js": lambda n, u, p: u * min(20, 0.1 * 2**n),
 }
 #: Attempts in a row after which a client gives up, where it does.
 LIMITS = {
     "rpc-websockets": 4, "engine.io-client": 0, "graphql-ws": 5, "signalr": 4, "nats-core": 10,
     "nats-py": 62, "redis-py": 10, "kafkajs": 5, "botocore": 2, "apollo-retry": 4, "stamina": 9,
-    "okhttp": 0,
+    "okhttp": 0, "envoy": 1, "istio": 2, "aws-sdk-js": 2,
 }  # fmt: skip
 
 
@@ -99,7 +104,7 @@ def test_every_preset_is_a_client_with_a_source_and_what_it_leaves_out():
         assert preset.differs.endswith(".")
         limit = preset.client.backoff.max_attempts
         assert LIMITS.get(preset.name, inf) == limit
-    assert 47 == len(sl.presets)
+    assert 52 == len(sl.presets)
 
 
 #: What ends a client for good, where a source or a run says so; every other goes on after any code.
@@ -117,6 +122,8 @@ ENDED_BY = {
     "websockets-python": set(range(400, 600)) - {500, 502, 503, 504},
     "botocore": set(range(400, 600)) - {500, 502, 503, 504},
     "google-api-core": set(range(400, 600)) - {429, 500, 503},
+    "istio": set(range(400, 600)) - {503},
+    "aws-sdk-js": set(range(400, 600)) - {429, 500, 502, 503, 504},
 }  # fmt: skip
 
 

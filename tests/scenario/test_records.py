@@ -80,6 +80,5 @@ def test_3_000_nodes_with_six_watches_at_one_fixed_second_are_18_000_attempts_a_
     assert 3_000 * 6 == storm.clients
     assert 18_000 == metric(storm, "peak_attempts_per_s")
     assert 18_000 == attempts_per_s(storm, 15, 28)
-    calm = {"jitter": "full", "factor": 2, "cap_s": 30}
-    spread = storm.replace({f"client.backoff.{key}": value for key, value in calm.items()})
-    assert 1_520 == metric(spread, "peak_after_fault_per_s")
+    since = storm.replace("client", "preset:client-go")
+    assert 1_932 == metric(since, "peak_after_fault_per_s")

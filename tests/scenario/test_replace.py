@@ -227,3 +227,21 @@ def test_a_calibrated_network_is_what_run_plays(tmp_path, monkeypatch):
 def test_infinity_and_lists_are_set_as_they_are():
     assert inf == OWN.replace("client.breaker.trip_after", inf).client.breaker.trip_after
     assert (1.0, 2.0) == OWN.replace("client.backoff.steps_s", [1, 2]).client.backoff.steps_s
+
+
+def test_what_is_set_within_a_list_goes_over_the_list_that_is_set_with_it():
+    values = {
+        "cohorts": [{"name": "a", "client": "preset:sockette"}],
+        "cohorts.0.clients_fraction": 0.25,
+        "faults": [{"kind": "outage", "start_s": 5}],
+        "faults.0.stop_s": 9,
+        "hints": [{"start_s": 1}],
+        "hints.0.start_s": 2,
+    }
+    changed = sl.Scenario().replace(values)
+    assert (0.25, sl.presets["sockette"].client) == (
+        changed.cohorts[0].clients_fraction,
+        changed.cohorts[0].client,
+    )
+    assert (5.0, 9.0) == (changed.faults[0].start_s, changed.faults[0].stop_s)
+    assert 2.0 == changed.hints[0].start_s
