@@ -21,9 +21,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simlib.core.errors import SettingsError
+from simlib.core.errors import EngineError, SettingsError
+
+if TYPE_CHECKING:
+    from simlib.engines.fleet.cluster import WorkerWatch
 
 #: Tasks go to a worker so many at a time, at most: one by one, the way there costs too much.
 _MOST_BATCH = 32
@@ -88,7 +91,7 @@ def open_pool(workers: int | None = None, scheduler: Any = None) -> Iterator[Out
         from simlib.engines.fleet.cluster import connect
 
         with connect(scheduler) as client:
-            yield partial(_on_cluster, client)
+            yield _Cluster(client).outcomes
     elif count == 1:
         yield _here
     else:
@@ -263,11 +266,36 @@ def _serve(parent: int) -> None:
 # --- a cluster ---------------------------------------------------------------------------
 
 
-def _on_cluster(client: Any, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
-    """Yield outcomes of Dask tasks; Dask plays a few times what a worker had that died."""
-    workers = max(1, sum(client.nthreads().values()))
-    play, settle = partial(_play_there, client, function), partial(_await_workers, client)
-    return isolate(play, _batches(tasks, workers), settle)
+class _Cluster:
+    """A Dask cluster; once it has no worker left, what is not finished is a failure."""
+
+    def __init__(self, client: Any) -> None:
+        from simlib.engines.fleet.cluster import WorkerWatch
+
+        self._client = client
+        self._watch = WorkerWatch(client)
+        self._gone = ""
+
+    def outcomes(self, function: Function, tasks: Sequence[Any]) -> Iterator[Outcome]:
+        """Yield outcomes of Dask tasks; Dask plays a few times what a worker had that died."""
+        from simlib.engines.fleet.cluster import count_threads
+
+        left = set(range(len(tasks)))
+        threads = sum(count_threads(self._client).values())
+        # A later round of a study need not wait again for workers that did not come.
+        if threads or not self._gone:
+            try:
+                for each in self._play(function, tasks, max(1, threads)):
+                    left.discard(each.index)
+                    yield each
+            except EngineError as error:
+                self._gone = str(error)
+        for index in sorted(left):
+            yield Outcome(index, failure=self._gone)
+
+    def _play(self, function: Function, tasks: Sequence[Any], threads: int) -> Iterator[Outcome]:
+        play = partial(_play_there, self._client, self._watch, function)
+        return isolate(play, _batches(tasks, threads), partial(_await_workers, self._client))
 
 
 def _await_workers(client: Any) -> None:
@@ -280,20 +308,22 @@ def _await_workers(client: Any) -> None:
 
 
 def _play_there(
-    client: Any, function: Function, parts: Sequence[TaskBatch]
+    client: Any, watch: WorkerWatch, function: Function, parts: Sequence[TaskBatch]
 ) -> Iterator[tuple[TaskBatch, list[Outcome] | None]]:
-    from simlib.engines.fleet.cluster import import_dask
+    from simlib.engines.fleet.cluster import fetch_result, import_dask, wait_for_each
 
     dask = import_dask()
     futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
     try:
-        for future in dask.as_completed(futures):
+        for future in wait_for_each(watch, futures):
             part = futures[future]
             try:
                 # A worker may die with a result that nobody has fetched: it is played again then.
-                outcomes = future.result()
+                outcomes = fetch_result(watch, future)
             except dask.scheduler.KilledWorker:
                 outcomes = None
+            except EngineError:
+                raise  # no worker is left
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 outcomes = _failure(part, error)
             yield part, outcomes

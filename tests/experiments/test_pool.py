@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import simlib as sl
+from simlib.core.errors import EngineError
+from simlib.engines.fleet.cluster import WorkerWatch, wait_for_each
 from simlib.experiments.pool import Outcome, check_workers, isolate, open_pool
 
 ROOT = Path(__file__).parents[2]
@@ -122,6 +125,62 @@ def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
     assert list(range(48)) == sorted(found)
     failed = {i: each.failure for i, each in found.items() if each.failure}
     assert ([20] if kills > 1 else []) == list(failed)
+
+
+def killed_once_something_is_finished(task):
+    number, folder = task
+    if number == 47:
+        wait_until((Path(folder) / "finished").exists)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@contextmanager
+def workers_without_nanny(client, count):
+    """Real workers of a cluster that nobody starts again when they die."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", client.scheduler.address]
+    command += ["--no-nanny", "--nthreads", "1", "--no-dashboard"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    started = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(count)
+    ]
+    try:
+        client.wait_for_workers(count, timeout=60)
+        yield
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+
+
+@pytest.mark.slow
+def test_a_cluster_of_which_all_workers_died_ends_what_is_left_and_says_so(tmp_path, monkeypatch):
+    dask = pytest.importorskip("distributed")
+    monkeypatch.setattr("simlib.engines.fleet.cluster.NOBODY_S", 1.0)
+    with (
+        dask.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1") as local,
+        dask.Client(local) as client,
+        workers_without_nanny(client, 2),
+        open_pool(scheduler=client) as outcomes,
+    ):
+        # The last task kills whichever worker it is sent to, once something is finished.
+        tasks, found = [(i, tmp_path) for i in range(48)], {}
+        for each in outcomes(killed_once_something_is_finished, tasks):
+            found[each.index] = each
+            (tmp_path / "finished").touch()
+        again = [each.failure for each in outcomes(process_of, range(3))]
+        with pytest.raises(EngineError, match="dask worker tcp"):
+            list(wait_for_each(WorkerWatch(client), [client.submit(abs, -1)]))
+        address = client.scheduler.address
+    assert list(range(48)) == sorted(found)
+    failures = {i: each.failure for i, each in found.items() if each.failure}
+    assert 47 in failures
+    kept = {i: each.value for i, each in found.items() if not each.failure}
+    assert {i: i for i in kept} == kept
+    assert kept, "what was finished is kept"
+    [words] = {*failures.values(), *again}
+    assert f"the Dask scheduler at {address}, which had 2, has no workers left" in words
+    assert f"start some with dask worker {address}" in words
 
 
 def test_suspects_are_sent_only_to_workers_that_are_not_dying_of_something_else():
