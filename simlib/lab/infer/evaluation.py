@@ -6,7 +6,7 @@ of a band costs twice as much, since it is known better; what is rare among real
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import log
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter, JitterPlace
 from simlib.core.backoff_words import NO_CAP_S
 from simlib.lab.infer.bands import bands
+from simlib.lab.infer.densities import ROOT_OF_TWO_PI
 from simlib.lab.infer.families import Family
 from simlib.lab.infer.goodness import measure_goodness
 from simlib.lab.infer.policy_fit import FamilyFit
@@ -21,7 +22,6 @@ from simlib.lab.infer.scales import Values
 from simlib.lab.infer.search import likelihood
 from simlib.lab.infer.waits import Waits
 
-ROOT_OF_TWO_PI = sqrt(2.0 * pi)
 #: A cap so many times the longest wait is none that anybody has seen.
 BEYOND = 5.0
 

@@ -21,6 +21,8 @@ from simlib.support.json_values import jsonable
 
 #: The finding of waits that were not timed well enough.
 WAITS_LEFT_OUT = "waits left out"
+#: The finding of waits without jitter that were late though the machine's timers were not.
+LATENESS = "lateness_s"
 #: The finding of a wait after a loss that does not count.
 AFTER_LOSS = "wait after a lost connection"
 #: So many attempts at least for a time that is measured.

@@ -16,6 +16,7 @@ import pandas as pd
 from simlib.core.errors import SettingsError
 from simlib.lab.infer.evaluation import evaluate_family
 from simlib.lab.infer.families import PLAIN
+from simlib.lab.infer.late_client import explain_by_lateness
 from simlib.lab.infer.likelihood import wait_places
 from simlib.lab.infer.lockstep import Search
 from simlib.lab.infer.policy_fit import FamilyFit, Parameter, PolicyFit
@@ -84,6 +85,13 @@ def fit(
         candidates = find_best(screen_families(PLAIN[:1], seen), seen, seen)
     candidates = [_compare_with_unsure(unsure, each) for each in candidates]
     candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
+    explained = explain_by_lateness(candidates, seen, unsure)
+    if explained is not None:
+        seen, without_jitter = explained
+        unsure = unsure.timed_as(seen)
+        without_jitter = [_compare_with_unsure(unsure, each) for each in without_jitter]
+        names = {each.name for each in without_jitter}
+        candidates = without_jitter + [each for each in candidates if each.name not in names]
     policy_fit = PolicyFit(seen, candidates, [], unsure)
     return add_intervals(policy_fit) if intervals else policy_fit
 

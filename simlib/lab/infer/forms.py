@@ -73,7 +73,7 @@ def may_be_paced(waits: Waits, *, said: bool) -> bool:
     """
     if np.ptp(waits.lasted_s) < 20.0 * waits.blur_s:
         return False
-    return not said or _rank_correlation(waits.lasted_s, waits.wait_s) < -0.3
+    return not said or rank_correlation(waits.lasted_s, waits.wait_s) < -0.3
 
 
 def _place_jitter(family: Family, waits: Waits) -> Iterator[Family]:
@@ -116,12 +116,12 @@ def _follows(waits: Waits) -> bool:
     off = np.log(np.maximum(waits.wait_s[later], LEAST_S) / np.maximum(usual_s[place], LEAST_S))
     earlier_s = np.maximum(usual_s[place - 1], LEAST_S)
     off_before = np.log(np.maximum(waits.previous_s[later], LEAST_S) / earlier_s)
-    correlation = _rank_correlation(off, off_before)
+    correlation = rank_correlation(off, off_before)
     # Two standard errors of Spearman's correlation, 1/sqrt(n) each, and at least 0.2.
     return bool(np.isnan(correlation) or correlation > max(0.2, 2.0 / np.sqrt(later.size)))
 
 
-def _rank_correlation(one: Floats, other: Floats) -> float:
+def rank_correlation(one: Floats, other: Floats) -> float:
     """Return Spearman's correlation; NaN where one of the two is constant."""
     if not np.ptp(one) or not np.ptp(other):
         return nan

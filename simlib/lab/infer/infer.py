@@ -27,6 +27,7 @@ from simlib.lab.infer.policy_findings import (
     count_left_out,
     find_drawn_once,
     find_hint_use,
+    find_lateness,
     find_reset_rule,
 )
 from simlib.lab.infer.policy_fit import PolicyFit
@@ -98,6 +99,7 @@ def infer(
         find_drawn_once(policy_fit),
         *find_separate_waits(waits, policy_fit, counting),
         *count_left_out(waits),
+        *find_lateness(policy_fit),
         *phases.stops(rows, longest_s, end_s),
     ]
     near = []

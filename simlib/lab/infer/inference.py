@@ -16,7 +16,7 @@ from simlib.core.stops import Stops, codes_in
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import sequences
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.findings import AFTER_LOSS, WAITS_LEFT_OUT, Finding
+from simlib.lab.infer.findings import AFTER_LOSS, LATENESS, WAITS_LEFT_OUT, Finding
 from simlib.lab.infer.nearest import Near
 from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.policy_settings import backoff_settings, round_to_digits, stop_settings
@@ -171,7 +171,10 @@ class Inference(ShowsCard):
             return f"could not be judged: {self.unjudged}"
         if self.fit.is_none:
             return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
-        return f"{best.name}, from {count} waits"
+        words, late_s = f"{best.name}, from {count} waits", self._value(LATENESS)
+        if isinstance(late_s, float):
+            words += f" that were up to {late_s:.2g} s late: a busy process, or jitter no wider"
+        return words
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as values for JSON."""

@@ -8,7 +8,6 @@ measured for this wait; a wait for which none was measured has no such error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +24,7 @@ from simlib.lab.infer.bands import (
     of_waits,
     stack_bands,
 )
+from simlib.lab.infer.densities import ROOT_OF_TWO_PI, add_point, between_ends, point
 from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
 
@@ -32,7 +32,6 @@ from simlib.metrics.array_types import Floats
 STRAY_FRACTION = 0.005
 #: Of the waits whose timing is uncertain, so many were late or early.
 _OFF_FRACTION = 0.5
-_ROOT = sqrt(2.0 * pi)
 
 
 def log_likelihood(rules: Backoff, waits: Waits) -> float:
@@ -87,14 +86,14 @@ def _all_drawn_once(policy_bands: Bands, waits: Waits, blur_s: Floats) -> Floats
     """Return how likely all waits are under policies by which each client draws its jitter once."""
     blurs_s = blur_s[:, waits.group]
     kept = fit_client_draws(policy_bands, waits, blurs_s)
-    density = _point((waits.wait_s - kept.wait_s) / blurs_s) / blurs_s
+    density = point((waits.wait_s - kept.wait_s) / blurs_s) / blurs_s
     made = policy_bands._replace(low_s=kept.wait_s, high_s=kept.wait_s)
     density = _with_lateness(density, made, waits, blurs_s)
     # What is known of a draw beforehand is that it lies evenly from 0 to 1.
     likely = _with_strays(density, waits).sum(axis=1)
     # The draw of each client is no parameter of the policy. It is integrated out by Laplace's
     # approximation: the peak's height times the width that a normal peak of this blur has.
-    return np.asarray(likely + np.log(_ROOT * kept.blur).sum(axis=1))
+    return np.asarray(likely + np.log(ROOT_OF_TWO_PI * kept.blur).sum(axis=1))
 
 
 def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Floats) -> Floats:
@@ -116,10 +115,10 @@ def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Flo
     sharpness = _by_wait(sharp, column)
     over = (waits.wait_s - _by_wait(policy_bands.low_s, column)) * sharpness
     under = (waits.wait_s - _by_wait(policy_bands.high_s, column)) * sharpness
-    density = _between(over, under, _by_wait(between, column))
+    density = between_ends(over, under, _by_wait(between, column))
     for share, off in ((at_high, under), (at_low, over)):
         if share.any():
-            _add_point(density, _by_wait(share, column), off)
+            add_point(density, _by_wait(share, column), off, waits.lateness, sharpness)
     if waits.uncertain.size:
         density = _with_lateness(density, of_waits(policy_bands, column), waits, blur_s[:, column])
     return _with_strays(density, waits)
@@ -128,30 +127,6 @@ def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Flo
 def _by_wait(part: Floats, column: Column) -> Floats:
     """Return what has a column for each attempt with one for each wait, each row in one piece."""
     return part if isinstance(column, slice) else np.take(part, column, axis=1)
-
-
-#: So many timing errors away from an end of a band, errors do not reach it.
-_NEAR = 7.0
-
-
-def _between(over: Floats, under: Floats, between: Floats) -> Floats:
-    """Return the density at waits, given in timing errors over and under the ends of even bands."""
-    # Many waits are far from both ends, where timing errors make no difference.
-    density = np.where((over > 0.0) & (under < 0.0), between, 0.0)
-    near = ((np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)) & (between > 0.0)
-    density[near] = (_ndtr(over[near]) - _ndtr(under[near])) * between[near]
-    return density
-
-
-def _add_point(density: Floats, share: Floats, off: Floats) -> None:
-    """Add the density of a share that lies at an end, ``off`` timing errors away."""
-    near = (np.abs(off) < _NEAR) & (share > 0.0)
-    density[near] += share[near] * _point(off[near])
-
-
-def _point(off: Floats) -> Floats:
-    """Return the density at ``off`` timing errors from a wait without jitter."""
-    return np.asarray(np.exp(-0.5 * off * off) / _ROOT)
 
 
 def _with_lateness(density: Floats, policy_bands: Bands, waits: Waits, blur_s: Floats) -> Floats:
@@ -264,7 +239,8 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     slack_s = 5.0 * blur_s + 0.005 * high_s
     under, over = waits.wait_s < low_s - slack_s, waits.wait_s > high_s + slack_s
     early = under & (waits.wait_s + waits.early_s >= low_s - slack_s)
-    late = over & (waits.wait_s - waits.late_s <= high_s + slack_s)
+    late_s = waits.late_s + waits.lateness.most_s
+    late = over & (waits.wait_s - late_s <= high_s + slack_s)
     excused = early | late
     outside = (under | over) & ~excused
     if rules.drawn_once:
@@ -300,12 +276,6 @@ def _evenly(group: Whole) -> Floats:
     rank = np.empty(group.size)
     rank[order] = np.arange(group.size) - starts[group[order]]
     return np.asarray((rank + 0.5) / counts[group]) if group.size else rank
-
-
-def _ndtr(z: Floats) -> Floats:
-    from scipy.special import ndtr
-
-    return np.asarray(ndtr(z))
 
 
 def sample(rules: Backoff, attempts: int, count: int = 256, seed: int = 1) -> Floats:

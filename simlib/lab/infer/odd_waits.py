@@ -55,7 +55,7 @@ def find_odd(waits: pd.DataFrame, policy_fit: PolicyFit) -> list[tuple[str, pd.D
 
 
 def _are_odd(waits: pd.DataFrame, policy_fit: PolicyFit) -> bool:
-    known = known_waits(waits, policy_fit.waits.blur_s)
+    known = known_waits(waits, policy_fit)
     return len(known) > 1 and bool(wait_places(policy_fit.best.rules, known).outside.mean() > 0.5)
 
 

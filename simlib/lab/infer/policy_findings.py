@@ -13,7 +13,8 @@ from simlib.core.backoff_kinds import Jitter
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import reset_rule, sequences
 from simlib.lab.infer.bands import bands
-from simlib.lab.infer.findings import FEWEST_TIMES, WAITS_LEFT_OUT, Finding
+from simlib.lab.infer.findings import FEWEST_TIMES, LATENESS, WAITS_LEFT_OUT, Finding
+from simlib.lab.infer.late_client import lateness_s
 from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.reset_rule import known_waits
 from simlib.lab.observe.attempt_pairs import ResetRule
@@ -94,7 +95,7 @@ def _heeds(about: str, waits: pd.DataFrame, policy_fit: PolicyFit | None, blur_s
 
 def _unlikely(hinted: pd.DataFrame, policy_fit: PolicyFit) -> bool:
     """Whether a client that ignores hints would hardly wait so long each time."""
-    numbers = known_waits(hinted[hinted["attempt"] > 0], policy_fit.waits.blur_s)
+    numbers = known_waits(hinted[hinted["attempt"] > 0], policy_fit)
     if not len(numbers):
         return False
     hint_s = hinted.loc[hinted["attempt"] > 0, "retry_after_s"].to_numpy(np.float64)[: len(numbers)]
@@ -116,6 +117,18 @@ def count_left_out(waits: pd.DataFrame) -> list[Finding]:
     )
     count = float(uncertain.sum())
     return [Finding(WAITS_LEFT_OUT, count, nan, nan, len(usable), words)]
+
+
+def find_lateness(policy_fit: PolicyFit | None) -> list[Finding]:
+    """Return by how much waits without jitter were longer than their policy says, if they were."""
+    if policy_fit is None or not policy_fit.waits.lateness.late_fraction:
+        return []
+    over_s = lateness_s(policy_fit.best, policy_fit.waits)
+    middle_s, most_s = float(np.median(over_s)), float(over_s.max())
+    words = f"its waits were up to {most_s:.2g} s longer than without jitter, half of them by"
+    words += f" {middle_s:.2g} s at most: a busy process is as late, and jitter no wider would look"
+    words += " the same; observe it on a machine that is less busy"
+    return [Finding(LATENESS, most_s, nan, nan, len(over_s), words)]
 
 
 def find_drawn_once(policy_fit: PolicyFit | None) -> Finding:

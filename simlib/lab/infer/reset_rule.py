@@ -66,9 +66,9 @@ def infer_reset_rule(
     return ResetRuleFit(best if is_better else counting, scores)
 
 
-def known_waits(waits: pd.DataFrame, blur_s: float) -> Waits:
-    """Return the waits of which the one before is known too."""
-    numbered = Waits.of(waits, blur_s)
+def known_waits(waits: pd.DataFrame, policy_fit: PolicyFit) -> Waits:
+    """Return the waits of which the one before is known too, with the timing errors of a fit."""
+    numbered = Waits.of(waits).timed_as(policy_fit.waits)
     return numbered.where(~np.isnan(numbered.previous_s))
 
 
@@ -118,7 +118,7 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
 def _log_likelihood(waits: pd.DataFrame, policy_fit: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
-    numbers = known_waits(sequences.select_for_fit(waits), policy_fit.waits.blur_s)
+    numbers = known_waits(sequences.select_for_fit(waits), policy_fit)
     if not len(numbers):
         return -inf
     longest_s = 2.0 * float(unhinted["wait_s"].max()) + 1.0

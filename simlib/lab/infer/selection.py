@@ -69,6 +69,16 @@ def select_families(waits: Waits) -> list[FamilyFit]:
     return _drop_duplicates(candidates)
 
 
+def select_without_jitter(waits: Waits) -> list[FamilyFit]:
+    """Return the families without jitter at their best, those with a first wait of its own too."""
+    few = _choose_few(waits)
+    plain = [each for each in PLAIN if each.fixed["jitter"] == "none"]
+    firsts = []
+    if (waits.attempt == 1).sum() >= 2 and (waits.attempt > 1).sum() >= LEAST_WAITS:
+        firsts = [first for each in plain for first in list_first_forms(each)]
+    return _drop_duplicates(find_best(screen_families([*plain, *firsts], few), waits, few))
+
+
 def _drop_duplicates(candidates: Sequence[FamilyFit]) -> list[FamilyFit]:
     """Return the candidate with the least BIC of each name."""
     return list(

@@ -9,7 +9,7 @@ import numpy as np
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.backoff_words import NO_CAP_S
-from simlib.lab.infer.evaluation import ROOT_OF_TWO_PI
+from simlib.lab.infer.densities import ROOT_OF_TWO_PI
 from simlib.lab.infer.families import Family
 from simlib.lab.infer.goodness import measure_goodness
 from simlib.lab.infer.likelihood import log_likelihood
@@ -24,7 +24,8 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
 
     A step that was never timed well keeps its place, at the shortest of its waits.
     """
-    steps = dict(zip(waits.attempts.tolist(), waits.by_attempt(np.median), strict=True))
+    usual = np.min if waits.lateness.late_fraction else np.median
+    steps = dict(zip(waits.attempts.tolist(), waits.by_attempt(usual), strict=True))
     steps |= dict(zip(unsure.attempts.tolist(), unsure.by_attempt(np.min), strict=True))
     # The attempts must be 1, 2, 3 ... without a gap.
     if max(steps) != len(steps) or len(steps) < 2:
@@ -33,7 +34,7 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
     # A table's last step holds for all later attempts, so equal ones at the end are one step.
     while len(kept_s) > 1 and abs(kept_s[-2] - kept_s[-1]) < 4.0 * waits.blur_s:
         same_s = waits.wait_s[waits.attempt >= len(kept_s) - 1]
-        kept_s[-2:] = [max(0.0, float(np.median(same_s))) if same_s.size else min(kept_s[-2:])]
+        kept_s[-2:] = [max(0.0, float(usual(same_s))) if same_s.size else min(kept_s[-2:])]
     if len(kept_s) < 2:
         return None
     family = Family({"jitter": "none", "base_s": LEAST_S}, (), lambda _: iter(()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,24 @@ Whole = npt.NDArray[np.int64]
 BLUR_S = 0.002
 #: Fewer waits say nothing of a family.
 LEAST_WAITS = 8
+
+
+class Lateness(NamedTuple):
+    """How late waits without jitter were though nobody measured it: some of them, exponentially."""
+
+    late_fraction: float = 0.0
+    #: Of those that were late.
+    mean_s: float = 0.0
+
+    @property
+    def most_s(self) -> float:
+        """The lateness beyond which a wait is a stray."""
+        return _MOST_MEANS * self.mean_s
+
+
+IN_TIME = Lateness()
+#: An exponential time is longer than so many means once in 3,000 times.
+_MOST_MEANS = 8.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,8 @@ class Waits:
     early_s: Floats
     #: Standard deviation of the timing errors that each wait has beside lateness.
     blur_s: float = BLUR_S
+    #: The lateness that waits without jitter have beside what was measured.
+    lateness: Lateness = IN_TIME
 
     @classmethod
     def of(cls, frame: pd.DataFrame, blur_s: float = BLUR_S) -> Waits:
@@ -59,6 +79,10 @@ class Waits:
 
     def __len__(self) -> int:
         return self.wait_s.size
+
+    def timed_as(self, others: Waits) -> Waits:
+        """Return the waits with the timing errors of others."""
+        return replace(self, blur_s=others.blur_s, lateness=others.lateness)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Waits:
         """Return some of the waits."""
@@ -110,7 +134,7 @@ class Waits:
         return np.array([float(statistic(self.wait_s[rows])) for rows in self.rows])
 
 
-_COLUMNS = tuple(item.name for item in fields(Waits) if item.name != "blur_s")
+_COLUMNS = tuple(item.name for item in fields(Waits) if item.name not in {"blur_s", "lateness"})
 #: What is certain to so much is certain: the clock's own steps are no lateness.
 _CERTAIN_S = 0.001
 

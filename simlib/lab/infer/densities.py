@@ -1,0 +1,61 @@
+"""Densities of waits with timing errors: within an even band, at one place, and late after one."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+
+import numpy as np
+
+from simlib.lab.infer.waits import Lateness
+from simlib.metrics.array_types import Floats
+
+ROOT_OF_TWO_PI = sqrt(2.0 * pi)
+#: So many timing errors away from an end of a band, errors do not reach it.
+_NEAR = 7.0
+
+
+def between_ends(over: Floats, under: Floats, between: Floats) -> Floats:
+    """Return the density at waits, given in timing errors over and under the ends of even bands."""
+    # Many waits are far from both ends, where timing errors make no difference.
+    density = np.where((over > 0.0) & (under < 0.0), between, 0.0)
+    near = ((np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)) & (between > 0.0)
+    density[near] = (_ndtr(over[near]) - _ndtr(under[near])) * between[near]
+    return density
+
+
+def add_point(
+    density: Floats, share: Floats, off: Floats, lateness: Lateness, sharpness: Floats
+) -> None:
+    """Add the density of a share that lies at an end, ``off`` timing errors away."""
+    near = (np.abs(off) < _NEAR) & (share > 0.0)
+    density[near] += (1.0 - lateness.late_fraction) * share[near] * point(off[near])
+    if lateness.late_fraction:
+        near = (off > -_NEAR) & (off < lateness.most_s * sharpness + _NEAR) & (share > 0.0)
+        errors = 1.0 / (lateness.mean_s * np.broadcast_to(sharpness, off.shape)[near])
+        density[near] += lateness.late_fraction * share[near] * late_point(off[near], errors)
+
+
+def point(off: Floats) -> Floats:
+    """Return the density at ``off`` timing errors from a wait without jitter."""
+    return np.asarray(np.exp(-0.5 * off * off) / ROOT_OF_TWO_PI)
+
+
+def late_point(off: Floats, errors: Floats) -> Floats:
+    """Return the density at ``off`` timing errors from a wait without jitter that was late.
+
+    The sum of a normal error and an exponential lateness, whose mean is one over ``errors`` of the
+    normal one's standard deviations (Grushka 1972).
+    """
+    from scipy.special import erfcx
+
+    # Either form overflows where the other one is used.
+    short = np.maximum(errors - off, 0.0)
+    early = 0.5 * np.exp(-0.5 * off * off) * erfcx(short / sqrt(2.0))
+    tail = np.exp(np.minimum(0.0, errors * (0.5 * errors - off))) * _ndtr(off - errors)
+    return np.asarray(errors * np.where(off < errors, early, tail))
+
+
+def _ndtr(z: Floats) -> Floats:
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(z))
