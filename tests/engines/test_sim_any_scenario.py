@@ -185,10 +185,22 @@ def _checked():
         yield
 
 
-@settings(max_examples=100)
+@settings(max_examples=30)
 @given(SCENARIOS)
 @pytest.mark.long
 def test_any_scenario_plays_out(scenario):
+    assert_it_plays_out(scenario)
+
+
+@settings(max_examples=100)
+@given(SCENARIOS)
+@pytest.mark.long
+@pytest.mark.slow
+def test_any_of_many_scenarios_plays_out(scenario):
+    assert_it_plays_out(scenario)
+
+
+def assert_it_plays_out(scenario):
     worlds = []
 
     def look(world):

@@ -98,15 +98,24 @@ needs_clients = pytest.mark.skipif(
 )
 
 
-async def watched() -> list[sl.Observation]:
+WITHOUT_LONG_SILENCES = Script(
+    name="quick, without long silences",
+    phases=tuple(
+        replace(phase, longest_s=LONGEST_S.get(phase.kind, phase.longest_s))
+        for phase in QUICK_SCRIPT.phases
+    ),
+)
+#: What the waits after failed attempts are told by: the phases before the first silence.
+FAILURES = Script(
+    name="failures and resets",
+    phases=WITHOUT_LONG_SILENCES.phases[
+        : [phase.kind for phase in QUICK_SCRIPT.phases].index(PhaseKind.SILENT)
+    ],
+)
+
+
+async def watched(script: Script) -> list[sl.Observation]:
     """Watch all of them at once, each as several processes."""
-    script = Script(
-        name="quick, without long silences",
-        phases=tuple(
-            replace(phase, longest_s=LONGEST_S.get(phase.kind, phase.longest_s))
-            for phase in QUICK_SCRIPT.phases
-        ),
-    )
     seen = (
         sl.observe_live(script, command=real.command, clients=CLIENTS, greeting=real.greeting)
         for real in REAL
@@ -121,8 +130,13 @@ LATE_S = 0.02
 @needs_clients
 @pytest.mark.alone
 @pytest.mark.long
-def test_what_is_told_of_real_clients_is_what_they_document():
-    for real, seen in zip(REAL, asyncio.run(watched()), strict=True):
+@pytest.mark.parametrize(
+    "script",
+    [FAILURES, pytest.param(WITHOUT_LONG_SILENCES, marks=pytest.mark.slow)],
+    ids=lambda script: script.name,
+)
+def test_what_is_told_of_real_clients_is_what_they_document(script):
+    for real, seen in zip(REAL, asyncio.run(watched(script)), strict=True):
         found = sl.infer(seen)
         said = (real.name, found.verdict, found.numbers(), seen.notes)
         if found.policy is None:

@@ -193,6 +193,7 @@ def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
 
 
 @pytest.mark.long
+@pytest.mark.slow  # a minute of a processor; the others stay in make test
 def test_the_sixth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     for name in ("numba", "optuna", "SALib"):
         pytest.importorskip(name)

@@ -15,6 +15,7 @@ from simlib.core.link import step
 from simlib.core.link_fields import idle
 from simlib.core.link_table import Input, State
 from simlib.core.settings import Settings
+from tests.batteries import with_slow
 
 CLIENTS = 500
 JITTERS = {
@@ -102,7 +103,6 @@ def test_how_often_decorrelated_jitter_stands_at_its_cap(oracles, agrees):
         assert agrees(at_cap, case["expected"]), case["id"]
 
 
-@pytest.mark.long
 def test_attempts_needed_for_an_outage(oracles, agrees):
     for case in oracles("outage.attempts"):
         assert agrees([float(k) for k, _ in through(case)], case["expected"]), case["id"]
@@ -192,9 +192,12 @@ def calls_until_tripped(rules: Settings, client: int, failing_fraction: float) -
 
 
 @pytest.mark.long
-def test_attempts_until_the_breaker_trips(oracles, agrees):
+@pytest.mark.parametrize("clients", with_slow([100], [400]))
+def test_attempts_until_the_breaker_trips(oracles, agrees, clients):
     for case in oracles("breaker.calls_to_trip"):
         breaker = Breaker(trip_after=case["params"]["F"])
         rules = Settings(backoff=Backoff(jitter="none"), breaker=breaker)
-        calls = [calls_until_tripped(rules, client, case["params"]["q"]) for client in range(400)]
+        calls = [
+            calls_until_tripped(rules, client, case["params"]["q"]) for client in range(clients)
+        ]
         assert agrees(calls, case["expected"]), case["id"]

@@ -27,6 +27,7 @@ from simlib.metrics.messages import messages
 from simlib.metrics.metrics import summary
 from simlib.studies.watch.live_run import LiveRun
 from simlib.trace.trace import Interrupted
+from tests.batteries import with_slow
 
 pytest.importorskip("numba")
 
@@ -429,8 +430,19 @@ WARM = (
 
 
 # Within the start, at the start of a fault, in the middle of a second, after most of it.
-@pytest.mark.parametrize("warm_up_s", [1.03, 10.0, 14.375, 30.5])
-@pytest.mark.parametrize("name", WARM)
+@pytest.mark.parametrize(
+    ("name", "warm_up_s"),
+    with_slow(
+        [(name, 14.375) for name in WARM]
+        + [("every kind of fault", warm_up_s) for warm_up_s in (1.03, 10.0, 30.5)],
+        [
+            (name, warm_up_s)
+            for name in WARM
+            for warm_up_s in (1.03, 10.0, 30.5)
+            if name != "every kind of fault"
+        ],
+    ),
+)
 def test_after_a_warm_up_the_same_numbers_as_sim(name, warm_up_s):
     warm = SCENARIOS[name].replace(warm_up_s=warm_up_s)
     played = sl.run(warm, on="fleet")

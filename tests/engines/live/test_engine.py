@@ -271,7 +271,8 @@ def test_messages_go_by_polling_while_the_websocket_route_is_out() -> None:
         faults=[sl.Fault("outage", start_s=0.5, stop_s=2.0, route="websocket")],
     )
     trace = sl.run(fallback, on="live")
-    assert reasons(trace, "posted").keys() == {"accepted"}
+    # Sent again where a busy machine answers late, and then not counted again.
+    assert {"accepted"} <= reasons(trace, "posted").keys() <= {"accepted", "duplicate"}
     notices = trace.frame().query("name == 'notify'")["reason"].astype(str).tolist()
     assert notices.count("fell_back") == notices.count("returned") == 4
     sent = trace.frame().query("name == 'transmit' and time_s > 2.6")

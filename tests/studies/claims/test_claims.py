@@ -10,6 +10,7 @@ import pytest
 import simlib as sl
 from simlib.core.errors import SettingsError
 from simlib.studies.claims.claims import CLAIMS, claims
+from tests.batteries import with_slow
 
 REPORT = sl.load(Path(__file__).parents[3] / "data" / "scenarios" / "report_claims.toml")
 CLAIM = {claim.name: claim for claim in CLAIMS}
@@ -66,7 +67,7 @@ def test_giving_up_has_the_closed_form_s_probability(oracle, length_s):
     assert agrees(1.0 - stayed, oracle(f"outage.giveup.seed.full.D{length_s}.0"))
 
 
-@pytest.mark.parametrize("length_s", [15, 20, 25])
+@pytest.mark.parametrize("length_s", with_slow([20], [15, 25]))
 def test_the_queue_overflows_with_the_closed_form_s_probability(oracle, length_s):
     # Back at the very end of the outage: of attempts every half a second, one is just after it.
     half_s = 0.500001
@@ -86,6 +87,16 @@ def test_the_report_s_client_keeps_some_claims_and_breaks_others():
     assert 100.0 == found["queue bound"].estimate.value
     assert found["keeps attempting"].curve["at"].is_monotonic_increasing
     json.dumps(found["no attempts while open"].to_json(), allow_nan=False)
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_the_report_s_client_delivers_what_it_claims_in_an_hour_and_loses_something():
+    names = ["99.9 % delivered", "99.9 % at any rate", "nothing lost"]
+    found = {each.claim.name: each.estimate.value for each in claims(REPORT, 20, names=names)}
+    assert found["nothing lost"] < 0.6
+    assert found["99.9 % delivered"] > 0.999
+    assert found["99.9 % at any rate"] > 0.999
 
 
 def test_no_attempt_is_made_without_a_session():

@@ -16,6 +16,7 @@ from simlib.studies.compare.compare import Comparison, compare_traces
 from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.trace import Standstill, Trace
+from tests.batteries import with_slow
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
 FIRST_OUTAGE = sl.load(SCENARIOS / "first_outage.toml")
@@ -53,7 +54,7 @@ def simulated() -> list[Trace]:
     return replications(FIRST_OUTAGE)
 
 
-@pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.parametrize("seed", with_slow(range(100, 103), range(103, 110)))
 def test_one_more_simulated_run_agrees(simulated: list[Trace], seed: int) -> None:
     comparison = compare_traces(simulated, sl.run(FIRST_OUTAGE.replace(seed=seed)))
     assert comparison.disagreements == []

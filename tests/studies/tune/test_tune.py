@@ -13,6 +13,7 @@ from simlib.studies.tune import evaluate as evaluator
 from simlib.studies.tune import rivals
 from simlib.studies.tune.optuna_store import Trials
 from simlib.studies.tune.question import read_question
+from tests.batteries import with_slow
 from tests.metrics.by_hand import ByHand
 from tests.studies.small import STORM, with_few_rivals
 
@@ -310,7 +311,7 @@ def sought(scenario, space, **changes):
     return sl.tune([scenario], space, **settings)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", with_slow(range(2), range(2, 6)))
 def test_what_never_connects_is_never_recommended_where_anything_works(few_rivals, seed):
     dice = random.Random(seed)
     given = DEAD.replace("client.connect_timeout_s", dice.choice([0.05, 0.2, 10.0]))
