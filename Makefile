@@ -26,7 +26,7 @@ demo: $(READY) ## play the first outage in simulation and on real WebSockets, an
 	  echo "  source $(BIN)/activate && simlib scenarios"; \
 	fi; exit $$status
 
-test: lint $(CLIENTS) ## check style and types, and run the tests: five minutes on two processors
+test: lint $(CLIENTS) ## check style and types, and run the tests
 	@$(MAKE) --no-print-directory -j 2 simulated live BUT="and not slow"
 	@$(PYTEST) -m "alone and not slow" $(ALONE)
 
