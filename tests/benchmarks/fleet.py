@@ -134,6 +134,8 @@ def by_size(rounds: int = 3) -> list[Figure]:
             costs[size].append((cost_s, _floor_s(floor, size, attempts)))
         run_s.append(cost_s * attempts)
     figures = [Figure(f"fleet: {SIZES[-1]:,} clients, warm", "s", tuple(run_s))]
+    million = _alone(STORM.replace(clients=SIZES[-1]), warm=True)
+    figures += _bytes_each(million, SIZES[-1])
     big = _alone(STORM.replace(clients=MOST), warm=True)
     if "refused" not in big:
         attempts = big["attempts"]
@@ -143,14 +145,18 @@ def by_size(rounds: int = 3) -> list[Figure]:
 
 def _of_the_biggest(big: dict[str, Any]) -> list[Figure]:
     skipped = big.get("refused", "")
-    run_s, each_bytes = (), ()
-    if not skipped:
-        run_s = (big["run_s"],)
-        each_bytes = ((big["peak_bytes"] - big["before_bytes"]) / MOST,)
+    run_s = () if skipped else (big["run_s"],)
     return [
         Figure(f"fleet: {MOST:,} clients, warm", "s", run_s, at_most=6.0, skipped=skipped),
-        Figure(f"fleet: a client of {MOST:,}", "bytes", each_bytes, at_most=64.0, skipped=skipped),
+        *_bytes_each(big, MOST),
     ]
+
+
+def _bytes_each(found: dict[str, Any], clients: int) -> list[Figure]:
+    """Return the peak of a process over what it took before the run, for each client."""
+    skipped, name = found.get("refused", ""), f"fleet: a client of {clients:,}"
+    each = () if skipped else ((found["peak_bytes"] - found["before_bytes"]) / clients,)
+    return [Figure(name, "bytes", each, at_most=48.0, skipped=skipped)]
 
 
 def _of_costs(costs: dict[int, list[tuple[float, float]]]) -> list[Figure]:

@@ -8,7 +8,7 @@ from typing import Any
 from simlib.core.errors import EngineError, SettingsError
 from simlib.engines.fleet.block import Block
 from simlib.engines.fleet.machine_code import Loop, is_kept, load_loop
-from simlib.engines.kernel import arrays, loop, state
+from simlib.engines.kernel import arrays, loop, state, tallies
 from simlib.engines.kernel.features import loop_for
 from simlib.engines.no_time import stands_still
 from simlib.scenario.scenario import Scenario
@@ -59,8 +59,8 @@ class Part:
         return self._fleet.log[: self._fleet.run[0]["logged"]]
 
     def tally(self) -> Tally:
-        """Return what was counted."""
-        return arrays.tally(self._fleet, self.end_s)
+        """Return what was counted: once, for that takes the arrays apart."""
+        return tallies.tally(self._fleet, self.end_s)
 
 
 def is_compiled(scenario: Scenario) -> bool:

@@ -1,19 +1,16 @@
-"""The arrays of one gateway's run: prepared, grown where full, counted at the end."""
+"""The arrays of one gateway's run: prepared, and grown where full."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
 import numpy as np
 
-from simlib.core.breaker import BreakerState
 from simlib.core.cohorts import ends
-from simlib.core.errors import EngineError, SettingsError
-from simlib.core.events import Reason
+from simlib.core.errors import SettingsError
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
-from simlib.core.link_table import State
 from simlib.core.server import accepts
 from simlib.engines import reasons
 from simlib.engines.fleet.records import flat
@@ -22,33 +19,36 @@ from simlib.engines.kernel import state, wheel
 from simlib.engines.no_time import most_at_once
 from simlib.engines.operator import RESTART
 from simlib.scenario.scenario import Scenario
-from simlib.trace.counts import TENTHS_PER_S, Tally
+from simlib.trace.counts import TENTHS_PER_S
 from simlib.trace.disruptions import interrupting, noticed_by_s
 
-#: Room at first for handshakes whose clients have gone, for those that wait, for times to
-#: detect, for what watched clients are told.
-_ABANDONED, _WAITING, _DETECTIONS, _LOGGED = 1024, 1024, 1024, 1024
+#: Room at first for handshakes whose clients have gone, for those that wait, for times, for what
+#: watched clients are told, for events of the current slot, for those whose time no client tells.
+_ABANDONED, _WAITING, _TIMES, _LOGGED, _NEAR, _KEPT = 1024, 1024, 1024, 1024, 1024, 1024
 #: Clients for each slot of the wheel: few enough for a small heap, enough to fill a block or two.
 _PER_SLOT = 64
 _MOST_SLOTS = 1 << 17
-#: Clients that are counted at a time.
-_AT_A_TIME = 1 << 18
-_OPEN, _TRIPPED = State.OPEN.value, BreakerState.OPEN.value
-_COLUMNS = (
-    "attempts", "opens", "ends", "queued", "served", "trips", "probes", "mends", "gave_up", "left",
-    *(reason.name.lower() for reason in Reason),
-)  # fmt: skip
 
 
 def bytes_per_client(scenario: Scenario) -> int:
-    """Return what a client takes: its records, its next event, its times away and to recover."""
-    # A client has one event to come, as a rule; those that are added when it is cut off are few.
-    each = _size(state.CLIENT) + _size(wheel.FAR) + 8 + 8 * len(interrupting(scenario))
+    """Return what a client takes: its records, its next event, its returns before the last."""
+    each = _size(state.CLIENT) + _size(wheel.FAR)
+    # Its last return takes the place of its record, once the run is over (see `tallies.py`).
+    each += 16 * max(0, len(interrupting(scenario)) - 1)
+    if scenario.cohorts:
+        each += _size(state.COHORT)
+    if _keeps_events(scenario):
+        each += _size(wheel.KEPT)
     if needs.needs_extras(scenario) or needs.meets(scenario):
         each += _size(state.EXTRA) + 8
     if needs.needs_lanes(scenario):
         each += _size(state.LANES)
     return each
+
+
+def _keeps_events(scenario: Scenario) -> bool:
+    """Whether not only wakes are to come, whose times their clients tell."""
+    return needs.tells(scenario) or not needs.plays_ahead(scenario)
 
 
 def bytes_of_counts(scenario: Scenario) -> float:
@@ -109,9 +109,10 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     return state.Fleet(
         run=run,
         clients=own,
+        cohort=np.zeros(clients if scenario.cohorts else 1, state.COHORT),
         extras=np.zeros(clients if run["has_extras"][0] else 1, state.EXTRA),
         lanes=np.zeros(clients if run["has_lanes"][0] else 1, state.LANES),
-        wheel=_wheel(clients, scenario.duration_s),
+        wheel=_wheel(clients, scenario.duration_s, _KEPT + clients * _keeps_events(scenario)),
         policies=flat(policies),
         cohorts=np.array(ends(scenario.cohorts)),
         server=flat([server]),
@@ -129,9 +130,9 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         impairment_origins=np.array([timeline.origins[i] for i in impairments], np.int64),
         edges=np.array([(time_s, place[i], starts) for time_s, i, starts in edges], state.EDGE),
         interruptions=_interruptions(scenario),
-        recovery_s=np.empty(clients + _DETECTIONS),
-        detection_s=np.empty(_DETECTIONS),
-        downtime_s=np.empty(clients + _DETECTIONS),
+        recovery_s=np.empty(_TIMES),
+        detection_s=np.empty(_TIMES),
+        downtime_s=np.empty(_TIMES),
         bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COUNT_COLUMNS), np.int64),
         tenths=np.zeros(int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2, np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
@@ -144,7 +145,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
 def _clients(number: int) -> Any:
     """Return clients that have not come yet."""
     one = np.zeros((), state.CLIENT)
-    one["lost_s"], one["opened_s"], one["deadline_s"] = inf, -inf, inf
+    one["lost_s"] = one["moment_s"] = inf
     clients = np.empty(number, state.CLIENT)
     # As bytes, in one pass: field by field a million take a tenth of a storm.
     whole = f"V{one.itemsize}"
@@ -190,21 +191,37 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
     return run
 
 
-def _wheel(clients: int, duration_s: float) -> wheel.Wheel:
-    # More slots would be emptier, and each costs 16 bytes whether it is used or not.
+def _wheel(clients: int, duration_s: float, places: int) -> wheel.Wheel:
+    # More slots would be emptier, and each costs 12 bytes whether it is used or not.
     slots = min(_MOST_SLOTS, max(64, clients // _PER_SLOT))
     blocks = clients // wheel.BLOCK + slots + 64
     counts = np.zeros(1, wheel.STATE)
-    counts["spare"] = blocks
-    counts["slots_per_s"] = slots / duration_s
-    counts["end_s"] = duration_s
+    counts["spare"], counts["places"], counts["clients"] = blocks, places, clients
+    counts["slots_per_s"], counts["end_s"] = slots / duration_s, duration_s
     return wheel.Wheel(
         state=counts,
-        near=np.empty(4 * _PER_SLOT + 64, wheel.NEAR),
+        near=_endless(_NEAR),
+        sorted=_endless(_NEAR),
+        starts=np.empty(_NEAR, np.int32),
         far=np.empty(blocks * wheel.BLOCK, wheel.FAR),
-        follower=np.arange(1, blocks + 1),
+        follower=np.arange(1, blocks + 1, dtype=np.int32),
         slots=np.zeros(slots + 1, wheel.SLOT),
+        kept=_make_kept(0, places),
     )
+
+
+def _endless(rooms: int) -> Any:
+    """Return room for events near, of which there is none yet."""
+    events = np.empty(rooms, wheel.NEAR)
+    events[0]["time_s"] = inf
+    return events
+
+
+def _make_kept(first: int, rooms: int) -> Any:
+    """Return places of events, each naming the next that is free; the last one names the end."""
+    kept = np.empty(rooms, wheel.KEPT)
+    kept["what"] = np.arange(first + 1, first + rooms + 1)
+    return kept
 
 
 def _make_abandoned(first: int, rooms: int) -> Any:
@@ -217,7 +234,10 @@ def _make_abandoned(first: int, rooms: int) -> Any:
 
 
 def _interruptions(scenario: Scenario) -> Any:
-    faults = interrupting(scenario)
+    faults = sorted(interrupting(scenario), key=lambda fault: fault.end_s)
+    if len(faults) > state.MOST_INTERRUPTIONS:
+        rule = f"are more than the {state.MOST_INTERRUPTIONS:,} that the fleet can number"
+        raise SettingsError("faults", len(faults), rule)
     rows = np.zeros(len(faults), state.INTERRUPTION)
     for row, fault in zip(rows, faults, strict=True):
         row["start_s"], row["end_s"] = fault.start_s, fault.end_s
@@ -255,148 +275,47 @@ def grow(w: state.Fleet) -> state.Fleet:
 
 
 def _grow_wheel(old: wheel.Wheel, wanted: int) -> wheel.Wheel:
-    changes: dict[str, Any] = {}
-    # The fullest slot must find room in an empty heap, whenever it comes up.
-    most = max(old.state["near"][0] + wanted, old.slots["held"].max())
-    if most + 2 * wheel.BLOCK >= old.near.size:
-        changes["near"] = _double(old.near)
-    if old.state["spare"][0] <= wheel.blocks_for(old, wanted):
+    counts, changes = old.state[0], dict[str, Any]()
+    if counts["near"] + wanted >= old.near.size:
+        changes["near"] = _enlarge(old.near, 2 * old.near.size + wanted)
+    most = int(old.slots["held"].max())
+    if most >= old.sorted.size:
+        changes["sorted"] = _enlarge(old.sorted, most + _NEAR)
+        changes["starts"] = np.empty(most + _NEAR, np.int32)
+    if counts["spare"] <= wheel.blocks_for(old, wanted):
         blocks = old.follower.size
         # The chain of free blocks has its end in the first number beyond: it goes on there.
-        changes["follower"] = np.arange(1, 2 * blocks + 1)
-        changes["follower"][:blocks] = old.follower
-        changes["far"] = _double(old.far)
-        old.state["spare"] += blocks
+        more = np.arange(blocks + 1, 2 * blocks + 1, dtype=np.int32)
+        changes["follower"] = np.concatenate([old.follower, more])
+        changes["far"] = _enlarge(old.far, 2 * old.far.size)
+        counts["spare"] += blocks
+    if counts["places"] <= wanted:
+        more_places = old.kept.size + wanted
+        if old.kept.size + more_places > wheel.MOST_KEPT:
+            rule = f"have more events to come than the {wheel.MOST_KEPT:,} that are numbered"
+            raise SettingsError("clients", int(counts["clients"]), rule)
+        # And so has that of free places.
+        changes["kept"] = np.concatenate([old.kept, _make_kept(old.kept.size, more_places)])
+        counts["places"] += more_places
     return old._replace(**changes)
 
 
 def _double(values: Any) -> Any:
-    return np.concatenate([values, np.zeros_like(values)])
+    return _enlarge(values, 2 * values.size)
+
+
+def _enlarge(values: Any, size: int) -> Any:
+    """Return the values with room for more, which takes no memory until it is used."""
+    larger = np.zeros(size, values.dtype)
+    larger[: values.size] = values
+    return larger
 
 
 def now_s(w: state.Fleet) -> float:
     """Return the moment of the next event, or of the last start."""
-    if w.wheel.state[0]["near"]:
-        return float(w.wheel.near[0]["time_s"])
+    first = w.wheel.sorted[w.wheel.state[0]["next"]], w.wheel.near[0]
+    next_s = min(float(event["time_s"]) for event in first)
+    if next_s < inf:
+        return next_s
     run = w.run[0]
     return float(run["ramp_s"] * run["started"] / max(1, run["clients"]))
-
-
-def tally(w: state.Fleet, end_s: float) -> Tally:
-    """Return what was counted up to a moment."""
-    run = w.run[0]
-    _check(w)
-    waits = w.waits.transpose(0, 2, 1)
-    bins, early = _bins(w, max(1, int(np.ceil(end_s))))
-    # Of a run that ends before its warm-up no time counts.
-    last_s = max(end_s, float(run["warm_up_s"]))
-    return Tally(
-        bins=bins,
-        columns=_COLUMNS,
-        recovery_s=_ascending(
-            _back_before(w, end_s), w.recovery_s[: run["recovered"]], _never_back(w, end_s)
-        ),
-        detection_s=_ascending(run["detected_at_once"], w.detection_s[: run["detected"]], 0),
-        downtime_s=_ascending(0, w.downtime_s[: run["returned"]], _away(w)),
-        unstable=int(run["unstable"]),
-        tenths=w.tenths[: TENTHS_PER_S * len(bins)],
-        waits=np.concatenate([waits[:, :2] + waits[:, 2:], waits[:, 2:]], axis=1),
-        there_s=_there_s(w, last_s),
-        open_s=float(run["open_s"] + _since(w, w.clients, "state", _OPEN, "opened_s", last_s)),
-        breaker_open_s=float(
-            run["tripped_s"] + _since(w, w.extras, "breaker", _TRIPPED, "tripped_s", last_s)
-        ),
-        early=early,
-    )
-
-
-def _bins(w: state.Fleet, seconds: int) -> tuple[Any, Any]:
-    """Return the counts by second, and what of them came before the warm-up's end."""
-    warm_up_s = float(w.run[0]["warm_up_s"])
-    if warm_up_s == 0.0:
-        return w.bins[1 : seconds + 1], w.bins[:0]
-    # Its end cuts a second in two, of which the first part is empty if it is whole.
-    cut = int(warm_up_s)
-    bins = np.concatenate([w.bins[: cut + 1], w.bins[cut + 2 :]])
-    bins[cut] += w.bins[cut + 1]
-    return bins[:seconds], w.bins[: min(cut + 1, seconds)]
-
-
-def _ascending(zeros: int, times_s: Any, endless: int) -> Any:
-    """Return times in ascending order, with zeros before and infinities after them.
-
-    Of a million there is no second copy, and zeros take no memory until somebody looks at them.
-    """
-    # In place: the loop is over, and nobody looks at its array again.
-    times_s.sort()
-    if not zeros and not endless:
-        return times_s
-    ordered = np.zeros(zeros + times_s.size + endless)
-    ordered[zeros : zeros + times_s.size] = times_s
-    ordered[zeros + times_s.size :] = inf
-    return ordered
-
-
-def _slices(size: int) -> Iterator[slice]:
-    """Return the clients a part at a time, so that what is worked out takes no second memory."""
-    return (slice(first, first + _AT_A_TIME) for first in range(0, size, _AT_A_TIME))
-
-
-def _back_before(w: state.Fleet, end_s: float) -> int:
-    """Return how many that a fault hit were back before its end, of the faults that are over."""
-    return int(sum(f["back"] for f in w.interruptions if f["end_s"] < end_s))
-
-
-def _away(w: state.Fleet) -> int:
-    """Return how many have lost their connection, and are not OPEN again."""
-    away = 0
-    for part in _slices(w.clients.size):
-        lost_s = w.clients["lost_s"][part][w.clients["state"][part] != _OPEN]
-        away += int(((lost_s >= w.run[0]["warm_up_s"]) & (lost_s < inf)).sum())
-    return away
-
-
-def _never_back(w: state.Fleet, end_s: float) -> int:
-    """Return how many times to recover never came: of clients that a fault put out for good."""
-    ended = [f for f in w.interruptions if f["ended"] and f["end_s"] < end_s]
-    never = 0
-    for part in _slices(w.clients.size):
-        clients = w.clients[part]
-        away = clients[(clients["state"] != _OPEN) & (clients["lost_s"] < inf)]
-        for fault in ended:
-            hit = (away["opened_s"] < fault["end_s"]) & (away["lost_s"] <= fault["noticed_s"])
-            never += int(hit.sum())
-    return never
-
-
-def _there_s(w: state.Fleet, end_s: float) -> float:
-    """Return the time from each client's start until it left, or to the end, together.
-
-    What lies before the end of the warm-up is not counted, here and in `_since`.
-    """
-    run = w.run[0]
-    there_s = 0.0
-    for part in _slices(int(run["clients"])):
-        places = np.arange(part.start, min(part.stop, run["clients"]))
-        starts_s = run["ramp_s"] * (run["first"] + places * run["stride"]) / run["all_clients"]
-        counted_s = end_s - np.maximum(starts_s, run["warm_up_s"])
-        there_s += float(np.maximum(counted_s, 0.0).sum())
-    return there_s - float(run["left"] * end_s - run["left_s"])
-
-
-def _since(
-    w: state.Fleet, records: Any, field: str, value: int, began_s: str, end_s: float
-) -> float:
-    """Return the total time spent so far in the current state; clients that left are excluded."""
-    total_s = 0.0
-    for part in _slices(records.size):
-        began = records[began_s][part][records[field][part] == value]
-        spans_s = end_s - np.maximum(began, w.run[0]["warm_up_s"])
-        total_s += float(spans_s[spans_s > -inf].sum())
-    return total_s
-
-
-def _check(w: state.Fleet) -> None:
-    counts = w.wheel.state[0]
-    if not 0 <= counts["near"] <= w.wheel.near.size or counts["spare"] < 0:
-        raise EngineError("the fleet's events overran their arrays")

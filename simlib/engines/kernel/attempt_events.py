@@ -39,6 +39,7 @@ from simlib.engines.kernel.state import (
     WITH_TELLS,
     WITH_WATCHED,
     Fleet,
+    cohort_of,
     event,
     wide,
     write_down,
@@ -139,7 +140,7 @@ def _arrive(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
 
 def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Ping, or carry a ping or its answer."""
-    lane, heartbeat = w.lanes[i], w.policies[w.clients[i].cohort].heartbeat
+    lane, heartbeat = w.lanes[i], w.policies[cohort_of(w, i)].heartbeat
     if kind == PING:
         lane.timeout_s = now + heartbeat.timeout_s
         arrival_s = up_s(w, i, now, PING_BYTES)

@@ -7,6 +7,7 @@ rows, so everything is counted as it happens.
 from __future__ import annotations
 
 from math import inf
+from typing import Any
 
 from simlib.core.backoff import useful_after_s
 from simlib.core.breaker import BreakerState
@@ -24,6 +25,7 @@ from simlib.engines.kernel.state import (
     TRIPS,
     WITH_EXTRAS,
     Fleet,
+    cohort_of,
     count_attempt,
     count_event,
     counted_s,
@@ -44,26 +46,26 @@ def note_change(
     w: Fleet, i: int, before: Link, link: Link, input_: int, reason: int, hint_s: float, now: float
 ) -> None:
     """Count what has changed in a link."""
-    run, c = w.run[0], w.clients[i]
+    run = w.run[0]
+    if before.state == _OPEN and link.state != _OPEN:
+        run.open_s += counted_s(w, before.opened_s, now)
+        _note_return(w, i, before.opened_s)
     if reason > 0:
         count_event(w, now, REASONS + reason)
     if link.state == _WAITING:
-        _note_wait(w, c.cohort, link, reason, hint_s, now)
+        _note_wait(w, cohort_of(w, i), link, reason, hint_s, now)
     elif link.state == _CONNECTING:
         count_attempt(w, now)
     elif link.state == _OPEN:
         count_event(w, now, OPENS)
-        _note_recovery(w, c.lost_s, before.opened_s, now)
-        _note_return(w, c.lost_s, now)
+        _note_early_return(w, i, now)
     elif input_ == _STOP_INPUT:
         _note_leaving(w, i, now)
     elif link.state == _STOPPED:
         count_event(w, now, GIVE_UPS)
-    if before.state == _OPEN and link.state != _OPEN:
-        run.open_s += counted_s(w, before.opened_s, now)
-        if input_ != _STOP_INPUT:
-            count_event(w, now, ENDS)
-            _note_loss(w, i, before.opened_s, now)
+    if before.state == _OPEN and link.state != _OPEN and input_ != _STOP_INPUT:
+        count_event(w, now, ENDS)
+        _note_loss(w, i, before.opened_s, now)
     if WITH_EXTRAS and link.breaker_status.state != before.breaker_status.state:
         _note_breaker(w, i, before.breaker_status.state, link.breaker_status.state, now)
 
@@ -78,7 +80,7 @@ def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, no
         answered and hint_s == 0.0 and link.rationed == 0 and link.breaker_status.state != _TRIPPED
     )
     # Columns of waits: count and sum of those that breaker, hint, budget or a time-out had a say
-    # in, then of those that the backoff alone decided. `arrays.tally` adds both for the mean.
+    # in, then of those that the backoff alone decided. `tallies.tally` adds both for the mean.
     which = 2 if alone else 0
     w.waits[cohort, k, which] += 1.0
     w.waits[cohort, k, which + 1] += wait_s
@@ -96,33 +98,50 @@ def _note_leaving(w: Fleet, i: int, now: float) -> None:
         w.extras[i].tripped_s = inf
 
 
-def _note_recovery(w: Fleet, lost_s: float, opened_s: float, now: float) -> None:
-    run = w.run[0]
-    if lost_s == inf:
+def _note_early_return(w: Fleet, i: int, now: float) -> None:
+    """Count a client that is OPEN again before the end of a fault that hit it."""
+    c = w.clients[i]
+    if c.lost_s == inf:
         return
     for k in range(w.interruptions.size):
         f = w.interruptions[k]
-        # `metrics/fault_times.py` says the same of a trace: hit is who was open before the fault's
-        # end and had left OPEN by the time at which losses are still put down to the fault.
-        if f.ended == 0 or opened_s >= f.end_s or lost_s > f.noticed_s:
-            continue
-        if now >= f.end_s:
-            w.recovery_s[run.recovered] = now - f.end_s
-            run.recovered += 1
-        elif lost_s >= f.start_s:
+        if f.ended and is_hit_by(f, k, c) and f.start_s <= c.lost_s and now < f.end_s:
             f.back += 1
 
 
-def _note_return(w: Fleet, lost_s: float, now: float) -> None:
-    run = w.run[0]
-    if run.warm_up_s <= lost_s < inf:
-        w.downtime_s[run.returned] = now - lost_s
+def _note_return(w: Fleet, i: int, opened_s: float) -> None:
+    """Count how long a client was away before the connection that ends now.
+
+    Not when it opened: until then, `moment_s` and `lost_s` tell it, and of most clients that is to
+    the end of the run (`tallies.py`). So a million times to recover take no memory of their own.
+    """
+    run, c = w.run[0], w.clients[i]
+    if c.lost_s == inf:
+        return
+    if run.warm_up_s <= c.lost_s:
+        w.downtime_s[run.returned] = opened_s - c.lost_s
         run.returned += 1
+    for k in range(w.interruptions.size):
+        f = w.interruptions[k]
+        if f.ended and is_hit_by(f, k, c) and f.end_s <= opened_s:
+            w.recovery_s[run.recovered] = opened_s - f.end_s
+            run.recovered += 1
+
+
+def is_hit_by(fault: Any, place: int, clients: Any) -> Any:
+    """Whether an interruption hit clients that are away, or were: one or an array of them.
+
+    `metrics/fault_times.py` says the same of a trace: hit is who was open before the fault's end
+    and had left OPEN by the time at which losses are still put down to the fault.
+    """
+    return (clients.lost_s <= fault.noticed_s) & (clients.over <= place)
 
 
 def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
     run, c = w.run[0], w.clients[i]
-    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(w.policies[c.cohort].backoff):
+    if opened_s >= run.warm_up_s and now < opened_s + useful_after_s(
+        w.policies[cohort_of(w, i)].backoff
+    ):
         run.unstable += 1
     for k in range(w.interruptions.size):
         f = w.interruptions[k]
@@ -132,6 +151,9 @@ def _note_loss(w: Fleet, i: int, opened_s: float, now: float) -> None:
             # first one is taken off.
             f.back -= 1
     c.lost_s = now
+    c.over = 0
+    while c.over < w.interruptions.size and w.interruptions[c.over].end_s <= opened_s:
+        c.over += 1
     _note_detection(w, opened_s, now)
 
 

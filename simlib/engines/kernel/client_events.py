@@ -48,6 +48,7 @@ from simlib.engines.kernel.state import (
     WITH_LANES,
     WITH_TELLS,
     Fleet,
+    cohort_of,
     event,
     is_watched,
     number_of,
@@ -55,7 +56,7 @@ from simlib.engines.kernel.state import (
     write_down,
 )
 from simlib.engines.kernel.timeouts import meets, set_timeout
-from simlib.engines.kernel.wheel import put
+from simlib.engines.kernel.wheel import put, put_wake
 
 # Plain numbers: compiled code compares them with what stands in records.
 _CONNECTING = State.CONNECTING.value
@@ -85,7 +86,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
     # The link is read once, moved as often as the client is alone, and written back once: in
     # between it is a tuple of numbers, which the compiler keeps in registers.
     run, number = w.run[0], number_of(w, i)
-    policy = w.policies[w.clients[i].cohort]
+    policy = w.policies[cohort_of(w, i)]
     if WITH_EXTRAS:
         rules = policy
     else:
@@ -124,11 +125,19 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         alone = alone and not is_watched(w, i) and turns < _LONGEST
         alone = alone and not meets(w, link, now)
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
-            put(w.wheel, now, event(i, link.draws, kind))
+            _put(w, i, link, kind, now)
             break
     # By the event that this call began with: what was played ahead since has set its own.
     set_timeout(w, i, link, was)
     write_link(w, i, link)
+
+
+def _put(w: Fleet, i: int, link: Link, kind: int, now: float) -> None:
+    what = event(i, link.draws, kind)
+    if kind == WAKE:
+        put_wake(w.wheel, now, what, i)
+    else:
+        put(w.wheel, now, what)
 
 
 def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int, int, float, int]:
@@ -183,5 +192,5 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if link.state == _CONNECTING:
         return connect(w, i, link, now)
     if WITH_LANES and link.state == _OPEN and run.pings:
-        return now + w.policies[w.clients[i].cohort].heartbeat.interval_s, PING
+        return now + w.policies[cohort_of(w, i)].heartbeat.interval_s, PING
     return inf, NOTHING

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 from simlib.core.breaker import Breaker, BreakerStatus
 from simlib.core.fallback import Fallback, TransportStatus
 from simlib.core.link_fields import Budget, Link
+from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.engines.kernel.state import LAST_TURN, WITH_EXTRAS, Fleet, wide
+
+_OPEN = State.OPEN.value
 
 
 class LinkRules(NamedTuple):
@@ -49,11 +52,14 @@ def read_link(w: Fleet, i: int) -> Link:
         )
         budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
         started_s = e.started_s
+    # What it has not is what `link.step` sets before it reads it.
+    is_open = c.state == _OPEN
     return Link(
         # Fields in the order of `Link`; transport and rationing are what they are without a
         # fallback.
-        wide(c.state), wide(c.attempt), wide(c.failures), delay_s, c.deadline_s, started_s,
-        c.opened_s, breaker_status, TransportStatus(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
+        wide(c.state), wide(c.attempt), wide(c.failures), delay_s,
+        inf if is_open else c.moment_s, started_s, c.moment_s if is_open else -inf,
+        breaker_status, TransportStatus(0, -inf, inf), budget, 0.0, 0, wide(c.draws),
     )  # fmt: skip
 
 
@@ -63,8 +69,7 @@ def write_link(w: Fleet, i: int, link: Link) -> None:
     c.state = link.state
     c.attempt = link.attempt
     c.failures = link.failures
-    c.deadline_s = link.deadline_s
-    c.opened_s = link.opened_s
+    c.moment_s = link.opened_s if link.state == _OPEN else link.deadline_s
     c.draws = link.draws
     if link.draws >= LAST_TURN:
         # Its next events could not be told from those of its first draws.

@@ -47,7 +47,8 @@ from simlib.engines.kernel.state import (
     number_of,
 )
 from simlib.engines.kernel.timeouts import times_out, wakes_instead
-from simlib.engines.kernel.wheel import next_s, pop, put
+from simlib.engines.kernel.upcoming import next_s
+from simlib.engines.kernel.wheel import pop, put
 from simlib.engines.no_time import NO_TIME_S
 
 #: What `advance` says of how it stopped.
@@ -78,9 +79,9 @@ def advance(w: Fleet, events: int) -> int:
         if run.cut_by != NOBODY:
             i = next_cut(w)
         else:
-            next_start_s, next_event_s = _start_s(w), _next_event_s(w)
+            next_start_s, next_event_s = _start_s(w), next_s(w)
             now = min(next_start_s, next_event_s)
-            # The wheel has no room to let its next slot come up (`wheel.next_s`).
+            # The wheel has no room to let its next slot come up (`upcoming.next_s`).
             if now < 0.0:
                 return GROW
             # `limit_s` is the next start or stop of a fault, and the run's end where there is none
@@ -135,36 +136,11 @@ def _start_s(w: Fleet) -> float:
     return float(run.ramp_s * number_of(w, run.started) / run.all_clients)
 
 
-def _next_event_s(w: Fleet) -> float:
-    slot = w.wheel.state[0].slot + 0
-    time_s = next_s(w.wheel)
-    if w.wheel.state[0].slot != slot:
-        _fetch(w)
-    return time_s
-
-
-def _fetch(w: Fleet) -> None:
-    """Read something of each client whose event has come near.
-
-    Of a million they lie all over the memory, and each would be waited for when its turn has come;
-    the processor waits for a dozen at once if nothing depends on any.
-    """
-    run, sum_s, sum_draws = w.run[0], 0.0, 0
-    for k in range(w.wheel.state[0].near):
-        place = w.wheel.near[k].what >> (KIND_BITS + TURN_BITS)
-        if place < run.clients:
-            # Its first field and one of its last: they may lie in two lines of the cache.
-            sum_s += w.clients[place].deadline_s
-            sum_draws += w.clients[place].draws
-    # Or the compiler would see that nobody needs them.
-    run.fetched_s, run.fetched_draws = sum_s, sum_draws
-
-
 def _join(w: Fleet, i: int, now: float) -> None:
     """Add a client: draw its cohort, and the time at which it leaves."""
     run, number = w.run[0], number_of(w, i)
     if w.cohorts.size > 0:
-        w.clients[i].cohort = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
+        w.cohort[i] = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
     if WITH_LANES and run.leaves:
         # The inverse of the exponential distribution; `log` is the core's own, the same on every
         # machine.

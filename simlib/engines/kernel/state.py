@@ -47,22 +47,29 @@ COUNT_COLUMNS = REASONS + len(Reason)
 #: Waits are summed by attempt up to this one, and those beyond with it.
 MOST_ATTEMPTS = 256
 
-# 40 bytes a client. With a million clients the loop waits for memory, not for arithmetic: an event
-# reads one line of the cache here, and goes to `extras` and `lanes` only if the scenario needs
-# them.
+# 32 bytes a client, half a line of the cache. With a million clients the loop waits for memory, not
+# for arithmetic: an event reads one line here, and goes to `extras` and `lanes` only if a scenario
+# needs them.
 #: One client. Read together, so they lie together.
 CLIENT = [
-    ("deadline_s", "f8"),
-    ("opened_s", "f8"),
+    # OPEN: when it opened. Otherwise: its deadline. Nobody asks for the other of the two.
+    ("moment_s", "f8"),
+    # Its last loss. If it is OPEN again, this return is counted when the connection ends
+    # (`client_counts.note_return`).
     ("lost_s", "f8"),
     ("attempt", "i4"),
     ("failures", "i4"),
     ("draws", "i4"),
+    # How many interruptions were over when the connection opened that was lost at `lost_s`.
+    ("over", "u2"),
     ("state", "u1"),
     ("stage", "u1"),
-    ("cohort", "u2"),
 ]
-#: A client's cohort is a number of two bytes; who is in none has the number of cohorts.
+#: Interruptions are numbered by two bytes.
+MOST_INTERRUPTIONS = (1 << 16) - 1
+#: A client's cohort is a number of two bytes, where there are any; who is in none has the number of
+#: cohorts.
+COHORT = "u2"
 MOST_COHORTS = (1 << 16) - 1
 #: What only some policies need of a client: breaker, budgets, the last wait, the start of the
 #: last attempt, the order of lines.
@@ -129,7 +136,6 @@ RUN = [
     ("returned", "i8"), ("unstable", "i8"),
     ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"), ("is_worn_out", "i8"),
     ("stood_s", "f8"), ("at_once", "i8"), ("most_at_once", "i8"),
-    ("fetched_s", "f8"), ("fetched_draws", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
 #: status or close code, and which server ends all connections because of it (by its generation,
@@ -138,7 +144,8 @@ MARK = [("origin", "i8"), ("reason", "i8"), ("code", "i8"), ("shunned_by", "i8")
 #: When a fault starts or stops.
 EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
 #: A fault that the metrics look at, until when whoever leaves OPEN was hit by it, and how many of
-#: those that it hit have come back before its end, to stay until then.
+#: those that it hit have come back before its end, to stay until then. They are in the order of
+#: their ends, so those that are over at a moment are the first.
 INTERRUPTION = [
     ("start_s", "f8"), ("end_s", "f8"), ("noticed_s", "f8"), ("ended", "i8"), ("back", "i8"),
 ]  # fmt: skip
@@ -155,6 +162,8 @@ class Fleet(NamedTuple):
 
     run: Any
     clients: Any
+    #: Of each client, its cohort, where there are any.
+    cohort: Any
     extras: Any
     lanes: Any
     wheel: Wheel
@@ -212,6 +221,11 @@ def number_of(w: Fleet, i: int) -> int:
     return int(w.run[0].first + i * w.run[0].stride)
 
 
+def cohort_of(w: Fleet, i: int) -> int:
+    """Return a client's cohort, which is the place of its policy."""
+    return wide(w.cohort[i]) if w.cohorts.size > 0 else 0
+
+
 def is_watched(w: Fleet, i: int) -> bool:
     """Whether what happens to a client is written down."""
     if WITH_WATCHED:
@@ -263,7 +277,7 @@ def uncount(w: Fleet, now: float, column: int) -> None:
 def _bin(w: Fleet, now: float) -> int:
     """Return the row of a moment: the second in which the warm-up ends has two."""
     # So what came before the warm-up's end can be told from what came after it within one second;
-    # `arrays._bins` adds the two again.
+    # `tallies._bins` adds the two again.
     return int(now) + int(now >= w.run[0].warm_up_s)
 
 

@@ -20,6 +20,7 @@ from simlib.engines.kernel.state import (
     WITH_LANES,
     WITH_TELLS,
     Fleet,
+    cohort_of,
     event,
 )
 from simlib.engines.kernel.wheel import put
@@ -79,6 +80,6 @@ def wakes_instead(w: Fleet, i: int, now: float) -> bool:
     both, and does not set it anew for the same moment. Not if the connection opened in between.
     """
     c = w.clients[i]
-    if c.state != _WAITING or c.deadline_s != now:
+    if c.state != _WAITING or c.moment_s != now:
         return False
-    return bool(c.lost_s == inf or c.lost_s + w.policies[c.cohort].connect_timeout_s < now)
+    return bool(c.lost_s == inf or c.lost_s + w.policies[cohort_of(w, i)].connect_timeout_s < now)

@@ -8,7 +8,7 @@ import pytest
 import simlib as sl
 from simlib.core.errors import SettingsError
 from simlib.engines.fleet import engine as fleet
-from simlib.engines.kernel import arrays, state
+from simlib.engines.kernel import arrays, state, wheel
 from simlib.metrics.metrics import summary
 
 pytest.importorskip("numba")
@@ -53,6 +53,11 @@ def test_every_cohort_and_those_in_none_keep_their_own_policy(number):
             "MOST_FAULTS",
             "faults = 3",
         ),
+        (
+            {"faults": [sl.Fault("reset", start_s=t) for t in (1, 2, 3)]},
+            "MOST_INTERRUPTIONS",
+            "faults = 3: are more than the 2 that",
+        ),
     ],
 )
 def test_more_than_can_be_numbered_is_refused_by_its_key(monkeypatch, changes, most, message):
@@ -63,14 +68,47 @@ def test_more_than_can_be_numbered_is_refused_by_its_key(monkeypatch, changes, m
 
 def test_what_can_be_numbered_has_room_in_its_record():
     record = np.zeros(1, state.CLIENT)
-    record["cohort"] = state.MOST_COHORTS
+    record["over"] = state.MOST_INTERRUPTIONS
     record["draws"] = record["attempt"] = record["failures"] = state.LAST_TURN
-    assert state.MOST_COHORTS == record["cohort"][0]
+    assert state.MOST_INTERRUPTIONS == record["over"][0]
+    assert np.iinfo(state.COHORT).max >= state.MOST_COHORTS
+    assert np.iinfo(wheel.FAR).max >= state.MOST_CLIENTS + wheel.MOST_KEPT - 1
     assert state.LAST_TURN == record["draws"][0] == record["attempt"][0] == record["failures"][0]
     last = state.event(state.MOST_CLIENTS - 1, state.LAST_TURN, state.SHUT_BY + state.MOST_FAULTS)
     assert 0 < last < 2**63
     assert state.BY_FAULT + state.MOST_FAULTS - 1 < state.SHUT_BY
     assert state.SHUT_BY + state.MOST_FAULTS - 1 < 1 << state.KIND_BITS
+
+
+def test_more_events_than_can_be_numbered_are_refused(monkeypatch):
+    monkeypatch.setattr(arrays, "_KEPT", 8)
+    monkeypatch.setattr(wheel, "MOST_KEPT", 300)
+    # Each handshake leaves one behind that waits for its worker.
+    crowd = storm(
+        client=sl.Settings(backoff=sl.Backoff(base_s=0.2, cap_s=0.2), connect_timeout_s=0.2),
+        server=sl.ServerSettings(handshake_service_s=0.5, max_connections=150),
+        faults=[sl.Fault("deploy", start_s=10, stop_s=20)],
+    )
+    with pytest.raises(SettingsError, match="clients = 200: have more events to come than the 300"):
+        sl.run(crowd, on="fleet")
+
+
+def test_a_client_of_a_plain_storm_takes_a_record_and_four_bytes():
+    assert 36 == arrays.bytes_per_client(storm())
+
+
+def test_returns_before_and_after_each_of_several_outages_are_those_of_sim(monkeypatch):
+    monkeypatch.setattr(arrays, "_TIMES", 16)
+    outages = [
+        sl.Fault("outage", start_s=start_s, stop_s=stop_s, clients_fraction=fraction)
+        for start_s, stop_s, fraction in ((5, 30, 0.2), (6, 8, 1), (14, 16, 0.7), (20, 21, 1))
+    ]
+    scenario = storm(client=HASTY, faults=outages)
+    expected, found = (summary(sl.run(scenario, on=on)).iloc[0] for on in ("sim", "fleet"))
+    for name in ("time_to_recover_s", "downtime_s", "time_to_detect_s"):
+        for quantile in ("p50", "p95", "p99"):
+            key = f"{name}_{quantile}"
+            assert expected[key] == found[key], key
 
 
 def test_the_last_fault_that_has_a_number_acts_as_in_sim():
