@@ -21,6 +21,7 @@ FLOORS = {
     "lab": 7,
     "studies": 8,
     "course": 9,
+    "review": 9,
     "cli": 10,
     "__main__": 10,
 }
@@ -54,7 +55,8 @@ def floor(dotted: str) -> int:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_imported_from_a_floor_above(path):
     own = floor(".".join(path.relative_to(ROOT.parent).with_suffix("").parts))
-    ours = [name for name in imported(path) if name.split(".")[0] == "simlib"]
+    # The version is a constant of the package, on no floor.
+    ours = [name for name in imported(path) - {"simlib.__version__"} if name.startswith("simlib")]
     assert [] == [name for name in ours if floor(name) > own]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 from base64 import b64encode
 from collections.abc import Iterable
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from struct import unpack
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -93,6 +94,22 @@ def new_panels(
     figure = Chart(figsize=size) if quiet else plt.figure(figsize=size, FigureClass=Chart)
     kind: dict[str, Any] = {"axes_class": ChartAxes}
     return Panels(figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **shared).flat)
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Return the whole figure that axes stand in."""
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as SVG with a clear ground, its letters as letters: small, and to copy."""
+    file = StringIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA["svg"])
+    text = file.getvalue()
+    return text[text.index("<svg") :]
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from simlib.charts import plots
-from simlib.charts.figures import save_figure
+from simlib.charts.figures import figure_of, save_figure
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.trace.trace import Trace
 
@@ -22,7 +20,6 @@ def save_run_charts(trace: Trace, folder: Path) -> list[Path]:
         charts["recovery"] = plots.recovery
     paths = []
     for name, draw in charts.items():
-        figure = draw(trace).get_figure(root=True)
-        assert isinstance(figure, Figure)
+        figure = figure_of(draw(trace))
         paths += [save_figure(figure, folder / f"{name}.{kind}") for kind in ("png", "svg")]
     return paths

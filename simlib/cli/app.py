@@ -81,11 +81,16 @@ def going_on(kept: str, folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         import shlex
 
-        command = shlex.join(["simlib", *click.get_current_context().meta[_GIVEN]])
+        command = shlex.join(["simlib", *given_arguments()])
         click.echo(f"{kept} are kept in {folder}. The same command goes on:", err=True)
         click.echo(f"  {command}", err=True)
         # Without the words that the study has for a caller in Python: they say the same.
         raise KeyboardInterrupt from None
+
+
+def given_arguments() -> list[str]:
+    """Return the arguments of the whole command, as they were given."""
+    return list(click.get_current_context().meta[_GIVEN])
 
 
 def examples(*lines: str) -> str:

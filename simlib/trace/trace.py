@@ -242,7 +242,7 @@ class Trace(ShowsCard):
         lines: list[str] = []
         # Polls and posts share the connections' numbers; a reader counts WebSockets alone.
         numbers: dict[int, int] = {}
-        for row in self._rows(client):
+        for row in self.rows_of(client):
             if row["kind"] in (Kind.EVENT, Kind.FAULT):
                 lines.append(f"{row['time_s']:8.3f} s  {self._describe(row)}")
             elif row["kind"] == Kind.COMMAND:
@@ -268,7 +268,7 @@ class Trace(ShowsCard):
         """
         life, settings = 0, self.scenario.client_of(client)
         fresh = Client(settings, self.scenario.seed, client)
-        for row in self._rows(client):
+        for row in self.rows_of(client):
             if row["name"] == Name.RELOADED:
                 life += 1
                 fresh = Client(settings, self.scenario.seed, client, life)
@@ -280,7 +280,7 @@ class Trace(ShowsCard):
     def recorded_decisions(self, client: int) -> list[list[tuple[Any, ...]]]:
         """Return what one client decided at each event: its state after, and the commands."""
         recorded: list[list[tuple[Any, ...]]] = []
-        for row in self._rows(client):
+        for row in self.rows_of(client):
             if row["kind"] == Kind.EVENT:
                 recorded.append([tuple(row[name] for name in STATE_COLUMNS)])
             elif row["kind"] == Kind.COMMAND:
@@ -387,7 +387,8 @@ class Trace(ShowsCard):
                 "clients, or of a few that are watched; play fewer clients on sim for this"
             )
 
-    def _rows(self, client: int) -> Iterator[dict[str, Any]]:
+    def rows_of(self, client: int) -> Iterator[dict[str, Any]]:
+        """Give one client's rows, and those of all clients' faults, as plain numbers."""
         import numpy as np
 
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())

@@ -1,0 +1,172 @@
+"""The command that writes a design review: report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simlib.cli.app import DISAGREED, examples, main, with_json, with_quick_engine
+from simlib.cli.arguments import choices, file_of, scenario_of
+from simlib.cli.output import json_text, print_note, print_out
+from simlib.core.errors import SettingsError
+from simlib.support.progress import progress_bar
+
+if TYPE_CHECKING:
+    from simlib.core.client import Settings
+    from simlib.review.report import Report
+
+
+@main.command(
+    epilog=examples(
+        "report fleet_storm --against preset:phoenix --against preset:aws-full",
+        'report storm.toml --tuned out/tune/policy.toml --objective "time_to_recover_s_p95 <= 15"',
+        "report fleet_storm --against preset:phoenix --vary outage_s=5,8,20 --clients 1000",
+        "report first_outage --live --pdf --out out/first.html",
+    )
+)
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="preset:NAME|FILE",
+    help="A policy to compare: of a preset, or of a scenario's file; may be given again.",
+)
+@click.option("--tuned", metavar="FILE", help="The policy.toml that simlib tune has written.")
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar='"METRIC <= NUMBER"',
+    help="A bound that must hold; may be given again.",
+)
+@click.option(
+    "--vary",
+    multiple=True,
+    metavar="KEY=A,B",
+    help="What a reader can change in the file; by default outage_s and clients.",
+)
+@click.option("--live", is_flag=True, help="Play the recommended policy on real WebSockets, too.")
+@click.option("--observation", metavar="FILE", help="What simlib observe has recorded of a client.")
+@click.option("--replications", default=20, show_default=True, help="Runs of each policy.")
+@with_quick_engine
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.option("--seed", type=int, help="Seed of all random draws.")
+@click.option("--clients", type=int, help="Number of clients.")
+@click.option("--pdf", is_flag=True, help="Print a PDF, too, by a headless Chromium.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("out/review.html"),
+    show_default=True,
+    help="The HTML file.",
+)
+@with_json
+def report(
+    scenarios: Sequence[str],
+    against: Sequence[str],
+    tuned: str | None,
+    objectives: Sequence[str],
+    vary: Sequence[str],
+    live: bool,
+    observation: str | None,
+    replications: int,
+    on: str | None,
+    settings: Sequence[str],
+    seed: int | None,
+    clients: int | None,
+    pdf: bool,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Compare reconnect policies in SCENARIO... and write a design review.
+
+    The policy of the scenarios is compared with the others, under the same seeds. One HTML file
+    holds the recommendation, charts, tables, and sliders over other outages and sizes; it needs no
+    network. The same in Markdown, and a folder of charts and tables, stand beside it.
+
+    Exits with 1 if some part could not be written; the file and the last lines say which and why.
+    """
+    from simlib.review.report import report as write_report
+
+    policies = _policies(against, tuned)
+    seen = None
+    if observation is not None:
+        from simlib.lab.observe.observation import Observation
+
+        seen = Observation.load(observation)
+    played = [scenario_of(each, settings, seed, clients) for each in scenarios]
+    with progress_bar("playing the policies") as progress:
+        found = write_report(
+            played,
+            policies,
+            out=out,
+            objectives=objectives,
+            vary=_axes(vary) if vary else None,
+            live=live,
+            observation=seen,
+            replications=replications,
+            on=on,
+            pdf=pdf,
+            command=_command(),
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json_text(_document(found)), nl=False)
+    else:
+        print_out("\n\n".join(found.answer))
+    for title, why in found.missing.items():
+        print_note(f"Not written: {title} {why}")
+    print_note(f"The review is {found.files[0]}; Markdown, charts and tables stand beside it.")
+    if found.missing:
+        raise SystemExit(DISAGREED)
+
+
+def _policies(against: Sequence[str], tuned: str | None) -> dict[str, Settings | str]:
+    """Return the other policies by name."""
+    from simlib.scenario.presets import PREFIX
+    from simlib.scenario.scenario import load
+
+    policies: dict[str, Settings | str] = {}
+    for given in against:
+        name = given.removeprefix(PREFIX) if given.startswith(PREFIX) else Path(given).stem
+        if name in policies:
+            raise SettingsError(
+                "--against", given, "is the name of a policy that is compared already"
+            )
+        policies[name] = given if given.startswith(PREFIX) else load(file_of(given)).client
+    if tuned is not None:
+        policies["tuned"] = load(tuned).client
+    return policies
+
+
+def _axes(given: Sequence[str]) -> dict[str, list[Any]]:
+    axes: dict[str, list[Any]] = {}
+    for each in given:
+        key, _, text = (part.strip() for part in each.partition("="))
+        values = choices(text) if text else None
+        if not key or not values or key in axes:
+            rule = "must be KEY=A,B, as outage_s=10,60 is, each key once"
+            raise SettingsError("--vary", each, rule)
+        axes[key] = values
+    return axes
+
+
+def _command() -> str:
+    """Return the command as it was given."""
+    import shlex
+
+    from simlib.cli.app import given_arguments
+
+    return shlex.join(["simlib", *given_arguments()])
+
+
+def _document(found: Report) -> dict[str, Any]:
+    return {
+        "recommended": found.recommended,
+        "sentences": list(found.answer),
+        "missing": found.missing,
+        "files": [str(file) for file in found.files],
+    }

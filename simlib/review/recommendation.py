@@ -1,0 +1,258 @@
+"""What a review recommends, by rules: bounds first, then the time to come back, then the load.
+
+Rules of the recommendation:
+- A policy keeps a bound in a scenario if the whole interval of the metric's mean does; it breaks it
+  surely if the whole interval is beyond; between the two it is not certain.
+- Candidates are the policies that keep every bound in every scenario.
+- A candidate replaces the policy as given if that one does not keep a bound, or if clients are
+  surely back sooner in some scenario and surely later in none. Surely: the interval of the
+  differences under the same seeds leaves out zero.
+- It must not surely load the server more than the policy as given, unless a bound on that load was
+  set: then the bound says what is too much.
+- Of several candidates, the one is recommended that has clients back soonest. If no policy keeps
+  every bound, none is recommended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, isfinite, isnan, log
+
+from simlib.experiments.objectives import Constraint
+from simlib.metrics.intervals import Estimate
+from simlib.metrics.words import format_number, metric_in_words
+from simlib.review.question import Policy, say_policy
+from simlib.review.results import PlayedPolicy, Results
+
+#: What decides, where a fault ends in the run, and where none does.
+_AFTER_FAULT = ("time_to_recover_s_p99", "peak_after_fault_per_s")
+_WITHOUT_FAULT = ("downtime_s_p99", "peak_attempts_per_s")
+KEEPS, BREAKS, UNCERTAIN = "keeps", "breaks", "not certain"
+_NO_LONGER = 1e-9
+
+
+@dataclass(frozen=True)
+class BoundVerdict:
+    """Whether one policy keeps one bound in one scenario."""
+
+    policy: Policy
+    scenario: str
+    bound: Constraint
+    limit: float
+    mean: Estimate
+    word: str
+
+    @property
+    def margin(self) -> float:
+        """By which share of the bound the mean stays within it; negative: it is beyond."""
+        if not isfinite(self.mean.value):
+            return -inf if self.bound.at_most else inf
+        within = (
+            self.limit - self.mean.value if self.bound.at_most else self.mean.value - self.limit
+        )
+        return within / (abs(self.limit) or 1.0)
+
+
+def judge_bound(played: PlayedPolicy, bound: Constraint) -> BoundVerdict:
+    """Return whether a policy keeps a bound in a scenario."""
+    mean = played.mean(bound.metric)
+    word = UNCERTAIN
+    if isnan(mean.value) or bound.excess(mean, played.scenario, surely=True) > 0.0:
+        word = BREAKS
+    elif bound.excess(mean, played.scenario) <= 0.0:
+        word = KEEPS
+    limit = bound.bound(played.scenario)
+    return BoundVerdict(played.policy, played.scenario.name, bound, limit, mean, word)
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What is recommended, and why."""
+
+    results: Results
+
+    @cached_property
+    def bounds(self) -> tuple[BoundVerdict, ...]:
+        """Every policy, in every scenario, by every bound."""
+        return tuple(
+            judge_bound(played, bound)
+            for row in self.results.by_scenario
+            for played in row
+            for bound in self.results.question.bounds
+        )
+
+    @cached_property
+    def recommended(self) -> Policy | None:
+        """The policy to ship; None: no policy keeps every bound."""
+        given = self.results.question.given
+        kept = [policy for policy in self.results.question.policies if self.keeps(policy)]
+        if given in kept:
+            better = [policy for policy in kept if policy != given and self._is_better(policy)]
+            return min(better, key=self._score) if better else given
+        return min(kept, key=self._score) if kept else None
+
+    def keeps(self, policy: Policy) -> bool:
+        """Whether a policy keeps every bound in every scenario, as far as the runs say."""
+        return all(each.word == KEEPS for each in self.bounds if each.policy == policy)
+
+    @cached_property
+    def metrics(self) -> tuple[str, str]:
+        """The time to come back, and the load on the server, as far as there are such numbers."""
+        played = self.results.by_scenario[0][0]
+        has_fault = not isnan(played.mean(_AFTER_FAULT[0]).value)
+        return _AFTER_FAULT if has_fault else _WITHOUT_FAULT
+
+    def pairs(self, policy: Policy) -> list[tuple[PlayedPolicy, PlayedPolicy]]:
+        """Return the policy as given and another one, in each scenario."""
+        given = self.results.of(self.results.question.given)
+        return list(zip(given, self.results.of(policy), strict=True))
+
+    def _is_better(self, policy: Policy) -> bool:
+        time, load = self.metrics
+        signs = [self._sign(time, *pair) for pair in self.pairs(policy)]
+        if not any(sign < 0 for sign in signs) or any(sign > 0 for sign in signs):
+            return False
+        bounded = any(bound.metric.startswith("peak_") for bound in self.results.question.bounds)
+        return bounded or not any(self._sign(load, *pair) > 0 for pair in self.pairs(policy))
+
+    def _sign(self, metric: str, one: PlayedPolicy, other: PlayedPolicy) -> int:
+        """Return 1 where the other is surely larger, -1 where it surely is smaller."""
+        found = self.results.difference(metric, one, other)
+        if isnan(found.value):
+            return 0
+        if found.low > 0.0:
+            return 1
+        return -1 if found.high < 0.0 else 0
+
+    def _score(self, policy: Policy) -> float:
+        """Return how late clients are back, on a scale that all scenarios share: less is better."""
+        time, _ = self.metrics
+        means = [played.mean(time).value for played in self.results.of(policy)]
+        return sum(log(max(mean, _NO_LONGER)) if mean < inf else inf for mean in means)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The recommendation in two sentences: what to do, and what it costs."""
+        chosen, question = self.recommended, self.results.question
+        if chosen is None:
+            return (self._say_none(), self._say_load(self._nearest().policy))
+        if chosen != question.given:
+            return (self._say_change(chosen), self._say_load(chosen))
+        return (self._say_keep(), self._say_load(chosen))
+
+    def _say_change(self, chosen: Policy) -> str:
+        why = ""
+        if broken := self._broken(self.results.question.given):
+            why = f", which does not keep {_join(broken)}"
+        return f"Ship {chosen.name} instead of the policy as given{why}: {self._say_time(chosen)}."
+
+    def _say_keep(self) -> str:
+        others = len(self.results.question.policies) - 1
+        if not others:
+            given = self.results.question.given
+            return f"The policy as given keeps every bound: {self._say_time(given)}."
+        alone = "the other policy is not surely better"
+        many = f"none of the {others} other policies is surely better"
+        why = (alone if others == 1 else many) + " within the bounds"
+        return f"Keep the policy as given: {why}; {self._say_time(self.results.question.given)}."
+
+    def _say_none(self) -> str:
+        count = len(self.results.question.policies)
+        which = "The policy does not keep" if count == 1 else f"None of the {count} policies keeps"
+        near = self._nearest()
+        value = format_number(near.mean.value) if isfinite(near.mean.value) else "never"
+        return (
+            f"{which} every bound, so nothing is recommended: the nearest is "
+            f"{say_policy(near.policy.name)}, "
+            f"with {metric_in_words(near.bound.metric)} of {value} where {near.bound.text} was set."
+        )
+
+    def _nearest(self) -> BoundVerdict:
+        """Return the worst bound of the policy whose worst bound is exceeded least."""
+        worst = {
+            policy: min(
+                (each for each in self.bounds if each.policy == policy and each.word != KEEPS),
+                key=lambda each: each.margin,
+            )
+            for policy in self.results.question.policies
+        }
+        return max(worst.values(), key=lambda each: each.margin)
+
+    def _broken(self, policy: Policy) -> list[str]:
+        found = [e.bound.text for e in self.bounds if e.policy == policy and e.word != KEEPS]
+        return list(dict.fromkeys(found))
+
+    def _say_time(self, policy: Policy) -> str:
+        """Return when 99 % were back, beside the policy as given, in each scenario."""
+        time, _ = self.metrics
+        parts = []
+        for given, chosen in self.pairs(policy):
+            where = f" in {given.scenario.name}" if len(self.results.by_scenario) > 1 else ""
+            mean = chosen.mean(time)
+            if mean.value == inf:
+                parts.append(f"fewer than 99 % of the clients come back in the run{where}")
+                continue
+            what = (
+                "99 % of the clients hit are back"
+                if time == _AFTER_FAULT[0]
+                else ("99 % of the losses are over")
+            )
+            after = " after the fault" if time == _AFTER_FAULT[0] else ""
+            text = f"{what} {say_mean(mean, ' s')}{after}{where}"
+            if policy != self.results.question.given:
+                before = given.mean(time)
+                never = (
+                    "not within the run"
+                    if before.value == inf
+                    else (f"not {say_mean(before, ' s')}")
+                )
+                text += f", {never}"
+            parts.append(text)
+        return "; ".join(parts)
+
+    def _say_load(self, policy: Policy) -> str:
+        _, load = self.metrics
+        parts = []
+        for given, chosen in self.pairs(policy):
+            mean = chosen.mean(load)
+            if isnan(mean.value):
+                continue
+            where = f" of {given.scenario.name}" if len(self.results.by_scenario) > 1 else ""
+            after = " after the fault" if load == _AFTER_FAULT[1] else ""
+            text = f"The worst second{after}{where} brings the server {say_mean(mean)} attempts"
+            if policy != self.results.question.given:
+                text += f", not {say_mean(given.mean(load))}"
+            limit = handshake_limit(given)
+            parts.append(text + (f"; it can take {format_number(limit)}." if limit < inf else "."))
+        return " ".join(parts)
+
+
+def handshake_limit(played: PlayedPolicy) -> float:
+    """Return how many handshakes the servers of a scenario can do each second."""
+    from simlib.scenario.rates import handshakes_per_s
+
+    return handshakes_per_s(played.scenario)
+
+
+def say_mean(mean: Estimate, unit: str = "") -> str:
+    """Return a mean with its interval, for a sentence.
+
+    Examples
+    --------
+    >>> say_mean(Estimate(24.93, 24.1, 25.64, 20), " s")
+    '24.9 s (24.1 to 25.6)'
+    """
+    if isnan(mean.value):
+        return "-"
+    if mean.value == inf:
+        return "never"
+    value = f"{format_number(mean.value)}{unit}"
+    if not isfinite(mean.low) or format_number(mean.low) == format_number(mean.high):
+        return value
+    return f"{value} ({format_number(mean.low)} to {format_number(mean.high)})"
+
+
+def _join(words: Sequence[str]) -> str:
+    return " and ".join(words)

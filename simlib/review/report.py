@@ -1,0 +1,294 @@
+"""Write a design review: policies compared in scenarios, with a recommendation, as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simlib.core.card import Card, ShowsCard
+from simlib.core.client import Settings
+from simlib.core.errors import SettingsError, SimlibError
+from simlib.review.document import Document, Section
+from simlib.review.grid import grid_axes, play_grid
+from simlib.review.material import Material
+from simlib.review.question import ReviewQuestion, frame_question, say_policy
+from simlib.review.recommendation import Recommendation
+from simlib.review.results import play_question
+from simlib.review.sections.agreement import write_agreement
+from simlib.review.sections.assumptions import write_assumptions
+from simlib.review.sections.bounds import write_bounds
+from simlib.review.sections.client import write_client
+from simlib.review.sections.limits import describe_limits, write_limits
+from simlib.review.sections.load import write_load
+from simlib.review.sections.messages import write_messages
+from simlib.review.sections.recovery import write_recovery
+from simlib.review.sections.reproduce import write_reproduce
+from simlib.review.sections.sensitivity import write_sensitivity
+from simlib.review.sections.settings import write_settings
+from simlib.review.sections.story import write_story
+from simlib.review.sections.users import write_users
+from simlib.review.write import check_target, write_document, write_pdf
+from simlib.scenario.scenario import Scenario
+from simlib.support.arguments import check_arguments
+from simlib.support.progress import Progress, show_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simlib.lab.observe.observation import Observation
+
+#: Clients of a live run on one machine: more would measure the machine.
+_MOST_LIVE = 100
+#: Samples of the sensitivity analysis, each of as many points as there are settings, and two.
+_SAMPLES = 16
+#: What part of the whole each step takes, about.
+_PARTS = {"policies": 0.4, "grid": 0.35, "sensitivity": 0.1, "live": 0.15}
+
+
+@dataclass(frozen=True, repr=False)
+class Report(ShowsCard):
+    """A review that was written.
+
+    Attributes
+    ----------
+    answer : tuple of str
+        The recommendation, in sentences.
+    recommended : str
+        The name of the policy to ship; empty: no policy keeps every bound.
+    missing : dict
+        Sections that could not be written, by title, and why.
+    files : tuple of Path
+        What was written, the HTML file first.
+    """
+
+    title: str
+    answer: tuple[str, ...]
+    recommended: str
+    missing: dict[str, str]
+    files: tuple[Path, ...]
+
+    def card(self) -> Card:
+        """Return what is shown: the recommendation, and where the review is."""
+        rows = tuple((f"not written: {title}", why) for title, why in self.missing.items())
+        return Card(
+            self.title, rows, notes=(f"Written to {self.files[0]}",), lead=" ".join(self.answer)
+        )
+
+
+@check_arguments
+def report(
+    scenarios: Scenario | Sequence[Scenario],
+    against: Mapping[str, Settings | str] | Sequence[str] = (),
+    *,
+    out: str | Path = "review.html",
+    objectives: Sequence[str] = (),
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    live: bool = False,
+    observation: Observation | None = None,
+    replications: int = 20,
+    on: str | None = None,
+    pdf: bool = False,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Report:
+    """Compare reconnect policies in scenarios and write a design review.
+
+    Parameters
+    ----------
+    scenarios : Scenario or sequence of Scenario
+        Where policies are played; their own policy is "as given". The grid, the story and the live
+        run are of the first one.
+    against : mapping or sequence of str
+        The other policies: by name settings of a client or ``preset:NAME``, or a list of presets.
+    out : path
+        The HTML file; ``review.md`` and a folder ``review`` with charts and tables stand beside it.
+    objectives : sequence of str
+        Bounds that must hold, such as ``time_to_recover_s_p95 <= 15``.
+    vary : mapping, optional
+        What the reader can change in the file: values by setting; ``outage_s`` and ``clients`` are
+        the usual ones.
+    live : bool
+        Whether the recommended policy is also played on real WebSockets, and compared.
+    observation : Observation, optional
+        What a real client did, to be told beside the policies.
+    replications : int
+        Runs of each policy in each scenario.
+    on : {"sim", "fleet"}, optional
+        The engine; by default the fleet if it can play everything.
+    pdf : bool
+        Whether a PDF is printed too, by a headless Chromium.
+    command : str, optional
+        The command that makes this review; by default the call in Python.
+    progress : callable, optional
+        Called with the fraction done; by default a bar, in a terminal and in a notebook.
+
+    Returns
+    -------
+    Report
+        The recommendation, the files, and what could not be written.
+
+    Raises
+    ------
+    SettingsError
+        If something asked for cannot be, or the file is somebody else's.
+
+    Examples
+    --------
+    >>> sl.report(scenario, ["phoenix"], objectives=["lost <= 0"])  # doctest: +SKIP
+    """
+    target = Path(out)
+    check_target(target)
+    asked = (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios)
+    others = against if isinstance(against, Mapping) else _policies_by_name(against)
+    question = frame_question(asked, others, objectives, replications, on)
+    axes = grid_axes(question, vary)
+    steps = {"policies": True, "grid": bool(axes), "sensitivity": True, "live": live}
+    with show_progress(progress, "playing the policies") as move:
+        shares = _shares(steps, move)
+        results = play_question(question, None, shares["policies"])
+        material = Material(
+            results, Recommendation(results), command=command or _call(question, out)
+        )
+        with _note_failure(material, "limits"):
+            if axes:
+                grid = play_grid(question, axes, shares["grid"])
+                material = replace(material, grid=grid)
+            else:
+                material.missing["limits"] = (
+                    "The scenario has no fault of some length and too few clients for other sizes: "
+                    "name what to vary, with --vary KEY=A,B."
+                )
+        with _note_failure(material, "sensitivity"):
+            found = _sensitivity(material, shares["sensitivity"])
+            material = replace(material, sensitivity=found)
+        if live:
+            with _note_failure(material, "agreement"):
+                found_live = _compare(material, shares["live"])
+                material = replace(material, comparison=found_live)
+        if observation is not None:
+            with _note_failure(material, "client"):
+                from simlib.lab.infer.infer import infer
+
+                material = replace(material, inference=infer(observation))
+    document = compose(material)
+    files = write_document(document, material.grid, target)
+    missing = {section.title: section.missing for section in document.missing}
+    if pdf:
+        try:
+            files.append(write_pdf(target))
+        except SimlibError as error:
+            missing["PDF"] = str(error)
+    chosen = material.verdict.recommended
+    return Report(
+        document.title, document.answer, chosen.name if chosen else "", missing, tuple(files)
+    )
+
+
+def compose(material: Material) -> Document:
+    """Return the whole review, in the order in which a review asks."""
+    writers: list[Callable[[Material], Section | None]] = [
+        write_settings, write_bounds, write_load, write_recovery, write_messages, write_users,
+        write_story, write_limits, write_sensitivity, write_client, write_agreement,
+        write_assumptions, write_reproduce,
+    ]  # fmt: skip
+    sections = tuple(section for write in writers if (section := write(material)) is not None)
+    answer = (*material.verdict.sentences, _limits_sentence(material))
+    return Document(_title(material.question), tuple(filter(None, answer)), sections)
+
+
+def _title(question: ReviewQuestion) -> str:
+    names = " and ".join(scenario.name for scenario in question.scenarios)
+    if len(question.policies) == 1:
+        return f"How does the reconnect policy do in {names}?"
+    return f"Which reconnect policy in {names}?"
+
+
+def _limits_sentence(material: Material) -> str:
+    words = describe_limits(material)
+    chosen = material.verdict.recommended
+    if chosen is None:
+        return words
+    bounds = "; ".join(bound.text for bound in material.question.bounds)
+    name = say_policy(chosen.name)
+    return f"{name[0].upper()}{name[1:]} keeps every bound ({bounds}). {words}".strip()
+
+
+def _policies_by_name(names: Sequence[str]) -> dict[str, Settings | str]:
+    from simlib.scenario.presets import PREFIX
+
+    if isinstance(names, str):
+        raise SettingsError("against", names, "must be a list of presets, or policies by name")
+    return {name.removeprefix(PREFIX): f"{PREFIX}{name.removeprefix(PREFIX)}" for name in names}
+
+
+def _shares(steps: Mapping[str, bool], move: Progress) -> dict[str, Callable[..., None]]:
+    """Return for each step what moves the bar through its part."""
+    whole = sum(_PARTS[name] for name, is_done in steps.items() if is_done)
+    shares: dict[str, Callable[..., None]] = {}
+    start = 0.0
+    for name, is_done in steps.items():
+        width = _PARTS[name] / whole if is_done else 0.0
+        shares[name] = _part(move, start, width, name)
+        start += width
+    return shares
+
+
+def _part(move: Progress, start: float, width: float, name: str) -> Callable[..., None]:
+    return lambda done, *_: move(start + width * done, f"playing the {name}")
+
+
+@contextmanager
+def _note_failure(material: Material, key: str) -> Iterator[None]:
+    """Let one section fail by itself: the reason stands in its place."""
+    try:
+        yield
+    except SimlibError as error:
+        material.missing[key] = str(error)
+
+
+def _sensitivity(material: Material, progress: Callable[..., None]) -> Any:
+    from simlib.studies.sensitivity.sensitivity import sensitivity
+
+    question = material.question
+    scenario = material.chosen.scenario
+    if question.on != "fleet":
+        raise SimlibError(
+            "Only the fleet plays the hundreds of runs that it needs in the time there is: "
+            "simlib sensitivity asks sim."
+        )
+    clients = min(scenario.clients, 2_000)
+    smaller = _smaller(scenario, clients)
+    return sensitivity(
+        smaller, None, material.verdict.metrics, samples=_SAMPLES, replications=1, on="fleet",
+        workers=1, progress=progress,
+    )  # fmt: skip
+
+
+def _smaller(scenario: Scenario, clients: int) -> Scenario:
+    """Return a scenario with fewer clients, and a server that is as narrow for them."""
+    share = clients / scenario.clients
+    if share == 1.0:
+        return scenario
+    changes: dict[str, Any] = {"clients": clients}
+    if scenario.server.accept_per_s < float("inf"):
+        changes["server.accept_per_s"] = max(1.0, scenario.server.accept_per_s * share)
+    return scenario.replace(changes)
+
+
+def _compare(material: Material, progress: Callable[..., None]) -> Any:
+    from simlib.studies.compare.compare import compare
+
+    scenario = material.chosen.scenario
+    return compare(_smaller(scenario, min(scenario.clients, _MOST_LIVE)), progress=progress)
+
+
+def _call(question: ReviewQuestion, out: str | Path) -> str:
+    names = ", ".join(repr(policy.name) for policy in question.policies[1:])
+    bounds = [bound.text for bound in question.bounds]
+    return (
+        f"sl.report(scenarios, {{{names}}}, out={str(out)!r}, objectives={bounds!r}, "
+        f"replications={question.replications})"
+    )

@@ -1,0 +1,1 @@
+"""The sections of a review, a file each, in the words of its reader."""

@@ -1,0 +1,84 @@
+"""Where the recommendation stops being best: other outages, other sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from simlib.review.chart import best_chart
+from simlib.review.document import ChartBlock, Content, DataTable, Paragraph, Section
+from simlib.review.grid import NUMBERS, Grid
+from simlib.review.material import Material
+from simlib.review.question import say_policy
+from simlib.review.tables import say_number
+
+
+def write_limits(material: Material) -> Section:
+    """Return the section about the grid."""
+    title = "Where does the recommendation stop being best?"
+    grid = material.grid
+    if grid is None:
+        return Section(
+            "limits", title, missing=material.missing.get("limits", "No grid was played.")
+        )
+    blocks: list[Content] = [Paragraph(describe_limits(material))]
+    if len(grid.policies) > 1:
+        subtitle = "99 % of the clients that were hit; framed: the scenario itself"
+        words = "Which policy has 99 % of the clients back soonest"
+        blocks.append(ChartBlock("limits", words, best_chart(grid), subtitle))
+    blocks.append(grid_table(grid))
+    if grid.failures:
+        blocks.append(
+            Paragraph(f"{len(grid.failures)} points could not be played: {grid.failures[0]}")
+        )
+    return Section("limits", title, tuple(blocks))
+
+
+def describe_limits(material: Material) -> str:
+    """Return in a sentence at how many points of the grid the recommendation is best."""
+    grid, chosen = material.grid, material.verdict.recommended
+    if grid is None or chosen is None:
+        return ""
+    what = " and ".join(axis.label.partition(",")[0] for axis in grid.axes)
+    if len(grid.policies) == 1:
+        late = [_say_place(grid, place) for place in grid.places if not grid.best_at(place)]
+        where = f"not with {', nor with '.join(late[:2])}" if late else "at every point played"
+        return f"Over other values of {what}, 99 % come back within the run {where}."
+    other = {
+        place: grid.best_at(place) for place in grid.places if grid.best_at(place) != chosen.name
+    }
+    best = len(grid.places) - len(other)
+    if not other:
+        return f"It has clients back soonest at all {best} combinations of {what} that were played."
+    place, name = next(iter(other.items()))
+    first = f"with {_say_place(grid, place)}, {say_policy(name) if name else 'no policy'} is"
+    return (
+        f"It has clients back soonest at {best} of {len(grid.places)} combinations of {what} that "
+        f"were played; {first}{' better' if name else ' in time'}."
+    )
+
+
+def _say_place(grid: Grid, place: tuple[int, ...]) -> str:
+    parts = []
+    for axis, i in zip(grid.axes, place, strict=True):
+        value = axis.values[i]
+        shown = f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
+        if axis.key == "outage_s":
+            parts.append(f"an outage of {shown} s")
+        elif axis.key == "clients":
+            parts.append(f"{shown} clients")
+        else:
+            parts.append(f"{axis.key} = {shown}")
+    return " and ".join(parts)
+
+
+def grid_table(grid: Grid) -> DataTable:
+    """Return every point of the grid as a row."""
+    heading = [*(axis.label for axis in grid.axes), "policy", *NUMBERS.values()]
+    rows = []
+    for point in grid.points:
+        values = [axis.values[i] for axis, i in zip(grid.axes, point.place, strict=True)]
+        shown = [f"{v:,.10g}" if isinstance(v, (int, float)) else str(v) for v in values]
+        numbers = [say_number(point.numbers[name]) for name in NUMBERS]
+        rows.append([*shown, point.policy, *numbers])
+    table = DataTable.of("grid", "Every point that was played", heading, rows, len(grid.axes) + 1)
+    return replace(table, is_long=True)
