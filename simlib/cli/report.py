@@ -15,7 +15,7 @@ from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
-    from simlib.core.client import Settings
+    from simlib.core.settings import Settings
     from simlib.review.report import Report
 
 

@@ -124,16 +124,31 @@ def _describe(trace: Trace) -> RenderableType:
     epilog=examples(
         "story first_outage --client 3",
         "story first_outage --client 3 --on live",
+        "story first_outage --client 3 --format mermaid",
         "story fleet_storm --client 9999 --clients 10000 --on fleet",
     )
 )
 @plays
 @click.option("--client", type=int, required=True, help="Number of the client; the first is 0.")
 @with_engine
-def story(scenario: Scenario, client: int, on: str) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid"]),
+    default="text",
+    show_default=True,
+    help="Lines of text, or a sequence diagram in Mermaid.",
+)
+def story(scenario: Scenario, client: int, on: str, form: str) -> None:
     """Play SCENARIO once and tell what happened to one client."""
     from simlib.trace.trace import Trace
 
     Trace(on, scenario).story(client)  # an unknown client is known before anything is played
     more = {"watch": [client]} if on == "fleet" else {}
-    click.echo("\n".join(play_scenario(scenario, on, None, **more).story(client)))
+    trace = play_scenario(scenario, on, None, **more)
+    if form == "mermaid":
+        from simlib.trace.sequence import sequence, to_mermaid
+
+        click.echo(to_mermaid(sequence(trace, client), client))
+    else:
+        click.echo("\n".join(trace.story(client)))

@@ -133,7 +133,7 @@ def grid_axes(
         found = _usual_axes(scenario, question.on)
     points = int(np.prod([len(axis.values) for axis in found])) * len(question.policies)
     if points > MOST_GRID_POINTS:
-        rule = f"make {points} points with all policies, more than {MOST_GRID_POINTS}: name fewer values"
+        rule = f"make {points} points with all policies; {MOST_GRID_POINTS} are the most"
         raise SettingsError("vary", {axis.key: len(axis.values) for axis in found}, rule)
     return found
 

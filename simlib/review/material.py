@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -47,4 +48,5 @@ class Material:
         if len(self.question.scenarios) == 1:
             return key, caption
         name = self.question.scenarios[index].name
-        return f"{key}-{name}", f"{caption}, in {name}"
+        # A name may hold anything but a slash; the block's name is one of files and of ids.
+        return f"{key}-{re.sub('[^A-Za-z0-9]+', '-', name)}-{index + 1}", f"{caption}, in {name}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError
+from simlib.core.settings import Settings
 from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import Constraint, constraints
 from simlib.experiments.replicate import FEWEST_REPLICATIONS

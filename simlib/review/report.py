@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.client import Settings
 from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.settings import Settings
 from simlib.review.document import Document, Section
 from simlib.review.grid import grid_axes, play_grid
 from simlib.review.material import Material

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from simlib.core.events import Reason
-from simlib.core.link import State
+from simlib.core.link_table import State
 from simlib.core.notices import WORDINGS
 from simlib.trace.schema import Kind, Name, describe_fault_row, is_of_all
 from simlib.trace.trace import Trace

@@ -6,7 +6,7 @@ from enum import Enum
 from math import inf
 from typing import Any
 
-from simlib.core.client import Settings
+from simlib.core.settings import Settings
 from simlib.core.validation import format_setting
 from simlib.review.document import Code, Content, DataTable, Paragraph, Section
 from simlib.review.material import Material
