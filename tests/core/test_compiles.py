@@ -19,10 +19,10 @@ from simlib.core.path import Distribution, Latency
 from simlib.core.settings import Settings
 from simlib.engines.fleet.jit import twin
 from simlib.engines.fleet.records import flat
+from tests.batteries import with_slow
 
 pytest.importorskip("numba")
 
-STEPS = 10_000
 POLICIES = [
     Settings(
         backoff=Backoff(jitter=jitter, stable_after_s=stable_s, **more),
@@ -114,11 +114,12 @@ LIKELY = {
 }
 
 
+@pytest.mark.parametrize("steps", with_slow([2_000], [10_000]))
 @pytest.mark.parametrize("settings", POLICIES, ids=NAMES)
-def test_ten_thousand_random_steps_are_the_same(compiled, settings):
+def test_random_steps_are_the_same(compiled, settings, steps):
     plain, other, record = idle(), idle(), flat([settings])[0]
     now, seen = 0.0, set()
-    for i in range(STEPS):
+    for i in range(steps):
         kind, which, hint = (uniform(3, 0, stream, i) for stream in (1, 2, 3))
         words = LIKELY[State(plain.state)] if kind < 0.9 else tuple(Input)
         told = words[int(which * len(words))]
