@@ -50,8 +50,9 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
         pool.submit(int).result()
         try:
             return pool.submit(asyncio.run, keep_loop()).result()
-        except KeyboardInterrupt:
-            # Python tells the main thread alone. Leaving the pool waits until all is cleared away.
+        except BaseException:
+            # Ctrl-C, which Python tells the main thread alone, or what another signal raises there.
+            # Leaving the pool waits until all is cleared away.
             stopped.set()  # for work that has been handed over, but has not begun
             for loop, task in begun:
                 if task is not None:

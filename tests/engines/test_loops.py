@@ -1,10 +1,11 @@
 """A coroutine is run to its end whether or not a loop runs; Ctrl-C ends it, and what it began."""
 
 import asyncio
+import gc
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_result_and_error_come_to_the_caller(inside):
         inside(lambda: run_to_end(_broken()))
 
 
+@pytest.fixture
+def no_garbage_collection():
+    """Keep the collector off: what a signal raises in one of its callbacks is lost to everybody."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize("inside", [lambda call: call(), in_a_loop], ids=["alone", "in a loop"])
 def test_ctrl_c_ends_what_was_begun_and_is_raised(inside):
     ended = []
@@ -119,5 +129,29 @@ def test_ctrl_c_before_the_work_begins_ends_it(monkeypatch):
 
     monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted_submit)
     with pytest.raises(KeyboardInterrupt):
+        in_a_loop(lambda: run_to_end(endless()))
+    await_no_loop_thread()
+
+
+def test_what_a_signal_s_handler_raises_ends_the_work_too(monkeypatch):
+    begun, calls = threading.Event(), []
+
+    class Timeout(Exception):
+        pass
+
+    async def endless() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    def interrupted_result(self, timeout=None):
+        calls.append(self)
+        if len(calls) == 1:  # that of the empty task
+            return result(self, timeout)
+        assert begun.wait(30)
+        raise Timeout
+
+    result = Future.result
+    monkeypatch.setattr(Future, "result", interrupted_result)
+    with pytest.raises(Timeout):
         in_a_loop(lambda: run_to_end(endless()))
     await_no_loop_thread()
