@@ -134,7 +134,7 @@ def describe(figure: Figure) -> str:
     >>> describe(panel.figure)
     'Attempts per second. Across: time, s; up: attempts. full jitter: highest 20 at 1.'
     """
-    seen = [each for each in figure.axes if each.axison]
+    seen = [panel for panel in figure.axes if panel.axison]
     return " ".join(part for axes in seen for part in _sentences(axes))
 
 
@@ -148,7 +148,7 @@ def _sentences(axes: Axes) -> list[str]:
 
 
 def _join(words: Iterable[str], by: str) -> str:
-    return by.join(" ".join(each.split()) for each in words if each.strip())
+    return by.join(" ".join(line.split()) for line in words if line.strip())
 
 
 def _is_curve(line: Line2D) -> bool:
@@ -170,7 +170,7 @@ def _peak(line: Line2D) -> str:
 
 def _words(axes: Axes, said: str) -> list[str]:
     """Return the texts drawn on the axes, each once, without marks and what has been said."""
-    texts = dict.fromkeys(" ".join(each.get_text().split()) for each in axes.texts)
+    texts = dict.fromkeys(" ".join(text.get_text().split()) for text in axes.texts)
     words = [text for text in texts if len(text) > 1 and text not in said]
     return [*words[:_MOST_TEXTS], *["..."] * (len(words) > _MOST_TEXTS)]
 

@@ -59,8 +59,8 @@ def heat(sweep_result: Sweep, metric: str, axes: Axes | None = None) -> Axes:
     --------
     >>> from simlib.scenario.scenario import Scenario
     >>> from simlib.experiments.sweep import sweep
-    >>> found = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2, workers=1)
-    >>> heat(found, "attempts").get_xlabel()
+    >>> table = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2, workers=1)
+    >>> heat(table, "attempts").get_xlabel()
     'clients'
     """
     if len(sweep_result.grid) > 2:
@@ -116,8 +116,8 @@ def _map(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> N
             text, is_dark = _DEAD.replace(" ", "\n"), True
             axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, color=_GREY, linewidth=0))
         axes.text(j, i, text, ha="center", va="center", color="white" if is_dark else "black")
-    axes.set_xticks(range(len(acrosses)), [_short(each) for each in acrosses])
-    axes.set_yticks(range(len(ups)), [_short(each) for each in ups])
+    axes.set_xticks(range(len(acrosses)), [_short(across) for across in acrosses])
+    axes.set_yticks(range(len(ups)), [_short(up) for up in ups])
     axes.tick_params(length=0)
     axes.set(xlabel=across, ylabel=up)
 
@@ -127,14 +127,14 @@ def _line(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> 
     dead = np.array(sweep_result.nobody_connects())
     never = np.isinf(means[metric].to_numpy(float)) & ~dead
     means = means.assign(**{metric: means[metric].mask(dead)}).replace([np.inf, -np.inf], np.nan)
-    places = np.array([_place(values, each) for each in means[key]], float)
-    numbers = all(isinstance(each, int | float) for each in values)
+    places = np.array([_place(values, mean) for mean in means[key]], float)
+    numbers = all(isinstance(value, int | float) for value in values)
     x = means[key].to_numpy(float) if numbers else places
     low, high = (means[f"{metric}{end}"].fillna(means[metric]) for end in (" low", " high"))
     errors = np.vstack([means[metric] - low, high - means[metric]])
     axes.errorbar(x, means[metric], errors, marker="o", color=OTHER_COLOURS[0], capsize=3.0)
     if not numbers:
-        axes.set_xticks(range(len(values)), [_short(each) for each in values])
+        axes.set_xticks(range(len(values)), [_short(value) for value in values])
     axes.set(xlabel=key, ylabel=metric_in_words(metric))
     axes.set_ylim(bottom=0.0)
     for places_x, said in ((x[never], "never"), (x[dead], _DEAD)):
@@ -146,7 +146,7 @@ def _line(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> 
 
 
 def _place(values: list[Any], value: Any) -> int:
-    return next(i for i, each in enumerate(values) if each == value)
+    return next(i for i, listed in enumerate(values) if listed == value)
 
 
 def _short(value: Any) -> str:

@@ -126,8 +126,10 @@ def _artists(axes: Axes, steady: Artist) -> dict[_Layer, list[Artist]]:
     of_run = {*axes.lines, *axes.patches, *axes.texts, *axes.spines.values()}
     return {
         _Layer.STEADY: [axes.patch, steady],
-        _Layer.LIMITS: [each for each in artists if each not in of_run and each is not steady],
-        _Layer.RUN: [each for each in artists if each in of_run],
+        _Layer.LIMITS: [
+            artist for artist in artists if artist not in of_run and artist is not steady
+        ],
+        _Layer.RUN: [artist for artist in artists if artist in of_run],
     }
 
 

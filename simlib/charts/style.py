@@ -108,18 +108,20 @@ def new_axes(height_in: float, panels: int = 1) -> Panels:
 def group_traces(traces: Trace | Sequence[Trace]) -> list[Group]:
     """Return the groups in order of appearance, the live ones last: they are drawn on top."""
     traces = [traces] if isinstance(traces, Trace) else list(traces)
-    found: dict[tuple[str, str, Scenario], list[Trace]] = {}
+    by_group: dict[tuple[str, str, Scenario], list[Trace]] = {}
     for trace in traces:
         key = (trace.engine, trace.label, trace.scenario.replace(seed=0))
-        found.setdefault(key, []).append(trace)
-    keys = sorted(found, key=lambda key: key[0] == "live")
+        by_group.setdefault(key, []).append(trace)
+    keys = sorted(by_group, key=lambda key: key[0] == "live")
     # A run without a label of its own has its scenario's name.
     labels = [
-        label if label != each.name else "" for engine, label, each in keys if engine != "live"
+        label if label != scenario.name else ""
+        for engine, label, scenario in keys
+        if engine != "live"
     ]
     colours = [*colours_of(labels), *(LIVE_COLOURS * len(keys))]
     return [
-        Group(name, colour, found[key])
+        Group(name, colour, by_group[key])
         for name, colour, key in zip(_names(keys), colours, keys, strict=False)
     ]
 
@@ -143,18 +145,18 @@ def _names(keys: Sequence[tuple[str, str, Scenario]]) -> list[str]:
 
 def _settings(settings: Any, where: str = "") -> dict[str, str]:
     """Return every setting as text, by its path."""
-    found: dict[str, str] = {}
+    differing: dict[str, str] = {}
     for item in fields(settings):
         value, path = getattr(settings, item.name), f"{where}{item.name}"
         if is_dataclass(value):
-            found |= _settings(value, f"{path}.")
+            differing |= _settings(value, f"{path}.")
         elif item.name == "faults":
-            found[path] = " and ".join(_word(fault.kind) for fault in value) or "none"
+            differing[path] = " and ".join(_word(fault.kind) for fault in value) or "none"
             for i, fault in enumerate(value):
-                found |= _settings(fault, f"{path}.{i}.")
+                differing |= _settings(fault, f"{path}.{i}.")
         elif item.init:
-            found[path] = _word(value) if isinstance(value, IntEnum) else _text(value)
-    return found
+            differing[path] = _word(value) if isinstance(value, IntEnum) else _text(value)
+    return differing
 
 
 def _word(value: IntEnum) -> str:
@@ -174,9 +176,9 @@ def _title(axes: Axes, title: str, groups: Sequence[Group]) -> None:
         words += ["1 client" if clients == {1} else f"{min(clients):,} clients"]
     words += ["cut short"] * any(run.partial for run in runs)
     faults = [
-        each for each in axes.texts if isinstance(each, Annotation) and each.get_gid() == _FAULT
+        note for note in axes.texts if isinstance(note, Annotation) and note.get_gid() == _FAULT
     ]
-    pad = max((each.xyann[1] for each in faults), default=-6.0) + 14.0
+    pad = max((note.xyann[1] for note in faults), default=-6.0) + 14.0
     axes.set_title(title, pad=pad)
     look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     axes.set_title(", ".join(words), loc="right", pad=pad, **look)

@@ -113,9 +113,9 @@ def sweep_in_words(sweep_result: Sweep, means: pd.DataFrame) -> Group:
     for metric in metrics:
         shown.add_column(metric_in_words(metric), justify="right", max_width=18)
     dead = sweep_result.nobody_connects()
-    for (_, each), is_dead in zip(means.iterrows(), dead, strict=True):
-        cells = [_short(each[key]) for key in [*keys, "runs"]]
-        shown.add_row(*cells, *(_mean(each, metric, is_dead) for metric in metrics))
+    for (_, mean_row), is_dead in zip(means.iterrows(), dead, strict=True):
+        cells = [_short(mean_row[key]) for key in [*keys, "runs"]]
+        shown.add_row(*cells, *(_mean(mean_row, metric, is_dead) for metric in metrics))
     said = "Means, with half of the 95 % interval of each."
     if any(dead):
         said += (

@@ -189,12 +189,12 @@ def _pairs(controls: list[Any]) -> list[list[Any]]:
 
 
 def _numbers(trace: Trace) -> str:
-    found = row(trace)
+    metrics = row(trace)
     shown = (
-        ("attempts", f"{found['attempts']:,}"),
-        ("peak", f"{found['peak_attempts_per_s']:,.0f} per second"),
-        ("half of the clients open again within", f"{found['time_to_recover_s_p50']:.2f} s"),
-        ("95 of 100 within", f"{found['time_to_recover_s_p95']:.2f} s"),
-        ("never", f"{found['never_recovered']:,}"),
+        ("attempts", f"{metrics['attempts']:,}"),
+        ("peak", f"{metrics['peak_attempts_per_s']:,.0f} per second"),
+        ("half of the clients open again within", f"{metrics['time_to_recover_s_p50']:.2f} s"),
+        ("95 of 100 within", f"{metrics['time_to_recover_s_p95']:.2f} s"),
+        ("never", f"{metrics['never_recovered']:,}"),
     )
     return " &nbsp; ".join(f"{name} <b>{value}</b>" for name, value in shown)
