@@ -131,7 +131,7 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _places(text: str, letter: str) -> list[int]:
-    return [i for i, each in enumerate(text) if each == letter]
+    return [i for i, character in enumerate(text) if character == letter]
 
 
 def space_of(given: Sequence[str]) -> dict[str, Any]:
@@ -143,10 +143,10 @@ def space_of(given: Sequence[str]) -> dict[str, Any]:
     {'client.backoff.cap_s': (5, 60), 'client.backoff.jitter': ['none', 'full']}
     """
     space: dict[str, Any] = {}
-    for each in given:
-        key, _, text = (part.strip() for part in each.partition("="))
+    for setting in given:
+        key, _, text = (part.strip() for part in setting.partition("="))
         if key in space:
-            raise SettingsError("--space", each, "names a setting that has its values already")
+            raise SettingsError("--space", setting, "names a setting that has its values already")
         # Of two dots in a list or in a path, none makes a range.
         is_range = ".." in text and not {",", "/"} & set(text)
         values = _range(text) if is_range else choices(text)
@@ -155,7 +155,7 @@ def space_of(given: Sequence[str]) -> dict[str, Any]:
                 "must be KEY=LOW..HIGH, as client.backoff.cap_s=5..60 is, "
                 "or KEY=A,B, as client.backoff.jitter=none,full is"
             )
-            raise SettingsError("--space", each, rule)
+            raise SettingsError("--space", setting, rule)
         space[key] = values
     return space
 

@@ -37,15 +37,15 @@ def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_jso
     folder = out or Path("out") / name
     check_writable(folder)
     with progress_bar("fitting") as progress:
-        found = fit(pings, unit, progress=progress)
+        calibration = fit(pings, unit, progress=progress)
     from simlib.studies.calibrate.chart import save_quantile_chart
     from simlib.studies.calibrate.text import calibration_in_words
 
     profile = folder / f"{name}.toml"
-    write(profile, found.profile_toml(name))
-    save_quantile_chart(found, folder)
+    write(profile, calibration.profile_toml(name))
+    save_quantile_chart(calibration, folder)
     if as_json:
-        click.echo(json_text(found.to_json()), nl=False)
+        click.echo(json_text(calibration.to_json()), nl=False)
     else:
-        print_out(calibration_in_words(found))
+        print_out(calibration_in_words(calibration))
     print_note(f"Profile and chart are in {folder}: use it with --set network={profile}")

@@ -67,14 +67,14 @@ def capacity(
     folder = out or default_out(scenario)
     check_writable(folder)
     with progress_bar("playing") as progress:
-        found = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
+        capacity = find(scenario, recover_within, share=share, keys=keys, on=on, progress=progress)
     from simlib.studies.capacity.chart import save_capacity_chart
     from simlib.studies.capacity.text import capacity_in_words
 
-    write(folder / "capacity.json", json_text(found.to_json()))
-    save_capacity_chart(found, folder)
+    write(folder / "capacity.json", json_text(capacity.to_json()))
+    save_capacity_chart(capacity, folder)
     if as_json:
-        click.echo(json_text(found.to_json()), nl=False)
+        click.echo(json_text(capacity.to_json()), nl=False)
     else:
-        print_out(capacity_in_words(found))
+        print_out(capacity_in_words(capacity))
     print_note(f"Chart and every value played are in {folder}.")

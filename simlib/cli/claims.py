@@ -43,7 +43,7 @@ def claims(
     client = scenario_of(scenario, settings, None, None)
     with progress_bar("testing") as progress:
         findings = put_to_the_test(client, replications, live=live, progress=progress)
-    document = {"scenario": client.name, "claims": [each.to_json() for each in findings]}
+    document = {"scenario": client.name, "claims": [finding.to_json() for finding in findings]}
     write(folder / "claims.json", json_text(document))
     from simlib.studies.claims.chart import save_claim_charts
     from simlib.studies.claims.text import claims_in_words

@@ -30,15 +30,15 @@ def infer(observation: Path, out: Path | None, as_json: bool) -> None:
 
     if out is not None:
         check_writable(out)
-    found = tell(observation)
+    inference = tell(observation)
     folder = out or Path("out") / observation.stem
     check_writable(folder)
-    save_inference(found, folder)
+    save_inference(inference, folder)
     if as_json:
-        click.echo(json_text(found.to_json()), nl=False)
+        click.echo(json_text(inference.to_json()), nl=False)
     else:
         from simlib.lab.infer.text import inference_in_words
 
-        print_out(inference_in_words(found))
-    use = f": simlib run {folder / 'policy.toml'}" if found.policy is not None else "."
+        print_out(inference_in_words(inference))
+    use = f": simlib run {folder / 'policy.toml'}" if inference.policy is not None else "."
     print_note(f"Chart and numbers are in {folder}{use}")

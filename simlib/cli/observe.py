@@ -79,7 +79,7 @@ def observe(script: str, out: Path, **options: Any) -> None:
         except ObservationInterrupted as cut_short:
             seen, interrupted = cut_short.observation, True
     seen.save(out)
-    clients = len({each.client for each in seen.attempts})
+    clients = len({attempt.client for attempt in seen.attempts})
     for line in observation_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes):
         click.echo(line)
     print_note(f"What was seen is in {out}{' (partial)' if seen.partial else ''}.")

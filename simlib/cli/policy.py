@@ -40,7 +40,7 @@ def presets(ctx: click.Context, as_json: bool) -> None:
             rule = f"goes behind {ctx.invoked_subcommand}"
             raise SettingsError("--json", f"presets {ctx.invoked_subcommand}", rule)
     elif as_json:
-        document = {"presets": [each.to_json() for each in known.values()]}
+        document = {"presets": [preset.to_json() for preset in known.values()]}
         click.echo(json_text(document), nl=False)
     else:
         from simlib.studies.policy.text import presets_in_words
@@ -120,7 +120,7 @@ def compare_presets(
     with progress_bar("playing") as progress:
         traces = play_storms(chosen, clients, outage_s, accept_per_s, on=on, progress=progress)
     table = tabulate_storms(traces)
-    save_policies_chart({name: each.backoff for name, each in chosen.items()}, folder)
+    save_policies_chart({name: settings.backoff for name, settings in chosen.items()}, folder)
     save_storms_chart(traces, folder)
     write(folder / "storms.csv", table.to_csv())
     if as_json:
@@ -163,16 +163,21 @@ def lint(
 
     scenario, resets = policy_of(target, settings, clients, clients_mix)
     findings = check(scenario, resets=resets)
-    found = worst(findings)
+    worst_severity = worst(findings)
     if as_json:
-        rows = [each.to_json() for each in findings]
-        document = {"target": target, "clients": scenario.clients, "worst": found, "findings": rows}
+        rows = [finding.to_json() for finding in findings]
+        document = {
+            "target": target,
+            "clients": scenario.clients,
+            "worst": worst_severity,
+            "findings": rows,
+        }
         click.echo(json_text(document), nl=False)
     else:
         from simlib.studies.policy.lint.text import lint_in_words
 
         print_out(lint_in_words(target, findings))
-    raise SystemExit(LINTED[found])
+    raise SystemExit(LINTED[worst_severity])
 
 
 @main.command(
@@ -201,19 +206,19 @@ def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None
 
     scenario, _ = policy_of(target, settings, None)
     try:
-        found = written_for(scenario.client, to)
+        exported = written_for(scenario.client, to)
     except SettingsError as error:
         raise SettingsError("--for", to, error.rule) from error
     if as_json:
-        document = {"target": target, "for": to, "exact": found.exact, "text": found.text}
-        click.echo(json_text(document | {"lacks": list(found.lacks)}), nl=False)
+        document = {"target": target, "for": to, "exact": exported.exact, "text": exported.text}
+        click.echo(json_text(document | {"lacks": list(exported.lacks)}), nl=False)
         return
-    click.echo(found.text)
+    click.echo(exported.text)
     if scenario.cohorts:
         print_note("Exported is the policy of client; cohorts have their own.")
-    if found.exact:
+    if exported.exact:
         print_note(f"{to} then does all of this policy.")
     else:
         print_note(f"{to} cannot do all of it; this is the nearest it can:")
-    for lack in found.lacks:
+    for lack in exported.lacks:
         print_note(f"- {lack}")

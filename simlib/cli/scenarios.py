@@ -22,14 +22,16 @@ def scenarios(as_json: bool) -> None:
 
     known = [load(file) for file in shipped_scenarios().values()]
     if as_json:
-        click.echo(json_text({"scenarios": [_list_settings(each) for each in known]}), nl=False)
+        click.echo(
+            json_text({"scenarios": [_list_settings(scenario) for scenario in known]}), nl=False
+        )
         return
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="bold", no_wrap=True)
-    for each in known:
-        table.add_row(each.name, each.teaches)
+    for scenario in known:
+        table.add_row(scenario.name, scenario.teaches)
     print_out(table)
 
 

@@ -95,7 +95,7 @@ def sensitivity(
     folder = out or default_out(scenario) / "sensitivity"
     check_writable(folder)
     with going_on("The runs that are finished", folder), progress_bar("playing") as progress:
-        found = play_all(
+        result = play_all(
             scenario,
             space_of(spaces) or None,
             metrics or OBJECTIVES,
@@ -110,16 +110,16 @@ def sensitivity(
     from simlib.studies.sensitivity.chart import save_sensitivity_chart
     from simlib.studies.sensitivity.text import sensitivity_in_words
 
-    write(folder / "sensitivity.csv", found.table.to_csv(index=False))
-    save_sensitivity_chart(found, folder)
+    write(folder / "sensitivity.csv", result.table.to_csv(index=False))
+    save_sensitivity_chart(result, folder)
     if as_json:
-        click.echo(json_text(found.to_json()), nl=False)
+        click.echo(json_text(result.to_json()), nl=False)
     else:
-        print_out(sensitivity_in_words(found))
-    if resumed := describe_resumed(found.resumed):
+        print_out(sensitivity_in_words(result))
+    if resumed := describe_resumed(result.resumed):
         print_note(resumed)
     print_note(
         f"All points are in {folder / 'points.parquet'}; sensitivity.csv and sensitivity.png are "
         "beside it."
     )
-    end_if_runs_failed(found.failures)
+    end_if_runs_failed(result.failures)

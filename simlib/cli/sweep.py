@@ -89,7 +89,7 @@ def sweep(
     folder = out or default_out(scenario) / "sweep"
     check_writable(folder)
     with going_on("The runs that are finished", folder), progress_bar("playing") as progress:
-        found = play_all(
+        table = play_all(
             scenario,
             _grid(grids),
             replications,
@@ -99,36 +99,36 @@ def sweep(
             folder=folder,
             progress=progress,
         )
-    means = found.means(*(metrics or METRICS))
+    means = table.means(*(metrics or METRICS))
     write(folder / "means.csv", means.to_csv(index=False))
-    if len(found.grid) <= _DRAWN:
+    if len(table.grid) <= _DRAWN:
         from simlib.charts.heatmap import save_heat
 
         for metric in metrics or METRICS:
-            save_heat(found, metric, folder)
+            save_heat(table, metric, folder)
     if as_json:
-        document = {"scenario": scenario.name, "runs": len(found.table), "means": means}
-        click.echo(json_text(document | {"failures": found.failures}), nl=False)
+        document = {"scenario": scenario.name, "runs": len(table.table), "means": means}
+        click.echo(json_text(document | {"failures": table.failures}), nl=False)
     else:
         from simlib.charts.text import sweep_in_words
 
-        print_out(sweep_in_words(found, means))
-    for sentence in filter(None, [found.note, describe_resumed(found.resumed)]):
+        print_out(sweep_in_words(table, means))
+    for sentence in filter(None, [table.note, describe_resumed(table.resumed)]):
         print_note(sentence)
-    charts = " and charts" if len(found.grid) <= _DRAWN else ""
+    charts = " and charts" if len(table.grid) <= _DRAWN else ""
     print_note(f"All runs are in {folder / 'sweep.parquet'}, means.csv{charts} beside it.")
-    end_if_runs_failed(found.failures)
+    end_if_runs_failed(table.failures)
 
 
 def _grid(given: Sequence[str]) -> dict[str, list[Any]]:
     grid: dict[str, list[Any]] = {}
-    for each in given:
-        key, _, text = (part.strip() for part in each.partition("="))
+    for axis in given:
+        key, _, text = (part.strip() for part in axis.partition("="))
         if key in grid:
-            raise SettingsError("--grid", each, "names a setting that has its values already")
+            raise SettingsError("--grid", axis, "names a setting that has its values already")
         values = choices(text)
         if not key or not values:
             rule = "must be KEY=V1,V2, as client.backoff.cap_s=5,30 is"
-            raise SettingsError("--grid", each, rule)
+            raise SettingsError("--grid", axis, rule)
         grid[key] = values
     return grid

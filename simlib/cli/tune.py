@@ -106,14 +106,14 @@ def tune(
 
     if alone and others:
         raise SettingsError("--also", others[0], "is not for --alone: leave one of them out")
-    several = [scenario, *(load(file_of(each)) for each in others)]
+    several = [scenario, *(load(file_of(name)) for name in others)]
     together = several if alone or others else ensemble(scenario)
     folder = out or default_out(scenario) / "tuning"
     check_writable(folder)
     if said := choose_engine(on, together)[1]:
         print_note(f"{said} That takes longer.")
     with going_on("The trials that are over", folder), progress_bar("tuning") as progress:
-        found = seek(
+        tuning = seek(
             together,
             space_of(spaces) if spaces else None,
             objectives or OBJECTIVES,
@@ -130,15 +130,15 @@ def tune(
     from simlib.studies.tune.chart import save_tuning_chart
     from simlib.studies.tune.text import tuning_in_words
 
-    save_tuning_chart(found, folder)
-    document = json_text(found.to_json())
+    save_tuning_chart(tuning, folder)
+    document = json_text(tuning.to_json())
     write(folder / "tuning.json", document)
     if as_json:
         click.echo(document, nl=False)
     else:
-        print_out(tuning_in_words(found))
-    if found.note:
-        print_note(found.note)
+        print_out(tuning_in_words(tuning))
+    if tuning.note:
+        print_note(tuning.note)
     print_note(f"Chart, trials, candidates and the policy as a scenario are in {folder}.")
-    if not found.verdict.keeps:
+    if not tuning.verdict.keeps:
         raise SystemExit(1)
