@@ -65,7 +65,9 @@ def _lines(cells: tuple[str, ...], widths: list[int]) -> list[str]:
 def _row(cells: tuple[str, ...]) -> str:
     name, *values = (escape(cell) for cell in cells)
     left = 'style="text-align: left"'
-    return f"<tr><th {left}>{name}</th>{''.join(f'<td {left}>{each}</td>' for each in values)}</tr>"
+    return (
+        f"<tr><th {left}>{name}</th>{''.join(f'<td {left}>{value}</td>' for value in values)}</tr>"
+    )
 
 
 def count_in_words(count: int, word: str) -> str:

@@ -110,8 +110,8 @@ class Delivery:
         # An edit was saved when it was made.
         if not refused and message.base == NONE and self.outbox.persists(message):
             self.commands.append(ev.Save(message))
-        for each, reason in dropped:
-            self._drop(each, reason, never_saved=refused and message.base == NONE)
+        for dropped_message, reason in dropped:
+            self._drop(dropped_message, reason, never_saved=refused and message.base == NONE)
         if refused and dropped[-1][1] == Reason.QUOTA:
             self.commands.append(ev.Notify(Reason.QUOTA))
 

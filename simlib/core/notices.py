@@ -150,12 +150,12 @@ class Board:
 
 def merge_notices(boards: Iterable[Board]) -> list[Notice]:
     """Return the notices of many clients: one for each reason, with how many clients have it."""
-    found: dict[Reason, Notice] = {}
+    by_reason: dict[Reason, Notice] = {}
     for board in boards:
         for own in board.standing():
-            known = found.get(own.reason)
-            found[own.reason] = own if known is None else _both(known, own)
-    return _sort(found.values())
+            known = by_reason.get(own.reason)
+            by_reason[own.reason] = own if known is None else _both(known, own)
+    return _sort(by_reason.values())
 
 
 def _both(known: Notice, own: Notice) -> Notice:

@@ -324,7 +324,7 @@ class Server:
         )
         if reason == _ACCEPTED:
             self._commands.extend(
-                ev.Push(*each, framed.key, version) for each in channel_log.followers
+                ev.Push(*follower, framed.key, version) for follower in channel_log.followers
             )
 
     # --- channels ------------------------------------------------------------------------
@@ -361,7 +361,7 @@ class Server:
             return []
         missing = channel_log.after(version)
         if missing is not None:
-            return [ev.Push(*where, channel, each) for each in missing]
+            return [ev.Push(*where, channel, missed_version) for missed_version in missing]
         return [
             ev.Push(*where, channel, channel_log.newest, Reason.SNAPSHOT if whole else Reason.NONE)
         ]

@@ -147,8 +147,8 @@ def codes_in(codes: Codes) -> Iterator[int]:
     >>> list(codes_in((410, "4400-4402")))
     [410, 4400, 4401, 4402]
     """
-    for i, each in enumerate(codes):
-        first, last = _range(f"[{i}]", each)
+    for i, code in enumerate(codes):
+        first, last = _range(f"[{i}]", code)
         yield from range(first, last + 1)
 
 
@@ -167,4 +167,4 @@ def as_codes(codes: Iterable[int]) -> Codes:
         else:
             runs.append([code])
     said = ([f"{run[0]}-{run[-1]}"] if len(run) > 2 else run for run in runs)
-    return tuple(each for run in said for each in run)
+    return tuple(code for run in said for code in run)

@@ -20,11 +20,11 @@ def can_connect(scenario: Scenario) -> bool:
     False
     """
     return not any(
-        each.start_s <= scenario.warm_up_s
-        and each.end_s >= scenario.duration_s
-        and each.clients_fraction == 1.0
-        and each.gateway == ALL_GATEWAYS
-        for each in interrupting(scenario)
+        fault.start_s <= scenario.warm_up_s
+        and fault.end_s >= scenario.duration_s
+        and fault.clients_fraction == 1.0
+        and fault.gateway == ALL_GATEWAYS
+        for fault in interrupting(scenario)
     )
 
 

@@ -70,9 +70,9 @@ class _Places:
 
     def first_s(self, where: Bools) -> Floats:
         """Return when the first of some rows was, for each message; inf: there is none."""
-        found = np.full(self._sent.size + 1, inf)
-        np.minimum.at(found, self._place[where], self._time_s[where])
-        return found[self._of_sent]
+        first_s = np.full(self._sent.size + 1, inf)
+        np.minimum.at(first_s, self._place[where], self._time_s[where])
+        return first_s[self._of_sent]
 
     def count(self, where: Bools) -> Ints:
         """Return how many of some rows there are of each message."""
@@ -81,9 +81,9 @@ class _Places:
 
     def last(self, where: Bools, values: npt.NDArray[Any], default: int) -> npt.NDArray[Any]:
         """Return the value of the last of some rows, for each message."""
-        found = np.full(self._sent.size + 1, default, values.dtype)
-        found[self._place[where]] = values[where]
-        return found[self._of_sent]
+        firsts = np.full(self._sent.size + 1, default, values.dtype)
+        firsts[self._place[where]] = values[where]
+        return firsts[self._of_sent]
 
 
 def draft_staleness_s(table: Columns) -> Floats:
@@ -100,6 +100,6 @@ def draft_staleness_s(table: Columns) -> Floats:
     newest_first = np.lexsort((-message, key, client))
     client, key, known_s = client[newest_first], key[newest_first], known_s[newest_first]
     begins = np.flatnonzero((client[1:] != client[:-1]) | (key[1:] != key[:-1])) + 1
-    in_text_s = [np.minimum.accumulate(each) for each in np.split(known_s, begins)]
+    in_text_s = [np.minimum.accumulate(text_s) for text_s in np.split(known_s, begins)]
     stale_s = np.concatenate(in_text_s) - send_s[newest_first]
     return np.sort(stale_s[np.isfinite(stale_s)])

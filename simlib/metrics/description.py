@@ -127,8 +127,8 @@ def describe_run(trace: Trace) -> RunDescription:
     --------
     >>> import simlib as sl
     >>> outage = sl.Fault("outage", start_s=5, stop_s=8)
-    >>> found = sl.describe_run(sl.run(sl.Scenario(clients=3, duration_s=20, faults=[outage])))
-    >>> found.sentences.split(":")[0]
+    >>> description = sl.describe_run(sl.run(sl.Scenario(clients=3, duration_s=20, faults=[outage])))
+    >>> description.sentences.split(":")[0]
     'All 3 clients were hit by the outage of 3 s'
     """
     values = row(trace)

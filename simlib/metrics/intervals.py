@@ -92,7 +92,7 @@ def observed_quantiles(values: Floats, shares: Sequence[float]) -> list[float]:
     """
     if not len(values):
         return [nan] * len(shares)
-    return [float(each) for each in np.quantile(values, shares, method="inverted_cdf")]
+    return [float(quantile) for quantile in np.quantile(values, shares, method="inverted_cdf")]
 
 
 def quantile(values: Floats, share: float) -> Estimate:
@@ -155,9 +155,9 @@ def edge(holds: Callable[[float], bool], low: float, high: float, precision: flo
     if holds(high):
         return np.inf
     low, high = bracket(holds, low, high, precision * abs(high))
-    found = (low + high) / 2.0
-    assert isfinite(found)
-    return found
+    middle = (low + high) / 2.0
+    assert isfinite(middle)
+    return middle
 
 
 def bracket(

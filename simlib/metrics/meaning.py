@@ -74,7 +74,7 @@ def check_metric(where: str, name: Any) -> None:
     SettingsError
         Naming where it was asked for, and the metric that may have been meant.
     """
-    names = [each for each in MEANING if each != "engine"]
+    names = [metric for metric in MEANING if metric != "engine"]
     if name not in names:
         rule = f"is no metric{nearest(name, names)}; simlib run --all prints all of them"
         raise SettingsError(where, name, rule)

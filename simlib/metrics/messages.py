@@ -83,9 +83,9 @@ def message_metrics(run: RunColumns) -> dict[str, Any]:
     fates = deliveries.deliveries(run.columns)
     is_early = fates["send_s"] < from_s
     processed = _count_processed(
-        run.columns, {name: each[is_early] for name, each in fates.items()}
+        run.columns, {name: fate[is_early] for name, fate in fates.items()}
     )
-    table = {name: each[~is_early] for name, each in fates.items()}
+    table = {name: fate[~is_early] for name, fate in fates.items()}
     return {
         **_counts(table, processed, run.end_s - from_s),
         **named_quantiles("staleness_s", deliveries.draft_staleness_s(table), 50, 95),

@@ -42,7 +42,9 @@ class RunColumns:
         if not self.scenario.cohorts:
             return np.zeros(client.size, np.int64)
         known, place = np.unique(client, return_inverse=True)
-        return np.array([self.scenario.cohort_of(each) for each in known.tolist()], np.int64)[place]
+        return np.array([self.scenario.cohort_of(client) for client in known.tolist()], np.int64)[
+            place
+        ]
 
 
 def column_in_words(trace: Trace, column: str, values: npt.NDArray[Any]) -> Any:

@@ -44,7 +44,10 @@ def _value(item: Any, value: Any) -> Any:
         return build_inside(item.name, item.default_factory, value)
     if item.name in LISTS and isinstance(value, list):
         kind = LISTS[item.name]
-        return [build_inside(f"{item.name}[{i}]", kind, each) for i, each in enumerate(value)]
+        return [
+            build_inside(f"{item.name}[{i}]", kind, item_value)
+            for i, item_value in enumerate(value)
+        ]
     return value
 
 

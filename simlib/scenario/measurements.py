@@ -91,11 +91,11 @@ def read_round_trips(path: str | Path, unit: str | None = None) -> RoundTrips:
     if unit is not None and unit not in UNITS:
         raise SettingsError("unit", unit, f"must be one of {', '.join(UNITS)}")
     text = read_text(path, _AT_LEAST)
-    found = _of_ping(text) or _of_table(read_table(path, text, _may_be_measured), unit)
-    count = len(found.values_s)
+    measured = _of_ping(text) or _of_table(read_table(path, text, _may_be_measured), unit)
+    count = len(measured.values_s)
     if count < FEWEST_ROWS:
-        raise FileError(path, f"has {_count_in_words(count, found.lost)}: {_AT_LEAST}")
-    return found
+        raise FileError(path, f"has {_count_in_words(count, measured.lost)}: {_AT_LEAST}")
+    return measured
 
 
 def _count_in_words(count: int, lost: int) -> str:
@@ -111,7 +111,7 @@ def _may_be(cell: str) -> bool:
     with_unit = _MEASURED.fullmatch(cell)
     if with_unit:
         return with_unit[2].lower() in UNIT_OF
-    return any(re.fullmatch(each, cell) for each in (NUMBER, _ODD, _LOST))
+    return any(re.fullmatch(pattern, cell) for pattern in (NUMBER, _ODD, _LOST))
 
 
 # --- a column of a table -----------------------------------------------------------------
@@ -294,7 +294,7 @@ def read_messages(path: str | Path) -> list[list[Any]]:
     unit = known_unit(table.file, table.heading[time] if table.heading else "")
     times_s = numbers(table, rows[time]) * UNITS_S[unit or "s"]
     cells = zip(rows.index, times_s.tolist(), rows[priority], rows[size], strict=True)
-    return [_message(table, *each) for each in cells]
+    return [_message(table, *cell) for cell in cells]
 
 
 def _message(table: Table, row: int, time_s: float, priority: str, size: str) -> list[Any]:
@@ -313,8 +313,8 @@ def _places(table: Table) -> list[int]:
         [i for i, heading in enumerate(table.heading) if pattern.search(heading)]
         for pattern in _COLUMNS
     ]
-    found = [places[0] for places in named if len(places) == 1]
-    places = found if len(set(found)) == count else list(range(count))
+    columns = [places[0] for places in named if len(places) == 1]
+    places = columns if len(set(columns)) == count else list(range(count))
     if table.heading and _OTHER_SIZES & set(words(table.heading[places[2]])):
         raise FileError(table.file, "must be in bytes", "heading", table.heading[places[2]])
     return places

@@ -76,13 +76,13 @@ def _network_file(file: FilePath) -> dict[str, Any]:
         raise FileError(file, f"cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise FileError(file, f"is not TOML: {error}") from error
-    tables = {name: each for name, each in known.items() if isinstance(each, dict)}
+    tables = {name: table for name, table in known.items() if isinstance(table, dict)}
     if len(known) != 1 or len(tables) != 1:
         said = ", ".join(known) or "nothing"
         rule = "must hold one network, a table [NAME] with the settings of a path"
         raise FileError(file, f"{rule}; it holds {said}")
-    [(name, found)] = tables.items()
-    settings = path_table(_settings(found), file.parent)
+    [(name, table)] = tables.items()
+    settings = path_table(_settings(table), file.parent)
     try:
         build(Path, settings)
     except SettingsError as error:
@@ -90,8 +90,8 @@ def _network_file(file: FilePath) -> dict[str, Any]:
     return settings
 
 
-def _settings(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in found.items() if key not in _WORDS}
+def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in table.items() if key not in _WORDS}
 
 
 @check_arguments

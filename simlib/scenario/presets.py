@@ -86,7 +86,7 @@ class Preset(ShowsCard):
     def language(self) -> str:
         """What its source is written in."""
         suffixes = re.findall(r"\.(\w+)(?=[:,;]|$)", self.source)
-        return next((_LANGUAGES[each] for each in suffixes if each in _LANGUAGES), "")
+        return next((_LANGUAGES[suffix] for suffix in suffixes if suffix in _LANGUAGES), "")
 
     @property
     def was_run(self) -> bool:
@@ -97,7 +97,7 @@ class Preset(ShowsCard):
         """Return the preset as values for JSON; its settings as a scenario has them."""
         said = ("name", "version", "language", "kind", "source", "was_run", "differs")
         more = ("resets", "codes", "stops", "waits")
-        values = {each: getattr(self, each) for each in (*said, *more)}
+        values = {key: getattr(self, key) for key in (*said, *more)}
         return dict(jsonable(values | {"client": self.table}))
 
     def card(self) -> Card:
@@ -158,14 +158,14 @@ def read_presets(text: str) -> dict[str, Preset]:
     return {
         name: Preset(
             name,
-            each["kind"],
-            each["resets"],
-            each["codes"],
-            each["source"],
-            each["differs"],
-            dict(each.get("client", {})),
+            table["kind"],
+            table["resets"],
+            table["codes"],
+            table["source"],
+            table["differs"],
+            dict(table.get("client", {})),
         )
-        for name, each in document.items()
+        for name, table in document.items()
     }
 
 

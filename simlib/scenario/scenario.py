@@ -103,12 +103,12 @@ class Scenario(ValidatedSettings):
             rule = f"must be a list of {name}, each [[{name}]] in TOML"
             raise SettingsError(name, given, rule)
         object.__setattr__(self, name, tuple(given))
-        for i, each in enumerate(getattr(self, name)):
-            if not isinstance(each, kind):
-                raise SettingsError(f"{name}[{i}]", each, f"must be a {word}")
-            if not isinstance(each, Cohort) and each.start_s >= self.duration_s:
+        for i, entry in enumerate(getattr(self, name)):
+            if not isinstance(entry, kind):
+                raise SettingsError(f"{name}[{i}]", entry, f"must be a {word}")
+            if not isinstance(entry, Cohort) and entry.start_s >= self.duration_s:
                 rule = f"must be before the end of the run (duration_s = {self.duration_s:g})"
-                raise SettingsError(f"{name}[{i}].start_s", each.start_s, rule)
+                raise SettingsError(f"{name}[{i}].start_s", entry.start_s, rule)
 
     def _check_faults(self) -> None:
         for i, fault in enumerate(self.faults):
@@ -368,7 +368,7 @@ def _set(owner: Any, settings: Mapping[str, Any]) -> Any:
         except SettingsError as error:
             raise error.inside(name) from error
     if isinstance(owner, tuple):
-        return tuple(new.get(str(i), each) for i, each in enumerate(owner))
+        return tuple(new.get(str(i), entry) for i, entry in enumerate(owner))
     changed = dataclasses.replace(owner, **new)
     _check_effect(changed, new)
     return changed
@@ -401,7 +401,7 @@ def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
     if isinstance(owner, Scenario) and name in LISTS and isinstance(value, list):
         kind = LISTS[name]
         # A tuple, as the scenario keeps it: so what is set within the list goes over it.
-        return tuple(_make(f"{name}[{i}]", kind, each) for i, each in enumerate(value))
+        return tuple(_make(f"{name}[{i}]", kind, entry) for i, entry in enumerate(value))
     return _make(name, type(part), value) if is_dataclass(part) else value
 
 
@@ -458,7 +458,7 @@ def _plain(settings: Any, default: Any) -> dict[str, Any]:
             changed[item.name] = _plain(value, getattr(default, item.name))
         elif item.name in LISTS:
             first = {"kind": "outage"} if item.name == "faults" else {}
-            changed[item.name] = [first | _plain(each, LISTS[item.name]()) for each in value]
+            changed[item.name] = [first | _plain(entry, LISTS[item.name]()) for entry in value]
         else:
             changed[item.name] = _toml(value, item.metadata.get("rule"))
     return changed
@@ -468,6 +468,6 @@ def _toml(value: Any, rule: Any) -> Any:
     if isinstance(value, IntEnum):
         return value.name.lower()
     if isinstance(value, tuple):
-        return [_toml(each, rule) for each in value]
+        return [_toml(entry, rule) for entry in value]
     whole = rule is not None and rule.whole and not isinf(value)
     return int(value) if whole else value

@@ -44,8 +44,8 @@ def check_arguments(function: Callable[Parameters, R]) -> Callable[Parameters, R
             parameter = signature.parameters[name]
             if isinstance(parameter.annotation, str):
                 many = parameter.kind is inspect.Parameter.VAR_POSITIONAL
-                for each in value if many else (value,):
-                    _check(name, each, parameter.annotation)
+                for item in value if many else (value,):
+                    _check(name, item, parameter.annotation)
         return function(*args, **kwargs)
 
     return check_first
@@ -108,7 +108,7 @@ def _is(value: Any, kind: ast.expr) -> bool:
     name = _name(kind)
     if name in _KINDS:
         return _KINDS[name][0](value)
-    return any(each.__name__ == name for each in type(value).__mro__)
+    return any(kind.__name__ == name for kind in type(value).__mro__)
 
 
 def _is_many(value: Any, kind: ast.Subscript) -> bool:
@@ -116,7 +116,7 @@ def _is_many(value: Any, kind: ast.Subscript) -> bool:
         return False
     # What can be gone through once only is left to the function.
     inside = kind.slice.elts[0] if isinstance(kind.slice, ast.Tuple) else kind.slice
-    return not isinstance(value, Collection) or all(_is(each, inside) for each in value)
+    return not isinstance(value, Collection) or all(_is(item, inside) for item in value)
 
 
 def _is_number(value: Any) -> bool:

@@ -135,10 +135,10 @@ def explain(path: Path, error: Exception, after: str = "") -> UnusableDatabase:
     after : str
         What to add, such as what has been kept; left out where the file is damaged.
     """
-    found = next((x for x in _causes(error) if isinstance(x, sqlite3.Error)), None)
-    if found is None:
+    sqlite_error = next((x for x in _causes(error) if isinstance(x, sqlite3.Error)), None)
+    if sqlite_error is None:
         return UnusableDatabase(path, Trouble.FAILED, str(error).splitlines()[0], after)
-    trouble, why = _diagnose(path, found)
+    trouble, why = _diagnose(path, sqlite_error)
     return UnusableDatabase(path, trouble, why, "" if trouble is Trouble.DAMAGED else after)
 
 
@@ -153,9 +153,14 @@ def move_aside(path: Path) -> Path:
     if _is_locked_elsewhere(path):
         raise UnusableDatabase(path, Trouble.BUSY, "and it is damaged")
     aside = next(
-        each
-        for each in (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
-        if not any(each.with_name(each.name + end).exists() for end in ("", *_COMPANIONS))
+        candidate_path
+        for candidate_path in (
+            path.with_name(f"{path.name}.damaged-{number}") for number in count(1)
+        )
+        if not any(
+            candidate_path.with_name(candidate_path.name + end).exists()
+            for end in ("", *_COMPANIONS)
+        )
     )
     # The companions first: a new database of the old name must never find them.
     for end in (*_COMPANIONS, ""):

@@ -140,6 +140,6 @@ def _stack(counts: Sequence[Any]) -> Any:
     import numpy as np
 
     total = np.zeros_like(max(counts, key=len))
-    for each in counts:
-        total[: len(each)] += each
+    for part_counts in counts:
+        total[: len(part_counts)] += part_counts
     return total

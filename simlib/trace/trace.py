@@ -363,7 +363,7 @@ class Trace(ShowsCard):
             partial=meta["partial"],
             end_s=meta["end_s"],
             late_s=array("d", meta["late_s"]),
-            standstills=[Standstill(*each) for each in meta.get("standstills", ())],
+            standstills=[Standstill(*row) for row in meta.get("standstills", ())],
             work_s=meta["work_s"],
             tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
             watched=tuple(meta.get("watched", ())),
