@@ -142,7 +142,7 @@ def back_in_half_a_second(answer: Scenario, given: Scenario) -> str:
     back_s = _median_back_s(answer)
     if back_s > 0.5:
         raise _NotYet(f"the median client is back after {back_s:.2f} s, not within 0.5 s")
-    spent, before = (_attempts_each(each) for each in (answer, given))
+    spent, before = (_attempts_each(candidate) for candidate in (answer, given))
     return f"{back_s:.2f} s, for {spent:.1f} attempts of each client instead of {before:.1f}"
 
 
@@ -182,8 +182,8 @@ def back_under_5_s(answer: Scenario, given: Scenario) -> str:
     [key] = _only(answer, given, "client.", one=True)
     if key.startswith("client.backoff."):
         raise _NotYet(f"{key} is a setting of the backoff: leave that as given")
-    [found] = claims(answer, 40, names=["reconnects under 5 s"])
-    back_s = found.estimate.value
+    [finding] = claims(answer, 40, names=["reconnects under 5 s"])
+    back_s = finding.estimate.value
     if not back_s < 5.0:
         raise _NotYet(f"the median client is back after {back_s:.1f} s")
     return f"the median client is back after {back_s:.1f} s"
@@ -217,8 +217,8 @@ def calmer(answer: Scenario, given: Scenario) -> str:
 def gentle(answer: Scenario, given: Scenario) -> str:
     """Check a peak below one attempt for each client, by one setting of the backoff."""
     [key] = _only(answer, given, "client.backoff.", one=True)
-    found = summary(run(answer, "fleet")).iloc[0]
-    peak, back_s = found["peak_attempts_per_s"], found["time_to_recover_s_p95"]
+    metrics = summary(run(answer, "fleet")).iloc[0]
+    peak, back_s = metrics["peak_attempts_per_s"], metrics["time_to_recover_s_p95"]
     said = f"the worst second has {peak:,.0f} attempts of {answer.clients:,} clients"
     if peak >= answer.clients:
         raise _NotYet(said)
@@ -244,11 +244,11 @@ def without_jitter(answer: object) -> str:
 
 
 @_check
-def mended(answer: Scenario, storm: Scenario, found: Settings) -> str:
+def mended(answer: Scenario, storm: Scenario, inferred: Settings) -> str:
     """Check a jitter that does not die, by one setting of the inferred client's backoff."""
-    given = storm.replace(client=found)
+    given = storm.replace(client=inferred)
     [key] = _only(answer, given, "client.backoff.", one=True)
-    now, before = (summary(run(each, "fleet")).iloc[0] for each in (answer, given))
+    now, before = (summary(run(candidate, "fleet")).iloc[0] for candidate in (answer, given))
     if not now["time_to_recover_s_p95"] < 12.0:
         raise _NotYet(f"95 in 100 are back after {now['time_to_recover_s_p95']:.2f} s, not 12 s")
     for metric, words in (
@@ -306,7 +306,9 @@ def doubled(answer: Scenario, shipped: Scenario, bound_per_s: float) -> str:
     if answer != given:  # as given it is played, and the number says what is missing
         _only(answer, given, "client.backoff.")
     runs = replicate(answer, 20, on="fleet")
-    back_s, peak = (runs.mean(each) for each in ("time_to_recover_s_p99", "peak_attempts_per_s"))
+    back_s, peak = (
+        runs.mean(metric) for metric in ("time_to_recover_s_p99", "peak_attempts_per_s")
+    )
     said = f"{peak.value:.0f} attempts in the worst second, 99 in 100 back after "
     said += "the run's end" if back_s.value == inf else f"{back_s.value:.1f} s"
     if peak.high > bound_per_s:

@@ -25,7 +25,9 @@ def lateness_by_tick_s(standstills: Sequence[Standstill], end_s: float) -> npt.N
     [0.0, 0.05, 0.03, 0.01, 0.0]
     """
     ticks = max(1, round(end_s / TICK_S))
-    late_s = {process: np.zeros(ticks) for process in {each.process for each in standstills}}
+    late_s = {
+        process: np.zeros(ticks) for process in {standstill.process for standstill in standstills}
+    }
     for process, start_s, length_s in standstills:
         first = int(start_s / TICK_S + 1e-9)
         last = int((start_s + length_s) / TICK_S) + 1

@@ -26,8 +26,8 @@ _MOST_ATTEMPTS = 10_000
 
 def most_at_once(scenario: Scenario, *, messages: bool = True) -> int:
     """Return how many events may come at one moment; ``messages``: whether they are played."""
-    each = _PER_CLIENT + (_PER_MESSAGE * _count_held(scenario) if messages else 0)
-    return int(_MOST + each * scenario.clients)
+    events_per_client = _PER_CLIENT + (_PER_MESSAGE * _count_held(scenario) if messages else 0)
+    return int(_MOST + events_per_client * scenario.clients)
 
 
 def _count_held(scenario: Scenario) -> float:

@@ -105,15 +105,15 @@ def constraints(
     Examples
     --------
     >>> asked, everything = constraints(["peak_attempts_per_s <= 9"], [Scenario()])
-    >>> [each.text for each in everything]
+    >>> [objective.text for objective in everything]
     ['never_recovered <= 0', 'peak_attempts_per_s <= 9']
     """
     if isinstance(texts, str):
         raise SettingsError("constraints", texts, "must be a list of texts")
     asked = tuple(constraint(text, scenarios) for text in dict.fromkeys(texts))
-    bounded = {each.metric for each in asked}
+    bounded = {constraint.metric for constraint in asked}
     always = (constraint(text, scenarios) for text in CONSTRAINTS)
-    return asked, (*(each for each in always if each.metric not in bounded), *asked)
+    return asked, (*(objective for objective in always if objective.metric not in bounded), *asked)
 
 
 #: METRIC <= NUMBER, METRIC <= NUMBER * SETTING, METRIC >= SETTING ...
@@ -151,7 +151,7 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
         rule = 'must be as "peak_attempts_per_s <= 3 * server.accept_per_s" or "lost <= 0" is'
         raise SettingsError("constraint", text, rule)
     check_metric("constraint", match["metric"])
-    found = Constraint(
+    constraint = Constraint(
         text=" ".join(text.split()),
         metric=match["metric"],
         at_most=match["sign"].startswith("<"),
@@ -160,8 +160,8 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
         strict="=" not in match["sign"],
     )
     for scenario in scenarios:
-        _check_bound(found, scenario)
-    return found
+        _check_bound(constraint, scenario)
+    return constraint
 
 
 def _check_bound(constraint: Constraint, scenario: Scenario) -> None:

@@ -81,7 +81,7 @@ def open_pool(workers: int | None = None, scheduler: Any = None) -> Iterator[Out
     Examples
     --------
     >>> with open_pool(1) as outcomes:
-    ...     [each.value for each in outcomes(abs, [-1, 2])]
+    ...     [outcome.value for outcome in outcomes(abs, [-1, 2])]
     [1, 2]
     """
     if workers is not None:
@@ -133,7 +133,7 @@ def isolate(
     just as that dies is killed through no fault of its own.
     """
     killed = yield from _round(play, parts)
-    singles = [[each] for part in killed if len(part) > 1 for each in part]
+    singles = [[task] for part in killed if len(part) > 1 for task in part]
     suspects = [part for part in killed if len(part) == 1]
     if singles:
         settle()
@@ -151,11 +151,11 @@ def isolate(
 def _round(play: _Play, parts: Sequence[TaskBatch]) -> Generator[Outcome, None, list[TaskBatch]]:
     """Yield the outcomes of parts; return those whose workers were killed."""
     killed = []
-    for part, found in play(parts):
-        if found is None:
+    for part, results in play(parts):
+        if results is None:
             killed.append(part)
         else:
-            yield from found
+            yield from results
     return killed
 
 
@@ -226,7 +226,9 @@ class _Pool:
 
         begin()
         while busy:
-            ended = [(each, *busy.pop(each)) for each in wait(busy, None, FIRST_COMPLETED).done]
+            ended = [
+                (future, *busy.pop(future)) for future in wait(busy, None, FIRST_COMPLETED).done
+            ]
             for future, lane, _ in ended:
                 if isinstance(future.exception(), BrokenProcessPool):
                     lane.end(kill=True)
@@ -302,7 +304,7 @@ def _await_workers(client: Any) -> None:
     """Wait until every worker that the scheduler knows of answers: it learns late of a death."""
     for _ in range(_LOOKS):
         answers = client.run(os.getpid, on_error="return").values()
-        if answers and not any(isinstance(each, BaseException) for each in answers):
+        if answers and not any(isinstance(answer, BaseException) for answer in answers):
             return
         time.sleep(_LOOK_S)
 

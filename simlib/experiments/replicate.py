@@ -52,8 +52,8 @@ class Replications(ShowsCard):
 
         Examples
         --------
-        >>> found = replicate(Scenario(clients=3, duration_s=5), 3)
-        >>> found.mean("attempts").value
+        >>> runs = replicate(Scenario(clients=3, duration_s=5), 3)
+        >>> runs.mean("attempts").value
         3.0
         """
         return t_interval(self.values(metric))
@@ -70,7 +70,10 @@ class Replications(ShowsCard):
         names = [name for name in self.table.columns if name != "engine"]
         rows = {name: self.mean(name) for name in names}
         return pd.DataFrame.from_dict(
-            {name: (each.value, each.low, each.high) for name, each in rows.items()},
+            {
+                name: (estimate.value, estimate.low, estimate.high)
+                for name, estimate in rows.items()
+            },
             orient="index",
             columns=["mean", "low", "high"],
         )
@@ -78,7 +81,7 @@ class Replications(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: each metric's mean with its interval."""
         rows = tuple(
-            (str(name), *(format_number(float(row[each])) for each in ("mean", "low", "high")))
+            (str(name), *(format_number(float(row[column])) for column in ("mean", "low", "high")))
             for name, row in self.means.iterrows()
         )
         title = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
@@ -123,7 +126,7 @@ class Paired(ShowsCard):
         if not np.isfinite(self._differences).all():
             return nan
         paired = float(self._differences.var(ddof=1))
-        apart = sum(float(each.values(self.metric).var(ddof=1)) for each in (self.one, self.other))
+        apart = sum(float(run.values(self.metric).var(ddof=1)) for run in (self.one, self.other))
         return apart / paired if paired else (inf if apart else 1.0)
 
     @property
@@ -134,18 +137,19 @@ class Paired(ShowsCard):
     @property
     def in_words(self) -> str:
         """The difference in a sentence."""
-        found = self.difference
-        if not isfinite(found.value):
+        difference = self.difference
+        if not isfinite(difference.value):
             endless = int((~np.isfinite(self._differences)).sum())
             return (
                 f"{self.metric}: no mean difference, since it is not finite in {endless} of "
-                f"{found.observations} pairs"
+                f"{difference.observations} pairs"
             )
         one, other = self.one.scenario.name, self.other.scenario.name
         names = f"{other} minus {one}" if one != other else "the second minus the first"
         return (
-            f"{self.metric}, {names}: {found.value:.4g} ({found.low:.4g} to {found.high:.4g}) "
-            f"from {found.observations} pairs\ncommon random numbers: {self._gain}"
+            f"{self.metric}, {names}: {difference.value:.4g} "
+            f"({difference.low:.4g} to {difference.high:.4g}) "
+            f"from {difference.observations} pairs\ncommon random numbers: {self._gain}"
         )
 
     @property
@@ -168,8 +172,8 @@ def t_interval(values: Floats) -> Estimate:
 
     Examples
     --------
-    >>> found = t_interval(np.array([1.0, 2.0, 3.0]))
-    >>> round(found.low, 3), found.value, round(found.high, 3)
+    >>> interval = t_interval(np.array([1.0, 2.0, 3.0]))
+    >>> round(interval.low, 3), runs.value, round(runs.high, 3)
     (-0.484, 2.0, 4.484)
     """
     # Not all of scipy.stats: that takes a second to import, and a study begins with this.
@@ -239,8 +243,8 @@ def replicate(
     Examples
     --------
     >>> storm = Scenario(clients=20, duration_s=20)
-    >>> found = replicate(storm, until="ci", metric="attempts", within=0.1)
-    >>> found.note
+    >>> runs = replicate(storm, until="ci", metric="attempts", within=0.1)
+    >>> runs.note
     'attempts is known within 0 % after 10 replications'
     """
     check_metric("metric", metric)

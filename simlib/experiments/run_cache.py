@@ -53,8 +53,8 @@ def play_cell(cell: Cell) -> dict[str, Any]:
     >>> play_cell(Cell(Scenario(clients=2, duration_s=2)))["attempts"]
     2.0
     """
-    found = row(run(cell.scenario, cell.on))
-    numbers = {name: float(found.get(name, nan)) for name in MEANING if name != "engine"}
+    metrics = row(run(cell.scenario, cell.on))
+    numbers = {name: float(metrics.get(name, nan)) for name in MEANING if name != "engine"}
     return {"engine": cell.on, **numbers}
 
 
@@ -84,14 +84,14 @@ def play_cells(
     rows = {i: finished[key] for i, key in enumerate(keys) if key in finished}
     before, failures = len(rows), {}
     left = [i for i in range(len(cells)) if i not in rows]
-    for done, found in enumerate(outcomes(play_cell, [cells[i] for i in left]), before + 1):
-        i = left[found.index]
-        if found.failure:
-            failures[i] = found.failure
+    for done, outcome in enumerate(outcomes(play_cell, [cells[i] for i in left]), before + 1):
+        i = left[outcome.index]
+        if outcome.failure:
+            failures[i] = outcome.failure
         else:
-            rows[i] = found.value
+            rows[i] = outcome.value
             if store is not None:
-                store.keep(keys[i], found.value)
+                store.keep(keys[i], outcome.value)
         if progress is not None:
             progress(done / len(cells))
     return rows, failures, before
@@ -126,20 +126,20 @@ class RunCache:
 
     def rows(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the rows of some cells, those that are there and whole, by their keys."""
-        found = {}
+        rows = {}
         try:
             for i in range(0, len(keys), _ASKED):
                 part = keys[i : i + _ASKED]
                 asked = f"SELECT * FROM cells WHERE key IN ({','.join('?' * len(part))})"
                 for key, row, check_sum in self._base.execute(asked, part):
                     if _check_sum(key, row) == check_sum:
-                        found[key] = json.loads(row)
+                        rows[key] = json.loads(row)
         except sqlite3.Error as error:
             told = explain(self._file, error)
             if told.trouble is not Trouble.DAMAGED:
                 raise told from error
             self.note = f"{self._file} was damaged: the cells that could not be read are run again"
-        return found
+        return rows
 
     def keep(self, key: str, row: Mapping[str, Any]) -> None:
         """Keep a row; it is on the disk soon, or after `flush`."""

@@ -49,8 +49,8 @@ class Sweep(ShowsCard):
 
         Examples
         --------
-        >>> found = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2)
-        >>> found.means("attempts")["attempts"].tolist()
+        >>> table = sweep(Scenario(duration_s=2), {"clients": [1, 3]}, 2)
+        >>> table.means("attempts")["attempts"].tolist()
         [1.0, 3.0]
         """
         for metric in metrics:
@@ -60,11 +60,11 @@ class Sweep(ShowsCard):
             row: dict[str, Any] = {key: runs[key].iloc[0] for key in self.grid}
             row["runs"] = len(runs)
             for metric in metrics:
-                found = t_interval(runs[metric].to_numpy(np.float64))
+                interval = t_interval(runs[metric].to_numpy(np.float64))
                 row |= {
-                    metric: found.value,
-                    f"{metric} low": found.low,
-                    f"{metric} high": found.high,
+                    metric: interval.value,
+                    f"{metric} low": interval.low,
+                    f"{metric} high": interval.high,
                 }
             rows.append(row)
         return pd.DataFrame(rows)
@@ -80,11 +80,13 @@ class Sweep(ShowsCard):
         >>> sweep(Scenario(clients=1, duration_s=2), grid, workers=1).nobody_connects()
         [True, False]
         """
-        found = []
+        are_dead = []
         for runs in self._combinations():
             scenario = self.scenario.replace({key: runs[key].iloc[0] for key in self.grid})
-            found.append(any(nobody_connects(each, scenario) for each in runs[AVAILABLE]))
-        return found
+            are_dead.append(
+                any(nobody_connects(cell_metrics, scenario) for cell_metrics in runs[AVAILABLE])
+            )
+        return are_dead
 
     def _combinations(self) -> Iterator[pd.DataFrame]:
         """Give the runs of each combination, in the order in which they were played."""
@@ -175,7 +177,7 @@ def sweep(
     if len(failures) == len(cells):
         raise SimlibError(f"all {len(cells)} runs failed, the first with {failures[0]}")
     said = {i: {"failure": why} for i, why in failures.items()}
-    found = Sweep(
+    table = Sweep(
         scenario,
         {key: list(values) for key, values in grid.items()},
         on,
@@ -185,8 +187,8 @@ def sweep(
         note,
     )
     if folder is not None:
-        found.save(Path(folder) / "sweep.parquet")
-    return found
+        table.save(Path(folder) / "sweep.parquet")
+    return table
 
 
 def _cells(
@@ -207,10 +209,13 @@ def _cells(
     cells = []
     for combination in combinations:
         try:
-            one = scenario.replace(combination)
+            cell_scenario = scenario.replace(combination)
         except SettingsError as error:
             raise error.after("grid") from error
-        cells += [Cell(one.replace(seed=seed), on) for seed in seeds(one, replications)]
+        cells += [
+            Cell(cell_scenario.replace(seed=seed), on)
+            for seed in seeds(cell_scenario, replications)
+        ]
     return combinations, cells
 
 

@@ -15,18 +15,18 @@ class Block:
 
     def __init__(self, arrays: Any) -> None:
         self._arrays = arrays
-        self._words = np.array([word for each in leaves(arrays) for word in _header(each)], "i8")
+        self._words = np.array([word for array in leaves(arrays) for word in _header(array)], "i8")
         #: Where it lies.
         self.address = int(self._words.ctypes.data)
 
 
 def leaves(arrays: Any) -> Iterator[Any]:
     """Return the arrays of a named tuple, and of the tuples within it, in their order."""
-    for each in arrays:
-        if isinstance(each, tuple):
-            yield from leaves(each)
+    for array in arrays:
+        if isinstance(array, tuple):
+            yield from leaves(array)
         else:
-            yield each
+            yield array
 
 
 def words_of_header(dimensions: int) -> int:

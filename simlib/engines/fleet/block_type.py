@@ -50,14 +50,14 @@ class BlockType(types.Type):
         """Return where in the block a member begins."""
         names = list(self.members)
         before = names[: names.index(name)]
-        return WORD_BYTES * sum(_words(self.members[each]) for each in before)
+        return WORD_BYTES * sum(_words(self.members[member]) for member in before)
 
 
 def type_of_block(arrays: Any) -> BlockType:
     """Return the type of the block of a named tuple of arrays, and of such tuples."""
     members = tuple(
-        (name, type_of_block(each) if isinstance(each, tuple) else typeof(each))
-        for name, each in zip(arrays._fields, arrays, strict=True)
+        (name, type_of_block(member) if isinstance(member, tuple) else typeof(member))
+        for name, member in zip(arrays._fields, arrays, strict=True)
     )
     return BlockType(type(arrays).__name__, members)
 

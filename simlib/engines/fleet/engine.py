@@ -49,11 +49,11 @@ def play(
         watched.check(scenario, watch)
     trace = Trace("fleet", scenario, label, watched=tuple(watch))
     played = play_gateways(scenario, _gateways(scenario), watch, progress)
-    trace.partial = any(each.partial for each in played)
-    trace.end_s = max(each.end_s for each in played)
-    trace.tally = Tally.merge([each.tally for each in played])
+    trace.partial = any(part.partial for part in played)
+    trace.end_s = max(part.end_s for part in played)
+    trace.tally = Tally.merge([part.tally for part in played])
     if watch:
-        watched.write_rows(trace, [each.log for each in played], [each.end_s for each in played])
+        watched.write_rows(trace, [part.log for part in played], [part.end_s for part in played])
     if trace.partial:
         raise Interrupted(trace)
     return trace
@@ -72,9 +72,11 @@ def play_many(
     for scenario in scenarios:
         _check(scenario)
     # Compiled once, here: the workers read what is kept.
-    for scenario in {needs.loop_for(each, watched=False): each for each in scenarios}.values():
+    for scenario in {
+        needs.loop_for(planned, watched=False): planned for planned in scenarios
+    }.values():
         Part(scenario, 0).load()
-    parts = [(each, gateway) for each in scenarios for gateway in range(_gateways(each))]
+    parts = [(planned, gateway) for planned in scenarios for gateway in range(_gateways(planned))]
     tallies = iter(play_parts(parts, scheduler, progress))
     traces = []
     for scenario in scenarios:

@@ -106,8 +106,8 @@ def _play_at_once(
         finally:
             # Whatever ends it ends all: a failure here or in a thread, too.
             stopped.set()
-    played = [each for each in (future.result() for future in futures) if each is not None]
-    return [each._replace(partial=each.partial or interrupted) for each in played]
+    played = [part for part in (future.result() for future in futures) if part is not None]
+    return [part._replace(partial=part.partial or interrupted) for part in played]
 
 
 def _has_failed(future: Future[Any]) -> bool:

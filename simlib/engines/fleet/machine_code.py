@@ -96,7 +96,8 @@ def is_kept(name: str, arrays: state.Fleet) -> bool:
 def file_of_loop(name: str, arrays: state.Fleet) -> Path:
     """Return the file of a loop: another one for records of another size, as long tables make."""
     return (
-        cache_folder() / f"{name}-{_digest_of_types(tuple(each.dtype for each in leaves(arrays)))}"
+        cache_folder()
+        / f"{name}-{_digest_of_types(tuple(array.dtype for array in leaves(arrays)))}"
     )
 
 

@@ -35,10 +35,10 @@ def flat(settings: Sequence[Any]) -> npt.NDArray[Any]:
         If a setting is of a type that records have no place for.
     """
     kind: Any = type(settings[0])
-    rooms = tuple(map(_room, zip(*(_lengths(kind, each) for each in settings), strict=True)))
+    rooms = tuple(map(_room, zip(*(_lengths(kind, policy) for policy in settings), strict=True)))
     records = np.zeros(len(settings), _layout(kind, rooms))
-    for i, each in enumerate(settings):
-        records[i] = _numbers(kind, each, iter(rooms))
+    for i, policy in enumerate(settings):
+        records[i] = _numbers(kind, policy, iter(rooms))
     return records
 
 

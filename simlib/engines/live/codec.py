@@ -159,9 +159,9 @@ def _answer(data: dict[str, Any]) -> tuple[int, Reason, float, int]:
 def updates_of(text: str | bytes, connection: int) -> list[ev.Pushed]:
     """Return the updates in the answer to a poll."""
     updates = _object(text).get("updates")
-    if not isinstance(updates, list) or not all(isinstance(each, dict) for each in updates):
+    if not isinstance(updates, list) or not all(isinstance(update, dict) for update in updates):
         raise EngineError("the answer to a poll has no list of updates")
-    return [_parse_push(each, connection) for each in updates]
+    return [_parse_push(update, connection) for update in updates]
 
 
 def _parse_push(data: dict[str, Any], connection: int) -> ev.Pushed:

@@ -120,7 +120,7 @@ class WorkerProcess(ChildProcess):
             return
         rest = json.loads(self._rest.read_text())
         trace.late_s.extend(rest["late_s"])
-        trace.standstills += [Standstill(*each) for each in rest["standstills"]]
+        trace.standstills += [Standstill(*row) for row in rest["standstills"]]
         trace.work_s += rest["work_s"]
         for sentence in rest["notes"]:
             trace.add_note(sentence)
@@ -189,7 +189,7 @@ class SharedRun:
                     timeout=PROGRESS_STEP_S,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                for ending in [each for each in endings if each.done()]:
+                for ending in [ending_worker for ending_worker in endings if ending_worker.done()]:
                     self._note_end(endings.pop(ending))
                 report_progress(progress, clock, duration_s)
         finally:
