@@ -227,7 +227,7 @@ def replace_unchecked(rules: Backoff, values: Mapping[str, Any]) -> Backoff:
 def _heights_s(rules: Backoff, policies: Sequence[Backoff], attempts: Whole) -> Floats:
     """Return the ceilings of attempts: a row for each policy, a column for each attempt."""
     if rules.step_count or (len(policies) <= _FEW and rules.growth == Growth.EXPONENTIAL):
-        return np.array([_own_heights_s(each, attempts.tolist()) for each in policies])
+        return np.array([_own_heights_s(policy, attempts.tolist()) for policy in policies])
     if rules.growth != Growth.EXPONENTIAL:
         return np.asarray(_height(rules, attempts, 0.0)) + np.zeros((len(policies), 1))
     found_s = np.empty((len(policies), int(attempts[-1])))

@@ -26,12 +26,12 @@ _MOST_ATTEMPTS = 20
 
 
 @check_arguments
-def waits_chart(found: PolicyFit, axes: Axes | None = None) -> Axes:
+def waits_chart(policy_fit: PolicyFit, axes: Axes | None = None) -> Axes:
     """Draw the observed waits by attempt over the band that the fitted policy allows.
 
     Parameters
     ----------
-    found : PolicyFit
+    policy_fit : PolicyFit
         What `fit` returned, as in ``infer(...).fit``.
     axes : Axes, optional
         Where to draw; a new figure by default.
@@ -48,28 +48,28 @@ def waits_chart(found: PolicyFit, axes: Axes | None = None) -> Axes:
     """
     with style():
         canvas = new_axes(_SIZE_IN[1])[0] if axes is None else axes
-        shown = int(min(_MOST_ATTEMPTS, found.waits.attempts[-1]))
-        chosen = found.waits.where(found.waits.attempt <= shown)
-        _draw_band(found, shown, canvas)
+        shown = int(min(_MOST_ATTEMPTS, policy_fit.waits.attempts[-1]))
+        chosen = policy_fit.waits.where(policy_fit.waits.attempt <= shown)
+        _draw_band(policy_fit, shown, canvas)
         # Spread a little, always in the same way, so that equal waits are seen as many.
         beside = 0.5 * (np.random.default_rng(1).random(len(chosen)) - 0.5)
         canvas.plot(
             chosen.attempt + beside,
-            np.maximum(chosen.wait_s, _least_s(found)),
+            np.maximum(chosen.wait_s, _least_s(policy_fit)),
             linestyle="none",
             marker="o",
             markersize=2.5,
             alpha=0.6,
             color=_DOT,
         )
-        if found.best.rules.drawn_once:
+        if policy_fit.best.rules.drawn_once:
             _draw_clients(chosen, canvas)
-        _scale(canvas, found, chosen.wait_s)
+        _scale(canvas, policy_fit, chosen.wait_s)
         canvas.set_xlim(0.5, shown + 0.5)
         canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
         canvas.set_xlabel("attempt in a row")
         canvas.set_ylabel("wait before it, s")
-        _name(canvas, found)
+        _name(canvas, policy_fit)
     return canvas
 
 

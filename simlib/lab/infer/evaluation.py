@@ -55,25 +55,31 @@ def _price(values: Values, rules: Backoff, waits: Waits, *, capped: bool) -> flo
     """
     # BIC (Schwarz 1978) charges log n for a number known to 1/sqrt(n). An end of a uniform
     # distribution is known to 1/n, for which the same argument gives 2 log n.
-    one = log(len(waits)) * (1.0 if rules.jitter == Jitter.NONE else 2.0)
+    per_parameter = log(len(waits)) * (1.0 if rules.jitter == Jitter.NONE else 2.0)
     ends_there = rules.jitter in (Jitter.NONE, Jitter.FULL, Jitter.EQUAL)
     inside = rules.jitter_place == JitterPlace.INSIDE
     cut = not (ends_there if inside else rules.jitter_place == JitterPlace.AFTER_CAP)
-    cap = max(one, 2.0 * log(waits.longest_s / (ROOT_OF_TWO_PI * waits.blur_s))) if cut else one
+    cap = (
+        max(per_parameter, 2.0 * log(waits.longest_s / (ROOT_OF_TWO_PI * waits.blur_s)))
+        if cut
+        else per_parameter
+    )
     # Of two families that say the same the one is told that is commoner.
-    price = {"cap_s": cap * capped, "rise_s": one + _COMMON}
+    price = {"cap_s": cap * capped, "rise_s": per_parameter + _COMMON}
     if "factor" in values:
         # Clients grow by 1.3 to 5, mostly by 2: far from it a factor needs more to be believed.
-        price["factor"] = one + (log(values["factor"] / _USUAL_FACTOR) / _USUAL_SPREAD) ** 2
+        price["factor"] = (
+            per_parameter + (log(values["factor"] / _USUAL_FACTOR) / _USUAL_SPREAD) ** 2
+        )
     if "exponent" in values:
         # Powers are rare, and mostly squares.
         usual = log(values["exponent"] / _USUAL_EXPONENT) / _USUAL_SPREAD
-        price["exponent"] = one + usual**2 + _RARE
+        price["exponent"] = per_parameter + usual**2 + _RARE
     if rules.drawn_once:
         # The width of the jitter is known from one draw of each client.
         price |= dict.fromkeys(_WIDTHS, 2.0 * log(len(np.unique(waits.client))))
     rare = _RARE * ("floor_s" in values or rules.step_count > 0)
-    return rare + sum(price.get(name, one) for name in values)
+    return rare + sum(price.get(name, per_parameter) for name in values)
 
 
 #: What is rare among clients needs so much more to be believed.

@@ -135,7 +135,7 @@ def _likely(times: pd.Series) -> Floats:
 def stops(rows: pd.DataFrame, longest_wait_s: float, end_s: float) -> list[Finding]:
     """Return for each answer and close that we gave whether the client comes back after it."""
     last = ~rows.duplicated("client", keep="last")
-    found = []
+    answer_findings = []
     for (kind, detail), group in rows[rows["kind"].isin(_ANSWERS)].groupby(
         ["kind", "detail"], sort=False
     ):
@@ -144,8 +144,8 @@ def stops(rows: pd.DataFrame, longest_wait_s: float, end_s: float) -> list[Findi
         gone = ended[last[ended.index]]
         quiet = (end_s - gone["ended_s"]) > _PATIENCE * longest_wait_s + 1.0
         left = int(quiet.sum())
-        found.append(_stop(f"after {answer(kind, detail)}", returned, left))
-    return found
+        answer_findings.append(_stop(f"after {answer(kind, detail)}", returned, left))
+    return answer_findings
 
 
 _ANSWERS = ("status", "close", "reset", "open_then_cut", "silent", "no_pong")
@@ -174,13 +174,15 @@ def codes(findings: Iterable[Finding]) -> dict[int, bool]:
 
     Of a status that was given with and without Retry-After, coming back once says that it does.
     """
-    found: dict[int, bool] = {}
-    for each in findings:
-        code = re.match(r"after (?:status|close) (\d+)", each.about)
+    takes_hint: dict[int, bool] = {}
+    for finding in findings:
+        code = re.match(r"after (?:status|close) (\d+)", finding.about)
         # An end without a close frame (1006) is no code of one.
-        if code and each.is_told and int(code[1]) != ABRUPT:
-            found[int(code[1])] = found.get(int(code[1]), False) or each.value != "stops"
-    return found
+        if code and finding.is_told and int(code[1]) != ABRUPT:
+            takes_hint[int(code[1])] = (
+                takes_hint.get(int(code[1]), False) or finding.value != "stops"
+            )
+    return takes_hint
 
 
 def most_attempts(

@@ -76,22 +76,24 @@ def fit(
     seen = _check_waits(waits)
     seen = replace(seen, blur_s=_estimate_blur_s(seen) if blur_s is None else blur_s)
     candidates = [] if near is None else refit_families(near, seen)
-    if not any(each.goodness.is_good for each in candidates):
+    if not any(candidate.goodness.is_good for candidate in candidates):
         candidates = select_families(seen)
     unsure = _only(uncertain, seen)
     table = fit_step_table(seen, unsure)
     candidates += [] if table is None else [table]
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
         candidates = find_best(screen_families(PLAIN[:1], seen), seen, seen)
-    candidates = [_compare_with_unsure(unsure, each) for each in candidates]
-    candidates.sort(key=lambda each: (not each.goodness.is_good, each.bic))
+    candidates = [_compare_with_unsure(unsure, candidate) for candidate in candidates]
+    candidates.sort(key=lambda candidate: (not candidate.goodness.is_good, candidate.bic))
     explained = explain_by_lateness(candidates, seen, unsure)
     if explained is not None:
         seen, without_jitter = explained
         unsure = unsure.timed_as(seen)
-        without_jitter = [_compare_with_unsure(unsure, each) for each in without_jitter]
-        names = {each.name for each in without_jitter}
-        candidates = without_jitter + [each for each in candidates if each.name not in names]
+        without_jitter = [_compare_with_unsure(unsure, candidate) for candidate in without_jitter]
+        names = {candidate.name for candidate in without_jitter}
+        candidates = without_jitter + [
+            candidate for candidate in candidates if candidate.name not in names
+        ]
     policy_fit = PolicyFit(seen, candidates, [], unsure)
     return add_intervals(policy_fit) if intervals else policy_fit
 
@@ -140,7 +142,7 @@ _CONTRADICTED = 0.5
 def _estimate_blur_s(waits: Waits) -> float:
     """Return the timing errors, as waits show them that are the same but for these."""
     groups = [waits.wait_s[rows] for rows in waits.rows if rows.size >= 3]
-    spreads_s = [1.4826 * float(np.median(np.abs(each - np.median(each)))) for each in groups]
+    spreads_s = [1.4826 * float(np.median(np.abs(group - np.median(group)))) for group in groups]
     same_s = [spread_s for spread_s in spreads_s if spread_s < _MOST_BLUR_S]
     # Where waits vary a little by themselves too, those that vary least show the errors.
     return max(BLUR_S, float(np.quantile(same_s, 0.25))) if same_s else BLUR_S
@@ -151,7 +153,9 @@ def _sample_intervals(best: FamilyFit, waits: Waits) -> tuple[FamilyFit, list[Pa
     drawn, scores = sample_places(search, search.place(best.values))
     top = search.values(drawn[int(scores.argmax())])
     if scores.max() > best.log_likelihood:
-        best = min(best, evaluate_family(best.family, top, waits), key=lambda each: each.bic)
+        best = min(
+            best, evaluate_family(best.family, top, waits), key=lambda candidate: candidate.bic
+        )
     tail = (1.0 - POLICY_CONFIDENCE) / 2.0
     quantiles = np.quantile(drawn, [0.5, tail, 1.0 - tail], axis=0).T
     parameters = []
@@ -163,7 +167,7 @@ def _sample_intervals(best: FamilyFit, waits: Waits) -> tuple[FamilyFit, list[Pa
     if "cap_s" in best.values and not best.is_capped:
         least = drawn.min(axis=0)[list(search.scales).index("cap_s")]
         least_s = search.scales["cap_s"].back(float(least))
-        parameters = [_open_cap(each, least_s, waits) for each in parameters]
+        parameters = [_open_cap(parameter, least_s, waits) for parameter in parameters]
     return best, parameters
 
 

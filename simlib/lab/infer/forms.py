@@ -126,7 +126,7 @@ def rank_correlation(one: Floats, other: Floats) -> float:
     if not np.ptp(one) or not np.ptp(other):
         return nan
     # pandas ranks at once; `scipy.stats` would take a second to import.
-    ranks, other_ranks = (pd.Series(each).rank() for each in (one, other))
+    ranks, other_ranks = (pd.Series(values).rank() for values in (one, other))
     return float(np.corrcoef(ranks, other_ranks)[0, 1])
 
 

@@ -69,7 +69,7 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
     alone = [(int(attempt), rows) for attempt, rows in zip(waits.attempts, waits.rows, strict=True)]
     groups = [
         (0, np.arange(len(waits))),
-        *(each for each in alone if each[1].size >= _LEAST_OF_ONE),
+        *(test for test in alone if test[1].size >= _LEAST_OF_ONE),
     ]
     # Bonferroni's correction holds for dependent tests, too, and all of these are.
     outside = min(_outside_chance(places.outside[rows]) for _, rows in groups) * len(groups)
@@ -79,14 +79,14 @@ def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:
     if not rules.drawn_once:  # else there is one place for each client, not for each wait
         of = waits.attempt[places.rows]
         tests += [(attempt, places.place[of == attempt]) for attempt, _ in groups[1:]]
-    tests = [each for each in tests if each[1].size >= _LEAST_OF_ONE]
+    tests = [test for test in tests if test[1].size >= _LEAST_OF_ONE]
     results = [(*_unevenness(place), attempt) for attempt, place in tests]
     if pooled.size >= _LEAST_TO_SPREAD and results[0][2] == 0:
         # The distance hardly sees waits that crowd in the middle, or at both ends, of their bands.
         results.append((_spread_chance(pooled), results[0][1], 0))
     # A distance that is small however certain it is must not hide a larger one.
     chance, distance, attempt = min(
-        results, key=lambda each: (each[1] <= _SMALL_DISTANCE, each[0]), default=(1.0, 0.0, 0)
+        results, key=lambda result: (result[1] <= _SMALL_DISTANCE, result[0]), default=(1.0, 0.0, 0)
     )
     return Goodness(
         float(places.outside.mean()),

@@ -105,7 +105,9 @@ def infer(
     near = []
     if known is None:
         known = {
-            name: each.client.backoff for name, each in presets.items() if each.kind != "algorithm"
+            name: preset.client.backoff
+            for name, preset in presets.items()
+            if preset.kind != "algorithm"
         }
     if policy_fit is not None and not policy_fit.is_none:
         near = nearest_policies(policy_fit.best.rules, known, int(policy_fit.waits.attempts[-1]))
@@ -184,7 +186,7 @@ def _shows_apart(followed: pd.DataFrame, counting: ResetRule, apart: PolicyFit) 
     if rules.jitter != Jitter.NONE or (rules.first_s < inf and rules.first_jitter != Jitter.NONE):
         return True
     ways = (counting, ResetRule(counting.stable_after_s))
-    is_first = [number_waits(followed, each)["attempt"] == 1 for each in ways]
+    is_first = [number_waits(followed, way)["attempt"] == 1 for way in ways]
     return bool((is_first[0] & is_first[1]).any())
 
 

@@ -41,10 +41,10 @@ class Inference(ShowsCard):
 
     def finding(self, about: str) -> Finding:
         """Return what was found out about a setting, such as ``connect_timeout_s``."""
-        return next(each for each in self.findings if each.about == about)
+        return next(finding for finding in self.findings if finding.about == about)
 
     def _value(self, about: str) -> float | str | None:
-        return next((each.value for each in self.findings if each.about == about), None)
+        return next((finding.value for finding in self.findings if finding.about == about), None)
 
     @property
     def policy(self) -> dict[str, Any] | None:
@@ -52,11 +52,11 @@ class Inference(ShowsCard):
         if self.fit is None or self.fit.is_none or self.unjudged:
             return None
         settings: dict[str, Any] = {"backoff": backoff_settings(self.fit)}
-        for each in self.findings:
-            if each.about in _SETTINGS and isinstance(each.value, float):
-                *inside, name = each.about.split(".")
+        for finding in self.findings:
+            if finding.about in _SETTINGS and isinstance(finding.value, float):
+                *inside, name = finding.about.split(".")
                 place = settings.setdefault(inside[0], {}) if inside else settings
-                place[name] = round_to_digits(each.value)
+                place[name] = round_to_digits(finding.value)
         for name in ("stable_after_s", "max_attempts"):
             value = self.finding(name).value
             if isinstance(value, float) and isfinite(value):
@@ -103,8 +103,10 @@ class Inference(ShowsCard):
         policy, fit = self._need_policy(), self.fit
         assert fit is not None
         notes = [f"{self.source}: {self.verdict}"]
-        notes += [f"{each.about}: {each.words}" for each in self.findings]
-        notes += [f"{each.name}: {each.note}" for each in fit.parameters if each.note]
+        notes += [f"{finding.about}: {finding.words}" for finding in self.findings]
+        notes += [
+            f"{parameter.name}: {parameter.note}" for parameter in fit.parameters if parameter.note
+        ]
         unseen = [str(code) for code in codes_in(Stops().suspends_on) if code not in self.codes]
         if unseen:
             words = "not seen, so as by default: it rests until a sign-in, which is for good if"
@@ -115,19 +117,28 @@ class Inference(ShowsCard):
     def numbers(self) -> pd.DataFrame:
         """Return the policy's numbers: a row per setting, with ``value``, ``low`` and ``high``."""
         rows = [] if self.fit is None else self.fit.parameters
-        table = {each.name: (each.value, each.low, each.high) for each in rows}
+        table = {
+            parameter.name: (parameter.value, parameter.low, parameter.high) for parameter in rows
+        }
         return pd.DataFrame.from_dict(table, orient="index", columns=["value", "low", "high"])
 
     def table(self) -> pd.DataFrame:
         """Return what was found out beside the waits: a row per finding, and what it rests on."""
-        rows = {each.about: (each.value, each.attempts, each.words) for each in self.findings}
+        rows = {
+            finding.about: (finding.value, finding.attempts, finding.words)
+            for finding in self.findings
+        }
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "attempts", "words"])
 
     def card(self) -> Card:
         """Return what is shown: the policy, its numbers, what the phases say, what is nearest."""
         numbers = self.numbers().rename_axis("setting").reset_index()
-        findings = tuple(f"{each.about}: {each.words}" for each in self.findings if each.words)
-        near = [f"nearest preset: {each.name} ({each.distance:.2g})" for each in self.near[:1]]
+        findings = tuple(
+            f"{finding.about}: {finding.words}" for finding in self.findings if finding.words
+        )
+        near = [
+            f"nearest preset: {preset.name} ({preset.distance:.2g})" for preset in self.near[:1]
+        ]
         return table_card(f"Policy: {self.verdict}", numbers, (*near, *findings))
 
     @property
@@ -185,7 +196,7 @@ class Inference(ShowsCard):
             "verdict": self.verdict,
             "policy": self.policy,
             "fit": None if self.fit is None else _fit_json(self.fit),
-            "findings": [each.to_json() for each in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "nearest": [near._asdict() for near in self.near],
         }
         return dict(jsonable(document))
@@ -210,21 +221,21 @@ def _fit_json(policy_fit: PolicyFit) -> dict[str, Any]:
         "waits": len(policy_fit.waits),
         "timing_s": policy_fit.waits.blur_s,
         "parameters": [
-            {"name": each.name, "value": each.value, "low": each.low}
-            | {"high": each.high, "note": each.note}
-            for each in policy_fit.parameters
+            {"name": parameter.name, "value": parameter.value, "low": parameter.low}
+            | {"high": parameter.high, "note": parameter.note}
+            for parameter in policy_fit.parameters
         ],
         "families": [
             {
-                "name": each.name,
-                "bic": each.bic,
-                "agrees": each.goodness.is_good,
-                "outside_fraction": each.goodness.outside_fraction,
-                "late_fraction": each.goodness.late_fraction,
-                "distance": each.goodness.distance,
-                "chance": each.goodness.chance,
-                "attempt": each.goodness.attempt,
+                "name": candidate.name,
+                "bic": candidate.bic,
+                "agrees": candidate.goodness.is_good,
+                "outside_fraction": candidate.goodness.outside_fraction,
+                "late_fraction": candidate.goodness.late_fraction,
+                "distance": candidate.goodness.distance,
+                "chance": candidate.goodness.chance,
+                "attempt": candidate.goodness.attempt,
             }
-            for each in policy_fit.candidates
+            for candidate in policy_fit.candidates
         ],
     }

@@ -72,7 +72,7 @@ def log_likelihoods(policies: Sequence[Backoff], waits: Waits, blur_s: Floats) -
             # In pieces, since an array that leaves the cache costs more than the calls that it
             # saves.
             for piece in np.array_split(np.arange(len(rows)), 1 + len(rows) * len(waits) // _PIECE):
-                part = Bands(*(each[piece] for each in lies))
+                part = Bands(*(band[piece] for band in lies))
                 at = np.array(rows)[piece]
                 likelihoods[at] = log_densities(part, column, waits, blur_s[at]).sum(axis=1)
     return likelihoods
@@ -232,7 +232,7 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     policy_bands, blur_s = bands(rules, waits), waits.blur_s
     low_s, high_s = policy_bands.low_s, policy_bands.high_s
     if rules.drawn_once:
-        kept = fit_client_draws(Bands(*(each[np.newaxis] for each in policy_bands)), waits, blur_s)
+        kept = fit_client_draws(Bands(*(band[np.newaxis] for band in policy_bands)), waits, blur_s)
         low_s = high_s = kept.wait_s[0]
     width_s = high_s - low_s
     # Five standard deviations, and half a per cent for a client's clock that runs at another rate.

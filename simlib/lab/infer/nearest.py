@@ -53,5 +53,8 @@ def nearest_policies(
     >>> [near.name for near in nearest_policies(Backoff(base_s=1.2), known)]
     ['one', 'two']
     """
-    distances = [Near(name, policy_distance(rules, each, attempts)) for name, each in known.items()]
+    distances = [
+        Near(name, policy_distance(rules, preset_rules, attempts))
+        for name, preset_rules in known.items()
+    ]
     return sorted(distances, key=lambda near: (near.distance, near.name))

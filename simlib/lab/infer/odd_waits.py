@@ -113,7 +113,7 @@ def find_separate_waits(
         wait_s = rows["wait_s"].to_numpy(np.float64)
         if not wait_s.size:
             continue
-        low, middle, high = (float(each) for each in np.quantile(wait_s, [0.0, 0.5, 1.0]))
+        low, middle, high = (float(quantile) for quantile in np.quantile(wait_s, [0.0, 0.5, 1.0]))
         words = f"unlike its other waits: {low:.3g} to {high:.3g} s; left out of the policy"
         findings.append(Finding(f"wait after {name}", middle, low, high, wait_s.size, words))
     return findings

@@ -34,11 +34,11 @@ def backoff_settings(policy_fit: PolicyFit) -> dict[str, Any]:
             | _further_settings(policy_fit, ("spread_fraction", "first_s"))
         )
     steps_s = []
-    for each in policy_fit.parameters:
-        if each.name.startswith("steps_s["):
-            steps_s.append(round_to_digits(max(0.0, each.value)))
-        elif isfinite(each.value):
-            settings[each.name] = round_to_digits(each.value)
+    for parameter in policy_fit.parameters:
+        if parameter.name.startswith("steps_s["):
+            steps_s.append(round_to_digits(max(0.0, parameter.value)))
+        elif isfinite(parameter.value):
+            settings[parameter.name] = round_to_digits(parameter.value)
     if steps_s:
         settings |= {"steps_s": steps_s, "cap_s": max(steps_s), "base_s": max(1e-4, min(steps_s))}
     if "cap_s" not in settings:
@@ -60,9 +60,9 @@ def _step_settings(rules: Backoff) -> dict[str, Any]:
 
 def _further_settings(policy_fit: PolicyFit, names: tuple[str, ...]) -> dict[str, Any]:
     return {
-        each.name: round_to_digits(each.value)
-        for each in policy_fit.parameters
-        if each.name in names
+        parameter.name: round_to_digits(parameter.value)
+        for parameter in policy_fit.parameters
+        if parameter.name in names
     }
 
 

@@ -36,8 +36,8 @@ class ResetRuleFit:
     def limits(self) -> list[tuple[float, float]]:
         """Each length of open that may reset the count, and its score."""
         best: dict[float, float] = {}
-        for each, score in self.scores.items():
-            best[each.stable_after_s] = max(score, best.get(each.stable_after_s, -inf))
+        for rule, score in self.scores.items():
+            best[rule.stable_after_s] = max(score, best.get(rule.stable_after_s, -inf))
         return sorted(best.items())
 
 
@@ -48,7 +48,7 @@ def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
     the bits of a file would be counted.
     """
     tried = sequences.hypotheses(followed)
-    return min(tried, key=lambda each: _length(number_waits(followed, each)))
+    return min(tried, key=lambda rule: _length(number_waits(followed, rule)))
 
 
 def infer_reset_rule(
@@ -56,10 +56,10 @@ def infer_reset_rule(
 ) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        each: _log_likelihood(number_waits(followed, each), policy_fit)
-        for each in sequences.hypotheses(followed)
+        rule: _log_likelihood(number_waits(followed, rule), policy_fit)
+        for rule in sequences.hypotheses(followed)
     }
-    best = max(scores, key=lambda each: scores[each])
+    best = max(scores, key=lambda rule: scores[rule])
     # Ties are the rule, where an observation tells nothing of resets: they must not change the
     # rule.
     is_better = scores[best] > scores.get(counting, -inf) + 1e-6
@@ -100,7 +100,7 @@ def _any(unhinted: pd.DataFrame, longest_s: float) -> float:
 
 def _description_length(numbers: pd.DataFrame, by: Sequence[str], longest_s: float) -> float:
     groups = numbers.groupby(list(by), sort=False)["wait_s"]
-    return sum(_group_length(np.sort(each.to_numpy(np.float64)), longest_s) for _, each in groups)
+    return sum(_group_length(np.sort(group.to_numpy(np.float64)), longest_s) for _, group in groups)
 
 
 def _group_length(wait_s: Floats, longest_s: float) -> float:

@@ -52,10 +52,10 @@ def climb(search: Search, place: Floats, rough: float, step: float, most: int) -
     if beyond.size:
         corners[beyond] = 2.0 * place - corners[beyond]
         scores[beyond] = yield from score(search, corners[beyond], rough)
-    tops = _sort([Top(*each) for each in zip(corners, scores.tolist(), strict=True)])
+    tops = _sort([Top(*corner) for corner in zip(corners, scores.tolist(), strict=True)])
     while used < most and not _rests(tops):
         *others, worst = tops
-        centre = np.add.reduce([each.place for each in others]) / len(others)
+        centre = np.add.reduce([top.place for top in others]) / len(others)
         # The usual coefficients: reflection 1, expansion 2, contraction and shrinkage one half.
         ahead = yield from _at(search, 2.0 * centre - worst.place, rough)
         used += 1
@@ -73,7 +73,7 @@ def climb(search: Search, place: Floats, rough: float, step: float, most: int) -
             tops = _sort([*others, inside])
             continue
         used += len(others)
-        shrunk = 0.5 * (tops[0].place + np.array([each.place for each in tops[1:]]))
+        shrunk = 0.5 * (tops[0].place + np.array([top.place for top in tops[1:]]))
         scores = yield from score(search, shrunk, rough)
         tops = _sort([tops[0], *map(Top, shrunk, scores.tolist())])
     return tops[0]
@@ -90,7 +90,7 @@ def _sort(tops: list[Top]) -> list[Top]:
 def _rests(tops: list[Top]) -> bool:
     if not tops[0].score - tops[-1].score <= _ALIKE:  # as much as both are impossible
         return False
-    return all(np.abs(each.place - tops[0].place).max() <= _SMALL for each in tops[1:])
+    return all(np.abs(top.place - tops[0].place).max() <= _SMALL for top in tops[1:])
 
 
 def _at(search: Search, place: Floats, rough: float) -> Asking[Top]:
@@ -108,29 +108,29 @@ def screen_family(family: Family, waits: Waits) -> Asking[tuple[float, list[Valu
     if not guesses:
         return -inf, []
     most = _ROUGH_EACH * (len(search.scales) + 1)
-    places = [search.place(each) for each in guesses]
+    places = [search.place(guess) for guess in guesses]
     # Two passes: with errors of 15 % of a wait the likelihood has one broad top, which leads to the
     # neighbourhood of the right one; with 3 % the families can be compared.
     first, last = _ROUGH
-    tops = yield from beside([climb(search, each, first, first / 2.0, most) for each in places])
+    tops = yield from beside([climb(search, place, first, first / 2.0, most) for place in places])
     best = yield from climb(search, max(tops, key=_score).place, last, last / 2.0, most)
     # A cap that cuts is a needle, which a blurred search does not see.
     scores = yield from score(search, np.array(places), last)
     scored = [(best.score, search.values(best.place)), *zip(scores.tolist(), guesses, strict=True)]
-    scored.sort(key=lambda each: -each[0])
+    scored.sort(key=lambda scored_place: -scored_place[0])
     return scored[0][0], [values for _, values in scored[:_BEGINNINGS]]
 
 
 def search_places(search: Search, guesses: list[Values]) -> Asking[Top | None]:
     """Return the place that explains the waits best, from some guesses on; None if none does."""
-    places = [search.place(each) for each in guesses]
+    places = [search.place(guess) for guess in guesses]
     if not places:
         return None
     scores = yield from score(search, np.array(places), 0.0)
-    begins = [Top(*each) for each in zip(places, scores.tolist(), strict=True)]
+    begins = [Top(*row) for row in zip(places, scores.tolist(), strict=True)]
     tops, most = begins, _FINE_EACH * (len(search.scales) + 1)
     for rough, step in _FINER:
-        climbs = [climb(search, each.place, rough, step, most) for each in _unlike(tops)]
+        climbs = [climb(search, top.place, rough, step, most) for top in _unlike(tops)]
         tops = yield from beside(climbs)
     best = max([*begins, *tops], key=_score)
     return None if best.score == -inf else best
@@ -140,7 +140,7 @@ def _unlike(tops: list[Top]) -> list[Top]:
     """Return the tops without those that are nearly at the place of a better one."""
     kept: list[Top] = []
     for top in _sort(tops):
-        if all(np.abs(top.place - each.place).max() > _NEARLY for each in kept):
+        if all(np.abs(top.place - kept_top.place).max() > _NEARLY for kept_top in kept):
             kept.append(top)
     return kept
 

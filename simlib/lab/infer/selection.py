@@ -44,7 +44,9 @@ _NEAR, _CLOSELY, _LEADING = 7, 12, 2
 def refit_families(near: PolicyFit, waits: Waits) -> list[FamilyFit]:
     """Return the families of a fit of nearly the same waits at their best."""
     rough = [
-        _Rough(each.family, 0.0, [each.values]) for each in near.candidates if each.family.free
+        _Rough(candidate.family, 0.0, [candidate.values])
+        for candidate in near.candidates
+        if candidate.family.free
     ]
     return find_best(rough, waits, _choose_few(waits))
 
@@ -54,17 +56,17 @@ def select_families(waits: Waits) -> list[FamilyFit]:
     few = _choose_few(waits)
     if _first_is_exact(few):
         candidates = _fit_own_first(waits, few)
-        if any(each.goodness.is_good for each in candidates):
+        if any(candidate.goodness.is_good for candidate in candidates):
             return _drop_duplicates(candidates)
     rough = _screen_forms(waits, few)
     candidates = find_best(rough, waits, few)
     if _first_is_apart(candidates, waits):
         later = few.where(few.attempt > 1)
-        leading = screen_families([each.family for each in rough[:_NEAR]], later)[:_LEADING]
-        firsts = [first for each in leading for first in list_first_forms(each.family)]
+        leading = screen_families([entry.family for entry in rough[:_NEAR]], later)[:_LEADING]
+        firsts = [first for entry in leading for first in list_first_forms(entry.family)]
         candidates += find_best(screen_families(firsts, few), waits, few)
-    if may_be_paced(waits, said=any(each.goodness.is_good for each in candidates)):
-        paces = [count_from_start(each) for each in PLAIN]
+    if may_be_paced(waits, said=any(candidate.goodness.is_good for candidate in candidates)):
+        paces = [count_from_start(family) for family in PLAIN]
         candidates += find_best(screen_families(paces, few), waits, few)
     return _drop_duplicates(candidates)
 
@@ -82,17 +84,20 @@ def select_without_jitter(waits: Waits) -> list[FamilyFit]:
 def _drop_duplicates(candidates: Sequence[FamilyFit]) -> list[FamilyFit]:
     """Return the candidate with the least BIC of each name."""
     return list(
-        {each.name: each for each in sorted(candidates, key=lambda each: -each.bic)}.values()
+        {
+            candidate.name: candidate
+            for candidate in sorted(candidates, key=lambda candidate: -candidate.bic)
+        }.values()
     )
 
 
 def _screen_forms(waits: Waits, few: Waits) -> list[_Rough]:
     """Return plain families and the forms of the nearest ones, the best first."""
-    possible = [each for each in PLAIN if _may_be(each, few)] or PLAIN
+    possible = [family for family in PLAIN if _may_be(family, few)] or PLAIN
     # Only families that are near the best in their plain form are looked at in all their forms.
     plain = screen_families(possible, few)
-    others = [form for each in plain[:_NEAR] for form in list_forms(each.family, waits)]
-    others = [each for each in others if each not in possible]
+    others = [form for entry in plain[:_NEAR] for form in list_forms(entry.family, waits)]
+    others = [form for form in others if form not in possible]
     return _rank([*plain, *screen_families(others, few)], few)
 
 
@@ -112,7 +117,11 @@ def _fit_own_first(waits: Waits, few: Waits) -> list[FamilyFit]:
     """Return the families that explain later waits, with and without a first wait of its own."""
     later = waits.where(waits.attempt > 1)
     leading = _screen_forms(later, few.where(few.attempt > 1))[:_LEADING]
-    families = [form for each in leading for form in (each.family, *list_first_forms(each.family))]
+    families = [
+        form
+        for family_entry in leading
+        for form in (family_entry.family, *list_first_forms(family_entry.family))
+    ]
     return find_best(screen_families(families, few), waits, few)
 
 
@@ -127,13 +136,15 @@ class _Rough(NamedTuple):
 def screen_families(families: Sequence[Family], few: Waits) -> list[_Rough]:
     """Return families seen roughly, the best first: of equals those with fewer numbers."""
     screened = run_search(beside([screen_family(family, few) for family in families]))
-    rough = [_Rough(family, *each) for family, each in zip(families, screened, strict=True)]
+    rough = [
+        _Rough(family, *screening) for family, screening in zip(families, screened, strict=True)
+    ]
     return _rank(rough, few)
 
 
 def _rank(rough: Sequence[_Rough], few: Waits) -> list[_Rough]:
-    one = log(len(few))
-    return sorted(rough, key=lambda each: len(each.family.free) * one - each.score)
+    per_parameter = log(len(few))
+    return sorted(rough, key=lambda entry: len(entry.family.free) * per_parameter - entry.score)
 
 
 def _choose_few(waits: Waits) -> Waits:
@@ -161,16 +172,16 @@ def _spreads_s(waits: Waits) -> Floats:
 
 def find_best(rough: Sequence[_Rough], waits: Waits, few: Waits) -> list[FamilyFit]:
     """Return the families at their best, those far behind when seen roughly left out."""
-    least = max((each.score for each in rough), default=0.0) - _BEHIND * len(few) - 20.0
+    least = max((entry.score for entry in rough), default=0.0) - _BEHIND * len(few) - 20.0
     # Twenty more than in proportion to the waits, so that with few of them nothing is left out by
     # accident.
-    near = [each for each in rough[:_CLOSELY] if each.score >= least]
+    near = [entry for entry in rough[:_CLOSELY] if entry.score >= least]
     candidates = [
         evaluate_family(search.family, search.values(place), waits)
         for search, place in _search_best(near, waits, few)
     ]
     candidates = drop_needless_caps(candidates, waits)
-    return [each for each in candidates if not is_needless(each, waits)]
+    return [candidate for candidate in candidates if not is_needless(candidate, waits)]
 
 
 def _search_best(near: Sequence[_Rough], waits: Waits, few: Waits) -> list[tuple[Search, Floats]]:
@@ -178,11 +189,11 @@ def _search_best(near: Sequence[_Rough], waits: Waits, few: Waits) -> list[tuple
 
     Of many waits a few show which beginning is the best, and which families cannot be the best.
     """
-    searches = [Search(each.family, each.family.scales(waits), waits) for each in near]
+    searches = [Search(entry.family, entry.family.scales(waits), waits) for entry in near]
     shown = waits if len(waits) <= _MANY else few
     works = [
-        search_places(replace(search, waits=shown), each.guesses)
-        for search, each in zip(searches, near, strict=True)
+        search_places(replace(search, waits=shown), entry.guesses)
+        for search, entry in zip(searches, near, strict=True)
     ]
     tops = run_search(beside(works))
     reached = [(search, top) for search, top in zip(searches, tops, strict=True) if top is not None]
@@ -204,11 +215,11 @@ def _first_is_apart(candidates: Sequence[FamilyFit], waits: Waits) -> bool:
     first_s = waits.wait_s[waits.attempt == 1]
     if first_s.size < 2 or (waits.attempt > 1).sum() < LEAST_WAITS:
         return False
-    good = [each for each in candidates if each.goodness.is_good]
+    good = [candidate for candidate in candidates if candidate.goodness.is_good]
     if not good:
         return True
     spread_s = float(np.ptp(first_s))
-    rules = min(good, key=lambda each: each.bic).rules
+    rules = min(good, key=lambda candidate: candidate.bic).rules
     later = waits.where(waits.attempt > 1)
     later_s, lies = _spreads_s(later), bands(rules, later)
     is_narrow = later_s.size and float(np.median(later_s)) < 6.0 * waits.blur_s < 0.2 * spread_s

@@ -26,13 +26,13 @@ def drop_needless_caps(candidates: Sequence[FamilyFit], waits: Waits) -> list[Fa
 
     A search may have come to rest where a cap makes up for other numbers.
     """
-    places = [_endless(each, waits) for each in candidates]
+    places = [_endless(candidate, waits) for candidate in candidates]
     begins = [(i, *begin) for i, begin in enumerate(places) if begin is not None]
     works = [climb(search, place, 0.0, 0.01, _STEPS) for _, search, place in begins]
     kept = list(candidates)
     for (i, search, _), top in zip(begins, run_search(beside(works)), strict=True):
         endless = evaluate_family(search.family, search.values(top.place), waits)
-        kept[i] = min(kept[i], endless, key=lambda each: each.bic)
+        kept[i] = min(kept[i], endless, key=lambda candidate: candidate.bic)
     return kept
 
 

@@ -162,7 +162,7 @@ def guess_constant(waits: Waits) -> Iterator[Values]:
 
 def guess_band(waits: Waits) -> Iterator[Values]:
     """Guess base and width of waits that lie evenly in the same band each time."""
-    low_s, high_s = (float(each) for each in np.quantile(waits.wait_s, [0.01, 0.99]))
+    low_s, high_s = (float(quantile) for quantile in np.quantile(waits.wait_s, [0.01, 0.99]))
     yield {"base_s": max(LEAST_S, low_s), "add_most_s": high_s - low_s}
 
 

@@ -23,8 +23,8 @@ def inference_in_words(inference: Inference) -> Group:
     parts += [_verdict(inference), ""]
     if inference.fit is not None:
         parts += [_numbers(inference.fit), "", _families(inference.fit), ""]
-    told = [each for each in inference.findings if each.is_told]
-    untold = [each for each in inference.findings if not each.is_told]
+    told = [finding for finding in inference.findings if finding.is_told]
+    untold = [finding for finding in inference.findings if not finding.is_told]
     if told:
         parts += [_findings(told), ""]
     if untold:
@@ -61,9 +61,11 @@ def _interval(low: float, high: float) -> str:
 
 def _numbers(policy_fit: PolicyFit) -> Table:
     table = _table("setting", "value", "95 % interval", "", right=("value",))
-    for each in policy_fit.parameters:
-        value = f"{each.value:.4g}" if isfinite(each.value) else "-"
-        table.add_row(each.name, value, _interval(each.low, each.high), each.note)
+    for parameter in policy_fit.parameters:
+        value = f"{parameter.value:.4g}" if isfinite(parameter.value) else "-"
+        table.add_row(
+            parameter.name, value, _interval(parameter.low, parameter.high), parameter.note
+        )
     return table
 
 
@@ -71,31 +73,35 @@ def _families(policy_fit: PolicyFit) -> Table:
     """Return how the best families compare: the criterion above the best one's, and the test."""
     right = ("BIC above", "outside", "late")
     table = _table("family", *right, "agrees", right=right)
-    least = min(each.bic for each in policy_fit.candidates)
-    for each in policy_fit.candidates[:4]:
-        good = each.goodness
+    least = min(candidate.bic for candidate in policy_fit.candidates)
+    for candidate in policy_fit.candidates[:4]:
+        good = candidate.goodness
         # Without jitter there is no place in a band, so no test of it either.
         tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""
         agrees = ("yes" if good.is_good else "no") + tested
-        above = f"{each.bic - least:,.0f}"
+        above = f"{candidate.bic - least:,.0f}"
         shares = (f"{share:.1%}" for share in (good.outside_fraction, good.late_fraction))
-        table.add_row(each.name, above, *shares, agrees)
+        table.add_row(candidate.name, above, *shares, agrees)
     return table
 
 
 def _findings(told: list[Finding]) -> Table:
     table = _table("found", "value", "interval", "attempts", "", right=("value", "attempts"))
-    for each in told:
-        value = each.value if isinstance(each.value, str) else f"{each.value:.4g}"
+    for finding in told:
+        value = finding.value if isinstance(finding.value, str) else f"{finding.value:.4g}"
         words = (
-            "" if isinstance(each.value, str) and each.about.startswith("after ") else each.words
+            ""
+            if isinstance(finding.value, str) and finding.about.startswith("after ")
+            else finding.words
         )
-        table.add_row(each.about, value, _interval(each.low, each.high), str(each.attempts), words)
+        table.add_row(
+            finding.about, value, _interval(finding.low, finding.high), str(finding.attempts), words
+        )
     return table
 
 
 def _untold(untold: list[Finding]) -> Table:
     table = _table("not told", "why")
-    for each in untold:
-        table.add_row(each.about, each.words)
+    for finding in untold:
+        table.add_row(finding.about, finding.words)
     return table

@@ -230,7 +230,7 @@ class Connection(asyncio.Protocol):
 
     def _reject(self, request: Request, phase: Phase) -> None:
         response = self._frames.reject(HTTPStatus.SERVICE_UNAVAILABLE, "The lab says no.\n")
-        known = {each.value for each in HTTPStatus}
+        known = {status.value for status in HTTPStatus}
         response.status_code = phase.status
         response.reason_phrase = HTTPStatus(phase.status).phrase if phase.status in known else "No"
         if phase.retry_after_s and not self._order.rejects:

@@ -86,11 +86,11 @@ class ObservedClients:
 
     def take(self, seat: int, host: str) -> ObservedClient:
         """Return the client that an attempt is taken for."""
-        here = [each for each in self.known if each.seat == seat]
+        here = [guest for guest in self.known if guest.seat == seat]
         if self.own_seats:
             return here[-1] if here else self.add(seat, host)
-        free = [each for each in here if each.host == host and each.live is None]
-        return min(free, key=lambda each: each.last_ended_s) if free else self.add(seat, host)
+        free = [guest for guest in here if guest.host == host and guest.live is None]
+        return min(free, key=lambda guest: guest.last_ended_s) if free else self.add(seat, host)
 
     def add(self, seat: int, host: str) -> ObservedClient:
         """Add a client that was not seen before."""
@@ -99,9 +99,9 @@ class ObservedClients:
 
     def present(self) -> list[ObservedClient]:
         """Return the clients that may still come."""
-        return [each for each in self.known if not each.gone]
+        return [guest for guest in self.known if not guest.gone]
 
     def begin_phase(self) -> None:
         """Count from nought."""
-        for each in self.known:
-            each.begun = each.ended = 0
+        for guest in self.known:
+            guest.begun = guest.ended = 0

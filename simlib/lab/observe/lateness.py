@@ -69,7 +69,9 @@ class Ticks:
     def quantiles_s(self) -> dict[str, float]:
         """Return quantiles of the timer's lateness: median, 99 % and maximum."""
         late_s = np.asarray(self._late_s) if self._late_s else np.zeros(1)
-        p50_s, p99_s, longest_s = (float(each) for each in np.quantile(late_s, [0.5, 0.99, 1.0]))
+        p50_s, p99_s, longest_s = (
+            float(quantile) for quantile in np.quantile(late_s, [0.5, 0.99, 1.0])
+        )
         return {"p50_s": p50_s, "p99_s": p99_s, "longest_s": longest_s}
 
 

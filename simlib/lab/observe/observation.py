@@ -102,7 +102,7 @@ class Observation(ShowsCard):
 
     def card(self) -> Card:
         """Return what is shown: how much was seen, by phase, and what was odd."""
-        clients = len({each.client for each in self.attempts})
+        clients = len({attempt.client for attempt in self.attempts})
         partial = ", partial" * self.partial
         title = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
         return Card(f"{title} in {self.observed_s:.0f} s{partial}", notes=tuple(self.notes))
@@ -144,7 +144,7 @@ class Observation(ShowsCard):
 
         meta = {"schema": SCHEMA, **{name: getattr(self, name) for name in _META}}
         meta = {
-            name: list(each) if isinstance(each, tuple) else each for name, each in meta.items()
+            name: list(value) if isinstance(value, tuple) else value for name, value in meta.items()
         }
         table = self._table().replace_schema_metadata({_KEY: json.dumps(meta)})
         with replacing(path) as temporary:
@@ -181,7 +181,7 @@ class Observation(ShowsCard):
     def _table(self) -> pa.Table:
         import pyarrow as pa
 
-        rows = sorted(self.attempts, key=lambda each: each.accept_s)
+        rows = sorted(self.attempts, key=lambda attempt: attempt.accept_s)
         kinds = {"int": pa.int64(), "str": pa.string(), "float": pa.float64(), "bool": pa.bool_()}
         return pa.table(
             {

@@ -272,4 +272,4 @@ QUICK_SCRIPT = Script(
         Phase(kind=PhaseKind.NO_PONG, attempts=1, longest_s=70),
     ),
 )
-SCRIPTS = {each.name: each for each in (STANDARD, QUICK_SCRIPT)}
+SCRIPTS = {script.name: script for script in (STANDARD, QUICK_SCRIPT)}

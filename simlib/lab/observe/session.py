@@ -120,7 +120,7 @@ class LabSession:
         """Cut all connections at once when all clients are there, if that is the phase."""
         self._changed.set()
         if self._phase.kind is PhaseKind.SEVERAL and not self._were_cut:
-            here = [each for each in self._guests.present() if each.live and each.live.opened]
+            here = [guest for guest in self._guests.present() if guest.live and guest.live.opened]
             if len(here) >= max(self._expected, len(self._guests.present())):
                 self._cut_together()
 
@@ -236,7 +236,7 @@ class LabSession:
     def _is_enough(self) -> bool:
         if self._phase.closed or len(self._guests.known) < self._expected:
             return False
-        return all(each.ended >= self._phase.attempts for each in self._guests.present())
+        return all(guest.ended >= self._phase.attempts for guest in self._guests.present())
 
     def _cut_together(self) -> None:
         self._were_cut = True
@@ -246,19 +246,21 @@ class LabSession:
     async def _end(self, why: str) -> None:
         """End a phase: what it holds open is cut, what it closed is opened."""
         phase, number = self._phase, self._number
-        cut = [each for each in self._open if why != "attempts" or phase.kind in _HOLDING]
+        cut = [
+            connection for connection in self._open if why != "attempts" or phase.kind in _HOLDING
+        ]
         for connection in cut:
             connection.reset()
-        await self._until(lambda: not any(each in self._open for each in cut))
+        await self._until(lambda: not any(connection in self._open for connection in cut))
         if phase.closed:
             await self._ports.reopen(self._connection)
             sentence = f"phase {number} ({phase.words}): attempts at a closed port are not seen"
             self.odd(f"closed {number}", sentence)
         if number == 0:
             self._expected = max(1, len(self._guests.known))
-        short = [each for each in self._guests.present() if each.ended < phase.attempts]
+        short = [guest for guest in self._guests.present() if guest.ended < phase.attempts]
         if short and not phase.closed and why == "time":
-            told = ", ".join(f"client {each.number} made {each.ended}" for each in short[:5])
+            told = ", ".join(f"client {guest.number} made {guest.ended}" for guest in short[:5])
             sentence = f"not enough attempts in phase {number} ({phase.words}): "
             sentence += f"{told} of {phase.attempts} within {self.now_s() - self._began_s:.0f} s"
             self.odd(f"few {number}", sentence)
@@ -271,7 +273,7 @@ class LabSession:
                 "end_s": self.now_s(),
                 "ended_by": why,
                 "wanted": phase.attempts,
-                "least": min((each.ended for each in self._guests.present()), default=0),
+                "least": min((guest.ended for guest in self._guests.present()), default=0),
             }
         )
 
@@ -280,7 +282,7 @@ class LabSession:
     async def _start_commands(self) -> None:
         """Start the clients, and again those that have ended: each is a new client then."""
         for seat in range(len(self._ports.numbers) if self._command else 0):
-            here = [each for each in self._guests.known if each.seat == seat]
+            here = [guest for guest in self._guests.known if guest.seat == seat]
             if here and not here[-1].gone:
                 continue
             if seat in self._commands:
@@ -292,8 +294,8 @@ class LabSession:
     async def _somebody(self) -> bool:
         """Wait until a client is there; return whether one came in time."""
         until_s, patience_s = self.now_s() + self._wait_s, self._wait_s
-        while not any(each.attempts for each in self._guests.present()):
-            failed = [each for each in self._commands.values() if each.status is not None]
+        while not any(guest.attempts for guest in self._guests.present()):
+            failed = [command for command in self._commands.values() if command.status is not None]
             if len(failed) == len(self._commands) > 0:
                 words = f": {failed[0].last_words}" if failed[0].last_words else ""
                 sentence = f"the command ended with status {failed[0].status} before it connected"
@@ -310,19 +312,19 @@ class LabSession:
     def _look_after(self) -> None:
         """Note the clients that are gone."""
         now_s = self.now_s()
-        for each in self._guests.present():
+        for guest in self._guests.present():
             if self._phase.closed:
-                each.unseen_until_s = now_s
-            command = self._commands.get(each.seat)
+                guest.unseen_until_s = now_s
+            command = self._commands.get(guest.seat)
             ended = command is not None and command.status is not None
-            if each.live is None and (ended or each.is_quiet(now_s)):
-                each.gone = True
-                how = f"did not come back for {now_s - each.last_ended_s:.0f} s"
+            if guest.live is None and (ended or guest.is_quiet(now_s)):
+                guest.gone = True
+                how = f"did not come back for {now_s - guest.last_ended_s:.0f} s"
                 if command is not None and ended:
                     how = f"ended with status {command.status}"
-                last = f"after {each.last_kind}" if each.attempts else "before it connected"
-                sentence = f"client {each.number} {how} {last} (phase {self._number})"
-                self.odd(f"gone {each.number}", sentence)
+                last = f"after {guest.last_kind}" if guest.attempts else "before it connected"
+                sentence = f"client {guest.number} {how} {last} (phase {self._number})"
+                self.odd(f"gone {guest.number}", sentence)
 
     # --- lateness ----------------------------------------------------------------------------
 
@@ -382,6 +384,6 @@ class LabSession:
             connection.forget()
             self._listener.on_end(attempt)
         await self._ports.close()
-        await asyncio.gather(*(each.end() for each in self._commands.values()))
+        await asyncio.gather(*(command.end() for command in self._commands.values()))
         # What was being accepted when the ports closed was reset.
         await self._until(lambda: not self._connected)

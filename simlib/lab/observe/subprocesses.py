@@ -35,7 +35,7 @@ class ClientProcess:
         SettingsError
             If there is no such program.
         """
-        arguments = [each.replace("{url}", url) for each in command]
+        arguments = [argument.replace("{url}", url) for argument in command]
         try:
             process = await asyncio.create_subprocess_exec(
                 *arguments,

@@ -156,7 +156,7 @@ class ObservationScreen(ObservationListener):
         """Return how it stands, for 80 columns."""
         phase = self._script.phases[self._number]
         clients = ", ".join(
-            f"client {each}: {made}" for each, made in sorted(self._here.items())[:6]
+            f"client {client}: {made}" for client, made in sorted(self._here.items())[:6]
         )
         more = len(self._script.phases) - self._number - 1
         head = Text.assemble(
