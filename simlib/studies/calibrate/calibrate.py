@@ -63,12 +63,12 @@ class Calibration(ShowsCard):
         """Return what is shown: how each distribution fits, and which is recommended."""
         rows = tuple(
             (
-                each.name,
-                format_number(1000.0 * each.latency.mean_s),
-                format_number(each.aic),
-                format_number(each.distance),
+                fit_row.name,
+                format_number(1000.0 * fit_row.latency.mean_s),
+                format_number(fit_row.aic),
+                format_number(fit_row.distance),
             )
-            for each in self.fits
+            for fit_row in self.fits
         )
         heading = ("one-way delay", "mean, ms", "AIC", "largest distance")
         pings = f"{len(self.one_way_s):,} round trips of {self.source}"
@@ -175,9 +175,9 @@ def calibrate(
         one_way_s = measured.values_s / 2.0
         moved(_READ, "fitting")
         positive_s, note = _above_zero(one_way_s)
-        found = _fits(positive_s, moved)
+        calibrated = _fits(positive_s, moved)
         moved(1.0)
-    fits = sorted(found, key=lambda fit: (fit.aic, fit.distance))
+    fits = sorted(calibrated, key=lambda fit: (fit.aic, fit.distance))
     loss_fraction = measured.loss_fraction
     if loss_fraction > MOST_LOSS:
         share = measured.lost / (measured.lost + len(one_way_s))
@@ -226,7 +226,9 @@ def _sample(values: Floats, most: int) -> Floats:
 def _fits(all_values: Floats, moved: Progress) -> list[LatencyFit]:
     from scipy import stats
 
-    mean_s, lowest, highest = (float(each) for each in (all_values.mean(), *all_values[[0, -1]]))
+    mean_s, lowest, highest = (
+        float(quantity) for quantity in (all_values.mean(), *all_values[[0, -1]])
+    )
     values = _sample(all_values, _MOST_FITTED)
     weight = len(all_values) / len(values)
     if highest == lowest:
@@ -239,7 +241,7 @@ def _fits(all_values: Floats, moved: Progress) -> list[LatencyFit]:
         (Distribution.EXPONENTIAL, mean_s, 2.0, stats.expon(floor_s, mean_s - floor_s)),
         (Distribution.UNIFORM, middle_s, 2.0, stats.uniform(floor_s, highest - floor_s)),
     ]
-    fits = [_fit(values, floor_s, *each) for each in simple]
+    fits = [_fit(values, floor_s, *family) for family in simple]
     floors = np.linspace(0.0, floor_s, _FLOORS)
     for i, fitted in enumerate((_lognormal, _gamma)):
         tried = []

@@ -19,7 +19,7 @@ def quantile_chart(calibration: Calibration, axes: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    found : Calibration
+    calibration : Calibration
         What `calibrate` returned; its three best fits are drawn.
     axes : Axes, optional
         Where to draw; a new figure by default.

@@ -300,10 +300,10 @@ def with_room(scenario: Scenario, within_s: float) -> Scenario:
         # A fault that it leaves out stays left out.
         warm_up_s=scenario.warm_up_s + later_s if scenario.warm_up_s else 0.0,
         faults=[
-            replace(each, start_s=each.start_s + later_s, stop_s=each.stop_s + later_s)
-            for each in scenario.faults
+            replace(fault, start_s=fault.start_s + later_s, stop_s=fault.stop_s + later_s)
+            for fault in scenario.faults
         ],
-        hints=[replace(each, start_s=each.start_s + later_s) for each in scenario.hints],
+        hints=[replace(hint, start_s=hint.start_s + later_s) for hint in scenario.hints],
     )
 
 
@@ -399,8 +399,8 @@ class _Runs:
             (time_s,) = observed_quantiles(awaited_s, [self._share]) if awaited_s.size else (inf,)
             peak = peak_attempts_per_s(trace, _first_s(roomy))
             attempts = int(attempts_per_s(trace).sum())
-            found = Point(time_s, peak, attempts, times_s.size)
-            self._points[scenario, thrown_out] = found
+            point = Point(time_s, peak, attempts, times_s.size)
+            self._points[scenario, thrown_out] = point
         return self._points[scenario, thrown_out]
 
 

@@ -23,12 +23,12 @@ _WIDTH_IN, _PANEL_IN = 8.0, 3.0
 
 
 @check_arguments
-def capacity_chart(found: Capacity, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def capacity_chart(capacity: Capacity, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw how soon the clients are back against the value of each knob, and where that is enough.
 
     Parameters
     ----------
-    found : Capacity
+    capacity : Capacity
         What `capacity` returned.
     axes : sequence of Axes, optional
         Where to draw, one for each knob; a new figure by default.
@@ -44,10 +44,10 @@ def capacity_chart(found: Capacity, axes: Sequence[Axes] | None = None) -> list[
     >>> sl.capacity_chart(sl.capacity(scenario, 60))  # doctest: +SKIP
     """
     with style():
-        count = len(found.knobs)
+        count = len(capacity.knobs)
         panels = new_axes(_PANEL_IN * count, count) if axes is None else list(axes)
-        for knob, panel in zip(found.knobs, panels, strict=True):
-            _draw(found, knob, panel)
+        for knob, panel in zip(capacity.knobs, panels, strict=True):
+            _draw(capacity, knob, panel)
     return panels
 
 

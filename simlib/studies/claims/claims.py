@@ -48,15 +48,15 @@ class ClaimResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as values for JSON."""
-        claim, found = self.claim, self.estimate
+        claim, estimate = self.claim, self.estimate
         row = {
             "claim": claim.name,
             "sentence": claim.sentence,
             "verdict": self.verdict,
-            "estimate": found.value,
-            "low": found.low,
-            "high": found.high,
-            "replications": found.observations,
+            "estimate": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "replications": estimate.observations,
             "required": claim.required,
             "unit": claim.unit,
             "test": claim.test,
@@ -76,10 +76,10 @@ class ClaimResults(ShowsCard, list[ClaimResult]):
     def card(self) -> Card:
         """Return what is shown: each claim, what was required and what was found."""
         rows = tuple(
-            (each.claim.name, each.verdict, _requirement(each.claim), _interval(each))
-            for each in self
+            (finding.claim.name, finding.verdict, _requirement(finding.claim), _interval(finding))
+            for finding in self
         )
-        held = sum(each.verdict == "holds" for each in self)
+        held = sum(finding.verdict == "holds" for finding in self)
         return Card(f"{held} of {len(self)} claims hold", rows, ("claim", "", "required", "found"))
 
 
@@ -89,10 +89,9 @@ def _requirement(claim: Claim) -> str:
 
 
 def _interval(finding: ClaimResult) -> str:
-    found = finding.estimate
-    return (
-        f"{format_number(found.value)} ({format_number(found.low)} to {format_number(found.high)})"
-    )
+    estimate = finding.estimate
+    value, low, high = map(format_number, (estimate.value, estimate.low, estimate.high))
+    return f"{value} ({low} to {high})"
 
 
 @check_arguments
@@ -133,8 +132,8 @@ def claims(
     Examples
     --------
     >>> import simlib as sl
-    >>> [found] = claims(sl.Scenario(), 20, names=["queue bound"])
-    >>> found.verdict
+    >>> [result] = claims(sl.Scenario(), 20, names=["queue bound"])
+    >>> result.verdict
     'holds'
     """
     if replications < _FEWEST:
@@ -202,7 +201,7 @@ LIVE_CLIENTS, LIVE_S = 20, 15.0
 
 
 def _test(claim: Claim, runs: _Runs, live: bool) -> ClaimResult:
-    found = runs.estimate(claim, claim.at)
+    at_claim = runs.estimate(claim, claim.at)
     curve: dict[float, Estimate] = {}
 
     def holds(at: float) -> bool:
@@ -218,10 +217,12 @@ def _test(claim: Claim, runs: _Runs, live: bool) -> ClaimResult:
         at = -inf
     else:
         at = edge(holds, points[stops - 1], points[stops])
-    rows = [(x, each.value, each.low, each.high) for x, each in sorted(curve.items())]
+    rows = [
+        (x, estimate.value, estimate.low, estimate.high) for x, estimate in sorted(curve.items())
+    ]
     table = pd.DataFrame(rows, columns=["at", "value", "low", "high"])
     lived, pace = runs.live(claim) if live else (None, 1.0)
-    return ClaimResult(claim, found, _verdict(claim, found), at, table, lived, pace)
+    return ClaimResult(claim, at_claim, _verdict(claim, at_claim), at, table, lived, pace)
 
 
 _POINTS = 8

@@ -29,13 +29,13 @@ def claims_in_words(findings: Sequence[ClaimResult]) -> Group:
     if lived:
         table.add_column("live", justify="right", no_wrap=True)
     for finding in findings:
-        found = finding.estimate
+        estimate = finding.estimate
         cells: list[RenderableType] = [
             finding.claim.name,
             Text(finding.verdict, _STYLES[finding.verdict]),
-            _exact(found.value),
-            f"{_exact(found.low)} .. {_exact(found.high)}",
-            f"{found.observations:,}",
+            _exact(estimate.value),
+            f"{_exact(estimate.low)} .. {_exact(estimate.high)}",
+            f"{estimate.observations:,}",
             _edge(finding),
         ]
         if lived:

@@ -49,7 +49,7 @@ def _scale_settings(settings: Any, pace: float) -> Any:
             # Whole seconds, and 0 is none: a hint that becomes short is a hint still.
             changes[item.name] = max(1, round(value / pace)) if value else 0
         elif isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-            changes[item.name] = tuple(_scale_settings(each, pace) for each in value)
+            changes[item.name] = tuple(_scale_settings(entry, pace) for entry in value)
         else:
             changes[item.name] = _in_pace(value, _unit(item), pace)
     # A cap below its base is refused on the way, so all change at once.

@@ -49,8 +49,8 @@ class Metric:
         if self.hops:
             late_s = lateness.p99_s if self.tail else lateness.p50_s
             return WORK_S + self.hops * late_s + self.turns * lateness.turn_s
-        one = 1.0 / max(1.0, float(numbers[self.share_of])) if self.share_of else 0.0
-        return self.absolute + self.relative * abs(value) + one
+        one_message = 1.0 / max(1.0, float(numbers[self.share_of])) if self.share_of else 0.0
+        return self.absolute + self.relative * abs(value) + one_message
 
 
 _UNITS = (("_per_s", "1/s"), ("_fraction", "share"), ("_s_", "s"), ("_s", "s"))

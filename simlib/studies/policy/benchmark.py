@@ -71,7 +71,7 @@ def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
     last = int(min(attempts, rules.max_attempts))
     if looks_back(rules) and last:
         draws = [[_draw(rules, client, i) for i in range(last)] for client in range(_DRAWN)]
-        drawn = np.array([_row_s(rules, each) for each in draws])
+        drawn = np.array([_row_s(rules, client_draws) for client_draws in draws])
         waits[:, :last] = np.quantile(drawn, SHARES, axis=0)
         exact = [0, len(SHARES) - 1]
     else:
@@ -85,10 +85,10 @@ def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
 
 def _row_s(rules: Backoff, draws: Sequence[float]) -> list[float]:
     """Return the waits before attempts in a row, with these draws."""
-    found: list[float] = []
+    waits: list[float] = []
     for i, u in enumerate(draws):
-        found.append(delay(rules, i + 1, found[-1] if found else 0.0, u))
-    return found
+        waits.append(delay(rules, i + 1, waits[-1] if waits else 0.0, u))
+    return waits
 
 
 def _draw(rules: Backoff, client: int, i: int) -> float:

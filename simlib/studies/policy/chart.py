@@ -55,9 +55,9 @@ def policies_chart(known: Mapping[str, Backoff], axes: list[Axes] | None = None)
     with style():
         panels = _grid(len(known)) if axes is None else axes
         waits = [waits_s(rules, _ATTEMPTS) for rules in known.values()]
-        longest_s = max(float(np.nan_to_num(each, nan=1.0).max()) for each in waits)
-        for (name, rules), each, panel in zip(known.items(), waits, panels, strict=True):
-            _draw(panel, name, rules, each, longest_s)
+        longest_s = max(float(np.nan_to_num(policy_waits, nan=1.0).max()) for policy_waits in waits)
+        for (name, rules), policy_waits, panel in zip(known.items(), waits, panels, strict=True):
+            _draw(panel, name, rules, policy_waits, longest_s)
     return panels
 
 

@@ -93,8 +93,8 @@ def export(client: Settings, to: str) -> Export:
     Examples
     --------
     >>> import simlib as sl
-    >>> found = export(sl.presets["socket.io-client"].client, "socket.io-client")
-    >>> found.exact, found.text.splitlines()[1].strip()
+    >>> exported = export(sl.presets["socket.io-client"].client, "socket.io-client")
+    >>> exported.exact, exported.text.splitlines()[1].strip()
     (True, 'reconnectionDelay: 1000,')
     """
     if to not in EXPORTERS:

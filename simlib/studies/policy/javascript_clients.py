@@ -12,26 +12,26 @@ from simlib.studies.policy.exponential import NO_STOPS, shape
 
 def reconnecting_websocket(client: Settings) -> tuple[str, Settings]:
     """Return the options of reconnecting-websocket and partysocket, and what they give."""
-    found = shape(client.backoff)
-    low_s = max(0.1, 1.0 - found.spread_fraction) * found.base_s
-    high_s = max(low_s, (1.0 + found.spread_fraction) * found.base_s)
+    form = shape(client.backoff)
+    low_s = max(0.1, 1.0 - form.spread_fraction) * form.base_s
+    high_s = max(low_s, (1.0 + form.spread_fraction) * form.base_s)
     if high_s > low_s:
         base = f"{_milli(low_s)} + Math.random() * {_milli(high_s - low_s)},  // drawn once"
         middle_s = (low_s + high_s) / 2.0
-        found = found._replace(
-            base_s=min(middle_s, found.cap_s), spread_fraction=(high_s - low_s) / 2.0 / middle_s
+        form = form._replace(
+            base_s=min(middle_s, form.cap_s), spread_fraction=(high_s - low_s) / 2.0 / middle_s
         )
     else:
         base = f"{_milli(low_s)},"
-    rules = found.rules(
+    rules = form.rules(
         drawn_once=high_s > low_s,
         max_attempts=client.backoff.max_attempts,
         stable_after_s=client.backoff.stable_after_s,
     )
     text = _options(
         ("minReconnectionDelay", base),
-        ("maxReconnectionDelay", f"{_milli(found.cap_s)},"),
-        ("reconnectionDelayGrowFactor", f"{found.factor:.6g},"),
+        ("maxReconnectionDelay", f"{_milli(form.cap_s)},"),
+        ("reconnectionDelayGrowFactor", f"{form.factor:.6g},"),
         ("minUptime", f"{_milli(rules.stable_after_s)},"),
         ("connectionTimeout", f"{_milli(client.connect_timeout_s)},"),
         ("maxRetries", f"{_js(rules.max_attempts)},"),
@@ -48,12 +48,12 @@ def reconnecting_websocket(client: Settings) -> tuple[str, Settings]:
 def socket_io(client: Settings) -> tuple[str, Settings]:
     """Return the options of socket.io-client, and what they give."""
     rules = client.backoff
-    found = shape(rules)._replace(factor=2.0)
-    given = found.rules(max_attempts=rules.max_attempts)
+    form = shape(rules)._replace(factor=2.0)
+    given = form.rules(max_attempts=rules.max_attempts)
     text = _options(
-        ("reconnectionDelay", f"{_milli(found.base_s)},"),
-        ("reconnectionDelayMax", f"{_milli(found.cap_s)},"),
-        ("randomizationFactor", f"{found.spread_fraction:.6g},"),
+        ("reconnectionDelay", f"{_milli(form.base_s)},"),
+        ("reconnectionDelayMax", f"{_milli(form.cap_s)},"),
+        ("randomizationFactor", f"{form.spread_fraction:.6g},"),
         ("reconnectionAttempts", f"{_js(rules.max_attempts)},"),
         ("timeout", f"{_milli(client.connect_timeout_s)},"),
     )

@@ -16,12 +16,12 @@ from simlib.studies.policy.python_waits import import_lines, python_waits
 
 def grpc(client: Settings) -> tuple[str, Settings]:
     """Return the channel options of gRPC, and what they give."""
-    found = shape(client.backoff)
-    base_s = max(found.base_s, 0.1)  # less is not taken
+    form = shape(client.backoff)
+    base_s = max(form.base_s, 0.1)  # less is not taken
     beat = client.heartbeat
     pairs = [
         ("initial_reconnect_backoff_ms", base_s),
-        ("max_reconnect_backoff_ms", max(found.cap_s, base_s)),
+        ("max_reconnect_backoff_ms", max(form.cap_s, base_s)),
         ("min_reconnect_backoff_ms", client.connect_timeout_s),
     ]
     if beat.interval_s < inf:
@@ -34,7 +34,7 @@ def grpc(client: Settings) -> tuple[str, Settings]:
         first_s=base_s,
         base_s=base_s,
         factor=1.6,
-        cap_s=max(found.cap_s, base_s),
+        cap_s=max(form.cap_s, base_s),
         counted_from=CountedFrom.START,
         heeds_hint=False,
     )
@@ -120,14 +120,14 @@ _CATCHES = (
 def _codes_that_stop(stops: Stops) -> tuple[frozenset[int], frozenset[int]]:
     """Return the statuses and the close codes after which a client attempts no more."""
     codes = frozenset(codes_in(stops.ends_on)) | frozenset(codes_in(stops.suspends_on))
-    return frozenset(each for each in codes if each <= STATUSES[1]), frozenset(
-        each for each in codes if each > STATUSES[1]
+    return frozenset(code for code in codes if code <= STATUSES[1]), frozenset(
+        code for code in codes if code > STATUSES[1]
     )
 
 
 def _ranges(name: str, codes: frozenset[int]) -> str:
     """Return codes as a Python list of pairs of first and last."""
-    said = [str(each).partition("-") for each in as_codes(codes)]
+    said = [str(code).partition("-") for code in as_codes(codes)]
     pairs = ", ".join(f"({first}, {last or first})" for first, _, last in said)
     return f"{name} = [{pairs}]  # first and last"
 

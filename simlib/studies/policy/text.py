@@ -51,9 +51,7 @@ def _waits(rules: Backoff) -> Table:
         table.add_column(name, justify="right")
     least, _, median, _, most = waits_s(rules)
     for k in np.flatnonzero(~np.isnan(median)).tolist():
-        table.add_row(
-            str(k + 1), *(format_number(float(each[k])) for each in (least, median, most))
-        )
+        table.add_row(str(k + 1), *(format_number(float(row[k])) for row in (least, median, most)))
     return table
 
 

@@ -28,12 +28,12 @@ _CALLED = {"first": "alone", "total": "with others"}
 
 
 @check_arguments
-def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def sensitivity_chart(result: Sensitivity, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw which share of each metric's variance every setting explains, with its interval.
 
     Parameters
     ----------
-    found : Sensitivity
+    result : Sensitivity
         What `sensitivity` returned.
     axes : sequence of Axes, optional
         Where to draw, one for each metric; a new figure by default.
@@ -50,12 +50,12 @@ def sensitivity_chart(found: Sensitivity, axes: Sequence[Axes] | None = None) ->
     >>> sl.sensitivity_chart(sl.sensitivity(scenario))  # doctest: +SKIP
     """
     with style():
-        heights_in = _heights_in(found)
+        heights_in = _heights_in(result)
         panels = new_axes(sum(heights_in), len(heights_in)) if axes is None else list(axes)
         if axes is None:
             _apportion(panels, heights_in)
-        for metric, panel in zip(found.metrics, panels, strict=True):
-            _draw(found, metric, panel)
+        for metric, panel in zip(result.metrics, panels, strict=True):
+            _draw(result, metric, panel)
     return panels
 
 

@@ -39,8 +39,8 @@ def points(scenario: Scenario, varied: Sequence[Axis], samples: int) -> Points:
 
     Examples
     --------
-    >>> found = points(Scenario(), [Axis("client.backoff.jitter", choices=("none", "full"))], 8)
-    >>> len(found.values), len(found.scenarios)
+    >>> design = points(Scenario(), [Axis("client.backoff.jitter", choices=("none", "full"))], 8)
+    >>> len(design.values), len(design.scenarios)
     (24, 2)
     """
     keys = [axis.key for axis in varied]
@@ -49,10 +49,10 @@ def points(scenario: Scenario, varied: Sequence[Axis], samples: int) -> Points:
         {axis.key: axis.at(share) for axis, share in zip(varied, row, strict=True)} for row in rows
     ]
     # By their words: a choice may be a list or a table.
-    said = [repr(each) for each in values]
+    said = [repr(value) for value in values]
     different = dict(zip(said, values, strict=True))
     number = {word: i for i, word in enumerate(different)}
-    scenarios = [_at(scenario, varied, each) for each in different.values()]
+    scenarios = [_at(scenario, varied, point) for point in different.values()]
     return Points(keys, values, [number[word] for word in said], scenarios)
 
 

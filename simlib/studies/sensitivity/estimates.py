@@ -50,8 +50,8 @@ class PointResults:
         """Return a row per metric and axis."""
         keys, parts = self._design.keys, []
         for metric, numbers in zip(self.metrics, self._numbers, strict=True):
-            found = indices(keys, numbers.mean(axis=1)[self._used], seed)
-            part = pd.DataFrame(found).assign(metric=metric, key=keys)
+            sobol_indices = indices(keys, numbers.mean(axis=1)[self._used], seed)
+            part = pd.DataFrame(sobol_indices).assign(metric=metric, key=keys)
             parts.append(part.sort_values("total", ascending=False, kind="stable"))
         table = pd.concat(parts, ignore_index=True)
         return table[["metric", "key", *(c for c in table.columns if c not in ("metric", "key"))]]

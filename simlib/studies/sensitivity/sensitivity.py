@@ -108,8 +108,8 @@ def sensitivity(
     >>> import simlib as sl
     >>> base = sl.Scenario(duration_s=2)
     >>> space = {"clients": (1, 8), "client.backoff.cap_s": (5, 60)}
-    >>> found = sl.sensitivity(base, space, ["attempts"], samples=16, replications=1, workers=1)
-    >>> found.table[["key", "total"]].round(2).values.tolist()
+    >>> result = sl.sensitivity(base, space, ["attempts"], samples=16, replications=1, workers=1)
+    >>> result.table[["key", "total"]].round(2).values.tolist()
     [['clients', 1.0], ['client.backoff.cap_s', 0.0]]
     """
     varied = _check_space(scenario, POLICY if space is None else space)
@@ -117,7 +117,7 @@ def sensitivity(
     design = points(scenario, varied, samples)
     engine, why = choose_engine(on, design.scenarios, metrics)
     luck = seeds(scenario, replications)
-    cells = [Cell(one.replace(seed=seed), engine) for one in design.scenarios for seed in luck]
+    cells = [Cell(point.replace(seed=seed), engine) for point in design.scenarios for seed in luck]
     with (
         open_run_cache(folder) as store,
         open_pool(workers, scheduler) as outcomes,
@@ -131,7 +131,7 @@ def sensitivity(
         design, tuple(dict.fromkeys(metrics)), _numbers(rows, cells, metrics, luck)
     )
     dead = _of_dead(rows, cells)
-    found = Sensitivity(
+    result = Sensitivity(
         scenario,
         varied,
         engine,
@@ -144,8 +144,8 @@ def sensitivity(
         " ".join(filter(None, [why, dead, *known.notes(), kept_note])),
     )
     if folder is not None:
-        found.save(folder)
-    return found
+        result.save(folder)
+    return result
 
 
 def _check_space(scenario: Scenario, space: Mapping[str, Any]) -> tuple[Axis, ...]:
@@ -231,10 +231,10 @@ def _numbers(
 ) -> Floats:
     """Return metric x scenario x seed; NaN where a run failed."""
     names = list(dict.fromkeys(metrics))
-    found = np.full((len(names), len(cells)), np.nan)
+    numbers = np.full((len(names), len(cells)), np.nan)
     for i, row in rows.items():
-        found[:, i] = [_number(row, name, cells[i].scenario) for name in names]
-    return found.reshape(len(names), -1, len(luck))
+        numbers[:, i] = [_number(row, name, cells[i].scenario) for name in names]
+    return numbers.reshape(len(names), -1, len(luck))
 
 
 def _of_dead(rows: Mapping[int, Mapping[str, Any]], cells: Sequence[Cell]) -> str:

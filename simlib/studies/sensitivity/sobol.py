@@ -47,8 +47,8 @@ def shares(keys: Sequence[str], samples: int, seed: int) -> Floats:
     check_samples(samples)
     problem = _problem(keys)
     sample = _salib("sample").sample
-    found: Floats = sample(problem, samples, calc_second_order=False, seed=_some(seed))
-    return found
+    points: Floats = sample(problem, samples, calc_second_order=False, seed=_some(seed))
+    return points
 
 
 def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, float]]:
@@ -80,7 +80,7 @@ def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, fl
     """
     if not varies(values, len(keys)):
         return [dict.fromkeys(INDEX_COLUMNS, np.nan) for _ in keys]
-    found = _salib("analyze").analyze(
+    sobol_indices = _salib("analyze").analyze(
         _problem(keys),
         values,
         calc_second_order=False,
@@ -91,7 +91,10 @@ def indices(keys: Sequence[str], values: Floats, seed: int) -> list[dict[str, fl
     ends = (1.0 - CONFIDENCE) / 2.0, (1.0 + CONFIDENCE) / 2.0
     columns = []
     for name in ("S1", "ST"):
-        columns += [found[name], *np.quantile(found[f"{name}_conf_all"], ends, axis=0)]
+        columns += [
+            sobol_indices[name],
+            *np.quantile(sobol_indices[f"{name}_conf_all"], ends, axis=0),
+        ]
     rows = zip(*columns, strict=True)
     return [dict(zip(INDEX_COLUMNS, map(float, row), strict=True)) for row in rows]
 

@@ -43,7 +43,7 @@ def answer_question(
     meter: Meter,
 ) -> Tuning:
     """Return the tuning: candidates evaluated under fresh seeds, the table of trials, and notes."""
-    if not any(isinstance(each.score, Score) for each in tried):
+    if not any(isinstance(trial.score, Score) for trial in tried):
         raise SimlibError(" ".join(_describe_refused(tried)))
     best = find_front(evaluator, tried)
     tuned = _choose_promising(question, evaluator, tried, best, given)
@@ -74,7 +74,7 @@ def _choose_promising(
     given: Score,
 ) -> Tuned:
     """Return the trials that are played under fresh seeds, the most promising first."""
-    played = {i: each.score for i, each in enumerate(tried) if isinstance(each.score, Score)}
+    played = {i: trial.score for i, trial in enumerate(tried) if isinstance(trial.score, Score)}
     sought = {i: losses(evaluator, score) for i, score in played.items()}
     if not best:
         far = {i: max(map(score.shortfall, evaluator.bounds)) for i, score in played.items()}
@@ -107,7 +107,7 @@ def _is_nearest(mine: tuple[float, ...], others: Sequence[tuple[float, ...]]) ->
 
 def _describe_refused(tried: Sequence[EvaluatedTrial]) -> list[str]:
     """Say how many trials could not be played, and why, the most frequent reason first."""
-    why = Counter(in_general(str(each.score)) for each in tried if each.outcome == "refused")
+    why = Counter(in_general(str(trial.score)) for trial in tried if trial.outcome == "refused")
     if not why:
         return []
     said = [f"{reason} ({_trials(count)})" for reason, count in why.most_common(_REASONS)]
@@ -158,8 +158,8 @@ def _find_idle(
     """Return the ranges of which both ends give the same runs as what is recommended."""
     ranges = [axis for axis in question.axes if not axis.choices]
     # A single run tells most of them.
-    one = replace(evaluator, scenarios=evaluator.scenarios[:1])
-    ranges = _without_effect(one, ranges, recommended, 1)
+    single = replace(evaluator, scenarios=evaluator.scenarios[:1])
+    ranges = _without_effect(single, ranges, recommended, 1)
     ranges = _without_effect(evaluator, ranges, recommended, evaluator.first_replications)
     return [axis.key for axis in ranges]
 
@@ -171,7 +171,7 @@ def _without_effect(
         return []
     ends = [{**recommended, axis.key: axis.at(end)} for axis in ranges for end in (0.0, 1.0)]
     mine, *others = evaluator.play([recommended, *ends], replications)
-    same = [isinstance(each, Score) and each.is_same(mine) for each in others]
+    same = [isinstance(rival_score, Score) and rival_score.is_same(mine) for rival_score in others]
     return [axis for i, axis in enumerate(ranges) if all(same[2 * i : 2 * i + 2])]
 
 
@@ -183,16 +183,16 @@ def _spread_along(numbers: Sequence[int]) -> list[int]:
 
 def _table(evaluator: Evaluator, tried: Sequence[EvaluatedTrial], best: set[int]) -> pd.DataFrame:
     rows = []
-    for i, each in enumerate(tried):
-        row: dict[str, Any] = {"trial": i, **each.settings}
+    for i, trial in enumerate(tried):
+        row: dict[str, Any] = {"trial": i, **trial.settings}
         for objective in evaluator.objectives:
             name = objective.metric
-            row[name] = each.score.mean(name).value if isinstance(each.score, Score) else nan
+            row[name] = trial.score.mean(name).value if isinstance(trial.score, Score) else nan
         row["excess"] = (
-            each.score.worst_excess(evaluator.bounds) if isinstance(each.score, Score) else nan
+            trial.score.worst_excess(evaluator.bounds) if isinstance(trial.score, Score) else nan
         )
-        row["replications"] = each.score.replications if isinstance(each.score, Score) else 0
-        row |= {"outcome": each.outcome, "is_front": i in best}
-        row["why"] = each.score.failure if isinstance(each.score, Score) else each.score
+        row["replications"] = trial.score.replications if isinstance(trial.score, Score) else 0
+        row |= {"outcome": trial.outcome, "is_front": i in best}
+        row["why"] = trial.score.failure if isinstance(trial.score, Score) else trial.score
         rows.append(row)
     return pd.DataFrame(rows).set_index("trial")

@@ -46,12 +46,12 @@ _WIDE = 5.0
 
 
 @check_arguments
-def tuning_chart(found: Tuning, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def tuning_chart(tuning: Tuning, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw trials by their objectives, the Pareto front, and how others stand.
 
     Parameters
     ----------
-    found : Tuning
+    tuning : Tuning
         What `tune` returned.
     axes : sequence of Axes, optional
         Where to draw, one panel for each objective after the first; a new figure by default.
@@ -68,13 +68,13 @@ def tuning_chart(found: Tuning, axes: Sequence[Axes] | None = None) -> list[Axes
     >>> sl.tuning_chart(sl.tune(scenario))  # doctest: +SKIP
     """
     with style():
-        count = max(1, len(found.objectives) - 1)
+        count = max(1, len(tuning.objectives) - 1)
         panels = new_axes(_PANEL_IN * count, count) if axes is None else list(axes)
-        first, *others = [each.metric for each in found.objectives]
+        first, *others = [objective.metric for objective in tuning.objectives]
         if not others:
-            _draw_history(found, panels[0])
+            _draw_history(tuning, panels[0])
         for metric, panel in zip(others, panels, strict=False):
-            _Panel(found, first, metric, panel).draw()
+            _Panel(tuning, first, metric, panel).draw()
     return panels
 
 
@@ -92,7 +92,7 @@ class _Panel:
     """Two objectives against each other."""
 
     def __init__(self, tuning: Tuning, across: str, up: str, axes: Axes) -> None:
-        self._found, self._across, self._up, self._axes = tuning, across, up, axes
+        self._tuning, self._across, self._up, self._axes = tuning, across, up, axes
         self._named = _labelled_candidates(tuning)
         everything = pd.concat([tuning.trials[[across, up]], self._named[[across, up]]])
         self._bounds = {name: _bounds_of(tuning, name) for name in (across, up)}
@@ -133,7 +133,7 @@ class _Panel:
         return places(self._across), places(self._up)
 
     def draw(self) -> None:
-        axes, trials = self._axes, self._found.trials
+        axes, trials = self._axes, self._tuning.trials
         axes.grid(visible=True, axis="both")
         works = trials[(trials["why"] == "") & (trials["outcome"] != "refused")]
         # Who broke a bound at once was not played in all scenarios, and has no means.
@@ -145,7 +145,7 @@ class _Panel:
         axes.plot(*self._points(discarded), color=_GREY, markersize=2.5, alpha=0.5, **look)
         axes.plot(*self._points(broken), color=_TRIAL, markersize=4.5, fillstyle="none", **look)
         axes.plot(*self._points(kept), color=_TRIAL, markersize=4.5, alpha=0.8, **look)
-        x, y = self._points(self._found.front)
+        x, y = self._points(self._tuning.front)
         order = np.argsort(x, kind="stable")
         front = np.repeat(x[order], 2)[1:], np.repeat(y[order], 2)[:-1]
         axes.plot(*front, color=_TRIAL, linewidth=1.0, alpha=0.6)
@@ -154,10 +154,10 @@ class _Panel:
         self._draw_named(kept, taken)
         axes.set_xlabel(metric_in_words(self._across))
         axes.set_ylabel(metric_in_words(self._up))
-        axes.set_title(_finding(self._found, [self._across, self._up]), loc="left", fontsize=11)
-        _subtitle(axes, self._found)
+        axes.set_title(_finding(self._tuning, [self._across, self._up]), loc="left", fontsize=11)
+        _subtitle(axes, self._tuning)
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
-        key += f"     {len(trials):,} trials, {len(self._found.front)} on the front"
+        key += f"     {len(trials):,} trials, {len(self._tuning.front)} on the front"
         if len(cut_short):
             key += f", {len(cut_short):,} not drawn: a bound broken at once"
         axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
@@ -224,7 +224,7 @@ class _Panel:
         return [box for name in (self._across, self._up) if (box := self._mark_end(name))]
 
     def _mark_end(self, name: str) -> Box | None:
-        shown = pd.concat([self._found.trials[name], self._named[name]])
+        shown = pd.concat([self._tuning.trials[name], self._named[name]])
         if not np.isinf(shown).any():
             return None
         place: dict[str, Any] = {"color": _GREY, "fontsize": 8, "va": "bottom"}
@@ -282,7 +282,7 @@ def _free(at: Any, width: float, taken: list[Box]) -> tuple[float, float, str]:
             box = (left, y - _LINE / 2.0, left + width, y + _LINE / 2.0)
             inside = box[0] > 0.0 and box[2] < 1.02 and box[1] > 0.0 and box[3] < 1.0
             place = (left if align == "left" else left + width, y, align)
-            if inside and not any(_overlap(box, each) for each in taken):
+            if inside and not any(_overlap(box, taken_box) for taken_box in taken):
                 taken.append(box)
                 return place
             best = best or (place if inside else None)
@@ -297,7 +297,7 @@ def _labelled_candidates(tuning: Tuning) -> pd.DataFrame:
     """Return the candidates that are named: the recommended one, what was given, some rivals."""
     table = tuning.verdict.table
     # Who broke a bound at once was not played in all scenarios, and has no means.
-    drawn = table.iloc[1:].dropna(subset=[each.metric for each in tuning.objectives])
+    drawn = table.iloc[1:].dropna(subset=[objective.metric for objective in tuning.objectives])
     presets = drawn[drawn["kind"] == "preset"]
     presets = presets[presets["keeps"]] if presets["keeps"].any() else presets
     given = table.iloc[1:].query("kind == 'given'")
@@ -309,7 +309,7 @@ def _bounds_of(tuning: Tuning, metric: str) -> list[tuple[str, float]]:
     """Return the bounds of a metric that are the same in all scenarios, with their texts."""
     known = []
     for bound in tuning.bounds:
-        values = {bound.bound(each) for each in tuning.scenarios}
+        values = {bound.bound(scenario) for scenario in tuning.scenarios}
         if bound.metric == metric and len(values) == 1:
             (value,) = values
             side = "at most" if bound.at_most else "at least"
@@ -328,7 +328,9 @@ def _finding(tuning: Tuning, metrics: Sequence[str]) -> str:
     if verdict.keeps_given:
         return "Keep what you have: nothing that was tried is better"
     best, given = table.iloc[0], table[table["kind"] == "given"].iloc[0]
-    said = [change(Difference(each, float(best[each]), float(given[each]))) for each in metrics]
+    said = [
+        change(Difference(metric, float(best[metric]), float(given[metric]))) for metric in metrics
+    ]
     return "Recommended: " + ",\n".join(said)
 
 

@@ -97,7 +97,7 @@ class Evaluator:
         # against what that lets through.
         looks = self._looks(least or self.first_replications)
         asked = max(expected, looks[0]) * len(candidates)
-        found: list[Score | str] = [""] * len(candidates)
+        results: list[Score | str] = [""] * len(candidates)
         going_on, have, done = list(range(len(candidates))), 0, 0.0
         for count in looks:
             # Seeds are numbered from the scenario's own, so a candidate's later seeds are those of
@@ -108,10 +108,10 @@ class Evaluator:
             play = part.play if first is None or have else first
             more = play([candidates[i] for i in going_on], count - have, share)
             for i, score in zip(going_on, more, strict=True):
-                found[i] = join_seeds(found[i], score)
-            going_on = [i for i in going_on if self._may_go_on(found[i], known, drops)]
+                results[i] = join_seeds(results[i], score)
+            going_on = [i for i in going_on if self._may_go_on(results[i], known, drops)]
             have, done = count, done + work
-        return found
+        return results
 
     def _looks(self, least: int) -> list[int]:
         """Return under how many seeds a candidate has been played each time it is looked at."""
@@ -132,7 +132,7 @@ class Evaluator:
         if self.breaks(score, surely=True):
             return True
         return any(
-            all(score.worse_than(other, each).low > 0.0 for each in self.objectives)
+            all(score.worse_than(other, objective).low > 0.0 for objective in self.objectives)
             for other in known
         )
 
@@ -143,24 +143,24 @@ class Evaluator:
         move: Callable[[float], None] | None = None,
     ) -> list[Score | str]:
         """Play candidates under ``replications`` seeds; cached runs are not played again."""
-        found: list[Score | str] = []
+        results: list[Score | str] = []
         cells: list[Cell] = []
         for settings in candidates:
             try:
                 mine = self._cells(settings, replications)
             except SettingsError as error:
-                found.append(str(error))
+                results.append(str(error))
                 continue
-            found.append("")
+            results.append("")
             cells += mine
         # All candidates in one call: so the processors stay busy to the end of a generation.
         rows, failures, _ = play_cells(cells, self.outcomes, self.store, move)
         size, start = len(self.scenarios) * replications, 0
-        for i, refused in enumerate(found):
+        for i, refused in enumerate(results):
             if not refused:
-                found[i] = self._score(rows, failures, range(start, start + size))
+                results[i] = self._score(rows, failures, range(start, start + size))
                 start += size
-        return found
+        return results
 
     def play_in_turn(
         self,
@@ -175,18 +175,20 @@ class Evaluator:
 
         Whoever is out after one is not played in those after it, and its score is of those before.
         """
-        found: list[Score | str] = [""] * len(candidates)
+        results: list[Score | str] = [""] * len(candidates)
         going_on = list(range(len(candidates)))
         for done, k in enumerate(order):
             part = replace(self, scenarios=(self.scenarios[k],))
             share = partial(_move, move, done, 1.0, len(order))
             more = part.play([candidates[i] for i in going_on], replications, share)
             for i, score in zip(going_on, more, strict=True):
-                found[i] = join_scenarios(found[i], score)
+                results[i] = join_scenarios(results[i], score)
             going_on = [
-                i for i in going_on if isinstance(each := found[i], Score) and not is_out(each)
+                i
+                for i in going_on
+                if isinstance(result := results[i], Score) and not is_out(result)
             ]
-        return [reorder_scenarios(each, order) for each in found]
+        return [reorder_scenarios(result, order) for result in results]
 
     def fit_to_work(self, given: Score) -> Evaluator:
         """Return the evaluator for runs that are so much work; ``given``: the policy as given."""
@@ -204,7 +206,7 @@ class Evaluator:
 
     def works(self, given: Score) -> Floats:
         """Return how much work a run of each scenario is with the policy as given."""
-        clients = np.array([each.clients for each in self.scenarios], float)
+        clients = np.array([scenario.clients for scenario in self.scenarios], float)
         return clients + given.values["attempts"].mean(axis=1)
 
     def parts(self, given: Score) -> tuple[float, float]:
@@ -222,8 +224,8 @@ class Evaluator:
 
         def rank(k: int) -> tuple[float, float]:
             excesses = [
-                each.excess(t_interval(score.values[each.metric][k]), self.scenarios[k])
-                for each in self.bounds
+                bound.excess(t_interval(score.values[bound.metric][k]), self.scenarios[k])
+                for bound in self.bounds
             ]
             is_broken = max(excesses, default=0.0) > 0.0
             return (0.0 if is_broken else 1.0), float(score.values["attempts"][k].mean())
@@ -236,9 +238,9 @@ class Evaluator:
 
     def _cells(self, settings: Mapping[str, Any], replications: int) -> list[Cell]:
         return [
-            Cell(one.replace(seed=seed), self.on)
-            for one in (each.replace(settings) for each in self.scenarios)
-            for seed in seeds(one, replications, self.first)
+            Cell(seeded.replace(seed=seed), self.on)
+            for seeded in (scenario.replace(settings) for scenario in self.scenarios)
+            for seed in seeds(seeded, replications, self.first)
         ]
 
     def _score(
@@ -249,8 +251,8 @@ class Evaluator:
             return failed
         shape = (len(self.scenarios), -1)
         values = {m: np.array([rows[i][m] for i in part]).reshape(shape) for m in _METRICS}
-        needed = [each.metric for each in self.objectives]
-        needed += [each.metric for each in self.bounds]
+        needed = [objective.metric for objective in self.objectives]
+        needed += [bound.metric for bound in self.bounds]
         return Score(values, self.scenarios, tuple(dict.fromkeys(needed)))
 
     def check_data(self, score: Score) -> None:
@@ -263,8 +265,8 @@ class Evaluator:
         SettingsError
             If there is one.
         """
-        wanted = [("objectives", each.metric) for each in self.objectives]
-        wanted += [("constraints", each.metric) for each in self.bounds]
+        wanted = [("objectives", objective.metric) for objective in self.objectives]
+        wanted += [("constraints", bound.metric) for bound in self.bounds]
         for where, metric in wanted:
             sent = (metric not in OF_MESSAGES) | (score.values["sent"] > 0.0)
             excused = score.never_connected & sent

@@ -64,13 +64,13 @@ def evaluate_holdout(
         moved = meter.part(
             LEAST_SEEDS * until_out * work_of_part(rivals, part), f"{part[0].name} and others"
         )
-        settings = [each.settings for each in part]
+        settings = [candidate.settings for candidate in part]
         played = evaluator.scores(settings, known, LEAST_SEEDS, moved, first=screen)
-        for each, found in zip(part, played, strict=True):
-            if isinstance(found, Score):
-                scores[each] = found
+        for candidate, outcome in zip(part, played, strict=True):
+            if isinstance(outcome, Score):
+                scores[candidate] = outcome
             else:
-                unplayed[each.name] = found
+                unplayed[candidate.name] = outcome
     ranking = Ranking(evaluator, scores)
     limits = find_limits(ranking, rivals, meter)
     return HoldoutResult(
@@ -95,17 +95,19 @@ def _own(
         moved = meter.part(len(part) * each_work, "tuned policies on fresh seeds")
         return evaluator.scores(part, least=LEAST_SEEDS_OF_TUNED, move=moved, drops=False)
 
-    given, *found = play([{}, *tuned.settings[: tuned.shown]])
+    given, *outcomes = play([{}, *tuned.settings[: tuned.shown]])
     if isinstance(given, str):
         raise SettingsError("scenario", evaluator.scenarios[0].name, f"cannot be played: {given}")
-    while not any(isinstance(each, Score) and each.keeps(evaluator.bounds) for each in found):
-        part = tuned.settings[len(found) : min(len(found) + TUNED_AT_A_TIME, MOST_TUNED)]
+    while not any(
+        isinstance(outcome, Score) and outcome.keeps(evaluator.bounds) for outcome in outcomes
+    ):
+        part = tuned.settings[len(outcomes) : min(len(outcomes) + TUNED_AT_A_TIME, MOST_TUNED)]
         if not part:
             break
-        found += play(part)
+        outcomes += play(part)
     mine = {
         Candidate(f"tuned {i}", "tuned", settings): score
-        for i, (settings, score) in enumerate(zip(tuned.settings, found, strict=False), 1)
+        for i, (settings, score) in enumerate(zip(tuned.settings, outcomes, strict=False), 1)
         if isinstance(score, Score)
     }
     return mine, given
@@ -114,32 +116,41 @@ def _own(
 def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate, Score]:
     """Return the recommended policy first, by that name unless it is the one as given."""
     first = replace(best, name="recommended") if best.kind == "tuned" else best
-    return {first: own[best]} | {each: score for each, score in own.items() if each is not best}
+    return {first: own[best]} | {
+        candidate: score for candidate, score in own.items() if candidate is not best
+    }
 
 
 def _table(ranking: Ranking) -> pd.DataFrame:
     """Return a row per candidate: by kind, those that keep the bounds first, the best first."""
     objective = ranking.evaluator.objectives[0]
 
-    def rank(each: Candidate) -> tuple[bool, int, bool, float]:
-        score = ranking.scores[each]
-        is_other = each is not ranking.recommended
-        return is_other, _KINDS.index(each.kind), not ranking.keeps(each), score.loss(objective)
+    def rank(candidate: Candidate) -> tuple[bool, int, bool, float]:
+        score = ranking.scores[candidate]
+        is_other = candidate is not ranking.recommended
+        return (
+            is_other,
+            _KINDS.index(candidate.kind),
+            not ranking.keeps(candidate),
+            score.loss(objective),
+        )
 
-    return pd.DataFrame([_row(ranking, each) for each in sorted(ranking.scores, key=rank)])
+    return pd.DataFrame(
+        [_row(ranking, candidate) for candidate in sorted(ranking.scores, key=rank)]
+    )
 
 
-def _row(ranking: Ranking, each: Candidate) -> dict[str, Any]:
-    score, evaluator = ranking.scores[each], ranking.evaluator
-    row: dict[str, Any] = {"name": each.name, "kind": each.kind}
-    row["waits"] = evaluator.scenarios[0].replace(each.settings).client.backoff.in_words
+def _row(ranking: Ranking, candidate: Candidate) -> dict[str, Any]:
+    score, evaluator = ranking.scores[candidate], ranking.evaluator
+    row: dict[str, Any] = {"name": candidate.name, "kind": candidate.kind}
+    row["waits"] = evaluator.scenarios[0].replace(candidate.settings).client.backoff.in_words
     for objective in evaluator.objectives:
-        found = score.mean(objective.metric)
-        row[objective.metric] = found.value
-        row |= {f"{objective.metric} low": found.low, f"{objective.metric} high": found.high}
+        estimate = score.mean(objective.metric)
+        row[objective.metric] = estimate.value
+        row |= {f"{objective.metric} low": estimate.low, f"{objective.metric} high": estimate.high}
     row |= {metric: score.mean(metric).value for metric in BESIDES if metric not in row}
     row["excess"] = score.worst_excess(evaluator.bounds)
-    row["keeps"] = ranking.keeps(each)
+    row["keeps"] = ranking.keeps(candidate)
     for word, found_on in (("worse on", ranking.worse_on), ("better on", ranking.better_on)):
-        row[word] = ", ".join(each.metric for each in found_on(each))
+        row[word] = ", ".join(objective.metric for objective in found_on(candidate))
     return row | {"replications": score.replications}

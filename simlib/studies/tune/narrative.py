@@ -38,15 +38,15 @@ def narrate(ranking: Ranking, limits: pd.DataFrame) -> tuple[str, ...]:
 
 def _what(ranking: Ranking) -> Iterator[str]:
     """Say what to ship, what it buys and costs, and which bounds it keeps."""
-    each, given = ranking.recommended, ranking.given
+    recommended, given = ranking.recommended, ranking.given
     if not ranking.best.works:
         yield f"No policy that was tried works, nor does the one given: {ranking.best.failure}."
-    elif not ranking.keeps(each):
+    elif not ranking.keeps(recommended):
         yield _nearest(ranking)
-    elif each is given:
+    elif recommended is given:
         yield from _keep(ranking)
     else:
-        yield f"Recommended: {in_short(each.settings)}."
+        yield f"Recommended: {in_short(recommended.settings)}."
         if given is not None:
             yield _against(ranking, given)
         yield _bounds(ranking)
@@ -76,7 +76,7 @@ def _miss_in_words(text: str, excess: float) -> str:
 def _keep(ranking: Ranking) -> Iterator[str]:
     """Say that the policy as given should stay, and what the best of the trials would change."""
     yield "Keep what you have: the policy as given."
-    others = [each for each in ranking.of_kind("tuned") if ranking.keeps(each)]
+    others = [candidate for candidate in ranking.of_kind("tuned") if ranking.keeps(candidate)]
     if not others:
         yield f"{_bounds(ranking)} None of the best trials does."
         return
@@ -102,7 +102,7 @@ def _against(ranking: Ranking, given: Candidate) -> str:
     if not buys:  # it would not be recommended if it did not look better
         gains, _ = gains_and_losses(ranking.best, score, ranking.evaluator.objectives)
         said = (
-            f"{join_words([change(each) for each in gains])}, which {_seeds(ranking)} do not prove"
+            f"{join_words([change(gain) for gain in gains])}, which {_seeds(ranking)} do not prove"
         )
         return f"Against the policy as given it may buy {said}; it costs {join_words(costs)}."
     return f"Against the policy as given it buys {join_words(buys)}; it costs {join_words(costs)}."
@@ -113,9 +113,11 @@ def _seeds(ranking: Ranking) -> str:
 
 
 def _changes(ranking: Ranking, mine: Score, other: Score) -> tuple[list[str], list[str]]:
-    names = dict.fromkeys([*(each.metric for each in ranking.evaluator.objectives), *BESIDES])
+    names = dict.fromkeys(
+        [*(objective.metric for objective in ranking.evaluator.objectives), *BESIDES]
+    )
     better, worse = differences(mine, other, objectives(list(names)))
-    return [change(each) for each in better], [change(each) for each in worse]
+    return list(map(change, better)), list(map(change, worse))
 
 
 def change(difference: Difference) -> str:
@@ -129,14 +131,15 @@ def change(difference: Difference) -> str:
     words, unit = words_and_unit(difference.metric)
     unit = {"s": " s", "1/s": "/s"}.get(unit, "")
     mine, other = (
-        format_value(each) + unit * isfinite(each) for each in (difference.mine, difference.other)
+        format_value(value) + unit * isfinite(value)
+        for value in (difference.mine, difference.other)
     )
     name, _, share = words.partition(", ")
     return f"{name}{f' ({share})' if share else ''} {mine} rather than {other}"
 
 
 def _bounds(ranking: Ranking) -> str:
-    bounds = [each.text for each in ranking.evaluator.bounds]
+    bounds = [bound.text for bound in ranking.evaluator.bounds]
     return f"It keeps {join_words(bounds)}." if bounds else ""
 
 
@@ -145,16 +148,16 @@ def _presets(ranking: Ranking) -> str:
     known = ranking.of_kind("preset")
     if not known or not ranking.best.works:
         return ""
-    fit = [each for each in known if ranking.keeps(each)]
+    fit = [candidate for candidate in known if ranking.keeps(candidate)]
     if not fit:
         return f"None of {len(known)} presets keeps the bounds."
     verb = "keeps" if len(fit) == 1 else "keep"
     said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
     if not ranking.evaluator.bounds:
         said = f"Of {len(known)} presets "
-    if beating := [each.name for each in fit if ranking.beats(each)]:
+    if beating := [candidate.name for candidate in fit if ranking.beats(candidate)]:
         return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
-    equal = [each.name for each in fit if not ranking.worse_on(each)]
+    equal = [candidate.name for candidate in fit if not ranking.worse_on(candidate)]
     as_good = f", {_some(equal)} may be as good" if equal else ""
     return f"{said}none beats it{as_good}."
 
@@ -177,7 +180,7 @@ def _beyond(ranking: Ranking, limits: pd.DataFrame) -> str:
             low, high = steps["factor"].min(), steps["factor"].max()
             holds.append(_where(ranking, axis, low, high))
         broken = steps[steps["is_best"] & ~steps["keeps"]]
-        nobody += [_where(ranking, axis, each) for each in broken["factor"]]
+        nobody += [_where(ranking, axis, factor) for factor in broken["factor"]]
     parts = [f"It stops being best {'; '.join(ends)}."] if ends else []
     if holds:
         parts.append(f"It stays best {' and '.join(holds)}.")
@@ -188,13 +191,13 @@ def _beyond(ranking: Ranking, limits: pd.DataFrame) -> str:
 
 def _where(ranking: Ranking, axis: Any, *factors: float) -> str:
     """Say how far beyond the scenarios a point is: in clients, if all have as many."""
-    clients = {each.clients for each in ranking.evaluator.scenarios}
+    clients = {scenario.clients for scenario in ranking.evaluator.scenarios}
     if axis != "clients":
-        return f"with faults {' to '.join(f'{each:g}' for each in factors)} times as long"
+        return f"with faults {' to '.join(f'{factor:g}' for factor in factors)} times as long"
     if len(clients) > 1:
-        return f"with {' to '.join(f'{each:g}' for each in factors)} times the clients"
+        return f"with {' to '.join(f'{factor:g}' for factor in factors)} times the clients"
     (count,) = clients
-    return f"with {' to '.join(f'{max(1, round(each * count)):,}' for each in factors)} clients"
+    return f"with {' to '.join(f'{max(1, round(factor * count)):,}' for factor in factors)} clients"
 
 
 def in_short(settings: Mapping[str, Any]) -> str:

@@ -50,8 +50,8 @@ class Trials:
         seed: int,
     ) -> None:
         optuna = _optuna()
-        self._axes = {each.key: each for each in axes}
-        self._distributions = {each.key: _distribution(optuna, each) for each in axes}
+        self._axes = {axis.key: axis for axis in axes}
+        self._distributions = {axis.key: _distribution(optuna, axis) for axis in axes}
         self._sampler, self._seed = sampler, seed
         self._study = optuna.create_study(
             storage=storage,
@@ -65,23 +65,23 @@ class Trials:
     def _ask_again(self) -> None:
         """Re-enqueue trials left RUNNING by a process that died."""
         states = _optuna().trial.TrialState
-        for each in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
-            self._study.tell(each.number, state=states.FAIL)
-            if "refused" not in each.user_attrs:
-                self._study.enqueue_trial(each.params)
+        for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
+            self._study.tell(trial.number, state=states.FAIL)
+            if "refused" not in trial.user_attrs:
+                self._study.enqueue_trial(trial.params)
 
     def list_finished(self) -> list[FinishedTrial]:
         """Return the trials that are over, in their order."""
         complete = _optuna().trial.TrialState.COMPLETE
         return [
             FinishedTrial(
-                self._settings(each.params),
-                each.user_attrs.get("replications", 0),
-                each.user_attrs.get("outcome", "refused"),
-                each.user_attrs.get("refused", ""),
+                self._settings(trial.params),
+                trial.user_attrs.get("replications", 0),
+                trial.user_attrs.get("outcome", "refused"),
+                trial.user_attrs.get("refused", ""),
             )
-            for each in self._study.get_trials(deepcopy=False)
-            if each.state == complete or "refused" in each.user_attrs
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state == complete or "refused" in trial.user_attrs
         ]
 
     def _settings(self, params: Mapping[str, Any]) -> dict[str, Any]:

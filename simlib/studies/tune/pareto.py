@@ -51,8 +51,8 @@ def by_distance(losses: Sequence[Sequence[float]]) -> list[int]:
     points = np.array(losses, float).reshape(len(losses), -1)
     scaled = []
     for column in points.T:
-        each = np.log(column) if (column > 0.0).all() else column
-        span = np.ptp(each)
-        scaled.append((each - each.min()) / span if span > 0.0 else np.zeros_like(each))
+        scale = np.log(column) if (column > 0.0).all() else column
+        span = np.ptp(scale)
+        scaled.append((scale - scale.min()) / span if span > 0.0 else np.zeros_like(scale))
     distances = np.hypot.reduce(np.array(scaled), axis=0)
     return [int(i) for i in np.argsort(distances, kind="stable")]

@@ -40,7 +40,7 @@ class Question:
     @property
     def in_full(self) -> str:
         """The question as a text, the code included that plays it."""
-        said = [dump(each) for each in self.scenarios]
+        said = [dump(scenario) for scenario in self.scenarios]
         said += [repr(self.axes), repr(self.objectives), repr(self.bounds)]
         return "\n".join([*said, self.on, str(self.replications), code_digest()])
 
@@ -72,14 +72,14 @@ def read_question(
     _REPLICATIONS.validate("replications", replications)
     by_user, bounds = constraints_of(constraints, scenarios)
     sought = objectives_of(wanted)
-    metrics = [each.metric for each in sought] + [each.metric for each in bounds]
+    metrics = [objective.metric for objective in sought] + [bound.metric for bound in bounds]
     used, note = choose_engine(on, scenarios, metrics)
-    found = POLICY if space is None else space
-    for each in scenarios[1:]:
-        axes(each, found)
+    ranges = POLICY if space is None else space
+    for other_scenario in scenarios[1:]:
+        axes(other_scenario, ranges)
     return Question(
         scenarios,
-        axes(scenarios[0], found),
+        axes(scenarios[0], ranges),
         sought,
         bounds,
         used,

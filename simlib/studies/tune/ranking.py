@@ -46,48 +46,52 @@ class Ranking:
         """The policy as given."""
         return next(iter(self.of_kind("given")), None)
 
-    def keeps(self, each: Candidate) -> bool:
+    def keeps(self, candidate: Candidate) -> bool:
         """Whether a candidate keeps every bound."""
-        return self.scores[each].keeps(self.evaluator.bounds)
+        return self.scores[candidate].keeps(self.evaluator.bounds)
 
     def of_kind(self, *kinds: str) -> list[Candidate]:
         """Return the candidates of some kinds, in their order."""
-        return [each for each in self.scores if each.kind in kinds]
+        return [candidate for candidate in self.scores if candidate.kind in kinds]
 
-    def worse_on(self, each: Candidate) -> list[Objective]:
+    def worse_on(self, candidate: Candidate) -> list[Objective]:
         """Return the objectives on which a candidate is surely worse than the recommended one."""
-        score = self.scores[each]
+        score = self.scores[candidate]
         return [o for o in self.evaluator.objectives if score.worse_than(self.best, o).low > 0.0]
 
-    def better_on(self, each: Candidate) -> list[Objective]:
+    def better_on(self, candidate: Candidate) -> list[Objective]:
         """Return those on which it is surely better."""
-        score = self.scores[each]
+        score = self.scores[candidate]
         return [o for o in self.evaluator.objectives if self.best.worse_than(score, o).low > 0.0]
 
-    def leaves_more_outside(self, each: Candidate) -> bool:
+    def leaves_more_outside(self, candidate: Candidate) -> bool:
         """Whether surely more clients are not back by the end than with the recommended one."""
-        return self.scores[each].worse_than(self.best, _OUTSIDE).low > 0.0
+        return self.scores[candidate].worse_than(self.best, _OUTSIDE).low > 0.0
 
-    def beats(self, each: Candidate) -> bool:
+    def beats(self, candidate: Candidate) -> bool:
         """Whether a candidate takes the recommended one's place.
 
         It keeps the bounds and the recommended one does not; or it is surely better on some
         objective, and surely worse on none. Who leaves more clients outside takes nobody's place.
         """
-        if not self.keeps(each) or self.leaves_more_outside(each):
+        if not self.keeps(candidate) or self.leaves_more_outside(candidate):
             return False
         if not self.keeps(self.recommended):
             return True
-        return bool(self.better_on(each)) and not self.worse_on(each)
+        return bool(self.better_on(candidate)) and not self.worse_on(candidate)
 
 
 def differences(
     mine: Score, other: Score, objectives: Sequence[Objective]
 ) -> tuple[list[Difference], list[Difference]]:
     """Return in which metrics one is surely better than another, and in which it is worse."""
-    known = [(o, each) for o in objectives if _is_worth_a_word(each := _difference(mine, other, o))]
-    better = [each for o, each in known if other.worse_than(mine, o).low > 0.0]
-    worse = [each for o, each in known if mine.worse_than(other, o).low > 0.0]
+    known = [
+        (o, difference)
+        for o in objectives
+        if _is_worth_a_word(difference := _difference(mine, other, o))
+    ]
+    better = [difference for o, difference in known if other.worse_than(mine, o).low > 0.0]
+    worse = [difference for o, difference in known if mine.worse_than(other, o).low > 0.0]
     return better, worse
 
 
@@ -95,14 +99,18 @@ def gains_and_losses(
     mine: Score, other: Score, objectives: Sequence[Objective]
 ) -> tuple[list[Difference], list[Difference]]:
     """Return in which metrics one is better than another in the mean, and in which it is worse."""
-    known = [(o, each) for o in objectives if _is_worth_a_word(each := _difference(mine, other, o))]
-    better = [each for o, each in known if mine.worse_than(other, o).value < 0.0]
-    worse = [each for o, each in known if mine.worse_than(other, o).value > 0.0]
+    known = [
+        (o, difference)
+        for o in objectives
+        if _is_worth_a_word(difference := _difference(mine, other, o))
+    ]
+    better = [difference for o, difference in known if mine.worse_than(other, o).value < 0.0]
+    worse = [difference for o, difference in known if mine.worse_than(other, o).value > 0.0]
     return better, worse
 
 
 def _difference(mine: Score, other: Score, objective: Objective) -> Difference:
-    values = (each.mean(objective.metric).value for each in (mine, other))
+    values = (score.mean(objective.metric).value for score in (mine, other))
     return Difference(objective.metric, *values)
 
 
@@ -144,15 +152,17 @@ def recommend(
         The policy as given, if it keeps the bounds and no tuned one has anything over it; or if
         none keeps them, and none is nearer.
     """
-    fit = [each for each, score in tuned.items() if score.keeps(evaluator.bounds)]
+    fit = [candidate for candidate, score in tuned.items() if score.keeps(evaluator.bounds)]
     if by_first:
-        fit.sort(key=lambda each: losses(evaluator, tuned[each]))
+        fit.sort(key=lambda candidate: losses(evaluator, tuned[candidate]))
     if given is None or not given[1].keeps(evaluator.bounds):
         if fit:
             return fit[0]
         # As given comes first: what is no nearer is no reason to change anything.
         everything = dict([given] if given is not None else []) | dict(tuned)
-        return min(everything, key=lambda each: distance_to_bounds(evaluator, everything[each]))
+        return min(
+            everything, key=lambda candidate: distance_to_bounds(evaluator, everything[candidate])
+        )
     if not fit or prefers_given:
         return given[0]
     if by_first and tuned[fit[0]].worse_than(given[1], evaluator.objectives[0]).low > 0.0:
@@ -169,7 +179,7 @@ def buys(evaluator: Evaluator, mine: Score, other: Score) -> bool:
 
 def losses(evaluator: Evaluator, score: Score) -> tuple[float, ...]:
     """Return what is sought, so that less is better: the first objective decides, then the next."""
-    return tuple(score.loss(each) for each in evaluator.objectives)
+    return tuple(score.loss(objective) for objective in evaluator.objectives)
 
 
 def distance_to_bounds(evaluator: Evaluator, score: Score) -> tuple[float, ...]:

@@ -60,8 +60,8 @@ class Tuning(ShowsCard):
     @property
     def front(self) -> pd.DataFrame:
         """The trials that keep the bounds and that none beats in everything, on tuning seeds."""
-        found = self.trials[self.trials["is_front"]]
-        return found.sort_values(self.objectives[0].metric, kind="stable")
+        front = self.trials[self.trials["is_front"]]
+        return front.sort_values(self.objectives[0].metric, kind="stable")
 
     @property
     def recommended(self) -> dict[str, Any]:
@@ -105,10 +105,10 @@ class Tuning(ShowsCard):
     def to_json(self) -> dict[str, Any]:
         """Return what was found as values for JSON."""
         document = {
-            "scenarios": [each.name for each in self.scenarios],
+            "scenarios": [scenario.name for scenario in self.scenarios],
             "engine": self.on,
-            "objectives": [each.metric for each in self.objectives],
-            "constraints": [each.text for each in self.bounds],
+            "objectives": [objective.metric for objective in self.objectives],
+            "constraints": [bound.text for bound in self.bounds],
             "recommended": self.recommended,
             "keeps": self.verdict.keeps,
             "keeps_given": self.verdict.keeps_given,
@@ -124,7 +124,7 @@ class Tuning(ShowsCard):
 
     def card(self) -> Card:
         """Return what is shown: what to ship and why, and the candidates beside it."""
-        names = ["name", "waits", *(each.metric for each in self.objectives), "keeps"]
+        names = ["name", "waits", *(objective.metric for objective in self.objectives), "keeps"]
         table = self.verdict.table[names].head(_LINES)
         first, *others = self.verdict.sentences
         return table_card(first, table, (*others, self.note))
@@ -132,12 +132,12 @@ class Tuning(ShowsCard):
 
 def _as_given(scenario: Scenario, keys: Sequence[str]) -> dict[str, Any]:
     """Return settings as plain values; without whole parts, such as a client."""
-    found: dict[str, Any] = {}
+    policy: dict[str, Any] = {}
     for key in keys:
         with suppress(SettingsError):  # such as a network, which is no setting of its own
             value, _ = setting(scenario, key)
             if isinstance(value, Enum):
-                found[key] = value.name.lower()
+                policy[key] = value.name.lower()
             elif isinstance(value, str | int | float | tuple):
-                found[key] = value
-    return found
+                policy[key] = value
+    return policy

@@ -58,37 +58,37 @@ class Rivals:
         first = evaluator.scenarios[0]
         self.unplayed: dict[str, str] = {}
         self.known = []
-        for each in rivals(evaluator.on):
+        for rival in rivals(evaluator.on):
             try:
-                first.replace(each.settings)
+                first.replace(rival.settings)
             except SettingsError as error:
-                self.unplayed[each.name] = str(error)
+                self.unplayed[rival.name] = str(error)
             else:
-                self.known.append(each)
-        runs = [PlannedRun(first.replace(each.settings), evaluator.on) for each in self.known]
+                self.known.append(rival)
+        runs = [PlannedRun(first.replace(rival.settings), evaluator.on) for rival in self.known]
         self.work = dict(zip(self.known, works_of(runs, evaluator.outcomes), strict=True))
         self._limit = max(LITTLE_WORK[evaluator.on], _TIMES * self.work[self.given])
 
     @property
     def given(self) -> Candidate:
         """The policy as given."""
-        return next(each for each in self.known if each.kind == "given")
+        return next(rival for rival in self.known if rival.kind == "given")
 
     @property
     def others(self) -> list[Candidate]:
         """Those of the others that are not too much work."""
-        return [each for each in self.known if each.kind != "given" and not self.excess(each)]
+        return [rival for rival in self.known if rival.kind != "given" and not self.excess(rival)]
 
-    def excess(self, each: Candidate, factor: float = 1.0) -> str:
+    def excess(self, rival: Candidate, factor: float = 1.0) -> str:
         """Return why a rival costs too much with ``factor`` times the clients, or nothing."""
-        work = factor * self.work[each]
+        work = factor * self.work[rival]
         if isnan(work) or work <= self._limit:
             return ""
         return f"would make some {_work_in_words(work)} attempts in a run"
 
     def list_left_out(self) -> dict[str, str]:
         """Return the rivals that are not played, and why."""
-        too_much = {each.name: self.excess(each) for each in self.known if each.kind != "given"}
+        too_much = {rival.name: self.excess(rival) for rival in self.known if rival.kind != "given"}
         return self.unplayed | {name: why for name, why in too_much.items() if why}
 
     def of_all(self, evaluator: Evaluator, given: Score) -> float:
@@ -109,7 +109,9 @@ class Rivals:
         """Return how much of that is what lies beyond the scenarios."""
         whole, until_out = evaluator.parts(given)
         mine = work_of_part(self, [self.given])
-        steps = 2.0 * sum(each * count_seeds(evaluator, mine, each) * mine for each in FACTORS)
+        steps = 2.0 * sum(
+            factor * count_seeds(evaluator, mine, factor) * mine for factor in FACTORS
+        )
         return steps * (whole + MOST_CONTENDERS * until_out)
 
 
@@ -119,8 +121,8 @@ def _work_in_words(work: float) -> str:
 
 def work_of_part(rivals: Rivals, part: Sequence[Candidate]) -> float:
     """Return how much work a run in the first scenario is, of some candidates together."""
-    works = [rivals.work[each] for each in part]
-    return sum(each for each in works if not isnan(each))
+    works = [rivals.work[rival] for rival in part]
+    return sum(rival_work for rival_work in works if not isnan(rival_work))
 
 
 def seeds_of_tuned(evaluator: Evaluator) -> int:

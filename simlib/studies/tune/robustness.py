@@ -45,7 +45,7 @@ def _step(
     count = count_seeds(ranking.evaluator, rivals.work[rivals.given], factor)
     evaluator = replace(ranking.evaluator, scenarios=scenarios, replications=count)
     mine, *others = candidates
-    some = [each for each in others if not rivals.excess(each, factor)]
+    some = [candidate for candidate in others if not rivals.excess(candidate, factor)]
     whole, until_out = ranking.evaluator.parts(ranking.scores[rivals.given])
     work = count * factor * work_of_part(rivals, [rivals.given]) * (whole + len(some) * until_out)
     moved = meter.part(work, _word(axis, factor, scenarios))
@@ -54,7 +54,9 @@ def _step(
     if mine not in known:
         return {}
     there = Ranking(evaluator, known)
-    better = [each.name for each in known if each is not mine and there.beats(each)]
+    better = [
+        candidate.name for candidate in known if candidate is not mine and there.beats(candidate)
+    ]
     keeps = there.keeps(mine)
     return {
         "axis": axis,
@@ -84,12 +86,12 @@ def _play_beyond(
         def report_share(share: float) -> None:
             move((done + share * len(some)) / (1 + len(others)))
 
-        settings = [each.settings for each in some]
-        found = (screen if screens else evaluator.play)(
+        settings = [candidate.settings for candidate in some]
+        outcomes = (screen if screens else evaluator.play)(
             settings, evaluator.replications, report_share
         )
-        pairs = zip(some, found, strict=True)
-        return {each: score for each, score in pairs if isinstance(score, Score)}
+        pairs = zip(some, outcomes, strict=True)
+        return {candidate: score for candidate, score in pairs if isinstance(score, Score)}
 
     theirs = play(others, 0, screens=True) if others else {}
     fit = any(score.keeps(evaluator.bounds) for score in theirs.values())
@@ -105,10 +107,17 @@ def _word(axis: str, factor: float, scenarios: Sequence[Scenario]) -> str:
 def list_steps(scenarios: Sequence[Scenario]) -> Iterator[tuple[str, float, tuple[Scenario, ...]]]:
     """Yield the steps beyond the scenarios: the axis, the factor, and the scenarios there."""
     for factor in FACTORS:
-        more = (each.replace(clients=max(1, round(factor * each.clients))) for each in scenarios)
+        more = (
+            scenario.replace(clients=max(1, round(factor * scenario.clients)))
+            for scenario in scenarios
+        )
         yield "clients", factor, tuple(more)
     for factor in FACTORS:
-        yield "length of faults", factor, tuple(lengthen_faults(each, factor) for each in scenarios)
+        yield (
+            "length of faults",
+            factor,
+            tuple(lengthen_faults(scenario, factor) for scenario in scenarios),
+        )
 
 
 def _contenders(ranking: Ranking) -> list[Candidate]:
@@ -117,19 +126,21 @@ def _contenders(ranking: Ranking) -> list[Candidate]:
     If none does, those that are nearest to it.
     """
     others = [
-        each
-        for each in ranking.of_kind("given", "report", "preset")
-        if each is not ranking.recommended and ranking.scores[each].works
+        candidate
+        for candidate in ranking.of_kind("given", "report", "preset")
+        if candidate is not ranking.recommended and ranking.scores[candidate].works
     ]
-    fit = [each for each in others if ranking.keeps(each)]
-    fit = [each for each in fit if not ranking.leaves_more_outside(each)]
+    fit = [candidate for candidate in others if ranking.keeps(candidate)]
+    fit = [candidate for candidate in fit if not ranking.leaves_more_outside(candidate)]
     if not fit:
         bounds = ranking.evaluator.bounds
-        nearest = sorted(others, key=lambda each: ranking.scores[each].worst_excess(bounds))
+        nearest = sorted(
+            others, key=lambda candidate: ranking.scores[candidate].worst_excess(bounds)
+        )
         return nearest[:MOST_CONTENDERS]
-    sought = {each: losses(ranking.evaluator, ranking.scores[each]) for each in fit}
+    sought = {candidate: losses(ranking.evaluator, ranking.scores[candidate]) for candidate in fit}
     best = [fit[i] for i in front(list(sought.values()))]
-    return sorted(best, key=lambda each: sought[each])[:MOST_CONTENDERS]
+    return sorted(best, key=lambda candidate: sought[candidate])[:MOST_CONTENDERS]
 
 
 def _why(better: Sequence[str], keeps: bool) -> str:

@@ -48,10 +48,10 @@ def work_of(asked: PlannedRun) -> float:
 
 def works_of(runs: Sequence[PlannedRun], outcomes: Outcomes) -> list[float]:
     """Return the work of each run; NaN where the run cannot be played."""
-    found = [nan] * len(runs)
+    costs = [nan] * len(runs)
     for outcome in outcomes(work_of, runs):
-        found[outcome.index] = nan if outcome.failure else outcome.value
-    return found
+        costs[outcome.index] = nan if outcome.failure else outcome.value
+    return costs
 
 
 def _smaller(scenario: Scenario, clients: int) -> Scenario:

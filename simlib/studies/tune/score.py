@@ -83,7 +83,7 @@ class Score:
         values = self.values[metric]
         # Infinity has no mean and no variance. Twice the run's length is worse than any time that
         # was seen, and keeps paired differences finite.
-        limits_s = np.array([[_NEVER * each.duration_s] for each in self.scenarios])
+        limits_s = np.array([[_NEVER * scenario.duration_s] for scenario in self.scenarios])
         # All attempts in vain are as if one connection had been of use.
         most = self.values.get("attempts", limits_s) if metric == "amplification" else limits_s
         return np.where(np.isinf(values), most, values).mean(axis=0)
@@ -125,7 +125,7 @@ class Score:
         # A search that saw the ends of intervals would prefer candidates that were played under
         # more seeds.
         means = [float(row.mean()) for row in self.values[bound.metric]]
-        known = [Estimate(each, each, each, self.replications) for each in means]
+        known = [Estimate(value, value, value, self.replications) for value in means]
         by_means = max(map(bound.excess, known, self.scenarios))
         return max(by_means, _BARELY)
 
@@ -141,9 +141,9 @@ class Score:
         if not self.works:
             return False
         decided = (self.excess(b) <= 0.0 or self.excess(b, surely=True) > 0.0 for b in bounds)
-        means = (t_interval(self.by_seed(each.metric)) for each in objectives)
+        means = (t_interval(self.by_seed(objective.metric)) for objective in objectives)
         return all(decided) and all(
-            each.high - each.value <= WORTH * abs(each.value) for each in means
+            estimate.high - estimate.value <= WORTH * abs(estimate.value) for estimate in means
         )
 
     def worst_excess(self, bounds: Sequence[Constraint]) -> float:
@@ -167,7 +167,7 @@ class Score:
         if not (self.counts and other.counts):
             worse = 0.0 if self.counts == other.counts else inf if other.counts else -inf
             return Estimate(worse, worse, worse, count)
-        mine, others = (each.by_seed(objective.metric)[:count] for each in (self, other))
+        mine, others = (score.by_seed(objective.metric)[:count] for score in (self, other))
         return t_interval(objective.loss(1.0) * (mine - others))
 
 
@@ -176,8 +176,8 @@ def join_seeds(before: Score | str, more: Score | str) -> Score | str:
     if isinstance(before, str) or isinstance(more, str):
         return more
     values = {
-        metric: np.concatenate([before.values[metric], each], axis=1)
-        for metric, each in more.values.items()
+        metric: np.concatenate([before.values[metric], rows], axis=1)
+        for metric, rows in more.values.items()
     }
     return replace(more, values=values)
 
@@ -189,8 +189,8 @@ def join_scenarios(before: Score | str, more: Score | str) -> Score | str:
     if isinstance(before, str):
         return replace(more, is_whole=False)
     values = {
-        metric: np.concatenate([before.values[metric], each])
-        for metric, each in more.values.items()
+        metric: np.concatenate([before.values[metric], rows])
+        for metric, rows in more.values.items()
     }
     return replace(before, values=values, scenarios=before.scenarios + more.scenarios)
 
@@ -200,6 +200,6 @@ def reorder_scenarios(score: Score | str, order: Sequence[int]) -> Score | str:
     if isinstance(score, str) or len(score.scenarios) < len(order):
         return score
     places = np.argsort(order)
-    values = {metric: each[places] for metric, each in score.values.items()}
+    values = {metric: rows[places] for metric, rows in score.values.items()}
     scenarios = tuple(score.scenarios[i] for i in places)
     return replace(score, values=values, scenarios=scenarios, is_whole=True)

@@ -50,9 +50,9 @@ class TrialWork:
 
     def begin(self, size: int, left: int, word: str) -> Callable[[float], None]:
         """Begin ``size`` of ``left`` trials, each expected to cost as much as those before."""
-        each = (self._work + self._foretold[0]) / (self._count + 1)
-        self._meter.expect(each * left + self._after, self._work)
-        return self._meter.part(each * size, word)
+        per_trial_s = (self._work + self._foretold[0]) / (self._count + 1)
+        self._meter.expect(per_trial_s * left + self._after, self._work)
+        return self._meter.part(per_trial_s * size, word)
 
     def add(self, score: Score | str) -> None:
         """Count a trial that is over."""
@@ -65,7 +65,7 @@ def _work_of(score: Score | str) -> float:
     """Return how much work a candidate was where it was played: clients, and their attempts."""
     if isinstance(score, str):
         return 0.0
-    clients = sum(each.clients for each in score.scenarios) * score.replications
+    clients = sum(scenario.clients for scenario in score.scenarios) * score.replications
     return clients + float(score.values["attempts"].sum())
 
 
@@ -74,7 +74,7 @@ def search_trials(
 ) -> list[EvaluatedTrial]:
     """Return all trials: the finished ones of an earlier process, and the rest."""
     screen = evaluator.screen(given)
-    tried = [_play_again(evaluator, each, screen) for each in trials.list_finished()[:count]]
+    tried = [_play_again(evaluator, trial, screen) for trial in trials.list_finished()[:count]]
     while len(tried) < count:
         # A generation that was begun before is finished first.
         # Generations have the same size on any machine, as a sampler proposes by the trials that it
@@ -97,7 +97,7 @@ def search_trials(
                 trials.refuse(place, score)
                 continue
             missed = score.shortfall if evaluator.is_brief else score.excess
-            excesses = {each.text: missed(each) for each in evaluator.bounds}
+            excesses = {bound.text: missed(bound) for bound in evaluator.bounds}
             trials.tell(place, losses(evaluator, score), excesses, score.replications, outcome)
     return tried
 
@@ -123,10 +123,10 @@ def _outcome(evaluator: Evaluator, score: Score | str, leading: Sequence[Score])
 def list_full(evaluator: Evaluator, tried: Sequence[EvaluatedTrial]) -> list[tuple[int, Score]]:
     """Return the trials that were not discarded and keep the bounds, by their numbers."""
     return [
-        (i, each.score)
-        for i, each in enumerate(tried)
-        if each.outcome == "full" and isinstance(each.score, Score)
-        if each.score.keeps(evaluator.bounds)
+        (i, trial.score)
+        for i, trial in enumerate(tried)
+        if trial.outcome == "full" and isinstance(trial.score, Score)
+        if trial.score.keeps(evaluator.bounds)
     ]
 
 

@@ -23,8 +23,8 @@ def tuning_in_words(tuning: Tuning) -> Group:
     played = join_words(
         [f"{counts[name]} {words}" for name, words in told.items() if name in counts]
     )
-    first, *others = (each.name for each in tuning.scenarios)
-    scenarios = ", ".join([first, *(each.removeprefix(f"{first}, ") for each in others)])
+    first, *others = (scenario.name for scenario in tuning.scenarios)
+    scenarios = ", ".join([first, *(name.removeprefix(f"{first}, ") for name in others)])
     head = Text.assemble(
         (tuning.scenarios[0].name, "bold"),
         f" on {tuning.on}: {len(tuning.trials)} trials, {played}",
@@ -60,7 +60,7 @@ def _candidates(tuning: Tuning) -> Table:
         cells: list[Any] = [
             Group(Text(str(row["name"])), Padding(Text(row["waits"], "dim"), (0, 0, 0, 2)))
         ]
-        cells += [plus_minus(row, each.metric) for each in tuning.objectives]
+        cells += [plus_minus(row, objective.metric) for objective in tuning.objectives]
         if tuning.bounds:
             cells.append(Text("kept", "green") if row["keeps"] else Text("broken", "red"))
         table.add_row(*cells)
@@ -68,7 +68,9 @@ def _candidates(tuning: Tuning) -> Table:
 
 
 def _legend(tuning: Tuning) -> str:
-    bounds = f" Bounds: {'; '.join(each.text for each in tuning.bounds)}." if tuning.bounds else ""
+    bounds = (
+        f" Bounds: {'; '.join(bound.text for bound in tuning.bounds)}." if tuning.bounds else ""
+    )
     seeds = int(tuning.verdict.table["replications"].max())
     scenarios = f"{len(tuning.scenarios)} scenarios and " if len(tuning.scenarios) > 1 else ""
     return (

@@ -108,8 +108,8 @@ def tune(
     >>> from simlib.core.faults import Fault
     >>> storm = Scenario(clients=2, duration_s=9, faults=[Fault("outage", start_s=3, stop_s=5)])
     >>> space = {"client.backoff.base_s": (0.2, 2.0)}
-    >>> found = tune([storm], space, trials=2, replications=2, on="sim", workers=1)
-    >>> list(found.recommended), len(found.trials)
+    >>> tuning = tune([storm], space, trials=2, replications=2, on="sim", workers=1)
+    >>> list(tuning.recommended), len(tuning.trials)
     (['client.backoff.base_s'], 2)
     """
     question = read_question(scenario, space, objectives, constraints, on, replications)
@@ -133,9 +133,9 @@ def tune(
         tried = search_trials(
             evaluator, optuna_s, trials, TrialWork(meter, rivals, evaluator, given), given
         )
-        found = answer_question(question, evaluator, tried, given, rivals, meter)
+        answered = answer_question(question, evaluator, tried, given, rivals, meter)
     notes = [question.note, "" if store is None else store.note]
-    tuning = replace(found, note=" ".join(filter(None, [*notes, found.note])))
+    tuning = replace(answered, note=" ".join(filter(None, [*notes, answered.note])))
     if folder is not None:
         tuning.save(folder)
     return tuning
@@ -154,8 +154,8 @@ def _play_given(
         evaluator.check_data(few)
         evaluator = evaluator.fit_to_work(few)
     # The first of its runs are those that were just played.
-    [found] = evaluator.scores([{}], drops=False, first=lambda *_: [few])
-    if isinstance(found, str):
-        raise SettingsError("scenario", question.scenarios[0].name, f"cannot be played: {found}")
-    evaluator.check_data(found)
-    return evaluator, found
+    [score] = evaluator.scores([{}], drops=False, first=lambda *_: [few])
+    if isinstance(score, str):
+        raise SettingsError("scenario", question.scenarios[0].name, f"cannot be played: {score}")
+    evaluator.check_data(score)
+    return evaluator, score

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from operator import attrgetter
 from typing import Any
 
 from simlib.core.errors import SettingsError
@@ -64,14 +65,14 @@ def ensemble(scenario: Scenario) -> tuple[Scenario, ...]:
     Examples
     --------
     >>> storm = Scenario(duration_s=40, faults=[Fault("outage", start_s=10, stop_s=18)])
-    >>> [each.duration_s for each in ensemble(storm)]
+    >>> [variant.duration_s for variant in ensemble(storm)]
     [40.0, 34.0, 64.0, 40.0, 48.0]
     """
     faults = interrupting(scenario)
     if not faults:
         rule = "must have a fault that interrupts connections: without one there is nothing to tune"
         raise SettingsError("faults", [], rule)
-    first = min(faults, key=lambda each: each.start_s)
+    first = min(faults, key=lambda fault: fault.start_s)
     counted = scenario if scenario.warm_up_s else scenario.replace(warm_up_s=first.start_s)
     end_s = min(first.end_s, scenario.duration_s)
     length_s = end_s - first.start_s or _MOMENT_S
@@ -105,7 +106,7 @@ def lengthen_faults(scenario: Scenario, factor: float) -> Scenario:
     48.0
     """
     faults, later_s = [], 0.0
-    for fault in sorted(scenario.faults, key=lambda each: each.start_s):
+    for fault in sorted(scenario.faults, key=attrgetter("start_s")):
         length_s = fault.stop_s - fault.start_s
         more_s = (
             (factor - 1.0) * length_s if length_s < inf and fault.end_s > fault.start_s else 0.0
@@ -123,5 +124,5 @@ def rivals(on: str) -> list[Candidate]:
     return [
         Candidate("as given", "given"),
         Candidate(name, "report", {"client": report}),
-        *(Candidate(each, "preset", {"client": PREFIX + each}) for each in presets),
+        *(Candidate(preset, "preset", {"client": PREFIX + preset}) for preset in presets),
     ]

@@ -66,19 +66,19 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
     Examples
     --------
     >>> import simlib as sl
-    >>> [each.rule for each in lint(sl.presets["sockette"])]
+    >>> [finding.rule for finding in lint(sl.presets["sockette"])]
     ['no-jitter', 'ends-on-transient', 'hammers-unauthorized', 'no-heartbeat']
     """
     if resets and resets not in RESETS:
         rule = f"must be one of {', '.join(RESETS)}{nearest(resets, list(RESETS))}"
         raise SettingsError("resets", resets, rule)
-    found = []
+    findings = []
     for case in _cases(target, resets):
         for name, check in RULES.items():
             finding = check(case)
             if finding is not None:
-                found.append(replace(finding, rule=name))
-    return LintFindings(sorted(found, key=lambda each: SEVERITIES.index(each.severity)))
+                findings.append(replace(finding, rule=name))
+    return LintFindings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
@@ -89,13 +89,13 @@ def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
     for where, client in policies.items():
         known = _preset(client)
         has_codes = known is None or known.codes != "none"
-        found = resets or ("" if known is None else known.resets)
-        yield Case(where, client, scenario, found, has_codes)
+        resets_after = resets or ("" if known is None else known.resets)
+        yield Case(where, client, scenario, resets_after, has_codes)
 
 
 def _preset(client: Settings) -> Preset | None:
     """Return the preset that equals a client, if any: it has facts beside the settings."""
-    return next((each for each in presets.values() if each.client == client), None)
+    return next((preset for preset in presets.values() if preset.client == client), None)
 
 
 def alone(preset: Preset) -> Scenario:
@@ -111,5 +111,5 @@ def worst(findings: list[LintFinding]) -> str:
     >>> worst([])
     'clean'
     """
-    found = {each.severity for each in findings}
-    return next((each for each in SEVERITIES if each in found), "clean")
+    severities = {finding.severity for finding in findings}
+    return next((severity for severity in SEVERITIES if severity in severities), "clean")

@@ -69,8 +69,8 @@ class LintFindings(ShowsCard, list[LintFinding]):
     def card(self) -> Card:
         """Return what is shown: each finding with its remedy."""
         rows = tuple(
-            (each.severity, each.rule, f"{each.sentence} What to do: {each.remedy}.")
-            for each in self
+            (finding.severity, finding.rule, f"{finding.sentence} What to do: {finding.remedy}.")
+            for finding in self
         )
         return Card(f"Lint: {count_in_words(len(self), 'finding')}", rows)
 
@@ -135,12 +135,12 @@ class Case:
         """The longest time in which the scenario's own faults let no client in, or None."""
         stops = self.client.stops
         own = [
-            each
-            for each in outages(self.scenario, self.rules.stable_after_s > 0.0)
+            outage
+            for outage in outages(self.scenario, self.rules.stable_after_s > 0.0)
             # What ends it, or suspends it, is no outage for it: `codes` has a rule for that.
-            if effect(stops, each.code) == Effect.GOES_ON
+            if effect(stops, outage.code) == Effect.GOES_ON
         ]
-        return max(own, key=lambda each: each.lasts_s, default=None)
+        return max(own, key=lambda outage: outage.lasts_s, default=None)
 
     def outage_s(self, default_s: float = OUTAGE_S) -> float:
         """Return how long an outage lasts: the scenario's own longest, or the default."""

@@ -74,7 +74,7 @@ def find_stops_by_fault(case: Case) -> LintFinding | None:
 
 def _own_codes(case: Case) -> list[tuple[int, float, str]]:
     """Return the codes that a scenario gives, to which share of the clients, and what does so."""
-    found = [
+    notes = [
         (
             _code(fault),
             fault.clients_fraction,
@@ -85,10 +85,10 @@ def _own_codes(case: Case) -> list[tuple[int, float, str]]:
     ]
     server = case.scenario.server
     if server.max_connections < inf or case.serves_per_s < inf:
-        found.append((UNAVAILABLE, 1.0, "A server that has too much to do"))
+        notes.append((UNAVAILABLE, 1.0, "A server that has too much to do"))
     if server.session_lifetime_s < inf:
-        found.append((UNAUTHORIZED, 1.0, "A server that wants a session"))
-    return found
+        notes.append((UNAUTHORIZED, 1.0, "A server that wants a session"))
+    return notes
 
 
 def _code(fault: Fault) -> int:

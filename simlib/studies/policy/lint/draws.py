@@ -59,14 +59,14 @@ def give_up_times_s(rules: Backoff, lost_s: float, attempt_s: float) -> Floats:
 
 
 def _waits_s(rules: Backoff, client: int, count: int, attempt_s: float) -> list[float]:
-    found: list[float] = []
+    draws: list[float] = []
     wait_s = 0.0
     for attempt in range(1, count + 1):
         wait_s = delay(rules, attempt, wait_s, _draw(rules, client, attempt))
         # The first follows a loss, not an attempt that took its time.
         first = attempt == 1 and rules.counted_from == CountedFrom.START
-        found.append(0.0 if first else wait_after_attempt_s(rules, wait_s, attempt_s))
-    return found
+        draws.append(0.0 if first else wait_after_attempt_s(rules, wait_s, attempt_s))
+    return draws
 
 
 def _draw(rules: Backoff, client: int, attempt: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 from simlib.core.faults import Fault, FaultKind, Route, Timeline
@@ -39,21 +40,21 @@ def outages(scenario: Scenario, closes_fail: bool = False) -> list[Outage]:
     Examples
     --------
     >>> faults = [Fault("outage", 10, 40), Fault("server_crash", 40, 55)]
-    >>> [each.lasts_s for each in outages(Scenario(faults=faults))]
+    >>> [outage.lasts_s for outage in outages(Scenario(faults=faults))]
     [45.0]
     """
     timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
-    found: list[Outage] = []
-    for fault in sorted(timeline.faults, key=lambda each: each.start_s):
-        each = _outage(fault, scenario, closes_fail)
-        if each is None:
+    joined: list[Outage] = []
+    for fault in sorted(timeline.faults, key=attrgetter("start_s")):
+        outage = _outage(fault, scenario, closes_fail)
+        if outage is None:
             continue
         # Refusals of one code are waited out alike; another code may stop a client.
-        if found and each.start_s <= found[-1].stop_s and each.code == found[-1].code:
-            found[-1] = _join(found[-1], each)
+        if joined and outage.start_s <= joined[-1].stop_s and outage.code == joined[-1].code:
+            joined[-1] = _join(joined[-1], outage)
         else:
-            found.append(each)
-    return found
+            joined.append(outage)
+    return joined
 
 
 def _outage(fault: Fault, scenario: Scenario, closes_fail: bool) -> Outage | None:

@@ -17,19 +17,23 @@ _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 def lint_in_words(name: str, findings: Sequence[LintFinding]) -> Group:
     """Return findings for a terminal: the worst first, each with what to do."""
-    counts = {each: sum(f.severity == each for f in findings) for each in SEVERITIES}
-    said = ", ".join(f"{count} {_plural(each, count)}" for each, count in counts.items() if count)
+    counts = {severity: sum(f.severity == severity for f in findings) for severity in SEVERITIES}
+    said = ", ".join(
+        f"{count} {_plural(severity, count)}" for severity, count in counts.items() if count
+    )
     table = Table(box=None, padding=(0, 1, 0, 0), show_header=False)
     for _ in range(2):
         table.add_column(no_wrap=True)
     table.add_column(ratio=1)
-    several = len({each.where for each in findings}) > 1
-    for each in findings:
-        where = f"{each.where}: " if several else ""
+    several = len({finding.where for finding in findings}) > 1
+    for finding in findings:
+        where = f"{finding.where}: " if several else ""
         table.add_row(
-            Text(each.severity, _STYLES[each.severity]), each.rule, f"{where}{each.sentence}"
+            Text(finding.severity, _STYLES[finding.severity]),
+            finding.rule,
+            f"{where}{finding.sentence}",
         )
-        table.add_row("", "", Text(f"-> {each.remedy}", "dim"))
+        table.add_row("", "", Text(f"-> {finding.remedy}", "dim"))
     parts: list[RenderableType] = [f"{name}: {said or 'nothing found'}"]
     return Group(*parts, "", table) if findings else Group(*parts)
 
@@ -49,9 +53,9 @@ def presets_lint_table(known: Mapping[str, Preset]) -> list[list[str]]:
     """
     rows = [["preset", "errors", "warnings"]]
     for name, preset in known.items():
-        found = lint(preset)
+        findings = lint(preset)
         cells = [
-            ", ".join(_short(each) for each in found if each.severity == severity)
+            ", ".join(_short(finding) for finding in findings if finding.severity == severity)
             for severity in ("error", "warning")
         ]
         rows.append([name, *cells])
