@@ -173,7 +173,7 @@ def t_interval(values: Floats) -> Estimate:
     Examples
     --------
     >>> interval = t_interval(np.array([1.0, 2.0, 3.0]))
-    >>> round(interval.low, 3), runs.value, round(runs.high, 3)
+    >>> round(interval.low, 3), interval.value, round(interval.high, 3)
     (-0.484, 2.0, 4.484)
     """
     # Not all of scipy.stats: that takes a second to import, and a study begins with this.

@@ -127,7 +127,8 @@ def describe_run(trace: Trace) -> RunDescription:
     --------
     >>> import simlib as sl
     >>> outage = sl.Fault("outage", start_s=5, stop_s=8)
-    >>> description = sl.describe_run(sl.run(sl.Scenario(clients=3, duration_s=20, faults=[outage])))
+    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=20, faults=[outage]))
+    >>> description = sl.describe_run(trace)
     >>> description.sentences.split(":")[0]
     'All 3 clients were hit by the outage of 3 s'
     """
