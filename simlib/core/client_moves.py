@@ -35,10 +35,14 @@ class ClientMoves(ClientParts):
     def _tell_link(self, input_: Input, now: float, hint_s: float = 0.0) -> None:
         before = self.link
         after = step(before, input_, now, self.settings, self.seed, self.number, hint_s)
+        # `step` returns the very same object where nothing changes, so identity tells it without
+        # comparing thirteen fields.
         if after is before:
             self._check_allowed(input_)
             return
         self.link = after
+        # What was sent and not acknowledged may be lost: it is back in the outbox before anything
+        # else can be sent.
         if before.state == _OPEN and after.state != _OPEN:
             self._leave_open()
         if after.state == _CONNECTING and before.state != _CONNECTING:
@@ -147,6 +151,8 @@ class ClientMoves(ClientParts):
         self._tell_link(Input.END, now)
 
     def _session_over(self, now: float, closed: bool = False) -> None:
+        # Drawn even if this session needs no wait: the draw's index is the number of sessions that
+        # were over, and the same in every engine.
         u = uniform(self.seed, self.number, Stream.SIGN_IN, self._sign_ins)
         self._sign_ins += 1
         if self.session.over(now, u):

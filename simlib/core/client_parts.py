@@ -67,6 +67,8 @@ class ClientParts:
         self._offline = False
         #: Since when the quality has called for polling; inf: it does not.
         self._poor_s = inf
+        # These two act by themselves, without an event that would ask for them, so they cannot wait
+        # to be made until then.
         if settings.heartbeat.interval_s < inf:
             self._heartbeat = self._add_part(Heartbeat(settings.heartbeat))
         if settings.session.sign_in_after_s < inf:

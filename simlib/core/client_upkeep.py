@@ -58,6 +58,7 @@ class ClientUpkeep(ClientMoves):
         return soonest_s
 
     def _sign_in(self, now: float) -> None:
+        # Two questions, not either-or: a sign-in that has just failed may be due again at once.
         if now >= self.session.timeout_s:
             self._commands.append(ev.Close(self.session.connection, Reason.TIMEOUT))
             self.session.fail(now)
@@ -67,6 +68,7 @@ class ClientUpkeep(ClientMoves):
             self._commands.append(ev.SignIn(connection))
 
     def _poll(self, now: float) -> None:
+        # As with sign-ins: the poll that timed out and the next one may fall on the same moment.
         if now >= self.polling.timeout_s:
             self._commands.append(ev.Close(self.polling.connection, Reason.TIMEOUT))
             self.polling.take_answer(now, False, 0.0)

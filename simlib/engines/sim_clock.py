@@ -54,6 +54,8 @@ class SimClock(simpy.Environment):
 
     def reserve(self, time_s: float) -> tuple[float, int]:
         """Return when an alarm rings that is set now, and its place among what is due then."""
+        # The place is taken when the alarm is set, not when it enters the queue: among equal
+        # moments the order of setting decides.
         return max(time_s, self._now), next(self._eid)
 
     def enqueue(self, entry: tuple[Any, ...]) -> None:
@@ -73,6 +75,7 @@ class SimClock(simpy.Environment):
         if self._steps_left <= 0:
             check_passing(self._looked_s, self._now, self._duration_s)
             self._steps_left, self._looked_s = self._most_at_once, self._now
+        # SimPy's own way to say that nothing is left: it raises EmptySchedule.
         if not self._queue:
             super().step()
         self._play(1, inf)
@@ -103,6 +106,7 @@ class SimClock(simpy.Environment):
             if not queue or queue[0][0] >= until_s:
                 return False
             what = queue[0][3]
+            # A call never becomes a SimPy event: no object, no list of callbacks.
             if what is None:
                 self._now, _, _, _, function, arguments = heappop(queue)
                 function(*arguments)
@@ -139,6 +143,8 @@ class QueuedAlarm:
 
     def set(self, deadline_s: float) -> None:
         """Ring at this moment instead; inf: not at all."""
+        # Clients ask after every event, mostly for the moment that is set already: then nothing
+        # must change, not even the place.
         if deadline_s != self._set_s:
             self._set_s = deadline_s
             if deadline_s < inf:

@@ -119,6 +119,8 @@ def _batch(function: Function, part: TaskBatch) -> list[Outcome]:
 
 
 def _batches(tasks: Sequence[Any], workers: int) -> list[TaskBatch]:
+    # Small enough that a slow batch at the end leaves few processes idle, large enough that sending
+    # it costs little beside playing it.
     size = max(1, min(_MOST_BATCH, len(tasks) // (workers * _LEAST_BATCHES)))
     numbered = list(enumerate(tasks))
     return [numbered[i : i + size] for i in range(0, len(numbered), size)]
@@ -133,6 +135,8 @@ def isolate(
     just as that dies is killed through no fault of its own.
     """
     killed = yield from _round(play, parts)
+    # Of a batch whose process died one task is to blame, and nobody knows which: so each is played
+    # by itself.
     singles = [[task] for part in killed if len(part) > 1 for task in part]
     suspects = [part for part in killed if len(part) == 1]
     if singles:
@@ -315,6 +319,8 @@ def _play_there(
     from simlib.engines.fleet.cluster import fetch_result, import_dask, wait_for_each
 
     dask = import_dask()
+    # `pure=False`: Dask would take a second submission of the same task for the first, and not play
+    # it.
     futures = {client.submit(_batch, function, part, pure=False): part for part in parts}
     try:
         for future in wait_for_each(watch, futures):

@@ -126,6 +126,8 @@ class Paired(ShowsCard):
         if not np.isfinite(self._differences).all():
             return nan
         paired = float(self._differences.var(ddof=1))
+        # What the variance would be without common random numbers: of two independent runs it adds
+        # up.
         apart = sum(float(run.values(self.metric).var(ddof=1)) for run in (self.one, self.other))
         return apart / paired if paired else (inf if apart else 1.0)
 

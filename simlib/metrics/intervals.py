@@ -42,6 +42,7 @@ def share(values: Floats) -> Estimate:
     hits, of = int(values.sum()), values.size
     if of == 0:
         return Estimate(nan, 0.0, 1.0, 0)
+    # Exact, since normal approximations fail where it matters most: at shares of 0 and 1.
     interval = stats.binomtest(hits, of).proportion_ci(CONFIDENCE, "exact")
     return Estimate(hits / of, float(interval.low), float(interval.high), of)
 
@@ -73,6 +74,8 @@ def median(values: Floats) -> Estimate:
     n = ordered.size
     if n == 0:
         return Estimate(nan, nan, nan, 0)
+    # The number of values below the true median is binomial with 1/2, whatever the distribution: so
+    # two order statistics bound it without any assumption, infinities included.
     low = int(stats.binom.ppf((1.0 - CONFIDENCE) / 2.0, n, 0.5))
     low = max(0, low - 1)
     middle = float(ordered[(n - 1) // 2])

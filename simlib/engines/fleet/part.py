@@ -37,6 +37,8 @@ class Part:
         block, status = Block(self._fleet), loop.MORE
         while status != loop.DONE:
             status = advance(block, _STRIDE)
+            # Arrays are enlarged by Python, since compiled code cannot allocate; the block of their
+            # addresses is made anew.
             if status == loop.GROW:
                 self._fleet = arrays.grow(self._fleet)
                 block = Block(self._fleet)

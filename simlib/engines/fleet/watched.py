@@ -61,6 +61,8 @@ def write_rows(trace: Trace, logs: Sequence[Any], ends_s: Sequence[float]) -> No
     for time_s, index, starts in timeline.edges():
         clock.at(time_s, _write_edge, trace, timeline, time_s, index, starts)
     drivers: dict[int, Driver] = {}
+    # The core's own client is fed with what the kernel logged and must decide the same again, so
+    # its rows need no second definition.
     for log, end_s in zip(logs, ends_s, strict=True):
         for time_s, *entry in sorted(log.tolist(), key=lambda row: row[0]):
             client = entry[1]

@@ -32,18 +32,18 @@ _MOST_SLOTS = 1 << 17
 
 def bytes_per_client(scenario: Scenario) -> int:
     """Return what a client takes: its records, its next event, its returns before the last."""
-    each = _size(state.CLIENT) + _size(wheel.FAR)
+    size_bytes = _size(state.CLIENT) + _size(wheel.FAR)
     # Its last return takes the place of its record, once the run is over (see `tallies.py`).
-    each += 16 * max(0, len(interrupting(scenario)) - 1)
+    size_bytes += 16 * max(0, len(interrupting(scenario)) - 1)
     if scenario.cohorts:
-        each += _size(state.COHORT)
+        size_bytes += _size(state.COHORT)
     if _keeps_events(scenario):
-        each += _size(wheel.KEPT)
+        size_bytes += _size(wheel.KEPT)
     if needs.needs_extras(scenario) or needs.meets(scenario):
-        each += _size(state.EXTRA) + 8
+        size_bytes += _size(state.EXTRA) + 8
     if needs.needs_lanes(scenario):
-        each += _size(state.LANES)
-    return each
+        size_bytes += _size(state.LANES)
+    return size_bytes
 
 
 def _keeps_events(scenario: Scenario) -> bool:
@@ -60,8 +60,8 @@ def bytes_of_cohorts(scenario: Scenario) -> int:
     """Return what settings and waits of the cohorts take."""
     if not scenario.cohorts:
         return 0
-    each = flat([scenario.client]).itemsize + state.MOST_ATTEMPTS * 4 * 8
-    return len(scenario.cohorts) * each
+    size_bytes = flat([scenario.client]).itemsize + state.MOST_ATTEMPTS * 4 * 8
+    return len(scenario.cohorts) * size_bytes
 
 
 def _size(record: Any) -> int:
@@ -104,6 +104,8 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     # Workers that may come later are free at infinity: `occupy` never takes them before `_scale`.
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
+    # One list serves deploys, closes and cuts: they follow each other, and are never played at
+    # once.
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
     marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i]), 0) for i in acting]
     return state.Fleet(
@@ -136,7 +138,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COUNT_COLUMNS), np.int64),
         tenths=np.zeros(int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2, np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
-        found=np.zeros(rooms, np.int64),
+        places=np.zeros(rooms, np.int64),
         watched=is_watched,
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
     )
@@ -144,12 +146,12 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
 
 def _clients(number: int) -> Any:
     """Return clients that have not come yet."""
-    one = np.zeros((), state.CLIENT)
-    one["lost_s"] = one["moment_s"] = inf
+    client = np.zeros((), state.CLIENT)
+    client["lost_s"] = client["moment_s"] = inf
     clients = np.empty(number, state.CLIENT)
     # As bytes, in one pass: field by field a million take a tenth of a storm.
-    whole = f"V{one.itemsize}"
-    clients.view(whole)[:] = one.view(whole)
+    as_bytes = f"V{client.itemsize}"
+    clients.view(as_bytes)[:] = client.view(as_bytes)
     return clients
 
 
@@ -257,11 +259,13 @@ def grow(w: state.Fleet) -> state.Fleet:
         else:
             w.abandoned["next"][run["abandoned_free"]] = w.abandoned.size
         changes["abandoned"] = np.concatenate([w.abandoned, more])
-        if w.found.size > 1:
+        if w.places.size > 1:
             # It may hold those who are being cut off.
-            changes["found"] = np.concatenate([w.found, np.zeros(w.abandoned.size, np.int64)])
+            changes["places"] = np.concatenate([w.places, np.zeros(w.abandoned.size, np.int64)])
     if w.queue_s.size > 1 and run["queued"] + 1 >= w.queue_s.size:
         changes["queue_s"] = np.concatenate([w.queue_s, np.full(w.queue_s.size, inf)])
+    # More than `room.is_short` asks for: whatever it found too short must grow here, or the loop
+    # would stop again at once.
     several = 4 * len(w.interruptions)
     if run["recovered"] + several >= w.recovery_s.size:
         changes["recovery_s"] = _double(w.recovery_s)

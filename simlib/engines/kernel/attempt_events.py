@@ -81,6 +81,8 @@ def pass_on(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float,
     if kind == CONNECTED:
         w.clients[i].stage = SENT
         arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
+        # Strictly: at the very moment of the time-out sim has its alarm before the frame, which was
+        # sent later.
         if arrival_s < timeout_s:
             return arrival_s, ARRIVE
         if (WITH_LANES or WITH_TELLS) and arrival_s < inf:
@@ -144,6 +146,8 @@ def _beat(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, i
     if kind == PING:
         lane.timeout_s = now + heartbeat.timeout_s
         arrival_s = up_s(w, i, now, PING_BYTES)
+        # Not strictly, unlike a handshake: here the ping's arrival was put into sim's queue before
+        # its time-out.
         if arrival_s <= lane.timeout_s:
             return arrival_s, PINGED
         return at_timeout(w, link, lane.timeout_s, SILENT)

@@ -97,6 +97,8 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             policy.connect_timeout_s,
         )  # fmt: skip
     link, was = read_link(w, i), kind
+    # Bounded, so that Ctrl-C and a look at the arrays' room come in between, even with a policy
+    # that never waits.
     for turns in range(1, _LONGEST + 1):
         # Two sorts of events: those that are an input of the link (and move it), and those of its
         # network and server, which only say what comes next.
@@ -150,6 +152,7 @@ def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int,
         return _FAILED_INPUT, _REFUSED, 0.0, 0
     if WITH_TELLS and kind == UNAVAILABLE:
         return _FAILED_INPUT, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
+    # The same event has two meanings: a rejected attempt has failed, an open connection is lost.
     if kind >= BY_FAULT:
         input_ = _FAILED_INPUT if link.state == _CONNECTING else _LOST_INPUT
         mark, fault = w.marks[kind - BY_FAULT], w.faults[kind - BY_FAULT]

@@ -114,13 +114,13 @@ def _begin_cut(w: Fleet, index: int) -> None:
     if WITH_LANES or WITH_TELLS:
         _cut_abandoned(w, index)
     if WITH_EXTRAS and run.is_ordered:
-        found = 0
+        count = 0
         for i in range(run.clients):
             if _is_cut(w, i):
-                w.found[found] = i
-                found += 1
-        in_order(w.found, w.extras, found)
-        run.cut_size = found
+                w.places[count] = i
+                count += 1
+        in_order(w.places, w.extras, count)
+        run.cut_size = count
 
 
 def _cut_abandoned(w: Fleet, index: int) -> None:
@@ -141,7 +141,7 @@ def next_cut(w: Fleet) -> int:
     while run.cut_next < run.cut_size:
         i = run.cut_next + 0
         if WITH_EXTRAS and run.is_ordered:
-            i = w.found[i]
+            i = w.places[i]
         run.cut_next += 1
         if _is_cut(w, i):
             c = w.clients[i]

@@ -130,6 +130,8 @@ def meets(scenario: Scenario) -> bool:
     """Whether clients can act at the same moment, in an order that the server can tell."""
     if not tells(scenario) or _scatters(scenario.path.latency):
         return False
+    # Two clients meet only if their times are sums of the same constants; a drawn wait or a drawn
+    # latency makes equal moments as good as impossible.
     spread = all(is_scattered(client.backoff) for client in scenario.policies)
     return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0 or _holds(scenario)
 
@@ -145,6 +147,7 @@ def even_until_s(scenario: Scenario) -> float:
     if is_plain(scenario) and not limited:
         # Handshakes meet nothing but handshakes, all at the same distance from their starts.
         return 0.0
+    # Three ways: TCP's round trip and the request. Later ones have drawn a wait of their own.
     return scenario.ramp_s + 3.0 * _slowest_s(scenario)
 
 

@@ -70,6 +70,8 @@ def advance(w: Fleet, events: int) -> int:
     # then a fault's start or stop, then a client that starts, then the events in the order of
     # adding.
     for _ in range(events):
+        # Before anything is changed: `GROW` ends this call, and the next one begins again exactly
+        # here.
         run.wanted = _count_wanted(w)
         if is_short(w, run.wanted):
             return GROW
@@ -107,6 +109,8 @@ def advance(w: Fleet, events: int) -> int:
 def _is_stuck(w: Fleet, now: float) -> bool:
     """Whether time stands still, or a client's draws are used up."""
     run = w.run[0]
+    # A policy without waits may attempt for ever at one moment. Events are counted, since a clock
+    # of the machine would make the result depend on its speed.
     if now - run.stood_s >= NO_TIME_S:
         run.stood_s, run.at_once = now, 0
     run.at_once += 1

@@ -23,6 +23,8 @@ def connected_s(w: Fleet, i: int, now: float) -> float:
     run = w.run[0]
     if WITH_LANES and run.has_lanes:
         return _begun_s(w, i, now)
+    # Added twice, not doubled: sim adds each way by itself, and the sums must be equal to the last
+    # bit.
     return float(now + run.latency_s + run.latency_s)
 
 
@@ -32,6 +34,8 @@ def _begun_s(w: Fleet, i: int, now: float) -> float:
     w.lanes[i].abandoned = -1
     # What connects has lanes of its own: its packets are empty, so nobody waits for them.
     _begin(w, i, now)
+    # Both draws are taken on this lane although the next call resets it: their numbers are those of
+    # sim.
     there_s = up_s(w, i, now, 0)
     back_s = down_s(w, i, there_s, 0) if there_s < inf else inf
     _begin(w, i, now)
@@ -62,24 +66,25 @@ def down_s(w: Fleet, i: int, now: float, size_bytes: int) -> float:
 
 
 def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
-    run, one, side = w.run[0], w.lanes[i], way - _UP
+    run, lane, side = w.run[0], w.lanes[i], way - _UP
     # The order is that of `ConnectionPath.send`: is the way dead, is it held up, then lane, loss
     # and latency. Each step takes its draws by number, so no step may be left out or come sooner.
-    one.lost = _lost(w, i, one.lost, way, one.born_s, one.used_s, now)
-    if one.lost & bit_of(way):
+    lane.lost = _lost(w, i, lane.lost, way, lane.born_s, lane.used_s, now)
+    if lane.lost & bit_of(way):
         return inf
-    one.used_s = now
+    lane.used_s = now
     start_s = _held_s(w, i, now)
     if start_s == inf:
         return inf
-    lane = send_frame(
-        Lane(one.free_s[side], one.arrival_s[side]), w.path[0], w.impairments, w.impairment_origins,
-        run.seed, number_of(w, i), way, one.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
+    after = send_frame(
+        Lane(lane.free_s[side], lane.arrival_s[side]), w.path[0],
+        w.impairments, w.impairment_origins,
+        run.seed, number_of(w, i), way, lane.sent[side], wide(_WEBSOCKET), start_s, size_bytes,
     )  # fmt: skip
     # Never begun anew, not even by a new connection: the number is the address of the next draw.
-    one.sent[side] += 1
-    one.free_s[side], one.arrival_s[side] = lane.free_s, lane.arrival_s
-    return lane.arrival_s
+    lane.sent[side] += 1
+    lane.free_s[side], lane.arrival_s[side] = after.free_s, after.arrival_s
+    return after.arrival_s
 
 
 def answer_nobody(w: Fleet, place: int, now: float) -> None:
@@ -91,6 +96,7 @@ def answer_nobody(w: Fleet, place: int, now: float) -> None:
 def _skip_draw(w: Fleet, place: int, now: float) -> None:
     abandoned = w.abandoned[place]
     i = abandoned.client
+    # Only if the answer would have been sent: on a dead or silent way sim draws nothing either.
     lost = _lost(w, i, abandoned.lost, wide(_DOWN), abandoned.born_s, abandoned.used_s, now)
     if not lost & LOST_DOWN and _held_s(w, i, now) < inf:
         w.lanes[i].sent[_DOWN - _UP] += 1

@@ -168,15 +168,15 @@ def end_all(w: Fleet, fault: int, now: float) -> None:
     for place in range(w.abandoned.size):
         if _is_open_abandoned(w, place, now) and hits(w, fault, w.abandoned[place].client):
             close_abandoned(w, place, now)
-    found = 0
+    count = 0
     for i in range(run.clients):
         if is_open_for_server(w, i, now) and hits(w, fault, i):
-            w.found[found] = i
-            found += 1
+            w.places[count] = i
+            count += 1
     # In the order in which the server admitted them, which is that of its dictionary in sim.
-    in_order(w.found, w.lanes, found)
-    for k in range(found):
-        shut(w, w.found[k], fault, now)
+    in_order(w.places, w.lanes, count)
+    for k in range(count):
+        shut(w, w.places[k], fault, now)
 
 
 def drain(w: Fleet, fault: int, now: float) -> None:
@@ -184,24 +184,24 @@ def drain(w: Fleet, fault: int, now: float) -> None:
     run, f = w.run[0], w.faults[fault]
     if run.crashes > 0:
         return
-    found = 0
+    count = 0
     for place in range(w.abandoned.size):
         if _is_open_abandoned(w, place, now) and hits(w, fault, w.abandoned[place].client):
-            w.found[found] = place
+            w.places[count] = place
             w.abandoned[place].rank = (w.abandoned[place].client << 32) + w.abandoned[
                 place
             ].connection
-            found += 1
-    in_order(w.found, w.abandoned, found)
-    leaving = found
+            count += 1
+    in_order(w.places, w.abandoned, count)
+    leaving = count
     for i in range(run.clients):
         leaving += is_open_for_server(w, i, now) and hits(w, fault, i)
     # Two sorted lists are merged, by client: what a client has abandoned comes before what it has.
     # The ends are spread evenly until the fault's end.
     abandoned = ended = 0
     for i in range(run.clients):
-        while abandoned < found and w.abandoned[w.found[abandoned]].client == i:
-            place = w.found[abandoned]
+        while abandoned < count and w.abandoned[w.places[abandoned]].client == i:
+            place = w.places[abandoned]
             abandoned += 1
             ended += 1
             time_s = now + (f.stop_s - now) * ended / leaving
@@ -374,6 +374,7 @@ def free_place(w: Fleet, place: int) -> None:
     """Free a place; its events that are still in the queue are stale and ignored."""
     abandoned = w.abandoned[place]
     abandoned.client = -1
+    # The turn makes every event of the last use stale, so none has to be searched for in the queue.
     abandoned.turn += 1
     if abandoned.turn <= LAST_TURN:
         # A place whose turns are used up stays empty, or a stale event could hit its next user.
@@ -381,7 +382,7 @@ def free_place(w: Fleet, place: int) -> None:
         w.run[0].abandoned_free = place
 
 
-def in_order(found: Any, records: Any, size: int) -> None:
+def in_order(places: Any, records: Any, size: int) -> None:
     """Sort places by the ranks of their records, by Shell's method: most are in order.
 
     numba's own sort would allocate, and compiled code here may not (`_nrt=False`).
@@ -392,9 +393,9 @@ def in_order(found: Any, records: Any, size: int) -> None:
         gap = 3 * gap + 1
     while gap > 0:
         for place in range(gap, size):
-            i, free = found[place], place
-            while free >= gap and records[found[free - gap]].rank > records[i].rank:
-                found[free] = found[free - gap]
+            i, free = places[place], place
+            while free >= gap and records[places[free - gap]].rank > records[i].rank:
+                places[free] = places[free - gap]
                 free -= gap
-            found[free] = i
+            places[free] = i
         gap //= 3

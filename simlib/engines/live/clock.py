@@ -100,6 +100,8 @@ class WallClock(SimClock):
 
     def _arm(self) -> None:
         due_s = self.peek()
+        # One timer of the loop for the whole queue, moved only to earlier: asyncio keeps cancelled
+        # timers in its heap, and one for each alarm would fill it.
         if due_s < self._armed_s and not self._stepping and self.began_s < inf:
             if self._handle is not None:
                 self._handle.cancel()
@@ -109,6 +111,8 @@ class WallClock(SimClock):
     def _step_due(self) -> None:
         self._armed_s, self._stepping = inf, True
         try:
+            # The time is read anew for each step: a step takes time itself, and its successor may
+            # be due by then.
             while self._queue and self._queue[0][0] <= (now := self.now_s):
                 self.late_s.append(now - self._queue[0][0])
                 self.step()
@@ -175,6 +179,8 @@ def noting_standstills(
         late_s = loop.time() - due_s
         if late_s > _SHORTEST_STANDSTILL_S:
             note(due_s, late_s)
+        # From the time at which it was due, not from now: ticks keep their grid, and a standstill
+        # is counted once.
         due_s += TICK_S * (1 + late_s // TICK_S)
         handle = loop.call_at(due_s, tick)
 

@@ -156,6 +156,8 @@ class LiveHost:
         """
         self._ending = True
         async with AsyncExitStack() as last_first:
+            # Ended from the last to the first: clients before the proxy, which they talk through;
+            # the proxy before the servers; the file last, since clients write to it until they end.
             last_first.callback(self._store.close)
             for what, close in (
                 ("server processes", self._end_server),

@@ -177,6 +177,8 @@ class SharedRun:
         for time_s, index, starts in self._timeline.edges():
             if time_s < duration_s:
                 clock.at(time_s, self._fault, index, starts)
+        # The loop's clock is the machine's monotonic one, which all its processes share: so one
+        # number is the same moment for each of them.
         began_s = asyncio.get_running_loop().time() + _LEAD_S
         self._send_all({"begin": began_s})
         clock.begin(began_s)
@@ -212,6 +214,9 @@ class SharedRun:
 
     def _note_end(self, worker: WorkerProcess) -> None:
         assert worker.status is not None
+        # A signal (out of memory, a user's kill) takes one share of the clients away and leaves the
+        # others whole: the run is kept as partial. A status above 0 is a fault of ours, and ends
+        # it.
         if worker.status < 0:
             self._trace.add_note(worker.describe_end(self._clock.now_s))
         elif worker.status > 0:
@@ -219,6 +224,7 @@ class SharedRun:
 
     async def end(self) -> None:
         """Stop the workers and the server; on an error or a second Ctrl-C, kill them."""
+        # Whatever fails or is interrupted on the way, every process below is still ended.
         async with AsyncExitStack() as last_first:
             if self._server is not None:
                 last_first.push_async_callback(self._server.end)

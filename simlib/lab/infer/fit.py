@@ -84,6 +84,7 @@ def fit(
     if not candidates:  # each said no more than a simpler one: then the simplest is the nearest
         candidates = find_best(screen_families(PLAIN[:1], seen), seen, seen)
     candidates = [_compare_with_unsure(unsure, candidate) for candidate in candidates]
+    # Agreement first: BIC ranks families, and says nothing of whether even the best one fits.
     candidates.sort(key=lambda candidate: (not candidate.goodness.is_good, candidate.bic))
     explained = explain_by_lateness(candidates, seen, unsure)
     if explained is not None:
@@ -142,6 +143,8 @@ _CONTRADICTED = 0.5
 def _estimate_blur_s(waits: Waits) -> float:
     """Return the timing errors, as waits show them that are the same but for these."""
     groups = [waits.wait_s[rows] for rows in waits.rows if rows.size >= 3]
+    # 1.4826 times the median absolute deviation estimates a normal's standard deviation, and a few
+    # late waits do not move it.
     spreads_s = [1.4826 * float(np.median(np.abs(group - np.median(group)))) for group in groups]
     same_s = [spread_s for spread_s in spreads_s if spread_s < _MOST_BLUR_S]
     # Where waits vary a little by themselves too, those that vary least show the errors.
@@ -152,6 +155,7 @@ def _sample_intervals(best: FamilyFit, waits: Waits) -> tuple[FamilyFit, list[Pa
     search = Search(best.family, best.family.scales(waits), waits)
     drawn, scores = sample_places(search, search.place(best.values))
     top = search.values(drawn[int(scores.argmax())])
+    # The sampler may find a better place than the search: then that is the estimate.
     if scores.max() > best.log_likelihood:
         best = min(
             best, evaluate_family(best.family, top, waits), key=lambda candidate: candidate.bic

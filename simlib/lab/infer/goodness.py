@@ -116,6 +116,8 @@ def _unevenness(place: Floats) -> tuple[float, float]:
     from scipy.special import smirnov
 
     ordered, count = np.sort(place), place.size
+    # The empirical distribution is a staircase: its largest distance above is at the upper corner
+    # of a step, below at the lower one.
     above = (np.arange(1, count + 1) / count - ordered).max()
     below = (ordered - np.arange(count) / count).max()
     distance = float(max(above, below))
@@ -129,5 +131,7 @@ def _spread_chance(place: Floats) -> float:
     """
     from scipy.special import ndtr
 
+    # The shifted Legendre polynomial 6x(x - 1) + 1 has mean 0 and variance 1/5 over [0, 1], so the
+    # sum times sqrt(5/n) is standard normal for many places.
     off = np.sqrt(5.0 / place.size) * float((6.0 * place * (place - 1.0) + 1.0).sum())
     return 2.0 * float(ndtr(-abs(off)))

@@ -151,6 +151,8 @@ def _infer_policy(
     # one or two rounds.
     counting = reset_rule.guess_reset_rule(followed)
     policy_fit: PolicyFit | None = None
+    # Bounded: the two may take turns between two answers for ever, and then the last one is as
+    # good.
     for _ in range(_ROUNDS):
         policy_fit, why_not = _fit(number_waits(followed, counting), blur_s, policy_fit)
         if policy_fit is None:

@@ -183,6 +183,7 @@ def fit_client_draws(policy_bands: Bands, waits: Waits, blur_s: float | Floats) 
     least_s = policy_bands.low_s - policy_bands.at_low * reach_s
     # A wait at the cap says only that the draw was at least so large.
     telling = (waits.wait_s < policy_bands.high_s - 4.0 * blur_s) | (policy_bands.at_high == 0.0)
+    # The draw's standard error is blur / reach, and a weight is the inverse of its square.
     weight = np.where(telling, (reach_s / blur_s) ** 2, 1e-6)
     draw = (waits.wait_s - least_s) / np.maximum(reach_s, 1e-12)
     trust = np.ones_like(weight)
@@ -197,6 +198,7 @@ def fit_client_draws(policy_bands: Bands, waits: Waits, blur_s: float | Floats) 
         # Late waits must not draw the others with them.
         trust = 1.0 / (1.0 + ((waits.wait_s - made_s) / (3.0 * blur_s)) ** 2)
     known = np.unique(waits.client)
+    # The standard deviation of an even draw from 0 to 1 is 0.29: nothing can be known less.
     blur = np.minimum(0.3, 1.0 / np.sqrt(weights[:, known]))
     return ClientDraws(draws[:, known], blur, made_s)
 

@@ -184,6 +184,7 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
     # One walker stays at the maximum, should all others begin where nothing is likely.
     walkers[0] = place
     scores = yield from score(search, walkers, 0.0)
+    # A walker that far down (e^-20) would need most of the run to come back.
     lost = np.flatnonzero(~(scores >= scores[0] - 20.0))
     walkers[lost] = place + 0.01 * (walkers[lost] - place)
     if lost.size:
@@ -196,6 +197,8 @@ def _walk(search: Search, place: Floats) -> Asking[tuple[Floats, Floats]]:
         cold = min(1.0, (step + 1.0) / _HOT) ** 2
         # Walkers of one half may move at once: each by one of the other, which stands still.
         for half, other in (halves, halves[::-1]):
+            # Density proportional to 1/sqrt(z) on [1/a, a], drawn by the inverse of its
+            # distribution, as Goodman and Weare propose.
             stretch = ((_STRETCH - 1.0) * rng.random(half.size) + 1.0) ** 2 / _STRETCH
             towards = walkers[rng.choice(other, half.size)]
             places = towards + stretch[:, np.newaxis] * (walkers[half] - towards)
@@ -224,6 +227,8 @@ def _widths(search: Search, place: Floats) -> Asking[Floats]:
     for i, along in enumerate(np.eye(place.size)):
         places = (place + moves * along).reshape(-1, place.size)
         scores = (yield from score(search, places, 0.0)).reshape(steps.size, 2)
+        # One below the top of a normal likelihood is 1.4 standard deviations: about as far apart as
+        # the walkers will come to lie.
         less = np.flatnonzero(scores.max(axis=1) < top - 1.0)
         widths[i] = steps[less[0]] if less.size else 2.0 * steps[-1]
     return widths

@@ -112,6 +112,8 @@ def _fit_capped_line(
         x_off = x - _mean(x, n)
         slope = float(x_off @ (n * y) / (x_off**2 @ n))
     at_one = _mean(y - slope * x, n)
+    # A line and a level: with logarithms of waits, exponential growth up to a cap. The place of the
+    # bend is tried at every attempt, since least squares cannot find it.
     misfit = float((y - at_one - slope * x) ** 2 @ n)
     level = at_one + slope * float(along[-1] + 1.0)
     if len(heights[tail]):
@@ -151,6 +153,8 @@ def _spread_fraction(waits: Waits) -> float:
     several = [waits.wait_s[rows] for rows in waits.rows if rows.size > 2]
     if not several or several[0].max() <= 0.0:
         return 0.3
+    # Half the range over the middle; 15 % more, since the extremes of a few waits lie within those
+    # of the law, and a band too narrow would make a wait impossible at once.
     spread = np.ptp(several[0]) / (several[0].max() + several[0].min())
     return float(np.clip(1.15 * spread, 0.01, 0.98))
 

@@ -267,6 +267,8 @@ def compare_traces(
     judged.scenario = simulated[0].scenario
     sims, numbers = summary(list(simulated)), summary(judged).iloc[0]
     rows = [_row(metric, sims, numbers, lateness) for metric in COMPARED_METRICS]
+    # Played again only if something would disagree: it costs another set of runs. Lateness may
+    # excuse a disagreement, and never takes an agreement away.
     if lateness.longest_s and any(row["verdict"] == "disagree" for row in rows):
         late = None
         if not lateness.hides_times:
@@ -304,6 +306,8 @@ def _row(
 ) -> dict[str, Any]:
     low, high = _interval(sims[metric.name], metric)
     live, median = float(numbers[metric.name]), float(sims[metric.name].median())
+    # The distance to the interval, not to its middle: the tolerance pays for what the simulation
+    # leaves out, and chance has its room already.
     outside = max(0.0, low - live, live - high)
     tolerance = metric.tolerance(lateness, median, numbers)
     row = {
@@ -342,6 +346,7 @@ def _judge_again(
         low, high = _interval(late[row["metric"]], _BY_NAME[row["metric"]])
     if math.isnan(low):
         return row | _not_judged(lateness)
+    # Only as far as lateness moves the end on whose side the live value lies.
     moved = row["sim_low"] - low if row["live"] < row["sim_low"] else high - row["sim_high"]
     tolerance = row["tolerance"] + max(0.0, moved)
     if row["outside"] <= tolerance:
@@ -362,6 +367,11 @@ def _interval(sims: pd.Series, metric: Metric) -> tuple[float, float]:
     n = len(values)
     if n < _FEWEST_REPLICATIONS or not np.isfinite(values).all():
         return math.nan, math.nan
+    # Bonferroni: each of m metrics gets an m-th of the allowed error, split on two sides; so all
+    # intervals hold together with `JOINT_CONFIDENCE`, however the metrics depend on each other.
     quantile = stdtrit(n - 1, 1.0 - (1.0 - JOINT_CONFIDENCE) / (2 * len(COMPARED_METRICS)))
+    # The 1 under the root is the scatter of the one live run, 1/n that of the mean of the simulated
+    # ones: a prediction interval, wider than a confidence interval, which would be of the mean
+    # alone.
     half = float(quantile * values.std(ddof=1) * math.sqrt(1.0 + 1.0 / n))
     return max(0.0, values.mean() - half), min(metric.highest, values.mean() + half)

@@ -29,10 +29,14 @@ class PointResults:
         of_points = design.which
         #: Metric x point x seed.
         self._endless = endless[:, of_points]
+        # A variance of infinities is none. The least that the time can have been keeps the order of
+        # points, and understates rather than invents.
         self._numbers = np.where(endless, least_s[:, None], numbers)[:, of_points]
         failed = np.isnan(self._numbers).any(axis=(0, 2))
         size = len(design.keys) + 2
         self._samples = len(of_points) // size
+        # A sample is a block of axes + 2 points that belong together: Sobol's estimators need all
+        # of them or none.
         whole = ~failed.reshape(-1, size).any(axis=1)
         self._left_out = int((~whole).sum())
         self._used = np.repeat(whole, size)
@@ -104,10 +108,14 @@ def _luck(numbers: Floats) -> float:
     much a point's mean is off.
     """
     points, runs = numbers.shape
+    # One seed cannot be told from the point's own effect.
     if runs < 2:
         return 0.0
     means = numbers.mean(axis=1)
     rest = numbers - means[:, None] - numbers.mean(axis=0) + numbers.mean()
+    # Two-way analysis of variance without replicates: what is left after the effects of point and
+    # seed has (points - 1)(runs - 1) degrees of freedom; a mean of `runs` has a `runs`-th of that
+    # variance.
     off = float((rest**2).sum()) / ((points - 1) * (runs - 1)) / runs
     variance = float(means.var(ddof=1))
     return off / variance if variance else 0.0

@@ -117,6 +117,8 @@ def sensitivity(
     design = points(scenario, varied, samples)
     engine, why = choose_engine(on, design.scenarios, metrics)
     luck = seeds(scenario, replications)
+    # The same seeds at every point (common random numbers): what differs between points is then the
+    # settings' doing. The price: a seed's own effect is shared, which `_luck` takes away.
     cells = [Cell(point.replace(seed=seed), engine) for point in design.scenarios for seed in luck]
     with (
         open_run_cache(folder) as store,

@@ -165,6 +165,8 @@ def recommend(
         )
     if not fit or prefers_given:
         return given[0]
+    # The trials' best was chosen on other seeds, where it may have been lucky: on these it is
+    # surely worse.
     if by_first and tuned[fit[0]].worse_than(given[1], evaluator.objectives[0]).low > 0.0:
         return given[0]
     return fit[0] if buys(evaluator, tuned[fit[0]], given[1]) else given[0]
@@ -174,6 +176,8 @@ def buys(evaluator: Evaluator, mine: Score, other: Score) -> bool:
     """Whether a change has anything for it: a sure gain, or gains only, as far as is known."""
     better, _ = differences(mine, other, evaluator.objectives)
     gains, costs = gains_and_losses(mine, other, evaluator.objectives)
+    # A sure gain is worth whatever else is unsure. Without one, a change must at least cost nothing
+    # that is seen.
     return bool(better) or (bool(gains) and not costs)
 
 

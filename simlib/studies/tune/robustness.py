@@ -46,6 +46,7 @@ def _step(
     evaluator = replace(ranking.evaluator, scenarios=scenarios, replications=count)
     mine, *others = candidates
     some = [candidate for candidate in others if not rivals.excess(candidate, factor)]
+    # Estimated from the policy as given, whose work is known: only the progress bar depends on it.
     whole, until_out = ranking.evaluator.parts(ranking.scores[rivals.given])
     work = count * factor * work_of_part(rivals, [rivals.given]) * (whole + len(some) * until_out)
     moved = meter.part(work, _word(axis, factor, scenarios))
@@ -93,6 +94,8 @@ def _play_beyond(
         pairs = zip(some, outcomes, strict=True)
         return {candidate: score for candidate, score in pairs if isinstance(score, Score)}
 
+    # The rivals first, and cheaply: as soon as one breaks a bound in some scenario it cannot win,
+    # and its other scenarios are not played.
     theirs = play(others, 0, screens=True) if others else {}
     fit = any(score.keeps(evaluator.bounds) for score in theirs.values())
     return play([mine], len(others), screens=not fit) | theirs
@@ -139,6 +142,8 @@ def _contenders(ranking: Ranking) -> list[Candidate]:
         )
         return nearest[:MOST_CONTENDERS]
     sought = {candidate: losses(ranking.evaluator, ranking.scores[candidate]) for candidate in fit}
+    # What is best elsewhere is most likely on the Pareto front here; playing every preset at every
+    # step would take most of the tuning's time.
     best = [fit[i] for i in front(list(sought.values()))]
     return sorted(best, key=lambda candidate: sought[candidate])[:MOST_CONTENDERS]
 
