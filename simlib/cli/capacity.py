@@ -60,7 +60,7 @@ def capacity(
     """Find what it takes to bring SCENARIO's clients back in time.
 
     That is the least accept rate and number of workers, and the largest cap, each alone with the
-    rest as given. That nothing will do is a finding, not an error: the status is 0.
+    rest as given. If no value is enough, that is a result, not an error: the status is 0.
     """
     from simlib.studies.capacity.capacity import capacity as find
 

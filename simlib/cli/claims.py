@@ -34,7 +34,7 @@ def claims(
 ) -> None:
     """Test the report's claims on SCENARIO's client: do they hold, and up to where?
 
-    A claim that fails is a finding, not an error: the status is 0.
+    A claim that fails is a result, not an error: the status is 0.
     """
     from simlib.studies.claims.claims import claims as put_to_the_test
 

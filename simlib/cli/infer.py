@@ -21,10 +21,10 @@ from simlib.cli.output import check_writable, json_text, print_note, print_out, 
 def infer(observation: Path, out: Path | None, as_json: bool) -> None:
     """Infer a client's reconnect policy from OBSERVATION, as simlib observe writes it.
 
-    Says the family of its waits and their numbers with intervals, what each phase shows beside
-    them, and what could not be told. Writes chart and numbers, by default to out/ and the name of
-    OBSERVATION, and the policy as a scenario that simlib run takes, where there is one: that none
-    of the families agrees is a finding, and the status is 0.
+    Prints which family of policies the waits belong to, its settings with intervals, what else
+    each phase shows, and what could not be inferred. Writes a chart and the numbers, by default to
+    out/ and the name of OBSERVATION, and the policy as a scenario for simlib run. If no family
+    agrees with the waits, that is a result, not an error: the status is 0.
     """
     from simlib.lab.infer.infer import infer as tell
 

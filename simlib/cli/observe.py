@@ -59,10 +59,11 @@ from simlib.core.errors import SettingsError, SimlibError
 )
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def observe(script: str, out: Path, **options: Any) -> None:
-    """Play faults to any WebSocket client and record what it does.
+    """Serve any WebSocket client, cause faults, and record when it reconnects.
 
-    COMMAND starts the client; {url} in it, and SIMLIB_URL in its environment, are where to connect.
-    Without one, start it by hand. Clients that share a port are told apart by host and order.
+    COMMAND starts the client; it gets the URL in place of {url}, and in the environment variable
+    SIMLIB_URL. Without a COMMAND, start the client yourself. Clients that share a port are
+    distinguished by host and order.
     """
     from simlib.lab.observe.listener import ObservationInterrupted
     from simlib.lab.observe.observe import observe as watch_client

@@ -197,10 +197,10 @@ def lint(
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
 @with_json
 def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None:
-    """Print the options, or the few lines, that give a real client SCENARIO's policy.
+    """Print the options or the code that give a real client SCENARIO's policy.
 
-    Where it cannot do what was asked for, the nearest it can is printed, and what it lacks is
-    said on stderr; that is a finding, not an error: the status is 0.
+    If the client cannot express the policy, the nearest that it can express is printed, and
+    stderr says what is missing. That is a result, not an error: the status is 0.
     """
     from simlib.studies.policy.export import export as written_for
 

@@ -85,9 +85,9 @@ def sensitivity(
 ) -> None:
     """Find which settings of SCENARIO decide a metric, alone and with others.
 
-    As Sobol's indices: of the metric's variance over the space, the share that each setting
-    explains. Runs that are finished are kept in the folder: what was interrupted goes on there.
-    Exits with 1 if some runs failed.
+    The answer is given as Sobol's indices: the share of the metric's variance over the space that
+    each setting explains. Finished runs are kept in the folder, where an interrupted command
+    continues. Exits with 1 if some runs failed.
     """
     from simlib.experiments.objectives import OBJECTIVES
     from simlib.studies.sensitivity.sensitivity import sensitivity as play_all

@@ -78,8 +78,8 @@ def sweep(
 ) -> None:
     """Play every combination of some settings of SCENARIO, each under many seeds.
 
-    Runs that are finished are kept in the folder: a sweep that was interrupted goes on there. Exits
-    with 1 if some runs failed.
+    Finished runs are kept in the folder: an interrupted sweep continues there. Exits with 1 if some
+    runs failed.
     """
     from simlib.experiments.sweep import sweep as play_all
     from simlib.metrics.meaning import check_metric

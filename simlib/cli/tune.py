@@ -69,7 +69,13 @@ if TYPE_CHECKING:
 )
 @click.option("--trials", default=100, show_default=True, help="Number of trials.")
 @click.option("--replications", default=20, show_default=True, help="Seeds of each trial.")
-@click.option("--sampler", default="tpe", show_default=True, metavar="[tpe|nsga2|random]")
+@click.option(
+    "--sampler",
+    default="tpe",
+    show_default=True,
+    metavar="[tpe|nsga2|random]",
+    help="How Optuna chooses the settings of a trial.",
+)
 @with_quick_engine
 @with_workers
 @with_out
@@ -92,11 +98,12 @@ def tune(
 ) -> None:
     """Find the settings of a client that do best in SCENARIO and others like it.
 
-    The best trials are played under fresh seeds, beside the policy as given, the report's defaults
-    and all presets. With a --constraint, the one that keeps all of them and is best on the first
-    objective is recommended; without, the one nearest to the best of every objective; or to keep
-    what you have. Trials are kept in the folder: a tuning that was interrupted goes on there, and
-    more --trials continue it. Exits with 1 if no policy keeps the constraints.
+    The best trials are played again under fresh seeds, together with the policy as given, the
+    report's defaults and all presets. With a --constraint, tune recommends the policy that keeps
+    all constraints and is best on the first objective; without one, the policy that is nearest to
+    the best of every objective. It may also advise you to keep what you have. Trials are kept in
+    the folder: an interrupted tuning continues there, and so do more --trials. Exits with 1 if no
+    policy keeps the constraints.
     """
     from simlib.experiments.engine_choice import choose_engine
     from simlib.experiments.objectives import OBJECTIVES

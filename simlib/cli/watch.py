@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def watch(scenario: Scenario, on: str, out: Path | None) -> None:
     """Play SCENARIO and watch it; keys cut, slow and restore the network.
 
-    Its trace is kept, since what was done by hand cannot be repeated.
+    The trace is kept in a file, since keys cannot be pressed at exactly the same times again.
     """
     from simlib.studies.watch.watch import watch as watch_run
 
