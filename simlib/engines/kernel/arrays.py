@@ -91,9 +91,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         client // scenario.gateways for client in watch if client % scenario.gateways == gateway
     ]
     if mine:
-        # All that a client sends and what becomes of it, also after it has gone.
-        # One watched client switches them on for all: the draws do not depend on it, so no result
-        # changes.
+        # One watched client switches them on for all: no draw depends on it, so no result changes.
         run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
         run["pings"] = needs.beats(scenario)
     own = _clients(clients)
@@ -104,8 +102,6 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     # Workers that may come later are free at infinity: `occupy` never takes them before `_scale`.
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
-    # One list serves deploys, closes and cuts: they follow each other, and are never played at
-    # once.
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
     marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i]), 0) for i in acting]
     return state.Fleet(

@@ -58,7 +58,7 @@ _OUTAGE = FaultKind.OUTAGE.value
 _REJECT = FaultKind.REJECT.value
 
 
-def connect(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
+def begin_attempt(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     """Begin an attempt; return when its greeting is answered, or what comes instead."""
     run = w.run[0]
     w.clients[i].stage = GREETED

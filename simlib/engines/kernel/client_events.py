@@ -4,7 +4,7 @@ What is restated here, and only here, is the order in which sim tells clients an
 happens. What concerns a client alone and comes before the next start or stop of a fault is played
 at once (``run.plays_ahead``): nothing can come between. Where the server tells clients apart
 (``run.tells``), a handshake's arrival is not: it meets others. Nor is what may come together with
-what others do (`meets`).
+what others do (`may_meet`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from simlib.core.link_fields import Link
 from simlib.core.link_table import Input, State
 from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
 from simlib.core.stops import Effect, Stops, effect
-from simlib.engines.kernel.attempt_events import connect, pass_on
+from simlib.engines.kernel.attempt_events import begin_attempt, pass_on
 from simlib.engines.kernel.client_counts import note_change
 from simlib.engines.kernel.link_records import (
     NO_BREAKER,
@@ -55,7 +55,7 @@ from simlib.engines.kernel.state import (
     wide,
     write_down,
 )
-from simlib.engines.kernel.timeouts import meets, set_timeout
+from simlib.engines.kernel.timeouts import may_meet, set_timeout
 from simlib.engines.kernel.wheel import put, put_wake
 
 # Plain numbers: compiled code compares them with what stands in records.
@@ -122,10 +122,11 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
             break
         # Played ahead, an event costs no place in the queue. That is the same as taking turns only
         # while nobody else could act before it: not over a fault's edge (`limit_s`), not where the
-        # server can tell the order of arrivals (`tells`), not where events may coincide (`meets`).
+        # server can tell the order of arrivals (`tells`), not where events may coincide
+        # (`may_meet`).
         alone = run.plays_ahead and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
         alone = alone and not is_watched(w, i) and turns < _LONGEST
-        alone = alone and not meets(w, link, now)
+        alone = alone and not may_meet(w, link, now)
         if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
             _put(w, i, link, kind, now)
             break
@@ -193,7 +194,7 @@ def _next(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
     if link.state == _WAITING:
         return link.deadline_s, WAKE
     if link.state == _CONNECTING:
-        return connect(w, i, link, now)
+        return begin_attempt(w, i, link, now)
     if WITH_LANES and link.state == _OPEN and run.pings:
         return now + w.policies[cohort_of(w, i)].heartbeat.interval_s, PING
     return inf, NOTHING

@@ -188,7 +188,8 @@ class Fleet(NamedTuple):
     #: Attempts by tenth of a second, from the end of the warm-up on.
     tenths: Any
     waits: Any
-    #: Clients, or places of abandoned handshakes, that a fault ends one after the other.
+    #: Clients, or places of abandoned handshakes, that a fault ends one after the other: one list
+    #: for deploys, closes and cuts, which are never played at once.
     places: Any
     #: Of each client, whether it is watched, where any is.
     watched: Any

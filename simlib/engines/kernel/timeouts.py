@@ -28,7 +28,7 @@ from simlib.engines.kernel.wheel import put
 _CONNECTING, _OPEN, _WAITING = State.CONNECTING.value, State.OPEN.value, State.WAITING.value
 
 
-def meets(w: Fleet, link: Link, time_s: float) -> bool:
+def may_meet(w: Fleet, link: Link, time_s: float) -> bool:
     """Whether a client may come to a moment with others, in an order that the server tells.
 
     While clients start that may be so of those that have drawn no wait yet, and of those that are
@@ -51,15 +51,15 @@ def set_timeout(w: Fleet, i: int, link: Link, kind: int) -> None:
     """
     if WITH_TELLS:
         if link.state == _CONNECTING and kind in (START, WAKE):
-            if meets(w, link, link.deadline_s):
+            if may_meet(w, link, link.deadline_s):
                 put(w.wheel, link.deadline_s, event(i, link.draws, GIVE_UP))
-        elif link.state == _OPEN and kind == PING and meets(w, link, w.lanes[i].timeout_s):
+        elif link.state == _OPEN and kind == PING and may_meet(w, link, w.lanes[i].timeout_s):
             put(w.wheel, w.lanes[i].timeout_s, event(i, link.draws, SILENT))
 
 
 def at_timeout(w: Fleet, link: Link, timeout_s: float, kind: int) -> tuple[float, int]:
     """Return a time-out as what comes next, or nothing if it has an event of its own."""
-    return (inf, NOTHING) if meets(w, link, timeout_s) else (timeout_s, kind)
+    return (inf, NOTHING) if may_meet(w, link, timeout_s) else (timeout_s, kind)
 
 
 def times_out(w: Fleet, i: int, kind: int, now: float) -> bool:
