@@ -213,7 +213,7 @@ def sort(events: Any, first: int, end: int) -> None:
 
 
 def _before(time_s: float, number: int, other: Any) -> bool:
-    # The number breaks ties, as SimPy's event id does: a heap alone gives equal moments in any order.
+    # The number breaks ties, as SimPy's event id does: a heap gives equal moments in any order.
     return bool(time_s < other.time_s or (time_s == other.time_s and number < other.number))
 
 
