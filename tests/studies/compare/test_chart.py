@@ -16,7 +16,7 @@ class Compared:
     live: Trace
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def comparison():
     planned = sl.Scenario(
         clients=3, duration_s=12, faults=[sl.Fault("outage", start_s=3, stop_s=5)]
@@ -26,18 +26,26 @@ def comparison():
     return Compared(simulated, live)
 
 
-def test_each_chart_is_a_png_and_an_svg(comparison, tmp_path):
+@pytest.fixture(scope="module")
+def saved(comparison, tmp_path_factory):
+    """A folder that save_charts made, and the paths that it returned."""
+    folder = tmp_path_factory.mktemp("saved") / "out"
+    return folder, report.save_charts(comparison, folder)
+
+
+def test_each_chart_is_a_png_and_an_svg(saved):
+    folder, paths = saved
     names = ["attempts", "states", "outbox", "recovery", "latency"]
-    expected = [tmp_path / "out" / f"{name}.{kind}" for name in names for kind in ("png", "svg")]
-    assert expected == report.save_charts(comparison, tmp_path / "out")
+    expected = [folder / f"{name}.{kind}" for name in names for kind in ("png", "svg")]
+    assert expected == paths
     for path in expected:
         head = path.read_bytes()[:8]
         assert head == (b"\x89PNG\r\n\x1a\n" if path.suffix == ".png" else b"<?xml ve")
-    assert sorted(expected) == sorted((tmp_path / "out").iterdir())
+    assert sorted(expected) == sorted(folder.iterdir())
 
 
-def test_the_same_comparison_gives_the_same_bytes(comparison, tmp_path):
-    first = report.save_charts(comparison, tmp_path / "a")
+def test_the_same_comparison_gives_the_same_bytes(comparison, saved, tmp_path):
+    _, first = saved
     second = report.save_charts(comparison, tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert b"<dc:date>" not in first[1].read_bytes()
