@@ -2,6 +2,7 @@
 
 from math import inf
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -270,4 +271,9 @@ class AnyHost(RuleBasedStateMachine):
 
 
 TestAnyHost = AnyHost.TestCase
-TestAnyHost.settings = settings(max_examples=150, stateful_step_count=50)
+TestAnyHost.settings = settings(max_examples=50, stateful_step_count=50)
+
+
+@pytest.mark.slow
+class TestAnyHostForLonger(AnyHost.TestCase):
+    settings = settings(max_examples=150, stateful_step_count=50)
