@@ -24,7 +24,8 @@ def tell(fraction, word=""):
         print("begun", flush=True)
 long = sl.Scenario(clients=3, duration_s=200_000)
 calm = sl.Scenario(clients=3, duration_s=600)
-short = sl.Scenario(clients=1, duration_s=5)
+# Many enough to be interrupted, few enough to have begun soon on the slowest machine.
+each = sl.Scenario(clients=3, duration_s=2_000)
 grid = {"client.backoff.cap_s": [5, 9]}
 """
 CELLS = {
@@ -34,15 +35,15 @@ CELLS = {
         "await sl.run_live(calm, progress=tell)", r"played on live for .* of 600 s\. What there is",
     ),
     "sweep": (
-        "sl.sweep(short, grid, 15_000, workers=1, folder='kept', progress=tell)",
+        "sl.sweep(each, grid, 400, workers=1, folder='kept', progress=tell)",
         r"what was finished is kept in kept, \d+ runs\. The same call",
     ),
     "sweep by processes": (
-        "sl.sweep(short, grid, 15_000, workers=2, progress=tell)",
+        "sl.sweep(each, grid, 400, workers=2, progress=tell)",
         r"nothing is kept\. With a folder",
     ),
     "replications": (
-        "sl.replicate(short, 10_000, progress=tell)", r"playing scenario was stopped",
+        "sl.replicate(each, 800, progress=tell)", r"playing scenario was stopped",
     ),
 }  # fmt: skip
 
