@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import inf
 
-from simlib.engines.kernel.state import WAKE, Fleet, event, wide
+from simlib.engines.kernel.state import WAKE, Fleet, event
 from simlib.engines.kernel.wheel import BLOCK, free_block, free_kept, sort
 
 
@@ -18,7 +18,7 @@ def next_s(w: Fleet) -> float:
     """Return when the next event is; inf: there is none; -1: its slot has too many for `sorted`."""
     wheel, state = w.wheel, w.wheel.state[0]
     # Only when all of a slot is over does the next one come up.
-    while state.next == state.size and state.near == 0 and state.far > 0:
+    while state.next == state.ordered and state.near == 0 and state.far > 0:
         # Asked before anything is moved, so the caller can enlarge the array and call again.
         if wheel.slots[state.slot + 1].held >= wheel.sorted.size:
             return -1.0
@@ -33,13 +33,13 @@ def _come_up(w: Fleet) -> None:
     # A number of its own (+ 0): a field of a record would follow the record as it changes.
     held = w.wheel.slots[state.slot].held + 0
     state.far -= held
-    state.next = state.size = 0
+    state.next = state.ordered = 0
     for part in range(held):
         starts[part] = 0
     _count_parts(w, held)
     for part in range(held):
-        before = state.size + 0
-        state.size += starts[part]
+        before = state.ordered + 0
+        state.ordered += starts[part]
         starts[part] = before
     _move(w, held)
     # By now each start is the end of its fraction, which is where the next one began.
@@ -48,7 +48,7 @@ def _come_up(w: Fleet) -> None:
         if starts[part] > first + 1:
             sort(ordered, first, starts[part])
         first = starts[part]
-    ordered[state.size].time_s = inf
+    ordered[state.ordered].time_s = inf
 
 
 def _count_parts(w: Fleet, held: int) -> None:
@@ -57,7 +57,7 @@ def _count_parts(w: Fleet, held: int) -> None:
     block = wheel.slots[state.slot].first + 0
     for k in range(held):
         place = k & (BLOCK - 1)
-        time_s = _time_s(w, wide(wheel.far[BLOCK * block + place]))
+        time_s = _time_s(w, int(wheel.far[BLOCK * block + place]))
         if time_s < inf:
             wheel.starts[_part_of(w, time_s, held)] += 1
         if place == BLOCK - 1:
@@ -71,7 +71,7 @@ def _move(w: Fleet, held: int) -> None:
     block = slot.first + 0
     for k in range(held):
         place = k & (BLOCK - 1)
-        far = wide(wheel.far[BLOCK * block + place])
+        far = int(wheel.far[BLOCK * block + place])
         time_s = _time_s(w, far)
         if time_s < inf:
             part = _part_of(w, time_s, held)
@@ -95,7 +95,7 @@ def _what(w: Fleet, far: int) -> int:
     """Return a far event as one number, and free its place."""
     clients = w.wheel.state[0].clients
     if far < clients:
-        return event(far, w.clients[far].draws, WAKE)
+        return event(far, int(w.clients[far].draws), WAKE)
     what = w.wheel.kept[far - clients].what + 0
     free_kept(w.wheel, far - clients)
     return int(what)

@@ -33,7 +33,7 @@ MOST_KEPT = 1 << 30
 #: Events in the heap, sorted events and the next of them, events far, events ever; the current
 #: slot; the first free block, free blocks; the first free place of those kept, free places.
 STATE = [
-    ("near", "i8"), ("size", "i8"), ("next", "i8"), ("far", "i8"), ("number", "i8"),
+    ("near", "i8"), ("ordered", "i8"), ("next", "i8"), ("far", "i8"), ("number", "i8"),
     ("slot", "i8"), ("free", "i8"), ("spare", "i8"), ("place", "i8"), ("places", "i8"),
     ("clients", "i8"), ("slots_per_s", "f8"), ("end_s", "f8"),
 ]  # fmt: skip
