@@ -1,7 +1,7 @@
 """A client's path under faults: the simulation and the live proxy both ask it when a frame arrives.
 
 Rules of the path:
-- TCP connects in one round trip and the upgrade takes another.
+- TCP connects in one round trip and the upgrade takes another; between them come those of TLS.
 - A frame is, in this order: held by a black hole, squeezed through the bandwidth, delayed,
   stalled by losses and blackouts; and it arrives behind the frame before it.
 - What a connection has lost (a direction, both after a handover or in idleness) is lost for good:
@@ -16,6 +16,7 @@ from simlib.core.draws import Stream, uniform
 from simlib.core.faults import Route, Timeline
 from simlib.core.impairments import bit_of, held_until_s, lose_directions, send_frame
 from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
+from simlib.core.tls import down_bytes, round_trips, up_bytes
 
 # Asked at every frame, and a member costs 0.1 us to look up on Python 3.11.
 _UP, _DOWN = Stream.UP, Stream.DOWN
@@ -150,6 +151,16 @@ class ConnectionPath:
                 self._down = lane
         self._used_s = now
         return lane.arrival_s
+
+    def secure(self, now: float) -> float:
+        """Return when the TLS handshake is over that begins now; inf: never."""
+        tls = self._client_path.path.tls
+        for trip in range(round_trips(tls)):
+            there_s = self.send(_UP, now, up_bytes(tls, trip))
+            now = self.send(_DOWN, there_s, down_bytes(tls, trip)) if there_s < inf else inf
+            if now == inf:
+                break
+        return now
 
     def holds(self, way: Stream, now: float) -> bool:
         """Whether what is sent now is held in a black hole whose end is not known yet."""

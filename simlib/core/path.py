@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from simlib.core.errors import SettingsError
 from simlib.core.exact import exp, gamma_quantile, log, normal_quantile
+from simlib.core.tls import Tls
 from simlib.core.validation import ValidatedSettings, choice, number, seconds, times
 
 
@@ -122,6 +123,9 @@ class Path(ValidatedSettings):
     blackout_every_s: float = seconds(inf, above=True, endless=True)
     #: It is dark for the last so many seconds of each period.
     blackout_s: float = seconds(0.0)
+    #: What encrypts connections: none, 1.2, 1.3 or resumed (a session of 1.3 is continued). The
+    #: round trips of its handshake come before the request.
+    tls: Tls = choice(Tls.NONE)
 
     def check(self) -> None:
         """Raise `SettingsError` where it would be dark for ever."""

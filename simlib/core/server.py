@@ -4,7 +4,8 @@ Rules of the server:
 - A handshake is served by a worker, first come first served; when the backlog is full, the
   accept rate is passed or all connections are taken, it is refused with 503; without a session
   that holds, with 401.
-- Work on a handshake whose client has gone is still done; only then is the result thrown away.
+- The work on a handshake is that of its TLS and its own. It is done even if the client has gone;
+  only then is the result thrown away. A handshake that is refused costs none.
 - After a handshake its worker brings the client up to date (resynchronisation) before the next.
 - When too many handshakes wait, more workers come after a delay; what waits already stays where
   it waits, since new instances get new connections.
@@ -75,6 +76,8 @@ class ServerSettings(ValidatedSettings):
     handshake_service_s: float = seconds(0.0)
     #: Whether it always takes that long, or on average: constant or exponential.
     handshake_service: ServiceTime = choice(ServiceTime.CONSTANT)
+    #: Work on the TLS of one handshake, before the handshake itself; needs path.tls.
+    tls_service_s: float = seconds(0.0)
     #: After a handshake its worker is busy this much longer, with the client's resynchronisation.
     resync_service_s: float = seconds(0.0)
     #: When more workers come.
@@ -110,11 +113,11 @@ def accepts(per_s: float) -> Rate:
 def handshake_s(
     settings: ServerSettings, slowness: float, seed: int, client: int, connection: int
 ) -> float:
-    """Return the length of the work on one handshake."""
+    """Return the length of the work on one handshake, that of its TLS included."""
     length_s = settings.handshake_service_s * slowness
     if settings.handshake_service == ServiceTime.EXPONENTIAL:
         length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
-    return length_s
+    return length_s + settings.tls_service_s * slowness
 
 
 def resync_s(settings: ServerSettings, slowness: float) -> float:

@@ -166,6 +166,8 @@ def word(key: str, value: Any, words: type[IntEnum]) -> IntEnum:
         return value
     if isinstance(value, str) and value.upper() in words.__members__ and value == value.lower():
         return words[value.upper()]
+    if isinstance(value, float) and repr(value) in words.__members__:
+        return words[repr(value)]  # a version, which TOML reads as a number
     known = ", ".join(name.lower() for name in words.__members__)
     raise SettingsError(key, value, f"must be one of {known}{nearest(value, known.split(', '))}")
 

@@ -16,6 +16,7 @@ from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.server import Server
+from simlib.core.tls import Tls
 from simlib.engines import garbage_collection as garbage
 from simlib.engines import reasons
 from simlib.engines.driver import Driver
@@ -94,6 +95,7 @@ class SimHost:
         self._clock = SimClock() if clock is None else clock
         self._trace = trace
         self._scenario = scenario
+        self._has_tls = scenario.path.tls != Tls.NONE
         self.world = World(scenario, self._clock, self, trace, MemoryStore())
         self._timeline = self.world.timeline
         self._client_paths = [
@@ -205,15 +207,33 @@ class SimHost:
 
     def _on_connected(self, line: _Line) -> None:
         if line.is_there:
-            line.sent = True
             client_path = self._client_paths[line.client]
             line.connection_path = ConnectionPath(client_path, line.route, line.began_s)
-            size_bytes = REQUEST_BYTES
-            if line.route == _WEBSOCKET:
-                size_bytes = HANDSHAKE_UP_BYTES
-            elif isinstance(line.asked, ev.Post):
-                size_bytes += message_bytes(line.asked.message)
-            self._up(line, size_bytes, self._on_requested, line)
+            if self._has_tls:
+                self._secure(line)
+            else:
+                self._request(line)
+
+    def _secure(self, line: _Line) -> None:
+        """Begin the TLS handshake; its server hears nothing of a client that goes meanwhile."""
+        now = self._clock.now_s
+        secured_s = line.connection_path.secure(now)
+        if secured_s == inf and line.connection_path.holds(_UP, now):
+            self._held.append((self._secure, (line,)))
+        self._clock.at(secured_s, self._on_secured, line)
+
+    def _on_secured(self, line: _Line) -> None:
+        if line.is_there:
+            self._request(line)
+
+    def _request(self, line: _Line) -> None:
+        line.sent = True
+        size_bytes = REQUEST_BYTES
+        if line.route == _WEBSOCKET:
+            size_bytes = HANDSHAKE_UP_BYTES
+        elif isinstance(line.asked, ev.Post):
+            size_bytes += message_bytes(line.asked.message)
+        self._up(line, size_bytes, self._on_requested, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
         now = self._clock.now_s

@@ -17,6 +17,6 @@ def handshakes_per_s(scenario: Scenario) -> float:
     200.0
     """
     server = scenario.server
-    busy_s = server.handshake_service_s + server.resync_service_s
+    busy_s = server.tls_service_s + server.handshake_service_s + server.resync_service_s
     works_per_s = server.workers / busy_s if busy_s > 0.0 else inf
     return scenario.gateways * min(server.accept_per_s, works_per_s)

@@ -20,6 +20,7 @@ from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.core.settings import Settings
+from simlib.core.tls import Tls
 from simlib.core.validation import Rule, ValidatedSettings, count, format_setting, nearest, seconds
 from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
@@ -91,6 +92,9 @@ class Scenario(ValidatedSettings):
         self._check_faults()
         self._check_cohorts()
         self._check_recorded()
+        if self.server.tls_service_s > 0.0 and self.path.tls == Tls.NONE:
+            rule = "needs TLS: set path.tls, or leave it 0"
+            raise SettingsError("server.tls_service_s", self.server.tls_service_s, rule)
         for name in ("ramp_s", "warm_up_s"):
             if getattr(self, name) >= self.duration_s:
                 raise SettingsError(name, getattr(self, name), "must be shorter than duration_s")

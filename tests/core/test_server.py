@@ -66,6 +66,25 @@ def test_handshakes_are_served_one_after_the_other():
     assert inf == server.deadline
 
 
+def test_a_worker_does_the_work_of_tls_before_the_handshake_and_for_clients_that_have_gone():
+    server = Server(ServerSettings(handshake_service_s=0.5, tls_service_s=1))
+    for client in range(2):
+        told(server, HandshakeArrived(client, 1), 0.0)
+    assert 1.5 == server.deadline
+    assert [] == told(server, Ended(0, 1), 0.2)
+    assert [Admit(1, 1)] == told(server, Wake(), 3.0)
+
+
+def test_the_work_of_tls_is_slow_too_and_a_refusal_costs_none():
+    server = Server(ServerSettings(tls_service_s=1, backlog=0))
+    told(server, Slow(3.0), 0.0)
+    assert [] == told(server, HandshakeArrived(0, 1), 0.0)
+    assert [Refuse(1, 1, 503, 0.0)] == told(server, HandshakeArrived(1, 1), 1.0)
+    assert [Admit(0, 1)] == told(server, Wake(), 3.0)
+    assert [] == told(server, HandshakeArrived(2, 1), 3.0)
+    assert 6.0 == server.deadline
+
+
 def test_workers_serve_side_by_side():
     server = Server(ServerSettings(handshake_service_s=1, workers=2))
     for client in range(4):

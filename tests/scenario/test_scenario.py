@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 import simlib as sl
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull
 from simlib.core.path import Distribution
 from simlib.core.quality import Quality
 from simlib.core.server import ServiceTime
+from simlib.core.tls import Tls
 from simlib.scenario.build import build
 from simlib.scenario.workload import Arrivals, TimeOrigin
 
@@ -136,6 +138,7 @@ SERVERS = st.builds(
     accept_per_s=st.just(inf) | ABOVE_S,
     workers=st.integers(1, 100),
     handshake_service_s=TIME_S,
+    tls_service_s=TIME_S,
     handshake_service=st.sampled_from(ServiceTime),
     backlog=COUNT | st.just(0),
     max_connections=COUNT,
@@ -165,6 +168,7 @@ PATHS = st.builds(
     sl.Path,
     latency=LATENCIES,
     bandwidth_bytes_per_s=st.just(inf) | ABOVE_S,
+    tls=st.sampled_from(sorted(set(Tls) - {Tls.NONE})),  # which the server's work on it needs
     loss_fraction=st.floats(0.0, 0.9),
     rto_s=ABOVE_S,
     idle_timeout_s=st.just(inf) | ABOVE_S,
@@ -558,3 +562,11 @@ def test_an_old_name_is_refused_with_the_new_one(tmp_path):
         sl.Scenario().replace("herds", [])
     with pytest.raises(AttributeError, match=r"simlib\.Herd is now called simlib\.Cohort"):
         sl.Herd  # noqa: B018 - to look it up is the test
+
+
+def test_work_on_tls_needs_tls():
+    with pytest.raises(SettingsError) as error:
+        sl.Scenario(server=sl.ServerSettings(tls_service_s=0.5))
+    said = "server.tls_service_s = 0.5: needs TLS: set path.tls, or leave it 0"
+    assert said == str(error.value)
+    assert sl.Scenario(server=sl.ServerSettings(tls_service_s=0.5), path=sl.Path(tls="1.2"))

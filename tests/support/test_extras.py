@@ -39,6 +39,7 @@ def test_a_library_that_breaks_on_import_is_as_one_that_is_not_there(tmp_path, m
         ("numba", "fleet", lambda: sl.run(STORM.replace("workload.rate_per_s", 0), on="fleet")),
         ("distributed", "cluster", lambda: sl.sweep(STORM, {"clients": [1]}, 1, scheduler="a:1")),
         ("optuna", "study", lambda: sl.tune(STORM, trials=1, replications=2, on="sim")),
+        ("trustme", "tls", lambda: sl.run(STORM.replace("path.tls", "1.3"), on="live")),
         ("SALib.sample.sobol", "study", lambda: sl.sensitivity(STORM, samples=2, on="sim")),
     ],
     ids=lambda each: each if isinstance(each, str) else "",

@@ -10,8 +10,9 @@ from math import inf
 from simlib.core.faults import FaultKind
 from simlib.core.heartbeat import next_ping_s
 from simlib.core.link_fields import Link
+from simlib.core.tls import Tls
 from simlib.engines.kernel.fault_targets import strikes
-from simlib.engines.kernel.network import connected_s, down_s, up_s
+from simlib.engines.kernel.network import connected_s, down_s, secured_s, up_s
 from simlib.engines.kernel.server import enter, send_abandoned, shun
 from simlib.engines.kernel.state import (
     ADMIT,
@@ -28,6 +29,7 @@ from simlib.engines.kernel.state import (
     PINGED,
     PONGED,
     REFUSED,
+    SECURED,
     SENT,
     SILENT,
     TAKEN,
@@ -56,6 +58,7 @@ from simlib.engines.sizes import (
 
 _OUTAGE = FaultKind.OUTAGE.value
 _REJECT = FaultKind.REJECT.value
+_NO_TLS = Tls.NONE.value
 
 
 def begin_attempt(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]:
@@ -78,7 +81,13 @@ def begin_attempt(w: Fleet, i: int, link: Link, now: float) -> tuple[float, int]
 def pass_on(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[float, int]:
     """Process an event that is no input of the link; return time and kind of the next event."""
     timeout_s = link.deadline_s
-    if kind == CONNECTED:
+    if kind == CONNECTED and w.path[0].tls != _NO_TLS:
+        # Until it is agreed the client has sent no request: whoever goes leaves nothing behind.
+        agreed_s = secured_s(w, i, now)
+        return (
+            (agreed_s, SECURED) if agreed_s < timeout_s else at_timeout(w, link, timeout_s, GIVE_UP)
+        )
+    if kind in (CONNECTED, SECURED):
         w.clients[i].stage = SENT
         arrival_s = up_s(w, i, now, HANDSHAKE_UP_BYTES)
         # Strictly: at the very moment of the time-out sim has its alarm before the frame, which was

@@ -40,6 +40,7 @@ from simlib.engines.kernel.state import (
     OPENED,
     PING,
     REFUSED,
+    SECURED,
     SILENT,
     START,
     UNAVAILABLE,
@@ -127,7 +128,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         alone = run.plays_ahead and now < run.limit_s and (kind != ARRIVE or run.tells == 0)
         alone = alone and not is_watched(w, i) and turns < _LONGEST
         alone = alone and not may_meet(w, link, now)
-        if not alone or (kind in (OPENED, CONNECTED) and is_short(w, FEW)):
+        if not alone or (kind in (OPENED, CONNECTED, SECURED) and is_short(w, FEW)):
             _put(w, i, link, kind, now)
             break
     # By the event that this call began with: what was played ahead since has set its own.

@@ -10,6 +10,7 @@ from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency
 from simlib.core.settings import Settings
+from simlib.core.tls import LONGEST_FLIGHT_BYTES, round_trips
 from simlib.engines.sizes import HANDSHAKE_UP_BYTES
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Arrivals
@@ -116,6 +117,7 @@ def tells(scenario: Scenario) -> bool:
     return (
         server.accept_per_s < inf
         or server.handshake_service_s > 0.0
+        or server.tls_service_s > 0.0
         or server.resync_service_s > 0.0
         or server.max_connections < inf
     )
@@ -123,7 +125,9 @@ def tells(scenario: Scenario) -> bool:
 
 def queues(scenario: Scenario) -> bool:
     """Whether handshakes can wait."""
-    return scenario.server.handshake_service_s > 0.0 or scenario.server.resync_service_s > 0.0
+    server = scenario.server
+    works_s = (server.handshake_service_s, server.tls_service_s, server.resync_service_s)
+    return any(work_s > 0.0 for work_s in works_s)
 
 
 def meets(scenario: Scenario) -> bool:
@@ -147,8 +151,10 @@ def even_until_s(scenario: Scenario) -> float:
     if is_plain(scenario) and not limited:
         # Handshakes meet nothing but handshakes, all at the same distance from their starts.
         return 0.0
-    # Three ways: TCP's round trip and the request. Later ones have drawn a wait of their own.
-    return scenario.ramp_s + 3.0 * _slowest_s(scenario)
+    # Three ways, TCP's round trip and the request, and two for each of TLS. Later ones have drawn a
+    # wait of their own.
+    ways = 3 + 2 * round_trips(scenario.path.tls)
+    return scenario.ramp_s + ways * _slowest_s(scenario)
 
 
 def _slowest_s(scenario: Scenario) -> float:
@@ -160,7 +166,8 @@ def _slowest_s(scenario: Scenario) -> float:
     rates = (path.bandwidth_bytes_per_s, *(fault.bandwidth_bytes_per_s for fault in faults))
     latencies_s = (path.latency.mean_s, *path.latency.table_s)
     added_s = sum(fault.amount_s for fault in faults)
-    return max(latencies_s) + added_s + HANDSHAKE_UP_BYTES / min(rates)
+    size_bytes = max(HANDSHAKE_UP_BYTES, LONGEST_FLIGHT_BYTES if path.tls else 0)
+    return max(latencies_s) + added_s + size_bytes / min(rates)
 
 
 def _scatters(latency: Latency) -> bool:

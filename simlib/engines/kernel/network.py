@@ -13,6 +13,7 @@ from simlib.core.draws import Stream
 from simlib.core.faults import Route
 from simlib.core.impairments import LOST_DOWN, bit_of, held_until_s, lose_directions, send_frame
 from simlib.core.path import Lane
+from simlib.core.tls import down_bytes, round_trips, up_bytes
 from simlib.engines.kernel.state import WITH_LANES, Fleet, number_of, wide
 
 _UP, _DOWN, _WEBSOCKET = Stream.UP.value, Stream.DOWN.value, Route.WEBSOCKET.value
@@ -85,6 +86,18 @@ def _sent_s(w: Fleet, i: int, way: int, now: float, size_bytes: int) -> float:
     lane.sent[side] += 1
     lane.free_s[side], lane.arrival_s[side] = after.free_s, after.arrival_s
     return after.arrival_s
+
+
+def secured_s(w: Fleet, i: int, now: float) -> float:
+    """Return when the TLS handshake is over that begins now; inf: never."""
+    # `ConnectionPath.secure`, on the connection's own lanes.
+    tls = wide(w.path[0].tls)
+    for trip in range(round_trips(tls)):
+        there_s = up_s(w, i, now, up_bytes(tls, wide(trip)))
+        now = down_s(w, i, there_s, down_bytes(tls, wide(trip))) if there_s < inf else inf
+        if now == inf:
+            break
+    return now
 
 
 def answer_nobody(w: Fleet, place: int, now: float) -> None:

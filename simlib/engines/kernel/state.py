@@ -19,6 +19,8 @@ WITH_LANES = WITH_EXTRAS = WITH_TELLS = WITH_ORDERS = WITH_WATCHED = True
 NOTHING, START, WAKE, OPENED, REFUSED, UNAVAILABLE, GIVE_UP, SILENT, CUT, LEAVE = range(10)
 #: Of these it is not: its network or its server is concerned.
 CONNECTED, ARRIVE, ADMIT, PING, PINGED, PONGED = range(10, 16)
+#: TLS has been agreed, where it is played.
+SECURED = 20
 #: An abandoned handshake arrives, is done, has ended, is ended by the server.
 ABANDONED, ABANDONED_DONE, ABANDONED_END, ABANDONED_SHUT = range(16, 20)
 #: An event in one number: the client (or an abandoned handshake's place), its waits so far, and

@@ -29,6 +29,7 @@ from simlib.engines.live.http_requests import ConnectionKey, HttpRequests
 from simlib.engines.live.proxy import Proxy
 from simlib.engines.live.server_side import ServerSide
 from simlib.engines.live.target import Target
+from simlib.engines.live.tls import TlsClients
 from simlib.engines.live.websocket import WebSocketConnection
 from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.store import MemoryStore, SqliteStore, Store
@@ -46,6 +47,8 @@ class ServerElsewhere(NamedTuple):
     host: str
     port: int
     password: str
+    #: The file of the authority that signed its certificate; empty: no TLS.
+    authority: str = ""
 
 
 class _Attempt:
@@ -118,13 +121,17 @@ class LiveHost:
                 for i in range(scenario.clients)
             ],
         )
-        password = ""
+        password = authority = ""
         if server is not None:
-            password = server.password
+            password, authority = server.password, server.authority
             self._proxy.server_host, self._proxy.server_port = server.host, server.port
         elif self._server is not None:
-            password = self._server.password
-        self._requests = HttpRequests(password, lambda: clock.now_s, self.odd)
+            password, authority = self._server.password, self._server.authority
+        self._tls = TlsClients(scenario.path.tls, authority) if authority else None
+        self._proxy.passes_tls = self._tls is not None
+        self._requests = HttpRequests(
+            password, lambda: clock.now_s, self.odd, self._tls.context if self._tls else None
+        )
         #: Where the clients' handshakes are addressed to.
         self._uri: WebSocketURI
         self._sockets: dict[ConnectionKey, WebSocketConnection] = {}
@@ -142,7 +149,8 @@ class LiveHost:
         self._requests.port = self._proxy.listen()
         url = self.target.url
         if self.target.speaks_simlib:
-            url = f"ws://127.0.0.1:{self._requests.port}/ws"
+            scheme = "ws" if self._tls is None else "wss"
+            url = f"{scheme}://127.0.0.1:{self._requests.port}/ws"
         self._uri = parse_uri(url)
 
     def move_server(self, port: int | None) -> None:
@@ -281,12 +289,18 @@ class LiveHost:
             uri = replace(uri, query=f"client={key[0]}&connection={key[1]}")
         cookie = self._requests.cookie(key[0])
         self._sockets[key] = WebSocketConnection(
-            uri, cookie, attempt, lambda: self._forget(key), connecting, self.clock.catch_up
+            uri,
+            cookie,
+            attempt,
+            lambda: self._forget(key),
+            connecting,
+            self.clock.catch_up,
+            self._tls,
         )
 
     def _reach_proxy(self, key: ConnectionKey) -> socket.socket:
         """Return a socket to the proxy, which knows whose it is before it hears anything."""
-        named = self.target.speaks_simlib
+        named = self.target.speaks_simlib and self._tls is None
         address = ("127.0.0.1", self._requests.port)
         connecting = tcp.begin_connecting(address, own_port=not named)
         if not named:

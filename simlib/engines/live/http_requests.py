@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from math import inf
 
@@ -26,13 +27,19 @@ class HttpRequests:
     """
 
     def __init__(
-        self, password: str, now_s: Callable[[], float], odd: Callable[[str], None]
+        self,
+        password: str,
+        now_s: Callable[[], float],
+        odd: Callable[[str], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._password = password
         self._now_s = now_s
         self._odd = odd
+        self._scheme = "http" if tls is None else "https"
         self._http = httpx.AsyncClient(
             timeout=None,
+            verify=True if tls is None else tls,
             trust_env=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
@@ -43,7 +50,7 @@ class HttpRequests:
 
     async def check_health(self, port: int) -> None:
         """See that the server process on a port is well, past the proxy."""
-        health = await self._http.get(f"http://127.0.0.1:{port}/health")
+        health = await self._http.get(f"{self._scheme}://127.0.0.1:{port}/health")
         if health.status_code != 200:
             raise EngineError(f"the server process is not well: HTTP {health.status_code}")
 

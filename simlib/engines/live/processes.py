@@ -58,7 +58,9 @@ class ServiceProcess(ChildProcess):
 class Processes:
     """The server processes of a live run: the active one, and those on standby."""
 
-    def __init__(self, server: dict[str, Any], seed: int, folder: Path) -> None:
+    def __init__(
+        self, server: dict[str, Any], seed: int, folder: Path, more: dict[str, Any] | None = None
+    ) -> None:
         #: One key for all: a cookie holds across a restart, as behind a load balancer.
         self.password = secrets.token_urlsafe()
         self._order = {
@@ -66,6 +68,7 @@ class Processes:
             "seed": seed,
             "secret": secrets.token_urlsafe(32),
             "password": self.password,
+            **(more or {}),
         }
         self._folder = folder
         self._standby: deque[ServiceProcess] = deque()

@@ -2,7 +2,8 @@
 
 It delays and holds what passes by the same `ClientPath` as the simulation, refuses, cuts and
 rejects by the same `Timeline`. Whose connection it is, and on which route, it reads from the
-first line that the client sends.
+first line that the client sends; or from the port that the client comes from, where the server is
+not simlib's, and where TLS is spoken, which passes through as it is.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ class Proxy:
         #: Where the server is, as numbers; its port is None while it is down.
         self.server_host = "127.0.0.1"
         self.server_port: int | None = None
+        #: Whether what passes is encrypted: then nothing in it can be read.
+        self.passes_tls = False
         #: Clients that do not name themselves in what they send, by the port they come from.
         self.expected: dict[int, int] = {}
         self.pipes: set[Pipe] = set()
@@ -147,7 +150,7 @@ class Pipe:
             self._send(Stream.UP, len(data), self._write_up, data)
             return
         self._head += data
-        if self.client < 0 and b"\r\n" in self._head:
+        if self.client < 0 and (self._proxy.passes_tls or b"\r\n" in self._head):
             self._begin()
         if len(self._head) > _LONGEST_HEAD_BYTES:
             self.reset()

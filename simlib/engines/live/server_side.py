@@ -11,8 +11,10 @@ from typing import Any
 from simlib.core import events as ev
 from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
+from simlib.core.tls import Tls
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.processes import Processes
+from simlib.engines.live.tls import make_certificate
 from simlib.engines.operator import order
 from simlib.scenario.scenario import Scenario, dump
 from simlib.trace.notes import note
@@ -35,8 +37,16 @@ class ServerSide:
         self._timeline = timeline
         self._clock = clock
         self._moved = moved
+        tls = scenario.path.tls
+        #: The run's own certificate, where connections are encrypted.
+        certificate = None if tls == Tls.NONE else make_certificate(folder)
+        #: The file of the authority that signed it; empty: there is none.
+        self.authority = "" if certificate is None else certificate.authority
         self._processes = Processes(
-            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder
+            tomllib.loads(dump(scenario)).get("server", {}),
+            scenario.seed,
+            folder,
+            {} if certificate is None else {"tls": [tls.name, *certificate[:2]]},
         )
         self._restarts: set[asyncio.Task[None]] = set()
 

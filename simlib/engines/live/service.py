@@ -32,6 +32,7 @@ from simlib.core import events as ev
 from simlib.core.errors import EngineError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.server import Server, ServerSettings
+from simlib.core.tls import Tls
 from simlib.engines import operator as orders
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
@@ -39,6 +40,7 @@ from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
 from simlib.engines.live.decision_log import STANDSTILL, DecisionLog
 from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
+from simlib.engines.live.tls import server_context
 from simlib.scenario.build import build
 from simlib.trace.schema import Name, server_name
 
@@ -341,6 +343,10 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
         access_log=False,
         timeout_keep_alive=60,
     )
+    config.load()
+    if "tls" in order:
+        name, certificate, key = order["tls"]
+        config.ssl = server_context(Tls[name], certificate, key)
     listener = socket.create_server(("127.0.0.1", order.get("port", 0)), backlog=4096)
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))

@@ -14,6 +14,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.core.outbox import Persist
 from simlib.core.quality import Quality
+from simlib.core.tls import Tls
 from simlib.core.validation import word
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
@@ -135,6 +136,7 @@ class Target:
         if scenario.gateways > 1:
             rule = "must be 1 in a live run, which has one server: play this scenario on sim"
             raise SettingsError("gateways", scenario.gateways, rule)
+        self._fit_tls(scenario)
         saves = any(client.outbox.persist != Persist.NONE for client in scenario.policies)
         if self.store is not None and not saves:
             rule = "keeps nothing: set client.outbox.persist to urgent or all"
@@ -147,6 +149,31 @@ class Target:
         if self.codec == "none":
             return scenario.replace("workload", Workload(rate_per_s=0.0))
         return scenario
+
+    def _fit_tls(self, scenario: Scenario) -> None:
+        """Refuse what a proxy would have to read, or to write, inside of TLS."""
+        if scenario.path.tls == Tls.NONE:
+            return
+        why = "in a live run with path.tls, whose proxy cannot look inside: play this on sim"
+        if self.url:
+            rule = "is for simlib's own server: what encrypts yours is said by its url"
+            raise SettingsError("path.tls", scenario.path.tls.name.lower(), rule)
+        for i, fault in enumerate(scenario.faults):
+            if fault.kind == FaultKind.REJECT:
+                raise SettingsError(f"faults[{i}].kind", "reject", f"is not played {why}")
+        for client in scenario.policies:
+            if client.fallback.after_attempts < inf or client.fallback.when_quality > 0:
+                raise SettingsError(
+                    "client.fallback.after_attempts",
+                    client.fallback.after_attempts,
+                    f"must be inf, and when_quality offline, {why}",
+                )
+            if client.session.sign_in_after_s < inf:
+                raise SettingsError(
+                    "client.session.sign_in_after_s",
+                    client.session.sign_in_after_s,
+                    f"must be inf {why}",
+                )
 
     def _refuse_what_is_of_the_server(self, scenario: Scenario) -> None:
         for i, fault in enumerate(scenario.faults):

@@ -25,6 +25,7 @@ from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
 from simlib.engines.live.codec import MAX_FRAME_BYTES
 from simlib.engines.live.tcp import TcpConnection
+from simlib.engines.live.tls import TlsClients, TlsConnection
 
 _UNSUPPORTED = 1003
 _LOGGER = logging.getLogger("websockets.client")
@@ -67,15 +68,17 @@ class WebSocketConnection:
         gone: Callable[[], None],
         connecting: socket.socket,
         catch_up: Callable[[], None],
+        tls: TlsClients | None = None,
     ) -> None:
-        origin = Origin(f"http://{uri.host}:{uri.port}")
+        origin = Origin(f"{'https' if uri.secure else 'http'}://{uri.host}:{uri.port}")
         self._protocol = ClientProtocol(
             uri, origin=origin, max_size=MAX_FRAME_BYTES, logger=_LOGGER
         )
         self._listener = listener
         self._gone = gone
         self._closed = False
-        self._tcp = TcpConnection(connecting, self._receive, self._report_end, catch_up)
+        ends = (connecting, self._receive, self._report_end, catch_up)
+        self._tcp = TcpConnection(*ends) if tls is None else TlsConnection(tls, *ends)
         request = self._protocol.connect()
         if cookie:
             request.headers["Cookie"] = cookie

@@ -166,7 +166,9 @@ class SharedRun:
             "server": None,
         }
         if self._server is not None:
-            order["server"] = ["127.0.0.1", self._port, self._server.password]
+            order["server"] = [
+                "127.0.0.1", self._port, self._server.password, self._server.authority,
+            ]  # fmt: skip
         await asyncio.gather(*(worker.prepare(order) for worker in self._workers))
 
     async def play(

@@ -269,6 +269,7 @@ def _without_limits(scenario: Scenario) -> Scenario:
         scenario.server,
         accept_per_s=inf,
         handshake_service_s=0.0,
+        tls_service_s=0.0,
         backlog=inf,
         max_connections=inf,
     )

@@ -61,6 +61,7 @@ def _smaller(scenario: Scenario, clients: int) -> Scenario:
         server,
         accept_per_s=share * min(server.accept_per_s, _service_per_s(scenario)),
         handshake_service_s=0.0,
+        tls_service_s=0.0,
         backlog=_part(server.backlog, share),
         max_connections=_part(server.max_connections, share),
     )
@@ -70,9 +71,8 @@ def _smaller(scenario: Scenario, clients: int) -> Scenario:
 
 def _service_per_s(scenario: Scenario) -> float:
     server = scenario.server
-    if server.handshake_service_s == 0.0:
-        return inf
-    return server.workers / server.handshake_service_s
+    service_s = server.tls_service_s + server.handshake_service_s
+    return server.workers / service_s if service_s > 0.0 else inf
 
 
 def _part(limit: float, share: float) -> float:

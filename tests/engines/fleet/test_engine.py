@@ -127,6 +127,49 @@ SCENARIOS = {
         faults=[sl.Fault("reset", start_s=1.03), sl.Fault("server_crash", start_s=9, stop_s=12)],
         duration_s=20,
     ),
+    "TLS 1.2 on a path that draws and loses": storm(
+        path=sl.Path(
+            latency=sl.Latency(distribution="gamma", mean_s=0.05),
+            loss_fraction=0.1,
+            bandwidth_bytes_per_s=20_000,
+            tls="1.2",
+        ),
+        faults=[OUTAGE, sl.Fault("latency", start_s=15, stop_s=25, amount_s=0.3), *MIXED],
+    ),
+    "TLS 1.3, given up while it is agreed and while it is worked on": storm(
+        client=client(IMPATIENT, connect_timeout_s=0.5),
+        server=server(tls_service_s=0.02, handshake_service_s=0.01, max_connections=250),
+        path=sl.Path(latency=sl.Latency(mean_s=0.11), tls="1.3"),
+        faults=[sl.Fault("reset", start_s=1.03), sl.Fault("server_crash", start_s=9, stop_s=12)],
+        duration_s=30,
+    ),
+    "a session of TLS resumed, in lockstep": storm(
+        ramp_s=0,
+        client=client(LOCKSTEP),
+        path=sl.Path(tls="resumed"),
+        server=server(tls_service_s=0.004, retry_after_s=2, accept_per_s=40),
+    ),
+    "TLS 1.2, a server that ends connections, clients that leave": storm(
+        path=sl.Path(latency=sl.Latency(mean_s=0.05), tls="1.2"),
+        server=server(tls_service_s=0.01, max_connections=200),
+        client=client(heartbeat=sl.HeartbeatRules(interval_s=5, timeout_s=1)),
+        faults=[
+            sl.Fault("deploy", start_s=10, stop_s=14),
+            sl.Fault("close", start_s=25, stop_s=27),
+        ],
+        stay_s=40,
+    ),
+    "TLS 1.3 held in a black hole, and lost in one direction": storm(
+        path=sl.Path(latency=sl.Latency(mean_s=0.2), tls="1.3"),
+        server=server(),
+        faults=[
+            sl.Fault("reset", start_s=9.8),
+            sl.Fault("black_hole", start_s=10, stop_s=14, clients_fraction=0.5),
+            sl.Fault("half_open", start_s=20, stop_s=25, direction="down", clients_fraction=0.5),
+            sl.Fault("handover", start_s=20.3),
+        ],
+        client=client(heartbeat=sl.HeartbeatRules(interval_s=3, timeout_s=1), connect_timeout_s=3),
+    ),
     "every kind of fault": storm(
         faults=[
             sl.Fault("server_crash", start_s=10, stop_s=14),
