@@ -41,6 +41,7 @@ class Stream(IntEnum):
     COHORT = 12
     STAY = 13
     WAIT_ONCE = 14
+    JOIN = 15
 
 
 #: A draw as a function of seed, client, stream and index.

@@ -12,6 +12,7 @@ from simlib.core.path import Latency, Path
 from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.scenario.measurements import RoundTrips, read_messages, read_round_trips
+from simlib.scenario.start_times import starts_table
 from simlib.support.arguments import check_arguments
 from simlib.support.files import find_shipped
 
@@ -136,9 +137,9 @@ def resolve(data: Mapping[str, Any], folder: FilePath) -> dict[str, Any]:
     """Return a scenario's tables with ``network`` and ``path.latency.csv`` put into its path.
 
     What the path says itself goes before what the network says. ``workload.csv`` becomes the
-    recorded messages of that file.
+    recorded messages of that file, and ``arrivals_csv`` the recorded starts of its own.
     """
-    tables = dict(data)
+    tables = starts_table(data, folder)
     if isinstance(tables.get("workload"), dict):
         tables["workload"] = workload_table(tables["workload"], folder)
     name = tables.pop("network", None)

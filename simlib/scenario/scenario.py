@@ -11,6 +11,7 @@ from math import inf, isinf
 from pathlib import Path as FilePath
 from typing import Any
 
+from simlib.core.arrivals import StartTimes, random_starts_s
 from simlib.core.card import Card
 from simlib.core.cohorts import Cohort, cohort_at, ends
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
@@ -21,12 +22,22 @@ from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.core.settings import Settings
 from simlib.core.tls import Tls
-from simlib.core.validation import Rule, ValidatedSettings, count, format_setting, nearest, seconds
+from simlib.core.validation import (
+    Rule,
+    ValidatedSettings,
+    choice,
+    count,
+    format_setting,
+    nearest,
+    seconds,
+    times,
+)
 from simlib.scenario.build import LISTS, build, build_inside, check_name
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
 from simlib.scenario.presets import client_table, presets, with_presets
+from simlib.scenario.start_times import check_recorded_starts, starts_table
 from simlib.scenario.words import describe_fault, draw_timeline, flatten
-from simlib.scenario.workload import Hint, Workload
+from simlib.scenario.workload import Hint, TimeOrigin, Workload
 from simlib.support.arguments import check_arguments
 
 #: Shares that are added up may be wrong by this much.
@@ -55,8 +66,17 @@ class Scenario(ValidatedSettings):
     duration_s: float = seconds(60.0, above=True)
     #: Seed of every draw.
     seed: int = count(1, low=0, high=SEED_LIMIT - 1)
-    #: The clients start evenly spread over this time.
+    #: The clients start within this time, or about it, as arrivals says.
     ramp_s: float = seconds(1.0)
+    #: How the clients' starts are spaced; client i is the i-th to start. even: at equal distances
+    #: over ramp_s. uniform: at random moments of ramp_s. poisson: at random distances of mean
+    #: ramp_s / clients, so the last may start after ramp_s. recorded: at the times of arrivals_s.
+    arrivals: StartTimes = choice(StartTimes.EVEN)
+    #: recorded: when the clients start, one time for each client, in any order.
+    arrivals_s: tuple[float, ...] = times()
+    #: recorded: its times are counted from the run's start (run), or from its first time (first),
+    #: as they must be if they are times since 1970.
+    arrivals_origin: TimeOrigin = choice(TimeOrigin.RUN)
     #: Metrics count what happens from this moment on; before it, the run settles.
     warm_up_s: float = seconds(0.0)
     #: A client stays for this long on average after its start, then it leaves; inf: to the end.
@@ -92,6 +112,10 @@ class Scenario(ValidatedSettings):
         self._check_faults()
         self._check_cohorts()
         self._check_recorded()
+        starts_s = check_recorded_starts(
+            self.arrivals, self.arrivals_s, self.arrivals_origin, self.clients, self.duration_s
+        )
+        object.__setattr__(self, "arrivals_s", starts_s)
         if self.server.tls_service_s > 0.0 and self.path.tls == Tls.NONE:
             rule = "needs TLS: set path.tls, or leave it 0"
             raise SettingsError("server.tls_service_s", self.server.tls_service_s, rule)
@@ -178,7 +202,19 @@ class Scenario(ValidatedSettings):
 
     def starts_s(self, client: int) -> float:
         """Return when a client starts."""
-        return self.ramp_s * client / self.clients
+        kind = self.arrivals
+        if kind == StartTimes.EVEN:
+            return self.ramp_s * client / self.clients
+        if kind == StartTimes.RECORDED:
+            return self.arrivals_s[client]
+        return random_starts_s(kind.value, self.ramp_s, self.seed, self.clients)[client]
+
+    @property
+    def last_start_s(self) -> float:
+        """The moment by which every client has started."""
+        if self.arrivals in (StartTimes.EVEN, StartTimes.UNIFORM):
+            return self.ramp_s
+        return self.starts_s(self.clients - 1)
 
     def leaves_s(self, client: int) -> float:
         """Return when a client leaves: stays are spread exponentially; inf: never."""
@@ -388,6 +424,8 @@ def _take_whole(owner: Any, whole: dict[str, Any], inside: dict[str, dict[str, A
         whole |= path_table({"latency": file}, FilePath()) | whole
     if isinstance(owner, Workload) and "csv" in whole:
         whole |= workload_table({"csv": whole.pop("csv")}, FilePath())
+    if isinstance(owner, Scenario) and "arrivals_csv" in whole:
+        whole |= starts_table({"arrivals_csv": whole.pop("arrivals_csv")}, FilePath())
     if isinstance(owner, Scenario) and "network" in whole:
         name, own = whole.pop("network"), whole.get("path", {})
         if not isinstance(own, dict):

@@ -265,6 +265,9 @@ SCENARIOS = st.builds(
     stay_s=st.just(inf) | ABOVE_S,
     gateways=st.integers(3, 10_000),
     cohorts=st.lists(COHORTS, max_size=2, unique_by=lambda cohort: cohort.name),
+    arrivals=st.sampled_from(["even", "poisson", "uniform"]),
+    arrivals_s=st.just(()),
+    arrivals_origin=st.sampled_from(["run", "first"]),
 )
 
 

@@ -75,6 +75,13 @@ def test_jitter_ends_the_storm_that_goes_on_without_it():
     assert 1.0 == with_jitter["delivered_fraction"]
 
 
+def test_a_server_that_suffices_for_even_starts_refuses_many_that_arrive_at_random():
+    crowd = shipped("random_arrivals")
+    evenly = crowd.replace("arrivals", "even")
+    assert 0 == len(rows(played(evenly), "failed"))
+    assert len(rows(played(crowd), "failed", reason="rejected")) > 100
+
+
 def test_a_client_that_knows_the_limit_sends_a_third_as_much():
     limited = shipped("rate_limited")
     paced = limited.replace("client.rate.per_s", 2.5).replace("client.rate.burst", 5)

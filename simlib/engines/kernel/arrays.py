@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simlib.core.arrivals import StartTimes, add_gap, random_start_s
 from simlib.core.cohorts import ends
 from simlib.core.errors import SettingsError
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
@@ -43,6 +44,8 @@ def bytes_per_client(scenario: Scenario) -> int:
         size_bytes += _size(state.EXTRA) + 8
     if needs.needs_lanes(scenario):
         size_bytes += _size(state.LANES)
+    if scenario.arrivals == StartTimes.RECORDED:
+        size_bytes += 8
     return size_bytes
 
 
@@ -87,6 +90,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     edges = [e for e in timeline.edges() if e[1] in place and e[0] < scenario.duration_s]
     run = _run(scenario, clients, gateway)
     run["faults"] = len(acting)
+    run["gaps"], run["start_s"] = _first_start(scenario, gateway)
     mine = [
         client // scenario.gateways for client in watch if client % scenario.gateways == gateway
     ]
@@ -113,6 +117,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         wheel=_wheel(clients, scenario.duration_s, _KEPT + clients * _keeps_events(scenario)),
         policies=flat(policies),
         cohorts=np.array(ends(scenario.cohorts)),
+        recorded_s=np.array(scenario.arrivals_s[gateway :: scenario.gateways] or [inf]),
         server=flat([server]),
         accepts=flat([accepts(server.accept_per_s)]),
         path=flat([scenario.path]),
@@ -172,7 +177,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
     values = {
         "seed": scenario.seed, "clients": clients, "first": gateway, "stride": scenario.gateways,
         "all_clients": scenario.clients, "duration_s": scenario.duration_s,
-        "ramp_s": scenario.ramp_s, "warm_up_s": scenario.warm_up_s,
+        "ramp_s": scenario.ramp_s, "arrivals": scenario.arrivals, "warm_up_s": scenario.warm_up_s,
         "latency_s": scenario.path.latency.mean_s, "slowness": 1.0,
         "even_s": needs.even_until_s(scenario),
         "cut_by": -1, "workers": server.workers,
@@ -187,6 +192,18 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
     for name, value in values.items():
         run[name] = value
     return run
+
+
+def _first_start(scenario: Scenario, gateway: int) -> tuple[float, float]:
+    """Return the sum of the gaps up to the gateway's first client, and when that one starts."""
+    kind, gaps = scenario.arrivals.value, 0.0
+    if gateway >= scenario.clients or kind == StartTimes.EVEN:
+        return 0.0, 0.0
+    if kind == StartTimes.RECORDED:
+        return 0.0, scenario.arrivals_s[gateway]
+    for number in range(gateway + 1):
+        gaps = add_gap(kind, gaps, scenario.seed, number, scenario.clients)
+    return gaps, random_start_s(kind, scenario.ramp_s, gaps, scenario.clients)
 
 
 def _wheel(clients: int, duration_s: float, places: int) -> wheel.Wheel:
@@ -318,4 +335,6 @@ def now_s(w: state.Fleet) -> float:
     if next_s < inf:
         return next_s
     run = w.run[0]
+    if run["arrivals"] != StartTimes.EVEN:
+        return float(run["start_s"])
     return float(run["ramp_s"] * run["started"] / max(1, run["clients"]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from math import inf
 
+from simlib.core.arrivals import StartTimes, has_ties
 from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
@@ -137,13 +138,20 @@ def meets(scenario: Scenario) -> bool:
     # Two clients meet only if their times are sums of the same constants; a drawn wait or a drawn
     # latency makes equal moments as good as impossible.
     spread = all(is_scattered(client.backoff) for client in scenario.policies)
-    return not spread or needs_extras(scenario) or scenario.ramp_s == 0.0 or _holds(scenario)
+    return not spread or needs_extras(scenario) or _starts_together(scenario) or _holds(scenario)
+
+
+def _starts_together(scenario: Scenario) -> bool:
+    """Whether any two clients start at the same moment."""
+    if scenario.arrivals == StartTimes.RECORDED:
+        return has_ties(scenario.arrivals_s)
+    return scenario.ramp_s == 0.0
 
 
 def even_until_s(scenario: Scenario) -> float:
     """Return until when clients that start can act at the same moment; 0: the server cannot tell.
 
-    Starts are evenly spaced: the end of what one gives up can meet the handshake of another.
+    Where starts are not drawn, the end of what one gives up can meet the handshake of another.
     """
     limited = scenario.server.max_connections < inf
     if not tells(scenario) or _scatters(scenario.path.latency):
@@ -151,10 +159,12 @@ def even_until_s(scenario: Scenario) -> float:
     if is_plain(scenario) and not limited:
         # Handshakes meet nothing but handshakes, all at the same distance from their starts.
         return 0.0
+    if scenario.arrivals in (StartTimes.POISSON, StartTimes.UNIFORM):
+        return 0.0
     # Three ways, TCP's round trip and the request, and two for each of TLS. Later ones have drawn a
     # wait of their own.
     ways = 3 + 2 * round_trips(scenario.path.tls)
-    return scenario.ramp_s + ways * _slowest_s(scenario)
+    return scenario.last_start_s + ways * _slowest_s(scenario)
 
 
 def _slowest_s(scenario: Scenario) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.core.arrivals import StartTimes, add_gap, random_start_s
 from simlib.core.cohorts import cohort_at
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
@@ -55,6 +56,7 @@ from simlib.engines.no_time import NO_TIME_S
 DONE, MORE, GROW, STILL, WORN_OUT = range(5)
 _STOPPED, _SUSPENDED = State.STOPPED.value, State.SUSPENDED.value
 _DEPLOY, _CLOSE = FaultKind.DEPLOY.value, FaultKind.CLOSE.value
+_EVEN, _RECORDED = StartTimes.EVEN.value, StartTimes.RECORDED.value
 _COHORT, _STAY = Stream.COHORT.value, Stream.STAY.value
 
 
@@ -94,7 +96,6 @@ def advance(w: Fleet, events: int) -> int:
                 return DONE
             elif next_start_s <= next_event_s:
                 i, kind = run.started, START
-                run.started += 1
                 _join(w, i, now)
             else:
                 what = pop(w.wheel)
@@ -135,14 +136,34 @@ def _start_s(w: Fleet) -> float:
     run = w.run[0]
     if run.started >= run.clients:
         return inf
+    if run.arrivals != _EVEN:
+        return float(run.start_s)
     # By the client's number in the whole scenario: gateways share one ramp. The operations and
     # their order are those of sim, to the last bit.
     return float(run.ramp_s * number_of(w, run.started) / run.all_clients)
 
 
+def _draw_next_start(w: Fleet, first: int) -> None:
+    """Find when the next client starts: after the gaps of the scenario's clients from ``first``."""
+    run = w.run[0]
+    if run.started >= run.clients:
+        return
+    if run.arrivals == _RECORDED:
+        run.start_s = w.recorded_s[run.started]
+        return
+    # A gap of each client in between, which may be another gateway's.
+    for number in range(first, number_of(w, run.started) + 1):
+        run.gaps = add_gap(run.arrivals, run.gaps, run.seed, number, run.all_clients)
+    run.start_s = random_start_s(run.arrivals, run.ramp_s, run.gaps, run.all_clients)
+
+
 def _join(w: Fleet, i: int, now: float) -> None:
-    """Add a client: draw its cohort, and the time at which it leaves."""
+    """Add a client: draw its cohort, the time at which it leaves, and the next client's start."""
     run, number = w.run[0], number_of(w, i)
+    run.started += 1
+    run.joined_s += max(now, run.warm_up_s)
+    if run.arrivals != _EVEN:
+        _draw_next_start(w, number + 1)
     if w.cohorts.size > 0:
         w.cohort[i] = cohort_at(w.cohorts, uniform(run.seed, number, _COHORT, 0))
     if WITH_LANES and run.leaves:

@@ -129,7 +129,8 @@ RUN = [
     ("slowness", "f8"), ("open_s", "f8"), ("tripped_s", "f8"), ("now_s", "f8"), ("ready_s", "f8"),
     ("left_s", "f8"),
     ("workers", "i8"), ("steps", "i8"), ("left", "i8"), ("leaves", "i8"),
-    ("started", "i8"), ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
+    ("started", "i8"), ("arrivals", "i8"), ("gaps", "f8"), ("start_s", "f8"), ("joined_s", "f8"),
+    ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
     ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),
     ("has_extras", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"), ("is_ordered", "i8"),
     ("plays_ahead", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
@@ -171,6 +172,8 @@ class Fleet(NamedTuple):
     wheel: Wheel
     policies: Any
     cohorts: Any
+    #: Recorded starts of the clients, where they are recorded.
+    recorded_s: Any
     server: Any
     accepts: Any
     path: Any

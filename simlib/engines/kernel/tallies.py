@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from simlib.core.arrivals import StartTimes
 from simlib.core.breaker import BreakerState
 from simlib.core.errors import EngineError
 from simlib.core.events import Reason
@@ -174,6 +175,9 @@ def _there_s(w: Fleet, end_s: float) -> float:
     What lies before the end of the warm-up is not counted, here and in `_since`.
     """
     run = w.run[0]
+    if run["arrivals"] != StartTimes.EVEN:
+        there_s = float(run["started"] * end_s - run["joined_s"])
+        return there_s - float(run["left"] * end_s - run["left_s"])
     there_s = 0.0
     for part in _slices(int(run["clients"]), _ADDED_AT_A_TIME):
         places = np.arange(part.start, part.stop)

@@ -93,12 +93,13 @@ class Capacity(ShowsCard):
     def notes(self) -> list[str]:
         """Further notes, a sentence each."""
         said = [f"{knob.key}: {knob.note}." for knob in self.knobs if knob.note]
-        ramp_s = with_room(self.scenario, self.recover_within_s / self.share).ramp_s
-        later_s = ramp_s - self.scenario.ramp_s
+        roomy = with_room(self.scenario, self.recover_within_s / self.share)
+        later_s = roomy.duration_s - self.scenario.duration_s
         if later_s > 0.0:
             said.append(
-                f"The clients started over {ramp_s:g} s, and the faults came {later_s:g} s later "
-                "than given, so that a server that is quick enough had let everybody in."
+                f"The clients started over {roomy.last_start_s:g} s, and the faults came "
+                f"{later_s:g} s later than given, so that a server that is quick enough had let "
+                "everybody in."
             )
         return said
 
@@ -238,8 +239,12 @@ def _check(scenario: Scenario, within_s: float, share: float, on: str) -> None:
             rule = "must be before the end of the run: nobody comes back before a fault has ended"
             raise SettingsError(f"faults.{i}.stop_s", fault.stop_s, rule)
     first_s = _first_s(scenario)
-    if scenario.ramp_s > first_s:
-        rule = f"must be over by the first fault ({first_s:g} s): only who is there is thrown out"
+    if scenario.last_start_s > first_s:
+        last = f", but the last client starts at {scenario.last_start_s:.6g} s"
+        rule = (
+            f"must be over by the first fault ({first_s:g} s){last * bool(scenario.arrivals)}: "
+            "only who is there is thrown out"
+        )
         raise SettingsError("ramp_s", scenario.ramp_s, rule)
     last_s = max(fault.end_s for fault in faults)
     if last_s + within_s > scenario.duration_s:
@@ -294,7 +299,7 @@ def with_room(scenario: Scenario, within_s: float) -> Scenario:
     (25.0, 26.0, 80.0)
     """
     # Whole seconds: what is counted by the second stays as it is.
-    later_s = float(max(0, ceil(_ROOM * within_s - scenario.ramp_s)))
+    later_s = float(max(0, ceil(_ROOM * within_s - scenario.last_start_s)))
     return scenario.replace(
         ramp_s=scenario.ramp_s + later_s,
         duration_s=scenario.duration_s + later_s,

@@ -345,6 +345,22 @@ SCENARIOS = {
         client=client(sl.Backoff(base_s=1)),
         faults=[sl.Fault("reset", start_s=5)],
     ),
+    "clients that arrive as a Poisson process, some after the ramp": storm(
+        arrivals="poisson", gateways=3, warm_up_s=1.03, duration_s=40
+    ),
+    "clients that arrive at random, before a server that counts connections": storm(
+        arrivals="uniform",
+        stay_s=30,
+        client=client(IMPATIENT, connect_timeout_s=1),
+        server=server(handshake_service_s=0.05, max_connections=250),
+        duration_s=35,
+    ),
+    "recorded arrivals, some together, some after the end": storm(
+        arrivals="recorded",
+        arrivals_s=[(client * 7919 % 300) / 100 for client in range(295)] + [70.0] * 5,
+        gateways=2,
+        server=server(accept_per_s=40),
+    ),
     "more gateways than clients": storm(clients=3, gateways=5),
     "an outage that outlives the run": storm(faults=[sl.Fault("outage", start_s=10)]),
     "one client": storm(clients=1),
