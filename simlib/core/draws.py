@@ -42,6 +42,8 @@ class Stream(IntEnum):
     STAY = 13
     WAIT_ONCE = 14
     JOIN = 15
+    BALANCE = 16
+    AGE = 17
 
 
 #: A draw as a function of seed, client, stream and index.

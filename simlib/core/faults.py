@@ -206,10 +206,13 @@ class Timeline:
 
     A flap stands here as the outages that it is, a rolling deploy as one for each gateway;
     `origins` says which fault of the scenario each one belongs to. Client i is served by gateway
-    i modulo their number.
+    i modulo their number, unless a balancer chooses the gateway of each connection (``balanced``):
+    then a gateway's fault may hit any client, and whoever asks knows where a connection goes.
     """
 
-    def __init__(self, faults: Sequence[Fault], seed: int, gateways: int = 1) -> None:
+    def __init__(
+        self, faults: Sequence[Fault], seed: int, gateways: int = 1, *, balanced: bool = False
+    ) -> None:
         self.faults: list[Fault] = []
         self.origins: list[int] = []
         for origin, fault in enumerate(faults):
@@ -218,6 +221,7 @@ class Timeline:
             self.origins += [origin] * len(parts)
         self._seed = seed
         self._gateways = gateways
+        self._balanced = balanced
         self._sort()
 
     def _sort(self) -> None:
@@ -247,7 +251,7 @@ class Timeline:
     def hits(self, index: int, client: int) -> bool:
         """Whether a fault affects a client."""
         fault = self.faults[index]
-        if fault.gateway >= 0 and client % self._gateways != fault.gateway:
+        if fault.gateway >= 0 and not self._balanced and client % self._gateways != fault.gateway:
             return False
         if fault.clients_fraction >= 1.0:
             return True
@@ -256,7 +260,8 @@ class Timeline:
     def hit(self, index: int, clients: int, gateway: int = ALL_GATEWAYS) -> list[int]:
         """Return the clients that a fault hits, of one gateway or of all."""
         of_all = range(clients)
-        served = of_all if gateway == ALL_GATEWAYS else of_all[gateway :: self._gateways]
+        every = gateway == ALL_GATEWAYS or self._balanced
+        served = of_all if every else of_all[gateway :: self._gateways]
         return [client for client in served if self.hits(index, client)]
 
     def concerns(self, index: int, gateway: int) -> bool:
@@ -300,6 +305,13 @@ class Timeline:
         return any(
             fault.start_s <= now < fault.stop_s and self.concerns(i, gateway)
             for i, fault in self._of_kind[FaultKind.SERVER_CRASH]
+        )
+
+    def is_draining(self, gateway: int, now: float) -> bool:
+        """Whether a gateway is being deployed now: it ends its connections one after the other."""
+        return any(
+            fault.start_s <= now < fault.stop_s and self.concerns(i, gateway)
+            for i, fault in self._of_kind[FaultKind.DEPLOY]
         )
 
     def slowness(self, now: float, gateway: int = 0) -> float:

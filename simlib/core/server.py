@@ -13,7 +13,7 @@ Rules of the server:
 - An edit counts if it was made on the newest version; otherwise it is a conflict.
 - A message with a key is published on the channel of that key. A follower who is too far behind
   for the history gets the newest version only, sees the gap, and fetches the whole.
-- A session that ends, or a connection that is silent for too long, ends the connection.
+- A session that ends, or a connection that is silent or open for too long, ends the connection.
 """
 
 from __future__ import annotations
@@ -100,6 +100,12 @@ class ServerSettings(ValidatedSettings):
     sign_in_service_s: float = seconds(0.0)
     #: A connection that gives no sign of life for this long is ended.
     silence_timeout_s: float = seconds(inf, above=True, endless=True)
+    #: A connection that is open for this long is closed (1001), so that its client connects anew
+    #: and perhaps elsewhere; inf: never.
+    max_connection_age_s: float = seconds(inf, above=True, endless=True)
+    #: The age is drawn for each connection within this share of it, up and down, so that those who
+    #: came together do not go together.
+    max_connection_age_jitter_fraction: float = number(0.1, "", high=1.0)
 
 
 _Where = tuple[int, int]
@@ -123,6 +129,13 @@ def handshake_s(
 def resync_s(settings: ServerSettings, slowness: float) -> float:
     """Return for how long a worker is busy after a handshake."""
     return settings.resync_service_s * slowness
+
+
+def max_age_s(settings: ServerSettings, seed: int, client: int, connection: int) -> float:
+    """Return how long a connection may be open."""
+    u = uniform(seed, client, Stream.AGE, connection)
+    spread = settings.max_connection_age_jitter_fraction * (2.0 * u - 1.0)
+    return settings.max_connection_age_s * (1.0 + spread)
 
 
 class Server:
@@ -246,6 +259,11 @@ class Server:
         if self.settings.silence_timeout_s < inf:
             self._heard_s[where] = now
             self._watch(where, now)
+        if self.settings.max_connection_age_s < inf:
+            self._end_at(
+                now + max_age_s(self.settings, self._seed, *where),
+                ev.CloseConnection(*where, GOING_AWAY),
+            )
         for shun in self._shuns:
             if now < shun.until_s and where[0] in shun.clients:
                 self._end_at(now, ev.CloseConnection(*where, shun.code, shun.hint_s))

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any
 
 from simlib.core import events as ev
+from simlib.core.balancer import Balancer
 from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
@@ -109,6 +110,9 @@ class SimHost:
         self._held: list[tuple[Callable[..., None], Any]] = []
         #: When the session in a client's cookie began: what a signed cookie says.
         self._cookies_s: dict[int, float] = {}
+        self._balancer = Balancer(
+            scenario.balance, scenario.gateways, scenario.seed, self._timeline
+        )
         self._gateways = [_Gateway(i, self, self._clock) for i in range(scenario.gateways)]
         for gateway in self._gateways:
             self._start_server(gateway)
@@ -146,6 +150,7 @@ class SimHost:
         line = self._lines.pop((driver.client.number, command.connection), None)
         if line is not None:
             line.is_there = False
+            self._balancer.release(line.gateway.number)
             if line.sent:
                 # The end follows what was sent before it.
                 self._closing[line] = None
@@ -181,10 +186,14 @@ class SimHost:
 
     def _begin(self, driver: Driver, command: Any) -> None:
         client = driver.client.number
-        gateway = self._gateways[client % len(self._gateways)]
-        line = _Line(driver, gateway, command, self._clock.now_s)
+        now, connection = self._clock.now_s, command.connection
+        gateway = self._gateways[self._balancer.choose(client, connection, now, self._is_up)]
+        line = _Line(driver, gateway, command, now)
         self._lines[client, line.connection] = line
         self._connect(line)
+
+    def _is_up(self, gateway: int) -> bool:
+        return self._gateways[gateway].server is not None
 
     def _connect(self, line: _Line) -> None:
         now, client = self._clock.now_s, line.client
@@ -199,6 +208,7 @@ class SimHost:
     def _remove(self, line: _Line) -> None:
         """Let go of a line that has ended for its client."""
         line.is_there = False
+        self._balancer.release(line.gateway.number)
         del self._lines[line.client, line.connection]
 
     def _on_refused(self, line: _Line) -> None:
@@ -405,13 +415,19 @@ class SimHost:
                 gateway.alarm.set(inf)
         self._order(index, starts=True)
         for line in list(self._lines.values()):
-            if self._timeline.cuts(index, line.client, line.route) and line.is_there:
+            if self._cuts(index, line) and line.is_there:
                 self._cut(line)
         for line in list(self._closing):
             # Its client has gone; what it sent before, and that it has closed, is lost.
-            if self._timeline.cuts(index, line.client, line.route):
+            if self._cuts(index, line):
                 line.cut = True
                 self._on_closed(line)
+
+    def _cuts(self, index: int, line: _Line) -> bool:
+        timeline = self._timeline
+        return timeline.cuts(index, line.client, line.route) and timeline.concerns(
+            index, line.gateway.number
+        )
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""

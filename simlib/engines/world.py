@@ -27,14 +27,14 @@ from simlib.core.events import (
     Start,
     Stop,
 )
-from simlib.core.faults import Fault, FaultKind, Timeline
+from simlib.core.faults import Fault, FaultKind
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.live.codec import message_bytes
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
-from simlib.scenario.scenario import Scenario
+from simlib.scenario.scenario import Scenario, timeline_of
 from simlib.scenario.workload import Hint
 from simlib.trace.notes import fault_row, note
 from simlib.trace.schema import Kind, Name
@@ -91,7 +91,7 @@ class World:
         self._plays_all = clients is None
         self.clock = clock
         clock.guard(scenario)
-        self.timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
+        self.timeline = timeline_of(scenario)
         self.trace = trace
         self.observers: list[Observer] = []
         #: The faults of the scenario and those struck by hand.

@@ -12,12 +12,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from simlib.core.arrivals import StartTimes, random_starts_s
+from simlib.core.balancer import Balance
 from simlib.core.card import Card
 from simlib.core.cohorts import Cohort, cohort_at, ends
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.exact import log
-from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind
+from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind, Timeline
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server import ServerSettings
 from simlib.core.settings import Settings
@@ -81,8 +82,12 @@ class Scenario(ValidatedSettings):
     warm_up_s: float = seconds(0.0)
     #: A client stays for this long on average after its start, then it leaves; inf: to the end.
     stay_s: float = seconds(inf, above=True, endless=True)
-    #: How many servers there are, each on its own; client i connects to gateway i modulo gateways.
+    #: How many servers there are, each on its own.
     gateways: int = count(1, high=MOST_GATEWAYS)
+    #: Which gateway takes a connection. fixed: of client i, gateway i modulo gateways. round_robin,
+    #: random, least_connections: chosen for each connection, of the gateways that are not down or
+    #: draining.
+    balance: Balance = choice(Balance.FIXED)
     client: Settings = field(default_factory=Settings)
     #: Shares of the clients with settings of their own; who is in none has those of client.
     cohorts: tuple[Cohort, ...] = ()
@@ -200,6 +205,11 @@ class Scenario(ValidatedSettings):
         cohort = self.cohort_of(client)
         return self.cohorts[cohort].client if cohort < len(self.cohorts) else self.client
 
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the gateway of a connection is chosen as it comes."""
+        return self.gateways > 1 and self.balance != Balance.FIXED
+
     def starts_s(self, client: int) -> float:
         """Return when a client starts."""
         kind = self.arrivals
@@ -284,6 +294,13 @@ class Scenario(ValidatedSettings):
                 raise SettingsError("key", path, "must be a path such as client.backoff.cap_s")
         changed: Scenario = _set(self, settings) if settings else self
         return changed
+
+
+def timeline_of(scenario: Scenario) -> Timeline:
+    """Return the faults of a scenario as they are asked for in a run."""
+    return Timeline(
+        scenario.faults, scenario.seed, scenario.gateways, balanced=scenario.is_balanced
+    )
 
 
 def apply_settings(scenario: Scenario, settings: Mapping[str, Any]) -> Scenario:

@@ -6,6 +6,7 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
+from simlib.engines.sim import SimHost
 from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
 
@@ -190,3 +191,84 @@ def test_a_page_whose_user_left_while_it_was_closed_is_not_opened_again():
     row = sl.summary(trace).iloc[0]
     assert there_s / (2 + 2 + 6) == pytest.approx(row["availability_fraction"])
     assert 0 == row["never_recovered"]
+
+
+# --- a balancer --------------------------------------------------------------------------
+
+
+def connections(scenario: sl.Scenario, *moments_s: float) -> list[list[int]]:
+    """How many connections each gateway has open at some moments."""
+    host = SimHost(scenario, Trace("sim", scenario))
+    host.world.begin()
+    counts = []
+    for moment_s in moments_s:
+        host.run(moment_s)
+        counts.append([gateway.server.connections for gateway in host._gateways])
+    return counts
+
+
+def test_a_client_whose_gateway_crashes_goes_to_another():
+    crash = sl.Fault("server_crash", 2, 11, gateway=1)
+    trace = sl.run(quiet(crash, balance="round_robin"))
+    assert [
+        "   0.000 s  start -> connecting; open #1",
+        "   0.200 s  opened -> open",
+        "   2.000 s  -- server crash begins --",
+        "   2.000 s  lost: reset -> waiting 1.000 s (attempt 1)",
+        "   3.000 s  wake -> connecting; open #2",
+        "   3.200 s  opened -> open",
+        "  11.000 s  -- server crash ends --",
+    ] == trace.story(1)
+    assert "lost" not in " ".join(trace.story(0))
+
+
+def test_a_fault_of_a_gateway_hits_the_connections_that_are_there_and_no_others():
+    faults = [sl.Fault("server_crash", 2, 4, gateway=1), sl.Fault("close", 6, gateway=0)]
+    scenario = quiet(*faults, balance="round_robin")
+    # After the crash all are on gateway 0; when that one closes them they are spread again.
+    assert [[2, 2], [4, 0], [2, 2]] == connections(scenario, 1.9, 5.9, 7.5)
+    lost = [client for client, _ in moments(sl.run(scenario), Name.LOST)]
+    assert ([1, 3], [0, 1, 2, 3]) == (lost[:2], sorted(lost[2:]))
+
+
+DEPLOY = sl.Fault("deploy", start_s=8, stop_s=16, rolling=True)
+
+
+def balanced(**changes) -> sl.Scenario:
+    crowd = {"clients": 200, "gateways": 4, "duration_s": 60, "ramp_s": 5}
+    crowd["client"] = sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=4))
+    return quiet(DEPLOY).replace(crowd).replace(changes)
+
+
+@pytest.mark.parametrize("balance", ["round_robin", "random", "least_connections"])
+def test_a_rolling_deploy_crowds_a_gateway_until_connections_come_of_age(balance):
+    kept, aged = (
+        connections(balanced(balance=balance, **{"server.max_connection_age_s": age_s}), 18, 59)
+        for age_s in (float("inf"), 8)
+    )
+    # Nobody comes back by himself: the gateway that was deployed last has hardly anybody.
+    assert kept[0] == kept[1]
+    assert min(kept[0]) <= 10
+    assert max(kept[0]) >= 60
+    assert max(aged[0]) >= 60
+    spread = 15 if balance == "random" else 5
+    assert all(abs(count - 50) <= spread for count in aged[1])
+
+
+def test_without_a_balancer_everybody_comes_back_to_the_own_gateway():
+    assert [[50, 50, 50, 50]] == connections(balanced(), 59)
+
+
+def test_a_connection_is_closed_at_its_age_and_ages_differ_by_the_jitter():
+    ages = {"max_connection_age_s": 3, "max_connection_age_jitter_fraction": 0.1}
+    trace = sl.run(quiet(clients=40, server=sl.ServerSettings(**ages)))
+    assert "lost: closed 1001" in " ".join(trace.story(0))
+    first_s = {}
+    for client, time_s in moments(trace, Name.LOST):
+        first_s.setdefault(client, time_s)
+    # Open for the server at 0.15 s, and the close takes 0.05 s.
+    ages_s = sorted(time_s - 0.2 for time_s in first_s.values())
+    assert 2.7 <= ages_s[0] < 2.8
+    assert 3.2 < ages_s[-1] <= 3.3
+    together = quiet(server=sl.ServerSettings(**ages | {"max_connection_age_jitter_fraction": 0}))
+    assert {3.2} == {time_s for _, time_s in moments(sl.run(together), Name.LOST) if time_s < 4}

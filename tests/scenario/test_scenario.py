@@ -151,6 +151,8 @@ SERVERS = st.builds(
     silence_timeout_s=st.just(inf) | ABOVE_S,
     resync_service_s=TIME_S,
     scaling=SCALING,
+    max_connection_age_s=st.just(inf) | ABOVE_S,
+    max_connection_age_jitter_fraction=st.floats(0.0, 1.0),
 )
 NAME_RULE = "must be a text without a slash, and not of dots alone"
 LATENCIES = st.builds(
@@ -268,6 +270,7 @@ SCENARIOS = st.builds(
     arrivals=st.sampled_from(["even", "poisson", "uniform"]),
     arrivals_s=st.just(()),
     arrivals_origin=st.sampled_from(["run", "first"]),
+    balance=st.sampled_from(["fixed", "round_robin", "random", "least_connections"]),
 )
 
 

@@ -2,6 +2,7 @@
 
 import tomllib
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -80,6 +81,13 @@ def test_a_server_that_suffices_for_even_starts_refuses_many_that_arrive_at_rand
     evenly = crowd.replace("arrivals", "even")
     assert 0 == len(rows(played(evenly), "failed"))
     assert len(rows(played(crowd), "failed", reason="rejected")) > 100
+
+
+def test_a_bound_on_the_age_of_connections_evens_out_what_a_rolling_deploy_leaves():
+    aged = metrics(shipped("rolling_deploy_balanced"))
+    kept = metrics(shipped("rolling_deploy_balanced").replace("server.max_connection_age_s", inf))
+    assert aged["undelivered"] < 30 < 300 < kept["undelivered"]
+    assert aged["latency_s_p95"] < kept["latency_s_p95"]
 
 
 def test_a_client_that_knows_the_limit_sends_a_third_as_much():

@@ -114,9 +114,12 @@ def find_left_out(scenario: Scenario) -> list[str]:
     server = scenario.server
     used = {
         "hints": bool(scenario.hints),
+        # Its gateways are played one by one, so none can know how full another is.
+        "balance": scenario.is_balanced,
         **_parts_of_clients(scenario),
         "server.session_lifetime_s": server.session_lifetime_s < inf,
         "server.silence_timeout_s": server.silence_timeout_s < inf,
+        "server.max_connection_age_s": server.max_connection_age_s < inf,
         "workload.rate_per_s": needs.sends(scenario) and not needs.is_plain(scenario),
     }
     keys = [key for key, is_used in used.items() if is_used]

@@ -11,23 +11,25 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from websockets.uri import WebSocketURI, parse_uri
 
 from simlib.core import events as ev
+from simlib.core.balancer import Balancer
 from simlib.core.client_path import ClientPath
 from simlib.core.errors import EngineError
 from simlib.core.events import Command, Reason
-from simlib.core.faults import FaultKind
+from simlib.core.faults import Timeline
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver
 from simlib.engines.live import codec, tcp
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.http_requests import ConnectionKey, HttpRequests
 from simlib.engines.live.proxy import Proxy
-from simlib.engines.live.server_side import ServerSide
+from simlib.engines.live.server_side import ServerSide, make_keys
 from simlib.engines.live.target import Target
 from simlib.engines.live.tls import TlsClients
 from simlib.engines.live.websocket import WebSocketConnection
@@ -108,11 +110,10 @@ class LiveHost:
         if takes_no_time(scenario):
             self.world.observers.append(Restless(scenario.duration_s))
         timeline = self.world.timeline
-        self._server = (
-            None
-            if target.url or server is not None
-            else ServerSide(scenario, timeline, clock, folder, self.move_server)
-        )
+        #: Of each gateway, unless the server is somebody else's.
+        self._servers: list[ServerSide] = []
+        if not target.url and server is None:
+            self._servers = _servers(scenario, timeline, clock, folder, self.move_server)
         self._proxy = Proxy(
             clock,
             timeline,
@@ -120,13 +121,14 @@ class LiveHost:
                 ClientPath(scenario.path, timeline, scenario.seed, i)
                 for i in range(scenario.clients)
             ],
+            Balancer(scenario.balance, scenario.gateways, scenario.seed, timeline),
         )
         password = authority = ""
         if server is not None:
             password, authority = server.password, server.authority
-            self._proxy.server_host, self._proxy.server_port = server.host, server.port
-        elif self._server is not None:
-            password, authority = self._server.password, self._server.authority
+            self._proxy.server_host, self._proxy.server_ports = server.host, [server.port]
+        elif self._servers:
+            password, authority = self._servers[0].password, self._servers[0].authority
         self._tls = TlsClients(scenario.path.tls, authority) if authority else None
         self._proxy.passes_tls = self._tls is not None
         self._requests = HttpRequests(
@@ -140,12 +142,15 @@ class LiveHost:
 
     async def begin(self) -> None:
         """Start the server processes and the proxy, and see that the server is well."""
-        if self._server is not None:
-            await self._server.begin()
-            assert self._proxy.server_port is not None
-            await self._requests.check_health(self._proxy.server_port)
-        elif self._proxy.server_port is None:
-            self._proxy.server_host, self._proxy.server_port = await self.target.reach()
+        for server in self._servers:
+            await server.begin()
+        if self._servers:
+            for port in self._proxy.server_ports:
+                assert port is not None
+                await self._requests.check_health(port)
+        elif not self._proxy.is_up(0):
+            self._proxy.server_host, port = await self.target.reach()
+            self._proxy.server_ports = [port]
         self._requests.port = self._proxy.listen()
         url = self.target.url
         if self.target.speaks_simlib:
@@ -153,9 +158,9 @@ class LiveHost:
             url = f"{scheme}://127.0.0.1:{self._requests.port}/ws"
         self._uri = parse_uri(url)
 
-    def move_server(self, port: int | None) -> None:
-        """Set the server's port for new connections; None: the server is down."""
-        self._proxy.server_port = port
+    def move_server(self, port: int | None, gateway: int = 0) -> None:
+        """Set a server's port for new connections; None: the server is down."""
+        self._proxy.server_ports[gateway] = port
 
     async def end(self) -> None:
         """Close everything and wait until it is gone; what cannot be closed is noted.
@@ -168,7 +173,7 @@ class LiveHost:
             # the proxy before the servers; the file last, since clients write to it until they end.
             last_first.callback(self._store.close)
             for what, close in (
-                ("server processes", self._end_server),
+                *(("server processes", server.end) for server in self._servers),
                 ("HTTP connections", self._requests.close),
                 ("proxy", self._proxy.close),
                 ("clients", self._end_clients),
@@ -190,10 +195,6 @@ class LiveHost:
         for connection in list(self._sockets.values()):
             connection.close()
 
-    async def _end_server(self) -> None:
-        if self._server is not None:
-            await self._server.end()
-
     def tell(self, driver: Driver, event: ev.Event) -> None:
         """Feed an event from a socket; an error of ours ends the run."""
         if not self._ending:
@@ -214,8 +215,8 @@ class LiveHost:
 
     def add_server_rows(self) -> None:
         """Add what the server processes logged to the trace."""
-        if self._server is not None:
-            self._server.add_to(self.world.trace)
+        for server in self._servers:
+            server.add_to(self.world.trace)
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends."""
@@ -314,17 +315,36 @@ class LiveHost:
 
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
-        if self.world.timeline.faults[index].kind == FaultKind.SERVER_CRASH:
-            self.move_server(None)
-        if self._server is not None:
-            self._server.fault_starts(index)
+        for server in self._servers:
+            server.fault_starts(index)
         self._proxy.cut(index)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
         self._proxy.release()
-        if self._server is not None:
-            self._server.fault_stops(index)
+        for server in self._servers:
+            server.fault_stops(index)
+
+
+def _servers(
+    scenario: Scenario,
+    timeline: Timeline,
+    clock: WallClock,
+    folder: Path,
+    move: Callable[[int | None, int], None],
+) -> list[ServerSide]:
+    """Return the server of each gateway; each has a folder for the files of its processes."""
+    keys, servers = make_keys(scenario, folder), []
+    for gateway in range(scenario.gateways):
+        own = folder / f"gateway-{gateway}"
+        own.mkdir()
+        moved = partial(_move, move, gateway)
+        servers.append(ServerSide(scenario, timeline, clock, own, moved, gateway, keys))
+    return servers
+
+
+def _move(move: Callable[[int | None, int], None], gateway: int, port: int | None) -> None:
+    move(port, gateway)
 
 
 def _store(scenario: Scenario, path: Path) -> Store:

@@ -12,6 +12,8 @@ import secrets
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -55,20 +57,33 @@ class ServiceProcess(ChildProcess):
         self.send_line(json.dumps(orders.encode(event)))
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What all servers of a run share: a cookie holds at each, and across a restart."""
+
+    password: str = field(default_factory=secrets.token_urlsafe)
+    secret: str = field(default_factory=partial(secrets.token_urlsafe, 32))
+    #: The version of TLS, and the files of certificate and key; empty: nothing is encrypted.
+    tls: tuple[str, ...] = ()
+    #: The file of the authority that signed the certificate; empty: there is none.
+    authority: str = ""
+
+
 class Processes:
-    """The server processes of a live run: the active one, and those on standby."""
+    """The processes of one server of a live run: the active one, and those on standby."""
 
     def __init__(
-        self, server: dict[str, Any], seed: int, folder: Path, more: dict[str, Any] | None = None
+        self, server: dict[str, Any], seed: int, folder: Path, keys: Keys | None = None
     ) -> None:
-        #: One key for all: a cookie holds across a restart, as behind a load balancer.
-        self.password = secrets.token_urlsafe()
+        keys = keys or Keys()
+        #: What signs a client in.
+        self.password = keys.password
         self._order = {
             "server": server,
             "seed": seed,
-            "secret": secrets.token_urlsafe(32),
+            "secret": keys.secret,
             "password": self.password,
-            **(more or {}),
+            **({"tls": list(keys.tls)} if keys.tls else {}),
         }
         self._folder = folder
         self._standby: deque[ServiceProcess] = deque()

@@ -18,6 +18,7 @@ from math import inf
 from operator import length_hint
 from typing import Any
 
+from simlib.core.balancer import Balancer
 from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
@@ -36,17 +37,22 @@ _FULL_S = 1.0
 
 
 class Proxy:
-    """Listens for clients and passes what they say on to the server."""
+    """Listens for clients and passes what they say on to the server that the balancer chooses."""
 
     def __init__(
-        self, clock: WallClock, timeline: Timeline, client_paths: list[ClientPath]
+        self,
+        clock: WallClock,
+        timeline: Timeline,
+        client_paths: list[ClientPath],
+        balancer: Balancer,
     ) -> None:
         self.clock = clock
         self.timeline = timeline
         self.client_paths = client_paths
-        #: Where the server is, as numbers; its port is None while it is down.
+        self.balancer = balancer
+        #: Where the servers are, as numbers; the port of one that is down is None.
         self.server_host = "127.0.0.1"
-        self.server_port: int | None = None
+        self.server_ports: list[int | None] = [None] * len(balancer.connections)
         #: Whether what passes is encrypted: then nothing in it can be read.
         self.passes_tls = False
         #: Clients that do not name themselves in what they send, by the port they come from.
@@ -86,8 +92,12 @@ class Proxy:
 
     def cut(self, index: int) -> None:
         """End the connections that a fault's start ends."""
-        cuts = self.timeline.cuts
-        pipes = [p for p in self.pipes if p.client >= 0 and cuts(index, p.client, p.route)]
+        cuts, concerns = self.timeline.cuts, self.timeline.concerns
+        pipes = [
+            p
+            for p in self.pipes
+            if p.client >= 0 and cuts(index, p.client, p.route) and concerns(index, p.gateway)
+        ]
         self._reset(iter(pipes))
 
     def _reset(self, pipes: Iterator[Pipe]) -> None:
@@ -97,6 +107,10 @@ class Proxy:
             pipe.reset()
         if length_hint(pipes):
             asyncio.get_running_loop().call_soon(self._reset, pipes)
+
+    def is_up(self, gateway: int) -> bool:
+        """Whether a server is there to be connected to."""
+        return self.server_ports[gateway] is not None
 
     def release(self) -> None:
         """Send again what is held."""
@@ -119,6 +133,8 @@ class Proxy:
     def forget(self, pipe: Pipe) -> None:
         """Remove a pipe whose two sides have ended."""
         self.expected.pop(pipe.port, None)
+        if pipe.gateway >= 0:
+            self.balancer.release(pipe.gateway)
         self.pipes.discard(pipe)
         if not self.pipes:
             self._empty.set()
@@ -131,6 +147,8 @@ class Pipe:
         self._proxy = proxy
         self._clock = proxy.clock
         self.client = -1
+        #: The server that the balancer has chosen; -1: none yet.
+        self.gateway = -1
         self.port = port
         self.route = Route.WEBSOCKET
         self._connection_path: ConnectionPath | None = None
@@ -169,13 +187,21 @@ class Pipe:
         match = _FIRST_LINE.match(self._head)
         if self.port in self._proxy.expected:
             self.client = self._proxy.expected[self.port]
+            self._choose(0)
         elif match is not None and int(match[2]) < len(self._proxy.client_paths):
             self.client = int(match[2])
             self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
+            self._choose(int(match[3]))
         else:
             self.reset()
             return
         self._reach()
+
+    def _choose(self, connection: int) -> None:
+        proxy = self._proxy
+        self.gateway = proxy.balancer.choose(
+            self.client, connection, self._clock.now_s, proxy.is_up
+        )
 
     def _reach(self) -> None:
         now, proxy = self._clock.now_s, self._proxy
@@ -185,7 +211,8 @@ class Pipe:
         if connected_s == inf and self._connection_path.holds(Stream.UP, now):
             proxy.held.append((self._reach, ()))
             return
-        down = proxy.server_port is None or proxy.timeline.refuses(self.client, self.route, now)
+        is_up = proxy.is_up(self.gateway)
+        down = not is_up or proxy.timeline.refuses(self.client, self.route, now)
         self._clock.at(connected_s, self.reset if down else self._connect)
 
     def _connect(self) -> None:
@@ -203,7 +230,7 @@ class Pipe:
         self._reach_server()
 
     def _reach_server(self) -> None:
-        host, port = self._proxy.server_host, self._proxy.server_port
+        host, port = self._proxy.server_host, self._proxy.server_ports[self.gateway]
         try:
             if port is None:
                 raise ConnectionRefusedError

@@ -13,7 +13,7 @@ from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
 from simlib.core.tls import Tls
 from simlib.engines.live.clock import WallClock
-from simlib.engines.live.processes import Processes
+from simlib.engines.live.processes import Keys, Processes
 from simlib.engines.live.tls import make_certificate
 from simlib.engines.operator import order
 from simlib.scenario.scenario import Scenario, dump
@@ -22,8 +22,17 @@ from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Standstill, Trace
 
 
+def make_keys(scenario: Scenario, folder: Path) -> Keys:
+    """Return what all servers of a run share, with a certificate where connections are encrypted."""
+    tls = scenario.path.tls
+    if tls == Tls.NONE:
+        return Keys()
+    certificate = make_certificate(folder)
+    return Keys(tls=(tls.name, *certificate[:2]), authority=certificate.authority)
+
+
 class ServerSide:
-    """The server's processes; ``moved`` is called with the server's port, None while it is down."""
+    """The processes of one server; ``moved`` is called with its port, None while it is down."""
 
     def __init__(
         self,
@@ -32,21 +41,19 @@ class ServerSide:
         clock: WallClock,
         folder: Path,
         moved: Callable[[int | None], None],
+        gateway: int = 0,
+        keys: Keys | None = None,
     ) -> None:
+        self._gateway = gateway
         self._scenario = scenario
         self._timeline = timeline
         self._clock = clock
         self._moved = moved
-        tls = scenario.path.tls
-        #: The run's own certificate, where connections are encrypted.
-        certificate = None if tls == Tls.NONE else make_certificate(folder)
-        #: The file of the authority that signed it; empty: there is none.
-        self.authority = "" if certificate is None else certificate.authority
+        keys = keys or make_keys(scenario, folder)
+        #: The file of the authority that signed the certificate; empty: there is none.
+        self.authority = keys.authority
         self._processes = Processes(
-            tomllib.loads(dump(scenario)).get("server", {}),
-            scenario.seed,
-            folder,
-            {} if certificate is None else {"tls": [tls.name, *certificate[:2]]},
+            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder, keys
         )
         self._restarts: set[asyncio.Task[None]] = set()
 
@@ -57,7 +64,10 @@ class ServerSide:
 
     async def begin(self) -> None:
         """Start the processes, and let one of them listen."""
-        crashes = sum(f.kind == FaultKind.SERVER_CRASH for f in self._scenario.faults)
+        crashes = sum(
+            fault.kind == FaultKind.SERVER_CRASH and self._concerns(i)
+            for i, fault in enumerate(self._timeline.faults)
+        )
         await self._processes.prepare(1 + crashes)
         await self._serve()
 
@@ -69,20 +79,27 @@ class ServerSide:
         await self._processes.end()
 
     def fault_starts(self, index: int) -> None:
-        """Do to the server what a fault's start does."""
+        """Do to the server what a fault's start does, if it concerns this one."""
+        if not self._concerns(index):
+            return
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
             self._moved(None)
             self._processes.kill()
         self._order(index, starts=True)
 
     def fault_stops(self, index: int) -> None:
-        """Do to the server what a fault's stop does."""
+        """Do to the server what a fault's stop does, if it concerns this one."""
+        if not self._concerns(index):
+            return
         crash = self._timeline.faults[index].kind == FaultKind.SERVER_CRASH
-        if crash and not self._timeline.is_crashed(self._clock.now_s):
+        if crash and not self._timeline.is_crashed(self._clock.now_s, self._gateway):
             restart = asyncio.get_running_loop().create_task(self._restart())
             self._restarts.add(restart)
             restart.add_done_callback(self._restarts.discard)
         self._order(index, starts=False)
+
+    def _concerns(self, index: int) -> bool:
+        return self._timeline.concerns(index, self._gateway)
 
     async def _restart(self) -> None:
         try:
@@ -92,12 +109,13 @@ class ServerSide:
 
     async def _serve(self) -> None:
         self._moved(await self._processes.listen())
-        slowness = self._timeline.slowness(self._clock.now_s)
+        slowness = self._timeline.slowness(self._clock.now_s, self._gateway)
         if slowness > 1.0:
             self._processes.order(ev.Slow(slowness))
 
     def _order(self, index: int, starts: bool) -> None:
-        event = order(self._timeline, index, starts, self._scenario.clients, self._clock.began_s)
+        clients, began_s = self._scenario.clients, self._clock.began_s
+        event = order(self._timeline, index, starts, clients, began_s, self._gateway)
         if event is not None:
             self._processes.order(event)
 

@@ -28,6 +28,8 @@ class Codec(IntEnum):
     NONE = 2
 
 
+#: Server processes of a run, beside those that wait for a crash: each takes a second to start.
+MOST_SERVERS = 16
 #: How long a user's server may take to accept, before the run.
 _REACH_TIMEOUT_S = 5.0
 #: What only a server of simlib's own can be told to do.
@@ -133,8 +135,11 @@ class Target:
         SettingsError
             If it asks for something that the target cannot do; nothing is skipped silently.
         """
-        if scenario.gateways > 1:
-            rule = "must be 1 in a live run, which has one server: play this scenario on sim"
+        if scenario.gateways > MOST_SERVERS:
+            rule = (
+                f"must be at most {MOST_SERVERS} in a live run, which starts a process for each: "
+                "play this scenario on sim"
+            )
             raise SettingsError("gateways", scenario.gateways, rule)
         self._fit_tls(scenario)
         saves = any(client.outbox.persist != Persist.NONE for client in scenario.policies)
@@ -143,6 +148,9 @@ class Target:
             raise SettingsError("store", str(self.store), rule)
         if not self.url:
             return scenario
+        if scenario.gateways > 1:
+            rule = "must be 1 on a server of your own, which has one address"
+            raise SettingsError("gateways", scenario.gateways, rule)
         self._refuse_what_is_of_the_server(scenario)
         if not self.speaks_simlib:
             self._refuse_requests(scenario)

@@ -45,6 +45,9 @@ def check_shareable(
     if workers > 1 and processes:
         rule = "must be 1 with processes of your own: they drive all clients from one process"
         raise SettingsError("workers", workers, rule)
+    if workers > 1 and scenario.gateways > 1:
+        rule = "must be 1 with several gateways: one balancer knows the connections of each"
+        raise SettingsError("workers", workers, rule)
     if workers > 1 and target.store is not None:
         rule = "must be 1 with a store: one process writes its file"
         raise SettingsError("workers", workers, rule)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from simlib.core.balancer import Balance, Balancer
 from simlib.core.client_path import ClientPath
 from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
@@ -26,7 +27,7 @@ async def proxy() -> AsyncIterator[Proxy]:
     clock = WallClock(loop, loop.time())
     timeline = Timeline((), 1)
     client_path = ClientPath(Path(latency=Latency(mean_s=0.0)), timeline, 1, 0)
-    made = Proxy(clock, timeline, [client_path])
+    made = Proxy(clock, timeline, [client_path], Balancer(Balance.FIXED, 1, 1, timeline))
     yield made
     await made.close()
     clock.stop()
@@ -43,7 +44,7 @@ FIRST = b"GET /ws?client=0&connection=1 HTTP/1.1\r\n"
 
 async def test_bytes_pass_in_order_and_ends_follow_them(proxy: Proxy) -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    proxy.server_port = server.sockets[0].getsockname()[1]
+    proxy.server_ports = [server.sockets[0].getsockname()[1]]
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(FIRST[:10])
     await writer.drain()
@@ -87,7 +88,7 @@ async def test_no_server_is_a_refusal(proxy: Proxy) -> None:
 
 async def test_a_crowd_is_let_in_a_few_at_a_time_and_nobody_is_forgotten(proxy: Proxy) -> None:
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    proxy.server_port = server.sockets[0].getsockname()[1]
+    proxy.server_ports = [server.sockets[0].getsockname()[1]]
     port = proxy.listen()
 
     async def say(number: int) -> bytes:

@@ -73,11 +73,13 @@ def test_what_a_target_cannot_do_is_said_before_the_run(codec, scenario, wrong):
         Target("ws://127.0.0.1:1/", codec).fit(scenario)
 
 
-def test_more_than_one_server_is_refused_before_anything_is_played():
-    several = sl.Scenario(gateways=2)
+def test_more_servers_than_can_be_started_are_refused_before_anything_is_played():
+    several = sl.Scenario(gateways=17)
     for play in (Target().fit, lambda scenario: sl.run(scenario, "live"), sl.compare):
-        with pytest.raises(SettingsError, match="gateways = 2: must be 1 in a live run"):
+        with pytest.raises(SettingsError, match="gateways = 17: must be at most 16 in a live run"):
             play(several)
+    with pytest.raises(SettingsError, match="gateways = 2: must be 1 on a server of your own"):
+        Target("ws://127.0.0.1:1/").fit(sl.Scenario(gateways=2))
 
 
 def test_what_any_cohort_asks_for_counts(tmp_path):

@@ -6,8 +6,8 @@ from math import inf
 from operator import attrgetter
 from typing import NamedTuple
 
-from simlib.core.faults import Fault, FaultKind, Route, Timeline
-from simlib.scenario.scenario import Scenario
+from simlib.core.faults import Fault, FaultKind, Route
+from simlib.scenario.scenario import Scenario, timeline_of
 
 #: In these, attempts are refused at once, or are answered by a status or a close.
 _REFUSING = (FaultKind.OUTAGE, FaultKind.SERVER_CRASH, FaultKind.REJECT)
@@ -43,7 +43,7 @@ def outages(scenario: Scenario, closes_fail: bool = False) -> list[Outage]:
     >>> [outage.lasts_s for outage in outages(Scenario(faults=faults))]
     [45.0]
     """
-    timeline = Timeline(scenario.faults, scenario.seed, scenario.gateways)
+    timeline = timeline_of(scenario)
     joined: list[Outage] = []
     for fault in sorted(timeline.faults, key=attrgetter("start_s")):
         outage = _outage(fault, scenario, closes_fail)
