@@ -3,6 +3,7 @@ from simlib.api import run_live as run_live
 from simlib.api import run_many as run_many
 from simlib.charts import plots as plots
 from simlib.charts.explore import explore as explore
+from simlib.core.admission import AddressLimit as AddressLimit
 from simlib.core.admission import Scaling as Scaling
 from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker

@@ -8,8 +8,8 @@ from heapq import heappop, heappush
 from math import inf
 from typing import Any, Protocol
 
-from simlib.core.meters import Rate, ready_s
-from simlib.core.validation import Count, ValidatedSettings, count, seconds
+from simlib.core.meters import Rate, ready_s, take
+from simlib.core.validation import Count, ValidatedSettings, count, number, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,53 @@ class Scaling(ValidatedSettings):
     workers: int = count(1, high=10_000)
     #: The most steps from the server's start to its end.
     most_steps: int = count(1, high=1_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressLimit(ValidatedSettings):
+    """How many handshakes a server takes from one address; by default any number.
+
+    Clients behind one router (NAT) share an address: client i has address i // clients. The limit
+    is a token bucket for each address, as nginx's limit_req and most proxies have it.
+
+    Examples
+    --------
+    >>> AddressLimit(accept_per_s=0.5, burst=10, clients=50).address_of(120)
+    2
+    """
+
+    #: Handshakes of one address per second; 10 in a minute are 0.1667. inf: no limit.
+    accept_per_s: float = number(inf, "handshakes per second", above=True, endless=True)
+    #: So many handshakes at once after a rest.
+    burst: int = count(1)
+    #: So many clients that follow each other share an address.
+    clients: int = count(1)
+    #: What a handshake beyond the limit is answered with: 429, or 503 as nginx does by default.
+    status: int = count(429, low=400, high=599)
+
+    def address_of(self, client: int) -> int:
+        """Return the number of a client's address."""
+        return client // self.clients
+
+
+class AddressMeters:
+    """The token buckets of the addresses that have made a handshake."""
+
+    def __init__(self, limit: AddressLimit) -> None:
+        self._limit = limit
+        self._rate = Rate(per_s=limit.accept_per_s, burst=limit.burst)
+        self._arrivals_s: dict[int, float] = {}
+
+    def take(self, client: int, now: float) -> bool:
+        """Count a handshake of a client's address; return False if it is beyond the limit."""
+        if self._limit.accept_per_s == inf:
+            return True
+        address = self._limit.address_of(client)
+        arrival_s = self._arrivals_s.get(address, 0.0)
+        if now < ready_s(arrival_s, self._rate):
+            return False
+        self._arrivals_s[address] = take(arrival_s, now, self._rate)
+        return True
 
 
 class _Times(Protocol):

@@ -5,7 +5,8 @@ Rules of the path:
 - A frame is, in this order: held by a black hole, squeezed through the bandwidth, delayed,
   stalled by losses and blackouts; and it arrives behind the frame before it.
 - What a connection has lost (a direction, both after a handover or in idleness) is lost for good:
-  frames never arrive, and nobody is told.
+  frames never arrive, and nobody is told. Where idleness closes instead, the host is to end both
+  sides at `ConnectionPath.closes_s`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,20 @@ from math import inf
 from simlib.core.draws import Stream, uniform
 from simlib.core.faults import Route, Timeline
 from simlib.core.impairments import bit_of, held_until_s, lose_directions, send_frame
-from simlib.core.path import NEW_LANE, Distribution, Lane, Path, latency_s, transit
+from simlib.core.path import (
+    NEW_LANE,
+    Distribution,
+    IdleAction,
+    Lane,
+    Path,
+    latency_s,
+    transit,
+)
 from simlib.core.tls import down_bytes, round_trips, up_bytes
 
 # Asked at every frame, and a member costs 0.1 us to look up on Python 3.11.
 _UP, _DOWN = Stream.UP, Stream.DOWN
+_CLOSE = IdleAction.CLOSE
 
 
 class ClientPath:
@@ -161,6 +171,15 @@ class ConnectionPath:
             if now == inf:
                 break
         return now
+
+    @property
+    def closes_s(self) -> float:
+        """When it is closed on its way unless something is sent before; inf: never."""
+        path = self._client_path.path
+        if path.idle_action != _CLOSE or self._lost:
+            # Of what was lost before nobody is told.
+            return inf
+        return self._used_s + path.idle_timeout_s
 
     def holds(self, way: Stream, now: float) -> bool:
         """Whether what is sent now is held in a black hole whose end is not known yet."""

@@ -100,6 +100,13 @@ def latency_s(latency: Latency, u: float) -> float:
     return latency.table_s[low] + (latency.table_s[low + 1] - latency.table_s[low]) * (place - low)
 
 
+class IdleAction(IntEnum):
+    """How a connection ends that was idle for too long."""
+
+    FORGET = 0
+    CLOSE = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Path(ValidatedSettings):
     """The network between a client and the server: latency, bandwidth and loss, the same both ways.
@@ -117,8 +124,12 @@ class Path(ValidatedSettings):
     loss_fraction: float = number(0.0, "", high=0.99)
     #: TCP sends a lost packet again after this long, then after twice as long, and so on.
     rto_s: float = seconds(0.2, above=True)
-    #: A connection on which nothing was sent for this long is forgotten on its way, silently.
+    #: Something on the way, such as a NAT or a proxy, ends a connection on which nothing was sent
+    #: for this long.
     idle_timeout_s: float = seconds(inf, above=True, endless=True)
+    #: How it ends it. forget: silently, as a NAT drops its entry; what is sent after that never
+    #: arrives. close: both ends are told by a reset, as of a proxy that closes what is idle.
+    idle_action: IdleAction = choice(IdleAction.FORGET)
     #: The network goes dark once in every such period, as some satellite links do; inf: never.
     blackout_every_s: float = seconds(inf, above=True, endless=True)
     #: It is dark for the last so many seconds of each period.

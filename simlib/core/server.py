@@ -1,6 +1,7 @@
 """The server: admission, sessions, acknowledgement, duplicates, channels, rate limit, shedding.
 
 Rules of the server:
+- A handshake beyond the limit of its address is refused before anything else, with 429.
 - A handshake is served by a worker, first come first served; when the backlog is full, the
   accept rate is passed or all connections are taken, it is refused with 503; without a session
   that holds, with 401.
@@ -29,6 +30,8 @@ from typing import Any
 from simlib.core import events as ev
 from simlib.core import meters
 from simlib.core.admission import (
+    AddressLimit,
+    AddressMeters,
     ChannelLog,
     DedupWindow,
     Scaling,
@@ -84,6 +87,8 @@ class ServerSettings(ValidatedSettings):
     scaling: Scaling = field(default_factory=Scaling)
     #: Handshakes that may wait for a worker; beyond, they are refused.
     backlog: Count = count(inf, low=0, endless=True)
+    #: What is accepted from one address, which clients behind a router share.
+    per_address: AddressLimit = field(default_factory=AddressLimit)
     #: Connections open at the same time.
     max_connections: Count = count(inf, endless=True)
     #: Work on one message; messages are worked on one at a time.
@@ -149,6 +154,7 @@ class Server:
         self._sign_ins = WorkerQueue(settings.workers, inf)
         self._accepts = accepts(settings.accept_per_s)
         self._accept_arrival_s = 0.0
+        self._addresses = AddressMeters(settings.per_address)
         #: Steps of scaling so far, and when the workers of the last one are there.
         self._steps = 0
         self._ready_s = 0.0
@@ -213,6 +219,11 @@ class Server:
 
     def _on_arrived(self, event: ev.HandshakeArrived, now: float) -> None:
         where = (event.client, event.connection)
+        if not self._addresses.take(event.client, now):
+            # A limit stands in front of all that the server knows: of sessions, too.
+            status, hint_s = self.settings.per_address.status, float(self.settings.retry_after_s)
+            self._commands.append(ev.Refuse(*where, status, hint_s))
+            return
         if not self._is_authorized(event.signed_in_s, now):
             self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
             return

@@ -16,6 +16,7 @@ from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
+from simlib.core.path import IdleAction
 from simlib.core.server import Server
 from simlib.core.tls import Tls
 from simlib.engines import garbage_collection as garbage
@@ -103,6 +104,8 @@ class SimHost:
             ClientPath(scenario.path, self._timeline, scenario.seed, i)
             for i in range(scenario.clients)
         ]
+        idle_timeout_s, action = scenario.path.idle_timeout_s, scenario.path.idle_action
+        self._closes_idle = idle_timeout_s < inf and action == IdleAction.CLOSE
         self._lines: dict[tuple[int, int], _Line] = {}
         #: Lines that their clients have closed, of which the server does not know yet.
         self._closing: dict[_Line, None] = {}
@@ -219,6 +222,8 @@ class SimHost:
         if line.is_there:
             client_path = self._client_paths[line.client]
             line.connection_path = ConnectionPath(client_path, line.route, line.began_s)
+            if self._closes_idle:
+                self._look_at_idleness(line)
             if self._has_tls:
                 self._secure(line)
             else:
@@ -244,6 +249,16 @@ class SimHost:
         elif isinstance(line.asked, ev.Post):
             size_bytes += message_bytes(line.asked.message)
         self._up(line, size_bytes, self._on_requested, line)
+
+    def _look_at_idleness(self, line: _Line) -> None:
+        """End a line that was idle for too long, or look again when it may have been."""
+        if not line.is_there:
+            return
+        closes_s = line.connection_path.closes_s
+        if closes_s <= self._clock.now_s:
+            self._cut(line)
+        else:
+            self._clock.at(closes_s, self._look_at_idleness, line)
 
     def _up(self, line: _Line, size: int, function: Callable[..., None], *arguments: Any) -> None:
         now = self._clock.now_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from simlib.core.faults import Fault, FaultKind, Route
+from simlib.core.path import IdleAction
 from simlib.scenario.scenario import Scenario
 
 #: Whoever leaves OPEN this long after a fault's start was still hit by it: a reset takes but a
@@ -41,7 +42,9 @@ def interrupting(scenario: Scenario) -> list[Fault]:
 
 def may_die_unnoticed(scenario: Scenario) -> bool:
     """Whether connections can die without a word to their clients, who then think them good."""
-    return scenario.path.idle_timeout_s < inf or any(
+    path = scenario.path
+    forgets = path.idle_timeout_s < inf and path.idle_action == IdleAction.FORGET
+    return forgets or any(
         fault.kind in (*_SILENT, FaultKind.BLACK_HOLE)
         and fault.route != Route.HTTP
         and fault.clients_fraction > 0.0

@@ -47,6 +47,23 @@ def test_an_idle_connection_is_forgotten_and_traffic_either_way_keeps_it():
     assert [inf, inf] == [kept.send(UP, 39.5, 0), kept.send(UP, 39.6, 0)]
 
 
+def test_a_path_that_closes_what_is_idle_says_when_and_traffic_either_way_puts_it_off():
+    path = Path(latency=Latency(mean_s=0.5), idle_timeout_s=10, idle_action="close")
+    way = connection_path(path=path, born_s=1.0)
+    assert 11.0 == way.closes_s
+    way.send(DOWN, 9.0, 0)
+    assert 19.0 == way.closes_s
+    assert inf == connection_path(path=Path(idle_timeout_s=10)).closes_s
+    assert inf == connection_path(path=Path(idle_action="close")).closes_s
+
+
+def test_what_a_handover_has_lost_is_not_closed_since_nobody_would_hear_of_it():
+    path = Path(latency=Latency(mean_s=0.5), idle_timeout_s=10, idle_action="close")
+    way = connection_path(Fault("handover", 5), path=path)
+    way.send(UP, 6.0, 10)
+    assert inf == way.closes_s
+
+
 def test_bandwidth_and_latency_of_a_fault_come_on_top():
     way = connection_path(
         Fault("bandwidth", 0, 9, bandwidth_bytes_per_s=100), Fault("latency", 0, 9, amount_s=1)

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.admission import DedupWindow, Scaling, WorkerQueue, begins_s, join, occupy
+from simlib.core.admission import (
+    AddressLimit,
+    DedupWindow,
+    Scaling,
+    WorkerQueue,
+    begins_s,
+    join,
+    occupy,
+)
 from simlib.core.events import (
     Admit,
     Answer,
@@ -28,7 +36,7 @@ from simlib.core.events import (
     Wake,
 )
 from simlib.core.meters import Rate
-from simlib.core.server import Server, ServerSettings, handshake_s
+from simlib.core.server import Server, ServerSettings, handshake_s, max_age_s
 
 
 def told(server: Server, event, now: float) -> list:
@@ -143,6 +151,44 @@ def test_a_refusal_takes_no_token():
         told(server, HandshakeArrived(client, 1), 5.0)
     assert [Admit(0, 1)] == told(server, HandshakeArrived(20, 1), 10.0)
     assert [Admit(20, 1)] == told(server, Wake(), 20.0)
+
+
+def test_an_address_gets_its_burst_and_then_its_rate_and_others_are_not_concerned():
+    limit = AddressLimit(accept_per_s=0.5, burst=2, clients=10)
+    server = Server(ServerSettings(per_address=limit, retry_after_s=3))
+    assert [Admit(0, 1)] == told(server, HandshakeArrived(0, 1), 0.0)
+    assert [Admit(9, 1)] == told(server, HandshakeArrived(9, 1), 0.0)
+    assert [Refuse(5, 1, 429, 3.0)] == told(server, HandshakeArrived(5, 1), 0.0)
+    assert [Admit(10, 1)] == told(server, HandshakeArrived(10, 1), 0.0)
+    # A refusal takes no token: the next one is there after two seconds.
+    assert [Refuse(5, 2, 429, 3.0)] == told(server, HandshakeArrived(5, 2), 1.9)
+    assert [Admit(5, 3)] == told(server, HandshakeArrived(5, 3), 2.0)
+
+
+def test_a_handshake_that_its_address_allows_and_the_server_refuses_has_taken_a_token():
+    limit = AddressLimit(accept_per_s=0.1, status=503, clients=2)
+    server = Server(ServerSettings(per_address=limit, session_lifetime_s=9))
+    assert [Refuse(0, 1, 401)] == told(server, HandshakeArrived(0, 1, -inf), 0.0)
+    assert [Refuse(1, 1, 503, 0.0)] == told(server, HandshakeArrived(1, 1, 0.0), 1.0)
+
+
+def test_a_connection_is_closed_when_it_comes_of_age():
+    settings = ServerSettings(max_connection_age_s=10, max_connection_age_jitter_fraction=0.1)
+    server = Server(settings, seed=3)
+    told(server, HandshakeArrived(0, 1), 1.0)
+    assert 9.0 <= server.deadline - 1.0 <= 11.0
+    assert server.deadline - 1.0 == max_age_s(settings, 3, 0, 1)
+    assert [CloseConnection(0, 1, 1001)] == told(server, Wake(), server.deadline)
+    assert (0, inf) == (server.connections, server.deadline)
+
+
+def test_the_age_of_a_connection_that_has_ended_ends_no_other():
+    server = Server(ServerSettings(max_connection_age_s=10))
+    told(server, HandshakeArrived(0, 1), 0.0)
+    told(server, Ended(0, 1), 5.0)
+    told(server, HandshakeArrived(0, 2), 5.0)
+    assert [] == told(server, Wake(), 11.1)
+    assert 1 == server.connections
 
 
 def test_work_for_a_client_that_has_gone_is_still_done():

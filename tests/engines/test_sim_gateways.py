@@ -272,3 +272,38 @@ def test_a_connection_is_closed_at_its_age_and_ages_differ_by_the_jitter():
     assert 3.2 < ages_s[-1] <= 3.3
     together = quiet(server=sl.ServerSettings(**ages | {"max_connection_age_jitter_fraction": 0}))
     assert {3.2} == {time_s for _, time_s in moments(sl.run(together), Name.LOST) if time_s < 4}
+
+
+# --- limits per address, and paths that close what is idle -------------------------------
+
+
+def test_clients_of_one_address_are_let_in_at_its_rate_whatever_others_do():
+    limit = sl.AddressLimit(accept_per_s=0.5, burst=1, clients=2)
+    trace = sl.run(quiet(gateways=1, server=sl.ServerSettings(per_address=limit, retry_after_s=1)))
+    assert [(0, 0.2), (2, 0.2), (1, 3.6), (3, 3.6)] == moments(trace, Name.OPENED)
+    assert [
+        "   0.000 s  start -> connecting; open #1",
+        "   0.200 s  failed: rejected 429, retry after 1 s -> waiting 1.000 s (attempt 1)",
+        "   1.200 s  wake -> connecting; open #2",
+        "   1.400 s  failed: rejected 429, retry after 1 s -> waiting 2.000 s (attempt 2)",
+        "   3.400 s  wake -> connecting; open #3",
+        "   3.600 s  opened -> open",
+    ] == trace.story(1)
+
+
+def test_a_path_that_closes_what_is_idle_tells_both_ends():
+    idle = sl.Path(latency=sl.Latency(mean_s=0.05), idle_timeout_s=3, idle_action="close")
+    beats = {"client.heartbeat.interval_s": 30.0, "path": idle, "clients": 1, "gateways": 1}
+    trace = sl.run(quiet().replace(beats).replace("duration_s", 5))
+    assert [
+        "   0.000 s  start -> connecting; open #1",
+        "   0.200 s  opened -> open",
+        # What was sent last was the server's answer.
+        "   3.150 s  lost: reset -> waiting 1.000 s (attempt 1)",
+        "   4.150 s  wake -> connecting; open #2",
+        "   4.350 s  opened -> open",
+    ] == trace.story(0)
+    # The server forgets it: no place of its own is taken by a connection that has ended.
+    assert [[1]] == connections(quiet().replace(beats), 4.9)
+    kept = sl.run(quiet().replace(beats | {"client.heartbeat.interval_s": 2.0}))
+    assert [] == moments(kept, Name.LOST)

@@ -152,6 +152,13 @@ SERVERS = st.builds(
     resync_service_s=TIME_S,
     scaling=SCALING,
     max_connection_age_s=st.just(inf) | ABOVE_S,
+    per_address=st.builds(
+        sl.AddressLimit,
+        accept_per_s=st.just(inf) | ABOVE_S,
+        burst=st.integers(1, 100),
+        clients=st.integers(1, 100),
+        status=st.sampled_from([429, 503]),
+    ),
     max_connection_age_jitter_fraction=st.floats(0.0, 1.0),
 )
 NAME_RULE = "must be a text without a slash, and not of dots alone"
@@ -174,6 +181,7 @@ PATHS = st.builds(
     loss_fraction=st.floats(0.0, 0.9),
     rto_s=ABOVE_S,
     idle_timeout_s=st.just(inf) | ABOVE_S,
+    idle_action=st.sampled_from(["forget", "close"]),
     blackout_every_s=st.just(inf) | st.floats(10.0, 99.0),
     blackout_s=st.floats(0.0, 9.0),
 )

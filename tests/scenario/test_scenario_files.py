@@ -86,8 +86,24 @@ def test_a_server_that_suffices_for_even_starts_refuses_many_that_arrive_at_rand
 def test_a_bound_on_the_age_of_connections_evens_out_what_a_rolling_deploy_leaves():
     aged = metrics(shipped("rolling_deploy_balanced"))
     kept = metrics(shipped("rolling_deploy_balanced").replace("server.max_connection_age_s", inf))
-    assert aged["undelivered"] < 30 < 300 < kept["undelivered"]
+    assert aged["undelivered"] < 30
+    assert kept["undelivered"] > 300
     assert aged["latency_s_p95"] < kept["latency_s_p95"]
+
+
+def test_a_limit_per_address_that_no_home_user_meets_keeps_an_office_out():
+    office = metrics(shipped("office_behind_nat"))
+    homes = metrics(shipped("office_behind_nat").replace("server.per_address.clients", 1))
+    assert office["time_to_recover_s_p99"] > 3 * homes["time_to_recover_s_p99"]
+    assert 0 == office["never_recovered"]
+
+
+def test_a_proxy_that_closes_what_is_idle_costs_less_than_one_that_forgets_it():
+    forgets = shipped("idle_proxy_60s")
+    found = [metrics(forgets.replace("path.idle_action", each)) for each in ("forget", "close")]
+    # The body is found by the first message, or nobody has to find it.
+    assert found[0]["latency_s_p95"] > 1.0
+    assert found[1]["latency_s_p95"] < 0.2
 
 
 def test_a_client_that_knows_the_limit_sends_a_third_as_much():

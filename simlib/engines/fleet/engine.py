@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
+from simlib.core.path import IdleAction
 from simlib.engines.fleet.cluster import play_parts
 from simlib.engines.fleet.gateways import play_gateways
 from simlib.engines.fleet.jit import require
@@ -119,6 +120,8 @@ def find_left_out(scenario: Scenario) -> list[str]:
         **_parts_of_clients(scenario),
         "server.session_lifetime_s": server.session_lifetime_s < inf,
         "server.silence_timeout_s": server.silence_timeout_s < inf,
+        "server.per_address.accept_per_s": server.per_address.accept_per_s < inf,
+        "path.idle_action": _closes_idle(scenario),
         "server.max_connection_age_s": server.max_connection_age_s < inf,
         "workload.rate_per_s": needs.sends(scenario) and not needs.is_plain(scenario),
     }
@@ -129,6 +132,11 @@ def find_left_out(scenario: Scenario) -> list[str]:
         elif fault.announced:
             keys.append(f"faults.{i}.announced")
     return keys
+
+
+def _closes_idle(scenario: Scenario) -> bool:
+    path = scenario.path
+    return path.idle_action == IdleAction.CLOSE and path.idle_timeout_s < inf
 
 
 def keeps_order(scenario: Scenario) -> bool:

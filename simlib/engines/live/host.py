@@ -305,7 +305,7 @@ class LiveHost:
         address = ("127.0.0.1", self._requests.port)
         connecting = tcp.begin_connecting(address, own_port=not named)
         if not named:
-            self._proxy.expected[connecting.getsockname()[1]] = key[0]
+            self._proxy.expected[connecting.getsockname()[1]] = key
         return connecting
 
     def _forget(self, key: ConnectionKey) -> None:

@@ -55,8 +55,9 @@ class Proxy:
         self.server_ports: list[int | None] = [None] * len(balancer.connections)
         #: Whether what passes is encrypted: then nothing in it can be read.
         self.passes_tls = False
-        #: Clients that do not name themselves in what they send, by the port they come from.
-        self.expected: dict[int, int] = {}
+        #: Connections that do not name themselves in what they send, with their clients, by the
+        #: port they come from.
+        self.expected: dict[int, tuple[int, int]] = {}
         self.pipes: set[Pipe] = set()
         #: What was sent into a black hole without an end: sent again when a fault stops.
         self.held: list[tuple[Callable[..., None], Any]] = []
@@ -186,8 +187,8 @@ class Pipe:
     def _begin(self) -> None:
         match = _FIRST_LINE.match(self._head)
         if self.port in self._proxy.expected:
-            self.client = self._proxy.expected[self.port]
-            self._choose(0)
+            self.client, connection = self._proxy.expected[self.port]
+            self._choose(connection)
         elif match is not None and int(match[2]) < len(self._proxy.client_paths):
             self.client = int(match[2])
             self.route = Route.WEBSOCKET if match[1] == b"/ws" else Route.HTTP
@@ -207,6 +208,7 @@ class Pipe:
         now, proxy = self._clock.now_s, self._proxy
         client_path = proxy.client_paths[self.client]
         self._connection_path = ConnectionPath(client_path, self.route, now)
+        self._look_at_idleness()
         connected_s = client_path.connect(self.route, now)
         if connected_s == inf and self._connection_path.holds(Stream.UP, now):
             proxy.held.append((self._reach, ()))
@@ -214,6 +216,17 @@ class Pipe:
         is_up = proxy.is_up(self.gateway)
         down = not is_up or proxy.timeline.refuses(self.client, self.route, now)
         self._clock.at(connected_s, self.reset if down else self._connect)
+
+    def _look_at_idleness(self) -> None:
+        """End a connection that was idle for too long, or look again when it may have been."""
+        assert self._connection_path is not None
+        closes_s = self._connection_path.closes_s
+        if self._cut or closes_s == inf or (self._down is None and self._up is None):
+            return
+        if closes_s <= self._clock.now_s:
+            self.reset()
+        else:
+            self._clock.at(closes_s, self._look_at_idleness)
 
     def _connect(self) -> None:
         if self._down is None or self._cut:

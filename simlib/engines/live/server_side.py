@@ -23,7 +23,7 @@ from simlib.trace.trace import Standstill, Trace
 
 
 def make_keys(scenario: Scenario, folder: Path) -> Keys:
-    """Return what all servers of a run share, with a certificate where connections are encrypted."""
+    """Return what all servers of a run share, with a certificate where there is TLS."""
     tls = scenario.path.tls
     if tls == Tls.NONE:
         return Keys()

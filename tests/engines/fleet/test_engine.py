@@ -584,6 +584,21 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
     assert expected == fleet.find_left_out(scenario)
     signs_in = storm(client=client(session=sl.SessionRules(sign_in_after_s=2)))
     assert ["client.session.sign_in_after_s"] == fleet.find_left_out(signs_in)
+    front = storm(
+        gateways=2,
+        balance="random",
+        server=server(max_connection_age_s=9, per_address=sl.AddressLimit(accept_per_s=1)),
+        path=sl.Path(idle_timeout_s=9, idle_action="close"),
+    )
+    assert fleet.find_left_out(front) == [
+        "balance", "server.per_address.accept_per_s", "path.idle_action",
+        "server.max_connection_age_s",
+    ]  # fmt: skip
+    with pytest.raises(SettingsError, match='balance = "random": is not played by the fleet'):
+        sl.run(front, on="fleet")
+    # One gateway has nothing to balance, and a path without a time-out nothing to close.
+    idle = storm(balance="random", path=sl.Path(idle_action="close"))
+    assert [] == fleet.find_left_out(idle)
     with pytest.raises(SettingsError, match=r"after_attempts = 3\.0.*rate_per_s, faults\.1\.kind"):
         sl.run(scenario, on="fleet")
 

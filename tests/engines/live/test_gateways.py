@@ -61,6 +61,21 @@ def test_a_connection_that_comes_of_age_is_closed_and_its_client_comes_back() ->
     assert set(range(6)) == set(clients(trace, "lost"))
 
 
+def test_an_address_that_has_used_up_its_handshakes_is_refused_with_429() -> None:
+    limit = sl.AddressLimit(accept_per_s=0.01, burst=2, clients=3)
+    trace = sl.run(scenario(server=sl.ServerSettings(per_address=limit), gateways=1), on="live")
+    assert [0, 1, 3, 4] == clients(trace, "opened")
+    assert {2, 5} == set(clients(trace, "failed"))
+
+
+def test_a_proxy_that_closes_what_is_idle_ends_connections_that_are_and_no_others() -> None:
+    for interval_s, lost in ((0.3, set()), (30.0, set(range(6)))):
+        client = sl.Settings(heartbeat=sl.HeartbeatRules(interval_s=interval_s))
+        path = sl.Path(idle_timeout_s=1.5, idle_action="close")
+        trace = sl.run(scenario(path=path, client=client, gateways=1), on="live")
+        assert lost == set(clients(trace, "lost"))
+
+
 def test_what_live_cannot_play_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=f"gateways = 17: must be at most {MOST_SERVERS}"):
         sl.run(scenario(gateways=MOST_SERVERS + 1), on="live")

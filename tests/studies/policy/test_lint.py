@@ -108,6 +108,19 @@ CASES = {
         backoff(jitter="none", base_s=2, cap_s=2).replace("server.accept_per_s", 100),
         "warning", 500, scenario(server=sl.ServerSettings(accept_per_s=100)),
     ),
+    # Of 50 behind one address ten are let in at once, and the others one every two seconds.
+    "crowded-address": (
+        scenario(server=sl.ServerSettings(
+            per_address=sl.AddressLimit(accept_per_s=0.5, burst=10, clients=50))),
+        "warning", 80,
+        scenario(server=sl.ServerSettings(
+            per_address=sl.AddressLimit(accept_per_s=0.5, burst=50, clients=50))),
+    ),
+    "ages-together": (
+        scenario(server=sl.ServerSettings(
+            max_connection_age_s=300, max_connection_age_jitter_fraction=0)),
+        "warning", 500, scenario(server=sl.ServerSettings(max_connection_age_s=300)),
+    ),
 }  # fmt: skip
 
 
@@ -289,7 +302,7 @@ def test_what_stops_a_client_is_no_outage_for_it():
 
 def test_a_heartbeat_is_judged_by_what_the_scenario_s_own_path_and_server_end():
     slow = scenario().replace("client.heartbeat.interval_s", 100)
-    assert "server.silence_timeout_s" in found_in(slow, "heartbeat-slow").sentence
+    assert "path.idle_action = close" in found_in(slow, "heartbeat-slow").sentence
     assert "path.idle_timeout_s" in found_in(slow, "heartbeat-slow").sentence
     path = slow.replace("path.idle_timeout_s", 90)
     assert "its path keeps an idle connection (path.idle_timeout_s): 90 s" in (

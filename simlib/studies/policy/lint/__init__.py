@@ -22,6 +22,7 @@ from simlib.studies.policy.lint.codes import CODE_RULES
 from simlib.studies.policy.lint.crowds import CROWD_RULES
 from simlib.studies.policy.lint.crowds import peak_fraction as peak_fraction
 from simlib.studies.policy.lint.failures import FAILURE_RULES
+from simlib.studies.policy.lint.front import FRONT_RULES
 from simlib.studies.policy.lint.jitter import JITTER_RULES
 from simlib.studies.policy.lint.messages import MESSAGE_RULES
 from simlib.studies.policy.lint.silence import SILENCE_RULES
@@ -37,6 +38,7 @@ RULES: dict[str, Check] = {
     **SILENCE_RULES,
     **MESSAGE_RULES,
     **CROWD_RULES,
+    **FRONT_RULES,
 }
 
 

@@ -33,7 +33,7 @@ def _ends_idle(case: Case) -> tuple[float, str]:
     if min(path_s, server_s) == inf:
         return IDLE_S, (
             "common proxies keep an idle connection (some forget it, as path.idle_timeout_s says, "
-            "many close it, as server.silence_timeout_s says)"
+            "many close it, as path.idle_action = close says)"
         )
     if path_s <= server_s:
         return path_s, "its path keeps an idle connection (path.idle_timeout_s)"
@@ -52,9 +52,9 @@ def no_heartbeat(case: Case) -> LintFinding | None:
         "alone, or never, and availability_fraction counts it as good until then.",
         inf,
         "s",
-        "set heartbeat.interval_s to 25 s or so, unless the server pings; many proxies close idle "
-        "connections, which server.silence_timeout_s plays, and some forget them without a word, "
-        "which path.idle_timeout_s plays",
+        "set heartbeat.interval_s to 25 s or so, unless the server pings; after "
+        "path.idle_timeout_s many proxies close idle connections (path.idle_action = close), and "
+        "some forget them without a word",
     )
 
 
