@@ -19,6 +19,7 @@ from simlib.core.events import Priority as Priority
 from simlib.core.fallback import Fallback as Fallback
 from simlib.core.faults import Fault as Fault
 from simlib.core.heartbeat import HeartbeatRules as HeartbeatRules
+from simlib.core.meters import AttemptBudget as AttemptBudget
 from simlib.core.meters import Rate as Rate
 from simlib.core.outbox import OutboxLimits as OutboxLimits
 from simlib.core.path import Latency as Latency

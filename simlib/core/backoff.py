@@ -47,7 +47,8 @@ class Backoff(ValidatedSettings):
     References
     ----------
     M. Brooker, Exponential Backoff And Jitter, AWS Architecture Blog, 2015: full, equal and
-    decorrelated jitter.
+    decorrelated jitter. cenkalti/backoff for Go, MaxElapsedTime: it stops if the time since the
+    beginning and the next wait are together longer.
 
     Examples
     --------
@@ -99,14 +100,22 @@ class Backoff(ValidatedSettings):
     #: The wait after a stable connection was lost, exactly; the count begins only with the next
     #: failure. inf: a loss counts as an attempt and waits like the others.
     after_loss_s: float = seconds(inf, endless=True)
+    #: How such a wait is spread, as `jitter` is; by default it is exact. The cap does not bound it.
+    after_loss_jitter: Jitter = choice(Jitter.NONE)
     #: An explicit table of ceilings instead of base and growth; its last entry repeats.
     steps_s: tuple[float, ...] = times()
     #: Failed attempts in a row after which the client gives up; 0: it never attempts again.
     max_attempts: Count = count(inf, low=0, endless=True)
+    #: No attempt begins later than this after the loss of the last stable connection, or after the
+    #: start if there was none: a client whose next attempt would, gives up at once.
+    give_up_after_s: float = seconds(inf, endless=True)
     #: Open this long before the count of failures resets; 0: it resets on open.
     stable_after_s: float = seconds(0.0)
-    #: Whether a server's hint (Retry-After) is a lower bound of the next wait.
+    #: Whether a server's hint is a lower bound of the next wait: its Retry-After, or the moment
+    #: that is drawn in a window which it advises.
     heeds_hint: bool = flag(True)
+    #: No hint is taken for longer; what spreads a hint comes on top of it.
+    hint_cap_s: float = seconds(inf, above=True, endless=True)
     #: Length of the table, kept beside it so that compiled code need not look at an empty one.
     step_count: int = field(init=False, repr=False, default=0)
 
@@ -135,9 +144,10 @@ class Backoff(ValidatedSettings):
                 "first_s", self.first_s, f"must not be above cap_s ({self.cap_s:g})"
             )
         self._check_floor_and_growth()
-        if self.first_jitter == Jitter.DECORRELATED:
-            rule = "must not be decorrelated: there is no wait before it"
-            raise SettingsError("first_jitter", "decorrelated", rule)
+        for name in ("first_jitter", "after_loss_jitter"):
+            if getattr(self, name) == Jitter.DECORRELATED:
+                rule = "must not be decorrelated: there is no wait before it"
+                raise SettingsError(name, "decorrelated", rule)
         if self.add_most_s < self.add_least_s:
             rule = f"must not be below add_least_s ({self.add_least_s:g})"
             raise SettingsError("add_most_s", self.add_most_s, rule)
@@ -184,6 +194,13 @@ def delay(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
     jitter = policy.first_jitter if is_apart else policy.jitter
     height_s = policy.first_s if is_apart else height(policy, attempt, previous_s)
     return spread_ceiling(policy, jitter, height_s, 0.0 if is_apart else policy.floor_s, u)
+
+
+def delay_after_loss_s(policy: Backoff, u: float) -> float:
+    """Return the wait after the loss of a stable connection; ``u`` is the draw."""
+    if policy.after_loss_jitter == _NO_JITTER:
+        return policy.after_loss_s
+    return max(0.0, _add_jitter(policy, policy.after_loss_jitter, policy.after_loss_s, u))
 
 
 def height(policy: Backoff, attempt: int, previous_s: float) -> float:
@@ -317,10 +334,14 @@ def useful_after_s(policy: Backoff) -> float:
 def scale_hint(policy: Backoff, hint_s: float, u: float) -> float:
     """Return a server's hint, spread upwards only, since a hint is a lower bound.
 
-    0 if the client does not heed it.
+    A hint below 0 is a window, of which the draw is a share. 0 if the client does not heed it.
     """
     if not policy.heeds_hint:
         return 0.0
+    if hint_s < 0.0:
+        return min(-hint_s, policy.hint_cap_s) * u
+    # Before the spread, or all those whose hints are longer would return at the same moment.
+    hint_s = min(hint_s, policy.hint_cap_s)
     if policy.jitter == _NO_JITTER:
         return hint_s
     return hint_s * (1.0 + policy.spread_fraction * u)

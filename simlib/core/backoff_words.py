@@ -18,7 +18,7 @@ def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float)
     """Return a policy in words; how long its first wait is at least and at most is given."""
     if policy.max_attempts == 0:
         return "never reconnects"
-    parts = [] if policy.after_loss_s == inf else [f"{_s(policy.after_loss_s)} after a loss"]
+    parts = [] if policy.after_loss_s == inf else [_after_loss(policy)]
     if policy.first_s < inf:
         is_exact = policy.first_jitter == Jitter.NONE
         first = "" if is_exact else f"{least_first_s:.3g} to "
@@ -31,6 +31,10 @@ def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float)
         parts.append("from the start of the attempt before")
     if policy.max_attempts < inf:
         parts.append(f"{policy.max_attempts:.0f} attempts")
+    if policy.give_up_after_s < inf:
+        parts.append(f"none later than {_s(policy.give_up_after_s)}")
+    if policy.heeds_hint and policy.hint_cap_s < inf:
+        parts.append(f"hints of at most {_s(policy.hint_cap_s)}")
     if policy.stable_after_s > 0.0:
         parts.append(f"counts on until open for {_s(policy.stable_after_s)}")
     return ", ".join(parts)
@@ -59,9 +63,15 @@ def _ceilings(policy: Backoff) -> str:
     return f"{_s(policy.base_s)} x {policy.factor:.4g}{end}"
 
 
-def _jitter(policy: Backoff) -> str:
+def _after_loss(policy: Backoff) -> str:
+    is_exact = policy.after_loss_jitter == Jitter.NONE
+    spread = "" if is_exact else f", {_spread(policy, policy.after_loss_jitter)},"
+    return f"{_s(policy.after_loss_s)}{spread} after a loss"
+
+
+def _spread(policy: Backoff, jitter: Jitter) -> str:
     spread = f"{100 * policy.spread_fraction:.3g} %"
-    words = {
+    return {
         Jitter.NONE: "no jitter",
         Jitter.FULL: "full jitter",
         Jitter.EQUAL: "equal jitter",
@@ -69,7 +79,11 @@ def _jitter(policy: Backoff) -> str:
         Jitter.PROPORTIONAL: f"+-{spread}",
         Jitter.BELOW: f"up to {spread} less",
         Jitter.ADDITIVE: f"{policy.add_least_s:+.3g} to {policy.add_most_s:+.3g} s",
-    }[policy.jitter]
+    }[jitter]
+
+
+def _jitter(policy: Backoff) -> str:
+    words = _spread(policy, policy.jitter)
     if policy.jitter == Jitter.NONE:
         return words
     if grows(policy) and policy.cap_s < NO_CAP_S and policy.jitter_place != JitterPlace.INSIDE:

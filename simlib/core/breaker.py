@@ -2,7 +2,8 @@
 
 Rules of the breaker:
 - Closed, it trips on failures in a row, or on their share among the last attempts.
-- Open, it refuses until `open_s` has passed; each trip in a row may make that longer.
+- Open, it refuses until `open_s` has passed; each trip in a row may make that longer, and a draw
+  may spread it, so that clients which tripped together do not probe together.
 - The attempt after that is a probe; when enough have succeeded it closes, when one fails it trips.
 
 `BreakerStatus` holds numbers only, so its functions compile.
@@ -38,6 +39,12 @@ class Breaker(ValidatedSettings):
     It trips after failures in a row, or at a share of failures among the last attempts. While it is
     open no attempt is made; then probes decide whether it closes.
 
+    References
+    ----------
+    resilience4j, IntervalFunction.ofRandomized as waitIntervalFunctionInOpenState: the time is
+    drawn around its middle, from ``open_s * (1 - f)`` to ``open_s * (1 + f)``. So it is here. Polly
+    asks the application (BreakDurationGenerator); its own examples draw nothing.
+
     Examples
     --------
     >>> Breaker(trip_after=5, open_s=20.0)
@@ -58,6 +65,9 @@ class Breaker(ValidatedSettings):
     factor: float = number(1.0, "", low=1.0)
     #: But never longer than this.
     longest_open_s: float = seconds(inf, above=True, endless=True)
+    #: Half-width of the spread of the time for which it refuses, as a share of that time: each trip
+    #: draws from (1 - this) to (1 + this) times it, and may so pass the longest.
+    open_spread_fraction: float = number(0.0, "", high=1.0)
     #: Attempts that must succeed, half-open, before it closes.
     probes: int = count(1)
 
@@ -101,9 +111,12 @@ def count_success(status: BreakerStatus, settings: Breaker) -> BreakerStatus:
 
 
 def count_failure(
-    status: BreakerStatus, failures: int, now: float, settings: Breaker
+    status: BreakerStatus, failures: int, now: float, settings: Breaker, u: float = 0.5
 ) -> BreakerStatus:
-    """Return the breaker after a failure, the last of ``failures`` in a row."""
+    """Return the breaker after a failure, the last of ``failures`` in a row.
+
+    ``u`` is the draw that spreads how long it refuses if it trips.
+    """
     if (
         status.state == _SHUT
         and settings.failure_fraction == inf
@@ -120,7 +133,11 @@ def count_failure(
         return BreakerStatus(
             status.state, status.until_s, status.probes, status.trips, outcomes, seen
         )
-    until_s = now + _refused_s(settings, status.trips)
+    refused_s = _refused_s(settings, status.trips)
+    if settings.open_spread_fraction > 0.0:
+        # After the bound, or breakers that have reached it would all end at once.
+        refused_s *= 1.0 + settings.open_spread_fraction * (2.0 * u - 1.0)
+    until_s = now + refused_s
     return BreakerStatus(_OPEN, until_s, status.probes, status.trips + 1, 0, 0)
 
 

@@ -164,7 +164,13 @@ class Client(ClientUpkeep):
 
     def _on_received(self, event: ev.Received, now: float) -> None:
         if self._is_current(event.connection):
+            self._hear(now)
             self._take_answer(event, now)
+
+    def _hear(self, now: float) -> None:
+        """Take in that the server is alive, where more than the answer to a ping says so."""
+        if self._heartbeat is not None:
+            self._heartbeat.hear(now)
 
     def _on_ponged(self, event: ev.Ponged, now: float) -> None:
         if self._is_current(event.connection):
@@ -175,7 +181,9 @@ class Client(ClientUpkeep):
     def _on_pushed(self, event: ev.Pushed, now: float) -> None:
         current = self._is_current(event.connection)
         polled = 0 if self._polling is None else self._polling.connection
-        if not current and event.connection != polled:
+        if current:
+            self._hear(now)
+        elif event.connection != polled:
             return
         verdict = self.channels.take_push(event.channel, event.version, event.reason)
         if verdict == Verdict.DELIVER:

@@ -190,7 +190,16 @@ class Delivery:
         """Return the next message, in flight over a connection from now on."""
         if self._rate.per_s < inf:
             self._arrival_s = meters.take(self._arrival_s, now, self._rate)
-        return self.outbox.send_next(now, connection)
+        message = self.outbox.send_next(now, connection)
+        if not self.outbox.limits.awaits_ack and message.base == NONE:
+            self._forget(message)
+        return message
+
+    def _forget(self, message: Message) -> None:
+        """Let go of a message whose acknowledgement nobody awaits."""
+        self.outbox.remove(message.id)
+        if self.outbox.persists(message):
+            self.commands.append(ev.Forget(message))
 
     def abandon_posts(self) -> None:
         """Abandon every unanswered post; its message is queued again."""

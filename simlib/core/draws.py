@@ -44,6 +44,7 @@ class Stream(IntEnum):
     JOIN = 15
     BALANCE = 16
     AGE = 17
+    TIMERS = 18
 
 
 #: A draw as a function of seed, client, stream and index.

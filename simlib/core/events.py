@@ -170,7 +170,11 @@ class Opened(Immutable):
 
 
 class Failed(Immutable):
-    """The attempt failed; ``hint_s`` is the server's Retry-After, ``code`` its status, or 0."""
+    """The attempt failed; ``code`` is the server's status, or 0.
+
+    ``hint_s`` is when to come back, as the server says it: so late at the earliest (Retry-After);
+    below 0, within so long, at a moment that the client draws; 0: it does not say.
+    """
 
     connection: int
     reason: Reason
@@ -179,7 +183,7 @@ class Failed(Immutable):
 
 
 class Lost(Immutable):
-    """The open connection ended; ``code`` is the server's close code, or 0."""
+    """The open connection ended; ``hint_s`` is as in `Failed`, ``code`` its close code, or 0."""
 
     connection: int
     reason: Reason
@@ -486,7 +490,7 @@ class Admit(Immutable):
 
 
 class Refuse(Immutable):
-    """Answer a request with an HTTP status, and a Retry-After where ``hint_s`` is above 0."""
+    """Answer a request with an HTTP status, and with a hint as in `Failed`; 0: none."""
 
     client: int
     connection: int
@@ -532,7 +536,7 @@ class GrantSession(Immutable):
 
 
 class CloseConnection(Immutable):
-    """End an open connection with a close code, and a hint where ``hint_s`` is above 0."""
+    """End an open connection with a close code, and with a hint as in `Failed`; 0: none."""
 
     client: int
     connection: int

@@ -18,6 +18,8 @@ Rules of the faults:
   rolling: a deploy goes through the gateways one after the other.
 - client_reload: the client's page is gone, with all that was not saved, and starts afresh at the
   stop. client_sleep: its timers stand still, and what comes in waits; then all is due at once.
+  client_throttle: its timers fire once in a while only, each client's at moments of its own; what
+  comes in is handled at once.
 - announced: the clients' platform tells them offline at the start and online at the stop.
 """
 
@@ -53,6 +55,7 @@ class FaultKind(IntEnum):
     CLOSE = 14
     CLIENT_RELOAD = 15
     CLIENT_SLEEP = 16
+    CLIENT_THROTTLE = 17
 
 
 class Route(IntEnum):
@@ -95,6 +98,7 @@ FAULT_FIELDS: dict[FaultKind, tuple[str, ...]] = {
     FaultKind.CLOSE: ("stop_s", "clients_fraction", "code", "retry_after_s", "gateway"),
     FaultKind.CLIENT_RELOAD: ("stop_s", "clients_fraction"),
     FaultKind.CLIENT_SLEEP: ("stop_s", "clients_fraction"),
+    FaultKind.CLIENT_THROTTLE: ("stop_s", "clients_fraction", "timers_every_s"),
 }
 #: Kinds that need a stop, or a value that does something.
 _NEEDED: dict[FaultKind, tuple[str, float]] = {
@@ -150,6 +154,9 @@ class Fault(ValidatedSettings):
     period_s: float = seconds(2.0, above=True)
     #: flap: the share of each period that is an outage.
     down_fraction: float = number(0.5, "", above=True, high=1.0)
+    #: client_throttle: from one moment at which its timers fire to the next. A minute, as Chrome
+    #: has it for a page that has been hidden for five.
+    timers_every_s: float = seconds(60.0, above=True)
     #: slow_server: its work takes so many times as long.
     factor: float = number(1.0, "", low=1.0)
     #: close: the WebSocket close code.

@@ -1,16 +1,25 @@
-"""The heartbeat: when to ping an open connection, and when silence ends it."""
+"""The heartbeat: when to ping an open connection, and when silence ends it.
+
+What counts as life is the answer to a ping, or anything that the server sends (`any_traffic`). In
+the latter case a connection that is in use is not pinged: pings follow silence alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
 
-from simlib.core.validation import ValidatedSettings, seconds
+from simlib.core.validation import ValidatedSettings, flag, seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeartbeatRules(ValidatedSettings):
     """When a client pings an open connection, and when silence ends it; by default never.
+
+    References
+    ----------
+    gRPC's keepalive (grpc-go, ``http2_client.keepalive``) counts from the last read, whatever it
+    was, as ``any_traffic`` does; websockets for Python awaits the answer to each ping.
 
     Examples
     --------
@@ -22,10 +31,15 @@ class HeartbeatRules(ValidatedSettings):
     interval_s: float = seconds(inf, above=True, endless=True)
     #: A ping unanswered for this long ends the connection.
     timeout_s: float = seconds(10.0, above=True)
+    #: Whether anything that the server sends counts as life: then it answers a ping, and the next
+    #: ping follows a silence of interval_s. Else each ping awaits its own answer.
+    any_traffic: bool = flag(False)
 
 
 def next_ping_s(now: float, timeout_s: float, settings: HeartbeatRules) -> float:
     """Return when to ping after the answer to the ping that would time out then."""
+    if settings.any_traffic:
+        return now + settings.interval_s
     return max(now, timeout_s - settings.timeout_s + settings.interval_s)
 
 
@@ -61,12 +75,19 @@ class Heartbeat:
         """Note that a ping was sent."""
         self.due_s, self.timeout_s = inf, now + self.settings.timeout_s
 
+    def hear(self, now: float) -> None:
+        """Note that the server has sent something, where that counts as life."""
+        if self.settings.any_traffic and self.deadline_s < inf:
+            self.due_s, self.timeout_s = now + self.settings.interval_s, inf
+
     def pong(self, now: float) -> bool:
         """Note the answer to a ping; False if none was awaited.
 
-        The next ping follows one interval after this one was sent.
+        The next ping follows one interval after this one was sent, or after the answer where any
+        traffic counts as life.
         """
         if self.timeout_s == inf:
+            self.hear(now)
             return False
         self.due_s, self.timeout_s = next_ping_s(now, self.timeout_s, self.settings), inf
         return True

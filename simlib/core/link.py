@@ -3,7 +3,7 @@
 Rules of the table:
 - An answer to another connection than the current one never gets here; the client sees to it.
 - Breaker, backoff, budget and the server's hint each postpone; the next attempt is at the latest
-  of them.
+  of them. If that is never, or later than the policy allows, the client gives up at once.
 - A failure is an attempt that failed, or a connection lost before it was stable.
 - After the loss of a stable connection a client may have a wait of its own, which is no attempt's.
 - The breaker does not fight the backoff: it only moves the next attempt, and calls it a probe.
@@ -21,7 +21,7 @@ from __future__ import annotations
 from math import inf
 from typing import Protocol
 
-from simlib.core.backoff import Backoff, ceiling, delay, scale_hint
+from simlib.core.backoff import Backoff, ceiling, delay, delay_after_loss_s, scale_hint
 from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.breaker import (
     Breaker,
@@ -44,7 +44,7 @@ from simlib.core.fallback import (
 )
 from simlib.core.link_fields import Budget, Link, replace_fields
 from simlib.core.link_table import TABLE, Input, Move, State
-from simlib.core.meters import Rate, ready_s, take
+from simlib.core.meters import AttemptBudget, Rate, earn, ready_s, take
 
 # Plain numbers: compiled code needs them, and to look a member up costs 0.1 us on Python 3.11.
 _CONNECT, _ESTABLISH, _BACK_OFF = Move.CONNECT.value, Move.ESTABLISH.value, Move.BACK_OFF.value
@@ -79,7 +79,7 @@ class LinkSettings(Protocol):
         """When polling carries messages."""
 
     @property
-    def attempt_budget(self) -> Rate:
+    def attempt_budget(self) -> AttemptBudget:
         """How many attempts there may be after failures."""
 
     @property
@@ -173,13 +173,25 @@ def _connect(link: Link, now: float, settings: LinkSettings) -> Link:
 def _spend(link: Link, now: float, settings: LinkSettings) -> Budget:
     """Return the budgets after an attempt that begins now; a first one is no attempt again."""
     budget, attempts, connects = link.budget, settings.attempt_budget, settings.connect_budget
-    if attempts.per_s == inf and connects.per_s == inf:
+    is_timed = settings.backoff.give_up_after_s < inf
+    if not is_timed and attempts.per_s == inf and connects.per_s == inf:
         return budget
+    # A start is where time begins to count, if it does not yet; after giving up it does so anew.
+    begins = is_timed and (link.state == _STOPPED or budget.since_s == inf)
     return Budget(
         # As gRPC and others ration only what they try again, not the first attempt.
         take(budget.attempt_s, now, attempts) if link.attempt > 0 else budget.attempt_s,
         take(budget.connect_s, now, connects),
+        now if begins else budget.since_s,
     )
+
+
+def _earn(budget: Budget, attempts: AttemptBudget) -> Budget:
+    return Budget(earn(budget.attempt_s, attempts), budget.connect_s, budget.since_s)
+
+
+def _count_since(budget: Budget, since_s: float) -> Budget:
+    return Budget(budget.attempt_s, budget.connect_s, since_s)
 
 
 def _establish(link: Link, now: float, settings: LinkSettings) -> Link:
@@ -190,6 +202,9 @@ def _establish(link: Link, now: float, settings: LinkSettings) -> Link:
         opened_s=now,
         breaker_status=count_success(link.breaker_status, settings.breaker),
         transport_status=set_good_since(link.transport_status, now),
+        budget=link.budget
+        if settings.attempt_budget.success_fraction == 0.0
+        else _earn(link.budget, settings.attempt_budget),
         rationed=0,
     )
 
@@ -206,6 +221,9 @@ def _settle(link: Link, now: float, settings: LinkSettings) -> Link:
         failures=0 if stable else link.failures,
         deadline_s=deadline_s if stable else min(deadline_s, stable_s),
         transport_status=transport_status,
+        budget=_count_since(link.budget, inf)
+        if stable and link.budget.since_s < inf
+        else link.budget,
         rationed=0,
     )
 
@@ -223,32 +241,41 @@ def _back_off(
     # Two counts: `attempt` makes waits grow and includes the loss itself; `failures` trips the
     # breaker, starts polling and ends the client, and does not. So ten attempts after a loss wait
     # 1, 2, 4 ... and the tenth failure gives up.
+    backoff, budget = settings.backoff, link.budget
     failures = link.failures + failed
+    goes_on = failures < backoff.max_attempts
+    # One draw a wait, whatever the wait needs it for: so the index of a draw is the number of
+    # waits, and the same in all engines.
+    u = _draw(link, settings, seed, client) if goes_on else 0.5
     breaker_status = link.breaker_status
     # A stable connection that was lost counts as an attempt of the backoff, and as no failure: it
     # must not trip the breaker, nor use up `max_attempts`.
     if failed == 1:
-        breaker_status = count_failure(breaker_status, failures, now, settings.breaker)
+        breaker_status = count_failure(breaker_status, failures, now, settings.breaker, u)
     refused = breaker_status.state == _TRIPPED
     transport_status = set_good_since(link.transport_status, inf)
     # Asked before giving up: a client that makes no more attempts must still be able to poll.
     falls = transport_status.transport == 0 and wants_poll(failures, refused, settings.fallback)
     if falls and may_change(transport_status, now, settings.fallback):
         transport_status, falls = fall_back(transport_status, now), False
-    if failures >= settings.backoff.max_attempts:
-        # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
-        dwelt_s = transport_status.changed_s + settings.fallback.dwell_s if falls else inf
-        return _give_up(link, failures, dwelt_s, breaker_status, transport_status)
-    # One draw a wait, whatever the wait needs it for: so the index of a draw is the number of
-    # waits, and the same in all engines.
-    u = _draw(link, settings, seed, client)
-    attempt, delay_s, from_s = _draw_wait(link, now, settings.backoff, failed, u)
-    hinted_s = now if hint_s == 0.0 else now + scale_hint(settings.backoff, hint_s, u)
+    is_timed = backoff.give_up_after_s < inf
+    if is_timed and budget.since_s == inf:
+        budget = _count_since(budget, now)
+    attempt, delay_s, from_s = _draw_wait(link, now, backoff, failed, u)
+    hinted_s = now if hint_s == 0.0 else now + scale_hint(backoff, hint_s, u)
     # Each may only postpone: whichever asks for the longest wait decides.
     next_s = max(now, from_s + delay_s, hinted_s)
     if refused:
         next_s = max(next_s, breaker_status.until_s)
     budget_s = _budget_s(link, settings)
+    deadline_s = max(next_s, budget_s)
+    is_late = deadline_s == inf
+    if is_timed:
+        is_late = deadline_s > budget.since_s + backoff.give_up_after_s
+    if is_late or not goes_on:
+        # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
+        dwelt_s = transport_status.changed_s + settings.fallback.dwell_s if falls else inf
+        return _give_up(link, failures, dwelt_s, breaker_status, transport_status)
     # All fields at once and by place: in sim this is the most frequent link of all, and
     # `replace_fields` would take four times as long.
     return Link(
@@ -256,12 +283,12 @@ def _back_off(
         attempt,
         failures,
         delay_s,
-        max(next_s, budget_s),
+        deadline_s,
         link.started_s,
         link.opened_s,
         breaker_status,
         transport_status,
-        link.budget,
+        budget,
         hinted_s,
         1 if budget_s > next_s else 0,
         link.draws + 1,
@@ -293,7 +320,7 @@ def _draw_wait(
 ) -> tuple[int, float, float]:
     """Return the count of attempts, the backoff's wait, and the moment from which it counts."""
     if failed == 0 and backoff.after_loss_s < inf:
-        return 0, backoff.after_loss_s, now
+        return 0, delay_after_loss_s(backoff, u), now
     # From the backoff's own last wait, not from the postponed one: a long hint must not make
     # decorrelated jitter grow.
     delay_s = delay(backoff, link.attempt + 1, link.delay_s, u)
@@ -314,6 +341,9 @@ def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, c
     if link.breaker_status.state == _TRIPPED:
         soon_s = max(soon_s, link.breaker_status.until_s)
     budget_s = _budget_s(link, settings)
+    if min(link.deadline_s, budget_s) == inf:
+        # Neither time nor a success will ever allow an attempt.
+        return _stand_still(link, _STOPPED, link.transport_status)
     return replace_fields(
         link,
         state=_WAITING,
@@ -343,9 +373,14 @@ def _budget_s(link: Link, settings: LinkSettings) -> float:
 
 
 def _stand_still(link: Link, state: int, transport_status: TransportStatus) -> Link:
-    """Make no attempt until the next input asks for one."""
+    """Make no attempt until the next input asks for one; time counts anew from there."""
     return replace_fields(
-        link, state=state, deadline_s=inf, transport_status=transport_status, rationed=0
+        link,
+        state=state,
+        deadline_s=inf,
+        transport_status=transport_status,
+        budget=link.budget if link.budget.since_s == inf else _count_since(link.budget, inf),
+        rationed=0,
     )
 
 

@@ -10,10 +10,14 @@ from simlib.core.fallback import WEBSOCKET, TransportStatus
 
 
 class Budget(NamedTuple):
-    """The two token buckets on attempts, as their theoretical arrival times."""
+    """What a link has left of attempts and of time: two token buckets, and since when it tries."""
 
+    #: The buckets' theoretical arrival times.
     attempt_s: float
     connect_s: float
+    #: Since when there has been no stable connection, where time ends the attempts; inf: there is
+    #: one, or none was tried for yet.
+    since_s: float
 
 
 # A tuple of numbers, never changed in place: sim keeps one for each client, the fleet packs its
@@ -92,7 +96,8 @@ def replace_fields(
     )
 
 
-_FULL = Budget(0.0, 0.0)
+# Shared by all links that have no budget: so a budget takes memory only where there is one.
+_FULL = Budget(0.0, 0.0, inf)
 
 
 def idle(draws: int = 0) -> Link:

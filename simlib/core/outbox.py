@@ -10,6 +10,8 @@ Rules of the outbox:
 - A message in flight past its acknowledgement timeout is sent again, each time with twice the
   patience; after `max_resends` it is a dead letter.
 - A message given back because its connection ended does not count as a resend.
+- Where no acknowledgement is awaited a message leaves the outbox as it leaves the client, so it
+  arrives once or never; an edit of a draft stays, since its answer has the draft's version.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from enum import IntEnum
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from simlib.core.errors import MisuseError
+from simlib.core.errors import MisuseError, SettingsError
 from simlib.core.events import NONE, Message, Priority, Reason
 from simlib.core.validation import Count, ValidatedSettings, choice, count, flag, number, seconds
 
@@ -59,6 +61,10 @@ class OutboxLimits(ValidatedSettings):
     ack_timeout_s: float = seconds(10.0, above=True, endless=True)
     #: After so many resends a message is a dead letter.
     max_resends: Count = count(5, low=0, endless=True)
+    #: Whether a message is kept until its acknowledgement; else it is forgotten as it is sent, and
+    #: what is lost on the way is lost: at most once. Then there is nothing to send again, and
+    #: max_resends must be 0.
+    awaits_ack: bool = flag(True)
     #: Who yields when full: reject_new, drop_oldest or drop_lowest.
     when_full: WhenFull = choice(WhenFull.REJECT_NEW)
     #: Whether a newer message of a key stands for the queued one.
@@ -69,6 +75,12 @@ class OutboxLimits(ValidatedSettings):
     persist: Persist = choice(Persist.NONE)
     #: Bytes of messages that the storage takes; a message beyond is refused.
     quota_bytes: float = number(5_000_000.0, "bytes", above=True, endless=True)
+
+    def check(self) -> None:
+        """Raise `SettingsError` where messages that are forgotten should be sent again."""
+        if not self.awaits_ack and self.max_resends > 0:
+            rule = "must be 0 where awaits_ack is false: what is forgotten is not sent again"
+            raise SettingsError("max_resends", self.max_resends, rule)
 
 
 _SAVED = {Persist.NONE: -1, Persist.URGENT: Priority.HIGH.value, Persist.ALL: Priority.LOW.value}

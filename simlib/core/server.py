@@ -10,7 +10,10 @@ Rules of the server:
 - After a handshake its worker brings the client up to date (resynchronisation) before the next.
 - When too many handshakes wait, more workers come after a delay; what waits already stays where
   it waits, since new instances get new connections.
-- A message counts once: a second copy is answered as a duplicate, over any connection.
+- A message counts once: a second copy is answered as a duplicate, over any connection. A server
+  that does not deduplicate counts each copy.
+- Where it advises a window, it says so to the clients that it refuses with 503 and to those whose
+  connections its operator ends, and each draws its moment within it.
 - An edit counts if it was made on the newest version; otherwise it is a conflict.
 - A message with a key is published on the channel of that key. A follower who is too far behind
   for the history gets the newest version only, sees the gap, and fetches the whole.
@@ -40,10 +43,19 @@ from simlib.core.admission import (
     may_enter,
 )
 from simlib.core.draws import Stream, uniform
+from simlib.core.errors import SettingsError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.exact import log
 from simlib.core.meters import Rate
-from simlib.core.validation import Count, ValidatedSettings, choice, count, number, seconds
+from simlib.core.validation import (
+    Count,
+    ValidatedSettings,
+    choice,
+    count,
+    flag,
+    number,
+    seconds,
+)
 
 UNAUTHORIZED, UNAVAILABLE = 401, 503
 # Read at every message, and a member costs 0.1 us to look up on Python 3.11.
@@ -97,6 +109,12 @@ class ServerSettings(ValidatedSettings):
     rate: Rate = field(default_factory=Rate)
     #: The Retry-After of a refusal, whole seconds as in HTTP; 0: none.
     retry_after_s: float = number(0.0, "seconds", whole=True)
+    #: The window in which a client draws the moment of its next attempt, as the server says in a
+    #: refusal and in a close of its operator (fault deploy or close) that has no Retry-After of its
+    #: own; 0: it says nothing.
+    advises_window_s: float = seconds(0.0)
+    #: Whether it keeps the ids of messages, and counts each message once; else it counts each copy.
+    deduplicates: bool = flag(True)
     #: Updates of each channel that are kept, to be sent to who comes back.
     history: Count = count(100, low=0, endless=True)
     #: How long a session holds; inf: no session is asked for.
@@ -111,6 +129,14 @@ class ServerSettings(ValidatedSettings):
     #: The age is drawn for each connection within this share of it, up and down, so that those who
     #: came together do not go together.
     max_connection_age_jitter_fraction: float = number(0.1, "", high=1.0)
+
+    def check(self) -> None:
+        """Raise `SettingsError` where it would say two things at once."""
+        if self.advises_window_s > 0.0 and self.retry_after_s > 0.0:
+            rule = (
+                f"must be 0 with advises_window_s ({self.advises_window_s:g}): either is the hint"
+            )
+            raise SettingsError("retry_after_s", self.retry_after_s, rule)
 
 
 _Where = tuple[int, int]
@@ -129,6 +155,13 @@ def handshake_s(
     if settings.handshake_service == ServiceTime.EXPONENTIAL:
         length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
     return length_s + settings.tls_service_s * slowness
+
+
+def advised_hint_s(settings: ServerSettings, retry_after_s: float) -> float:
+    """Return what a server says of the next attempt, as `Failed.hint_s`: a Retry-After first."""
+    if retry_after_s > 0.0 or settings.advises_window_s == 0.0:
+        return retry_after_s
+    return -settings.advises_window_s
 
 
 def resync_s(settings: ServerSettings, slowness: float) -> float:
@@ -221,7 +254,8 @@ class Server:
         where = (event.client, event.connection)
         if not self._addresses.take(event.client, now):
             # A limit stands in front of all that the server knows: of sessions, too.
-            status, hint_s = self.settings.per_address.status, float(self.settings.retry_after_s)
+            status = self.settings.per_address.status
+            hint_s = self._hint_s(self.settings.retry_after_s)
             self._commands.append(ev.Refuse(*where, status, hint_s))
             return
         if not self._is_authorized(event.signed_in_s, now):
@@ -235,7 +269,9 @@ class Server:
             self._waiting[where] = event.signed_in_s
             self._scale(now)
             return
-        self._commands.append(ev.Refuse(*where, UNAVAILABLE, float(self.settings.retry_after_s)))
+        self._commands.append(
+            ev.Refuse(*where, UNAVAILABLE, self._hint_s(self.settings.retry_after_s))
+        )
 
     def _handshake_s(self, where: _Where) -> tuple[float, float]:
         """Return the length of the work on a handshake, and of that after it."""
@@ -277,7 +313,14 @@ class Server:
             )
         for shun in self._shuns:
             if now < shun.until_s and where[0] in shun.clients:
-                self._end_at(now, ev.CloseConnection(*where, shun.code, shun.hint_s))
+                self._end_at(now, self._close_of(where, shun))
+
+    def _close_of(self, where: _Where, order: ev.CloseClients | ev.Drain) -> ev.CloseConnection:
+        """Return the close of a connection that the operator ends."""
+        return ev.CloseConnection(*where, order.code, self._hint_s(order.hint_s))
+
+    def _hint_s(self, retry_after_s: float) -> float:
+        return advised_hint_s(self.settings, float(retry_after_s))
 
     def _on_requested(self, event: ev.Requested, now: float) -> None:
         where = (event.client, event.connection)
@@ -327,7 +370,8 @@ class Server:
         if window is None:
             window = self._dedup_windows[framed.client] = DedupWindow()
         if framed.key == NONE:
-            reason = _ACCEPTED if window.add(framed.message) else Reason.DUPLICATE
+            is_first = window.add(framed.message) or not self.settings.deduplicates
+            reason = _ACCEPTED if is_first else Reason.DUPLICATE
             self._commands.append(
                 ev.Answer(framed.client, framed.connection, framed.message, reason)
             )
@@ -338,7 +382,7 @@ class Server:
         """Count a message with a key, and publish it on the channel of the key."""
         channel_log = self._channel_logs.setdefault(framed.key, ChannelLog())
         reason, version = _ACCEPTED, NONE
-        if framed.message in window:
+        if framed.message in window and self.settings.deduplicates:
             reason = Reason.DUPLICATE
         elif framed.base != NONE and framed.base < channel_log.newest:
             reason = Reason.CONFLICT
@@ -456,13 +500,13 @@ class Server:
             self._shuns.append(event)
         for where in self._open:
             if where[0] in event.clients:
-                self._end_at(now, ev.CloseConnection(*where, event.code, event.hint_s))
+                self._end_at(now, self._close_of(where, event))
 
     def _on_drain(self, event: ev.Drain, now: float) -> None:
         leaving = sorted(where for where in self._open if where[0] in event.clients)
         for i, where in enumerate(leaving, 1):
             time_s = now + (event.until_s - now) * i / len(leaving)
-            self._end_at(time_s, ev.CloseConnection(*where, event.code, event.hint_s))
+            self._end_at(time_s, self._close_of(where, event))
 
     def _on_slow(self, event: ev.Slow, now: float) -> None:
         self._slowness = event.factor

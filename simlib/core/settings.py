@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from simlib.core import meters
 from simlib.core.backoff import Backoff
@@ -29,8 +30,8 @@ class Settings(ValidatedSettings):
 
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker = field(default_factory=Breaker)
-    #: Attempts after a failure, as RPC libraries ration them.
-    attempt_budget: meters.Rate = field(default_factory=meters.Rate)
+    #: Attempts after a failure, as RPC libraries ration them; a Rate is one that time alone fills.
+    attempt_budget: meters.AttemptBudget = field(default_factory=meters.AttemptBudget)
     #: All attempts, as some services ration connections by the minute or the day.
     connect_budget: meters.Rate = field(default_factory=meters.Rate)
     outbox: OutboxLimits = field(default_factory=OutboxLimits)
@@ -43,3 +44,10 @@ class Settings(ValidatedSettings):
     stops: Stops = field(default_factory=Stops)
     #: An attempt, a poll or a sign-in without an answer for this long has failed.
     connect_timeout_s: float = seconds(10.0, above=True)
+
+    def __post_init__(self) -> None:
+        budget: Any = self.attempt_budget
+        if isinstance(budget, meters.Rate):
+            filled = meters.AttemptBudget(per_s=budget.per_s, burst=budget.burst)
+            object.__setattr__(self, "attempt_budget", filled)
+        super().__post_init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
+from math import ceil, inf
 from typing import Any, Protocol, TypeVar
 
 from simlib.core.client import Client
@@ -40,6 +40,36 @@ class Clock(Protocol):
         """Return an alarm that calls a function with its owner when it rings."""
 
 
+class ThrottledAlarm:
+    """An alarm that rings at some moments only: the first of them that is not before its deadline.
+
+    Examples
+    --------
+    >>> class Printed:
+    ...     def set(self, deadline_s):
+    ...         print(deadline_s)
+    >>> ThrottledAlarm(Printed(), every_s=60.0, first_s=20.0).set(21.5)
+    80.0
+    """
+
+    __slots__ = ("alarm", "_every_s", "_first_s")
+
+    def __init__(self, alarm: Alarm, every_s: float, first_s: float) -> None:
+        #: The alarm itself.
+        self.alarm = alarm
+        self._every_s = every_s
+        self._first_s = first_s
+
+    def set(self, deadline_s: float) -> None:
+        """Set the alarm to the first of its moments from a deadline on; inf: switch it off."""
+        if deadline_s < inf:
+            times = ceil((deadline_s - self._first_s) / self._every_s)
+            ring_s = self._first_s + times * self._every_s
+            # Rounding may have put it a hair before its deadline, when nothing is due yet.
+            deadline_s = ring_s if ring_s >= deadline_s else ring_s + self._every_s
+        self.alarm.set(deadline_s)
+
+
 class Host(Protocol):
     """Carries out what a client asks for; answers later, never from inside `perform`."""
 
@@ -74,7 +104,7 @@ class Driver:
         self._clock = clock
         self._host = host
         self._trace = trace
-        self._alarm = clock.alarm(Driver._wake, self)
+        self._alarm: Alarm = clock.alarm(Driver._wake, self)
         #: What a sleeping client has not been told yet; None: it is awake.
         self._inbox: list[Event] | None = None
         self._gone = False
@@ -128,6 +158,14 @@ class Driver:
         for event in waited:
             self.feed(event)
         if not self._gone:
+            self._alarm.set(max(self.client.deadline, self._clock.now_s))
+
+    def throttle(self, every_s: float, first_s: float) -> None:
+        """Let the client's timers fire at some moments only; ``every_s`` 0: at any."""
+        # Another alarm instead of a question at each event: most clients are never throttled.
+        alarm = self._alarm.alarm if isinstance(self._alarm, ThrottledAlarm) else self._alarm
+        self._alarm = ThrottledAlarm(alarm, every_s, first_s) if every_s > 0.0 else alarm
+        if self._inbox is None and not self._gone:
             self._alarm.set(max(self.client.deadline, self._clock.now_s))
 
     def go(self) -> None:

@@ -1,4 +1,8 @@
-"""The Retry-After header: whole seconds, or the date of a moment (RFC 9110, 10.2.3)."""
+"""The headers that say when to come back.
+
+Retry-After has whole seconds, or the date of a moment (RFC 9110, 10.2.3). Retry-Within is of this
+project, since no standard has one: the seconds in which a client draws its moment.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,20 @@ from math import ceil
 
 #: A longer time is cut to this one, as RFC 9111 has it for seconds in a header.
 LONGEST_S = float(1 << 31)
-_SECONDS = re.compile("[0-9]+")
+_SECONDS, _DECIMALS = re.compile("[0-9]+"), re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def hint_headers(hint_s: float) -> dict[str, str]:
+    """Return the header of a hint: a Retry-After above 0, a Retry-Within below 0.
+
+    Examples
+    --------
+    >>> hint_headers(7.0), hint_headers(-2.5), hint_headers(0.0)
+    ({'Retry-After': '7'}, {'Retry-Within': '2.5'}, {})
+    """
+    if hint_s > 0.0:
+        return {"Retry-After": format_header(hint_s)}
+    return {"Retry-Within": f"{-hint_s:.17g}"} if hint_s < 0.0 else {}
 
 
 def format_header(hint_s: float) -> str:
@@ -41,7 +58,9 @@ def read_hint_s(
     odd: Callable[[str], None],
     now_unix_s: float | None = None,
 ) -> float:
-    """Return how many seconds to wait by a response's headers; 0 if they do not say.
+    """Return when to come back by a response's headers, as `simlib.core.events.Failed` has it.
+
+    A window stands before a Retry-After.
 
     Parameters
     ----------
@@ -60,6 +79,8 @@ def read_hint_s(
     >>> date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT")
     >>> read_hint_s([date, ("Retry-After", "Sun, 06 Nov 1994 08:49:42 GMT")], print)
     5.0
+    >>> read_hint_s([("Retry-Within", "30")], print)
+    -30.0
     >>> read_hint_s([("Retry-After", "soon")], print)
     A server sent the Retry-After 'soon', which is neither seconds nor a date: it was ignored.
     0.0
@@ -67,6 +88,10 @@ def read_hint_s(
     known: dict[str, list[str]] = {}
     for name, value in headers:
         known.setdefault(name.lower(), []).append(value.strip())
+    for value in known.get("retry-within", []):
+        if _DECIMALS.fullmatch(value):
+            return -min(float(value), LONGEST_S)
+        odd(f"A server sent the Retry-Within {value[:60]!a}, which is no number: it was ignored.")
     for value in known.get("retry-after", []):
         if _SECONDS.fullmatch(value):
             return min(float(value), LONGEST_S)

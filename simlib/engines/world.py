@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import simpy
 
 from simlib.core.client import Client
+from simlib.core.draws import Stream, uniform
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
     NONE,
@@ -27,7 +28,7 @@ from simlib.core.events import (
     Start,
     Stop,
 )
-from simlib.core.faults import Fault, FaultKind
+from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver, Host, Observer
 from simlib.engines.live.codec import message_bytes
@@ -303,6 +304,17 @@ class World:
     def _thaw(self, driver: Driver) -> None:
         driver.wake_up()
 
+    def _throttle(self, driver: Driver) -> None:
+        """Slow a client's timers down to those of its faults now, or let them run again."""
+        number = driver.client.number
+        active = self.timeline.active(
+            FaultKind.CLIENT_THROTTLE, number, Route.ALL, self.clock.now_s
+        )
+        every_s = max((fault.timers_every_s for fault in active), default=0.0)
+        # A browser counts from the start of its machine, so no two clients' timers fire together.
+        first_s = every_s * uniform(self.scenario.seed, number, Stream.TIMERS, 0)
+        driver.throttle(every_s, first_s)
+
     def _unload(self, driver: Driver) -> None:
         """Close a client's page: what was not saved is gone."""
         if driver.gone or driver.client.number in self._left:
@@ -347,6 +359,8 @@ class World:
 _TO_CLIENTS: dict[tuple[FaultKind, bool], Callable[[World, Driver], None]] = {
     (FaultKind.CLIENT_SLEEP, True): World._freeze,
     (FaultKind.CLIENT_SLEEP, False): World._thaw,
+    (FaultKind.CLIENT_THROTTLE, True): World._throttle,
+    (FaultKind.CLIENT_THROTTLE, False): World._throttle,
     (FaultKind.CLIENT_RELOAD, True): World._unload,
     (FaultKind.CLIENT_RELOAD, False): World._reload,
 }

@@ -16,8 +16,8 @@ from simlib.scenario.scenario import Scenario, setting
 _MORE = ("availability_fraction", "delivered_fraction", "goodput_per_s")
 _LESS = (
     "time_to_", "last_back_", "never_recovered", "downtime_", "attempts", "peak_", "amplification",
-    "gave_up", "polling_", "breaker_open_", "lost", "undelivered", "duplicate_", "head_of_line_",
-    "round_trip_", "latency_", "staleness_",
+    "gave_up", "polling_", "breaker_open_", "lost", "undelivered", "duplicate_", "doubled",
+    "head_of_line_", "round_trip_", "latency_", "staleness_",
 )  # fmt: skip
 #: What is sought unless somebody asks for something else.
 OBJECTIVES = ("time_to_recover_s_p99", "peak_attempts_per_s")

@@ -33,7 +33,7 @@ def deliveries(rows: Columns) -> dict[str, npt.NDArray[Any]]:
     # There and back over WebSocket, and sent once: of two copies nobody knows which was answered.
     over = (places.count(transmitted) == 1) & (received_s < inf)
     transmit_s = places.first_s(transmitted)
-    dropped = name == Name.DROP
+    dropped, processed = name == Name.DROP, name == Name.PROCESS
     return {
         "client": rows["client"][begun],
         "message": rows["message"][begun],
@@ -48,7 +48,8 @@ def deliveries(rows: Columns) -> dict[str, npt.NDArray[Any]]:
         "dropped_s": places.first_s(dropped),
         "reason": places.last(dropped, reason, Reason.NONE),
         # A server of the user's own leaves no rows: what it has acknowledged, it has.
-        "delivered": (places.first_s(name == Name.PROCESS) < inf) | (acknowledged_s < inf),
+        "delivered": (places.first_s(processed) < inf) | (acknowledged_s < inf),
+        "counted": places.count(processed & (reason == Reason.ACCEPTED)),
     }
 
 

@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "lost": "lost",
         "undelivered": "still under way",
         "duplicate_fraction": "processed twice",
+        "doubled": "counted twice",
         "latency_s": "latency, s",
         "staleness_s": "staleness of edits, s",
         "superseded": "superseded",

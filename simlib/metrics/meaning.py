@@ -43,10 +43,11 @@ _OF_MESSAGES = {
     "superseded": "of those, messages that a newer one of their key stood for",
     "contested": "of those, edits on a version that was not the newest, given back as conflicts",
     "delivered_fraction": "share of the others that the server processed at least once",
-    "lost": "messages dropped (full, evicted, expired, dead letter, quota), or gone with a client, "
-    "and never processed",
+    "lost": "messages dropped (full, evicted, expired, dead letter, quota), gone with a client, or "
+    "with a connection where no acknowledgement is awaited, and never processed",
     "undelivered": "messages still on their way, or in an outbox, at the end of the run",
     "duplicate_fraction": "share of what the server processed that it had processed before",
+    "doubled": "messages that the server counted more than once: it keeps no ids, or lost them",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
     "head_of_line_s": "mean time from send until a message first left, of those that left",
     "round_trip_s_p50": "half of the messages sent once, by WebSocket, were answered this soon",

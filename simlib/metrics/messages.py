@@ -9,7 +9,7 @@ import numpy as np
 
 from simlib.core.events import Priority, Reason
 from simlib.metrics import deliveries
-from simlib.metrics.array_types import Floats
+from simlib.metrics.array_types import Bools, Floats
 from simlib.metrics.run_columns import RunColumns, column_in_words
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
 from simlib.trace.schema import Name
@@ -31,8 +31,8 @@ def messages(trace: Trace) -> pd.DataFrame:
         ``acknowledged_s``, when the first answer (accepted or duplicate) came, and
         ``latency_s``, the time from send to there; ``round_trip_s``, the time from the only
         transmission to the first answer over WebSocket; ``dropped_s`` and ``reason``, when and
-        why the outbox dropped it; ``delivered``, whether the server processed it. Times are inf
-        where that never happened.
+        why the outbox dropped it; ``delivered``, whether the server processed it, and ``counted``,
+        how often it counted it. Times are inf where that never happened.
     """
     import pandas as pd
 
@@ -81,6 +81,7 @@ def message_metrics(run: RunColumns) -> dict[str, Any]:
     """Return the columns of `summary` that are about messages."""
     from_s = run.scenario.warm_up_s
     fates = deliveries.deliveries(run.columns)
+    fates["vanished"] = _find_vanished(run, fates)
     is_early = fates["send_s"] < from_s
     processed = _count_processed(
         run.columns, {name: fate[is_early] for name, fate in fates.items()}
@@ -100,7 +101,7 @@ def _counts(table: deliveries.Columns, processed: int, length_s: float) -> dict[
     superseded = int((~is_delivered & (reason == Reason.COALESCED)).sum())
     contested = int((reason == Reason.CONFLICT).sum())
     dropped = int((~is_delivered & (table["dropped_s"] < inf)).sum())
-    lost = dropped - superseded - contested
+    lost = dropped - superseded - contested + int(table["vanished"].sum())
     due = sent - superseded - contested
     acknowledged = int((table["acknowledged_s"] < inf).sum())
     return {
@@ -111,8 +112,29 @@ def _counts(table: deliveries.Columns, processed: int, length_s: float) -> dict[
         "lost": lost,
         "undelivered": due - delivered - lost,
         "duplicate_fraction": ratio(processed - delivered, processed),
+        "doubled": int((table["counted"] > 1).sum()),
         "goodput_per_s": ratio(acknowledged, max(0.0, length_s)),
     }
+
+
+def _find_vanished(run: RunColumns, fates: deliveries.Columns) -> Bools:
+    """Return which messages were lost on their way, and nobody kept a copy to send again.
+
+    Such a message was sent over a connection that has ended since, and never processed.
+    """
+    scenario = run.scenario
+    policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
+    keeps = [client.outbox.awaits_ack for client in policies]
+    gone = (fates["left_s"] < inf) & ~fates["delivered"] & (fates["dropped_s"] == inf)
+    gone &= ~fates["edit"]
+    if all(keeps) or not gone.any():
+        return np.zeros(gone.size, bool)
+    gone &= ~np.array(keeps)[run.cohorts(fates["client"])]
+    # Clients one after the other on one axis of time: the last connection that opened by then.
+    opens, apart_s = run.opens, run.end_s + 1.0
+    left = fates["client"] * apart_s + np.minimum(fates["left_s"], run.end_s)
+    place = np.searchsorted(opens.client * apart_s + opens.start_s, left, side="right") - 1
+    return np.asarray(gone & (place >= 0) & (opens.stop_s[place] < run.end_s))
 
 
 def _latencies_s(table: deliveries.Columns) -> dict[str, float]:

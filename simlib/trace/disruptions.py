@@ -18,6 +18,7 @@ _HARMLESS = (
     FaultKind.BANDWIDTH,
     FaultKind.SLOW_SERVER,
     FaultKind.CLIENT_SLEEP,
+    FaultKind.CLIENT_THROTTLE,
 )
 #: Faults that nobody is told of: only the heartbeat finds them.
 _SILENT = (FaultKind.HALF_OPEN, FaultKind.HANDOVER)

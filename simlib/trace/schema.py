@@ -92,7 +92,8 @@ COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
     ("connection", "i", None),
     ("message", "i", None),
     ("reason", "b", Reason),
-    # When to come back, as the server says it (Retry-After); 0: it does not.
+    # When to come back, as the server says it (Retry-After); below 0: within so long; 0: it does
+    # not say.
     ("hint_s", "d", None),
     ("code", "h", None),
     ("priority", "b", Priority),
@@ -409,9 +410,11 @@ def describe_event(row: dict[str, Any]) -> str:
         text += f": {Reason(row['reason']).name.lower().replace('_', ' ')}"
     if row["code"]:
         text += f" {row['code']}"
-    for column, words in _LENGTHS_S.items():
-        if row[column] > 0.0:
-            text += f", {words} {row[column]:g} s"
+    text += "".join(
+        f", {words} {sign * row[column]:g} s"
+        for column, sign, words in _LENGTHS_S
+        if sign * row[column] > 0.0
+    )
     stops = row["name"] in _STOPPING and row["code"] and row["state"] in _AT_REST
     if row["name"] in _CHANGES or stops:
         text += f" -> {State(row['state']).name.lower()}"
@@ -420,8 +423,13 @@ def describe_event(row: dict[str, Any]) -> str:
     return text
 
 
-#: Columns of seconds that a story tells, and its words for them.
-_LENGTHS_S = {"hint_s": "retry after", "lifetime_s": "for", "rtt_s": "round trip"}
+#: Columns of seconds that a story tells, the sign that they have then, and its words for them.
+_LENGTHS_S = (
+    ("hint_s", 1.0, "retry after"),
+    ("hint_s", -1.0, "retry within"),
+    ("lifetime_s", 1.0, "for"),
+    ("rtt_s", 1.0, "round trip"),
+)
 _CHANGES = (
     Name.START,
     Name.STOP,

@@ -14,7 +14,7 @@ from simlib.core.draws import uniform
 from simlib.core.fallback import Fallback
 from simlib.core.link_fields import idle
 from simlib.core.link_table import Input, State
-from simlib.core.meters import Rate
+from simlib.core.meters import AttemptBudget, Rate
 from simlib.core.path import Distribution, Latency
 from simlib.core.settings import Settings
 from simlib.engines.fleet.jit import twin
@@ -25,7 +25,7 @@ pytest.importorskip("numba")
 
 POLICIES = [
     Settings(
-        backoff=Backoff(jitter=jitter, stable_after_s=stable_s, **more),
+        backoff=Backoff(**({"jitter": jitter, "stable_after_s": stable_s} | more)),
         breaker=Breaker(
             trip_after=trip_after,
             open_s=7,
@@ -67,7 +67,18 @@ POLICIES = [
             inf,
         ),
         ("decorrelated", 0, {"floor_s": 2, "counted_from": "start"}, inf, inf),
+        ("full", 5, {"after_loss_s": 3, "after_loss_jitter": "equal", "hint_cap_s": 2}, 3, 2),
+        ("none", 0, {"after_loss_s": 0, "after_loss_jitter": "additive"}, 2, inf),
+        ("equal", 5, {"give_up_after_s": 60}, inf, 3),
+        ("full", 0, {"give_up_after_s": 90, "stable_after_s": 3}, 4, inf),
     ]
+] + [
+    Settings(
+        backoff=Backoff(jitter="full", give_up_after_s=200 if per_s else inf),
+        breaker=Breaker(trip_after=3, open_s=5, open_spread_fraction=0.7),
+        attempt_budget=AttemptBudget(per_s=per_s, burst=4, success_fraction=0.3),
+    )
+    for per_s in (0.0, 0.1)
 ]
 
 
@@ -100,7 +111,9 @@ def test_waits_are_the_same(compiled, settings):
         for u in (0.0, 0.3, 1.0 - 2.0**-53):
             waits = (attempt, 2.5, u)
             assert backoff.delay(rules, *waits) == compiled["delay"](record, *waits)
-            assert backoff.scale_hint(rules, 3.0, u) == compiled["scale_hint"](record, 3.0, u)
+            for hint_s in (3.0, -3.0):
+                hint = (hint_s, u)
+                assert backoff.scale_hint(rules, *hint) == compiled["scale_hint"](record, *hint)
 
 
 #: What a fair host tells a link in each state.
@@ -124,7 +137,7 @@ def test_random_steps_are_the_same(compiled, settings, steps):
         words = LIKELY[State(plain.state)] if kind < 0.9 else tuple(Input)
         told = words[int(which * len(words))]
         now = min(plain.deadline_s, now + 10.0) if told == Input.WAKE else now + which
-        hint_s = max(0.0, 20.0 * hint - 16.0)
+        hint_s = max(0.0, 20.0 * hint - 16.0) - max(0.0, 2.0 - 40.0 * hint)
         plain = link.step(plain, told, now, settings, 5, 6, hint_s)
         other = compiled["step"](other, int(told), now, record, 5, 6, hint_s)
         assert plain == other

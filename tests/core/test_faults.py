@@ -77,7 +77,7 @@ def timeline(*faults: Fault, seed: int = 1) -> Timeline:
             (
                 'kind = "outages": must be one of outage, reset, black_hole, latency, '
                 "server_crash, reject, flap, half_open, loss, bandwidth, handover, deploy, "
-                "slow_server, session_expiry, close, client_reload, client_sleep "
+                "slow_server, session_expiry, close, client_reload, client_sleep, client_throttle "
                 '(did you mean "outage"?)'
             ),
         ),

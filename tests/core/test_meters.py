@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlib.core.errors import SettingsError
-from simlib.core.meters import Rate, ready_s, take
+from simlib.core.meters import AttemptBudget, Rate, earn, ready_s, take
 
 
 def taken(rate: Rate, asked: list[float]) -> list[float]:
@@ -49,3 +49,51 @@ def test_the_next_token_is_there_exactly_when_it_said(per_s, burst, gaps):
 def test_a_bucket_that_never_gives_is_refused(wrong):
     with pytest.raises(SettingsError):
         Rate(**wrong)
+
+
+# --- what successes fill -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 1 / 3, 0.7])
+def test_so_many_successes_bring_as_many_tokens_as_they_are_worth(share):
+    budget = AttemptBudget(per_s=0, burst=5, success_fraction=share)
+    empty, got = 5.0, 0
+    arrival_s = empty
+    for successes in range(1, 200):
+        arrival_s = earn(arrival_s, budget)
+        if ready_s(arrival_s, budget) < inf:
+            arrival_s = take(arrival_s, 0.0, budget)
+            got += 1
+        assert got == int(successes * share + 1e-6)
+
+
+def test_without_time_or_success_an_empty_budget_stays_empty():
+    budget = AttemptBudget(per_s=0, burst=2)
+    arrival_s = take(take(0.0, 5.0, budget), 6.0, budget)
+    assert (0.0, inf) == (ready_s(1.0, budget), ready_s(arrival_s, budget))
+    assert arrival_s == earn(arrival_s, budget)
+
+
+@given(
+    st.floats(0.01, 10.0),
+    st.integers(1, 9),
+    st.floats(0.0, 1.0),
+    st.lists(st.tuples(st.booleans(), st.floats(0.0, 5.0)), max_size=60),
+)
+def test_a_budget_never_gives_more_than_it_had_and_got(per_s, burst, share, steps):
+    budget = AttemptBudget(per_s=per_s, burst=burst, success_fraction=share)
+    arrival_s, now, taken_, earned = 0.0, 0.0, 0, 0
+    for is_success, gap_s in steps:
+        now += gap_s
+        if is_success:
+            arrival_s = earn(arrival_s, budget)
+            earned += 1
+        elif now >= ready_s(arrival_s, budget):
+            arrival_s = take(arrival_s, now, budget)
+            taken_ += 1
+        assert taken_ <= (burst + per_s * now + share * earned) * (1 + 1e-9) + 1e-6
+
+
+def test_a_budget_without_a_limit_notes_nothing():
+    budget = AttemptBudget(success_fraction=0.5)
+    assert 0.0 == take(0.0, 5.0, budget) == earn(0.0, budget)

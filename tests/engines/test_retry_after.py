@@ -95,6 +95,22 @@ def test_what_is_written_is_read_and_never_shorter(hint_s):
     assert hint_s <= read_s < hint_s + 1.0
 
 
+@pytest.mark.parametrize("hint_s", [7.0, -7.0, -0.25, -1e6])
+def test_a_hint_s_header_says_the_same_hint(hint_s):
+    assert hint_s == hints.read_hint_s([*hints.hint_headers(hint_s).items()], lambda _: None)
+    assert {} == hints.hint_headers(0.0)
+
+
+@pytest.mark.parametrize("value", ["soon", "", "-3", "1e3", "inf", "5s"])
+def test_a_window_that_is_no_number_is_ignored_and_noted(value):
+    notes = []
+    headers = [("Retry-Within", value), ("Retry-After", "9")]
+    assert 9.0 == hints.read_hint_s(headers, notes.append)
+    assert [
+        f"A server sent the Retry-Within {value!a}, which is no number: it was ignored."
+    ] == notes
+
+
 # --- against a real server ---------------------------------------------------------------
 
 

@@ -246,7 +246,7 @@ def test_an_empty_trace_has_counts_of_zero_and_nothing_else():
     numbers = row(Trace("sim", scenario(OUTAGE)))
     counts = [name for name in numbers if numbers[name] == 0]
     assert counts[:4] == ["never_recovered", "attempts", "peak_attempts_per_s", "gave_up"]
-    assert counts[4:] == ["sent", "superseded", "contested", "lost", "undelivered"]
+    assert counts[4:] == ["sent", "superseded", "contested", "lost", "undelivered", "doubled"]
     assert all(isnan(numbers[name]) for name in numbers.keys() - {"engine", *counts})
 
 

@@ -297,3 +297,52 @@ def test_a_naive_cohort_gets_in_before_the_patient_and_only_at_the_gateway_that_
     assert (lost["client"] % 4 == turns).sum() > 0.95 * len(lost)
     at_once = rolling.replace(faults=[sl.Fault("deploy", 8, 10)])
     assert 2 * metrics(rolling)["peak_attempts_per_s"] < metrics(at_once)["peak_attempts_per_s"]
+
+
+def test_breakers_whose_time_is_drawn_do_not_probe_together():
+    apart = metrics(shipped("breakers_together"))
+    together = changed("breakers_together", client__breaker__open_spread_fraction=0.0)
+    assert 2 * apart["peak_after_fault_per_s"] < together["peak_after_fault_per_s"]
+    assert 2 * apart["time_to_recover_s_p50"] < together["time_to_recover_s_p50"]
+
+
+def test_a_wait_after_a_loss_that_is_spread_is_as_wide_as_the_server_needs():
+    apart = metrics(shipped("return_apart"))
+    together = changed("return_apart", client__backoff__after_loss_jitter="none")
+    assert 400 == apart["attempts"]  # one for each start, and one for each loss
+    assert together["attempts"] > 600
+    assert together["peak_attempts_per_s"] > 3 * apart["peak_attempts_per_s"]
+
+
+def test_who_bounds_a_hint_is_back_with_the_server():
+    assert metrics(shipped("long_retry_after"))["last_back_s"] < 10.0
+    assert (
+        20
+        <= changed("long_retry_after", client__backoff__hint_cap_s=float("inf"))["never_recovered"]
+    )
+
+
+def test_only_who_tries_on_outlasts_the_outage():
+    scenario = shipped("stops_trying")
+    gone = set(rows(played(scenario), "notify", reason="gave_up")["client"])
+    limited = {client for client in range(40) if scenario.cohort_of(client) < 3}
+    assert limited == gone
+    assert 40 - len(limited) == len(rows(played(scenario), "opened").query("time_s > 25"))
+
+
+def test_a_window_as_long_as_the_server_needs_has_nobody_refused_for_long():
+    advised = metrics(shipped("advised_window"))
+    alone = changed("advised_window", server__advises_window_s=0.0)
+    assert 600 == advised["attempts"]
+    assert alone["attempts"] > 2 * advised["attempts"]
+    assert advised["last_back_s"] < alone["last_back_s"]
+
+
+def test_where_any_traffic_is_life_a_connection_in_use_raises_no_false_alarm():
+    assert 20 == metrics(shipped("busy_connection"))["attempts"]
+    assert 40 <= changed("busy_connection", client__heartbeat__any_traffic=False)["attempts"]
+
+
+def test_a_hidden_page_keeps_its_connection_with_a_server_more_patient_than_the_browser():
+    assert metrics(shipped("hidden_tab"))["attempts"] > 60
+    assert 20 == changed("hidden_tab", server__silence_timeout_s=9.0)["attempts"]

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     from simlib.engines.world import Process
 
 #: Kinds of fault that it leaves out: what they do to sessions, or to the clients' platforms.
-LEFT_OUT = (FaultKind.SESSION_EXPIRY, FaultKind.CLIENT_RELOAD, FaultKind.CLIENT_SLEEP)
+LEFT_OUT = (
+    FaultKind.SESSION_EXPIRY,
+    FaultKind.CLIENT_RELOAD,
+    FaultKind.CLIENT_SLEEP,
+    FaultKind.CLIENT_THROTTLE,
+)
 
 
 def play(
@@ -156,6 +161,11 @@ def _parts_of_clients(scenario: Scenario) -> dict[str, bool]:
         used[f"{place}.fallback.after_attempts"] = client.fallback.after_attempts < inf
         used[f"{place}.fallback.when_quality"] = client.fallback.when_quality > 0
         used[f"{place}.session.sign_in_after_s"] = client.session.sign_in_after_s < inf
+        # Messages are not played, so what they bring could not count as life.
+        listens = client.heartbeat.any_traffic and client.heartbeat.interval_s < inf
+        used[f"{place}.heartbeat.any_traffic"] = (
+            listens and needs.sends(scenario) and needs.pings(scenario)
+        )
     return used
 
 

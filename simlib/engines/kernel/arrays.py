@@ -12,7 +12,7 @@ from simlib.core.arrivals import StartTimes, add_gap, random_start_s
 from simlib.core.cohorts import ends
 from simlib.core.errors import SettingsError
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
-from simlib.core.server import accepts
+from simlib.core.server import ServerSettings, accepts, advised_hint_s
 from simlib.engines import reasons
 from simlib.engines.fleet.records import flat
 from simlib.engines.kernel import features as needs
@@ -41,7 +41,7 @@ def bytes_per_client(scenario: Scenario) -> int:
     if _keeps_events(scenario):
         size_bytes += _size(wheel.KEPT)
     if needs.needs_extras(scenario) or needs.meets(scenario):
-        size_bytes += _size(state.EXTRA) + 8
+        size_bytes += _size(state.EXTRA) + 8 + 8 * needs.is_timed(scenario)
     if needs.needs_lanes(scenario):
         size_bytes += _size(state.LANES)
     if scenario.arrivals == StartTimes.RECORDED:
@@ -71,13 +71,14 @@ def _size(record: Any) -> int:
     return int(np.dtype(record).itemsize)
 
 
-def _find_outcome(fault: Fault) -> tuple[int, int]:
-    """Return why a fault's clients fail or lose their connections, and with which code."""
+def _find_outcome(fault: Fault, server: ServerSettings) -> tuple[int, int, float]:
+    """Return why a fault's clients fail or lose their connections, with which code and hint."""
+    own_s = float(fault.retry_after_s)
     if fault.kind == FaultKind.CLOSE:
-        return reasons.of_code(fault.code).value, fault.code
+        return reasons.of_code(fault.code).value, fault.code, advised_hint_s(server, own_s)
     if fault.kind == FaultKind.DEPLOY:
-        return reasons.of_code(RESTART).value, RESTART
-    return reasons.of_status(fault.status).value, fault.status
+        return reasons.of_code(RESTART).value, RESTART, advised_hint_s(server, own_s)
+    return reasons.of_status(fault.status).value, fault.status, own_s
 
 
 def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> state.Fleet:
@@ -107,12 +108,13 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
     free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
     free_s[: server.workers] = 0.0
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
-    marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i]), 0) for i in acting]
+    marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i], server), 0) for i in acting]
     return state.Fleet(
         run=run,
         clients=own,
         cohort=np.zeros(clients if scenario.cohorts else 1, state.COHORT),
         extras=np.zeros(clients if run["has_extras"][0] else 1, state.EXTRA),
+        since_s=np.full(clients if run["is_timed"][0] else 1, inf),
         lanes=np.zeros(clients if run["has_lanes"][0] else 1, state.LANES),
         wheel=_wheel(clients, scenario.duration_s, _KEPT + clients * _keeps_events(scenario)),
         policies=flat(policies),
@@ -125,7 +127,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
         abandoned=_make_abandoned(0, _ABANDONED),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
-        marks=np.array(marks or [(0, 0, 0, 0)], state.MARK),
+        marks=np.array(marks or [(0, 0, 0, 0.0, 0)], state.MARK),
         # An empty array of records still needs their type, so it is made of one and cut to none.
         impairments=flat([timeline.faults[i] for i in impairments] or [Fault()])[
             : len(impairments)
@@ -183,6 +185,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
         "cut_by": -1, "workers": server.workers,
         "leaves": stays, "stay_s": scenario.stay_s if stays else 0.0,
         "has_extras": meets or needs.needs_extras(scenario), "is_ordered": meets,
+        "is_timed": needs.is_timed(scenario),
         "has_lanes": needs.needs_lanes(scenario), "is_plain": needs.is_plain(scenario),
         "plays_ahead": needs.plays_ahead(scenario), "tells": needs.tells(scenario),
         "tracks": 2 if needs.orders(scenario) else server.max_connections < inf,

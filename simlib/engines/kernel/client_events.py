@@ -16,11 +16,13 @@ from simlib.core.link import step
 from simlib.core.link_fields import Link
 from simlib.core.link_table import Input, State
 from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
+from simlib.core.server import advised_hint_s
 from simlib.core.stops import Effect, Stops, effect
 from simlib.engines.kernel.attempt_events import begin_attempt, pass_on
 from simlib.engines.kernel.client_counts import note_change
 from simlib.engines.kernel.link_records import (
     NO_BREAKER,
+    NO_BUDGET,
     NO_FALLBACK,
     NO_LIMIT,
     LinkRules,
@@ -94,7 +96,7 @@ def follow(w: Fleet, i: int, kind: int, now: float) -> None:
         # Nobody has a breaker, and so on: all that these would do, with its dozen divisions and
         # comparisons at each attempt, is worked out by the compiler.
         rules = LinkRules(
-            policy.backoff, NO_BREAKER, NO_FALLBACK, NO_LIMIT, NO_LIMIT,
+            policy.backoff, NO_BREAKER, NO_FALLBACK, NO_BUDGET, NO_LIMIT,
             policy.connect_timeout_s,
         )  # fmt: skip
     link, was = read_link(w, i), kind
@@ -153,12 +155,14 @@ def _input_of(w: Fleet, i: int, link: Link, kind: int, now: float) -> tuple[int,
     if kind == REFUSED:
         return _FAILED_INPUT, _REFUSED, 0.0, 0
     if WITH_TELLS and kind == UNAVAILABLE:
-        return _FAILED_INPUT, _REJECTED, float(w.server[0].retry_after_s), _UNAVAILABLE
+        server = w.server[0]
+        hint_s = advised_hint_s(server, float(server.retry_after_s))
+        return _FAILED_INPUT, _REJECTED, hint_s, _UNAVAILABLE
     # The same event has two meanings: a rejected attempt has failed, an open connection is lost.
     if kind >= BY_FAULT:
         input_ = _FAILED_INPUT if link.state == _CONNECTING else _LOST_INPUT
-        mark, fault = w.marks[kind - BY_FAULT], w.faults[kind - BY_FAULT]
-        return input_, int(mark.reason), float(fault.retry_after_s), int(mark.code)
+        mark = w.marks[kind - BY_FAULT]
+        return input_, int(mark.reason), mark.hint_s, int(mark.code)
     if kind == CUT:
         if link.state == _OPEN:
             return _LOST_INPUT, _CUT, 0.0, 0

@@ -75,7 +75,13 @@ def _remembers(client: Settings) -> bool:
         or client.connect_budget.per_s < inf
         or looks_back(client.backoff)
         or client.backoff.counted_from == CountedFrom.START
+        or client.backoff.give_up_after_s < inf
     )
+
+
+def is_timed(scenario: Scenario) -> bool:
+    """Whether time ends the attempts of any client."""
+    return any(client.backoff.give_up_after_s < inf for client in scenario.policies)
 
 
 def needs_lanes(scenario: Scenario) -> bool:

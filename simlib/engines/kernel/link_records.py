@@ -11,7 +11,7 @@ from simlib.core.breaker import Breaker, BreakerStatus
 from simlib.core.fallback import Fallback, TransportStatus
 from simlib.core.link_fields import Budget, Link
 from simlib.core.link_table import State
-from simlib.core.meters import Rate
+from simlib.core.meters import AttemptBudget, Rate
 from simlib.engines.kernel.state import LAST_TURN, WITH_EXTRAS, Fleet, wide
 
 _OPEN = State.OPEN.value
@@ -37,20 +37,21 @@ def _constant(settings: Any) -> Any:
 
 #: What a link follows of a policy that has none of these.
 NO_BREAKER, NO_FALLBACK = _constant(Breaker()), _constant(Fallback())
-NO_LIMIT = _constant(Rate())
+NO_BUDGET, NO_LIMIT = _constant(AttemptBudget()), _constant(Rate())
 
 
 def read_link(w: Fleet, i: int) -> Link:
     """Return a client's link, put together from its records."""
     c = w.clients[i]
-    breaker_status, budget, delay_s = BreakerStatus(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0), 0.0
-    started_s = 0.0
+    breaker_status, budget = BreakerStatus(0, 0.0, 0, 0, 0, 0), Budget(0.0, 0.0, inf)
+    delay_s = started_s = 0.0
     if WITH_EXTRAS and w.run[0].has_extras:
         e = w.extras[i]
         breaker_status = BreakerStatus(
             wide(e.breaker), e.until_s, wide(e.probes), wide(e.trips), e.outcomes, wide(e.seen)
         )
-        budget, delay_s = Budget(e.attempt_s, e.connect_s), e.delay_s
+        since_s = w.since_s[i] if w.run[0].is_timed else inf
+        budget, delay_s = Budget(e.attempt_s, e.connect_s, since_s), e.delay_s
         started_s = e.started_s
     # What it has not is what `link.step` sets before it reads it.
     is_open = c.state == _OPEN
@@ -88,3 +89,5 @@ def write_link(w: Fleet, i: int, link: Link) -> None:
         )
         e.attempt_s, e.connect_s = link.budget.attempt_s, link.budget.connect_s
         e.delay_s, e.started_s = link.delay_s, link.started_s
+        if w.run[0].is_timed:
+            w.since_s[i] = link.budget.since_s

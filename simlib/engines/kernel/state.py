@@ -132,7 +132,8 @@ RUN = [
     ("started", "i8"), ("arrivals", "i8"), ("gaps", "f8"), ("start_s", "f8"), ("joined_s", "f8"),
     ("edge", "i8"), ("crashes", "i8"), ("outages", "i8"),
     ("generation", "i8"), ("taken", "i8"), ("cut_by", "i8"), ("cut_next", "i8"), ("cut_size", "i8"),
-    ("has_extras", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"), ("is_ordered", "i8"),
+    ("has_extras", "i8"), ("is_timed", "i8"), ("has_lanes", "i8"), ("is_plain", "i8"),
+    ("is_ordered", "i8"),
     ("plays_ahead", "i8"), ("tells", "i8"), ("tracks", "i8"), ("pings", "i8"), ("rejects", "i8"),
     ("queued", "i8"), ("abandoned_free", "i8"), ("ranks", "i8"),
     ("recovered", "i8"), ("detected", "i8"), ("detected_at_once", "i8"), ("faults", "i8"),
@@ -141,9 +142,11 @@ RUN = [
     ("stood_s", "f8"), ("at_once", "i8"), ("most_at_once", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
-#: status or close code, and which server ends all connections because of it (by its generation,
-#: from 1).
-MARK = [("origin", "i8"), ("reason", "i8"), ("code", "i8"), ("shunned_by", "i8")]
+#: status or close code and which hint, and which server ends all connections because of it (by its
+#: generation, from 1).
+MARK = [
+    ("origin", "i8"), ("reason", "i8"), ("code", "i8"), ("hint_s", "f8"), ("shunned_by", "i8"),
+]  # fmt: skip
 #: When a fault starts or stops.
 EDGE = [("time_s", "f8"), ("fault", "i8"), ("starts", "i8")]
 #: A fault that the metrics look at, until when whoever leaves OPEN was hit by it, and how many of
@@ -168,6 +171,8 @@ class Fleet(NamedTuple):
     #: Of each client, its cohort, where there are any.
     cohort: Any
     extras: Any
+    #: Since when each client has had no stable connection, where time ends the attempts of any.
+    since_s: Any
     lanes: Any
     wheel: Wheel
     policies: Any

@@ -177,21 +177,30 @@ def close_reason(hint_s: float) -> str:
 
     Examples
     --------
-    >>> close_reason(5.0), close_reason(2e6), close_reason(0.0)
-    ('retry_after_s=5', 'retry_after_s=2000000', '')
+    >>> close_reason(5.0), close_reason(2e6), close_reason(0.0), close_reason(-30.0)
+    ('retry_after_s=5', 'retry_after_s=2000000', '', 'retry_within_s=30')
     """
+    if hint_s == 0.0:
+        return ""
     # Seventeen digits give every float back, and write no exponent below 1e17.
-    return f"retry_after_s={hint_s:.17g}" if hint_s > 0.0 else ""
+    return f"{_AFTER if hint_s > 0.0 else _WITHIN}={abs(hint_s):.17g}"
 
 
 def close_hint_s(reason: str) -> float:
     """Return the hint in a close frame's text; 0 if there is none."""
     name, _, number = reason.partition("=")
     try:
-        hint_s = float(number) if name == "retry_after_s" else 0.0
+        hint_s = float(number) if name in (_AFTER, _WITHIN) else 0.0
     except ValueError:
         return 0.0
-    return min(hint_s, float(NUMBER_LIMIT)) if hint_s >= 0.0 else 0.0
+    if not hint_s > 0.0:
+        return 0.0
+    hint_s = min(hint_s, float(NUMBER_LIMIT))
+    return hint_s if name == _AFTER else -hint_s
+
+
+#: What a close frame says: come back so late at the earliest, or at any moment within so long.
+_AFTER, _WITHIN = "retry_after_s", "retry_within_s"
 
 
 def _number(data: dict[str, Any], name: str, default: int | None = None) -> int:

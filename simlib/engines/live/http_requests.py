@@ -127,7 +127,8 @@ class HttpRequests:
 
     def _hint_s(self, response: httpx.Response | None) -> float:
         headers = [] if response is None else response.headers.multi_items()
-        return hints.read_hint_s(headers, self._odd)
+        # A window is advised for attempts: a poll and a message have times of their own.
+        return max(0.0, hints.read_hint_s(headers, self._odd))
 
 
 def _outcome(response: httpx.Response | None) -> tuple[Reason, int]:

@@ -325,8 +325,7 @@ def _is_cross_site(websocket: WebSocket) -> bool:
 
 
 def _refusal(command: ev.Refuse) -> Response:
-    headers = {"Retry-After": hints.format_header(command.hint_s)} if command.hint_s > 0.0 else {}
-    return Response(status_code=command.status, headers=headers)
+    return Response(status_code=command.status, headers=hints.hint_headers(command.hint_s))
 
 
 async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ _METRICS = {
     "lost": "lost",
     "undelivered": "still under way at the end",
     "duplicate_fraction": "processed twice",
+    "doubled": "counted twice",
     "latency_s_p50": "latency, 50 %, s",
     "latency_s_p95": "latency, 95 %, s",
     "latency_s_p99": "latency, 99 %, s",

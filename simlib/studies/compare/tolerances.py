@@ -96,5 +96,11 @@ COMPARED_METRICS = (
         highest=1.0,
         why="an acknowledgement is just lost or not",
     ),
+    Metric(
+        "doubled",
+        absolute=1.0,
+        relative=0.1,
+        why="an acknowledgement is just lost or not",
+    ),
     Metric("goodput_per_s", absolute=0.1, relative=0.01, why=_END),
 )

@@ -131,9 +131,18 @@ def _of_waits(wanted: Backoff, given: Backoff) -> Iterator[str]:
         yield f"its waits are counted from the {given.counted_from.name.lower()} of an attempt"
     elif wanted.drawn_once != given.drawn_once:
         yield f"its jitter is drawn {'once' if given.drawn_once else 'each time'}"
+    yield from _of_losses(wanted, given)
+
+
+def _of_losses(wanted: Backoff, given: Backoff) -> Iterator[str]:
+    """Yield what differs after a loss, when it gives up, and what it heeds."""
     if wanted.after_loss_s != given.after_loss_s:
         soon = f"{given.after_loss_s:g} s" if given.after_loss_s < inf else "the first of its waits"
         yield f"after a loss it attempts after {soon}"
+    elif wanted.after_loss_s < inf and wanted.after_loss_jitter != given.after_loss_jitter:
+        yield "its wait after a loss is not spread like that"
+    if wanted.give_up_after_s != given.give_up_after_s:
+        yield f"it does not give up {wanted.give_up_after_s:g} s after a loss"
     if wanted.stable_after_s != given.stable_after_s:
         lasts = f"{given.stable_after_s:g} s, not {wanted.stable_after_s:g} s"
         yield f"its count resets when open for {lasts}"
@@ -177,6 +186,7 @@ _LACKING = {
 def _waits(rules: Backoff) -> str:
     """Return how it waits in words, without what has a sentence of its own."""
     alone = replace(rules, max_attempts=inf, stable_after_s=0.0, after_loss_s=inf)
+    alone = replace(alone, give_up_after_s=inf, hint_cap_s=inf)
     return replace(alone, counted_from=CountedFrom.FAILURE).in_words
 
 

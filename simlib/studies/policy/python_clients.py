@@ -11,7 +11,11 @@ from simlib.core.backoff_words import NO_CAP_S
 from simlib.core.settings import Settings
 from simlib.core.stops import STATUSES, Stops, as_codes, codes_in
 from simlib.studies.policy.exponential import NO_STOPS, shape
-from simlib.studies.policy.python_waits import import_lines, python_waits
+from simlib.studies.policy.python_waits import (
+    import_lines,
+    python_wait_after_loss,
+    python_waits,
+)
 
 
 def grpc(client: Settings) -> tuple[str, Settings]:
@@ -135,7 +139,7 @@ def _ranges(name: str, codes: frozenset[int]) -> str:
 def _after_a_loss(rules: Backoff) -> list[str]:
     """Return what begins the count again, and the wait after a loss."""
     own = rules.after_loss_s < inf
-    lost = f"await asyncio.sleep({rules.after_loss_s:g})" if own else ""
+    lost = f"await asyncio.sleep({_lost_for(rules)})" if own else ""
     onward = "await asyncio.sleep(next(going))"
     if rules.stable_after_s == 0.0:
         return ["going = waits()", lost or onward]
@@ -143,10 +147,22 @@ def _after_a_loss(rules: Backoff) -> list[str]:
     return [*stable, f"    {lost}", "else:", f"    {onward}"] if own else [*stable, onward]
 
 
+def _lost_for(rules: Backoff) -> str:
+    """Return the wait after a loss as Python."""
+    if rules.after_loss_jitter == Jitter.NONE:
+        return f"{rules.after_loss_s:g}"
+    return python_wait_after_loss(rules)
+
+
 def _settings_of_python(client: Settings) -> Settings:
     """Return the settings of a client whose waits are written out in Python."""
     return Settings(
-        backoff=replace(client.backoff, heeds_hint=False, counted_from=CountedFrom.FAILURE),
+        backoff=replace(
+            client.backoff,
+            heeds_hint=False,
+            counted_from=CountedFrom.FAILURE,
+            give_up_after_s=inf,
+        ),
         connect_timeout_s=client.connect_timeout_s,
         heartbeat=client.heartbeat,
         outbox=client.outbox,
@@ -162,6 +178,7 @@ def tenacity(client: Settings) -> tuple[str, Settings]:
         heeds_hint=False,
         stable_after_s=0.0,
         after_loss_s=0.0,
+        after_loss_jitter=Jitter.NONE,
         counted_from=CountedFrom.FAILURE,
     )
     gives = Settings(
@@ -170,10 +187,11 @@ def tenacity(client: Settings) -> tuple[str, Settings]:
         outbox=client.outbox,
         stops=NO_STOPS,
     )
-    stop = (
-        "" if rules.max_attempts == inf else f", stop=stop_after_attempt({rules.max_attempts:.0f})"
-    )
-    names = ["Retrying", *(["stop_after_attempt"] if stop else [])]
+    stops = [f"stop_after_attempt({rules.max_attempts:.0f})"] * (rules.max_attempts < inf)
+    # As here, it stops before the attempt that would come later than that.
+    stops += [f"stop_before_delay({rules.give_up_after_s:g})"] * (rules.give_up_after_s < inf)
+    stop = f", stop={' | '.join(stops)}" if stops else ""
+    names = ["Retrying", *(each.partition("(")[0] for each in stops)]
     stock = _stock(rules)
     if rules.max_attempts == 0:
         return "connect()  # once: nothing reconnects", gives

@@ -10,7 +10,9 @@ from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 
 def import_lines(rules: Backoff) -> list[str]:
     """Return the imports that the generator needs."""
-    jitters = (rules.jitter, rules.first_jitter if rules.first_s < inf else Jitter.NONE)
+    jitters = [rules.jitter]
+    jitters += [rules.first_jitter] if rules.first_s < inf else []
+    jitters += [rules.after_loss_jitter] if rules.after_loss_s < inf else []
     return ["import random"] if any(jitter != Jitter.NONE for jitter in jitters) else []
 
 
@@ -28,6 +30,18 @@ def python_waits(rules: Backoff) -> str:
     """
     lines = [*_once(rules), "def waits():", *(f"    {line}" for line in _body(rules))]
     return "\n".join(lines)
+
+
+def python_wait_after_loss(rules: Backoff) -> str:
+    """Return the wait after a loss as Python.
+
+    Examples
+    --------
+    >>> python_wait_after_loss(Backoff(after_loss_s=5.0, after_loss_jitter="full"))
+    '5.0 * random.random()'
+    """
+    height = _number(rules.after_loss_s)
+    return _python_jitter(rules, rules.after_loss_jitter, height, _draw_expression(rules))
 
 
 def _once(rules: Backoff) -> list[str]:

@@ -207,6 +207,96 @@ SCENARIOS = {
             attempt_budget=sl.Rate(per_s=0.3, burst=3), connect_budget=sl.Rate(per_s=0.2, burst=5)
         )
     ),
+    **{
+        f"breakers whose time is spread, {name}": storm(
+            client=client(
+                sl.Backoff(jitter=jitter, base_s=0.5, cap_s=4),
+                breaker=sl.Breaker(
+                    trip_after=2,
+                    open_s=5,
+                    factor=2,
+                    longest_open_s=15,
+                    open_spread_fraction=0.4,
+                ),
+            ),
+            server=limits,
+        )
+        for name, jitter, limits in (
+            ("in lockstep", "none", server(accept_per_s=15)),
+            ("with jitter", "full", SLOW),
+        )
+    },
+    "a wait after a loss that is spread": storm(
+        client=client(
+            sl.Backoff(after_loss_s=3, after_loss_jitter="full", give_up_after_s=40, cap_s=4)
+        ),
+        faults=[OUTAGE, *MIXED],
+    ),
+    "added to no wait after a loss": storm(
+        client=client(sl.Backoff(jitter="none", after_loss_s=0, after_loss_jitter="additive")),
+        faults=[OUTAGE, *MIXED],
+    ),
+    "hints beyond the clients' bound": storm(
+        client=client(sl.Backoff(hint_cap_s=3, base_s=0.5)),
+        server=server(accept_per_s=15, retry_after_s=20),
+    ),
+    **{
+        f"giving up by time, stable after {stable_s} s": storm(
+            client=client(
+                sl.Backoff(base_s=0.5, cap_s=9, give_up_after_s=give_up_s, stable_after_s=stable_s),
+                breaker=sl.Breaker(trip_after=4, open_s=2),
+            ),
+            cohorts=[
+                sl.Cohort(
+                    name="patient", clients_fraction=0.3, client=client(sl.Backoff(base_s=0.5))
+                ),
+                sl.Cohort(
+                    name="hasty",
+                    clients_fraction=0.2,
+                    client=client(sl.Backoff(give_up_after_s=3, stable_after_s=2)),
+                ),
+            ],
+            faults=[OUTAGE, sl.Fault("flap", start_s=30, stop_s=40, period_s=3), *MIXED[:1]],
+        )
+        for stable_s, give_up_s in ((0, 14), (4, 17))
+    },
+    **{
+        f"budgets that successes fill, {name}": storm(
+            client=client(
+                sl.Backoff(base_s=0.2, cap_s=2), attempt_budget=sl.AttemptBudget(**budget)
+            ),
+            faults=[
+                *(sl.Fault("reset", start_s=3.0 + 2 * i, clients_fraction=0.7) for i in range(9)),
+                sl.Fault("outage", start_s=30, stop_s=34),
+                *MIXED[1:],
+            ],
+        )
+        for name, budget in {
+            "and nothing else": {"per_s": 0, "burst": 6, "success_fraction": 0.4},
+            "and time": {"per_s": 0.2, "burst": 3, "success_fraction": 0.2},
+        }.items()
+    },
+    "a window that the server advises": storm(
+        clients=400,
+        client=client(sl.Backoff(base_s=0.2, cap_s=1), connect_timeout_s=0.5),
+        server=server(accept_per_s=40, max_connections=390, advises_window_s=6),
+        faults=[
+            sl.Fault("deploy", start_s=5, stop_s=9),
+            sl.Fault("close", start_s=20, code=1012),
+            sl.Fault("deploy", start_s=30, stop_s=32, retry_after_s=2),
+            sl.Fault("reject", start_s=40, stop_s=42, retry_after_s=1),
+            sl.Fault("reset", start_s=40.5),
+        ],
+    ),
+    "any traffic counts as life": storm(
+        clients=100,
+        client=client(heartbeat=sl.HeartbeatRules(interval_s=3, timeout_s=1, any_traffic=True)),
+        path=sl.Path(latency=sl.Latency(distribution="gamma"), idle_timeout_s=20),
+        faults=[
+            sl.Fault("half_open", start_s=8, stop_s=12, direction="up", clients_fraction=0.5),
+            sl.Fault("latency", start_s=40, stop_s=45, amount_s=0.4),
+        ],
+    ),
     "a lossy path of random latency": storm(
         clients=100,
         path=sl.Path(

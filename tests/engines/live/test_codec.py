@@ -98,7 +98,7 @@ def test_an_update_comes_back_as_it_went(reason: Reason) -> None:
     )
 
 
-@pytest.mark.parametrize("hint_s", [0.0, 0.25, 5.0, 1e6, 2e6, 1234567.0, 2.0**31])
+@pytest.mark.parametrize("hint_s", [0.0, 0.25, 5.0, 1e6, 2e6, 1234567.0, 2.0**31, -0.3, -30.0])
 def test_a_close_frame_says_when_to_come_back(hint_s: float) -> None:
     assert hint_s == codec.close_hint_s(codec.close_reason(hint_s))
 
@@ -107,6 +107,7 @@ def test_another_server_s_close_reason_is_no_hint() -> None:
     assert 0.0 == codec.close_hint_s("going away")
     for said in ("soon", "", "-5", "nan"):
         assert 0.0 == codec.close_hint_s(f"retry_after_s={said}")
+        assert 0.0 == codec.close_hint_s(f"retry_within_s={said}")
 
 
 def test_a_hint_without_end_is_cut_to_what_a_header_can_say() -> None:

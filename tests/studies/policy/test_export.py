@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import simlib as sl
 from simlib.cli import main
-from simlib.core.backoff import Backoff, delay
+from simlib.core.backoff import Backoff, delay, delay_after_loss_s
 from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 from simlib.studies.policy.exponential import shape
@@ -273,3 +273,38 @@ def test_an_unknown_client_is_named_by_the_argument_and_on_the_command_line_by_t
         export(sl.Settings(), "grp")
     said = CliRunner().invoke(main, ["export", "preset:phoenix", "--for", "grp"]).stderr
     assert said.startswith('Error: --for = "grp": must be one of ')
+
+
+# --- the wait after a loss, and the end by time -------------------------------------------
+
+
+def test_the_wait_after_a_loss_is_written_with_its_jitter():
+    rules = Backoff(jitter="none", after_loss_s=5, after_loss_jitter="proportional")
+    written = export(sl.Settings(backoff=rules), "websockets-python")
+    [line] = [each for each in written.text.splitlines() if "asyncio.sleep(5" in each]
+    for u in (0.0, 0.3, 0.9):
+        wait_s = eval(line.strip().removeprefix("await asyncio.sleep(")[:-1], {"random": Fixed(u)})
+        assert delay_after_loss_s(rules, u) == pytest.approx(wait_s)
+    assert "import random" in written.text
+    assert not any("after a loss" in each for each in written.lacks)
+
+
+@pytest.mark.parametrize("to", EXPORTERS)
+def test_only_who_can_give_up_by_time_is_said_to(to):
+    written = export(sl.Settings(backoff=Backoff(give_up_after_s=90)), to)
+    lacks = [each for each in written.lacks if "give up 90 s after a loss" in each]
+    assert (to == "tenacity") == (lacks == [])
+    assert (to == "tenacity") == ("stop_before_delay(90)" in written.text)
+
+
+def test_tenacity_stops_by_count_or_by_time_whichever_is_first():
+    written = export(sl.Settings(backoff=Backoff(max_attempts=7, give_up_after_s=90)), "tenacity")
+    assert "stop=stop_after_attempt(7) | stop_before_delay(90)" in written.text
+    compile(written.text, "snippet", "exec")
+
+
+@pytest.mark.parametrize("to", sorted({*EXPORTERS} - {"websockets-python"}))
+def test_a_spread_that_a_client_lacks_after_a_loss_is_said(to):
+    rules = Backoff(after_loss_s=0, after_loss_jitter="additive")
+    lacks = export(sl.Settings(backoff=rules), to).lacks
+    assert any("after a loss" in each for each in lacks)

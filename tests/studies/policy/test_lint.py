@@ -380,3 +380,53 @@ def test_the_peak_of_a_storm_without_jitter_is_everybody_and_with_it_a_share():
     assert 1.0 == peak_fraction(sl.Backoff(jitter="none", base_s=3, cap_s=3))
     assert 0.1 < peak_fraction(sl.Backoff(base_s=20, cap_s=20)) < 0.25
     assert 0.0 == peak_fraction(sl.Backoff(max_attempts=0))
+
+
+# --- waits after a loss, ends by time and by budget -------------------------------------
+
+
+def found(target, rule):
+    return [each for each in lint(target) if each.rule == rule]
+
+
+def test_a_wait_after_a_loss_brings_all_back_together_unless_it_is_spread():
+    [together] = found(backoff(after_loss_s=2), "first-wait-together")
+    assert "2 s for all" in together.sentence
+    assert "after_loss_jitter" in together.remedy
+    assert [] == found(backoff(after_loss_s=2, after_loss_jitter="full"), "first-wait-together")
+    # Nothing is a share of no wait.
+    assert found(backoff(after_loss_s=0, after_loss_jitter="full"), "first-wait-together")
+    assert [] == found(backoff(after_loss_s=0, after_loss_jitter="additive"), "first-wait-together")
+
+
+def test_a_spread_wait_after_a_loss_flaps_by_its_mean():
+    rules = {"after_loss_s": 0.4, "stable_after_s": 0}
+    [exact] = found(backoff(**rules), "flapping")
+    [spread] = found(backoff(**rules, after_loss_jitter="equal"), "flapping")
+    assert (1 / 0.5, pytest.approx(1 / 0.4)) == (exact.number, spread.number)
+
+
+def test_who_gives_up_by_time_is_told_by_that_time():
+    [short] = found(backoff(give_up_after_s=45), "gives-up")
+    assert ("error", 45.0, "s") == (short.severity, short.number, short.unit)
+    assert "give_up_after_s = inf" in short.remedy
+    assert [] == found(backoff(give_up_after_s=60), "gives-up")
+    longer = backoff(give_up_after_s=60).replace(faults=[sl.Fault("outage", 5, 75)])
+    assert "its own outage lasts 70 s" in found(longer, "gives-up")[0].sentence
+
+
+def test_a_budget_that_time_does_not_fill_ends_a_client_like_a_count():
+    def spent(**budget):
+        return scenario().replace("client.attempt_budget", sl.AttemptBudget(**budget))
+
+    [counted] = found(backoff(max_attempts=5, base_s=1, cap_s=20), "gives-up")
+    [budgeted] = found(spent(per_s=0, burst=5), "gives-up")
+    assert counted.number == budgeted.number
+    assert "attempt_budget.per_s above 0" in budgeted.remedy
+    assert [] == found(spent(per_s=0.1, burst=1), "gives-up")
+
+
+def test_a_breaker_is_judged_without_the_end_by_time():
+    slow = BREAKER.replace("client.backoff.give_up_after_s", 5)
+    [finding] = found(slow, "breaker-slows")
+    assert finding.number < inf

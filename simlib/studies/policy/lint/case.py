@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from simlib.core.backoff import Backoff
+from simlib.core.backoff import Backoff, delay_after_loss_s
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.settings import Settings
@@ -115,10 +115,26 @@ class Case:
 
     @property
     def lost_s(self) -> float:
-        """The wait after the loss of a connection that was open for long; inf: as any other."""
+        """The wait after the loss of a connection that was open for long; inf: as any other.
+
+        Where it is spread, its middle.
+        """
         # Counted from the attempt that opened it, any wait is long over.
         is_over = self.rules.counted_from == CountedFrom.START
-        return min(self.rules.after_loss_s, 0.0 if is_over else inf)
+        return min(delay_after_loss_s(self.rules, 0.5), 0.0 if is_over else inf)
+
+    @property
+    def lost_together(self) -> bool:
+        """Whether all clients that were lost together wait equally long after it."""
+        if self.rules.after_loss_s == inf:
+            return self.lost_s < inf or self.spans_s[0] == 0.0
+        return delay_after_loss_s(self.rules, 0.0) == delay_after_loss_s(self.rules, 1.0)
+
+    @property
+    def most_attempts(self) -> float:
+        """Attempts in a row after which it gives up: by its count, or as its budget is spent."""
+        budget = self.client.attempt_budget
+        return min(self.rules.max_attempts, budget.burst if budget.per_s == 0.0 else inf)
 
     @property
     def spans_s(self) -> Floats:

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from simlib.core.backoff import Backoff, delay, wait_after_attempt_s
+from simlib.core.backoff import Backoff, delay, delay_after_loss_s, wait_after_attempt_s
 from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.draws import Stream, uniform
 from simlib.metrics.array_types import Floats
@@ -28,9 +28,11 @@ def longest_wait_s(rules: Backoff) -> float:
 def draw_attempt_times_s(rules: Backoff, client: int, until_s: float) -> list[float]:
     """Return when a client attempts that was lost at 0 s and is refused each time."""
     times: list[float] = []
-    now = 0.0 if rules.after_loss_s == inf else rules.after_loss_s + ROUND_TRIP_S
+    now = 0.0
+    if rules.after_loss_s < inf:
+        now = delay_after_loss_s(rules, _draw(rules, client, 0)) + ROUND_TRIP_S
     wait_s, attempt = 0.0, 0
-    while now < until_s and attempt < rules.max_attempts:
+    while now < min(until_s, rules.give_up_after_s) and attempt < rules.max_attempts:
         attempt += 1
         wait_s = delay(rules, attempt, wait_s, _draw(rules, client, attempt))
         now += wait_after_attempt_s(rules, wait_s, ROUND_TRIP_S)

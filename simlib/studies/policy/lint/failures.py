@@ -8,7 +8,7 @@ from math import inf
 import numpy as np
 
 from simlib.api import run
-from simlib.core.backoff import delay
+from simlib.core.backoff import Backoff, delay, delay_after_loss_s
 from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
 from simlib.core.settings import Settings
@@ -28,9 +28,10 @@ def flapping(case: Case) -> LintFinding | None:
     rules = case.rules
     if case.never or rules.stable_after_s > 0.0 or case.resets not in ("", "open", "none"):
         return None
-    first_s = rules.after_loss_s
+    draws = [(i + 0.5) / 64 for i in range(64)]
+    first_s = float(np.mean([delay_after_loss_s(rules, u) for u in draws]))
     if first_s == inf:
-        first_s = float(np.mean([delay(rules, 1, 0.0, (i + 0.5) / 64) for i in range(64)]))
+        first_s = float(np.mean([delay(rules, 1, 0.0, u) for u in draws]))
     per_s = min(1.0 / (first_s + ROUND_TRIP_S), case.client.connect_budget.per_s)
     if per_s < 0.5 or (per_s < 5.0 and not grows(rules)):
         return None
@@ -60,7 +61,7 @@ def no_wait(case: Case) -> LintFinding | None:
 
 def gives_up(case: Case) -> LintFinding | None:
     """Find clients whose attempts are used up before an outage ends: their own, or a minute."""
-    limit = case.rules.max_attempts
+    limit = case.most_attempts
     if case.never:
         return case.finding(
             "warning",
@@ -69,20 +70,27 @@ def gives_up(case: Case) -> LintFinding | None:
             "s",
             "reconnect in the application, or raise max_attempts",
         )
+    if case.rules.give_up_after_s < case.outage_s():
+        return case.finding(
+            "error",
+            f"It gives up for good {case.rules.give_up_after_s:g} s after a loss at the latest; "
+            f"{_why(case)}.",
+            case.rules.give_up_after_s,
+            "s",
+            "attempt without end at a long cap: give_up_after_s = inf",
+        )
     if limit == inf:
         return None
     outage = case.own_outage
     is_silent = outage is not None and outage.is_silent
     attempt_s = case.client.connect_timeout_s if is_silent else 0.0
-    times_s = give_up_times_s(case.rules, case.lost_s, attempt_s)
+    times_s = give_up_times_s(_limited(case), case.lost_s, attempt_s)
     lasts_s = case.outage_s()
     gone = times_s[times_s < lasts_s]
     if gone.size < times_s.size / 100.0:
         return None
     latest_s = _latest_s(case) + attempt_s * limit
     fate = f"that time out after {attempt_s:g} s" if is_silent else "that are refused at once"
-    other = f"outages of {lasts_s:g} s are common"
-    why = other if outage is None else f"its own outage lasts {lasts_s:g} s"
     number = latest_s if latest_s < lasts_s else float(gone[gone.size // 2])
     who = f"It gives up for good {number:.3g} s into an outage at the latest"
     if latest_s >= lasts_s:
@@ -90,19 +98,34 @@ def gives_up(case: Case) -> LintFinding | None:
         who = f"{share:.0%} of clients give up for good, half of them {number:.3g} s into an outage"
     return case.finding(
         "error",
-        f"{who}, after {limit:.0f} attempts {fate}; {why}.",
+        f"{who}, after {limit:.0f} attempts {fate}; {_why(case)}.",
         number,
         "s",
-        "attempt without end at a long cap: max_attempts = inf",
+        "attempt without end at a long cap: max_attempts = inf"
+        if limit == case.rules.max_attempts
+        else "let time fill the budget: attempt_budget.per_s above 0",
     )
+
+
+def _why(case: Case) -> str:
+    """Return in words why an outage may last longer than the client's attempts."""
+    lasts_s = case.outage_s()
+    if case.own_outage is None:
+        return f"outages of {lasts_s:g} s are common"
+    return f"its own outage lasts {lasts_s:g} s"
+
+
+def _limited(case: Case) -> Backoff:
+    """Return the waits, which end where the client gives up."""
+    return replace(case.rules, max_attempts=case.most_attempts)
 
 
 def _latest_s(case: Case) -> float:
     """Return when the last client gives up whose attempts are refused at once; inf: far away."""
-    limit = case.rules.max_attempts
+    limit = case.most_attempts
     if limit > 1000:
         return inf
-    waits = waits_s(case.rules, int(limit))[4]
+    waits = waits_s(_limited(case), int(limit))[4]
     # A loss that is no attempt's comes before the first failure, and its wait before all others.
     lost_s, counted = (0.0, waits) if case.lost_s == inf else (case.lost_s, waits[:-1])
     return lost_s + float(counted.sum())
@@ -114,7 +137,9 @@ def breaker_slows(case: Case) -> LintFinding | None:
     if breaker.trip_after == inf and breaker.failure_fraction == inf:
         return None
     # Before an open door, and with attempts without end: what else may hinder has its own rule.
-    endless = replace(case.client, backoff=replace(case.rules, max_attempts=inf))
+    endless = replace(
+        case.client, backoff=replace(case.rules, max_attempts=inf, give_up_after_s=inf)
+    )
     outages_s = [round(min(case.outage_s(_STORM_S), _MOST_S) * share, 3) for share in _AROUND]
     alone = replace(endless, breaker=Breaker())
     late_s, alone_s = (_back_s(client, outages_s) for client in (endless, alone))

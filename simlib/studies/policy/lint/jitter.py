@@ -99,7 +99,7 @@ def first_wait_together(case: Case) -> LintFinding | None:
     if case.never or not case.jitters:
         return None
     after_s = case.lost_s
-    if after_s == inf and case.spans_s[0] > 0.0:
+    if not case.lost_together:
         return None
     first_s = float(case.waits[2, 0]) if after_s == inf else after_s
     return case.finding(
@@ -108,7 +108,8 @@ def first_wait_together(case: Case) -> LintFinding | None:
         f"together once, {case.clients:,} attempts at once.",
         float(case.clients),
         "attempts at once",
-        "spread the first wait too",
+        "spread the first wait too"
+        + ("" if case.rules.after_loss_s == inf else ": after_loss_jitter"),
     )
 
 
