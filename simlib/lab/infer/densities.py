@@ -6,7 +6,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from simlib.lab.infer.waits import Lateness
+from simlib.lab.infer.waits import ClientLateness
 from simlib.metrics.array_types import Floats
 
 ROOT_OF_TWO_PI = sqrt(2.0 * pi)
@@ -24,7 +24,7 @@ def between_ends(over: Floats, under: Floats, between: Floats) -> Floats:
 
 
 def add_point(
-    density: Floats, share: Floats, off: Floats, lateness: Lateness, sharpness: Floats
+    density: Floats, share: Floats, off: Floats, lateness: ClientLateness, sharpness: Floats
 ) -> None:
     """Add the density of a share that lies at an end, ``off`` timing errors away."""
     near = (np.abs(off) < _NEAR) & (share > 0.0)

@@ -89,7 +89,7 @@ def fit(
     explained = explain_by_lateness(candidates, seen, unsure)
     if explained is not None:
         seen, without_jitter = explained
-        unsure = unsure.timed_as(seen)
+        unsure = unsure.with_timing_of(seen)
         without_jitter = [_compare_with_unsure(unsure, candidate) for candidate in without_jitter]
         names = {candidate.name for candidate in without_jitter}
         candidates = without_jitter + [

@@ -23,7 +23,7 @@ from simlib.lab.infer.likelihood import log_likelihood
 from simlib.lab.infer.policy_fit import FamilyFit
 from simlib.lab.infer.selection import select_without_jitter
 from simlib.lab.infer.step_table import fit_step_table
-from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS, Lateness, Waits
+from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS, ClientLateness, Waits
 from simlib.metrics.array_types import Floats
 
 #: A busy process is late by no more than this in the middle, and this nine times in ten.
@@ -32,7 +32,7 @@ _MIDDLE_S, _NINE_IN_TEN_S = 0.08, 0.3
 NARROW_S = 0.06
 #: Timing errors above this are seldom those of a machine that has time.
 _USUAL_BLUR_S = 2.5 * BLUR_S
-#: Lateness that grows with the wait by such a rank correlation is none.
+#: ClientLateness that grows with the wait by such a rank correlation is none.
 _GROWS = 0.3
 #: Shares of waits that were late which are tried.
 _LATE_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
@@ -53,7 +53,7 @@ def explain_by_lateness(
         return None
     late = replace(waits, blur_s=min(waits.blur_s, BLUR_S))
     late = replace(late, lateness=_fit_lateness(excess_s, late.blur_s))
-    families = _fit_without_jitter(late, unsure.timed_as(late))
+    families = _fit_without_jitter(late, unsure.with_timing_of(late))
     if not families or not families[0].goodness.is_good:
         return None
     late = replace(late, lateness=_fit_lateness(lateness_s(families[0], late), late.blur_s))
@@ -101,18 +101,18 @@ def _may_be_late(excess_s: Floats) -> bool:
     return bool(middle_s <= _MIDDLE_S and most_s <= _NINE_IN_TEN_S)
 
 
-def _fit_lateness(excess_s: Floats, blur_s: float) -> Lateness:
+def _fit_lateness(excess_s: Floats, blur_s: float) -> ClientLateness:
     """Return the lateness that makes these times over a policy's waits the likeliest."""
     mean_s = max(2.0 * blur_s, float(excess_s.mean()))
     tried = [
-        Lateness(fraction, times * mean_s / fraction)
+        ClientLateness(fraction, times * mean_s / fraction)
         for fraction in _LATE_FRACTIONS
         for times in (0.5, 0.7, 1.0, 1.4)
     ]
     return max(tried, key=lambda each: _log_likelihood(each, excess_s, blur_s))
 
 
-def _log_likelihood(lateness: Lateness, excess_s: Floats, blur_s: float) -> float:
+def _log_likelihood(lateness: ClientLateness, excess_s: Floats, blur_s: float) -> float:
     off, errors = excess_s / blur_s, np.full(excess_s.shape, blur_s / lateness.mean_s)
     density = (1.0 - lateness.late_fraction) * point(off)
     density = density + lateness.late_fraction * late_point(off, errors)

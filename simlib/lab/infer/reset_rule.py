@@ -68,7 +68,7 @@ def infer_reset_rule(
 
 def known_waits(waits: pd.DataFrame, policy_fit: PolicyFit) -> Waits:
     """Return the waits of which the one before is known too, with the timing errors of a fit."""
-    numbered = Waits.of(waits).timed_as(policy_fit.waits)
+    numbered = Waits.of(waits).with_timing_of(policy_fit.waits)
     return numbered.where(~np.isnan(numbered.previous_s))
 
 

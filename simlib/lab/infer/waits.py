@@ -20,7 +20,7 @@ BLUR_S = 0.002
 LEAST_WAITS = 8
 
 
-class Lateness(NamedTuple):
+class ClientLateness(NamedTuple):
     """How late waits without jitter were though nobody measured it: some of them, exponentially."""
 
     late_fraction: float = 0.0
@@ -33,7 +33,7 @@ class Lateness(NamedTuple):
         return _MOST_MEANS * self.mean_s
 
 
-IN_TIME = Lateness()
+IN_TIME = ClientLateness()
 #: An exponential time is longer than so many means once in 3,000 times.
 _MOST_MEANS = 8.0
 
@@ -56,7 +56,7 @@ class Waits:
     #: Standard deviation of the timing errors that each wait has beside lateness.
     blur_s: float = BLUR_S
     #: The lateness that waits without jitter have beside what was measured.
-    lateness: Lateness = IN_TIME
+    lateness: ClientLateness = IN_TIME
 
     @classmethod
     def of(cls, frame: pd.DataFrame, blur_s: float = BLUR_S) -> Waits:
@@ -80,7 +80,7 @@ class Waits:
     def __len__(self) -> int:
         return self.wait_s.size
 
-    def timed_as(self, others: Waits) -> Waits:
+    def with_timing_of(self, others: Waits) -> Waits:
         """Return the waits with the timing errors of others."""
         return replace(self, blur_s=others.blur_s, lateness=others.lateness)
 

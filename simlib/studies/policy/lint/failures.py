@@ -84,7 +84,7 @@ def gives_up(case: Case) -> LintFinding | None:
     outage = case.own_outage
     is_silent = outage is not None and outage.is_silent
     attempt_s = case.client.connect_timeout_s if is_silent else 0.0
-    times_s = give_up_times_s(_limited(case), case.lost_s, attempt_s)
+    times_s = give_up_times_s(_limit_attempts(case), case.lost_s, attempt_s)
     lasts_s = case.outage_s()
     gone = times_s[times_s < lasts_s]
     if gone.size < times_s.size / 100.0:
@@ -115,7 +115,7 @@ def _why(case: Case) -> str:
     return f"its own outage lasts {lasts_s:g} s"
 
 
-def _limited(case: Case) -> Backoff:
+def _limit_attempts(case: Case) -> Backoff:
     """Return the waits, which end where the client gives up."""
     return replace(case.rules, max_attempts=case.most_attempts)
 
@@ -125,7 +125,7 @@ def _latest_s(case: Case) -> float:
     limit = case.most_attempts
     if limit > 1000:
         return inf
-    waits = waits_s(_limited(case), int(limit))[4]
+    waits = waits_s(_limit_attempts(case), int(limit))[4]
     # A loss that is no attempt's comes before the first failure, and its wait before all others.
     lost_s, counted = (0.0, waits) if case.lost_s == inf else (case.lost_s, waits[:-1])
     return lost_s + float(counted.sum())
