@@ -30,7 +30,7 @@ RECORDING = "data/recordings/socket_io.parquet"
 #: What makes a command's run short: the same work, less of it. Later values win.
 SHORT = {
     "story first_outage": "--set duration_s=8",
-    "compare": "--replications 5 --clients 5 --set duration_s=6",
+    "compare": "--replications 5 --clients 5 --set duration_s=9",
     "watch": "--set duration_s=4",
     "run reconnect_storm": "--clients 100",
     "run fleet_storm": "--clients 1000",
