@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from simlib.charts.ecdf import draw_fractions
 from simlib.charts.heatmap import heat  # noqa: F401 - one of the plots
 from simlib.charts.outbox import draw_outbox
+from simlib.charts.server import PANELS, draw_server
 from simlib.charts.style import (
     Group,
     SideLabel,
@@ -23,6 +24,8 @@ from simlib.charts.style import (
     draw_steps,
     drawing,
     empty,
+    new_axes,
+    style,
     time_axis,
     write_names,
 )
@@ -192,6 +195,42 @@ def latency(traces: Traces, axes: Axes | None = None) -> Axes:
         if not draw_fractions(canvas, groups, _latencies_s, log=True):
             empty(canvas, "no message was acknowledged")
     return canvas
+
+
+@check_arguments
+def server(traces: Traces, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
+    """Draw what the server saw: who was busy, waited, was refused or served in vain, and when?
+
+    Below the attempts: how many workers were busy, of how many (dashed); how many handshakes
+    waited; and how many were refused, or served though their clients had gone by then (dashed).
+    Grey dashed lines are the accept rate and the limit of the backlog. Of several gateways all
+    servers are drawn together.
+
+    Parameters
+    ----------
+    traces : Trace or sequence of Trace
+        What to draw.
+    axes : sequence of Axes, optional
+        The four axes to draw on; a new figure by default.
+
+    Returns
+    -------
+    sequence of Axes
+        The four panels, from the top: attempts per second, busy workers, handshakes that wait,
+        and handshakes per second that were refused or in vain; all over time in s.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> server = sl.ServerSettings(handshake_service_s=0.1)
+    >>> panels = sl.plots.server(sl.run(sl.Scenario(clients=9, duration_s=5, server=server)))
+    >>> [panel.get_ylabel() for panel in panels]
+    ['attempts per second', 'busy workers', 'waiting', 'per second']
+    """
+    with style():
+        panels = new_axes(2.1 * len(PANELS), len(PANELS)) if axes is None else axes
+    draw_server(panels, traces)
+    return panels
 
 
 def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from simlib.charts import plots
 from simlib.charts.figures import figure_of, save_figure
 from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.server_counts import count_servers
 from simlib.trace.trace import Trace
 
 
 def save_run_charts(trace: Trace, folder: Path) -> list[Path]:
     """Write a run's charts as PNG and as SVG; return their paths.
 
-    Attempts over time, and how soon clients were back if a fault had hit any.
+    Attempts over time, how soon clients were back if a fault had hit any, and what the server saw
+    if it has limits.
     """
-    charts = {"attempts": plots.attempts}
+    charts: dict[str, Callable[[Trace], Any]] = {"attempts": plots.attempts}
     if recovery_times_s(trace).size:
         charts["recovery"] = plots.recovery
+    if count_servers(trace):
+        charts["server"] = lambda trace: plots.server(trace)[0]
     paths = []
     for name, draw in charts.items():
         figure = figure_of(draw(trace))

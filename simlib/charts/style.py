@@ -245,8 +245,8 @@ def key(names: Sequence[tuple[str, str, str]]) -> list[SideLabel]:
     return [SideLabel(1.0 - 1e-6 * i, *name) for i, name in enumerate(names)]
 
 
-def time_axis(axes: Axes, groups: Sequence[Group]) -> None:
-    """Set the time axis of runs, and shade and name their faults."""
+def time_axis(axes: Axes, groups: Sequence[Group], *, names: bool = True) -> None:
+    """Set the time axis of runs, and shade their faults, with their names above."""
     end_s = max(group.end_s for group in groups)
     axes.set_xlim(0.0, end_s)
     axes.set_xlabel("time, s")
@@ -255,6 +255,8 @@ def time_axis(axes: Axes, groups: Sequence[Group]) -> None:
     for fault in sorted(faults, key=lambda fault: fault.start_s):
         if fault.start_s < end_s:
             _shade(axes, fault.start_s, min(fault.end_s, end_s))
+            if not names:
+                continue
             text = _fault_text(fault)
             # On the lowest row that is free; a letter is about 1/90 of the width.
             row = next((i for i, until in enumerate(rows) if until <= fault.start_s), len(rows))

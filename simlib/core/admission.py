@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from enum import IntEnum
 from heapq import heappop, heappush
 from math import inf
 from typing import Any, Protocol
@@ -81,6 +82,28 @@ class AddressMeters:
         return True
 
 
+class Decision(IntEnum):
+    """What a server decides on a handshake, and what else decides how much it can do."""
+
+    #: It goes to a worker.
+    TAKEN = 0
+    #: Refused: all connections are taken; the accept rate is passed; the backlog is full; its
+    #: session does not hold; the limit of its address is passed.
+    CONNECTIONS = 1
+    RATE = 2
+    BACKLOG = 3
+    SESSION = 4
+    ADDRESS = 5
+    #: More workers are called for. The server starts, and stops.
+    CALLED = 6
+    STARTED = 7
+    STOPPED = 8
+
+
+# Read in compiled code, which takes plain numbers for constants.
+_CONNECTIONS, _RATE = Decision.CONNECTIONS.value, Decision.RATE.value
+
+
 class _Times(Protocol):
     """A list of moments, or an array of them in compiled code."""
 
@@ -128,9 +151,11 @@ def calls_for_step(waiting: int, steps: int, there_s: float, settings: Scaling, 
     return waiting >= settings.at_backlog and steps < settings.most_steps and now >= there_s
 
 
-def may_enter(taken: int, most: float, arrival_s: float, accepts: Rate, now: float) -> bool:
-    """Whether the limits on connections and on their rate let a handshake in."""
-    return taken < most and now >= ready_s(arrival_s, accepts)
+def find_limit(taken: int, most: float, arrival_s: float, accepts: Rate, now: float) -> int:
+    """Return the `Decision` by which connections or their rate keep a handshake out; 0: none."""
+    if taken >= most:
+        return _CONNECTIONS
+    return 0 if now >= ready_s(arrival_s, accepts) else _RATE
 
 
 class WorkerQueue:
@@ -153,6 +178,10 @@ class WorkerQueue:
     def waiting(self) -> int:
         """Jobs that no worker has taken yet, as of the last arrival or completion."""
         return sum(start_s > self._now for _, _, start_s, _ in self._jobs)
+
+    def begins_s(self, now: float) -> float:
+        """Return when a job that arrives now would be begun."""
+        return begins_s(self._free_s, now)
 
     def arrive(self, job: Any, now: float, service_s: float, after_s: float = 0.0) -> bool:
         """Add a job of a known length; return False if the backlog is full.

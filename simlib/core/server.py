@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappop, heappush
 from math import ceil, inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from simlib.core import events as ev
 from simlib.core import meters
@@ -36,11 +36,12 @@ from simlib.core.admission import (
     AddressLimit,
     AddressMeters,
     ChannelLog,
+    Decision,
     DedupWindow,
     Scaling,
     WorkerQueue,
     calls_for_step,
-    may_enter,
+    find_limit,
 )
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
@@ -142,6 +143,38 @@ class ServerSettings(ValidatedSettings):
 _Where = tuple[int, int]
 
 
+class Verdict(NamedTuple):
+    """What a server decided on a handshake, for its log."""
+
+    decision: int
+    client: int
+    connection: int
+    #: When a worker begins with it, is done with it, and is free again; 0: it was refused.
+    begin_s: float = 0.0
+    done_s: float = 0.0
+    free_s: float = 0.0
+
+
+def is_limited(settings: ServerSettings) -> bool:
+    """Whether a server tells handshakes apart: by what it can do at a time."""
+    return settings.accept_per_s < inf or has_queue(settings) or settings.max_connections < inf
+
+
+def decides(settings: ServerSettings) -> bool:
+    """Whether a server refuses any handshake, or lets one wait."""
+    return (
+        is_limited(settings)
+        or settings.session_lifetime_s < inf
+        or settings.per_address.accept_per_s < inf
+    )
+
+
+def has_queue(settings: ServerSettings) -> bool:
+    """Whether handshakes take a worker's time, and so can wait for one."""
+    works_s = settings.handshake_service_s, settings.tls_service_s, settings.resync_service_s
+    return any(work_s > 0.0 for work_s in works_s)
+
+
 def accepts(per_s: float) -> Rate:
     """Return the token bucket of an accept rate: it holds what one second brings."""
     return Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))
@@ -205,6 +238,10 @@ class Server:
         self._shuns: list[ev.CloseClients] = []
         self._revoked_s = -inf
         self._slowness = 1.0
+        #: What was decided on handshakes since the host last took it away, for the server's log;
+        #: a server without limits, which takes all, notes nothing.
+        self.verdicts: list[Verdict] = []
+        self._notes = decides(settings)
         #: When the server wants a `Wake`; inf: never.
         self.deadline = inf
         #: What the event being handled asks for; `handle` begins a new list.
@@ -257,21 +294,36 @@ class Server:
             status = self.settings.per_address.status
             hint_s = self._hint_s(self.settings.retry_after_s)
             self._commands.append(ev.Refuse(*where, status, hint_s))
+            self.verdicts.append(Verdict(Decision.ADDRESS, *where))
             return
         if not self._is_authorized(event.signed_in_s, now):
             self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
+            self.verdicts.append(Verdict(Decision.SESSION, *where))
             return
-        taken = len(self._open) + len(self._waiting)
-        if may_enter(
-            taken, self.settings.max_connections, self._accept_arrival_s, self._accepts, now
-        ) and self._handshakes.arrive(where, now, *self._handshake_s(where)):
-            self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
-            self._waiting[where] = event.signed_in_s
-            self._scale(now)
+        refusal = self._take_handshake(where, now)
+        if refusal:
+            hint_s = self._hint_s(self.settings.retry_after_s)
+            self._commands.append(ev.Refuse(*where, UNAVAILABLE, hint_s))
+            self.verdicts.append(Verdict(refusal, *where))
             return
-        self._commands.append(
-            ev.Refuse(*where, UNAVAILABLE, self._hint_s(self.settings.retry_after_s))
-        )
+        self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
+        self._waiting[where] = event.signed_in_s
+        self._scale(now)
+
+    def _take_handshake(self, where: _Where, now: float) -> int:
+        """Give a handshake to a worker; return the `Decision` that refuses it, 0 for none."""
+        taken, most = len(self._open) + len(self._waiting), self.settings.max_connections
+        limit = find_limit(taken, most, self._accept_arrival_s, self._accepts, now)
+        if limit:
+            return limit
+        begin_s = self._handshakes.begins_s(now) if self._notes else now
+        work_s, after_s = self._handshake_s(where)
+        if not self._handshakes.arrive(where, now, work_s, after_s):
+            return Decision.BACKLOG
+        if self._notes:
+            done_s = begin_s + work_s
+            self.verdicts.append(Verdict(0, *where, begin_s, done_s, done_s + after_s))
+        return 0
 
     def _handshake_s(self, where: _Where) -> tuple[float, float]:
         """Return the length of the work on a handshake, and of that after it."""
@@ -288,6 +340,8 @@ class Server:
             self._steps += 1
             self._ready_s = now + settings.delay_s
             self._handshakes.grow(settings.workers, self._ready_s)
+            # In the place of a connection, how many they are.
+            self.verdicts.append(Verdict(Decision.CALLED, NONE, settings.workers, self._ready_s))
 
     def _is_authorized(self, signed_in_s: float, now: float) -> bool:
         lifetime_s = self.settings.session_lifetime_s

@@ -296,6 +296,8 @@ class SimHost:
 
     def _start_server(self, gateway: _Gateway) -> None:
         gateway.server = Server(self._scenario.server, self._scenario.seed)
+        workers = self._scenario.server.workers
+        self._trace.server_log.note_start(self._clock.now_s, gateway.number, workers)
         slowness = self._timeline.slowness(self._clock.now_s, gateway.number)
         if slowness > 1.0:
             self.tell_server(gateway, ev.Slow(slowness))
@@ -357,6 +359,8 @@ class SimHost:
         commands = server.handle(event, now)
         if event.__class__ is ev.HandshakeArrived:
             self._trace.append_packed(pack_arrival(now, event.client, event.connection))
+            if server.verdicts:
+                self._trace.server_log.note_all(now, gateway.number, server.verdicts)
         for command in commands:
             self._trace.append_packed(pack_server_command(now, command))
             line = self._lines.get((command.client, command.connection))
@@ -428,6 +432,7 @@ class SimHost:
             for gateway in self._gateways_of(index):
                 gateway.server = None
                 gateway.alarm.set(inf)
+                self._trace.server_log.note_stop(self._clock.now_s, gateway.number)
         self._order(index, starts=True)
         for line in list(self._lines.values()):
             if self._cuts(index, line) and line.is_there:

@@ -37,6 +37,26 @@ _OF_CONNECTIONS = {
     "polling_fraction": "share of the clients' time in which polling carried their messages",
     "breaker_open_fraction": "share of the clients' time with an open breaker",
 }
+#: Those about the server. Of several gateways: the mean of fractions and means, the worst of
+#: worsts, the sum of counts; `gateways` has each.
+_OF_SERVER = {
+    "server_busy_fraction": "share of the workers' time in which they worked on handshakes, or on "
+    "the resynchronisation after them",
+    "backlog_mean": "handshakes that waited for a worker of one server, mean over time",
+    "backlog_worst": "the most handshakes that waited at one server at a time",
+    "backlog_wait_s_p50": "half of the handshakes that a server took waited no longer for a worker",
+    "backlog_wait_s_p95": "the same of 95 in 100",
+    "backlog_wait_s_p99": "the same of 99 in 100",
+    "handshakes_served": "handshakes that the server took, and was done with before a crash",
+    "handshakes_abandoned": "of those, served in vain: their clients had gone by then",
+    "refused_backlog": "handshakes refused because the backlog was full",
+    "refused_rate": "handshakes refused because the accept rate was passed",
+    "refused_connections": "handshakes refused because all connections were taken",
+    "refused_session": "handshakes refused because no session held",
+    "refused_address": "handshakes refused because the limit of their address was passed",
+    "open_connections_mean": "connections that clients had open, mean over time",
+    "open_connections_worst": "the most of them, at the end of any tenth of a second",
+}
 #: And those about messages.
 _OF_MESSAGES = {
     "sent": "messages that the application gave to its clients",
@@ -56,15 +76,20 @@ _OF_MESSAGES = {
     "latency_s_p99": "the same of 99 in 100",
     "staleness_s_p50": "half of the edits, or newer ones for them, were acknowledged this soon",
     "staleness_s_p95": "the same of 95 in 100",
+    "messages_served": "answers of the server to messages that it worked on, copies among them",
+    "messages_limited": "answers of the server that a client's rate was passed",
+    "sign_ins": "sessions that the server granted",
 } | {
     f"latency_s_p{p}_{priority.name.lower()}": f"latency_s_p{p} of messages of this priority"
     for priority in Priority
     for p in (50, 95)
 }
 #: What each column of `summary` means, in the order of the columns.
-MEANING = {"engine": "what played the run"} | _OF_CONNECTIONS | _OF_MESSAGES
+MEANING = {"engine": "what played the run"} | _OF_CONNECTIONS | _OF_SERVER | _OF_MESSAGES
 #: What only a run that carries messages has numbers of; the fleet carries none.
 OF_MESSAGES = frozenset(_OF_MESSAGES)
+#: What only a run whose server has limits has numbers of.
+OF_SERVER = frozenset(_OF_SERVER) - {"open_connections_mean"}
 
 
 def check_metric(where: str, name: Any) -> None:

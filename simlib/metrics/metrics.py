@@ -32,6 +32,7 @@ from simlib.metrics.fault_times import detection_times_of, downtimes_of, recover
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import message_metrics
 from simlib.metrics.run_columns import RunColumns, column_in_words
+from simlib.metrics.server import answer_metrics, server_metrics
 from simlib.metrics.spans import LOOKS
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
 from simlib.metrics.waits import add_up_fractions, list_backoffs, list_waits_s, wait_fractions
@@ -121,10 +122,22 @@ def row(trace: Trace) -> dict[str, Any]:
         # It carries no messages, so of those there is too little data.
         tally = trace.tally
         times = tally.detection_s, tally.recovery_s, tally.downtime_s
-        return {"engine": trace.engine, **_of_tally(trace, tally), **_of_faults(*times)}
+        return {
+            "engine": trace.engine,
+            **_of_tally(trace, tally),
+            **_of_faults(*times),
+            **server_metrics(trace),
+        }
     run = RunColumns(trace)
     times = detection_times_of(run), recovery_times_of(run), downtimes_of(run)
-    return {"engine": trace.engine, **_of_links(run), **_of_faults(*times), **message_metrics(run)}
+    return {
+        "engine": trace.engine,
+        **_of_links(run),
+        **_of_faults(*times),
+        **server_metrics(trace, run),
+        **message_metrics(run),
+        **answer_metrics(run),
+    }
 
 
 def _of_links(run: RunColumns) -> dict[str, Any]:
@@ -141,6 +154,7 @@ def _of_links(run: RunColumns) -> dict[str, Any]:
         "mean_wait_s": mean_of_known(list_waits_s(run)),
         "mean_wait_fraction": mean_of_known(wait_fractions(run)),
         "gave_up": np.unique(rows["client"][gave_up]).size,
+        "open_connections_mean": ratio(_open_s(run), max(0.0, run.end_s - from_s)),
     }
 
 
@@ -156,6 +170,12 @@ def _shares_of_time(run: RunColumns) -> dict[str, float]:
         "breaker_open_fraction": looks["breaker"] == BreakerState.OPEN,
     }
     return {name: ratio(time_s[where].sum(), time_s.sum()) for name, where in shares.items()}
+
+
+def _open_s(run: RunColumns) -> float:
+    """Return the time in OPEN of all clients together, since the warm-up."""
+    from_s, opens = run.scenario.warm_up_s, run.opens
+    return float((np.maximum(opens.stop_s, from_s) - np.maximum(opens.start_s, from_s)).sum())
 
 
 def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
@@ -176,6 +196,9 @@ def _of_tally(trace: Trace, tally: Tally) -> dict[str, Any]:
         "mean_wait_s": ratio(sum_s.sum(), number.sum()),
         "mean_wait_fraction": ratio(*add_up_fractions(trace, tally)),
         "gave_up": int(tally.count_by_second("gave_up").sum()),
+        "open_connections_mean": ratio(
+            tally.open_s, max(0.0, trace.end_s - trace.scenario.warm_up_s)
+        ),
     }
 
 

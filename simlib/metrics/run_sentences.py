@@ -30,6 +30,7 @@ def describe_numbers(trace: Trace, values: Mapping[str, Any]) -> str:
     sentences = [
         _describe_recovery(trace),
         _describe_load(trace.scenario, values),
+        _describe_vain_work(values),
         _describe_messages(values),
         _describe_ends(values),
     ]
@@ -122,6 +123,18 @@ def _describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
     times = format_number(round(peak / can, 1))
     limit = f"{times} times the {_count(can)} that the server can take"
     return f"{_count(peak)} attempts came {when}, {limit}."
+
+
+def _describe_vain_work(values: Mapping[str, Any]) -> str:
+    """Return how much of the server's work was for clients that had gone."""
+    abandoned = values.get("handshakes_abandoned", 0)
+    if not abandoned:
+        return ""
+    share = _share(abandoned / values["handshakes_served"])
+    whom = "their clients had gone by then" if abandoned > 1 else "its client had gone by then"
+    of_all = f"of the {_count(values['handshakes_served'])} handshakes that the server served"
+    were = "were" if abandoned > 1 else "was"
+    return f"{_count(abandoned)} ({share}) {of_all} {were} in vain: {whom}."
 
 
 def _describe_messages(values: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import SettingsError
+from simlib.trace.server_counts import ServerCounts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,8 @@ class Tally:
         the end of the warm-up on.
     early : array of int, one row per second
         What of ``bins`` had happened before the end of the warm-up.
+    servers : tuple of ServerCounts
+        What the server of each gateway had to do, where servers have limits.
     """
 
     bins: Any
@@ -56,6 +59,7 @@ class Tally:
     open_s: float
     breaker_open_s: float
     early: Any = ()
+    servers: tuple[ServerCounts, ...] = ()
 
     @property
     def attempts_per_s(self) -> Any:
@@ -110,14 +114,18 @@ class Tally:
         joined: dict[str, Any] = {
             name: _merge_sorted([getattr(part, name) for part in parts]) for name in times
         }
-        return cls(columns=first.columns, **summed, **joined)
+        servers = tuple(each for part in parts for each in part.servers)
+        return cls(columns=first.columns, servers=servers, **summed, **joined)
 
     def to_text(self) -> str:
         """Return everything as text, to be kept in a file."""
         import numpy as np
 
         file = BytesIO()
-        np.savez_compressed(file, **{item.name: getattr(self, item.name) for item in fields(self)})
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        for number, server in enumerate(values.pop("servers")):
+            values |= {f"{name}{number}": value for name, value in vars(server).items()}
+        np.savez_compressed(file, **values)
         return b64encode(file.getvalue()).decode()
 
     @classmethod
@@ -130,6 +138,8 @@ class Tally:
         for name in ("there_s", "open_s", "breaker_open_s"):
             values[name] = float(values[name])
         values["unstable"] = int(values["unstable"])
+        count = sum(name.startswith("worst_backlog") for name in values)
+        values["servers"] = tuple(_read_server(values, number) for number in range(count))
         return cls(**values | {"columns": tuple(values["columns"].tolist())})
 
 
@@ -139,6 +149,14 @@ def _merge_sorted(times: Sequence[Any]) -> Any:
 
     # The stable sort finds the parts' runs and merges them: half the time of sorting anew.
     return np.sort(np.concatenate(times), kind="stable")
+
+
+def _read_server(values: dict[str, Any], number: int) -> ServerCounts:
+    """Take the counts of one server out of what a file holds."""
+    names = [item.name for item in fields(ServerCounts)]
+    counts = ServerCounts(**{name: values.pop(f"{name}{number}") for name in names})
+    counts.worst_backlog = int(counts.worst_backlog)
+    return counts
 
 
 def _stack(counts: Sequence[Any]) -> Any:

@@ -38,6 +38,7 @@ from simlib.trace.schema import (
     is_of_all,
     state_cells,
 )
+from simlib.trace.server_log import ServerLog
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -105,6 +106,8 @@ class Trace(ShowsCard):
         fleet only: the counts of all clients; else None.
     watched : tuple of int
         fleet only: the clients that have rows.
+    server_log : ServerLog
+        sim and live: what the servers decided on handshakes.
     notes : list of str
         What was odd: what a server said and was ignored, what was played otherwise than asked.
 
@@ -126,6 +129,7 @@ class Trace(ShowsCard):
     work_s: float = 0.0
     tally: Tally | None = None
     watched: tuple[int, ...] = ()
+    server_log: ServerLog = field(default_factory=ServerLog)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -308,6 +312,7 @@ class Trace(ShowsCard):
             "scenario": dump(self.scenario),
             "tally": None if self.tally is None else self.tally.to_text(),
             "watched": list(self.watched),
+            "server_log": self.server_log.to_text(),
             "notes": self.notes,
         }
         table = pa.table(self.columns())
@@ -367,6 +372,9 @@ class Trace(ShowsCard):
             work_s=meta["work_s"],
             tally=None if meta.get("tally") is None else Tally.from_text(meta["tally"]),
             watched=tuple(meta.get("watched", ())),
+            server_log=ServerLog.from_text(meta["server_log"])
+            if "server_log" in meta
+            else ServerLog(),
             notes=list(meta.get("notes", ())),
         )
         rows = np.empty(len(table), dtype=_row_type())

@@ -18,6 +18,7 @@ from simlib.charts import style as marks
 from simlib.charts import timeline as rows
 from simlib.core.errors import SimlibError
 from simlib.core.link_table import State
+from simlib.metrics.attempts import attempts_per_s
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Trace
 
@@ -36,7 +37,8 @@ def scenario(*faults, **changes):
     """One client, one way 0.1 s: open at 0.4, lost at 10, OPEN again at 22."""
     settings = {"backoff": sl.Backoff(jitter="none", base_s=1, factor=2, cap_s=4)}
     fields = {"name": "story", "clients": 1, "duration_s": 30, "ramp_s": 0}
-    fields |= {name: changes.pop(name) for name in list(changes) if name in (*fields, "workload")}
+    also = (*fields, "workload", "server")
+    fields |= {name: changes.pop(name) for name in list(changes) if name in also}
     return sl.Scenario(
         client=sl.Settings(**settings | changes),
         path=sl.Path(latency=sl.Latency(mean_s=0.1)),
@@ -101,6 +103,64 @@ def counted(attempts_per_s):
         breaker_open_s=0.0,
     )
     return Trace("fleet", scenario(duration_s=len(bins)), end_s=len(bins), tally=tally)
+
+
+BUSY = scenario(
+    OUTAGE,
+    clients=40,
+    server=sl.ServerSettings(handshake_service_s=0.1, workers=2, backlog=10, accept_per_s=30),
+    connect_timeout_s=0.6,
+)
+
+
+def test_the_server_has_a_panel_for_each_question():
+    run = sl.run(BUSY)
+    load = sl.server_load(run)
+    panels = plots.server(run)
+    assert [p.get_ylabel() for p in panels] == [
+        "attempts per second", "busy workers", "waiting", "per second",
+    ]  # fmt: skip
+    attempts, busy, waiting, refused = ([*panel.lines] for panel in panels)
+    assert np.array_equal(attempts[0].get_ydata()[:-1], attempts_per_s(run))
+    assert np.allclose(busy[0].get_ydata()[:-1], load["busy"])
+    assert np.allclose(busy[1].get_ydata()[:-1], load["workers"])
+    assert np.allclose(waiting[0].get_ydata()[:-1], load["backlog"])
+    by_second = load[["refused", "abandoned"]].groupby(np.arange(len(load)) // 10).sum()
+    assert by_second["refused"].sum() > 0 < by_second["abandoned"].sum()
+    assert np.allclose(refused[0].get_ydata()[:-1], by_second["refused"])
+    assert np.allclose(refused[1].get_ydata()[:-1], by_second["abandoned"])
+    # What the server can do at most.
+    assert [30.0] == [line.get_ydata()[0] for line in attempts if line.get_linestyle() == "--"]
+    assert [10.0] == [line.get_ydata()[0] for line in waiting if line.get_linestyle() == "--"]
+    texts = [set(words(panel)) for panel in panels]
+    assert texts == [
+        {"outage", "accept rate"}, {"busy", "workers"}, {"backlog's limit"},
+        {"refused", "abandoned"},
+    ]  # fmt: skip
+
+
+def test_the_server_of_a_long_run_is_drawn_with_fewer_points():
+    panels = plots.server(sl.run(BUSY.replace(duration_s=100)))
+    assert len(panels[1].lines[0].get_xdata()) <= marks.MOST_POINTS + 1
+    assert panels[1].lines[1].get_ydata().max() == 2.0
+
+
+def test_a_server_without_limits_has_nothing_to_draw_but_attempts():
+    panels = plots.server(sl.run(scenario(OUTAGE)))
+    assert words(panels[1]) == words(panels[3]) == ["the server takes whatever comes"]
+    assert panels[0].lines
+    at_once = scenario(server=sl.ServerSettings(accept_per_s=5))
+    panels = plots.server(sl.run(at_once))
+    assert words(panels[1]) == words(panels[2]) == ["handshakes take no worker's time"]
+
+
+def test_servers_of_several_scenarios_are_named_in_each_panel():
+    other = sl.run(BUSY.replace("server.workers", 4))
+    panels = plots.server([sl.run(BUSY), other])
+    assert {"workers 2, busy", "workers 4, busy"} < set(words(panels[1]))
+    figure = plt.figure()
+    given = list(figure.subplots(4))
+    assert plots.server(other, given) is given
 
 
 def test_attempts_of_a_million_are_written_out():

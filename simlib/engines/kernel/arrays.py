@@ -12,6 +12,7 @@ from simlib.core.arrivals import StartTimes, add_gap, random_start_s
 from simlib.core.cohorts import ends
 from simlib.core.errors import SettingsError
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
+from simlib.core.levels import change_level
 from simlib.core.server import ServerSettings, accepts, advised_hint_s
 from simlib.engines import reasons
 from simlib.engines.fleet.records import flat
@@ -22,6 +23,7 @@ from simlib.engines.operator import RESTART
 from simlib.scenario.scenario import Scenario
 from simlib.trace.counts import TENTHS_PER_S
 from simlib.trace.disruptions import interrupting, noticed_by_s
+from simlib.trace.server_counts import SERVER_COLUMNS, THERE, up_spans
 
 #: Room at first for handshakes whose clients have gone, for those that wait, for times, for what
 #: watched clients are told, for events of the current slot, for those whose time no client tells.
@@ -46,6 +48,9 @@ def bytes_per_client(scenario: Scenario) -> int:
         size_bytes += _size(state.LANES)
     if scenario.arrivals == StartTimes.RECORDED:
         size_bytes += 8
+    if needs.queues(scenario):
+        # When its handshake is done, and how long it waits for that.
+        size_bytes += 16
     return size_bytes
 
 
@@ -56,7 +61,8 @@ def _keeps_events(scenario: Scenario) -> bool:
 
 def bytes_of_counts(scenario: Scenario) -> float:
     """Return what the counts of a run take."""
-    return scenario.duration_s * (state.COUNT_COLUMNS + TENTHS_PER_S) * 8
+    of_tenths = 1 + SERVER_COLUMNS * needs.tells(scenario)
+    return scenario.duration_s * (state.COUNT_COLUMNS + TENTHS_PER_S * of_tenths) * 8
 
 
 def bytes_of_cohorts(scenario: Scenario) -> int:
@@ -141,6 +147,9 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         bins=np.zeros((int(np.ceil(scenario.duration_s)) + 2, state.COUNT_COLUMNS), np.int64),
         tenths=np.zeros(int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2, np.int64),
         waits=np.zeros((len(policies), state.MOST_ATTEMPTS, 4)),
+        server_tenths=_server_tenths(scenario, gateway),
+        done_s=np.full(clients if needs.queues(scenario) else 1, -1.0),
+        backlog_waits_s=np.zeros(_WAITING),
         places=np.zeros(rooms, np.int64),
         watched=is_watched,
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
@@ -188,6 +197,7 @@ def _run(scenario: Scenario, clients: int, gateway: int) -> Any:
         "is_timed": needs.is_timed(scenario),
         "has_lanes": needs.needs_lanes(scenario), "is_plain": needs.is_plain(scenario),
         "plays_ahead": needs.plays_ahead(scenario), "tells": needs.tells(scenario),
+        "server_until_s": next(up_spans(scenario, gateway), (0.0, 0.0))[1],
         "tracks": 2 if needs.orders(scenario) else server.max_connections < inf,
         "pings": needs.pings(scenario), "most_at_once": most_at_once(scenario, messages=False),
     }  # fmt: skip
@@ -207,6 +217,18 @@ def _first_start(scenario: Scenario, gateway: int) -> tuple[float, float]:
     for number in range(gateway + 1):
         gaps = add_gap(kind, gaps, scenario.seed, number, scenario.clients)
     return gaps, random_start_s(kind, scenario.ramp_s, gaps, scenario.clients)
+
+
+def _server_tenths(scenario: Scenario, gateway: int) -> Any:
+    """Return the counts of a server, with the workers that it has from each of its starts on."""
+    if not needs.tells(scenario):
+        return np.zeros((1, SERVER_COLUMNS), np.int64)
+    rows = int(np.ceil(scenario.duration_s * TENTHS_PER_S)) + 2
+    tenths = np.zeros((rows, SERVER_COLUMNS), np.int64)
+    for start_s, stop_s in up_spans(scenario, gateway):
+        change_level(tenths, THERE, start_s, scenario.server.workers)
+        change_level(tenths, THERE, stop_s, -scenario.server.workers)
+    return tenths
 
 
 def _wheel(clients: int, duration_s: float, places: int) -> wheel.Wheel:
@@ -289,6 +311,8 @@ def grow(w: state.Fleet) -> state.Fleet:
         changes["detection_s"] = _double(w.detection_s)
     if run["returned"] + 2 >= w.downtime_s.size:
         changes["downtime_s"] = _double(w.downtime_s)
+    if run["waited"] + 2 >= w.backlog_waits_s.size:
+        changes["backlog_waits_s"] = _double(w.backlog_waits_s)
     if run["logged"] + 2 * run["watched"] + 8 >= w.log.size:
         changes["log"] = _double(w.log)
     return w._replace(**changes)

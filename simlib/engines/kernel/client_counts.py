@@ -14,6 +14,7 @@ from simlib.core.breaker import BreakerState
 from simlib.core.events import Reason
 from simlib.core.link_fields import Link
 from simlib.core.link_table import Input, State
+from simlib.engines.kernel.server_counts import note_open
 from simlib.engines.kernel.state import (
     ENDS,
     GIVE_UPS,
@@ -24,11 +25,13 @@ from simlib.engines.kernel.state import (
     REASONS,
     TRIPS,
     WITH_EXTRAS,
+    WITH_TELLS,
     Fleet,
     cohort_of,
     count_attempt,
     count_event,
     counted_s,
+    wide,
 )
 
 # Plain numbers: compiled code compares them with what stands in records.
@@ -50,6 +53,7 @@ def note_change(
     if before.state == _OPEN and link.state != _OPEN:
         run.open_s += counted_s(w, before.opened_s, now)
         _note_return(w, i, before.opened_s)
+        _note_open(w, wide(-1), now)
     if reason > 0:
         count_event(w, now, REASONS + reason)
     if link.state == _WAITING:
@@ -58,6 +62,7 @@ def note_change(
         count_attempt(w, now)
     elif link.state == _OPEN:
         count_event(w, now, OPENS)
+        _note_open(w, wide(1), now)
         _note_early_return(w, i, now)
     elif input_ == _STOP_INPUT:
         _note_leaving(w, i, now)
@@ -68,6 +73,11 @@ def note_change(
         _note_loss(w, i, before.opened_s, now)
     if WITH_EXTRAS and link.breaker_status.state != before.breaker_status.state:
         _note_breaker(w, i, before.breaker_status.state, link.breaker_status.state, now)
+
+
+def _note_open(w: Fleet, by: int, now: float) -> None:
+    if WITH_TELLS:
+        note_open(w, by, now)
 
 
 def _note_wait(w: Fleet, cohort: int, link: Link, reason: int, hint_s: float, now: float) -> None:

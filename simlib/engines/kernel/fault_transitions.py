@@ -8,6 +8,7 @@ from simlib.core.faults import FaultKind
 from simlib.core.link_table import State
 from simlib.engines.kernel.fault_targets import hits
 from simlib.engines.kernel.server import drain, end_all, forget_abandoned, in_order
+from simlib.engines.kernel.server_counts import find_next_crash, note_gone
 from simlib.engines.kernel.state import (
     GREETED,
     SERVED,
@@ -90,6 +91,7 @@ def _forget_all(w: Fleet, now: float) -> None:
 
 def _forget_queue(w: Fleet, now: float) -> None:
     run = w.run[0]
+    find_next_crash(w)
     run.accept_arrival_s = 0.0
     for place in range(run.queued):
         if w.queue_s[place] > now:
@@ -148,6 +150,8 @@ def next_cut(w: Fleet) -> int:
             # A crash has set `taken` to 0 already, with `_forget_all`.
             if c.stage == TAKEN and w.faults[run.cut_by].kind != _CRASH:
                 run.taken -= 1
+                if WITH_TELLS:
+                    note_gone(w, i, run.now_s)
             c.stage = GREETED
             return int(i)
     run.cut_by = NOBODY

@@ -10,6 +10,7 @@ from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency
+from simlib.core.server import has_queue, is_limited
 from simlib.core.settings import Settings
 from simlib.core.tls import LONGEST_FLIGHT_BYTES, round_trips
 from simlib.engines.sizes import HANDSHAKE_UP_BYTES
@@ -120,21 +121,12 @@ def orders(scenario: Scenario) -> bool:
 
 def tells(scenario: Scenario) -> bool:
     """Whether the server tells clients apart: by what it can do at a time."""
-    server = scenario.server
-    return (
-        server.accept_per_s < inf
-        or server.handshake_service_s > 0.0
-        or server.tls_service_s > 0.0
-        or server.resync_service_s > 0.0
-        or server.max_connections < inf
-    )
+    return is_limited(scenario.server)
 
 
 def queues(scenario: Scenario) -> bool:
     """Whether handshakes can wait."""
-    server = scenario.server
-    works_s = (server.handshake_service_s, server.tls_service_s, server.resync_service_s)
-    return any(work_s > 0.0 for work_s in works_s)
+    return has_queue(scenario.server)
 
 
 def meets(scenario: Scenario) -> bool:

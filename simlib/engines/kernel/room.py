@@ -22,6 +22,8 @@ def is_short(w: Fleet, more: int) -> bool:
         return True
     if WITH_TELLS and w.queue_s.size > 1 and run.queued + 1 >= w.queue_s.size:
         return True
+    if WITH_TELLS and run.waited + 2 >= w.backlog_waits_s.size:
+        return True
     if (WITH_LANES or WITH_TELLS) and _has_few_places(w):
         return True
     return bool(WITH_WATCHED and run.logged + 2 * run.watched + 8 >= w.log.size)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from simlib.core.admission import begins_s, calls_for_step, join, may_enter, occupy
+from simlib.core.admission import Decision, begins_s, calls_for_step, find_limit, join, occupy
 from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.core.link_table import State
@@ -19,6 +19,13 @@ from simlib.core.meters import take
 from simlib.core.server import handshake_s, resync_s
 from simlib.engines.kernel.fault_targets import hits, strikes
 from simlib.engines.kernel.network import answer_nobody, down_s, up_s
+from simlib.engines.kernel.server_counts import (
+    note_backlog,
+    note_gone,
+    note_refused,
+    note_taken,
+    note_workers,
+)
 from simlib.engines.kernel.state import (
     ABANDONED,
     ABANDONED_DONE,
@@ -54,6 +61,7 @@ from simlib.engines.sizes import CLOSE_BYTES
 
 _CONNECTING, _OPEN = State.CONNECTING.value, State.OPEN.value
 _REJECT, _REJECTED = FaultKind.REJECT.value, Reason.REJECTED.value
+_BACKLOG = Decision.BACKLOG.value
 
 
 def enter(w: Fleet, i: int, connection: int, now: float) -> float:
@@ -79,9 +87,11 @@ def _queue(w: Fleet, i: int, connection: int, now: float) -> float:
         if run.queued > 0:
             occupy(w.queue_s, last_s)
     begin_s = begins_s(w.free_s, now)
-    if not may_enter(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now) or (
-        begin_s > now and run.queued >= rules.backlog
-    ):
+    refusal = find_limit(run.taken, rules.max_connections, run.accept_arrival_s, w.accepts[0], now)
+    if refusal == 0 and begin_s > now and run.queued >= rules.backlog:
+        refusal = _BACKLOG
+    if refusal > 0:
+        note_refused(w, refusal, now)
         write_down(w, i, connection, wide(DID_REFUSE), wide(_REJECTED), 0.0, wide(0), now)
         return -1.0
     # The slowness of now, also for work that begins later: the core's server works it out on
@@ -89,7 +99,9 @@ def _queue(w: Fleet, i: int, connection: int, now: float) -> float:
     done_s = begin_s + handshake_s(rules, run.slowness, run.seed, number, connection)
     # `free_s` is a heap of the moments at which workers are free; the first of them takes this one.
     # It is busy with the resynchronization after the client has its answer.
-    occupy(w.free_s, done_s + resync_s(rules, run.slowness))
+    free_s = done_s + resync_s(rules, run.slowness)
+    occupy(w.free_s, free_s)
+    note_taken(w, i, connection, begin_s, done_s, free_s, now)
     run.accept_arrival_s = take(run.accept_arrival_s, now, w.accepts[0])
     run.taken += 1
     if begin_s > now:
@@ -100,6 +112,7 @@ def _queue(w: Fleet, i: int, connection: int, now: float) -> float:
         if w.queue_s.size > 1:
             join(w.queue_s, run.queued, begin_s)
             run.queued += 1
+            note_backlog(w, now)
     if calls_for_step(run.queued, run.steps, run.ready_s, rules.scaling, now):
         _scale(w, now)
     return float(done_s)
@@ -113,6 +126,7 @@ def _scale(w: Fleet, now: float) -> None:
     for _ in range(scaling.workers):
         join(w.free_s, run.workers, run.ready_s)
         run.workers += 1
+    note_workers(w, scaling.workers, run.ready_s)
 
 
 # --- ends of connections -----------------------------------------------------------------
@@ -254,6 +268,8 @@ def abandon(w: Fleet, i: int, connection: int, leaves: bool, now: float) -> None
     if run.has_lanes == 0 or stage == GREETED:
         return
     lane = w.lanes[i]
+    if WITH_TELLS and stage == TAKEN and leaves:
+        note_gone(w, i, now)
     # The end travels as any frame does; until it arrives the server works for nobody. A frame is
     # sent, and a draw taken, whether or not the server learns anything from it.
     end_s = up_s(w, i, now, 0)

@@ -140,6 +140,7 @@ RUN = [
     ("returned", "i8"), ("unstable", "i8"),
     ("logged", "i8"), ("watched", "i8"), ("wanted", "i8"), ("is_worn_out", "i8"),
     ("stood_s", "f8"), ("at_once", "i8"), ("most_at_once", "i8"),
+    ("server_until_s", "f8"), ("waited", "i8"), ("begun_at_once", "i8"), ("worst_backlog", "i8"),
 ]  # fmt: skip
 #: Of each fault: which of the scenario it belongs to, what those are told that it hits, with which
 #: status or close code and which hint, and which server ends all connections because of it (by its
@@ -201,6 +202,11 @@ class Fleet(NamedTuple):
     #: Clients, or places of abandoned handshakes, that a fault ends one after the other: one list
     #: for deploys, closes and cuts, which are never played at once.
     places: Any
+    #: What the server has to do, by tenths of a second; when it is done with each client's
+    #: handshake; how long handshakes wait for a worker, of those that do. Where it has limits.
+    server_tenths: Any
+    done_s: Any
+    backlog_waits_s: Any
     #: Of each client, whether it is watched, where any is.
     watched: Any
     log: Any

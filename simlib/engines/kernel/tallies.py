@@ -16,6 +16,7 @@ from simlib.core.link_table import State
 from simlib.engines.kernel.client_counts import is_hit_by
 from simlib.engines.kernel.state import Fleet
 from simlib.trace.counts import TENTHS_PER_S, Tally
+from simlib.trace.server_counts import ServerCounts
 
 #: Clients whose times are added up at a time: another number gives other last bits.
 _ADDED_AT_A_TIME = 1 << 18
@@ -58,7 +59,19 @@ def tally(w: Fleet, end_s: float) -> Tally:
             run["tripped_s"] + _since(w, w.extras, "breaker", _TRIPPED, "tripped_s", last_s)
         ),
         early=early,
+        servers=_servers(w, TENTHS_PER_S * len(bins)),
     )
+
+
+def _servers(w: Fleet, tenths: int) -> tuple[ServerCounts, ...]:
+    """Return the counts of the server, if it has limits."""
+    run = w.run[0]
+    if not run["tells"]:
+        return ()
+    waits_s = _Times(int(run["begun_at_once"]), int(run["waited"]))
+    waits_s.add(w.backlog_waits_s[: run["waited"]])
+    worst = int(run["worst_backlog"])
+    return (ServerCounts(w.server_tenths[:tenths], waits_s.in_order(), worst),)
 
 
 def _bins(w: Fleet, seconds: int) -> tuple[Any, Any]:

@@ -16,11 +16,13 @@ from struct import Struct
 from typing import Any
 
 from simlib.core.events import NONE, Reason
+from simlib.core.server import Verdict
 
-#: Names the records that are no decisions: a time in which the process could not act.
-STANDSTILL = -1
+#: Names the records that are not what a client hears of: a time in which the process could not
+#: act, and what was decided on a handshake (`core.server.Verdict`).
+STANDSTILL, VERDICT = -1, -2
 
-_RECORD = Struct("<ddiiiii")
+_RECORD = Struct("<ddiiiiidd")
 _COUNT = Struct("<q")
 #: A multiple of what any system maps in one piece.
 _CHUNK_BYTES = 1 << 20
@@ -43,16 +45,26 @@ class DecisionLog:
         message: int = NONE,
         reason: int = Reason.NONE,
         length_s: float = 0.0,
+        done_s: float = 0.0,
+        free_s: float = 0.0,
     ) -> None:
         """Write a record, which from then on outlives this process."""
         if self._end + _RECORD.size > _CHUNK_BYTES:
             self._begin_chunk()
         _RECORD.pack_into(
-            self._chunk, self._end, time_s, length_s, name, client, connection, message, reason
-        )
+            self._chunk, self._end, time_s, length_s, name, client, connection, message, reason,
+            done_s, free_s,
+        )  # fmt: skip
         self._end += _RECORD.size
         # Last: a record that a kill has cut in two is not counted.
         _COUNT.pack_into(self._chunk, 0, (self._end - _COUNT.size) // _RECORD.size)
+
+    def write_verdict(self, time_s: float, verdict: Verdict) -> None:
+        """Write what was decided on a handshake: the decision stands in the place of a message."""
+        decision, client, connection, begin_s, done_s, free_s = verdict
+        self.write(
+            time_s, VERDICT, client, connection, decision, Reason.NONE, begin_s, done_s, free_s
+        )
 
     def _begin_chunk(self) -> None:
         start = self._chunks * _CHUNK_BYTES
@@ -67,7 +79,7 @@ class DecisionLog:
 
 
 def read_log(path: Path) -> Iterator[tuple[Any, ...]]:
-    """Yield the records of a log: time, length, name, client, connection, message, reason.
+    """Yield the records of a log: time, length, name, client, connection, message, reason, ends.
 
     Times are the writer's. There are none if there is no such file.
     """

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.events import ServerEvent
+from simlib.core.server import Verdict
 from simlib.engines import operator as orders
 from simlib.engines.live.child_process import ChildProcess
-from simlib.engines.live.decision_log import STANDSTILL, read_log
+from simlib.engines.live.decision_log import STANDSTILL, VERDICT, read_log
 
 
 class ServiceProcess(ChildProcess):
@@ -126,8 +127,18 @@ class Processes:
         """Return what was decided: loop time, name, client, connection, message, reason."""
         return [
             (time_s, *decision)
-            for time_s, _, *decision in self._records()
-            if decision[0] != STANDSTILL
+            for time_s, _, *decision, _, _ in self._records()
+            if decision[0] not in (STANDSTILL, VERDICT)
+        ]
+
+    def verdicts(self) -> list[tuple[float, Verdict]]:
+        """Return what was decided on handshakes, in loop time."""
+        return [
+            (time_s, Verdict(decision, client, connection, begin_s, done_s, free_s))
+            for time_s, begin_s, name, client, connection, decision, _, done_s, free_s in (
+                self._records()
+            )
+            if name == VERDICT
         ]
 
     def standstills(self) -> list[tuple[float, float]]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core import events as ev
+from simlib.core.admission import Decision
 from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
+from simlib.core.server import Verdict
 from simlib.core.tls import Tls
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.processes import Keys, Processes
@@ -19,6 +21,7 @@ from simlib.engines.operator import order
 from simlib.scenario.scenario import Scenario, dump
 from simlib.trace.notes import note
 from simlib.trace.schema import Kind, Name
+from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Standstill, Trace
 
 
@@ -56,6 +59,9 @@ class ServerSide:
             tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder, keys
         )
         self._restarts: set[asyncio.Task[None]] = set()
+        #: When servers started to listen, and were killed; before the run's begin counts as 0.
+        self._starts_s: list[float] = []
+        self._stops_s: list[float] = []
 
     @property
     def password(self) -> str:
@@ -85,6 +91,7 @@ class ServerSide:
         if self._timeline.faults[index].kind == FaultKind.SERVER_CRASH:
             self._moved(None)
             self._processes.kill()
+            self._stops_s.append(self._clock.now_s)
         self._order(index, starts=True)
 
     def fault_stops(self, index: int) -> None:
@@ -109,6 +116,7 @@ class ServerSide:
 
     async def _serve(self) -> None:
         self._moved(await self._processes.listen())
+        self._starts_s.append(max(0.0, self._clock.now_s))
         slowness = self._timeline.slowness(self._clock.now_s, self._gateway)
         if slowness > 1.0:
             self._processes.order(ev.Slow(slowness))
@@ -125,11 +133,33 @@ class ServerSide:
         lines = self._processes.log_lines()
         for row in sorted(_logged_row(line[0] - began_s, *line[1:]) for line in lines):
             trace.append(row)
+        self._add_log(trace.server_log)
         trace.standstills += [
             Standstill("server", start_s - began_s, length_s)
             for start_s, length_s in self._processes.standstills()
             if start_s >= began_s
         ]
+
+    def _add_log(self, log: ServerLog) -> None:
+        """Add what the processes decided on handshakes, as they wrote it down, and their lives."""
+        began_s = self._clock.began_s
+        for start_s in self._starts_s:
+            log.note_start(start_s, self._gateway, self._scenario.server.workers)
+        for stop_s in self._stops_s:
+            log.note_stop(stop_s, self._gateway)
+        for time_s, verdict in self._processes.verdicts():
+            log.note(time_s - began_s, self._gateway, _since(began_s, verdict))
+
+
+def _since(began_s: float, verdict: Verdict) -> Verdict:
+    """Return a verdict in the time of the run; of a refusal nothing is begun."""
+    if verdict.decision not in (Decision.TAKEN, Decision.CALLED):
+        return verdict
+    return verdict._replace(
+        begin_s=verdict.begin_s - began_s,
+        done_s=verdict.done_s - began_s,
+        free_s=verdict.free_s - began_s,
+    )
 
 
 def _logged_row(

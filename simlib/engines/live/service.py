@@ -229,6 +229,9 @@ class Service:
         if isinstance(event, ev.HandshakeArrived):
             self._write(now, event, Name.ARRIVED)
         commands = self._server.handle(event, now)
+        for verdict in self._server.verdicts:
+            self._log.write_verdict(now, verdict)
+        self._server.verdicts.clear()
         for command in commands:
             self._write(now, command, server_name(command))
         self._alarm.set(self._server.deadline)

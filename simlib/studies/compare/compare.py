@@ -28,6 +28,7 @@ from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import Disagreement, SettingsError
 from simlib.engines.live.target import Target
 from simlib.metrics.lateness import Lateness, play_as_late
+from simlib.metrics.meaning import OF_SERVER
 from simlib.metrics.metrics import summary
 from simlib.metrics.words import table_card
 from simlib.scenario.scenario import Scenario
@@ -266,7 +267,11 @@ def compare_traces(
     judged = copy.copy(live)
     judged.scenario = simulated[0].scenario
     sims, numbers = summary(list(simulated)), summary(judged).iloc[0]
-    rows = [_row(metric, sims, numbers, lateness) for metric in COMPARED_METRICS]
+    rows = [
+        _row(metric, sims, numbers, lateness)
+        for metric in COMPARED_METRICS
+        if metric.name not in OF_SERVER or _has_any(metric.name, sims, numbers)
+    ]
     # Played again only if something would disagree: it costs another set of runs. Lateness may
     # excuse a disagreement, and never takes an agreement away.
     if lateness.longest_s and any(row["verdict"] == "disagree" for row in rows):
@@ -299,6 +304,11 @@ def _live_part(tell: Progress) -> Callable[[float], None]:
 
 def _silent(fraction: float, word: str) -> None:
     """Report nothing."""
+
+
+def _has_any(metric: str, sims: pd.DataFrame, numbers: pd.Series) -> bool:
+    """Whether there is any data on a metric: on the server there is none if it has no limits."""
+    return bool(sims[metric].notna().any() or np.isfinite(float(numbers[metric])))
 
 
 def _row(

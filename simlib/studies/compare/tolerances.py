@@ -59,6 +59,8 @@ _TURNS = "timers are late, and one process serves all clients in turn (both meas
 _EDGE = "an attempt at the very edge of a fault falls on either side"
 _SHARE = "every transition is a few milliseconds late"
 _END = "a message at the end of the run is just in time or not"
+_LOAD = "handshakes come a few milliseconds earlier or later"
+_FULL = "a handshake just meets a full server or not"
 
 #: What is compared. On its way back a client makes two attempts or so, each a wake and an answer.
 COMPARED_METRICS = (
@@ -84,6 +86,17 @@ COMPARED_METRICS = (
     Metric("availability_fraction", absolute=0.01, highest=1.0, why=_SHARE),
     Metric("polling_fraction", absolute=0.01, highest=1.0, why=_SHARE),
     Metric("breaker_open_fraction", absolute=0.01, highest=1.0, why=_SHARE),
+    Metric("server_busy_fraction", absolute=0.02, relative=0.05, highest=1.0, why=_LOAD),
+    Metric("backlog_mean", absolute=0.2, relative=0.1, why=_LOAD),
+    Metric("backlog_worst", absolute=2.0, relative=0.1, why=_LOAD),
+    Metric("backlog_wait_s_p50", hops=2, turns=1, why=_TURNS),
+    Metric("backlog_wait_s_p95", hops=2, turns=1, tail=True, why=_TURNS),
+    Metric("handshakes_served", absolute=1.0, relative=0.02, why=_EDGE),
+    Metric("handshakes_abandoned", absolute=2.0, relative=0.05, why=_EDGE),
+    Metric("refused_backlog", absolute=2.0, relative=0.05, why=_FULL),
+    Metric("refused_rate", absolute=2.0, relative=0.05, why=_FULL),
+    Metric("refused_connections", absolute=2.0, relative=0.05, why=_FULL),
+    Metric("open_connections_worst", absolute=1.0, relative=0.02, why=_EDGE),
     Metric("round_trip_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p50", hops=2, why=_TIMERS),
     Metric("latency_s_p95", hops=6, turns=4, tail=True, why=_TURNS),

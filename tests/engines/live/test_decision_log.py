@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from simlib.core.admission import Decision
 from simlib.core.events import NONE, Reason
+from simlib.core.server import Verdict
 from simlib.engines.live import decision_log
-from simlib.engines.live.decision_log import STANDSTILL, DecisionLog, read_log
+from simlib.engines.live.decision_log import STANDSTILL, VERDICT, DecisionLog, read_log
 
 #: Writes records for ever, and says how many after each.
 WRITER = """
@@ -30,9 +32,11 @@ def test_what_is_written_comes_back_in_order(tmp_path: Path) -> None:
     log = DecisionLog(str(tmp_path / "log"))
     log.write(1.5, 3, 4, 5, 6, Reason.LIMITED)
     log.write(2.5, STANDSTILL, length_s=0.25)
+    log.write_verdict(3.0, Verdict(Decision.TAKEN, 7, 2, 3.5, 4.0, 4.5))
     assert [
-        (1.5, 0.0, 3, 4, 5, 6, Reason.LIMITED),
-        (2.5, 0.25, STANDSTILL, NONE, 0, NONE, Reason.NONE),
+        (1.5, 0.0, 3, 4, 5, 6, Reason.LIMITED, 0.0, 0.0),
+        (2.5, 0.25, STANDSTILL, NONE, 0, NONE, Reason.NONE, 0.0, 0.0),
+        (3.0, 3.5, VERDICT, 7, 2, Decision.TAKEN, Reason.NONE, 4.0, 4.5),
     ] == list(read_log(tmp_path / "log"))
 
 
@@ -56,7 +60,7 @@ def test_a_record_that_was_not_finished_is_not_read(tmp_path: Path) -> None:
     log = DecisionLog(str(tmp_path / "log"))
     log.write(1.0, 7, 0, 1)
     # As a kill leaves it between the record and its count.
-    decision_log._RECORD.pack_into(log._chunk, log._end, 2.0, 0.0, 7, 1, 1, NONE, 0)
+    decision_log._RECORD.pack_into(log._chunk, log._end, 2.0, 0.0, 7, 1, 1, NONE, 0, 0.0, 0.0)
     assert [1.0] == [record[0] for record in read_log(tmp_path / "log")]
 
 

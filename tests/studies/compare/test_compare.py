@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 import simlib as sl
+from simlib.core.admission import Decision
 from simlib.engines import sim
 from simlib.engines.late_clock import LateClock, lateness_by_tick_s
+from simlib.metrics.meaning import OF_SERVER
 from simlib.studies.compare.compare import Comparison, compare_traces
 from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
+from simlib.trace.schema import Name
 from simlib.trace.trace import Standstill, Trace
 from tests.batteries import with_slow
 
@@ -42,6 +45,20 @@ DOCTORED = {
         "round_trip_s_p50",
     ),
 }
+
+#: What is compared where no server has a limit.
+COMPARED_WITHOUT_LIMITS = [m for m in COMPARED_METRICS if m.name not in OF_SERVER]
+#: Clients that are cut off, and come back to a server of two workers and a short backlog.
+BUSY = sl.Scenario(
+    name="busy",
+    clients=30,
+    duration_s=6,
+    ramp_s=0.5,
+    server=sl.ServerSettings(handshake_service_s=0.06, workers=2, backlog=15),
+    client=sl.Settings(backoff=sl.Backoff(base_s=0.3, cap_s=2), connect_timeout_s=0.4),
+    faults=[sl.Fault("reset", start_s=2.5)],
+    workload=sl.Workload(rate_per_s=0),
+)
 
 
 def replications(scenario: sl.Scenario, first: int = 0, count: int = 20) -> list[Trace]:
@@ -87,6 +104,40 @@ def test_a_live_run_agrees_with_what_was_simulated_and_with_nothing_else(
         assert bool(doctored_comparison.disagreements) != comparison.lateness.is_too_late
 
 
+@pytest.mark.parametrize(
+    ("server", "metric"),
+    [
+        ({"server.workers": 3}, "server_busy_fraction"),
+        ({"server.backlog": 4}, "backlog_worst"),
+        ({"server.backlog": 4}, "refused_backlog"),
+        ({"server.handshake_service_s": 0.09}, "backlog_wait_s_p95"),
+    ],
+)
+def test_another_server_is_told_by_its_own_numbers(server: dict[str, float], metric: str) -> None:
+    simulated = replications(BUSY, count=12)
+    same = compare_traces(simulated, sl.run(BUSY.replace(seed=99)))
+    assert [] == same.disagreements
+    other = compare_traces(simulated, sl.run(BUSY.replace(server)))
+    assert metric in other.disagreements
+
+
+@pytest.mark.live
+def test_a_live_server_logs_what_was_simulated_of_it() -> None:
+    live = sl.run(BUSY, on="live")
+    rows, log = live.columns(), live.server_log.records()
+    # The log is the server's own: each handshake that it says has arrived is decided there, once.
+    decided = log[log["decision"] <= Decision.SESSION]
+    assert (rows["name"] == Name.ARRIVED).sum() == decided.size > BUSY.clients
+    refused = decided["decision"] != Decision.TAKEN
+    assert (rows["name"] == Name.REFUSE).sum() == refused.sum()
+    numbers = sl.summary(live).iloc[0]
+    assert refused.sum() == numbers["refused_backlog"]
+    assert numbers["handshakes_served"] == (~refused & (decided["done_s"] < BUSY.duration_s)).sum()
+    comparison = compare_traces(replications(BUSY, count=8), live)
+    assert set() == set(comparison.disagreements) & OF_SERVER
+    assert "server_busy_fraction" in set(comparison.table["metric"])
+
+
 def test_the_replay_finds_a_client_that_decides_otherwise() -> None:
     trace = sl.run(FIRST_OUTAGE)
     trace.scenario = FIRST_OUTAGE.replace("client.breaker.trip_after", 2)
@@ -119,11 +170,12 @@ def test_a_machine_too_busy_gives_too_little_data_for_times(simulated: list[Trac
     live.late_s = array("d", [0.2] * 100)
     comparison = compare_traces(simulated, live)
     table = comparison.table.set_index("metric")
-    for metric in COMPARED_METRICS:
+    for metric in COMPARED_WITHOUT_LIMITS:
         expected = "too little data" if metric.hops else "agree"
         assert table.loc[metric.name, "verdict"] == expected
     assert "too busy" in table.loc["latency_s_p50", "why"]
-    assert comparison.not_judged == [metric.name for metric in COMPARED_METRICS if metric.hops]
+    timed = [metric.name for metric in COMPARED_WITHOUT_LIMITS if metric.hops]
+    assert comparison.not_judged == timed
 
 
 @pytest.mark.parametrize("name", DOCTORED)
@@ -286,7 +338,7 @@ def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: lis
     data = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     assert (data["agreed"], data["replications"]) == (True, 20)
     assert [row["metric"] for row in data["metrics"]] == [
-        metric.name for metric in COMPARED_METRICS
+        metric.name for metric in COMPARED_WITHOUT_LIMITS
     ]
     assert str(comparison).startswith("Simulation and live run agree.")
     assert "<b>Simulation and live run agree.</b>" in comparison._repr_html_()
