@@ -9,7 +9,7 @@ import numpy as np
 
 from simlib.core.events import Priority, Reason
 from simlib.metrics import deliveries
-from simlib.metrics.array_types import Bools, Floats
+from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.metrics.run_columns import RunColumns, column_in_words
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
 from simlib.trace.schema import Name
@@ -57,6 +57,9 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
     table = messages(trace)
     table = table[~table["reason"].isin(["full", "quota"])]
     gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
+    # A message whose answer nobody awaits leaves the outbox with its transmission.
+    forgets = ~_awaits_ack(RunColumns(trace), table["client"].to_numpy()) & ~table["edit"]
+    gone_s = np.where(forgets, np.minimum(gone_s, table["left_s"]), gone_s)
     priority, is_gone = table["priority"].cat.codes.to_numpy(), gone_s < inf
     time_s = np.concatenate([table["send_s"], gone_s[is_gone]])
     change = np.zeros((time_s.size, len(Priority)), np.int64)
@@ -122,19 +125,26 @@ def _find_vanished(run: RunColumns, fates: deliveries.Columns) -> Bools:
 
     Such a message was sent over a connection that has ended since, and never processed.
     """
-    scenario = run.scenario
-    policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
-    keeps = [client.outbox.awaits_ack for client in policies]
     gone = (fates["left_s"] < inf) & ~fates["delivered"] & (fates["dropped_s"] == inf)
     gone &= ~fates["edit"]
-    if all(keeps) or not gone.any():
-        return np.zeros(gone.size, bool)
-    gone &= ~np.array(keeps)[run.cohorts(fates["client"])]
+    if not gone.any():
+        return gone
+    gone &= ~_awaits_ack(run, fates["client"])
+    if not gone.any():
+        return gone
     # Clients one after the other on one axis of time: the last connection that opened by then.
     opens, apart_s = run.opens, run.end_s + 1.0
     left = fates["client"] * apart_s + np.minimum(fates["left_s"], run.end_s)
     place = np.searchsorted(opens.client * apart_s + opens.start_s, left, side="right") - 1
     return np.asarray(gone & (place >= 0) & (opens.stop_s[place] < run.end_s))
+
+
+def _awaits_ack(run: RunColumns, client: Ints) -> Bools:
+    """Return for each client whether it keeps a message until it is acknowledged."""
+    scenario = run.scenario
+    policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
+    awaits = np.array([policy.outbox.awaits_ack for policy in policies])
+    return np.full(client.size, awaits[0]) if awaits.all() else awaits[run.cohorts(client)]
 
 
 def _latencies_s(table: deliveries.Columns) -> dict[str, float]:
