@@ -183,15 +183,23 @@ class WorkerQueue:
         """Return when a job that arrives now would be begun."""
         return begins_s(self._free_s, now)
 
+    def is_full(self, now: float) -> bool:
+        """Whether a job that comes now would find no room to wait."""
+        self._now = now
+        return (
+            self._backlog < inf
+            and begins_s(self._free_s, now) > now
+            and self.waiting >= self._backlog
+        )
+
     def arrive(self, job: Any, now: float, service_s: float, after_s: float = 0.0) -> bool:
         """Add a job of a known length; return False if the backlog is full.
 
         ``after_s``: the worker stays busy for so much longer, when the job is done.
         """
-        self._now = now
-        start_s = begins_s(self._free_s, now)
-        if start_s > now and self._backlog < inf and self.waiting >= self._backlog:
+        if self.is_full(now):
             return False
+        start_s = begins_s(self._free_s, now)
         done_s = start_s + service_s
         occupy(self._free_s, done_s + after_s)
         heappush(self._jobs, (done_s, next(self._numbers), start_s, job))

@@ -42,6 +42,7 @@ class Client(ClientUpkeep):
 
     Examples
     --------
+    >>> from simlib.core.settings import Settings
     >>> client = Client(Settings())
     >>> [type(command).__name__ for command in client.handle(ev.Start(), 0.0)]
     ['Open']

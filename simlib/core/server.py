@@ -44,6 +44,7 @@ from simlib.core.admission import (
     find_limit,
 )
 from simlib.core.draws import Stream, uniform
+from simlib.core.dropped_syns import DroppedSyns
 from simlib.core.errors import SettingsError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.exact import log
@@ -74,6 +75,13 @@ class ServiceTime(IntEnum):
     EXPONENTIAL = 1
 
 
+class FullBacklog(IntEnum):
+    """What becomes of a handshake that finds the backlog full."""
+
+    REFUSE = 0
+    DROP = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings(ValidatedSettings):
     """What one server can do; by default everything at once.
@@ -100,6 +108,9 @@ class ServerSettings(ValidatedSettings):
     scaling: Scaling = field(default_factory=Scaling)
     #: Handshakes that may wait for a worker; beyond, they are refused.
     backlog: Count = count(inf, low=0, endless=True)
+    #: refuse: with 503; drop: without an answer, as a full accept queue drops SYNs, which the
+    #: client's kernel sends again after 1, 3, 7, 15, 31 and 63 s.
+    backlog_full: FullBacklog = choice(FullBacklog.REFUSE)
     #: What is accepted from one address, which clients behind a router share.
     per_address: AddressLimit = field(default_factory=AddressLimit)
     #: Connections open at the same time.
@@ -138,6 +149,9 @@ class ServerSettings(ValidatedSettings):
                 f"must be 0 with advises_window_s ({self.advises_window_s:g}): either is the hint"
             )
             raise SettingsError("retry_after_s", self.retry_after_s, rule)
+        if self.backlog_full == FullBacklog.DROP and self.backlog == inf:
+            rule = "needs a bound: a backlog without one is never full"
+            raise SettingsError("backlog", self.backlog, rule)
 
 
 _Where = tuple[int, int]
@@ -216,6 +230,7 @@ class Server:
         self.settings = settings
         self._seed = seed
         self._handshakes = WorkerQueue(settings.workers, settings.backlog)
+        self._dropped = DroppedSyns() if settings.backlog_full == FullBacklog.DROP else None
         self._messages = WorkerQueue(1, inf)
         self._sign_ins = WorkerQueue(settings.workers, inf)
         self._accepts = accepts(settings.accept_per_s)
@@ -257,6 +272,9 @@ class Server:
         # One list for the whole step, so that no handler must hand it on.
         commands = self._commands = []
         _HANDLERS[type(event)](self, event, now)
+        if self._dropped is not None and self._dropped.deadline_s <= now:
+            for again in self._dropped.pop_due(now):
+                self._on_arrived(again, now)
         if self._handshakes.deadline_s <= now:
             for handshake in self._handshakes.pop_done(now):
                 self._admit(handshake, now)
@@ -274,6 +292,7 @@ class Server:
             self._messages.deadline_s,
             self._sign_ins.deadline_s,
             self._endings[0][0] if self._endings else inf,
+            inf if self._dropped is None else self._dropped.deadline_s,
         )
         return commands
 
@@ -289,6 +308,13 @@ class Server:
 
     def _on_arrived(self, event: ev.HandshakeArrived, now: float) -> None:
         where = (event.client, event.connection)
+        if self._dropped is not None:
+            # Before all else: the kernel drops what the server never sees.
+            if self._handshakes.is_full(now):
+                self._dropped.add(event, now)
+                self.verdicts.append(Verdict(Decision.BACKLOG, *where))
+                return
+            self._dropped.forget(*where)
         if not self._addresses.take(event.client, now):
             # A limit stands in front of all that the server knows: of sessions, too.
             status = self.settings.per_address.status
@@ -503,6 +529,8 @@ class Server:
 
     def _let_go(self, where: _Where) -> None:
         self._waiting.pop(where, None)
+        if self._dropped is not None:
+            self._dropped.forget(*where)
         self._heard_s.pop(where, None)
         self._open.pop(where, None)
         for channel in self._followed.pop(where, ()):

@@ -359,8 +359,8 @@ class SimHost:
         commands = server.handle(event, now)
         if event.__class__ is ev.HandshakeArrived:
             self._trace.append_packed(pack_arrival(now, event.client, event.connection))
-            if server.verdicts:
-                self._trace.server_log.note_all(now, gateway.number, server.verdicts)
+        if server.verdicts:
+            self._trace.server_log.note_all(now, gateway.number, server.verdicts)
         for command in commands:
             self._trace.append_packed(pack_server_command(now, command))
             line = self._lines.get((command.client, command.connection))

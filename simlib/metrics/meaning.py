@@ -49,7 +49,8 @@ _OF_SERVER = {
     "backlog_wait_s_p99": "the same of 99 in 100",
     "handshakes_served": "handshakes that the server took, and was done with before a crash",
     "handshakes_abandoned": "of those, served in vain: their clients had gone by then",
-    "refused_backlog": "handshakes refused because the backlog was full",
+    "refused_backlog": "handshakes refused because the backlog was full, or each time that a full "
+    "one drops one",
     "refused_rate": "handshakes refused because the accept rate was passed",
     "refused_connections": "handshakes refused because all connections were taken",
     "refused_session": "handshakes refused because no session held",

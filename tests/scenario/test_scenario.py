@@ -158,6 +158,7 @@ SERVERS = st.builds(
     tls_service_s=TIME_S,
     handshake_service=st.sampled_from(ServiceTime),
     backlog=COUNT | st.just(0),
+    backlog_full=st.just("refuse"),  # drop needs a backlog with a bound
     max_connections=COUNT,
     message_service_s=TIME_S,
     rate=RATE,

@@ -98,6 +98,15 @@ def test_a_limit_per_address_that_no_home_user_meets_keeps_an_office_out():
     assert 0 == office["never_recovered"]
 
 
+def test_an_accept_queue_that_drops_keeps_clients_out_for_seconds_and_tells_nobody():
+    dropped = shipped("full_accept_queue")
+    drops, refuses = metrics(dropped), metrics(dropped.replace("server.backlog_full", "refuse"))
+    # The kernels come again after 1, 3 and 7 s, all together; a refused client asks its backoff.
+    assert drops["time_to_recover_s_p99"] > 2 * refuses["time_to_recover_s_p99"]
+    assert drops["attempts"] < refuses["attempts"]
+    assert 0 == drops["never_recovered"] == refuses["never_recovered"]
+
+
 def test_a_proxy_that_closes_what_is_idle_costs_less_than_one_that_forgets_it():
     forgets = shipped("idle_proxy_60s")
     found = [metrics(forgets.replace("path.idle_action", each)) for each in ("forget", "close")]

@@ -677,11 +677,16 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
     front = storm(
         gateways=2,
         balance="random",
-        server=server(max_connection_age_s=9, per_address=sl.AddressLimit(accept_per_s=1)),
+        server=server(
+            max_connection_age_s=9,
+            per_address=sl.AddressLimit(accept_per_s=1),
+            backlog=3,
+            backlog_full="drop",
+        ),
         path=sl.Path(idle_timeout_s=9, idle_action="close"),
     )
     assert fleet.find_left_out(front) == [
-        "balance", "server.per_address.accept_per_s", "path.idle_action",
+        "balance", "server.per_address.accept_per_s", "server.backlog_full", "path.idle_action",
         "server.max_connection_age_s",
     ]  # fmt: skip
     with pytest.raises(SettingsError, match='balance = "random": is not played by the fleet'):
