@@ -157,7 +157,7 @@ class ServerSettings(ValidatedSettings):
 _Where = tuple[int, int]
 
 
-class Verdict(NamedTuple):
+class HandshakeVerdict(NamedTuple):
     """What a server decided on a handshake, for its log."""
 
     decision: int
@@ -255,7 +255,7 @@ class Server:
         self._slowness = 1.0
         #: What was decided on handshakes since the host last took it away, for the server's log;
         #: a server without limits, which takes all, notes nothing.
-        self.verdicts: list[Verdict] = []
+        self.verdicts: list[HandshakeVerdict] = []
         self._notes = decides(settings)
         #: When the server wants a `Wake`; inf: never.
         self.deadline = inf
@@ -312,7 +312,7 @@ class Server:
             # Before all else: the kernel drops what the server never sees.
             if self._handshakes.is_full(now):
                 self._dropped.add(event, now)
-                self.verdicts.append(Verdict(Decision.BACKLOG, *where))
+                self.verdicts.append(HandshakeVerdict(Decision.BACKLOG, *where))
                 return
             self._dropped.forget(*where)
         if not self._addresses.take(event.client, now):
@@ -320,17 +320,17 @@ class Server:
             status = self.settings.per_address.status
             hint_s = self._hint_s(self.settings.retry_after_s)
             self._commands.append(ev.Refuse(*where, status, hint_s))
-            self.verdicts.append(Verdict(Decision.ADDRESS, *where))
+            self.verdicts.append(HandshakeVerdict(Decision.ADDRESS, *where))
             return
         if not self._is_authorized(event.signed_in_s, now):
             self._commands.append(ev.Refuse(*where, UNAUTHORIZED))
-            self.verdicts.append(Verdict(Decision.SESSION, *where))
+            self.verdicts.append(HandshakeVerdict(Decision.SESSION, *where))
             return
         refusal = self._take_handshake(where, now)
         if refusal:
             hint_s = self._hint_s(self.settings.retry_after_s)
             self._commands.append(ev.Refuse(*where, UNAVAILABLE, hint_s))
-            self.verdicts.append(Verdict(refusal, *where))
+            self.verdicts.append(HandshakeVerdict(refusal, *where))
             return
         self._accept_arrival_s = meters.take(self._accept_arrival_s, now, self._accepts)
         self._waiting[where] = event.signed_in_s
@@ -348,7 +348,7 @@ class Server:
             return Decision.BACKLOG
         if self._notes:
             done_s = begin_s + work_s
-            self.verdicts.append(Verdict(0, *where, begin_s, done_s, done_s + after_s))
+            self.verdicts.append(HandshakeVerdict(0, *where, begin_s, done_s, done_s + after_s))
         return 0
 
     def _handshake_s(self, where: _Where) -> tuple[float, float]:
@@ -367,7 +367,9 @@ class Server:
             self._ready_s = now + settings.delay_s
             self._handshakes.grow(settings.workers, self._ready_s)
             # In the place of a connection, how many they are.
-            self.verdicts.append(Verdict(Decision.CALLED, NONE, settings.workers, self._ready_s))
+            self.verdicts.append(
+                HandshakeVerdict(Decision.CALLED, NONE, settings.workers, self._ready_s)
+            )
 
     def _is_authorized(self, signed_in_s: float, now: float) -> bool:
         lifetime_s = self.settings.session_lifetime_s

@@ -14,7 +14,7 @@ from zlib import compress, decompress
 
 from simlib.core.admission import Decision
 from simlib.core.events import NONE
-from simlib.core.server import Verdict
+from simlib.core.server import HandshakeVerdict
 
 #: Field name and type code of `struct`.
 _FIELDS = (
@@ -33,14 +33,14 @@ class ServerLog:
     def __len__(self) -> int:
         return len(self._packed) // _RECORD.size
 
-    def note(self, now: float, gateway: int, verdict: Verdict) -> None:
+    def note(self, now: float, gateway: int, verdict: HandshakeVerdict) -> None:
         """Note what a gateway's server decided now."""
         decision, client, connection, begin_s, done_s, free_s = verdict
         self._packed += _RECORD.pack(
             now, begin_s, done_s, free_s, gateway, decision, client, connection
         )
 
-    def note_all(self, now: float, gateway: int, verdicts: list[Verdict]) -> None:
+    def note_all(self, now: float, gateway: int, verdicts: list[HandshakeVerdict]) -> None:
         """Note what a gateway's server has decided now, and take it off the server's list."""
         for verdict in verdicts:
             self.note(now, gateway, verdict)
@@ -48,14 +48,14 @@ class ServerLog:
 
     def note_start(self, now: float, gateway: int, workers: int) -> None:
         """Note that a server starts, with so many workers."""
-        self.note(now, gateway, Verdict(Decision.STARTED, NONE, workers))
+        self.note(now, gateway, HandshakeVerdict(Decision.STARTED, NONE, workers))
 
     def note_stop(self, now: float, gateway: int) -> None:
         """Note that a server is gone, with all that it was at."""
-        self.note(now, gateway, Verdict(Decision.STOPPED, NONE, 0))
+        self.note(now, gateway, HandshakeVerdict(Decision.STOPPED, NONE, 0))
 
     def records(self) -> Any:
-        """Return the records as a structured array; the fields are those of `Verdict`.
+        """Return the records as a structured array; the fields are those of `HandshakeVerdict`.
 
         ``connection`` is the number of workers in records of a start, or of a call for more.
         """

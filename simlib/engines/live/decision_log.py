@@ -16,10 +16,10 @@ from struct import Struct
 from typing import Any
 
 from simlib.core.events import NONE, Reason
-from simlib.core.server import Verdict
+from simlib.core.server import HandshakeVerdict
 
 #: Names the records that are not what a client hears of: a time in which the process could not
-#: act, and what was decided on a handshake (`core.server.Verdict`).
+#: act, and what was decided on a handshake (`core.server.HandshakeVerdict`).
 STANDSTILL, VERDICT = -1, -2
 
 _RECORD = Struct("<ddiiiiidd")
@@ -59,7 +59,7 @@ class DecisionLog:
         # Last: a record that a kill has cut in two is not counted.
         _COUNT.pack_into(self._chunk, 0, (self._end - _COUNT.size) // _RECORD.size)
 
-    def write_verdict(self, time_s: float, verdict: Verdict) -> None:
+    def write_verdict(self, time_s: float, verdict: HandshakeVerdict) -> None:
         """Write what was decided on a handshake: the decision stands in the place of a message."""
         decision, client, connection, begin_s, done_s, free_s = verdict
         self.write(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.events import ServerEvent
-from simlib.core.server import Verdict
+from simlib.core.server import HandshakeVerdict
 from simlib.engines import operator as orders
 from simlib.engines.live.child_process import ChildProcess
 from simlib.engines.live.decision_log import STANDSTILL, VERDICT, read_log
@@ -131,10 +131,10 @@ class Processes:
             if decision[0] not in (STANDSTILL, VERDICT)
         ]
 
-    def verdicts(self) -> list[tuple[float, Verdict]]:
+    def verdicts(self) -> list[tuple[float, HandshakeVerdict]]:
         """Return what was decided on handshakes, in loop time."""
         return [
-            (time_s, Verdict(decision, client, connection, begin_s, done_s, free_s))
+            (time_s, HandshakeVerdict(decision, client, connection, begin_s, done_s, free_s))
             for time_s, begin_s, name, client, connection, decision, _, done_s, free_s in (
                 self._records()
             )

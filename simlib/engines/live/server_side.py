@@ -12,7 +12,7 @@ from simlib.core import events as ev
 from simlib.core.admission import Decision
 from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
-from simlib.core.server import Verdict
+from simlib.core.server import HandshakeVerdict
 from simlib.core.tls import Tls
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.processes import Keys, Processes
@@ -151,7 +151,7 @@ class ServerSide:
             log.note(time_s - began_s, self._gateway, _since(began_s, verdict))
 
 
-def _since(began_s: float, verdict: Verdict) -> Verdict:
+def _since(began_s: float, verdict: HandshakeVerdict) -> HandshakeVerdict:
     """Return a verdict in the time of the run; of a refusal nothing is begun."""
     if verdict.decision not in (Decision.TAKEN, Decision.CALLED):
         return verdict

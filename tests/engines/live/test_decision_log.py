@@ -11,7 +11,7 @@ import pytest
 
 from simlib.core.admission import Decision
 from simlib.core.events import NONE, Reason
-from simlib.core.server import Verdict
+from simlib.core.server import HandshakeVerdict
 from simlib.engines.live import decision_log
 from simlib.engines.live.decision_log import STANDSTILL, VERDICT, DecisionLog, read_log
 
@@ -32,7 +32,7 @@ def test_what_is_written_comes_back_in_order(tmp_path: Path) -> None:
     log = DecisionLog(str(tmp_path / "log"))
     log.write(1.5, 3, 4, 5, 6, Reason.LIMITED)
     log.write(2.5, STANDSTILL, length_s=0.25)
-    log.write_verdict(3.0, Verdict(Decision.TAKEN, 7, 2, 3.5, 4.0, 4.5))
+    log.write_verdict(3.0, HandshakeVerdict(Decision.TAKEN, 7, 2, 3.5, 4.0, 4.5))
     assert [
         (1.5, 0.0, 3, 4, 5, 6, Reason.LIMITED, 0.0, 0.0),
         (2.5, 0.25, STANDSTILL, NONE, 0, NONE, Reason.NONE, 0.0, 0.0),
