@@ -19,6 +19,14 @@ _METRICS = {
     "peak_attempts_per_s": "attempts in the worst second of the run",
     "attempts": "attempts in all",
     "amplification": "attempts per useful connection",
+    "server_busy_fraction": "workers' time at work",
+    "backlog_worst": "handshakes that waited, at worst",
+    "backlog_wait_s_p95": "wait for a worker, 95 %, s",
+    "handshakes_abandoned": "handshakes served in vain",
+    "refused_rate": "refused: accept rate passed",
+    "refused_backlog": "refused: backlog full",
+    "refused_connections": "refused: connections full",
+    "open_connections_worst": "most connections open",
 }
 
 
