@@ -258,8 +258,7 @@ def _back_off(
     falls = transport_status.transport == 0 and wants_poll(failures, refused, settings.fallback)
     if falls and may_change(transport_status, now, settings.fallback):
         transport_status, falls = fall_back(transport_status, now), False
-    is_timed = backoff.give_up_after_s < inf
-    if is_timed and budget.since_s == inf:
+    if backoff.give_up_after_s < inf and budget.since_s == inf:
         budget = _count_since(budget, now)
     attempt, delay_s, from_s = _draw_wait(link, now, backoff, failed, u)
     hinted_s = now if hint_s == 0.0 else now + scale_hint(backoff, hint_s, u)
@@ -269,9 +268,7 @@ def _back_off(
         next_s = max(next_s, breaker_status.until_s)
     budget_s = _budget_s(link, settings)
     deadline_s = max(next_s, budget_s)
-    is_late = deadline_s == inf
-    if is_timed:
-        is_late = deadline_s > budget.since_s + backoff.give_up_after_s
+    is_late = deadline_s == inf or deadline_s > budget.since_s + backoff.give_up_after_s
     if is_late or not goes_on:
         # Nothing fails any more, so a fallback that the dwell time forbids needs a wake.
         dwelt_s = transport_status.changed_s + settings.fallback.dwell_s if falls else inf

@@ -82,3 +82,13 @@ def test_3_000_nodes_with_six_watches_at_one_fixed_second_are_18_000_attempts_a_
     assert 18_000 == attempts_per_s(storm, 15, 28)
     since = storm.replace("client", "preset:client-go")
     assert 1_932 == metric(since, "peak_after_fault_per_s")
+
+
+def test_a_limit_of_ten_a_minute_keeps_200_clients_of_one_address_out_for_twenty_minutes():
+    nat = shipped("nat_of_200")
+    (row,) = sl.summary(sl.run(nat)).to_dict("records")
+    # Ten come in at once, and then one in six seconds; who comes late leaves some of it unused.
+    assert 1_140 < row["last_back_s"] < 1_400
+    assert 0 == row["never_recovered"]
+    homes = nat.replace("server.per_address.clients", 1)
+    assert sl.summary(sl.run(homes))["last_back_s"].iloc[0] < 30

@@ -13,7 +13,7 @@ from simlib.metrics.metrics import spans
 from simlib.scenario.build import build
 
 #: Scenarios of record, as long and as large as what they are named after: not to be played live.
-OF_RECORD = {"agents_return", "bridge_restart", "connection_churn", "watch_storm"}
+OF_RECORD = {"agents_return", "bridge_restart", "connection_churn", "nat_of_200", "watch_storm"}
 FILES = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.toml"))
 
 
@@ -102,7 +102,7 @@ def test_an_accept_queue_that_drops_keeps_clients_out_for_seconds_and_tells_nobo
     dropped = shipped("full_accept_queue")
     drops, refuses = metrics(dropped), metrics(dropped.replace("server.backlog_full", "refuse"))
     # The kernels come again after 1, 3 and 7 s, all together; a refused client asks its backoff.
-    assert drops["time_to_recover_s_p99"] > 2 * refuses["time_to_recover_s_p99"]
+    assert drops["time_to_recover_s_p99"] > refuses["time_to_recover_s_p99"] + 3.0
     assert drops["attempts"] < refuses["attempts"]
     assert 0 == drops["never_recovered"] == refuses["never_recovered"]
 

@@ -106,13 +106,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         run["has_lanes"], run["tracks"], run["watched"] = True, 2, len(mine)
         run["pings"] = needs.beats(scenario)
     own = _clients(clients)
-    is_watched = np.zeros(clients if mine else 1, np.uint8)
-    is_watched[mine] = True
     policies = [*(cohort.client for cohort in scenario.cohorts), scenario.client]
-    most_workers = server.workers + server.scaling.workers * server.scaling.most_steps
-    # Workers that may come later are free at infinity: `occupy` never takes them before `_scale`.
-    free_s = np.full(most_workers if server.scaling.at_backlog < inf else server.workers, inf)
-    free_s[: server.workers] = 0.0
     rooms = clients + _ABANDONED if run["is_ordered"][0] or needs.orders(scenario) else 1
     marks = [(timeline.origins[i], *_find_outcome(timeline.faults[i], server), 0) for i in acting]
     return state.Fleet(
@@ -129,7 +123,7 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         server=flat([server]),
         accepts=flat([accepts(server.accept_per_s)]),
         path=flat([scenario.path]),
-        free_s=free_s,
+        free_s=_free_workers(server),
         queue_s=np.full(_WAITING if needs.queues(scenario) else 1, inf),
         abandoned=_make_abandoned(0, _ABANDONED),
         faults=flat([timeline.faults[i] for i in acting] or [Fault()]),
@@ -151,9 +145,27 @@ def prepare(scenario: Scenario, gateway: int, watch: Sequence[int] = ()) -> stat
         done_s=np.full(clients if needs.queues(scenario) else 1, -1.0),
         backlog_waits_s=np.zeros(_WAITING),
         places=np.zeros(rooms, np.int64),
-        watched=is_watched,
+        watched=_mark_watched(clients, mine),
         log=np.zeros(_LOGGED + 4 * len(mine), state.LOG),
     )
+
+
+def _free_workers(server: ServerSettings) -> Any:
+    """Return when each worker is free; those that may come later, at infinity.
+
+    `occupy` never takes these before `_scale` has called them.
+    """
+    scaling = server.scaling
+    later = scaling.workers * scaling.most_steps if scaling.at_backlog < inf else 0
+    free_s = np.full(server.workers + later, inf)
+    free_s[: server.workers] = 0.0
+    return free_s
+
+
+def _mark_watched(clients: int, numbers: Sequence[int]) -> Any:
+    is_watched = np.zeros(clients if numbers else 1, np.uint8)
+    is_watched[numbers] = True
+    return is_watched
 
 
 def _clients(number: int) -> Any:
