@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+#: Whoever waits for a thread looks so often whether Ctrl-C was pressed.
+_LOOK_S = 0.2
 
 
 def run_to_end(work: Coroutine[Any, Any, _T]) -> _T:
@@ -49,7 +51,7 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
         # forgets the thread, and would leave the work running in it.
         pool.submit(int).result()
         try:
-            return pool.submit(asyncio.run, keep_loop()).result()
+            return _await_result(pool.submit(asyncio.run, keep_loop()))
         except BaseException:
             # Ctrl-C, which Python tells the main thread alone, or what another signal raises there.
             # Leaving the pool waits until all is cleared away.
@@ -59,3 +61,14 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
                     with contextlib.suppress(RuntimeError):  # the work ended meanwhile
                         loop.call_soon_threadsafe(task.cancel)
             raise
+
+
+def _await_result(future: Future[_T]) -> _T:
+    """Return what a thread returns, and hear Ctrl-C at any moment.
+
+    A wait without end may sleep through it: a signal that comes after Python has looked for one,
+    and before the system call that waits, is seen only once that call returns.
+    """
+    while not wait([future], _LOOK_S).done:
+        pass
+    return future.result()

@@ -230,9 +230,9 @@ class _Pool:
 
         begin()
         while busy:
-            ended = [
-                (future, *busy.pop(future)) for future in wait(busy, None, FIRST_COMPLETED).done
-            ]
+            # Not without end: a Ctrl-C that comes just before the wait would not be heard.
+            done = wait(busy, _LOOK_S, FIRST_COMPLETED).done
+            ended = [(future, *busy.pop(future)) for future in done]
             for future, lane, _ in ended:
                 if isinstance(future.exception(), BrokenProcessPool):
                     lane.end(kill=True)

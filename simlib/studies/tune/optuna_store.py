@@ -7,6 +7,7 @@ sampler. So a tuning that was killed and resumed has the same trials as one that
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def open_trials(
         raise SettingsError("sampler", sampler, rule)
     optuna = _optuna()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # Ctrl-C in the middle of a query is no fault, and whoever pressed it is told what is kept.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     name = hashlib.sha256(f"{question}\n{sampler} {seed}".encode()).hexdigest()[:32]
     if file is None:
         yield Trials(optuna.storages.InMemoryStorage(), name, axes, objectives, sampler, seed)
