@@ -1,0 +1,70 @@
+"""Policies in words, starts at random, and levels by tenths of a second."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from simlib.core.arrivals import has_ties, random_starts_s
+from simlib.core.backoff import Backoff
+from simlib.core.errors import SettingsError
+from simlib.core.heartbeat import Heartbeat, HeartbeatRules, next_ping_s
+from simlib.core.levels import TENTH_US, change_level, count_in_tenth
+from simlib.core.outbox import OutboxLimits
+from simlib.core.server import ServerSettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"floor_s": 0.2, "jitter": "none"}, "at least 0.2 s"),
+        ({"floor_s": 0.2, "drawn_above_floor": True, "jitter": "full"}, "drawn above 0.2 s"),
+        ({"counted_from": "start"}, "from the start of the attempt before"),
+        ({"give_up_after_s": 60}, "none later than 60 s"),
+        ({"growth": "power", "exponent": 2}, "x attempt^2"),
+        ({"max_attempts": 7}, "7 attempts"),
+        ({"factor": 1, "base_s": 3, "cap_s": 9}, "3 s always"),
+    ],
+)
+def test_a_policy_says_in_words_what_it_does(settings, words):
+    assert words in Backoff(**settings).in_words
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_random_starts_ascend_and_no_two_are_the_same(kind):
+    starts_s = tuple(random_starts_s(kind, 10.0, 3, 200))
+    assert list(starts_s) == sorted(starts_s)
+    assert not has_ties(starts_s)
+    assert 200 == len(starts_s)
+    assert has_ties((1.0, 2.0, 2.0))
+
+
+def test_a_level_and_a_count_beyond_the_last_tenth_are_not_kept():
+    tenths = np.zeros((3, 2), np.int64)
+    change_level(tenths, 0, 0.05, 2)
+    count_in_tenth(tenths, 1, 0.05)
+    before = tenths.copy()
+    change_level(tenths, 0, 9.0, 2)
+    count_in_tenth(tenths, 1, 9.0)
+    assert (before == tenths).all()
+    assert 2 * TENTH_US == tenths[:, 0].sum()
+    assert [1, 0, 0] == tenths[:, 1].tolist()
+
+
+def test_any_traffic_puts_off_the_next_ping_where_it_counts_as_life():
+    rules = HeartbeatRules(interval_s=10, timeout_s=4, any_traffic=True)
+    assert 15.0 == next_ping_s(5.0, 8.0, rules)
+    beats = Heartbeat(rules)
+    beats.begin(0.0)
+    beats.hear(3.0)
+    assert 13.0 == beats.deadline_s
+    beats.end()
+    beats.hear(4.0)
+    assert inf == beats.deadline_s
+
+
+def test_settings_that_say_two_things_at_once_are_refused():
+    with pytest.raises(SettingsError, match="max_resends"):
+        OutboxLimits(awaits_ack=False, max_resends=3)
+    with pytest.raises(SettingsError, match="either is the hint"):
+        ServerSettings(advises_window_s=5, retry_after_s=3)
