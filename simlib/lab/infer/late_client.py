@@ -34,6 +34,8 @@ NARROW_S = 0.06
 _USUAL_BLUR_S = 2.5 * BLUR_S
 #: ClientLateness that grows with the wait by such a rank correlation is none.
 _GROWS = 0.3
+#: Fewer waits of an attempt do not say how its waits are spread.
+LEAST_OF_ROW = 5
 #: Shares of waits that were late which are tried.
 _LATE_FRACTIONS = (1.0, 0.5, 0.2, 0.05)
 
@@ -58,7 +60,7 @@ def explain_by_lateness(
         return None
     late = replace(late, lateness=_fit_lateness(lateness_s(families[0], late), late.blur_s))
     families = _fit_again(families, late)
-    if not families or _grows(families[0], late):
+    if not families or _grows(families[0], late) or _has_wide_row(families[0], late):
         return None
     if best.goodness.is_good and not _may_be_either(best, late):
         price = 2.0 * log(len(late))  # of the two numbers of the lateness
@@ -152,6 +154,17 @@ def _grows(found: FamilyFit, waits: Waits) -> bool:
     correlation = rank_correlation(over_s, lies.high_s[is_point])
     # Three standard errors of Spearman's correlation, 1/sqrt(n) each.
     return bool(correlation > max(_GROWS, 3.0 / np.sqrt(over_s.size)))
+
+
+def _has_wide_row(found: FamilyFit, waits: Waits) -> bool:
+    """Whether the waits of some attempt differ by more than a busy process is late.
+
+    A first wait that is spread has a law of its own, which is no lateness.
+    """
+    lies = bands(found.rules, waits)
+    over_s = np.where(lies.high_s - lies.low_s < 1e-9, waits.wait_s - lies.high_s, 0.0)
+    rows = [over_s[row] for row in waits.rows if row.size >= LEAST_OF_ROW]
+    return any(float(np.median(row_s)) > _MIDDLE_S for row_s in rows)
 
 
 def _may_be_either(found: FamilyFit, waits: Waits) -> bool:
