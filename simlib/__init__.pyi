@@ -3,8 +3,6 @@ from simlib.api import run_live as run_live
 from simlib.api import run_many as run_many
 from simlib.charts import plots as plots
 from simlib.charts.explore import explore as explore
-from simlib.core.admission import AddressLimit as AddressLimit
-from simlib.core.admission import Scaling as Scaling
 from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker
 from simlib.core.client import Client as Client
@@ -25,7 +23,9 @@ from simlib.core.outbox import OutboxLimits as OutboxLimits
 from simlib.core.path import Latency as Latency
 from simlib.core.path import Path as Path
 from simlib.core.quality import QualityRules as QualityRules
-from simlib.core.server import ServerSettings as ServerSettings
+from simlib.core.server_settings import AddressLimit as AddressLimit
+from simlib.core.server_settings import Scaling as Scaling
+from simlib.core.server_settings import ServerSettings as ServerSettings
 from simlib.core.session import SessionRules as SessionRules
 from simlib.core.settings import Settings as Settings
 from simlib.core.stops import Stops as Stops

@@ -13,7 +13,7 @@ import pytest
 from simlib.core.cohorts import Cohort
 from simlib.core.faults import Fault
 from simlib.core.path import Path as NetworkPath
-from simlib.core.server import ServerSettings
+from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
 from simlib.core.validation import ValidatedSettings
 from simlib.scenario.scenario import Scenario

@@ -21,7 +21,7 @@ from simlib.charts.style import (
     time_axis,
     write_names,
 )
-from simlib.core.server import ServerSettings, has_queue
+from simlib.core.server_settings import ServerSettings, has_queue
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.server import server_load

@@ -1,65 +1,15 @@
-"""Parts of the server: queues with workers, deduplication of messages, logs of channels."""
+"""Who is let in: workers and those who wait for them, limits, and what is decided on handshakes."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from enum import IntEnum
 from heapq import heappop, heappush
 from math import inf
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from simlib.core.meters import Rate, ready_s, take
-from simlib.core.validation import Count, ValidatedSettings, count, number, seconds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scaling(ValidatedSettings):
-    """When a server gets more workers for its handshakes; by default never.
-
-    Each time the backlog reaches a length, workers are called for, which come after a delay.
-
-    Examples
-    --------
-    >>> Scaling(at_backlog=100, workers=2)
-    Scaling(at_backlog=100, workers=2)
-    """
-
-    #: So many handshakes that wait for a worker call for a step; inf: never.
-    at_backlog: Count = count(inf, endless=True)
-    #: From the call to the moment at which the new workers are there.
-    delay_s: float = seconds(30.0)
-    #: Workers that each step adds.
-    workers: int = count(1, high=10_000)
-    #: The most steps from the server's start to its end.
-    most_steps: int = count(1, high=1_000)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddressLimit(ValidatedSettings):
-    """How many handshakes a server takes from one address; by default any number.
-
-    Clients behind one router (NAT) share an address: client i has address i // clients. The limit
-    is a token bucket for each address, as nginx's limit_req and most proxies have it.
-
-    Examples
-    --------
-    >>> AddressLimit(accept_per_s=0.5, burst=10, clients=50).address_of(120)
-    2
-    """
-
-    #: Handshakes of one address per second; 10 in a minute are 0.1667. inf: no limit.
-    accept_per_s: float = number(inf, "handshakes per second", above=True, endless=True)
-    #: So many handshakes at once after a rest.
-    burst: int = count(1)
-    #: So many clients that follow each other share an address.
-    clients: int = count(1)
-    #: What a handshake beyond the limit is answered with: 429, or 503 as nginx does by default.
-    status: int = count(429, low=400, high=599)
-
-    def address_of(self, client: int) -> int:
-        """Return the number of a client's address."""
-        return client // self.clients
+from simlib.core.server_settings import AddressLimit, Scaling
 
 
 class AddressMeters:
@@ -98,6 +48,18 @@ class Decision(IntEnum):
     CALLED = 6
     STARTED = 7
     STOPPED = 8
+
+
+class HandshakeVerdict(NamedTuple):
+    """What a server decided on a handshake, for its log."""
+
+    decision: int
+    client: int
+    connection: int
+    #: When a worker begins with it, is done with it, and is free again; 0: it was refused.
+    begin_s: float = 0.0
+    done_s: float = 0.0
+    free_s: float = 0.0
 
 
 # Read in compiled code, which takes plain numbers for constants.
@@ -220,56 +182,3 @@ class WorkerQueue:
             finished.append(heappop(self._jobs)[3])
         self.deadline_s = self._jobs[0][0] if self._jobs else inf
         return finished
-
-
-class DedupWindow:
-    """The message ids of one client that were counted, kept as a prefix and the rest."""
-
-    __slots__ = ("_below", "_rest")
-
-    def __init__(self) -> None:
-        self._below = 0
-        self._rest: set[int] = set()
-
-    def __contains__(self, message: int) -> bool:
-        return message < self._below or message in self._rest
-
-    def add(self, message: int) -> bool:
-        """Count a message; False if it was counted before."""
-        if message == self._below and not self._rest:
-            # In order, as nearly all come.
-            self._below += 1
-            return True
-        if message in self:
-            return False
-        self._rest.add(message)
-        while self._below in self._rest:
-            self._rest.remove(self._below)
-            self._below += 1
-        return True
-
-
-class ChannelLog:
-    """One channel: its newest version, and the versions that can still be sent one by one."""
-
-    __slots__ = ("newest", "oldest", "followers")
-
-    def __init__(self) -> None:
-        self.newest = 0
-        self.oldest = 1
-        #: The connections that follow it, in the order in which they came.
-        self.followers: dict[tuple[int, int], None] = {}
-
-    def publish(self, version: int, history: float) -> None:
-        """Note a new version and forget the ones beyond the history."""
-        if version != self.newest + 1:
-            self.oldest = version
-        self.newest = version
-        if history < inf:
-            self.oldest = max(self.oldest, version - int(history) + 1)
-
-    def after(self, version: int) -> range | None:
-        """Return the versions after one that was seen; None if some of them are forgotten."""
-        if version >= self.newest:
-            return range(0)
-        return range(version + 1, self.newest + 1) if version + 1 >= self.oldest else None

@@ -24,39 +24,32 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import IntEnum
 from heapq import heappop, heappush
-from math import ceil, inf
-from typing import Any, NamedTuple
+from math import inf
+from typing import Any
 
 from simlib.core import events as ev
 from simlib.core import meters
 from simlib.core.admission import (
-    AddressLimit,
     AddressMeters,
-    ChannelLog,
     Decision,
-    DedupWindow,
-    Scaling,
+    HandshakeVerdict,
     WorkerQueue,
     calls_for_step,
     find_limit,
 )
-from simlib.core.draws import Stream, uniform
 from simlib.core.dropped_syns import DroppedSyns
-from simlib.core.errors import SettingsError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
-from simlib.core.exact import log
-from simlib.core.meters import Rate
-from simlib.core.validation import (
-    Count,
-    ValidatedSettings,
-    choice,
-    count,
-    flag,
-    number,
-    seconds,
+from simlib.core.server_messages import DedupWindow, ServerChannels
+from simlib.core.server_settings import (
+    FullBacklog,
+    ServerSettings,
+    accepts,
+    advised_hint_s,
+    decides,
+    handshake_s,
+    max_age_s,
+    resync_s,
 )
 
 UNAUTHORIZED, UNAVAILABLE = 401, 503
@@ -64,163 +57,9 @@ UNAUTHORIZED, UNAVAILABLE = 401, 503
 _ACCEPTED = Reason.ACCEPTED
 #: WebSocket close codes: the server goes away; a limit is passed; the session is over (private).
 GOING_AWAY, TOO_MUCH, SESSION_OVER = 1001, 1008, 4401
-#: Channels that one connection may follow.
-MOST_CHANNELS = 100
-
-
-class ServiceTime(IntEnum):
-    """The distributions of the service time of a handshake."""
-
-    CONSTANT = 0
-    EXPONENTIAL = 1
-
-
-class FullBacklog(IntEnum):
-    """What becomes of a handshake that finds the backlog full."""
-
-    REFUSE = 0
-    DROP = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServerSettings(ValidatedSettings):
-    """What one server can do; by default everything at once.
-
-    Examples
-    --------
-    >>> ServerSettings(accept_per_s=100.0)
-    ServerSettings(accept_per_s=100)
-    """
-
-    #: Handshakes accepted per second (one second's worth at once); inf: no limit.
-    accept_per_s: float = number(inf, "handshakes per second", above=True, endless=True)
-    #: Handshakes worked on at the same time.
-    workers: int = count(1, high=10_000)
-    #: Work on one handshake.
-    handshake_service_s: float = seconds(0.0)
-    #: Whether it always takes that long, or on average: constant or exponential.
-    handshake_service: ServiceTime = choice(ServiceTime.CONSTANT)
-    #: Work on the TLS of one handshake, before the handshake itself; needs path.tls.
-    tls_service_s: float = seconds(0.0)
-    #: After a handshake its worker is busy this much longer, with the client's resynchronisation.
-    resync_service_s: float = seconds(0.0)
-    #: When more workers come.
-    scaling: Scaling = field(default_factory=Scaling)
-    #: Handshakes that may wait for a worker; beyond, they are refused.
-    backlog: Count = count(inf, low=0, endless=True)
-    #: refuse: with 503; drop: without an answer, as a full accept queue drops SYNs, which the
-    #: client's kernel sends again after 1, 3, 7, 15, 31 and 63 s.
-    backlog_full: FullBacklog = choice(FullBacklog.REFUSE)
-    #: What is accepted from one address, which clients behind a router share.
-    per_address: AddressLimit = field(default_factory=AddressLimit)
-    #: Connections open at the same time.
-    max_connections: Count = count(inf, endless=True)
-    #: Work on one message; messages are worked on one at a time.
-    message_service_s: float = seconds(0.0)
-    #: Messages accepted from each client.
-    rate: Rate = field(default_factory=Rate)
-    #: The Retry-After of a refusal, whole seconds as in HTTP; 0: none.
-    retry_after_s: float = number(0.0, "seconds", whole=True)
-    #: The window in which a client draws the moment of its next attempt, as the server says in a
-    #: refusal and in a close of its operator (fault deploy or close) that has no Retry-After of its
-    #: own; 0: it says nothing.
-    advises_window_s: float = seconds(0.0)
-    #: Whether it keeps the ids of messages, and counts each message once; else it counts each copy.
-    deduplicates: bool = flag(True)
-    #: Updates of each channel that are kept, to be sent to who comes back.
-    history: Count = count(100, low=0, endless=True)
-    #: How long a session holds; inf: no session is asked for.
-    session_lifetime_s: float = seconds(inf, above=True, endless=True)
-    #: Work on one sign-in.
-    sign_in_service_s: float = seconds(0.0)
-    #: A connection that gives no sign of life for this long is ended.
-    silence_timeout_s: float = seconds(inf, above=True, endless=True)
-    #: A connection that is open for this long is closed (1001), so that its client connects anew
-    #: and perhaps elsewhere; inf: never.
-    max_connection_age_s: float = seconds(inf, above=True, endless=True)
-    #: The age is drawn for each connection within this share of it, up and down, so that those who
-    #: came together do not go together.
-    max_connection_age_jitter_fraction: float = number(0.1, "", high=1.0)
-
-    def check(self) -> None:
-        """Raise `SettingsError` where it would say two things at once."""
-        if self.advises_window_s > 0.0 and self.retry_after_s > 0.0:
-            rule = (
-                f"must be 0 with advises_window_s ({self.advises_window_s:g}): either is the hint"
-            )
-            raise SettingsError("retry_after_s", self.retry_after_s, rule)
-        if self.backlog_full == FullBacklog.DROP and self.backlog == inf:
-            rule = "needs a bound: a backlog without one is never full"
-            raise SettingsError("backlog", self.backlog, rule)
 
 
 _Where = tuple[int, int]
-
-
-class HandshakeVerdict(NamedTuple):
-    """What a server decided on a handshake, for its log."""
-
-    decision: int
-    client: int
-    connection: int
-    #: When a worker begins with it, is done with it, and is free again; 0: it was refused.
-    begin_s: float = 0.0
-    done_s: float = 0.0
-    free_s: float = 0.0
-
-
-def is_limited(settings: ServerSettings) -> bool:
-    """Whether a server tells handshakes apart: by what it can do at a time."""
-    return settings.accept_per_s < inf or has_queue(settings) or settings.max_connections < inf
-
-
-def decides(settings: ServerSettings) -> bool:
-    """Whether a server refuses any handshake, or lets one wait."""
-    return (
-        is_limited(settings)
-        or settings.session_lifetime_s < inf
-        or settings.per_address.accept_per_s < inf
-    )
-
-
-def has_queue(settings: ServerSettings) -> bool:
-    """Whether handshakes take a worker's time, and so can wait for one."""
-    works_s = settings.handshake_service_s, settings.tls_service_s, settings.resync_service_s
-    return any(work_s > 0.0 for work_s in works_s)
-
-
-def accepts(per_s: float) -> Rate:
-    """Return the token bucket of an accept rate: it holds what one second brings."""
-    return Rate(per_s=per_s, burst=1 if per_s == inf else max(1, ceil(per_s)))
-
-
-def handshake_s(
-    settings: ServerSettings, slowness: float, seed: int, client: int, connection: int
-) -> float:
-    """Return the length of the work on one handshake, that of its TLS included."""
-    length_s = settings.handshake_service_s * slowness
-    if settings.handshake_service == ServiceTime.EXPONENTIAL:
-        length_s *= -log(1.0 - uniform(seed, client, Stream.SERVICE, connection))
-    return length_s + settings.tls_service_s * slowness
-
-
-def advised_hint_s(settings: ServerSettings, retry_after_s: float) -> float:
-    """Return what a server says of the next attempt, as `Failed.hint_s`: a Retry-After first."""
-    if retry_after_s > 0.0 or settings.advises_window_s == 0.0:
-        return retry_after_s
-    return -settings.advises_window_s
-
-
-def resync_s(settings: ServerSettings, slowness: float) -> float:
-    """Return for how long a worker is busy after a handshake."""
-    return settings.resync_service_s * slowness
-
-
-def max_age_s(settings: ServerSettings, seed: int, client: int, connection: int) -> float:
-    """Return how long a connection may be open."""
-    u = uniform(seed, client, Stream.AGE, connection)
-    spread = settings.max_connection_age_jitter_fraction * (2.0 * u - 1.0)
-    return settings.max_connection_age_s * (1.0 + spread)
 
 
 class Server:
@@ -245,8 +84,7 @@ class Server:
         self._heard_s: dict[_Where, float] = {}
         self._arrivals_s: dict[int, float] = {}
         self._dedup_windows: dict[int, DedupWindow] = {}
-        self._channel_logs: dict[int, ChannelLog] = {}
-        self._followed: dict[_Where, set[int]] = {}
+        self._channels = ServerChannels(settings.history)
         #: What ends connections: a moment, the connection, and the command; None: look for silence.
         self._endings: list[tuple[float, int, _Where, ev.CloseConnection | None]] = []
         self._numbers = itertools.count()
@@ -300,9 +138,7 @@ class Server:
         """Raise AssertionError where an invariant does not hold."""
         assert self._waiting.keys().isdisjoint(self._open)
         assert len(self._open) + len(self._waiting) <= self.settings.max_connections
-        for channel_log in self._channel_logs.values():
-            assert channel_log.followers.keys() <= self._open.keys()
-            assert channel_log.newest - channel_log.oldest < self.settings.history
+        self._channels.check(set(self._open))
 
     # --- handshakes and requests ---------------------------------------------------------
 
@@ -417,7 +253,7 @@ class Server:
             pushes = (
                 push
                 for channel, version in event.channels
-                for push in self._behind(where, channel, version, whole=True)
+                for push in self._channels.find_missing(where, channel, version, whole=True)
             )
             self._commands.append(ev.AnswerPoll(*where, tuple(pushes)))
 
@@ -462,28 +298,21 @@ class Server:
 
     def _process_keyed(self, framed: ev.MessageArrived, window: DedupWindow) -> None:
         """Count a message with a key, and publish it on the channel of the key."""
-        channel_log = self._channel_logs.setdefault(framed.key, ChannelLog())
-        reason, version = _ACCEPTED, NONE
+        reason, newest = _ACCEPTED, self._channels.newest(framed.key)
         if framed.message in window and self.settings.deduplicates:
             reason = Reason.DUPLICATE
-        elif framed.base != NONE and framed.base < channel_log.newest:
+        elif framed.base != NONE and framed.base < newest:
             reason = Reason.CONFLICT
         else:
             window.add(framed.message)
-        if framed.base != NONE:
-            # A server that lost its memory in a crash takes the client's word for the version.
-            version = max(channel_log.newest, framed.base)
-        if reason == _ACCEPTED:
-            version = max(channel_log.newest, framed.base) + 1
-            channel_log.publish(version, self.settings.history)
+        # A server that lost its memory in a crash takes the client's word for the version.
+        version = max(newest, framed.base) + (1 if reason == _ACCEPTED else 0)
         answered = version if framed.base != NONE else NONE
         self._commands.append(
             ev.Answer(framed.client, framed.connection, framed.message, reason, version=answered)
         )
         if reason == _ACCEPTED:
-            self._commands.extend(
-                ev.Push(*follower, framed.key, version) for follower in channel_log.followers
-            )
+            self._commands.extend(self._channels.publish(framed.key, version))
 
     # --- channels ------------------------------------------------------------------------
 
@@ -492,37 +321,17 @@ class Server:
         where = (event.client, event.connection)
         if where not in self._open:
             return
-        followed = self._followed.setdefault(where, set())
-        if len(followed) >= MOST_CHANNELS and event.channel not in followed:
+        if not self._channels.follow(where, event.channel):
             self._end_at(now, ev.CloseConnection(*where, TOO_MUCH))
             return
-        followed.add(event.channel)
-        self._channel_logs.setdefault(event.channel, ChannelLog()).followers[where] = None
-        self._commands.extend(self._behind(where, event.channel, event.version, whole=False))
+        missing = self._channels.find_missing(where, event.channel, event.version, whole=False)
+        self._commands.extend(missing)
 
     def _on_fetched(self, event: ev.Fetched, now: float) -> None:
         self._sign_of_life(event, now)
-        channel_log = self._channel_logs.get(event.channel)
-        if channel_log is not None and channel_log.newest:
-            where = (event.client, event.connection)
-            self._commands.append(
-                ev.Push(*where, event.channel, channel_log.newest, Reason.SNAPSHOT)
-            )
-
-    def _behind(self, where: _Where, channel: int, version: int, whole: bool) -> list[ev.Push]:
-        """Return what brings a follower up to date: each update, or if that is not kept, the last.
-
-        ``whole``: the last stands for all, since nobody will ask for the channel as a whole.
-        """
-        channel_log = self._channel_logs.get(channel)
-        if channel_log is None:
-            return []
-        missing = channel_log.after(version)
-        if missing is not None:
-            return [ev.Push(*where, channel, missed_version) for missed_version in missing]
-        return [
-            ev.Push(*where, channel, channel_log.newest, Reason.SNAPSHOT if whole else Reason.NONE)
-        ]
+        newest, where = self._channels.newest(event.channel), (event.client, event.connection)
+        if newest:
+            self._commands.append(ev.Push(*where, event.channel, newest, Reason.SNAPSHOT))
 
     # --- ends ----------------------------------------------------------------------------
 
@@ -535,11 +344,7 @@ class Server:
             self._dropped.forget(*where)
         self._heard_s.pop(where, None)
         self._open.pop(where, None)
-        for channel in self._followed.pop(where, ()):
-            channel_log = self._channel_logs[channel]
-            channel_log.followers.pop(where, None)
-            if not channel_log.followers and not channel_log.newest:
-                del self._channel_logs[channel]
+        self._channels.unfollow_all(where)
 
     def _on_heard(self, event: ev.PingArrived, now: float) -> None:
         self._sign_of_life(event, now)

@@ -141,7 +141,7 @@ def constraint(text: str, scenarios: Sequence[Scenario]) -> Constraint:
 
     Examples
     --------
-    >>> from simlib.core.server import ServerSettings
+    >>> from simlib.core.server_settings import ServerSettings
     >>> storm = Scenario(server=ServerSettings(accept_per_s=50))
     >>> constraint("peak_attempts_per_s <= 3 * server.accept_per_s", [storm]).bound(storm)
     150.0

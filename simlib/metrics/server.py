@@ -10,7 +10,7 @@ import numpy as np
 
 from simlib.core.admission import Decision
 from simlib.core.levels import TENTH_US
-from simlib.core.server import has_queue
+from simlib.core.server_settings import has_queue
 from simlib.metrics.array_types import Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.metrics.server_counts import count_servers

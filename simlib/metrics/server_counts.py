@@ -8,7 +8,7 @@ import numpy as np
 
 from simlib.core.admission import Decision
 from simlib.core.levels import TENTH_US, US_PER_S
-from simlib.core.server import decides, has_queue
+from simlib.core.server_settings import decides, has_queue
 from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.trace.counts import TENTHS_PER_S

@@ -120,7 +120,9 @@ def _may_be(cell: str) -> bool:
 def _of_table(table: Table, unit: str | None) -> RoundTrips:
     import numpy as np
 
-    place = _column(table)
+    if not table.find_filled().any():
+        raise FileError(table.file, f"has a heading and no rows: {_AT_LEAST}")
+    place = table.find_column(_ROUND_TRIP, "round trips", "rtt_ms")
     heading = table.heading[place] if table.heading else ""
     known = known_unit(table.file, heading, unit)
     filled = table.find_filled()
@@ -134,21 +136,6 @@ def _of_table(table: Table, unit: str | None) -> RoundTrips:
     if known is None and not _MEASURED.fullmatch(cells.iloc[0]):
         notes.append("No unit is named, so the numbers are taken as seconds.")
     return RoundTrips(np.sort(values_s), lost, tuple(notes))
-
-
-def _column(table: Table) -> int:
-    """Return the place of the column of round trips."""
-    used = [i for i in range(table.cells.shape[1]) if table.cells[i].ne("").any()]
-    if not used:
-        raise FileError(table.file, f"has a heading and no rows: {_AT_LEAST}")
-    if len(used) == 1:
-        return used[0]
-    named = [i for i in used if table.heading and _ROUND_TRIP.search(table.heading[i])]
-    if len(named) != 1:
-        said = table.separator.join(table.heading or table.cells.iloc[0])
-        rule = "must have one column, of round trips, or one with a heading such as rtt_ms"
-        raise FileError(table.file, rule, "first row", said)
-    return named[0]
 
 
 def _seconds(

@@ -12,7 +12,7 @@ def handshakes_per_s(scenario: Scenario) -> float:
 
     Examples
     --------
-    >>> from simlib.core.server import ServerSettings
+    >>> from simlib.core.server_settings import ServerSettings
     >>> handshakes_per_s(Scenario(server=ServerSettings(workers=2, handshake_service_s=0.01)))
     200.0
     """

@@ -20,7 +20,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind, Timeline
 from simlib.core.path import Distribution, Latency, Path
-from simlib.core.server import ServerSettings
+from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
 from simlib.core.tls import Tls
 from simlib.core.validation import (

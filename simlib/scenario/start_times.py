@@ -14,7 +14,6 @@ from simlib.scenario.workload import TimeOrigin
 from simlib.support.text_tables import (
     NUMBER,
     UNITS_S,
-    Table,
     known_unit,
     numbers,
     read_table,
@@ -49,7 +48,7 @@ def read_starts(path: str | FilePath) -> list[float]:
     rows = table.cells[table.find_filled()]
     if rows.empty:
         raise FileError(path, f"has a heading and no rows: {_MUST}")
-    place = _find_column(table)
+    place = table.find_column(_TIME, "the clients' starts", "time_s")
     unit = known_unit(table.file, table.heading[place] if table.heading else "")
     starts_s = (numbers(table, rows[place]) * UNITS_S[unit or "s"]).tolist()
     for row, start_s in zip(rows.index, starts_s, strict=True):
@@ -60,18 +59,6 @@ def read_starts(path: str | FilePath) -> list[float]:
 
 def _may_be_start(cells: Sequence[str]) -> bool:
     return any(re.fullmatch(NUMBER, cell) for cell in cells if cell)
-
-
-def _find_column(table: Table) -> int:
-    used = [i for i in range(table.cells.shape[1]) if table.cells[i].ne("").any()]
-    if len(used) == 1:
-        return used[0]
-    named = [i for i in used if table.heading and _TIME.search(table.heading[i])]
-    if len(named) != 1:
-        said = table.separator.join(table.heading or table.cells.iloc[0])
-        rule = "must have one column, of the clients' starts, or one with a heading such as time_s"
-        raise FileError(table.file, rule, "first row", said)
-    return named[0]
 
 
 def check_recorded_starts(

@@ -57,6 +57,25 @@ class Table:
         """Return which rows have anything in them."""
         return (self.cells != "").any(axis=1)
 
+    def find_column(self, heading: re.Pattern[str], what: str, example: str) -> int:
+        """Return the place of the only column that has anything, or of the one with a heading.
+
+        Raises
+        ------
+        FileError
+            If no heading, or more than one, matches: ``what`` the column holds, and an ``example``
+            of its heading, are told.
+        """
+        used = [i for i in range(self.cells.shape[1]) if self.cells[i].ne("").any()]
+        if len(used) == 1:
+            return used[0]
+        named = [i for i in used if self.heading and heading.search(self.heading[i])]
+        if len(named) != 1:
+            said = self.separator.join(self.heading or self.cells.iloc[0])
+            rule = f"must have one column, of {what}, or one with a heading such as {example}"
+            raise FileError(self.file, rule, "first row", said)
+        return named[0]
+
 
 def read_table(path: str | Path, text: str, may_be_row: Callable[[Sequence[str]], bool]) -> Table:
     """Return the cells of a text; its first row is a heading unless it may be one of the others."""

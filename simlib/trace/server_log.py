@@ -12,9 +12,8 @@ from struct import Struct
 from typing import Any
 from zlib import compress, decompress
 
-from simlib.core.admission import Decision
+from simlib.core.admission import Decision, HandshakeVerdict
 from simlib.core.events import NONE
-from simlib.core.server import HandshakeVerdict
 
 #: Field name and type code of `struct`.
 _FIELDS = (

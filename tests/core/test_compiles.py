@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simlib.core import backoff, link, path
-from simlib.core.admission import Scaling, begins_s, calls_for_step, join, occupy
+from simlib.core.admission import begins_s, calls_for_step, join, occupy
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.cohorts import cohort_at
@@ -16,6 +16,7 @@ from simlib.core.link_fields import idle
 from simlib.core.link_table import Input, State
 from simlib.core.meters import AttemptBudget, Rate
 from simlib.core.path import Distribution, Latency
+from simlib.core.server_settings import Scaling
 from simlib.core.settings import Settings
 from simlib.engines.fleet.jit import twin
 from simlib.engines.fleet.records import flat

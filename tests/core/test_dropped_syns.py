@@ -6,7 +6,8 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.dropped_syns import SENT_AGAIN_S, DroppedSyns
 from simlib.core.errors import SettingsError
-from simlib.core.server import Server, ServerSettings
+from simlib.core.server import Server
+from simlib.core.server_settings import ServerSettings
 
 
 def arrived(client):

@@ -4,15 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.admission import (
-    AddressLimit,
-    DedupWindow,
-    Scaling,
-    WorkerQueue,
-    begins_s,
-    join,
-    occupy,
-)
+from simlib.core.admission import WorkerQueue, begins_s, join, occupy
 from simlib.core.events import (
     Admit,
     Answer,
@@ -36,7 +28,15 @@ from simlib.core.events import (
     Wake,
 )
 from simlib.core.meters import Rate
-from simlib.core.server import Server, ServerSettings, handshake_s, max_age_s
+from simlib.core.server import Server
+from simlib.core.server_messages import DedupWindow
+from simlib.core.server_settings import (
+    AddressLimit,
+    Scaling,
+    ServerSettings,
+    handshake_s,
+    max_age_s,
+)
 
 
 def told(server: Server, event, now: float) -> list:
@@ -474,7 +474,7 @@ def test_who_follows_too_many_channels_is_ended():
     assert [] == told(server, Subscribed(0, 1, 99, 0), 0.0)
     assert [CloseConnection(0, 1, 1008)] == told(server, Subscribed(0, 1, 100, 0), 0.0)
     # Channels that nobody follows and nobody wrote to are forgotten.
-    assert {} == server._channel_logs
+    assert {} == server._channels._logs
 
 
 def test_who_has_no_connection_follows_nothing():

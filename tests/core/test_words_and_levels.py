@@ -11,7 +11,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import Heartbeat, HeartbeatRules, next_ping_s
 from simlib.core.levels import TENTH_US, change_level, count_in_tenth
 from simlib.core.outbox import OutboxLimits
-from simlib.core.server import ServerSettings
+from simlib.core.server_settings import ServerSettings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import simlib as sl
-from simlib.core.admission import AddressLimit, Decision
+from simlib.core.admission import Decision
+from simlib.core.server_settings import AddressLimit
 from simlib.metrics.metrics import summary
 from simlib.metrics.server_counts import count_servers
 from simlib.trace.server_counts import up_spans

@@ -14,7 +14,7 @@ from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.outbox import Persist, WhenFull
 from simlib.core.path import Distribution
 from simlib.core.quality import Quality
-from simlib.core.server import ServiceTime
+from simlib.core.server_settings import ServiceTime
 from simlib.core.tls import Tls
 from simlib.scenario.build import build
 from simlib.scenario.workload import Arrivals, TimeOrigin

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.core.path import IdleAction
-from simlib.core.server import FullBacklog
+from simlib.core.server_settings import FullBacklog
 from simlib.engines.fleet.cluster import play_parts
 from simlib.engines.fleet.gateways import play_gateways
 from simlib.engines.fleet.jit import require

@@ -13,7 +13,7 @@ from simlib.core.cohorts import ends
 from simlib.core.errors import SettingsError
 from simlib.core.faults import ON_THE_WAY, Fault, FaultKind, Route, Timeline
 from simlib.core.levels import change_level
-from simlib.core.server import ServerSettings, accepts, advised_hint_s
+from simlib.core.server_settings import ServerSettings, accepts, advised_hint_s
 from simlib.engines import reasons
 from simlib.engines.fleet.records import flat
 from simlib.engines.kernel import features as needs

@@ -16,7 +16,7 @@ from simlib.core.link import step
 from simlib.core.link_fields import Link
 from simlib.core.link_table import Input, State
 from simlib.core.server import UNAVAILABLE as _UNAVAILABLE
-from simlib.core.server import advised_hint_s
+from simlib.core.server_settings import advised_hint_s
 from simlib.core.stops import Effect, Stops, effect
 from simlib.engines.kernel.attempt_events import begin_attempt, pass_on
 from simlib.engines.kernel.client_counts import note_change

@@ -10,7 +10,7 @@ from simlib.core.backoff import is_scattered, looks_back
 from simlib.core.backoff_kinds import CountedFrom
 from simlib.core.faults import ON_THE_WAY, FaultKind, Route
 from simlib.core.path import Distribution, Latency
-from simlib.core.server import has_queue, is_limited
+from simlib.core.server_settings import has_queue, is_limited
 from simlib.core.settings import Settings
 from simlib.core.tls import LONGEST_FLIGHT_BYTES, round_trips
 from simlib.engines.sizes import HANDSHAKE_UP_BYTES

@@ -16,7 +16,7 @@ from simlib.core.events import Reason
 from simlib.core.faults import FaultKind
 from simlib.core.link_table import State
 from simlib.core.meters import take
-from simlib.core.server import handshake_s, resync_s
+from simlib.core.server_settings import handshake_s, resync_s
 from simlib.engines.kernel.fault_targets import hits, strikes
 from simlib.engines.kernel.network import answer_nobody, down_s, up_s
 from simlib.engines.kernel.server_counts import (

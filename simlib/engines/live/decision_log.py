@@ -15,8 +15,8 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
+from simlib.core.admission import HandshakeVerdict
 from simlib.core.events import NONE, Reason
-from simlib.core.server import HandshakeVerdict
 
 #: Names the records that are not what a client hears of: a time in which the process could not
 #: act, and what was decided on a handshake (`core.server.HandshakeVerdict`).

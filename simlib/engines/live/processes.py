@@ -18,8 +18,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from simlib.core.admission import HandshakeVerdict
 from simlib.core.events import ServerEvent
-from simlib.core.server import HandshakeVerdict
 from simlib.engines import operator as orders
 from simlib.engines.live.child_process import ChildProcess
 from simlib.engines.live.decision_log import STANDSTILL, VERDICT, read_log

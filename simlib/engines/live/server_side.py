@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core import events as ev
-from simlib.core.admission import Decision
+from simlib.core.admission import Decision, HandshakeVerdict
 from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
-from simlib.core.server import HandshakeVerdict
 from simlib.core.tls import Tls
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.processes import Keys, Processes

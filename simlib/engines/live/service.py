@@ -31,7 +31,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from simlib.core import events as ev
 from simlib.core.errors import EngineError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
-from simlib.core.server import Server, ServerSettings
+from simlib.core.server import Server
+from simlib.core.server_settings import ServerSettings
 from simlib.core.tls import Tls
 from simlib.engines import operator as orders
 from simlib.engines import reasons

@@ -14,7 +14,7 @@ from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Latency, Path
-from simlib.core.server import ServerSettings
+from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s, peak_attempts_per_s

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from simlib.core.admission import Decision
+from simlib.core.admission import Decision, HandshakeVerdict
 from simlib.core.events import NONE, Reason
-from simlib.core.server import HandshakeVerdict
 from simlib.engines.live import decision_log
 from simlib.engines.live.decision_log import STANDSTILL, VERDICT, DecisionLog, read_log
 
