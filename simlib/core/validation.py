@@ -176,5 +176,12 @@ def nearest(word_: object, known: list[str]) -> str:
     """Return `` (did you mean "x"?)`` with the known word nearest to a misspelt one, or nothing."""
     from difflib import get_close_matches
 
-    match = get_close_matches(str(word_), known, n=1, cutoff=0.6)
+    # "socketio" is meant for "socket.io-client", though "sockette" has more letters in common.
+    typed = _letters(str(word_))
+    match = [name for name in known if len(typed) >= 3 and _letters(name).startswith(typed)]
+    match = match[:1] or get_close_matches(str(word_), known, n=1, cutoff=0.6)
     return f' (did you mean "{match[0]}"?)' if match else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

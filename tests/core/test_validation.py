@@ -84,7 +84,7 @@ WHOLE = "must be a whole number, from 1 to 8"
         ("limit", 0, "limit = 0: must be a whole number, 1 or more, or inf for no limit"),
         ("limit", 1.5, "limit = 1.5: must be a whole number, 1 or more, or inf for no limit"),
         ("colour", "green", 'colour = "green": must be one of red, dark_blue'),
-        ("colour", "RED", 'colour = "RED": must be one of red, dark_blue'),
+        ("colour", "RED", 'colour = "RED": must be one of red, dark_blue (did you mean "red"?)'),
         ("colour", 1, "colour = 1: must be one of red, dark_blue"),
         (
             "colour",
@@ -113,6 +113,10 @@ def test_an_error_can_be_put_inside_a_larger_key():
 
 def test_the_nearest_word_is_suggested_only_when_it_is_near():
     assert ' (did you mean "cap_s"?)' == nearest("caps", ["base_s", "cap_s"])
+    # Who leaves out signs or the end means that name, and not one that shares more letters.
+    assert ' (did you mean "socket.io-client"?)' == nearest(
+        "socketio", ["sockette", "socket.io-client"]
+    )
     assert not nearest("zebra", ["base_s", "cap_s"])
     assert not nearest(7, ["base_s"])
 
