@@ -37,6 +37,8 @@ from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation
 from simlib.lab.observe.observe import observe as observe
 from simlib.lab.observe.observe import observe_live as observe_live
+from simlib.logs.attempts import ObservedAttempts as ObservedAttempts
+from simlib.logs.attempts import read_attempts as read_attempts
 from simlib.metrics.description import RunDescription as RunDescription
 from simlib.metrics.description import describe_run as describe_run
 from simlib.metrics.metrics import summary as summary

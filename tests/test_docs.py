@@ -10,15 +10,21 @@ from tokenize import tokenize
 import pytest
 
 import simlib as sl
+from simlib.core.breaker import BreakerState
+from simlib.core.events import Priority
+from simlib.core.fallback import Transport
 from simlib.core.link_table import TABLE, Input, State
+from simlib.core.quality import Quality
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms
 from simlib.studies.policy.lint.text import presets_lint_table
+from simlib.trace.columns import COLUMNS, HAPPENINGS
 
 ROOT = Path(__file__).parents[1]
 POLICIES = ROOT / "docs" / "guide" / "policies.md"
 DESIGN = ROOT / "simlib" / "README.md"
+TRACE = ROOT / "docs" / "reference" / "trace.md"
 #: Every document of the project, by its path.
 DOCUMENTS = [
     *ROOT.glob("*.md"),
@@ -77,11 +83,49 @@ def rooms_tables() -> str:
     )
 
 
+def columns_table() -> str:
+    """The columns of a trace: what they mean, and what stands where they say nothing."""
+    rows = [
+        [
+            f"`{column.name}`",
+            "" if column.absent is None else f"{column.absent:g}",
+            column.unit,
+            column.meaning + (f": {in_words(column.words)}" if column.words in SHORT_WORDS else ""),
+        ]
+        for column in COLUMNS
+    ]
+    return markdown([["column", "nothing to say", "unit", "what it means"], *rows])
+
+
+#: Words of columns that are few, and stand nowhere else on the page.
+SHORT_WORDS = (Priority, State, BreakerState, Transport, Quality)
+
+
+def in_words(words) -> str:
+    return ", ".join(f"`{word.name.lower()}`" for word in words)
+
+
+def happenings_table() -> str:
+    """What a trace's rows record, by their names."""
+    rows = [
+        [
+            f"`{name.name.lower()}`",
+            " or ".join(kind.name.lower() for kind in happening.kinds),
+            happening.meaning,
+            ", ".join(f"`{column}`" for column in happening.columns),
+        ]
+        for name, happening in HAPPENINGS.items()
+    ]
+    return markdown([["name", "kind", "what happened", "also fills"], *rows])
+
+
 #: Tables that are written by what they tell of, between marks of these names in a document.
 TABLES = {
     "storms": (POLICIES, storms_table),
     "lint": (POLICIES, lambda: markdown(presets_lint_table(sl.presets))),
     "rooms": (DESIGN, rooms_tables),
+    "columns": (TRACE, columns_table),
+    "happenings": (TRACE, happenings_table),
 }
 
 

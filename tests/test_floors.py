@@ -17,6 +17,8 @@ FLOORS = {
     "engines": 4,
     "metrics": 5,
     "experiments": 6,
+    "exports": 6,
+    "logs": 6,
     "charts": 7,
     "lab": 7,
     "studies": 8,

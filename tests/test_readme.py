@@ -17,6 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import simlib as sl
 from simlib import cli
 from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
@@ -44,6 +45,11 @@ SHORT = {
 }
 #: The same of Python.
 SHORTER = {"1_000_000": "10_000", "999_999": "9_999"}
+#: A log of a server, one attempt in three opened.
+LOG = [
+    f'10.0.0.{n} - - [31/Jan/2026:10:00:{n:02d} +0000] "GET /ws HTTP/1.1" {status} 0 "-" "-"'
+    for n, status in enumerate((502, 502, 101) * 5)
+]
 #: Statuses that are findings.
 STATUSES = {"compare": {0, 1}, "lint": {0, 1, 3}}
 #: One phase, so that a client is observed for a moment.
@@ -103,6 +109,9 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "data").symlink_to(ROOT / "data")
     (tmp_path / "pings.csv").write_text("".join(f"0.0{20 + i % 9}\n" for i in range(60)))
     (tmp_path / "short.toml").write_text(SCRIPT)
+    (tmp_path / "access.log").write_text("".join(f"{line}\n" for line in LOG))
+    (tmp_path / "timed.log").write_text("".join(f"{line} 0.250\n" for line in LOG))
+    sl.run(sl.Scenario(clients=3, duration_s=5)).save("out/first_outage/trace.parquet")
     return tmp_path
 
 

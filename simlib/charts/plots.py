@@ -8,13 +8,16 @@ given, or on a new figure, and returns the axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from math import inf
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from simlib.charts.ecdf import draw_fractions
 from simlib.charts.heatmap import heat  # noqa: F401 - one of the plots
+from simlib.charts.observed import draw_observed
 from simlib.charts.outbox import draw_outbox
 from simlib.charts.server import PANELS, draw_server
 from simlib.charts.style import (
@@ -30,6 +33,7 @@ from simlib.charts.style import (
     write_names,
 )
 from simlib.charts.timeline import draw_states, states_height_in
+from simlib.logs.attempts import ObservedAttempts
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
@@ -41,7 +45,13 @@ Traces = Trace | Sequence[Trace]
 
 
 @check_arguments
-def attempts(traces: Traces, axes: Axes | None = None) -> Axes:
+def attempts(
+    traces: Traces,
+    axes: Axes | None = None,
+    *,
+    observed: str | Path | ObservedAttempts | None = None,
+    observed_start: str | float | datetime | None = None,
+) -> Axes:
     """Draw attempts per second, with the faults shaded: is there a storm?
 
     Parameters
@@ -50,6 +60,12 @@ def attempts(traces: Traces, axes: Axes | None = None) -> Axes:
         What to draw.
     axes : Axes, optional
         Where to draw; a new figure by default.
+    observed : path or ObservedAttempts, optional
+        Attempts that were really made, to be drawn over the run: an access log, a browser's HAR or
+        a table, or what `read_attempts` gave.
+    observed_start : str, float or datetime, optional
+        The moment in their clock at which the run begins; by default their first attempt is put at
+        the run's first.
 
     Returns
     -------
@@ -64,7 +80,8 @@ def attempts(traces: Traces, axes: Axes | None = None) -> Axes:
     'attempts per second'
     """
     with drawing("Attempts per second", traces, axes) as (canvas, groups):
-        _draw_attempts(canvas, groups)
+        over = [] if observed is None else draw_observed(canvas, groups, observed, observed_start)
+        _draw_attempts(canvas, groups, over)
     return canvas
 
 
@@ -233,10 +250,12 @@ def server(traces: Traces, axes: Sequence[Axes] | None = None) -> Sequence[Axes]
     return panels
 
 
-def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:
+def _draw_attempts(
+    axes: Axes, groups: Sequence[Group], over: Sequence[tuple[float, str, str]]
+) -> None:
     axes.set_ylabel("attempts per second")
     counts = [[attempts_per_s(run) for run in group.runs] for group in groups]
-    if not any(count.any() for runs in counts for count in runs):
+    if not over and not any(count.any() for runs in counts for count in runs):
         empty(axes, "no attempt was made")
         return
     ends = []
@@ -249,9 +268,11 @@ def _draw_attempts(axes: Axes, groups: Sequence[Group]) -> None:
     count_axis(axes)
     top = axes.get_ylim()[1]
     time_axis(axes, groups)
-    write_names(
-        axes, [SideLabel(y / top, group.colour, group.describe_drawing()) for y, group in ends]
-    )
+    names = [SideLabel(y / top, group.colour, group.describe_drawing()) for y, group in ends]
+    if over:
+        # A single run has no name, and needs one beside what is drawn over it.
+        names = [name._replace(text=name.text or "simulated") for name in names]
+    write_names(axes, [*names, *(SideLabel(y / top, colour, text) for y, colour, text in over)])
 
 
 def _latencies_s(run: Trace) -> Floats:

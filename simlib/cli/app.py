@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from simlib import __version__
 from simlib.cli.arguments import scenario_of
 from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
+from simlib.support.made_by import describe_command, noting
 
 #: Where click keeps the arguments of the whole command.
 _GIVEN = "simlib.cli.given"
@@ -54,7 +55,8 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
         try:
-            return super().invoke(ctx)
+            with noting(partial(describe_command, ctx.meta[_GIVEN])):
+                return super().invoke(ctx)
         except SimlibError as error:
             raise _Failure(str(error)) from error
         except KeyboardInterrupt as stopped:

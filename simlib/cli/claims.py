@@ -10,6 +10,7 @@ import click
 from simlib.cli.app import examples, main, with_json, with_out
 from simlib.cli.arguments import scenario_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
+from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import progress_bar
 
 
@@ -36,6 +37,7 @@ def claims(
 
     A claim that fails is a result, not an error: the status is 0.
     """
+    from simlib.scenario.origin import describe_origin
     from simlib.studies.claims.claims import claims as put_to_the_test
 
     folder = out or Path("out") / "claims"
@@ -43,7 +45,11 @@ def claims(
     client = scenario_of(scenario, settings, None, None)
     with progress_bar("testing") as progress:
         findings = put_to_the_test(client, replications, live=live, progress=progress)
-    document = {"scenario": client.name, "claims": [finding.to_json() for finding in findings]}
+    document = {
+        "scenario": client.name,
+        "claims": [finding.to_json() for finding in findings],
+        KEY: describe_origin(current_command(), client),
+    }
     write(folder / "claims.json", json_text(document))
     from simlib.studies.claims.chart import save_claim_charts
     from simlib.studies.claims.text import claims_in_words

@@ -11,12 +11,14 @@ import click
 
 from simlib.core.errors import SettingsError
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from simlib.lab.infer.inference import Inference
+    from simlib.logs.attempts import ObservedAttempts
     from simlib.scenario.scenario import Scenario
     from simlib.studies.compare.compare import Comparison
     from simlib.trace.trace import Trace
@@ -69,15 +71,20 @@ def check_writable(folder: Path) -> None:
         raise SettingsError("--out", str(folder), f"cannot be written: {error.strerror}") from error
 
 
-def save_run(trace: Trace, folder: Path) -> None:
-    """Write a run's trace, metrics and charts."""
+def save_run(
+    trace: Trace,
+    folder: Path,
+    observed: ObservedAttempts | None = None,
+    observed_start: str | None = None,
+) -> None:
+    """Write a run's trace, metrics and charts, with observed attempts over its own."""
     from simlib.charts.run_charts import save_run_charts
     from simlib.metrics.metrics import summary
 
     trace.save(folder / "trace.parquet")
     write(folder / "summary.csv", summary(trace).to_csv())
     write(folder / "summary.json", json_text(run_document(trace)))
-    save_run_charts(trace, folder)
+    save_run_charts(trace, folder, observed, observed_start)
 
 
 def save_partial(trace: Trace, folder: Path) -> None:
@@ -112,6 +119,7 @@ def save_inference(inference: Inference, folder: Path) -> None:
 def run_document(trace: Trace) -> dict[str, Any]:
     """Return a run as plain values."""
     from simlib.metrics.metrics import summary
+    from simlib.scenario.origin import describe_origin
 
     (row,) = jsonable(summary(trace))
     return {
@@ -119,6 +127,7 @@ def run_document(trace: Trace) -> dict[str, Any]:
         "clients": trace.scenario.clients,
         "seed": trace.scenario.seed,
         "summary": row,
+        KEY: describe_origin(trace.made_by, trace.scenario),
     }
 
 

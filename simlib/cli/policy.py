@@ -11,6 +11,7 @@ from simlib.cli.app import examples, main, with_json, with_mix, with_out
 from simlib.cli.arguments import policy_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
+from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import progress_bar
 
 #: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
@@ -108,6 +109,7 @@ def compare_presets(
     many connections each second and refuses the others.
     """
     from simlib.core.settings import Settings
+    from simlib.scenario.origin import describe_origin
     from simlib.scenario.presets import presets as known
     from simlib.studies.policy.benchmark import play_storms, storm, tabulate_storms
     from simlib.studies.policy.chart import save_policies_chart, save_storms_chart
@@ -123,14 +125,18 @@ def compare_presets(
     save_policies_chart({name: settings.backoff for name, settings in chosen.items()}, folder)
     save_storms_chart(traces, folder)
     write(folder / "storms.csv", table.to_csv())
-    if as_json:
-        rows = table.to_dict(orient="index")
-        asked = {
+    document = json_text(
+        {
             "clients": clients,
             "outage_s": outage_s,
             "accept_per_s": played.server.accept_per_s,
+            "storms": table.to_dict(orient="index"),
+            KEY: describe_origin(current_command(), played),
         }
-        click.echo(json_text(asked | {"storms": rows}), nl=False)
+    )
+    write(folder / "storms.json", document)
+    if as_json:
+        click.echo(document, nl=False)
     else:
         print_out(storms_in_words(table, played, on))
     print_note(f"Charts of waits and storms, and the table of the storms, are in {folder}.")

@@ -110,7 +110,6 @@ def report(
             replications=replications,
             on=on,
             pdf=pdf,
-            command=_command(),
             progress=progress,
         )
     if as_json:
@@ -152,15 +151,6 @@ def _axes(given: Sequence[str]) -> dict[str, list[Any]]:
             raise SettingsError("--vary", each, rule)
         axes[key] = values
     return axes
-
-
-def _command() -> str:
-    """Return the command as it was given."""
-    import shlex
-
-    from simlib.cli.app import given_arguments
-
-    return shlex.join(["simlib", *given_arguments()])
 
 
 def _document(found: Report) -> dict[str, Any]:

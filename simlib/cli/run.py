@@ -10,6 +10,7 @@ import click
 from simlib.cli.app import examples, main, plays, with_engine, with_json, with_out, with_scheduler
 from simlib.cli.output import (
     check_writable,
+    default_out,
     json_text,
     play_scenario,
     print_note,
@@ -21,6 +22,7 @@ from simlib.cli.output import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from simlib.logs.attempts import ObservedAttempts
     from simlib.scenario.scenario import Scenario
     from simlib.trace.trace import Trace
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         "run fleet_storm --on fleet --clients 100000 --set server.accept_per_s=10000",
         "run fleet_storm --on fleet --clients 800000 --set gateways=8 --partition gateway",
         "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
+        "run reconnect_storm --observed access.log --observed-start 2026-01-31T10:00:00Z",
     )
 )
 @plays
@@ -61,6 +64,17 @@ if TYPE_CHECKING:
     help="fleet: play each gateway as a Dask task, on this machine's processors.",
 )
 @with_scheduler("cluster", "With --partition: the address of a Dask scheduler.")
+@click.option(
+    "--observed",
+    type=click.Path(path_type=Path),
+    help="Draw the attempts in this access log, HAR or table over those of the run.",
+)
+@click.option(
+    "--observed-start",
+    metavar="TIME",
+    help="With --observed: the moment in it, as 2026-01-31T10:00:00Z, at which the run begins; by "
+    "default its first attempt is put at the run's first.",
+)
 @click.option("--all", "shows_all", is_flag=True, help="Print all metrics with their meanings.")
 @with_out
 @with_json
@@ -74,14 +88,20 @@ def run(
     workers: int,
     partition: str | None,
     scheduler: str | None,
+    observed: Path | None,
+    observed_start: str | None,
     shows_all: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Play SCENARIO once and say what happened: sentences, attempts, numbers.
 
-    With --out, the trace, all metrics and the charts are kept there.
+    With --out, the trace, all metrics and the charts are kept there; with --observed in
+    out/SCENARIO, unless --out says otherwise.
     """
+    seen = None if observed is None else _read_observed(observed, observed_start)
+    if seen is not None and out is None:
+        out = default_out(scenario)
     if out is not None:
         check_writable(out)
     target = None
@@ -99,7 +119,7 @@ def run(
         scheduler=scheduler,
     )
     if out is not None:
-        save_run(trace, out)
+        save_run(trace, out, seen, observed_start)
     if as_json:
         click.echo(json_text(run_document(trace)), nl=False)
     else:
@@ -108,6 +128,18 @@ def run(
         print_out(all_metrics_in_words(trace) if shows_all else _describe(trace))
     if out is not None:
         print_note(f"Trace, metrics and charts are in {out}.")
+
+
+def _read_observed(file: Path, start: str | None) -> ObservedAttempts:
+    """Return observed attempts; what is wrong with them is known before anything is played."""
+    from simlib.logs.attempts import read_attempts
+
+    seen = read_attempts(file)
+    seen.place(0.0, start)
+    card = seen.card()
+    for sentence in (f"{card.title}.", *card.notes):
+        print_note(sentence)
+    return seen
 
 
 def _describe(trace: Trace) -> RenderableType:

@@ -30,6 +30,7 @@ from simlib.cli.output import (
     write,
 )
 from simlib.core.errors import SettingsError
+from simlib.support.made_by import KEY
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def sweep(
     """
     from simlib.experiments.sweep import sweep as play_all
     from simlib.metrics.meaning import check_metric
+    from simlib.scenario.origin import describe_origin
 
     for metric in metrics:
         check_metric("--metric", metric)
@@ -108,7 +110,8 @@ def sweep(
             save_heat(table, metric, folder)
     if as_json:
         document = {"scenario": scenario.name, "runs": len(table.table), "means": means}
-        click.echo(json_text(document | {"failures": table.failures}), nl=False)
+        document |= {"failures": table.failures, KEY: describe_origin(table.made_by, scenario)}
+        click.echo(json_text(document), nl=False)
     else:
         from simlib.charts.text import sweep_in_words
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -51,7 +52,9 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
         # forgets the thread, and would leave the work running in it.
         pool.submit(int).result()
         try:
-            return _await_result(pool.submit(asyncio.run, keep_loop()))
+            # In this context: what is noted of the call that is running holds in the thread too.
+            run = contextvars.copy_context().run
+            return _await_result(pool.submit(run, asyncio.run, keep_loop()))
         except BaseException:
             # Ctrl-C, which Python tells the main thread alone, or what another signal raises there.
             # Leaving the pool waits until all is cleared away.

@@ -37,8 +37,8 @@ from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
 from simlib.scenario.scenario import Scenario, timeline_of
 from simlib.scenario.workload import Hint
+from simlib.trace.columns import Kind, Name
 from simlib.trace.notes import fault_row, note
-from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from simlib.experiments.replicate import seeds, t_interval
 from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.meaning import check_metric
+from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import accept_old_name, check_arguments
-from simlib.support.files import replacing
+from simlib.support.made_by import current_command
+from simlib.support.parquet import save_table
 from simlib.support.progress import Progress, show_progress
 
 #: More cells are refused: a mistake, or a study of weeks.
@@ -42,6 +44,8 @@ class Sweep(ShowsCard):
     #: How many runs had been finished before, and were not played again.
     resumed: int = 0
     note: str = ""
+    #: The command, or the call in Python, that made it.
+    made_by: str = field(default_factory=current_command)
 
     @check_arguments
     def means(self, *metrics: str) -> pd.DataFrame:
@@ -98,8 +102,7 @@ class Sweep(ShowsCard):
     @check_arguments
     def save(self, file: str | Path) -> None:
         """Write the table to a Parquet file, whole or not at all."""
-        with replacing(file) as temporary:
-            self.table.to_parquet(temporary)
+        save_table(file, self.table, describe_origin(self.made_by, self.scenario))
 
     def card(self) -> Card:
         """Return what is shown: what was swept, how often, and what failed."""

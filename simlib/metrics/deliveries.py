@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from simlib.core.events import Reason
 from simlib.metrics.array_types import Bools, Floats, Ints
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 
 #: Columns of a trace, or of a table made of them.
 Columns = Mapping[str, npt.NDArray[Any]]

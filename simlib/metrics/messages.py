@@ -12,7 +12,7 @@ from simlib.metrics import deliveries
 from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.metrics.run_columns import RunColumns, column_in_words
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.spans import Opens, Steps
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 from simlib.trace.trace import Trace
 
 

@@ -16,8 +16,8 @@ from simlib.metrics.run_columns import RunColumns
 from simlib.metrics.server_counts import count_servers
 from simlib.metrics.statistics import named_quantiles, ratio
 from simlib.support.arguments import check_arguments
+from simlib.trace.columns import Kind, Name
 from simlib.trace.counts import TENTHS_PER_S
-from simlib.trace.schema import Kind, Name
 from simlib.trace.server_counts import (
     ABANDONED,
     BACKLOG,

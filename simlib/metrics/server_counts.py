@@ -11,8 +11,8 @@ from simlib.core.levels import TENTH_US, US_PER_S
 from simlib.core.server_settings import decides, has_queue
 from simlib.metrics.array_types import Bools, Floats, Ints
 from simlib.metrics.run_columns import RunColumns
+from simlib.trace.columns import Name
 from simlib.trace.counts import TENTHS_PER_S
-from simlib.trace.schema import Name
 from simlib.trace.server_counts import (
     ABANDONED,
     BACKLOG,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from simlib.core.link_table import State
 from simlib.metrics.array_types import Bools, Floats, Ints
-from simlib.trace.schema import Kind, Name
+from simlib.trace.columns import Kind, Name
 
 #: What a client's time is cut into spans by, beside whether it has left for good.
 LOOKS = ("state", "transport", "available", "breaker")

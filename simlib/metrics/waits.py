@@ -14,8 +14,8 @@ from simlib.core.link_table import State
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.scenario.scenario import Scenario
+from simlib.trace.columns import Name
 from simlib.trace.counts import Tally
-from simlib.trace.schema import Name
 from simlib.trace.trace import Trace
 
 

@@ -33,6 +33,7 @@ from simlib.review.sections.users import write_users
 from simlib.review.write import check_target, write_document, write_pdf
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
+from simlib.support.made_by import current_command
 from simlib.support.progress import Progress, show_progress
 
 if TYPE_CHECKING:
@@ -149,9 +150,7 @@ def report(
     with show_progress(progress, "playing the policies") as move:
         shares = _shares(steps, move)
         results = play_question(question, None, shares["policies"])
-        material = Material(
-            results, Recommendation(results), command=command or _call(question, out)
-        )
+        material = Material(results, Recommendation(results), command=command or current_command())
         with _note_failure(material, "limits"):
             if axes:
                 grid = play_grid(question, axes, shares["grid"])
@@ -283,12 +282,3 @@ def _compare(material: Material, progress: Callable[..., None]) -> Any:
 
     scenario = material.chosen.scenario
     return compare(_smaller(scenario, min(scenario.clients, _MOST_LIVE)), progress=progress)
-
-
-def _call(question: ReviewQuestion, out: str | Path) -> str:
-    names = ", ".join(repr(policy.name) for policy in question.policies[1:])
-    bounds = [bound.text for bound in question.bounds]
-    return (
-        f"sl.report(scenarios, {{{names}}}, out={str(out)!r}, objectives={bounds!r}, "
-        f"replications={question.replications})"
-    )

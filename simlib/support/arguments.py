@@ -10,12 +10,13 @@ import ast
 import inspect
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cache, wraps
+from functools import cache, partial, wraps
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from simlib.core.errors import SettingsError
+from simlib.support.made_by import describe_call, noting
 
 Parameters = ParamSpec("Parameters")
 R = TypeVar("R")
@@ -23,6 +24,8 @@ R = TypeVar("R")
 
 def check_arguments(function: Callable[Parameters, R]) -> Callable[Parameters, R]:
     """Have a function refuse arguments of a kind that its annotations do not name.
+
+    The call is noted meanwhile, so that results can say what made them.
 
     Examples
     --------
@@ -46,9 +49,19 @@ def check_arguments(function: Callable[Parameters, R]) -> Callable[Parameters, R
                 many = parameter.kind is inspect.Parameter.VAR_POSITIONAL
                 for item in value if many else (value,):
                     _check(name, item, parameter.annotation)
-        return function(*args, **kwargs)
+        named = partial(describe_call, function.__qualname__, args, kwargs)
+        if inspect.iscoroutinefunction(function):
+            # The call lasts until its coroutine has ended, which is played later.
+            return cast(R, _noting_until_end(function(*args, **kwargs), named))
+        with noting(named):
+            return function(*args, **kwargs)
 
     return check_first
+
+
+async def _noting_until_end(work: Any, describe: Callable[[], str]) -> Any:
+    with noting(describe):
+        return await work
 
 
 def accept_old_name(

@@ -8,7 +8,8 @@ from typing import Any
 from simlib.core.events import NONE, Answer, Reason, Refuse, ServerCommand
 from simlib.core.faults import FaultKind
 from simlib.core.server import UNAUTHORIZED
-from simlib.trace.schema import COLUMNS, Kind, Name, columns_layout, server_name
+from simlib.trace.columns import COLUMNS, Kind, Name
+from simlib.trace.schema import columns_layout, server_name
 
 
 def note(

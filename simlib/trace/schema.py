@@ -4,126 +4,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from enum import IntEnum
 from math import inf
 from typing import Any, NamedTuple
 
 from simlib.core import events as ev
-from simlib.core.breaker import BreakerState
 from simlib.core.client import Client
 from simlib.core.events import NONE, Message, Priority, Reason
-from simlib.core.fallback import Transport
-from simlib.core.faults import Fault, FaultKind
+from simlib.core.faults import Fault
 from simlib.core.link_table import State
-from simlib.core.quality import Quality
-
-
-class Kind(IntEnum):
-    """What sort of thing a row records."""
-
-    EVENT = 0
-    COMMAND = 1
-    FAULT = 2
-    SERVER = 3
-
-
-class Name(IntEnum):
-    """What happened. In the order of the events, the commands, the faults, the server."""
-
-    START = 0
-    STOP = 1
-    WAKE = 2
-    SEND = 3
-    OPENED = 4
-    FAILED = 5
-    LOST = 6
-    RECEIVED = 7
-    PONGED = 8
-    POSTED = 9
-    POLLED = 10
-    EDIT = 11
-    RESTORED = 12
-    FOLLOW = 13
-    ONLINE = 14
-    OFFLINE = 15
-    HINTED = 16
-    TEST = 17
-    SIGNED_IN = 18
-    PUSHED = 19
-    OPEN = 20
-    CLOSE = 21
-    TRANSMIT = 22
-    PING = 23
-    POLL = 24
-    POST = 25
-    DROP = 26
-    NOTIFY = 27
-    SUBSCRIBE = 28
-    FETCH = 29
-    SIGN_IN = 30
-    SAVE = 31
-    FORGET = 32
-    DELIVER = 33
-    FAULT_START = 40
-    FAULT_STOP = 41
-    GONE = 42
-    RELOADED = 43
-    ARRIVED = 50
-    ADMIT = 51
-    REFUSE = 52
-    PROCESS = 53
-    LIMIT = 54
-    CONTEST = 55
-    PUSH = 56
-    SERVED = 57
-    GRANT = 58
-    SHUT = 59
-    GARBAGE = 60
-
+from simlib.trace.columns import COLUMNS, STATE_COLUMNS, Kind, Name
 
 #: The layout of a trace's file: it rises with each change of the columns.
 FILE_VERSION = 2
-#: Column name, type code of `struct`, enumeration or None. Times in seconds since the run began.
-COLUMNS: tuple[tuple[str, str, type[IntEnum] | None], ...] = (
-    ("time_s", "d", None),
-    ("client", "i", None),
-    ("kind", "b", Kind),
-    ("name", "b", Name),
-    ("connection", "i", None),
-    ("message", "i", None),
-    ("reason", "b", Reason),
-    # When to come back, as the server says it (Retry-After); below 0: within so long; 0: it does
-    # not say.
-    ("hint_s", "d", None),
-    ("code", "h", None),
-    ("priority", "b", Priority),
-    ("size_bytes", "i", None),
-    # When a message was made, and until when it is worth sending; -inf and inf: there is none.
-    ("created_s", "d", None),
-    ("expires_s", "d", None),
-    ("key", "i", None),
-    ("version", "i", None),
-    # How long a new session holds, and what a platform says of its network; 0: nothing.
-    ("lifetime_s", "d", None),
-    ("rtt_s", "d", None),
-    ("downlink_bytes_per_s", "i", None),
-    ("save_data", "b", None),
-    # Which of the scenario's faults starts or stops, and its kind.
-    ("fault", "i", None),
-    ("fault_kind", "b", FaultKind),
-    ("state", "b", State),
-    ("breaker", "b", BreakerState),
-    ("transport", "b", Transport),
-    ("available", "b", None),
-    ("attempt", "h", None),
-    ("wait_s", "d", None),
-    ("quality", "b", Quality),
-)
-NAMES = tuple(name for name, _, _ in COLUMNS)
-ROW = struct.Struct("<" + "".join(code for _, code, _ in COLUMNS))
-#: The columns that a command fills, and those that carry the state after.
+NAMES = tuple(column.name for column in COLUMNS)
+ROW = struct.Struct("<" + "".join(column.code for column in COLUMNS))
+#: The columns that a command fills.
 COMMAND_COLUMNS = ("name", "connection", "message", "reason", "key", "version")
-STATE_COLUMNS = ("state", "breaker", "transport", "available", "attempt", "wait_s", "quality")
 
 
 def event_cells(event: ev.Event) -> tuple[Any, ...]:
@@ -191,7 +87,7 @@ _NO_HINT = (0.0, 0.0, 0, 0, *_NO_FAULT)
 
 def columns_layout(first: int, end: int) -> struct.Struct:
     """Return the layout of some columns of a row, by their places."""
-    return struct.Struct("<" + "".join(code for _, code, _ in COLUMNS[first:end]))
+    return struct.Struct("<" + "".join(column.code for column in COLUMNS[first:end]))
 
 
 _NAME, _STATE = NAMES.index("name"), NAMES.index(STATE_COLUMNS[0])

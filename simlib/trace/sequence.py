@@ -13,7 +13,8 @@ from typing import Any
 from simlib.core.events import Reason
 from simlib.core.link_table import State
 from simlib.core.notices import WORDINGS
-from simlib.trace.schema import Kind, Name, describe_fault_row, is_of_all
+from simlib.trace.columns import Kind, Name
+from simlib.trace.schema import describe_fault_row, is_of_all
 from simlib.trace.trace import Trace
 
 

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path as FilePath
 from struct import calcsize
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,15 +22,13 @@ from simlib.core.client import Client
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 from simlib.core.events import NONE
 from simlib.support.arguments import check_arguments
+from simlib.support.made_by import current_command
+from simlib.trace.columns import COLUMNS, STATE_COLUMNS, Kind, Name
 from simlib.trace.schema import (
-    COLUMNS,
     COMMAND_COLUMNS,
     FILE_VERSION,
     NAMES,
     ROW,
-    STATE_COLUMNS,
-    Kind,
-    Name,
     command_cells,
     describe_command,
     describe_event,
@@ -45,10 +44,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from simlib.exports.perfetto import PerfettoFile
     from simlib.scenario.scenario import Scenario
     from simlib.trace.counts import Tally
 
 
+#: What stands in a file's metadata under this name is all of a trace but its rows.
+_KEY = b"simlib"
 #: A server can say something else each time.
 _MOST_NOTES = 20
 
@@ -110,6 +112,8 @@ class Trace(ShowsCard):
         sim and live: what the servers decided on handshakes.
     notes : list of str
         What was odd: what a server said and was ignored, what was played otherwise than asked.
+    made_by : str
+        The command, or the call in Python, that played it; empty if that is not known.
 
     Examples
     --------
@@ -131,6 +135,7 @@ class Trace(ShowsCard):
     watched: tuple[int, ...] = ()
     server_log: ServerLog = field(default_factory=ServerLog)
     notes: list[str] = field(default_factory=list)
+    made_by: str = field(default_factory=current_command, compare=False)
 
     def __post_init__(self) -> None:
         self.label = self.label or self.scenario.name
@@ -185,10 +190,20 @@ class Trace(ShowsCard):
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
         return {name: np.ascontiguousarray(rows[name]) for name in NAMES}
 
+    def parts(self, rows: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
+        """Give the columns of so many rows at a time, so that the whole is never copied."""
+        import numpy as np
+
+        for start in range(0, len(self._packed), rows * ROW.size):
+            part = np.frombuffer(
+                bytes(self._packed[start : start + rows * ROW.size]), dtype=_row_type()
+            )
+            yield {name: np.ascontiguousarray(part[name]) for name in NAMES}
+
     def digest(self) -> str:
         """Return the SHA-256 of every column: equal digests are byte-identical traces."""
         sha, start = hashlib.sha256(), 0
-        for name, code, _ in COLUMNS:
+        for name, code in ((column.name, column.code) for column in COLUMNS):
             width = calcsize(f"<{code}")
             column = bytearray(len(self) * width)
             # Byte by byte of a column, for all rows at once: without numpy, which browsers lack.
@@ -216,8 +231,10 @@ class Trace(ShowsCard):
             columns = self.columns()
             self._frame = pd.DataFrame(
                 {
-                    name: columns[name] if words is None else _words(columns[name], words)
-                    for name, _, words in COLUMNS
+                    column.name: columns[column.name]
+                    if column.words is None
+                    else _words(columns[column.name], column.words)
+                    for column in COLUMNS
                 }
             )
         return self._frame
@@ -295,10 +312,9 @@ class Trace(ShowsCard):
     def save(self, path: str | FilePath) -> None:
         """Write the trace to a Parquet file, whole or not at all."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         from simlib.scenario.scenario import dump
-        from simlib.support.files import replacing
+        from simlib.support.parquet import save_table
 
         meta = {
             "version": FILE_VERSION,
@@ -315,10 +331,68 @@ class Trace(ShowsCard):
             "server_log": self.server_log.to_text(),
             "notes": self.notes,
         }
-        table = pa.table(self.columns())
-        table = table.replace_schema_metadata({"simlib": json.dumps(meta)})
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        save_table(path, pa.table(self.columns()), self.origin(), {_KEY: meta})
+
+    @check_arguments
+    def to_csv(self, path: str | FilePath) -> None:
+        """Write the rows to a CSV file, and what its columns mean to a file beside it.
+
+        Parameters
+        ----------
+        path : path
+            The CSV file; its metadata is ``PATH-metadata.json``.
+
+        Raises
+        ------
+        SimlibError
+            If no client has rows.
+
+        Examples
+        --------
+        >>> import simlib as sl
+        >>> sl.run(sl.Scenario(clients=1, duration_s=5)).to_csv("run.csv")  # doctest: +SKIP
+        """
+        self._need_rows()
+        self._export("csv_file").write_csv(self, path, self.origin())
+
+    @check_arguments
+    def to_perfetto(self, path: str | FilePath) -> PerfettoFile:
+        """Write the run as Chrome trace events, for https://ui.perfetto.dev.
+
+        A lane per client shows its states, with its breaker and transport where they say something;
+        above them are the faults, and what the server was busy with. Of many clients the first 500
+        have lanes.
+
+        Parameters
+        ----------
+        path : path
+            The JSON file.
+
+        Returns
+        -------
+        PerfettoFile
+            Where it is, how large, and whom it shows; prints itself as a sentence.
+
+        Examples
+        --------
+        >>> import simlib as sl
+        >>> trace = sl.run(sl.Scenario(clients=1, duration_s=5))
+        >>> trace.to_perfetto("run.json")  # doctest: +SKIP
+        run.json: 14 events, 0.00142 MB, lanes of 1 client. Open it at ui.perfetto.dev.
+        """
+        written: PerfettoFile = self._export("perfetto").write_perfetto(self, path, self.origin())
+        return written
+
+    def origin(self) -> dict[str, Any]:
+        """Return where the trace comes from: simlib's version, command, the scenario's hash."""
+        from simlib.scenario.origin import describe_origin
+
+        return describe_origin(self.made_by, self.scenario)
+
+    @staticmethod
+    def _export(form: str) -> Any:
+        # By name, as `simlib.api` finds the engines: what draws on metrics stands above a trace.
+        return import_module(f"simlib.exports.{form}")
 
     @classmethod
     @check_arguments
@@ -328,31 +402,37 @@ class Trace(ShowsCard):
         Raises
         ------
         SimlibError
-            If the file is not a trace.
+            If there is no such file, or it is not a trace.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        from simlib.support.parquet import read_origin
+
         try:
             table = pq.read_table(path)
-            meta = json.loads((table.schema.metadata or {})[b"simlib"])
+            meta = json.loads((table.schema.metadata or {})[_KEY])
+            origin = read_origin(table.schema.metadata)
         except KeyError as error:
             raise SimlibError(f"{path} is not a trace: Trace.save wrote none") from error
+        except FileNotFoundError as error:
+            raise SimlibError(f"{path} is not a trace: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not a trace: {error}") from error
         version = meta.get("version", 1)
         if version != FILE_VERSION or set(table.column_names) != set(NAMES):
+            writer = f", {origin['simlib']}" if origin else ""
             raise SimlibError(
-                f"{path} is a trace of another version of simlib: its file has layout {version}, "
-                f"and this simlib reads {FILE_VERSION}; play its scenario again"
+                f"{path} is a trace of another version of simlib{writer}: its file has layout "
+                f"{version}, and this simlib reads {FILE_VERSION}; play its scenario again"
             )
         try:
-            return cls._read(meta, table)
+            return cls._read(meta, table, origin.get("command", ""))
         except (KeyError, TypeError, SettingsError) as error:
             raise SimlibError(f"{path} is a trace of another version of simlib: {error}") from error
 
     @classmethod
-    def _read(cls, meta: dict[str, Any], table: pa.Table) -> Trace:
+    def _read(cls, meta: dict[str, Any], table: pa.Table, made_by: str) -> Trace:
         import tomllib
 
         import numpy as np
@@ -376,6 +456,7 @@ class Trace(ShowsCard):
             if "server_log" in meta
             else ServerLog(),
             notes=list(meta.get("notes", ())),
+            made_by=made_by,
         )
         rows = np.empty(len(table), dtype=_row_type())
         for name in NAMES:
@@ -411,14 +492,14 @@ def is_trace(path: str | FilePath) -> bool:
     """Whether a Parquet file is the trace of a run."""
     import pyarrow.parquet as pq
 
-    return b"simlib" in (pq.read_schema(path).metadata or {})
+    return _KEY in (pq.read_schema(path).metadata or {})
 
 
 _NUMPY_TYPES = {"d": "<f8", "i": "<i4", "h": "<i2", "b": "i1"}
 
 
 def _row_type() -> npt.DTypeLike:
-    return [(name, _NUMPY_TYPES[code]) for name, code, _ in COLUMNS]
+    return [(column.name, _NUMPY_TYPES[column.code]) for column in COLUMNS]
 
 
 def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> Any:

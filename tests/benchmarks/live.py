@@ -8,7 +8,7 @@ from figure import Figure
 
 import simlib as sl
 from simlib.core.link_table import State
-from simlib.trace.schema import Kind, Name
+from simlib.trace.columns import Kind, Name
 
 CROWD = sl.Scenario(
     name="crowd",

@@ -142,7 +142,7 @@ def test_a_warm_up_is_told_beside_the_metrics_that_leave_it_out(here):
 def test_json_is_one_document_without_nan(here):
     result = simlib("run", "small.toml", "--set", "faults=[]", "--json")
     document = json.loads(result.stdout, parse_constant=pytest.fail)
-    assert ["scenario", "clients", "seed", "summary"] == list(document)
+    assert ["scenario", "clients", "seed", "summary", "made_by"] == list(document)
     assert 2 == document["summary"]["attempts"]
     assert document["summary"]["time_to_recover_s_p50"] is None  # no fault: NaN in the table
     assert "" == result.stderr

@@ -15,7 +15,7 @@ import pytest
 import simlib as sl
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 from simlib.trace.trace import Trace
 from tests.engines.test_sim import moments, played, quiet, story
 

@@ -9,7 +9,7 @@ import simlib as sl
 from simlib.core.events import Reason
 from simlib.core.link_table import State
 from simlib.engines.sim import play, play_async
-from simlib.trace.schema import Kind, Name
+from simlib.trace.columns import Kind, Name
 from simlib.trace.trace import Interrupted, Trace
 
 

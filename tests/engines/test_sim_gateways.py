@@ -7,7 +7,7 @@ from simlib.core import events as ev
 from simlib.core.draws import Stream, uniform
 from simlib.core.exact import log
 from simlib.engines.sim import SimHost
-from simlib.trace.schema import Kind, Name
+from simlib.trace.columns import Kind, Name
 from simlib.trace.trace import Trace
 
 #: A round trip to connect and one for the handshake: whoever is not kept waiting opens at 0.2 s.

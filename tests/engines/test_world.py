@@ -13,8 +13,9 @@ from simlib.engines.driver import Driver
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
 from simlib.engines.world import World
+from simlib.trace.columns import COLUMNS, Kind, Name
 from simlib.trace.notes import note, pack_arrival, pack_server_command
-from simlib.trace.schema import COLUMNS, ROW, Kind, Name
+from simlib.trace.schema import ROW
 from simlib.trace.trace import Trace
 
 # --- the clock ---------------------------------------------------------------------------

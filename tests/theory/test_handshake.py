@@ -3,7 +3,7 @@
 import pytest
 
 import simlib as sl
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 
 
 def opened_s(rtt_s: float, tls: str = "none") -> float:

@@ -8,7 +8,8 @@ import pytest
 import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Message, Priority, Reason
-from simlib.trace.schema import COLUMNS, Kind, Name, command_cells, event_cells, event_of
+from simlib.trace.columns import COLUMNS, Kind, Name
+from simlib.trace.schema import NAMES, command_cells, event_cells, event_of
 from simlib.trace.trace import Standstill, Trace
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.toml"))
@@ -58,13 +59,14 @@ def test_the_label_is_the_scenario_s_name_unless_set():
 
 def test_a_frame_has_words_for_words_and_numbers_for_numbers(small):
     frame = small.frame()
-    assert [name for name, _, _ in COLUMNS] == list(frame.columns)
+    assert list(NAMES) == list(frame.columns)
     first = frame.iloc[0]
     assert (0.0, 0, "event", "start", "connecting") == tuple(
         first[["time_s", "client", "kind", "name", "state"]]
     )
-    for name, _, words in COLUMNS:
-        assert isinstance(frame[name].dtype, pd.CategoricalDtype) == (words is not None)
+    for column in COLUMNS:
+        is_of_words = isinstance(frame[column.name].dtype, pd.CategoricalDtype)
+        assert is_of_words == (column.words is not None)
     # No client, no message, no priority.
     assert frame["priority"].isna().any()
     assert (frame["message"] == -1).any()
@@ -233,7 +235,7 @@ def test_every_event_has_a_row_here():
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_an_event_is_read_back_from_its_row(event):
     cells = (2.5, 0, Kind.EVENT, *event_cells(event))
-    row = dict(zip((name for name, _, _ in COLUMNS), cells, strict=False))
+    row = dict(zip(NAMES, cells, strict=False))
     assert event == event_of(row)
 
 

@@ -20,8 +20,8 @@ from simlib.engines.kernel import state
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import MemoryStore
 from simlib.scenario.scenario import Scenario
+from simlib.trace.columns import Kind, Name
 from simlib.trace.notes import fault_row, note
-from simlib.trace.schema import Kind, Name
 from simlib.trace.trace import Trace
 
 _EVENTS: dict[int, Callable[[int, Reason, float, int], ev.Event]] = {

@@ -18,8 +18,8 @@ from simlib.engines.live.processes import Keys, Processes
 from simlib.engines.live.tls import make_certificate
 from simlib.engines.operator import order
 from simlib.scenario.scenario import Scenario, dump
+from simlib.trace.columns import Kind, Name
 from simlib.trace.notes import note
-from simlib.trace.schema import Kind, Name
 from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Standstill, Trace
 

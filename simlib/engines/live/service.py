@@ -43,7 +43,8 @@ from simlib.engines.live.decision_log import STANDSTILL, DecisionLog
 from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
 from simlib.engines.live.tls import server_context
 from simlib.scenario.build import build
-from simlib.trace.schema import Name, server_name
+from simlib.trace.columns import Name
+from simlib.trace.schema import server_name
 
 _UNSUPPORTED = 1003
 _Where = tuple[int, int]

@@ -24,8 +24,8 @@ from simlib.engines.live.server_side import ServerSide
 from simlib.engines.live.target import Target
 from simlib.engines.world import Process
 from simlib.scenario.scenario import Scenario, dump
+from simlib.trace.columns import Name
 from simlib.trace.notes import fault_row
-from simlib.trace.schema import Name
 from simlib.trace.trace import Standstill, Trace
 
 #: From telling the workers when the run begins to its beginning.

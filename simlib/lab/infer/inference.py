@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
@@ -22,7 +22,9 @@ from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.policy_settings import backoff_settings, round_to_digits, stop_settings
 from simlib.metrics.words import table_card
 from simlib.scenario.build import build
+from simlib.scenario.origin import comment_origin, describe_origin
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +40,8 @@ class Inference(ShowsCard):
     findings: list[Finding]
     #: The known policies, the nearest first; empty without a policy.
     near: list[Near]
+    #: The command, or the call in Python, that made it.
+    made_by: str = field(default_factory=current_command)
 
     def finding(self, about: str) -> Finding:
         """Return what was found out about a setting, such as ``connect_timeout_s``."""
@@ -111,7 +115,7 @@ class Inference(ShowsCard):
         if unseen:
             words = "not seen, so as by default: it rests until a sign-in, which is for good if"
             notes.append(f"after {', '.join(unseen)}: {words} nobody signs in")
-        head = "".join(f"# {note}\n" for note in notes)
+        head = comment_origin(self.made_by) + "".join(f"# {note}\n" for note in notes)
         return f"{head}\n{tomli_w.dumps({'name': 'policy', 'client': policy})}"
 
     def numbers(self) -> pd.DataFrame:
@@ -198,6 +202,7 @@ class Inference(ShowsCard):
             "fit": None if self.fit is None else _fit_json(self.fit),
             "findings": [finding.to_json() for finding in self.findings],
             "nearest": [near._asdict() for near in self.near],
+            KEY: describe_origin(self.made_by),
         }
         return dict(jsonable(document))
 

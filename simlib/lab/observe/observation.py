@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SimlibError
+from simlib.scenario.origin import describe_origin
 from simlib.support.arguments import check_arguments
+from simlib.support.made_by import current_command, mask_arguments
+from simlib.support.parquet import read_origin, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,6 +102,8 @@ class Observation(ShowsCard):
     partial: bool = False
     #: How late the lab's own timers were: p50_s, p99_s, longest_s; empty if that was not measured.
     timers_late: Mapping[str, float] = field(default_factory=dict)
+    #: The command, or the call in Python, that made it.
+    made_by: str = field(default_factory=current_command, compare=False)
 
     def card(self) -> Card:
         """Return what is shown: how much was seen, by phase, and what was odd."""
@@ -138,17 +143,12 @@ class Observation(ShowsCard):
     @check_arguments
     def save(self, path: str | Path) -> None:
         """Write the observation to a Parquet file, atomically."""
-        import pyarrow.parquet as pq
-
-        from simlib.support.files import replacing
-
         meta = {"schema": SCHEMA, **{name: getattr(self, name) for name in _META}}
+        meta["command"] = mask_arguments(self.command)
         meta = {
             name: list(value) if isinstance(value, tuple) else value for name, value in meta.items()
         }
-        table = self._table().replace_schema_metadata({_KEY: json.dumps(meta)})
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+        save_table(path, self._table(), describe_origin(self.made_by), {_KEY: meta})
 
     @classmethod
     @check_arguments
@@ -166,6 +166,7 @@ class Observation(ShowsCard):
         try:
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_KEY])
+            made_by = read_origin(table.schema.metadata).get("command", "")
         except KeyError as error:
             raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
         except (OSError, pa.ArrowException, ValueError) as error:
@@ -176,7 +177,8 @@ class Observation(ShowsCard):
         # What older files do not have yet was not measured.
         there = [name for name in ATTEMPT_COLUMNS if name in table.column_names]
         attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
-        return cls(attempts, **{name: meta[name] for name in _META if name in meta})
+        known = {name: meta[name] for name in _META if name in meta}
+        return cls(attempts, **known, made_by=made_by)
 
     def _table(self) -> pa.Table:
         import pyarrow as pa

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 
 from simlib.review.document import Code, Content, DataTable, Section
 from simlib.review.material import Material
-from simlib.scenario.scenario import Scenario, dump
+from simlib.scenario.origin import scenario_hash
+from simlib.scenario.scenario import dump
 from simlib.support.files import code_digest
 
 _PACKAGES = ("numpy", "scipy", "pandas", "simpy", "numba", "matplotlib", "websockets")
@@ -35,11 +35,6 @@ def write_reproduce(material: Material) -> Section:
         changed = policy.in_scenario(question.scenarios[0])
         blocks.append(Code(dump(changed), "toml", f"The same with {policy.name}, as recommended"))
     return Section("reproduce", "How to reproduce this", tuple(blocks))
-
-
-def scenario_hash(scenario: Scenario) -> str:
-    """Return the start of a scenario's hash: the same scenario has the same."""
-    return hashlib.sha256(dump(scenario).encode()).hexdigest()[:16]
 
 
 def _version(package: str) -> str:

@@ -8,7 +8,7 @@ measurement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from simlib.metrics.array_types import Floats
 from simlib.metrics.words import format_number
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
+from simlib.scenario.origin import comment_origin, describe_origin
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import Progress, show_progress
 
 #: A fit further from the measurement than this is poor: the table itself is to be used.
@@ -58,6 +60,8 @@ class Calibration(ShowsCard):
     loss_fraction: float = 0.0
     #: What was made of the file beside that, a sentence each.
     notes: tuple[str, ...] = ()
+    #: The command, or the call in Python, that made it.
+    made_by: str = field(default_factory=current_command)
 
     def card(self) -> Card:
         """Return what is shown: how each distribution fits, and which is recommended."""
@@ -114,7 +118,7 @@ class Calibration(ShowsCard):
         }
         if self.lost:
             profile["loss_fraction"] = self.loss_fraction
-        return tomli_w.dumps({name: profile})
+        return f"{comment_origin(self.made_by)}\n{tomli_w.dumps({name: profile})}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the fits as values for JSON."""
@@ -136,6 +140,7 @@ class Calibration(ShowsCard):
                 }
                 for fit in self.fits
             ],
+            KEY: describe_origin(self.made_by),
         }
         return dict(jsonable(document))
 

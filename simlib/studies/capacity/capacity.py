@@ -7,7 +7,7 @@ under common random numbers, so the answer holds for that seed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil, inf
 from typing import Any
@@ -24,10 +24,12 @@ from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.metrics import row
 from simlib.metrics.words import table_card
+from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, find_threshold, setting_number
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import Progress
 from simlib.trace.disruptions import interrupting
 
@@ -53,6 +55,8 @@ class Capacity(ShowsCard):
         The scenario as given, and before a server without any limit: the clients' own waits.
     knobs : tuple of Knob
         What was found, a knob each.
+    made_by : str
+        The command, or the call in Python, that made it.
     """
 
     scenario: Scenario
@@ -62,6 +66,7 @@ class Capacity(ShowsCard):
     given: Point
     unlimited: Point
     knobs: tuple[Knob, ...]
+    made_by: str = field(default_factory=current_command)
 
     @property
     def suffices(self) -> bool:
@@ -149,6 +154,7 @@ class Capacity(ShowsCard):
                 for knob in self.knobs
             ],
         }
+        document[KEY] = describe_origin(self.made_by, self.scenario)
         return dict(jsonable(document))
 
     def card(self) -> Card:

@@ -14,7 +14,7 @@ from typing import Any
 
 from simlib.core.faults import FAULT_FIELDS, Fault
 from simlib.scenario.scenario import Scenario
-from simlib.trace.schema import COLUMNS
+from simlib.trace.schema import NAMES
 from simlib.trace.trace import Trace
 
 #: Columns of a trace that are times.
@@ -87,6 +87,6 @@ def unscale_trace(trace: Trace, scenario: Scenario, pace: float) -> Trace:
     columns = trace.columns()
     for name in _TIMES:
         columns[name] = columns[name] * pace
-    for row in zip(*(columns[name].tolist() for name, _, _ in COLUMNS), strict=True):
+    for row in zip(*(columns[name].tolist() for name in NAMES), strict=True):
         whole.append(row)
     return whole

@@ -16,7 +16,7 @@ import asyncio
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,11 +31,13 @@ from simlib.metrics.lateness import Lateness, play_as_late
 from simlib.metrics.meaning import OF_SERVER
 from simlib.metrics.metrics import summary
 from simlib.metrics.words import table_card
+from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS, Metric
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import Progress
 from simlib.trace.trace import Trace
 
@@ -75,6 +77,8 @@ class Comparison(ShowsCard):
         The live run.
     lateness : Lateness
         How late the live run was.
+    made_by : str
+        The command, or the call in Python, that made it.
     """
 
     table: pd.DataFrame
@@ -82,6 +86,7 @@ class Comparison(ShowsCard):
     simulated: list[Trace]
     live: Trace
     lateness: Lateness
+    made_by: str = field(default_factory=current_command)
 
     @property
     def verdict(self) -> str:
@@ -154,6 +159,7 @@ class Comparison(ShowsCard):
                 "first": self.replay.first,
             },
             "metrics": self.table,
+            KEY: describe_origin(self.made_by, self.live.scenario),
         }
         return dict(jsonable(document))
 

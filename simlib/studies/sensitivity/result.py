@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import pandas as pd
 from simlib.core.card import Card, ShowsCard
 from simlib.experiments.space import Axis
 from simlib.metrics.words import table_card
+from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
-from simlib.support.files import replacing
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
+from simlib.support.parquet import save_table
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +50,8 @@ class Sensitivity(ShowsCard):
         How many runs had been finished before, and were not played again.
     note : str
         What else there is to say.
+    made_by : str
+        The command, or the call in Python, that made it.
     """
 
     scenario: Scenario
@@ -60,6 +64,7 @@ class Sensitivity(ShowsCard):
     failures: pd.DataFrame
     resumed: int = 0
     note: str = ""
+    made_by: str = field(default_factory=current_command)
 
     @property
     def samples(self) -> int:
@@ -83,8 +88,8 @@ class Sensitivity(ShowsCard):
 
     def save(self, folder: str | Path) -> None:
         """Write the points to ``points.parquet`` in a folder, atomically."""
-        with replacing(Path(folder) / "points.parquet") as temporary:
-            self.points.to_parquet(temporary)
+        origin = describe_origin(self.made_by, self.scenario)
+        save_table(Path(folder) / "points.parquet", self.points, origin)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the points as values for JSON."""
@@ -101,6 +106,7 @@ class Sensitivity(ShowsCard):
             "table": self.table,
             "failures": self.failures,
             "note": self.note,
+            KEY: describe_origin(self.made_by, self.scenario),
         }
         return dict(jsonable(document))
 

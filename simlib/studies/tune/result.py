@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,13 @@ from simlib.core.settings import Settings
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.space import Axis
 from simlib.metrics.words import table_card
+from simlib.scenario.origin import comment_origin, describe_origin
 from simlib.scenario.scenario import Scenario, dump, setting
 from simlib.studies.tune.holdout_result import HoldoutResult
 from simlib.support.files import replacing
 from simlib.support.json_values import jsonable
+from simlib.support.made_by import KEY, current_command
+from simlib.support.parquet import save_table
 
 #: Rows of a table that prints itself.
 _LINES = 12
@@ -46,6 +49,8 @@ class Tuning(ShowsCard):
         What fresh seeds say of the recommended policy and of the others.
     note : str
         What else there is to say.
+    made_by : str
+        The command, or the call in Python, that made it.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -56,6 +61,7 @@ class Tuning(ShowsCard):
     trials: pd.DataFrame
     verdict: HoldoutResult
     note: str = ""
+    made_by: str = field(default_factory=current_command)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -85,7 +91,8 @@ class Tuning(ShowsCard):
 
     def policy_toml(self) -> str:
         """Return the first scenario with the recommended policy, as TOML."""
-        return dump(self.scenarios[0].replace(self._settings))
+        head = comment_origin(self.made_by, *self.scenarios)
+        return f"{head}\n{dump(self.scenarios[0].replace(self._settings))}"
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -96,9 +103,9 @@ class Tuning(ShowsCard):
         """Write trials and candidates as Parquet, and the policy as a scenario."""
         place = Path(folder)
         tables = {"trials": self.trials, "candidates": self.verdict.table}
+        origin = describe_origin(self.made_by, *self.scenarios)
         for name, table in tables.items():
-            with replacing(place / f"{name}.parquet") as temporary:
-                table.to_parquet(temporary)
+            save_table(place / f"{name}.parquet", table, origin)
         with replacing(place / "policy.toml") as temporary:
             temporary.write_text(self.policy_toml(), encoding="utf-8")
 
@@ -119,6 +126,7 @@ class Tuning(ShowsCard):
             "candidates": self.verdict.table,
             "limits": self.verdict.limits,
             "trials": self.trials.reset_index(),
+            KEY: describe_origin(self.made_by, *self.scenarios),
         }
         return dict(jsonable(document))
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from simlib.core.events import CloseClients, Revoke
 from simlib.engines.live.processes import Processes
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 
 pytestmark = pytest.mark.live
 WHERE = "client=0&connection={}"

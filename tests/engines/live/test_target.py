@@ -15,7 +15,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.events import Reason
 from simlib.engines.live.processes import Processes
 from simlib.engines.live.target import Target
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 
 HERE = Path(__file__).parent
 #: What the server's log calls its answers to messages.

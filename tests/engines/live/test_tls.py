@@ -15,7 +15,7 @@ from simlib.core.tls import Tls
 from simlib.engines.live import tcp
 from simlib.engines.live.target import Target
 from simlib.engines.live.tls import TlsClients, TlsConnection, make_certificate, server_context
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 
 pytestmark = pytest.mark.live
 pytest.importorskip("trustme")

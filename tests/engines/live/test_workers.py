@@ -23,7 +23,7 @@ from simlib.engines.live import child_process, open_files
 from simlib.engines.live.target import Target
 from simlib.engines.live.workers import SharedRun
 from simlib.studies.compare.replay import replay
-from simlib.trace.schema import Kind
+from simlib.trace.columns import Kind
 from simlib.trace.trace import Trace
 
 pytestmark = pytest.mark.live

@@ -17,7 +17,7 @@ from simlib.metrics.meaning import OF_SERVER
 from simlib.studies.compare.compare import Comparison, compare_traces
 from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
-from simlib.trace.schema import Name
+from simlib.trace.columns import Name
 from simlib.trace.trace import Standstill, Trace
 from tests.batteries import with_slow
 

@@ -1,0 +1,1 @@
+"""Attempts that were really made, as servers, balancers, browsers and tables hold them."""

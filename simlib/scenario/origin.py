@@ -1,0 +1,49 @@
+"""The origin that saved results carry: simlib's version, the command, the hashes of scenarios."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from simlib.scenario.scenario import Scenario, dump
+
+
+def describe_origin(command: str, *scenarios: Scenario) -> dict[str, Any]:
+    """Return what a result that is saved says of its origin.
+
+    Parameters
+    ----------
+    command : str
+        The command, or the call in Python, that made it.
+    *scenarios : Scenario
+        What was played.
+
+    Examples
+    --------
+    >>> origin = describe_origin("simlib run storm", Scenario(name="storm"))
+    >>> list(origin), list(origin["scenarios"])
+    (['simlib', 'command', 'scenarios'], ['storm'])
+    """
+    from simlib import __version__
+
+    hashes = {each.name: scenario_hash(each) for each in scenarios}
+    return {"simlib": __version__, "command": command, "scenarios": hashes}
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """Return the start of a scenario's hash: the same scenario has the same."""
+    return hashlib.sha256(dump(scenario).encode()).hexdigest()[:16]
+
+
+def comment_origin(command: str, *scenarios: Scenario) -> str:
+    """Return the origin as comments, which stand before the first key of a TOML file.
+
+    Examples
+    --------
+    >>> print(comment_origin("simlib calibrate pings.csv"), end="")
+    # Made by simlib 0.1.0: simlib calibrate pings.csv
+    """
+    origin = describe_origin(command, *scenarios)
+    lines = [f"Made by simlib {origin['simlib']}" + (f": {command}" if command else "")]
+    lines += [f"Scenario {name}: hash {given}" for name, given in origin["scenarios"].items()]
+    return "".join(f"# {' '.join(line.split())}\n" for line in lines)
