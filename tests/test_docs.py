@@ -10,16 +10,12 @@ from tokenize import tokenize
 import pytest
 
 import simlib as sl
-from simlib.core.breaker import BreakerState
-from simlib.core.events import Priority
-from simlib.core.fallback import Transport
 from simlib.core.link_table import TABLE, Input, State
-from simlib.core.quality import Quality
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms
 from simlib.studies.policy.lint.text import presets_lint_table
-from simlib.trace.columns import COLUMNS, HAPPENINGS
+from simlib.trace.columns import COLUMNS, HAPPENINGS, Column, Kind, Name
 
 ROOT = Path(__file__).parents[1]
 POLICIES = ROOT / "docs" / "guide" / "policies.md"
@@ -88,17 +84,27 @@ def columns_table() -> str:
     rows = [
         [
             f"`{column.name}`",
-            "" if column.absent is None else f"{column.absent:g}",
+            nothing_of(column),
             column.unit,
-            column.meaning + (f": {in_words(column.words)}" if column.words in SHORT_WORDS else ""),
+            column.meaning + (f": {in_words(column.words)}" if column.words not in TOLD else ""),
         ]
         for column in COLUMNS
     ]
     return markdown([["column", "nothing to say", "unit", "what it means"], *rows])
 
 
-#: Words of columns that are few, and stand nowhere else on the page.
-SHORT_WORDS = (Priority, State, BreakerState, Transport, Quality)
+def nothing_of(column: Column) -> str:
+    """What stands in a frame where there is nothing to say."""
+    if column.absent is None:
+        return ""
+    if column.words is None:
+        return f"{column.absent:g}"
+    known = {word.value: word.name.lower() for word in column.words}
+    return f"`{known[column.absent]}`" if column.absent in known else "NaN"
+
+
+#: Columns of numbers, and those whose words are told elsewhere on the page.
+TOLD = (None, Kind, Name)
 
 
 def in_words(words) -> str:

@@ -31,8 +31,8 @@ def draw_observed(
     placed = seen.place(_first_attempt_s(groups), start)
     end_s = max(group.end_s for group in groups)
     names = [
-        _draw(axes, placed.times_s, end_s, "observed", _DASHES),
-        _draw(axes, placed.ended_s, end_s, "observed ends, of connections", _DOTS),
+        _draw(axes, placed.times_s, end_s, "observed (dashed)", _DASHES),
+        _draw(axes, placed.ended_s, end_s, "observed ends of connections (dotted)", _DOTS),
     ]
     _note(axes, seen, placed, end_s)
     return [name for name in names if name is not None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from simlib.cli.app import examples, main
-from simlib.cli.output import check_writable, print_out
+from simlib.cli.output import check_writable
 from simlib.core.errors import SettingsError
 
 
@@ -33,8 +33,8 @@ def convert(trace: Path, file: Path) -> None:
     check_writable(file.parent)
     played = Trace.load(trace)
     if file.suffix == ".json":
-        print_out(repr(played.to_perfetto(file)))
+        click.echo(repr(played.to_perfetto(file)))
     else:
         played.to_csv(file)
         meaning = f"{file}-metadata.json says what its columns mean"
-        print_out(f"{len(played):,} rows are in {file}; {meaning}.")
+        click.echo(f"{len(played):,} rows are in {file}; {meaning}.")

@@ -18,6 +18,7 @@ from simlib.cli.output import (
     run_document,
     save_run,
 )
+from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -135,7 +136,10 @@ def _read_observed(file: Path, start: str | None) -> ObservedAttempts:
     from simlib.logs.attempts import read_attempts
 
     seen = read_attempts(file)
-    seen.place(0.0, start)
+    try:
+        seen.place(0.0, start)
+    except SettingsError as error:
+        raise SettingsError("--observed-start", start, error.rule) from error
     card = seen.card()
     for sentence in (f"{card.title}.", *card.notes):
         print_note(sentence)

@@ -34,7 +34,8 @@ def write_csv(trace: Trace, path: str | PathLike[str], origin: Mapping[str, Any]
     """Write a trace as CSV, whole or not at all, and its metadata beside it."""
     from pyarrow import csv
 
-    options = csv.WriteOptions(include_header=False, quoting_style="needed")
+    # No word of a trace needs quotes.
+    options = csv.WriteOptions(include_header=False, quoting_style="none")
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(",".join(column.name for column in COLUMNS).encode() + b"\n")
         for columns in trace.parts(_ROWS):

@@ -384,7 +384,8 @@ def test_presets_are_listed_and_one_is_shown(here):
 def test_presets_are_compared_by_chart_and_storm(here):
     asked = ["presets", "compare", "sockette", "okhttp", "--clients", "20", "--on", "sim"]
     told = simlib(*asked, "--outage", "5", "--out", "mine")
-    assert (0, ["storms.csv", "storms.png", "waits.png"]) == (told.exit_code, names("mine"))
+    files = ["storms.csv", "storms.json", "storms.png", "waits.png"]
+    assert (0, files) == (told.exit_code, names("mine"))
     assert told.stderr.endswith(
         "Charts of waits and storms, and the table of the storms, are in mine.\n"
     )
