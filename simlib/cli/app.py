@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from functools import cache, partial, wraps
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,8 @@ from simlib.support.made_by import describe_command, noting
 
 #: Where click keeps the arguments of the whole command.
 _GIVEN = "simlib.cli.given"
+#: Letters of a command's first sentence; click cuts what is longer.
+_WHOLE_SENTENCE = 200
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -27,11 +30,39 @@ class _Failure(click.ClickException):
     exit_code = BAD_INPUT
 
 
+class Section(StrEnum):
+    """Under which heading a command stands in the help, in this order."""
+
+    PLAY = "Play a scenario"
+    STUDY = "Answer a question with many runs"
+    POLICY = "Reconnect policies"
+    REAL = "Real clients and networks"
+
+
+class _InSection:
+    """A command or group that knows its section."""
+
+    def __init__(self, *given: Any, section: Section = Section.PLAY, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.section = section
+
+
+class _Command(_InSection, click.Command):
+    pass
+
+
+class _Group(_InSection, click.Group):
+    pass
+
+
 class _Commands(click.Group):
     """Loads a command when it is used, and turns what it raises into a sentence and a status.
 
     A command is known by its file in this folder: nothing else lists it.
     """
+
+    command_class = _Command
+    group_class = _Group
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Load the modules of all commands, which import what they need only when they run."""
@@ -46,6 +77,19 @@ class _Commands(click.Group):
         if cmd_name not in self.commands:
             self.list_commands(ctx)
         return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in their sections, each with the whole first sentence of its help."""
+        names = self.list_commands(ctx)
+        commands: list[Any] = [self.get_command(ctx, name) for name in names]
+        for section in Section:
+            rows = [
+                (command.name, command.get_short_help_str(limit=_WHOLE_SENTENCE))
+                for command in commands
+                if command.section == section
+            ]
+            with formatter.section(section):
+                formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments as they were given, to be said again; see `going_on`."""

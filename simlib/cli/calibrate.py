@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.app import Section, examples, main, with_json, with_out
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
 
 @main.command(
+    section=Section.REAL,
     epilog=examples(
         "calibrate pings.csv",
         "calibrate pings.csv --unit ms --name office --out out/office",
-    )
+    ),
 )
 @click.argument("pings", type=click.Path(path_type=Path))
 @click.option("--name", default="measured", show_default=True, help="Name of the network.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import examples, main, plays, with_json, with_out
+from simlib.cli.app import Section, examples, main, plays, with_json, with_out
 from simlib.cli.output import check_writable, default_out, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.STUDY,
     epilog=examples(
         "capacity fleet_storm --recover-within 10",
         "capacity fleet_storm --recover-within 15 --clients 100000 --set server.accept_per_s=8000",
         "capacity fleet_storm --recover-within 10 --share 0.99 --key server.accept_per_s --json",
-    )
+    ),
 )
 @plays
 @click.option(

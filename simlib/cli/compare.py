@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import DISAGREED, examples, main, plays, with_json, with_out
+from simlib.cli.app import DISAGREED, Section, examples, main, plays, with_json, with_out
 from simlib.cli.output import (
     check_writable,
     default_out,
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.PLAY,
     epilog=examples(
         "compare first_outage",
         "compare first_outage --replications 50 --out out/fifty",
         "compare poor_network_fallback --clients 5 --json",
-    )
+    ),
 )
 @plays
 @click.option("--replications", default=20, show_default=True, help="Simulated runs.")

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import examples, main
+from simlib.cli.app import Section, examples, main
 from simlib.cli.output import check_writable
 from simlib.core.errors import SettingsError
 
 
 @main.command(
+    section=Section.PLAY,
     epilog=examples(
         "convert out/first_outage/trace.parquet run.json",
         "convert out/first_outage/trace.parquet run.csv",
-    )
+    ),
 )
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path))

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import examples, main, with_json, with_out
+from simlib.cli.app import Section, examples, main, with_json, with_out
 from simlib.cli.output import check_writable, json_text, print_note, print_out, save_inference
 
 
 @main.command(
+    section=Section.REAL,
     epilog=examples(
         "infer obs.parquet", "infer obs.parquet --out out/mine", "infer obs.parquet --json"
-    )
+    ),
 )
 @click.argument("observation", type=click.Path(path_type=Path))
 @with_out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.cli.app import DISAGREED, examples, main, with_json, with_quick_engine
+from simlib.cli.app import DISAGREED, Section, examples, main, with_json, with_quick_engine
 from simlib.cli.arguments import choices, file_of, scenario_of
 from simlib.cli.output import json_text, print_note, print_out
 from simlib.core.errors import SettingsError
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.STUDY,
     epilog=examples(
         "report fleet_storm --against preset:phoenix --against preset:aws-full",
         'report storm.toml --tuned out/tune/policy.toml --objective "time_to_recover_s_p95 <= 15"',
         "report fleet_storm --against preset:phoenix --vary outage_s=5,8,20 --clients 1000",
         "report first_outage --live --pdf --out out/first.html",
-    )
+    ),
 )
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
 @click.option(

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import examples, main, plays, with_engine, with_json, with_out, with_scheduler
+from simlib.cli.app import (
+    Section,
+    examples,
+    main,
+    plays,
+    with_engine,
+    with_json,
+    with_out,
+    with_scheduler,
+)
 from simlib.cli.output import (
     check_writable,
     default_out,
@@ -29,6 +38,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.PLAY,
     epilog=examples(
         "run first_outage",
         "run first_outage --on live --out out/mine",
@@ -38,7 +48,7 @@ if TYPE_CHECKING:
         "run fleet_storm --on fleet --clients 800000 --set gateways=8 --partition gateway",
         "run black_hole --on live --url ws://127.0.0.1:8000/chat --codec echo",
         "run reconnect_storm --observed access.log --observed-start 2026-01-31T10:00:00Z",
-    )
+    ),
 )
 @plays
 @with_engine
@@ -157,12 +167,13 @@ def _describe(trace: Trace) -> RenderableType:
 
 
 @main.command(
+    section=Section.PLAY,
     epilog=examples(
         "story first_outage --client 3",
         "story first_outage --client 3 --on live",
         "story first_outage --client 3 --format mermaid",
         "story fleet_storm --client 9999 --clients 10000 --on fleet",
-    )
+    ),
 )
 @plays
 @click.option("--client", type=int, required=True, help="Number of the client; the first is 0.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlib.cli.app import (
+    Section,
     examples,
     going_on,
     main,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.STUDY,
     epilog=examples(
         "sensitivity fleet_storm",
         "sensitivity fleet_storm --space client.backoff.base_s=0.1..5 "

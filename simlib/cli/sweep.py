@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.cli.app import (
+    Section,
     examples,
     going_on,
     main,
@@ -46,6 +47,7 @@ _DRAWN = 2
 
 
 @main.command(
+    section=Section.STUDY,
     epilog=examples(
         "sweep reconnect_storm --grid client.backoff.cap_s=5,30,120 --replications 30",
         "sweep fleet_storm --on fleet --grid client=preset:phoenix,preset:aws-full --workers 2",
@@ -57,6 +59,7 @@ _DRAWN = 2
     "--grid",
     "grids",
     multiple=True,
+    required=True,
     metavar="KEY=V1,V2",
     help="A setting and its values; may be given again: then all combinations are played.",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import examples, main, plays, with_out
+from simlib.cli.app import Section, examples, main, plays, with_out
 from simlib.cli.output import (
     check_writable,
     default_out,
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
 
 @main.command(
+    section=Section.PLAY,
     epilog=examples(
         "watch first_outage",
         "watch reconnect_storm --on sim --clients 200",
         "watch first_outage --set duration_s=300 --set faults=[]",
-    )
+    ),
 )
 @plays
 @click.option(

@@ -19,6 +19,7 @@ import simlib as sl
 from simlib import cli
 from simlib.charts.bars import attempt_bars
 from simlib.cli import arguments as given
+from simlib.cli.app import Section
 from simlib.studies.compare.chart import CHARTS
 from simlib.studies.compare.compare import compare_traces
 from simlib.trace.trace import Interrupted, Trace
@@ -270,6 +271,20 @@ def test_scenarios_lists_every_shipped_one_with_what_it_teaches():
 def test_a_shipped_scenario_goes_by_its_name(here):
     assert given.shipped_scenarios()["first_outage"] == given.file_of("first_outage")
     assert Path("small.toml") == given.file_of("small.toml")
+
+
+def test_the_help_has_each_command_once_in_a_section_with_a_whole_sentence():
+    text = simlib("--help").output
+    for name, command in cli.main.commands.items():
+        assert 1 == len(re.findall(rf"^  {name}  ", text, re.MULTILINE))
+        sentence = command.get_short_help_str(limit=1000)
+        assert sentence in " ".join(text.split())
+    for section in Section:
+        assert f"{section}:" in text
+
+
+def test_a_sweep_without_a_grid_names_the_option_that_is_missing(here):
+    assert "Missing option '--grid'" in simlib("sweep", "small.toml").output
 
 
 @pytest.mark.parametrize("command", ["run", "story", "compare", None])
