@@ -22,7 +22,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # The same examples every time; a busy machine is no failure.
 settings.register_profile("simlib", derandomize=True, deadline=None)
-settings.load_profile("simlib")
+settings.register_profile("few", settings.get_profile("simlib"), max_examples=25)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave more examples of each property to the runs that have the slow tests."""
+    leaves_slow = "not slow" in config.getoption("markexpr")
+    settings.load_profile("few" if leaves_slow else "simlib")
 
 
 #: Compiles the fleet's kernels, or reads those that are kept.

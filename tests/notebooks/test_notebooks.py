@@ -169,6 +169,7 @@ def check_exercises(notebook, solutions):
         assert solved.startswith("right")
 
 
+# The first two stay in make test; the others take a minute or two of a processor together.
 @pytest.mark.live
 @pytest.mark.long
 def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
@@ -176,24 +177,27 @@ def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
 
 
 @pytest.mark.long
+@pytest.mark.slow
 def test_the_third_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     check_exercises(read(FILES[2]), CLAIM_SOLUTIONS)
 
 
 @pytest.mark.long
+@pytest.mark.slow
 def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[3]), STORM_SOLUTIONS)
 
 
 @pytest.mark.long
+@pytest.mark.slow
 def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
     check_exercises(read(FILES[4]), CLIENT_SOLUTIONS)
 
 
 @pytest.mark.long
-@pytest.mark.slow  # a minute of a processor; the others stay in make test
+@pytest.mark.slow
 def test_the_sixth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
     for name in ("numba", "optuna", "SALib"):
         pytest.importorskip(name)
