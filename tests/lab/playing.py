@@ -150,3 +150,32 @@ class Played:
             "ended_by": ended_by,
             "retry_after_s": phase.retry_after_s,
         }
+
+
+#: A client that is lost twice at first, then refused, and lost and refused in turn.
+LOST_AND_REFUSED = (
+    *(Phase("open_then_cut", "", 1, (0.5,)),) * 2,
+    Phase("status", "503", 11),
+    *(Phase("open_then_cut", "", 1, (0.5,)), Phase("status", "503", 3)) * 4,
+)
+
+
+def observe_late(
+    rules: Backoff,
+    draw_late_s: Callable[[np.random.Generator, int], np.ndarray],
+    *,
+    first_alone: bool = False,
+    seed: int = 0,
+    clients: int = 4,
+) -> pd.DataFrame:
+    """What the lab would see of clients of which all waits were late, or the first of each row."""
+    rng, frames = np.random.default_rng(seed), []
+    for client in range(clients):
+        frame = Played(rules, client=client, seed=seed).play(LOST_AND_REFUSED)
+        is_first = frame["opened"].shift(1, fill_value=False).to_numpy()
+        is_late = is_first if first_alone else frame.index > 0
+        late_s = np.where(is_late, draw_late_s(rng, len(frame)), 0.0)
+        for name in ("accept_s", "answered_s", "ended_s"):
+            frame[name] += late_s.cumsum()
+        frames.append(frame)
+    return pd.concat(frames)

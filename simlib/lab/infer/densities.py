@@ -24,15 +24,23 @@ def between_ends(over: Floats, under: Floats, between: Floats) -> Floats:
 
 
 def add_point(
-    density: Floats, share: Floats, off: Floats, lateness: ClientLateness, sharpness: Floats
+    density: Floats, share: Floats, off: Floats, lateness: ClientLateness | None, sharpness: Floats
 ) -> None:
-    """Add the density of a share that lies at an end, ``off`` timing errors away."""
+    """Add the density of a share that lies at an end, ``off`` timing errors away.
+
+    ``lateness`` has a column for each wait; None where none was late.
+    """
     near = (np.abs(off) < _NEAR) & (share > 0.0)
-    density[near] += (1.0 - lateness.late_fraction) * share[near] * point(off[near])
-    if lateness.late_fraction:
-        near = (off > -_NEAR) & (off < lateness.most_s * sharpness + _NEAR) & (share > 0.0)
-        errors = 1.0 / (lateness.mean_s * np.broadcast_to(sharpness, off.shape)[near])
-        density[near] += lateness.late_fraction * share[near] * late_point(off[near], errors)
+    if lateness is None:
+        density[near] += share[near] * point(off[near])
+        return
+    late_share, means = share * lateness.late_fraction, lateness.mean_s * sharpness
+    density[near] += (share - late_share)[near] * point(off[near])
+    near = (off < lateness.most_s * sharpness + _NEAR) & (late_share > 0.0)
+    off = off - lateness.least_s * sharpness
+    near &= off > -_NEAR
+    errors = 1.0 / np.broadcast_to(means, off.shape)[near]
+    density[near] += late_share[near] * late_point(off[near], errors)
 
 
 def point(off: Floats) -> Floats:

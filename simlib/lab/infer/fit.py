@@ -22,6 +22,7 @@ from simlib.lab.infer.lockstep import Search
 from simlib.lab.infer.policy_fit import FamilyFit, Parameter, PolicyFit
 from simlib.lab.infer.search import sample_places
 from simlib.lab.infer.selection import find_best, refit_families, screen_families, select_families
+from simlib.lab.infer.simple_if_late import find_simple_if_late
 from simlib.lab.infer.step_table import fit_step_table, measure_steps
 from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS, Waits
 
@@ -86,7 +87,8 @@ def fit(
     candidates = [_compare_with_unsure(unsure, candidate) for candidate in candidates]
     # Agreement first: BIC ranks families, and says nothing of whether even the best one fits.
     candidates.sort(key=lambda candidate: (not candidate.goodness.is_good, candidate.bic))
-    explained = explain_by_lateness(candidates, seen, unsure)
+    explained = find_simple_if_late(candidates, seen)
+    explained = explained or explain_by_lateness(candidates, seen, unsure)
     if explained is not None:
         seen, without_jitter = explained
         unsure = unsure.with_timing_of(seen)

@@ -51,16 +51,17 @@ def explain_by_lateness(
     if best.goodness.is_good and not _has_jitter(best) and waits.blur_s <= _USUAL_BLUR_S:
         return None
     excess_s = _excess_s(waits)
-    if not _may_be_late(excess_s):
+    if not may_be_late(excess_s):
         return None
     late = replace(waits, blur_s=min(waits.blur_s, BLUR_S))
-    late = replace(late, lateness=_fit_lateness(excess_s, late.blur_s))
+    late = _with_lateness(late, fit_lateness(excess_s, late.blur_s))
     families = _fit_without_jitter(late, unsure.with_timing_of(late))
     if not families or not families[0].goodness.is_good:
         return None
-    late = replace(late, lateness=_fit_lateness(lateness_s(families[0], late), late.blur_s))
+    over_s = lateness_s(families[0], late)
+    late = _with_lateness(late, fit_lateness(over_s, late.blur_s))
     families = _fit_again(families, late)
-    if not families or _grows(families[0], late) or _has_wide_row(families[0], late):
+    if not families or grows(families[0], late) or _has_wide_row(families[0], late):
         return None
     if best.goodness.is_good and not _may_be_either(best, late):
         price = 2.0 * log(len(late))  # of the two numbers of the lateness
@@ -75,6 +76,10 @@ def lateness_s(found: FamilyFit, waits: Waits) -> Floats:
     over_s = waits.wait_s - lies.high_s
     is_point = lies.high_s - lies.low_s < 1e-9
     return np.asarray(over_s[is_point & (over_s > -5.0 * waits.blur_s)])
+
+
+def _with_lateness(waits: Waits, lateness: ClientLateness) -> Waits:
+    return replace(waits, lateness=lateness, first_lateness=lateness)
 
 
 def _has_jitter(found: FamilyFit) -> bool:
@@ -96,18 +101,19 @@ def _excess_s(waits: Waits) -> Floats:
     return np.empty(0)
 
 
-def _may_be_late(excess_s: Floats) -> bool:
+def may_be_late(excess_s: Floats) -> bool:
+    """Whether a busy process may be late by these times."""
     if not excess_s.size:
         return False
     middle_s, most_s = np.quantile(excess_s, [0.5, 0.9])
     return bool(middle_s <= _MIDDLE_S and most_s <= _NINE_IN_TEN_S)
 
 
-def _fit_lateness(excess_s: Floats, blur_s: float) -> ClientLateness:
+def fit_lateness(excess_s: Floats, blur_s: float, least_s: float = 0.0) -> ClientLateness:
     """Return the lateness that makes these times over a policy's waits the likeliest."""
-    mean_s = max(2.0 * blur_s, float(excess_s.mean()))
+    mean_s = max(2.0 * blur_s, float(excess_s.mean()) - least_s)
     tried = [
-        ClientLateness(fraction, times * mean_s / fraction)
+        ClientLateness(fraction, times * mean_s / fraction, least_s)
         for fraction in _LATE_FRACTIONS
         for times in (0.5, 0.7, 1.0, 1.4)
     ]
@@ -115,9 +121,10 @@ def _fit_lateness(excess_s: Floats, blur_s: float) -> ClientLateness:
 
 
 def _log_likelihood(lateness: ClientLateness, excess_s: Floats, blur_s: float) -> float:
-    off, errors = excess_s / blur_s, np.full(excess_s.shape, blur_s / lateness.mean_s)
-    density = (1.0 - lateness.late_fraction) * point(off)
-    density = density + lateness.late_fraction * late_point(off, errors)
+    errors = np.full(excess_s.shape, blur_s / lateness.mean_s)
+    density = (1.0 - lateness.late_fraction) * point(excess_s / blur_s)
+    late = late_point((excess_s - lateness.least_s) / blur_s, errors)
+    density = density + lateness.late_fraction * late
     return float(np.log(density + 1e-6).sum())
 
 
@@ -146,7 +153,7 @@ def _table(table: FamilyFit, late: Waits) -> FamilyFit:
     return replace(table, log_likelihood=score, bic=bic, goodness=goodness)
 
 
-def _grows(found: FamilyFit, waits: Waits) -> bool:
+def grows(found: FamilyFit, waits: Waits) -> bool:
     """Whether waits are longer than they should be by more where they are long."""
     lies = bands(found.rules, waits)
     is_point = lies.high_s - lies.low_s < 1e-9

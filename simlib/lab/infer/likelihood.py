@@ -116,9 +116,10 @@ def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Flo
     over = (waits.wait_s - _by_wait(policy_bands.low_s, column)) * sharpness
     under = (waits.wait_s - _by_wait(policy_bands.high_s, column)) * sharpness
     density = between_ends(over, under, _by_wait(between, column))
+    lateness = waits.lateness_by_wait if waits.is_late else None
     for share, off in ((at_high, under), (at_low, over)):
         if share.any():
-            add_point(density, _by_wait(share, column), off, waits.lateness, sharpness)
+            add_point(density, _by_wait(share, column), off, lateness, sharpness)
     if waits.uncertain.size:
         density = _with_lateness(density, of_waits(policy_bands, column), waits, blur_s[:, column])
     return _with_strays(density, waits)
@@ -241,7 +242,7 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     slack_s = 5.0 * blur_s + 0.005 * high_s
     under, over = waits.wait_s < low_s - slack_s, waits.wait_s > high_s + slack_s
     early = under & (waits.wait_s + waits.early_s >= low_s - slack_s)
-    late_s = waits.late_s + waits.lateness.most_s
+    late_s = waits.late_s + waits.lateness_by_wait.most_s
     late = over & (waits.wait_s - late_s <= high_s + slack_s)
     excused = early | late
     outside = (under | over) & ~excused

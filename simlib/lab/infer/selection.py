@@ -71,12 +71,12 @@ def select_families(waits: Waits) -> list[FamilyFit]:
     return _drop_duplicates(candidates)
 
 
-def select_without_jitter(waits: Waits) -> list[FamilyFit]:
+def select_without_jitter(waits: Waits, *, own_first: bool = True) -> list[FamilyFit]:
     """Return the families without jitter at their best, those with a first wait of its own too."""
     few = _choose_few(waits)
     plain = [each for each in PLAIN if each.fixed["jitter"] == "none"]
     firsts = []
-    if (waits.attempt == 1).sum() >= 2 and (waits.attempt > 1).sum() >= LEAST_WAITS:
+    if own_first and (waits.attempt == 1).sum() >= 2 and (waits.attempt > 1).sum() >= LEAST_WAITS:
         firsts = [first for each in plain for first in list_first_forms(each)]
     return _drop_duplicates(find_best(screen_families([*plain, *firsts], few), waits, few))
 
@@ -109,7 +109,7 @@ def _first_is_exact(waits: Waits) -> bool:
     first_s, later = waits.wait_s[waits.attempt == 1], waits.where(waits.attempt > 1)
     if first_s.size < 3 or len(later) < _ROUGHLY // 2 or np.ptp(first_s) > 10.0 * waits.blur_s:
         return False
-    spreads_s = _spreads_s(later)
+    spreads_s = measure_spreads_s(later)
     return bool(spreads_s.size and np.median(spreads_s) > 20.0 * waits.blur_s)
 
 
@@ -157,7 +157,7 @@ def _choose_few(waits: Waits) -> Waits:
 
 def _may_be(family: Family, waits: Waits) -> bool:
     """Whether most waits of an attempt are the same, if the family has no jitter; else not all."""
-    spreads_s = _spreads_s(waits)
+    spreads_s = measure_spreads_s(waits)
     if not spreads_s.size:
         return True
     if family.fixed["jitter"] == "none":
@@ -165,7 +165,7 @@ def _may_be(family: Family, waits: Waits) -> bool:
     return bool((spreads_s > 6.0 * waits.blur_s).sum() >= min(2, spreads_s.size))
 
 
-def _spreads_s(waits: Waits) -> Floats:
+def measure_spreads_s(waits: Waits) -> Floats:
     """Return how far the waits of each attempt lie apart that was seen several times."""
     return np.array([np.ptp(waits.wait_s[rows]) for rows in waits.rows if rows.size > 2])
 
@@ -221,7 +221,7 @@ def _first_is_apart(candidates: Sequence[FamilyFit], waits: Waits) -> bool:
     spread_s = float(np.ptp(first_s))
     rules = min(good, key=lambda candidate: candidate.bic).rules
     later = waits.where(waits.attempt > 1)
-    later_s, lies = _spreads_s(later), bands(rules, later)
+    later_s, lies = measure_spreads_s(later), bands(rules, later)
     is_narrow = later_s.size and float(np.median(later_s)) < 6.0 * waits.blur_s < 0.2 * spread_s
     # Beyond a cap that cuts, a policy says itself that waits vary no more.
     if is_narrow and float(np.median(lies.high_s - lies.low_s)) > 6.0 * waits.blur_s:

@@ -24,7 +24,7 @@ def fit_step_table(waits: Waits, unsure: Waits) -> FamilyFit | None:
 
     A step that was never timed well keeps its place, at the shortest of its waits.
     """
-    usual = np.min if waits.lateness.late_fraction else np.median
+    usual = np.min if waits.is_late else np.median
     steps = dict(zip(waits.attempts.tolist(), waits.by_attempt(usual), strict=True))
     steps |= dict(zip(unsure.attempts.tolist(), unsure.by_attempt(np.min), strict=True))
     # The attempts must be 1, 2, 3 ... without a gap.

@@ -21,16 +21,20 @@ LEAST_WAITS = 8
 
 
 class ClientLateness(NamedTuple):
-    """How late waits without jitter were though nobody measured it: some of them, exponentially."""
+    """How late waits without jitter were though nobody measured it: some of them, exponentially.
 
-    late_fraction: float = 0.0
-    #: Of those that were late.
-    mean_s: float = 0.0
+    Each part is a number, or a column of numbers.
+    """
+
+    late_fraction: Any = 0.0
+    #: Of those that were late, beyond the least.
+    mean_s: Any = 0.0
+    least_s: Any = 0.0
 
     @property
-    def most_s(self) -> float:
+    def most_s(self) -> Any:
         """The lateness beyond which a wait is a stray."""
-        return _MOST_MEANS * self.mean_s
+        return self.least_s + _MOST_MEANS * self.mean_s
 
 
 IN_TIME = ClientLateness()
@@ -57,6 +61,8 @@ class Waits:
     blur_s: float = BLUR_S
     #: The lateness that waits without jitter have beside what was measured.
     lateness: ClientLateness = IN_TIME
+    #: The same of first waits, for which a client must also notice that its connection is gone.
+    first_lateness: ClientLateness = IN_TIME
 
     @classmethod
     def of(cls, frame: pd.DataFrame, blur_s: float = BLUR_S) -> Waits:
@@ -82,7 +88,7 @@ class Waits:
 
     def with_timing_of(self, others: Waits) -> Waits:
         """Return the waits with the timing errors of others."""
-        return replace(self, blur_s=others.blur_s, lateness=others.lateness)
+        return replace(self, **{name: getattr(others, name) for name in _TIMING})
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Waits:
         """Return some of the waits."""
@@ -109,6 +115,18 @@ class Waits:
         first = self.attempt == 1
         return np.flatnonzero(first), np.flatnonzero(~first)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether waits without jitter may have been late, though nobody measured it."""
+        return bool(self.lateness.late_fraction or self.first_lateness.late_fraction)
+
+    @cached_property
+    def lateness_by_wait(self) -> ClientLateness:
+        """How late each wait may have been: a column of each part."""
+        first = self.attempt == 1
+        parts = zip(self.first_lateness, self.lateness, strict=True)
+        return ClientLateness(*(np.where(first, of_first, later) for of_first, later in parts))
+
     @cached_property
     def uncertain(self) -> Whole:
         """The rows of waits that may have been measured too long or too short."""
@@ -134,7 +152,9 @@ class Waits:
         return np.array([float(statistic(self.wait_s[rows])) for rows in self.rows])
 
 
-_COLUMNS = tuple(item.name for item in fields(Waits) if item.name not in {"blur_s", "lateness"})
+#: What is no column.
+_TIMING = ("blur_s", "lateness", "first_lateness")
+_COLUMNS = tuple(item.name for item in fields(Waits) if item.name not in _TIMING)
 #: What is certain to so much is certain: the clock's own steps are no lateness.
 _CERTAIN_S = 0.001
 

@@ -555,15 +555,19 @@ def test_a_step_that_was_never_timed_well_keeps_its_place_and_is_said_to_be_unkn
     assert first.note in found.policy_toml()
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [Backoff(jitter="none", steps_s=STEPS_S), Backoff(jitter="none", base_s=0.2, cap_s=3)],
-    ids=["table", "exponential"],
-)
-def test_first_waits_that_no_policy_says_do_not_make_the_second_the_first(rules):
-    found = sl.infer(late_after_losses(rules, 0.08, 0.015))
+def test_first_waits_that_no_policy_says_do_not_make_the_second_the_first():
+    found = sl.infer(late_after_losses(Backoff(jitter="none", steps_s=STEPS_S), 0.08, 0.015))
     assert found.policy is None
     assert found.verdict.startswith("could not be judged: waits after a loss differ")
+
+
+def test_first_waits_that_one_law_says_if_they_were_late_are_told_by_it():
+    found = sl.infer(late_after_losses(Backoff(jitter="none", base_s=0.2, cap_s=3), 0.08, 0.015))
+    assert found.verdict.startswith("exponential, no jitter, from ")
+    backoff = found.policy["backoff"]
+    assert (0.2, 2.0, 3.0) == pytest.approx(
+        (backoff["base_s"], backoff["factor"], backoff["cap_s"]), rel=0.02
+    )
 
 
 def test_a_policy_that_contradicts_the_waits_that_were_never_timed_well_does_not_agree():
