@@ -2,6 +2,8 @@ from simlib.api import run as run
 from simlib.api import run_live as run_live
 from simlib.api import run_many as run_many
 from simlib.charts import plots as plots
+from simlib.charts.animation import Animation as Animation
+from simlib.charts.animation import animate as animate
 from simlib.charts.explore import explore as explore
 from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker

@@ -23,6 +23,7 @@ FLOORS = {
     "lab": 7,
     "studies": 8,
     "course": 9,
+    "gallery": 9,
     "review": 9,
     "cli": 10,
     "__main__": 10,

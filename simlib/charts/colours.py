@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 #: Okabe and Ito's colours: live stands out, whatever it is drawn over.
 LIVE_COLOURS = ("#D55E00", "#E69F00", "#000000")
 OTHER_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#E69F00")
+#: Curves are told apart by their dashes too: in grey, or by whoever does not see the colours.
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 #: Labels that many charts have, in one notebook and the next.
 _USUAL = {
     "no jitter": OTHER_COLOURS[0],

@@ -4,41 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from simlib.charts.style import MOST_POINTS, Group, SideLabel, draw_steps, logarithmic, write_names
+from simlib.charts.labels import Curve
+from simlib.charts.style import MOST_POINTS, Group, draw_steps, logarithmic
 from simlib.metrics.array_types import Floats
 from simlib.trace.trace import Trace
 
 
-def draw_fractions(
-    axes: Axes, groups: Sequence[Group], values_of: Callable[[Trace], Floats], log: bool = False
-) -> bool:
-    """Draw the fraction of values up to each (the ECDF), where inf is never reached.
+class Sampled(NamedTuple):
+    """Values of one kind, of each run, and how their curve looks."""
 
-    Returns False, and draws nothing, if there are no values.
+    name: str
+    colour: str
+    runs: Sequence[Floats]
+    dashes: Any = "-"
+
+
+def draw_fractions(
+    axes: Axes,
+    groups: Sequence[Group],
+    values_of: Callable[[Trace], Floats],
+    *,
+    log: bool = False,
+    never: str = "",
+) -> list[Curve]:
+    """Draw the fraction of values up to each (the ECDF) of each group of runs; see `draw_ecdf`."""
+    kinds = [
+        Sampled(group.name, group.colour, [values_of(run) for run in group.runs], group.dashes)
+        for group in groups
+    ]
+    return draw_ecdf(axes, kinds, log=log, never=never)
+
+
+def draw_ecdf(
+    axes: Axes, kinds: Sequence[Sampled], *, log: bool = False, never: str = ""
+) -> list[Curve]:
+    """Draw the fraction of values up to each (the ECDF) of each kind, where inf is never reached.
+
+    ``never`` is said of the values that are inf. Returns the curves, to be named; none if there are
+    no values.
     """
-    samples = [(group, [np.sort(values_of(run)) for run in group.runs]) for group in groups]
-    samples = [(group, [run for run in runs if run.size]) for group, runs in samples]
-    samples = [(group, runs) for group, runs in samples if runs]
-    if not samples:
-        return False
-    everything = np.concatenate([run for _, runs in samples for run in runs])
+    kinds = [each._replace(runs=[np.sort(run) for run in each.runs if run.size]) for each in kinds]
+    kinds = [each for each in kinds if each.runs]
+    if not kinds:
+        return []
+    everything = np.concatenate([run for each in kinds for run in each.runs])
     limits = _limits(axes, everything[everything < inf], log)
-    ends = []
-    for group, runs in samples:
-        x = _points(np.concatenate(runs), *limits)
-        fractions = np.array([np.searchsorted(run, x, side="right") / run.size for run in runs])
-        median = draw_steps(axes, group, x, fractions)
-        ends.append(
-            SideLabel(median[-1] / 1.02, group.colour, _with_never(group.describe_drawing(), runs))
-        )
+    curves = []
+    for each in kinds:
+        x = _points(np.concatenate(each.runs), *limits)
+        shares = [np.searchsorted(run, x, side="right") / run.size for run in each.runs]
+        curve = draw_steps(axes, each, x, np.array(shares))
+        curves.append(curve._replace(text=_with_never(curve.text, each.runs, never)))
     axes.set(xlim=limits, ylim=(0.0, 1.02))
     axes.grid(True, axis="both")
-    write_names(axes, ends)
-    return True
+    return curves
 
 
 def _limits(axes: Axes, reached: Floats, log: bool) -> tuple[float, float]:
@@ -59,9 +83,9 @@ def _points(values: Floats, low: float, high: float) -> Floats:
     return np.concatenate([[low], values, [high]])
 
 
-def _with_never(name: str, runs: Sequence[Floats]) -> str:
+def _with_never(name: str, runs: Sequence[Floats], said: str) -> str:
     values = np.concatenate(runs)
     never = int(np.isinf(values).sum())
-    if not never:
+    if not never or not said:
         return name
-    return f"{name}; {never:,} of {values.size:,} never recovered".removeprefix("; ")
+    return f"{name}; {never:,} of {values.size:,} {said}".removeprefix("; ")

@@ -20,8 +20,11 @@ from matplotlib.lines import Line2D
 
 from simlib.support.files import replacing
 
-#: A notebook shows this many pixels per inch, drawn at twice that so that it stays sharp.
-_SHOWN_DPI, _DRAWN_DPI = 100, 200
+#: A chart is 1280 by 720 pixels at `FILE_DPI`, as a slide or a screen is.
+WIDTH_IN, HEIGHT_IN, FILE_DPI = 9.6, 5.4, 400 / 3
+#: A notebook shows this many pixels per inch, which fills its column; drawn at more than that, so
+#: that it stays sharp.
+_SHOWN_DPI, _DRAWN_DPI = 114, 200
 #: A description names no more of a chart's texts: a map has one in each cell.
 _MOST_TEXTS = 12
 #: What each kind of file would hold that differs from day to day, or from machine to machine.
@@ -119,7 +122,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """
     kind = path.suffix.removeprefix(".")
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, metadata=_NO_METADATA[kind])
+        figure.savefig(temporary, format=kind, dpi=FILE_DPI, metadata=_NO_METADATA[kind])
     return path
 
 
@@ -134,8 +137,10 @@ def describe(figure: Figure) -> str:
     >>> describe(panel.figure)
     'Attempts per second. Across: time, s; up: attempts. full jitter: highest 20 at 1.'
     """
-    seen = [panel for panel in figure.axes if panel.axison]
-    return " ".join(part for axes in seen for part in _sentences(axes))
+    seen = [panel for panel in figure.axes if panel.axison or panel.get_title(loc="left")]
+    title = _join([figure.get_suptitle()], "")
+    parts = [f"{title}."] * bool(title) + [part for axes in seen for part in _sentences(axes)]
+    return " ".join(parts)
 
 
 def _sentences(axes: Axes) -> list[str]:

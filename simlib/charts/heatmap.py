@@ -16,17 +16,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import save_figure
-from simlib.charts.style import new_axes, style
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
+from simlib.charts.style import dress, new_axes, style
+from simlib.charts.titles import write_titles
 from simlib.core.errors import SettingsError
 from simlib.experiments.sweep import Sweep
-from simlib.metrics.words import format_number, metric_in_words
+from simlib.metrics.words import format_number, metric_in_words, plus_minus, words_and_unit
 
 _GREY, _NEVER = "#555555", "#DDDDDD"
 #: What is said of settings with which no client connects in some run.
 _DEAD = "nobody connects"
 #: Colours are by factors if the largest mean is so many times the least.
 _WIDE = 10.0
+#: Means within this factor hardly differ.
+_ALIKE = 1.1
 #: Readable by the colour-blind, and in print.
 _COLOURS = "cividis"
 
@@ -36,7 +39,7 @@ def heat(sweep_result: Sweep, metric: str, axes: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    found : Sweep
+    sweep_result : Sweep
         A sweep of one or two settings.
     metric : str
         A column of `summary`.
@@ -68,21 +71,49 @@ def heat(sweep_result: Sweep, metric: str, axes: Axes | None = None) -> Axes:
         raise SettingsError("grid", list(sweep_result.grid), rule)
     means = sweep_result.means(metric)
     with style():
-        axes = new_axes(4.0)[0] if axes is None else axes
-        draw = _map if len(sweep_result.grid) == 2 else _line
-        draw(axes, sweep_result, means, metric)
-        axes.set_title(metric_in_words(metric), loc="left")
-        runs = f"{sweep_result.scenario.name}, {int(means['runs'].max())} runs each"
-        look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-        axes.set_title(runs, loc="right", **look)
+        if axes is None:
+            axes = new_axes()[0]
+        else:
+            dress(axes)
+        is_map = len(sweep_result.grid) == 2
+        (_map if is_map else _line)(axes, sweep_result, means, metric)
+        dead = np.array(sweep_result.nobody_connects())
+        found = find_extremes(means[~dead], list(sweep_result.grid), metric)
+        words = [metric_in_words(metric)] * bool(found)
+        words += [sweep_result.scenario.name, f"{int(means['runs'].max())} runs each"]
+        words += ["dark is low; with half of the 95 % interval"] * is_map
+        write_titles(axes, found or metric_in_words(metric), ", ".join(words))
     return axes
+
+
+def find_extremes(means: pd.DataFrame, keys: list[str], metric: str) -> str:
+    """Return where a metric is lowest and where it is highest; "" if it is the same everywhere.
+
+    Examples
+    --------
+    >>> means = pd.DataFrame({"client.backoff.cap_s": [5, 30], "attempts": [900.0, 400.0]})
+    >>> find_extremes(means, ["client.backoff.cap_s"], "attempts")
+    'Attempts: 400 with cap_s 30, 900 with cap_s 5'
+    """
+    known = means[means[metric].notna()]
+    if len(known) < 2 or known[metric].min() == known[metric].max():
+        return ""
+    words, unit = words_and_unit(metric)
+    ends = []
+    for place in (known[metric].argmin(), known[metric].argmax()):
+        row = known.iloc[int(place)]
+        value = float(row[metric])
+        shown = "never" if value == np.inf else f"{format_number(value)} {unit}".rstrip()
+        settings = [f"{key.rpartition('.')[2]} {_short(row[key])}" for key in keys]
+        ends.append(f"{shown} with {', '.join(settings)}")
+    return f"{words.capitalize()}: {', '.join(ends)}"
 
 
 def save_heat(sweep_result: Sweep, metric: str, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / f"{metric}.png"
     with style():
-        figure = Figure()
+        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN))
         heat(sweep_result, metric, figure.subplots())
         return save_figure(figure, path)
 
@@ -90,13 +121,18 @@ def save_heat(sweep_result: Sweep, metric: str, folder: str | os.PathLike[str]) 
 def _map(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> None:
     (up, ups), (across, acrosses) = sweep_result.grid.items()
     table = np.full((len(ups), len(acrosses)), np.nan)
+    shown_as = np.full(table.shape, "", object)
     dead = np.zeros(table.shape, bool)
     for (_, row), is_dead in zip(means.iterrows(), sweep_result.nobody_connects(), strict=True):
         place = _place(ups, row[up]), _place(acrosses, row[across])
         # Whatever its numbers: to trouble nobody is no merit of it.
         table[place], dead[place] = nan if is_dead else row[metric], is_dead
+        shown_as[place] = plus_minus(row, metric).removesuffix(" \N{PLUS-MINUS SIGN}0")
     finite = table[np.isfinite(table)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    if high <= _ALIKE * low:
+        # Values that hardly differ have hardly different colours, and none glares.
+        low, high = low / _ALIKE**2, high * _ALIKE**2
     by_factors = low > 0.0 and high > _WIDE * low
     norm: Normalize = LogNorm(low, high) if by_factors else Normalize(low, high)
     colours = colormaps[_COLOURS].with_extremes(bad=_NEVER)
@@ -110,7 +146,7 @@ def _map(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> N
             if value == np.inf
             else "no data"
             if isnan(value)
-            else format_number(float(value))
+            else str(shown_as[i, j]).replace(" ", "\n", 1)
         )
         if dead[i, j]:
             text, is_dark = _DEAD.replace(" ", "\n"), True

@@ -17,6 +17,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 from PIL import Image
 
@@ -27,7 +28,9 @@ from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.trace.trace import Trace
 
-_SIZE_IN, _DOTS_PER_INCH = (11.0, 3.6), 90
+_SIZE_IN, _DOTS_PER_INCH = (11.0, 4.0), 90
+#: So many lines are kept for a finding: a longer one would move the axes.
+_TITLE_LINES = 3
 #: Beside the right axes there is room for the name of a curve, whether it has one or not.
 _WIDTH_FRACTION = 0.87
 #: Leading digits of a limit.
@@ -65,14 +68,12 @@ class MovingCharts:
 
     def png(self, trace: Trace) -> bytes:
         """Return the charts of a run as a PNG."""
-        left, right = self._axes
         with style():
-            for axes in self._axes:
-                _wipe(axes)
-            left.set_ylim(0.0, _limit(attempts_per_s(trace)))
-            right.set_xlim(0.0, _limit(recovery_times_s(trace)))
-            plots.attempts(trace, left)
-            plots.recovery(trace, right)
+            self._plot(trace)
+            if self._seen != (seen := self._look()):
+                self._place()
+                self._plot(trace)  # names and titles stand where there is room for them now
+                self._ground, self._grounds, self._seen = self._draw_ground(), {}, seen
             self._draw()
         size, pixels = self._canvas.get_width_height(), self._canvas.buffer_rgba()
         picture = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1).convert("RGB")
@@ -81,13 +82,27 @@ class MovingCharts:
         picture.save(file, "png", compress_level=1)
         return file.getvalue()
 
+    def _plot(self, trace: Trace) -> None:
+        """Have the plots drawn on the axes, whose limits are round numbers."""
+        left, right = self._axes
+        for axes in self._axes:
+            _wipe(axes)
+        left.set_xlim(0.0, trace.end_s)
+        left.set_ylim(0.0, _limit(attempts_per_s(trace)))
+        right.set_xlim(0.0, _limit(recovery_times_s(trace)))
+        plots.attempts(trace, left)
+        plots.recovery(trace, right)
+        for axes in self._axes:
+            _keep_lines(axes)
+
+    def _look(self) -> tuple[Any, ...]:
+        """Return what the places of the axes depend on, and what lies in the background."""
+        left, right = self._axes
+        return (*map(_room_of, self._axes), left.get_xlim(), right.get_ylim())
+
     def _draw(self) -> None:
         left, right = self._axes
-        seen = (*map(_room_of, self._axes), left.get_xlim(), right.get_ylim())
-        if seen != self._seen:
-            self._place()
-            self._ground, self._grounds, self._seen = self._draw_ground(), {}, seen
-        limits = left.get_ylim(), right.get_xlim(), *map(_titles_of, self._axes)
+        limits = left.get_ylim(), right.get_xlim()
         if limits not in self._grounds:
             self._canvas.restore_region(self._ground)
             self._draw_artists(_Layer.LIMITS)
@@ -123,7 +138,7 @@ def _artists(axes: Axes, steady: Artist) -> dict[_Layer, list[Artist]]:
     """Return what is drawn in each layer, from the lowest up."""
     artists = sorted(axes.get_children(), key=lambda artist: artist.get_zorder())
     artists.remove(axes.patch)
-    of_run = {*axes.lines, *axes.patches, *axes.texts, *axes.spines.values()}
+    of_run = {*axes.lines, *axes.patches, *axes.texts, *axes.spines.values(), *_titles_of(axes)}
     return {
         _Layer.STEADY: [axes.patch, steady],
         _Layer.LIMITS: [
@@ -170,5 +185,19 @@ def _room_of(axes: Axes) -> tuple[Any, ...]:
     return axes.get_xlabel(), axes.get_ylabel(), round(title - top), digits, _is_empty(axes)
 
 
-def _titles_of(axes: Axes) -> tuple[str, ...]:
-    return tuple(axes.get_title(loc=where) for where in ("left", "center", "right"))
+def _titles_of(axes: Axes) -> list[Text]:
+    """Return the titles: they say what a run shows, so they change with each."""
+    return [
+        child
+        for child in axes.get_children()
+        if isinstance(child, Text) and child not in axes.texts
+    ]
+
+
+def _keep_lines(axes: Axes) -> None:
+    """Give the title as many lines as it may ever have, so that no run moves the axes."""
+    for title in _titles_of(axes):
+        if title.get_text() == axes.get_title(loc="left") != "":
+            title.set_text(
+                "\n" * (_TITLE_LINES - 1 - title.get_text().count("\n")) + title.get_text()
+            )

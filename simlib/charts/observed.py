@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from simlib.charts.labels import Curve
 from simlib.charts.style import Group
 from simlib.logs.attempts import ObservedAttempts, Placed, read_attempts
 from simlib.metrics.array_types import Floats
@@ -25,17 +26,17 @@ def draw_observed(
     groups: Sequence[Group],
     observed: str | Path | ObservedAttempts,
     start: str | float | datetime | None,
-) -> list[tuple[float, str, str]]:
-    """Draw observed attempts per second; return heights, colours and names for the labels."""
+) -> list[Curve]:
+    """Draw observed attempts per second; return the curves, to be named."""
     seen = observed if isinstance(observed, ObservedAttempts) else read_attempts(observed)
     placed = seen.place(_first_attempt_s(groups), start)
     end_s = max(group.end_s for group in groups)
-    names = [
+    curves = [
         _draw(axes, placed.times_s, end_s, "observed (dashed)", _DASHES),
         _draw(axes, placed.ended_s, end_s, "observed ends of connections (dotted)", _DOTS),
     ]
     _note(axes, seen, placed, end_s)
-    return [name for name in names if name is not None]
+    return [curve for curve in curves if curve is not None]
 
 
 def _first_attempt_s(groups: Sequence[Group]) -> float:
@@ -44,16 +45,14 @@ def _first_attempt_s(groups: Sequence[Group]) -> float:
     return float(min((first[0] for first in firsts if first.size), default=0.0))
 
 
-def _draw(
-    axes: Axes, times_s: Floats, end_s: float, name: str, dashes: Any
-) -> tuple[float, str, str] | None:
+def _draw(axes: Axes, times_s: Floats, end_s: float, name: str, dashes: Any) -> Curve | None:
     if not times_s.size:
         return None
     seconds = max(1, int(np.ceil(end_s)))
     counts, edges_s = np.histogram(times_s, np.arange(seconds + 1.0))
     heights = np.append(counts, counts[-1])
     axes.step(edges_s, heights, where="post", color=COLOUR, lw=1.1, ls=dashes, label=name, zorder=4)
-    return float(heights[-1]), COLOUR, name
+    return Curve(edges_s, heights.astype(float), COLOUR, name)
 
 
 def _note(axes: Axes, seen: ObservedAttempts, placed: Placed, end_s: float) -> None:

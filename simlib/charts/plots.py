@@ -1,13 +1,14 @@
-"""Charts of runs: each function draws one figure.
+"""Charts of runs: each function draws one figure, whose title says what was found.
 
 Each takes one trace or several. Runs that differ by their seed alone are drawn as one, by their
 median and a band from lowest to highest; live runs are drawn on top. Each draws on the axes it is
-given, or on a new figure, and returns the axes.
+given, or on a new figure, and returns the axes. Of more than three policies, a new figure of
+attempts, recovery or latency has a panel each; the axes of the first panel are returned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import inf
 from pathlib import Path
@@ -15,32 +16,49 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
+from simlib.charts.admissions import admissions
+from simlib.charts.agreement import agreement
+from simlib.charts.attempts import draw_attempts, find_attempts
+from simlib.charts.backoff_bands import backoff
 from simlib.charts.ecdf import draw_fractions
-from simlib.charts.heatmap import heat  # noqa: F401 - one of the plots
+from simlib.charts.findings import find_latency, find_recovery
+from simlib.charts.heatmap import heat
+from simlib.charts.labels import Curve, name_curves
+from simlib.charts.multiples import draw_multiples
 from simlib.charts.observed import draw_observed
-from simlib.charts.outbox import draw_outbox
+from simlib.charts.outbox import draw_outbox, find_backlog
+from simlib.charts.priorities import latency_by_priority
+from simlib.charts.sequence import sequence
 from simlib.charts.server import PANELS, draw_server
-from simlib.charts.style import (
-    Group,
-    SideLabel,
-    count_axis,
-    draw_steps,
-    drawing,
-    empty,
-    new_axes,
-    style,
-    time_axis,
-    write_names,
-)
-from simlib.charts.timeline import draw_states, states_height_in
+from simlib.charts.state_diagram import state_diagram
+from simlib.charts.style import MOST_ON_ONE, Group, drawing, empty, group_traces, new_axes, style
+from simlib.charts.swimlanes import swimlanes
+from simlib.charts.timeline import draw_states, find_states
+from simlib.charts.waterfall import waterfall
 from simlib.logs.attempts import ObservedAttempts
 from simlib.metrics.array_types import Floats
-from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.messages import messages
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import Trace
 
+__all__ = [
+    "admissions",
+    "agreement",
+    "attempts",
+    "backoff",
+    "heat",
+    "latency",
+    "latency_by_priority",
+    "outbox",
+    "recovery",
+    "sequence",
+    "server",
+    "state_diagram",
+    "states",
+    "swimlanes",
+    "waterfall",
+]
 Traces = Trace | Sequence[Trace]
 
 
@@ -52,7 +70,10 @@ def attempts(
     observed: str | Path | ObservedAttempts | None = None,
     observed_start: str | float | datetime | None = None,
 ) -> Axes:
-    """Draw attempts per second, with the faults shaded: is there a storm?
+    """Draw attempts per second, with the faults and the server's rate: is there a storm?
+
+    From a little before the first fault that interrupts to a little after the last attempt, or all
+    of the run with attempts that were observed; where your own axes have limits, these stay.
 
     Parameters
     ----------
@@ -79,9 +100,12 @@ def attempts(
     >>> axes.get_ylabel()
     'attempts per second'
     """
-    with drawing("Attempts per second", traces, axes) as (canvas, groups):
+    what = "Attempts per second"
+    if axes is None and observed is None and len(group_traces(traces)) > MOST_ON_ONE:
+        return draw_multiples(what, traces, draw_attempts, find_attempts)[0]
+    with drawing(what, traces, axes, find_attempts) as (canvas, groups):
         over = [] if observed is None else draw_observed(canvas, groups, observed, observed_start)
-        _draw_attempts(canvas, groups, over)
+        name_curves(canvas, draw_attempts(canvas, groups, over))
     return canvas
 
 
@@ -111,8 +135,7 @@ def states(traces: Traces, axes: Axes | None = None) -> Axes:
     >>> axes.get_ylabel()
     'client'
     """
-    height_in = states_height_in(traces)
-    with drawing("State of each client", traces, axes, height_in) as (canvas, groups):
+    with drawing("State of each client", traces, axes, find_states) as (canvas, groups):
         draw_states(canvas, groups)
     return canvas
 
@@ -144,7 +167,8 @@ def outbox(traces: Traces, axes: Axes | None = None) -> Axes:
     >>> axes.get_ylabel()
     'messages in all outboxes'
     """
-    with drawing("Messages in all outboxes, by priority", traces, axes) as (canvas, groups):
+    what = "Messages in all outboxes, by priority"
+    with drawing(what, traces, axes, find_backlog) as (canvas, groups):
         draw_outbox(canvas, groups)
     return canvas
 
@@ -174,12 +198,11 @@ def recovery(traces: Traces, axes: Axes | None = None) -> Axes:
     >>> sl.plots.recovery(trace).get_xlabel()
     "time since the fault's end, s"
     """
-    with drawing("Time to recover", traces, axes) as (canvas, groups):
-        canvas.set(
-            xlabel="time since the fault's end, s", ylabel="fraction of the affected clients"
-        )
-        if not draw_fractions(canvas, groups, recovery_times_s):
-            empty(canvas, "no fault that ended in the run interrupted a client")
+    what = "Time to recover"
+    if axes is None and len(group_traces(traces)) > MOST_ON_ONE:
+        return draw_multiples(what, traces, _draw_recovery, _find_recovery)[0]
+    with drawing(what, traces, axes, _find_recovery) as (canvas, groups):
+        name_curves(canvas, _draw_recovery(canvas, groups))
     return canvas
 
 
@@ -206,11 +229,11 @@ def latency(traces: Traces, axes: Axes | None = None) -> Axes:
     >>> axes.get_xscale()
     'log'
     """
-    with drawing("Message latency", traces, axes) as (canvas, groups):
-        canvas.set_xlabel("time from send to acknowledgement, s")
-        canvas.set_ylabel("fraction of the acknowledged messages")
-        if not draw_fractions(canvas, groups, _latencies_s, log=True):
-            empty(canvas, "no message was acknowledged")
+    what = "Message latency"
+    if axes is None and len(group_traces(traces)) > MOST_ON_ONE:
+        return draw_multiples(what, traces, _draw_latency, _find_latency)[0]
+    with drawing(what, traces, axes, _find_latency) as (canvas, groups):
+        name_curves(canvas, _draw_latency(canvas, groups))
     return canvas
 
 
@@ -242,37 +265,46 @@ def server(traces: Traces, axes: Sequence[Axes] | None = None) -> Sequence[Axes]
     >>> server = sl.ServerSettings(handshake_service_s=0.1)
     >>> panels = sl.plots.server(sl.run(sl.Scenario(clients=9, duration_s=5, server=server)))
     >>> [panel.get_ylabel() for panel in panels]
-    ['attempts per second', 'busy workers', 'waiting', 'per second']
+    ['attempts/s', 'workers', 'waiting', 'per s']
     """
     with style():
-        panels = new_axes(2.1 * len(PANELS), len(PANELS)) if axes is None else axes
+        panels = new_axes(panels=len(PANELS)) if axes is None else axes
     draw_server(panels, traces)
+    if axes is None:
+        for panel in panels[:-1]:
+            panel.tick_params(labelbottom=False)
     return panels
 
 
-def _draw_attempts(
-    axes: Axes, groups: Sequence[Group], over: Sequence[tuple[float, str, str]]
-) -> None:
-    axes.set_ylabel("attempts per second")
-    counts = [[attempts_per_s(run) for run in group.runs] for group in groups]
-    if not over and not any(count.any() for runs in counts for count in runs):
-        empty(axes, "no attempt was made")
-        return
-    ends = []
-    for group, runs in zip(groups, counts, strict=True):
-        seconds = min(count.size for count in runs)
-        # Steps are drawn to the right of each point: the last one needs a point more.
-        heights = np.array([np.append(count[:seconds], count[seconds - 1]) for count in runs])
-        median = draw_steps(axes, group, np.arange(seconds + 1.0), heights)
-        ends.append((median[-1], group))
-    count_axis(axes)
-    top = axes.get_ylim()[1]
-    time_axis(axes, groups)
-    names = [SideLabel(y / top, group.colour, group.describe_drawing()) for y, group in ends]
-    if over:
-        # A single run has no name, and needs one beside what is drawn over it.
-        names = [name._replace(text=name.text or "simulated") for name in names]
-    write_names(axes, [*names, *(SideLabel(y / top, colour, text) for y, colour, text in over)])
+def _draw_recovery(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
+    axes.set(xlabel="time since the fault's end, s", ylabel="fraction of the affected clients")
+    curves = draw_fractions(axes, groups, recovery_times_s, never="never recovered")
+    if not curves:
+        empty(axes, "no fault that ended in the run interrupted a client")
+    return curves
+
+
+def _find_recovery(groups: Sequence[Group]) -> str:
+    runs = max((len(group.runs) for group in groups), default=1)
+    return find_recovery(_pooled(groups, recovery_times_s), runs)
+
+
+def _draw_latency(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
+    axes.set_xlabel("time from send to acknowledgement, s")
+    axes.set_ylabel("fraction of the acknowledged messages")
+    curves = draw_fractions(axes, groups, _latencies_s, log=True)
+    if not curves:
+        empty(axes, "no message was acknowledged")
+    return curves
+
+
+def _find_latency(groups: Sequence[Group]) -> str:
+    return find_latency(_pooled(groups, _latencies_s))
+
+
+def _pooled(groups: Sequence[Group], values_of: Callable[[Trace], Floats]) -> dict[str, Floats]:
+    """Return the values of all runs of each group together, by its name."""
+    return {group.name: np.concatenate([values_of(run) for run in group.runs]) for group in groups}
 
 
 def _latencies_s(run: Trace) -> Floats:

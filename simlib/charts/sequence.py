@@ -7,8 +7,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from simlib.charts.figures import HEIGHT_IN
 from simlib.charts.style import new_axes, style
+from simlib.charts.titles import write_titles
+from simlib.support.arguments import check_arguments
 from simlib.trace.sequence import Arrow, Step
+from simlib.trace.sequence import sequence as list_steps
+from simlib.trace.trace import Trace
 
 _CLIENT, _SERVER = 0.3, 0.85
 _COLOURS = {
@@ -18,7 +23,58 @@ _COLOURS = {
     Arrow.NOTE: "#555555",
     Arrow.FAULT: "#333333",
 }
-_LINE_IN = 0.27
+_LINE_IN = 0.195
+_ALL = 1_000_000_000
+
+
+@check_arguments
+def sequence(trace: Trace, client: int = 0, most: int = 24, axes: Axes | None = None) -> Axes:
+    """Draw the sequence diagram of one client: how was its connection lost and found again?
+
+    Parameters
+    ----------
+    trace : Trace
+        The run.
+    client : int
+        Whom to draw.
+    most : int
+        No more steps are drawn; the others are counted.
+    axes : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+        The lifelines of client and server, and what went between them, from the top down.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> axes = sl.plots.sequence(sl.run(sl.Scenario(clients=3, duration_s=5)), client=1)
+    >>> [text.get_text() for text in axes.texts][:2]
+    ['client 1', 'server']
+    """
+    steps = list_steps(trace, client, most)
+    canvas = draw_sequence(steps, client, axes)
+    with style():
+        what = f"{trace.label}: one client, from the top down"
+        write_titles(canvas, describe_steps(list_steps(trace, client, _ALL), client), what)
+    return canvas
+
+
+def describe_steps(steps: Sequence[Step], client: int) -> str:
+    """Return what happened to a client's connections, in a sentence.
+
+    Examples
+    --------
+    >>> describe_steps([Step(1.0, Arrow.TO_SERVER, "a"), Step(1.2, Arrow.TO_CLIENT, "b")], 3)
+    'Client 3 opens 1 connection with 1 attempt'
+    """
+    attempts = sum(step.arrow == Arrow.TO_SERVER for step in steps)
+    opened = sum(step.arrow == Arrow.TO_CLIENT for step in steps)
+    connections = "1 connection" if opened == 1 else f"{opened} connections"
+    count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return f"Client {client} opens {connections} with {count}"
 
 
 def draw_sequence(steps: Sequence[Step], client: int, axes: Axes | None = None) -> Axes:
@@ -31,7 +87,7 @@ def draw_sequence(steps: Sequence[Step], client: int, axes: Axes | None = None) 
     ['client 3', 'server']
     """
     with style():
-        axes = new_axes(0.8 + _LINE_IN * len(steps))[0] if axes is None else axes
+        axes = new_axes(max(HEIGHT_IN, 0.7 + _LINE_IN * len(steps)))[0] if axes is None else axes
         axes.set(xlim=(0.0, 1.0), ylim=(len(steps) + 0.2, -1.4))
         axes.set_axis_off()
         for x, name in ((_CLIENT, f"client {client}"), (_SERVER, "server")):

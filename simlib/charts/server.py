@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, isfinite
+from math import inf, nan
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 
+from simlib.charts.attempts import draw_counts, draw_limits, find_attempts, fit_height
+from simlib.charts.findings import find_busy, find_refused, find_waiting
+from simlib.charts.labels import Curve, name_curves
 from simlib.charts.style import (
     MOST_POINTS,
+    Finding,
     Group,
-    SideLabel,
     count_axis,
     draw_steps,
     drawing,
     empty,
-    time_axis,
-    write_names,
+    style,
 )
-from simlib.core.server_settings import ServerSettings, has_queue
+from simlib.charts.times import time_axis
+from simlib.charts.titles import write_titles
+from simlib.core.server_settings import has_queue
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
-from simlib.metrics.server import server_load
+from simlib.metrics.server import server_load, server_metrics
+from simlib.scenario.rates import handshakes_per_s
+from simlib.scenario.scenario import Scenario
 from simlib.trace.counts import TENTHS_PER_S
 from simlib.trace.trace import Trace
 
 #: Where servers have limits, and where nobody waits.
 _UNLIMITED, _AT_ONCE = "the server takes whatever comes", "handshakes take no worker's time"
-_LIMIT = "#333333"
+
+
+def _mean(groups: Sequence[Group], metric: str) -> float:
+    rows = [server_metrics(run) for group in groups for run in group.runs]
+    return float(np.mean([row.get(metric, nan) for row in rows])) if rows else nan
+
+
+def _find_busy(groups: Sequence[Group]) -> str:
+    return find_busy(_mean(groups, "server_busy_fraction")) if len(groups) == 1 else ""
+
+
+def _find_backlog(groups: Sequence[Group]) -> str:
+    return find_waiting(
+        {group.name: _mean([group], "backlog_worst") for group in groups},
+        min((group.runs[0].scenario.server.backlog for group in groups), default=inf),
+    )
+
+
+def _find_refused(groups: Sequence[Group]) -> str:
+    if len(groups) != 1 or not server_metrics(groups[0].runs[0]):
+        return ""
+    refused = sum(_mean(groups, f"refused_{why}") for why in _WHY)
+    counts = (_mean(groups, f"handshakes_{what}") for what in ("abandoned", "served"))
+    return find_refused(refused, *counts)
+
+
+_WHY = ("backlog", "rate", "connections", "session", "address")
 
 
 class Panel(NamedTuple):
@@ -42,34 +74,39 @@ class Panel(NamedTuple):
     columns: tuple[str, ...]
     #: Whether they are counts, which are drawn by the second.
     counts: bool
+    finding: Finding
     #: The limit that is drawn as a line, and what it is called.
-    limit: Callable[[ServerSettings], float] = lambda _: inf
+    limit: Callable[[Scenario], float] = lambda _: inf
     limit_name: str = ""
 
 
 PANELS = (
     Panel(
-        "Attempts per second", "attempts per second", (), True,
-        lambda server: server.accept_per_s, "accept rate",
+        "Attempts per second", "attempts/s", (), True, find_attempts,
+        handshakes_per_s, "the server can take {}/s",
     ),
-    Panel("Workers that are busy", "busy workers", ("busy", "workers"), False),
+    Panel("Workers that are busy", "workers", ("busy", "workers"), False, _find_busy),
     Panel(
-        "Handshakes that wait for a worker", "waiting", ("backlog",), False,
-        lambda server: server.backlog, "backlog's limit",
+        "Handshakes that wait for a worker", "waiting", ("backlog",), False, _find_backlog,
+        lambda scenario: scenario.server.backlog, "room for {}",
     ),
-    Panel("Handshakes refused, and served in vain", "per second", ("refused", "abandoned"), True),
+    Panel(
+        "Handshakes refused, and served in vain", "per s", ("refused", "abandoned"), True,
+        _find_refused,
+    ),
 )  # fmt: skip
 
 
 def draw_server(panels: Sequence[Axes], traces: Trace | Sequence[Trace]) -> None:
     """Draw each panel on its axes; the faults are named above the first."""
     for number, (axes, panel) in enumerate(zip(panels, PANELS, strict=True)):
-        with drawing(panel.title, traces, axes) as (canvas, groups):
+        with drawing(panel.title, traces, axes, panel.finding) as (canvas, groups):
             canvas.set_ylabel(panel.label)
             _draw(canvas, panel, groups, names_faults=number == 0)
             canvas.set_xlabel("time, s" if number == len(PANELS) - 1 else "")
-        if number:
-            axes.set_title("", loc="right")
+        if number:  # of whom is said once, above all panels
+            with style():
+                write_titles(axes, axes.get_title(loc="left").replace("\n", " "))
 
 
 def _draw(axes: Axes, panel: Panel, groups: Sequence[Group], *, names_faults: bool) -> None:
@@ -77,18 +114,22 @@ def _draw(axes: Axes, panel: Panel, groups: Sequence[Group], *, names_faults: bo
     if nothing:
         empty(axes, nothing)
         return
-    ends = [
-        end
+    curves = [
+        curve
         for group in groups
-        for end in (
-            _draw_columns(axes, panel, group) if panel.columns else _draw_attempts(axes, group)
+        for curve in (
+            _draw_columns(axes, panel, group)
+            if panel.columns
+            else [draw_counts(axes, group, [attempts_per_s(run) for run in group.runs])]
         )
     ]
-    ends += _draw_limit(axes, panel, groups)
+    runs = [run for group in groups for run in group.runs]
+    time_axis(axes, runs, names=names_faults)
+    top = fit_height(axes, curves)
+    limits = [panel.limit(run.scenario) for run in runs]
+    curves += draw_limits(axes, limits, top, panel.limit_name)
     count_axis(axes)
-    top = axes.get_ylim()[1]
-    time_axis(axes, groups, names=names_faults)
-    write_names(axes, [SideLabel(y / top, colour, text) for y, colour, text in ends if text])
+    name_curves(axes, curves)
 
 
 def _says_nothing(panel: Panel, groups: Sequence[Group]) -> str:
@@ -101,63 +142,40 @@ def _says_nothing(panel: Panel, groups: Sequence[Group]) -> str:
     return "" if panel.counts or any(map(has_queue, servers)) else _AT_ONCE
 
 
-_End = tuple[float, str, str]
-
-
-def _draw_attempts(axes: Axes, group: Group) -> list[_End]:
-    heights = _stack([attempts_per_s(run) for run in group.runs])
-    return [_steps(axes, group, heights, 1.0, group.describe_drawing())]
-
-
-def _draw_columns(axes: Axes, panel: Panel, group: Group) -> list[_End]:
+def _draw_columns(axes: Axes, panel: Panel, group: Group) -> list[Curve]:
     loads = [server_load(run) for run in group.runs]
     rows = min(map(len, loads))
     if not rows:
         return []
     width = TENTHS_PER_S if panel.counts else -(-rows // MOST_POINTS)
-    ends = []
+    curves = []
     for place, column in enumerate(panel.columns):
         binned = [_bin(load[column].to_numpy(float)[:rows], width) for load in loads]
         heights = np.array(binned) * (1.0 if panel.counts else 1.0 / width)
         name = column if len(panel.columns) > 1 else ""
         words = ", ".join(filter(None, [group.name, name]))
-        ends.append(_steps(axes, group, heights, width / TENTHS_PER_S, words, second=place > 0))
-    return ends
+        curves.append(_steps(axes, group, heights, width / TENTHS_PER_S, words, second=place > 0))
+    return curves
 
 
 def _steps(
     axes: Axes, group: Group, heights: Floats, width_s: float, text: str, *, second: bool = False
-) -> _End:
+) -> Curve:
     """Draw steps; the second column of a panel is dashed."""
     # Steps are drawn to the right of each point: the last one needs a point more.
     heights = np.concatenate([heights, heights[:, -1:]], axis=1)
     x = np.minimum(np.arange(heights.shape[1]) * width_s, group.end_s)
-    median = draw_steps(axes, group, x, heights)
+    curve = draw_steps(axes, group, x, heights)
     colour = _darker(group.colour) if second else group.colour
     if second:
         axes.lines[-1].set(linestyle=(0, (2, 1)), linewidth=1.1, color=colour)
     axes.lines[-1].set_label(text or "_steps")
-    return float(median[-1]), colour, text
-
-
-def _draw_limit(axes: Axes, panel: Panel, groups: Sequence[Group]) -> list[_End]:
-    """Draw what the servers can do at most, where that is within the picture."""
-    limits = {panel.limit(group.runs[0].scenario.server) for group in groups}
-    ends: list[_End] = []
-    for limit in sorted(filter(isfinite, limits)):
-        axes.axhline(limit, color=_LIMIT, linestyle="--", linewidth=0.9)
-        ends.append((limit, _LIMIT, panel.limit_name))
-    return ends
+    return curve._replace(colour=colour, text=text)
 
 
 def _darker(colour: str) -> str:
     red, green, blue = to_rgb(colour)
     return to_hex((0.55 * red, 0.55 * green, 0.55 * blue))
-
-
-def _stack(counts: Sequence[Floats]) -> Floats:
-    shortest = min(each.size for each in counts)
-    return np.array([each[:shortest] for each in counts])
 
 
 def _bin(values: Floats, width: int) -> Floats:

@@ -1,20 +1,18 @@
-"""Shared chart code: style sheet, axes, groups of runs, labels, shaded faults."""
+"""Shared chart code: style sheet, axes, and groups of runs that are drawn as one."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
 from functools import cache
 from importlib.resources import as_file, files
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.text import Annotation
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,
@@ -23,23 +21,20 @@ from matplotlib.ticker import (
     StrMethodFormatter,
 )
 
-from simlib.charts.colours import LIVE_COLOURS, colours_of
-from simlib.charts.figures import Panels, new_panels
-from simlib.core.faults import Fault, Route
+from simlib.charts.colours import DASHES, LIVE_COLOURS, colours_of
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, Panels, new_panels
+from simlib.charts.labels import Curve
+from simlib.charts.titles import write_titles
 from simlib.metrics import lateness
 from simlib.metrics.array_types import Floats
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
-#: Samples in a key.
-AREA, LINE = "\u25a0", "\u2501"
 #: No line has many more points.
 MOST_POINTS = 600
-_WIDTH_IN = 8.0
-_LINE_POINTS = 12.5
-_NAME_CHARACTERS = 24
+#: More groups than this are drawn as small multiples, where there is room for them.
+MOST_ON_ONE = 3
 _GREY = "#555555"
-_FAULT = "fault"
 
 
 @dataclass(frozen=True)
@@ -49,6 +44,8 @@ class Group:
     name: str
     colour: str
     runs: list[Trace]
+    #: The dashes of its line: curves are told apart without their colours, too.
+    dashes: Any = "-"
 
     def describe_drawing(self, what: str = "median and range") -> str:
         """Return the name, and what the drawing shows of several runs."""
@@ -86,23 +83,63 @@ def _sheet() -> mpl.RcParams:
         return mpl.rc_params_from_file(path, use_default_template=False)
 
 
+#: From what is drawn to the sentence on top; "" if there is nothing to say.
+Finding = Callable[[Sequence[Group]], str]
+
+
 @contextmanager
 def drawing(
-    title: str, traces: Trace | Sequence[Trace], axes: Axes | None, height_in: float = 4.0
+    what: str,
+    traces: Trace | Sequence[Trace],
+    axes: Axes | None,
+    finding: Finding = lambda _: "",
+    height_in: float = HEIGHT_IN,
 ) -> Iterator[tuple[Axes, list[Group]]]:
-    """Give axes to draw on, the caller's or those of a new figure, and the groups to draw."""
+    """Give axes to draw on, the caller's or those of a new figure, and the groups to draw.
+
+    The title says what was found; what is drawn, and of whom, stands below it.
+    """
     groups = group_traces(traces)
     with style():
-        axes = new_axes(height_in)[0] if axes is None else axes
+        if axes is None:
+            axes = new_axes(height_in)[0]
+        else:
+            dress(axes)
         yield axes, groups
         # Last: it stands above the names of the faults.
-        _title(axes, title, groups)
+        found = finding(groups)
+        write_titles(axes, found or what, describe_groups(groups, what if found else ""))
         _note_lateness(axes, groups)
 
 
-def new_axes(height_in: float, panels: int = 1) -> Panels:
+def new_axes(height_in: float = HEIGHT_IN, panels: int = 1) -> Panels:
     """Return the axes of a new chart, one below the other."""
-    return new_panels(_WIDTH_IN, height_in, panels)
+    return new_panels(WIDTH_IN, height_in, panels)
+
+
+def dress(axes: Axes) -> None:
+    """Give axes that a caller has made the look of those that simlib makes."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(mpl.rcParams["axes.edgecolor"])
+    axes.set_axisbelow(True)
+    axes.grid(visible=True, axis="y", color=mpl.rcParams["grid.color"], linewidth=0.6)
+    look: dict[str, Any] = {"labelsize": 9, "labelcolor": "#333333"}
+    axes.tick_params(color=mpl.rcParams["xtick.color"], **look)
+
+
+def describe_groups(groups: Sequence[Group], what: str = "") -> str:
+    """Say what is seen, of whom as far as it is the same for all, and what a band is."""
+    runs = [run for group in groups for run in group.runs]
+    labels, clients = {run.label for run in runs}, {run.scenario.clients for run in runs}
+    words = [what] * bool(what) + [*labels] * (len(labels) == 1)
+    if len(clients) == 1:
+        words += ["1 client" if clients == {1} else f"{min(clients):,} clients"]
+    words += ["cut short"] * any(run.partial for run in runs)
+    counts = sorted({len(group.runs) for group in groups if len(group.runs) > 1})
+    if counts:
+        several = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        words.append(f"median and range of {several} runs")
+    return ", ".join(words)
 
 
 def group_traces(traces: Trace | Sequence[Trace]) -> list[Group]:
@@ -121,8 +158,8 @@ def group_traces(traces: Trace | Sequence[Trace]) -> list[Group]:
     ]
     colours = [*colours_of(labels), *(LIVE_COLOURS * len(keys))]
     return [
-        Group(name, colour, by_group[key])
-        for name, colour, key in zip(_names(keys), colours, keys, strict=False)
+        Group(name, colour, by_group[key], "-" if key[0] == "live" else DASHES[i % len(DASHES)])
+        for i, (name, colour, key) in enumerate(zip(_names(keys), colours, keys, strict=False))
     ]
 
 
@@ -167,23 +204,6 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _title(axes: Axes, title: str, groups: Sequence[Group]) -> None:
-    """Say what is seen, and of whom as far as it is the same for all."""
-    runs = [run for group in groups for run in group.runs]
-    labels, clients = {run.label for run in runs}, {run.scenario.clients for run in runs}
-    words = [*labels] * (len(labels) == 1)
-    if len(clients) == 1:
-        words += ["1 client" if clients == {1} else f"{min(clients):,} clients"]
-    words += ["cut short"] * any(run.partial for run in runs)
-    faults = [
-        note for note in axes.texts if isinstance(note, Annotation) and note.get_gid() == _FAULT
-    ]
-    pad = max((note.xyann[1] for note in faults), default=-6.0) + 14.0
-    axes.set_title(title, pad=pad)
-    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-    axes.set_title(", ".join(words), loc="right", pad=pad, **look)
-
-
 def _note_lateness(axes: Axes, groups: Sequence[Group]) -> None:
     """Say under the axes that a machine was too busy to keep time, so nobody blames the model."""
     late = [lateness.excuse(run) for group in groups for run in group.runs]
@@ -198,94 +218,6 @@ def empty(axes: Axes, message: str) -> None:
     axes.set(xticks=[], yticks=[])
     middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
     axes.text(0.5, 0.5, message, color=_GREY, fontsize=11, **middle)
-
-
-class SideLabel(NamedTuple):
-    """A name to write beside the axes."""
-
-    #: Where it belongs, as a fraction of the height of the axes.
-    height: float
-    colour: str
-    text: str
-    #: A sample of what it names, drawn in its colour; the text is then grey.
-    sample: str = ""
-
-
-def write_names(axes: Axes, names: Sequence[SideLabel]) -> None:
-    """Write names beside the axes, each near its height, none over another."""
-    line = _LINE_POINTS / (axes.bbox.height * 72.0 / axes.figure.dpi)
-    texts, middles, halves = [], [], []
-    names = sorted(names, key=lambda name: -name.height)
-    top = 1.0 + line / 2.0
-    for name in names:
-        texts.append(textwrap.fill(name.text, _NAME_CHARACTERS))
-        halves.append(line * (texts[-1].count("\n") + 1) / 2.0)
-        middles.append(min(name.height, top - halves[-1]))
-        top = middles[-1] - halves[-1]
-    # What was pushed below the axes pushes what is above it up again.
-    bottom = -line / 2.0
-    for i in reversed(range(len(names))):
-        middles[i] = max(middles[i], bottom + halves[i])
-        bottom = middles[i] + halves[i]
-    place: dict[str, Any] = {
-        "xycoords": "axes fraction",
-        "textcoords": "offset points",
-        "va": "center",
-    }
-    for name, text, middle in zip(names, texts, middles, strict=True):
-        colour, indent = name.colour, 6
-        if name.sample:
-            axes.annotate(name.sample, (1.0, middle), (6, 0), color=colour, fontsize=12, **place)
-            colour, indent = "#333333", 20
-        axes.annotate(text, (1.0, middle), (indent, 0), color=colour, **place)
-
-
-def key(names: Sequence[tuple[str, str, str]]) -> list[SideLabel]:
-    """Return the names of a key, from the top down: colour, text and sample of each."""
-    return [SideLabel(1.0 - 1e-6 * i, *name) for i, name in enumerate(names)]
-
-
-def time_axis(axes: Axes, groups: Sequence[Group], *, names: bool = True) -> None:
-    """Set the time axis of runs, and shade their faults, with their names above."""
-    end_s = max(group.end_s for group in groups)
-    axes.set_xlim(0.0, end_s)
-    axes.set_xlabel("time, s")
-    faults = {fault: None for group in groups for fault in group.runs[0].scenario.faults}
-    rows = [0.0]
-    for fault in sorted(faults, key=lambda fault: fault.start_s):
-        if fault.start_s < end_s:
-            _shade(axes, fault.start_s, min(fault.end_s, end_s))
-            if not names:
-                continue
-            text = _fault_text(fault)
-            # On the lowest row that is free; a letter is about 1/90 of the width.
-            row = next((i for i, until in enumerate(rows) if until <= fault.start_s), len(rows))
-            rows[row : row + 1] = [fault.start_s + end_s * (len(text) + 1) / 90.0]
-            axes.annotate(
-                text,
-                (fault.start_s, 1.0),
-                (0, 3 + 10 * row),
-                xycoords=axes.get_xaxis_transform(),
-                textcoords="offset points",
-                color=_GREY,
-                fontsize=8,
-                gid=_FAULT,
-            )
-
-
-def _shade(axes: Axes, start_s: float, stop_s: float) -> None:
-    axes.axvspan(start_s, stop_s, color="#000000", alpha=0.07, lw=0, zorder=0)
-    for edge_s in {start_s, stop_s}:
-        axes.axvline(edge_s, color="#000000", alpha=0.5, lw=0.8, zorder=3)
-
-
-def _fault_text(fault: Fault) -> str:
-    words = [_word(fault.kind)]
-    if fault.route != Route.ALL:
-        words.append("WebSocket only" if fault.route == Route.WEBSOCKET else "HTTP only")
-    if fault.clients_fraction < 1.0:
-        words.append(f"for {fault.clients_fraction:g} of the clients")
-    return ", ".join(words)
 
 
 def count_axis(axes: Axes) -> None:
@@ -306,17 +238,33 @@ def logarithmic(axes: Axes) -> None:
 
 def whole_numbers() -> MaxNLocator:
     """Return what places the ticks of counts."""
-    return MaxNLocator(integer=True, steps=[1, 2, 5, 10])
+    return MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
 
 
-def draw_steps(axes: Axes, group: Group, x: Floats, runs: Floats) -> Floats:
+class Look(Protocol):
+    """The part of what is drawn that says how its line looks."""
+
+    @property
+    def name(self) -> str:
+        """What it is called; "" if there is but one."""
+
+    @property
+    def colour(self) -> str:
+        """Its colour."""
+
+    @property
+    def dashes(self) -> Any:
+        """Its dashes."""
+
+
+def draw_steps(axes: Axes, look: Look, x: Floats, runs: Floats) -> Curve:
     """Draw runs (runs x points) as steps: the median, and a band from lowest to highest.
 
-    Returns the median, the height of the line at each point.
+    Returns the median's curve, with its name.
     """
     median: Floats = np.median(runs, axis=0)
     if len(runs) > 1:
         low, high = runs.min(axis=0), runs.max(axis=0)
-        axes.fill_between(x, low, high, step="post", color=group.colour, alpha=0.25, lw=0)
-    axes.step(x, median, where="post", color=group.colour, label=group.name)
-    return median
+        axes.fill_between(x, low, high, step="post", color=look.colour, alpha=0.25, lw=0)
+    axes.step(x, median, where="post", color=look.colour, label=look.name, linestyle=look.dashes)
+    return Curve(x, median, look.colour, look.name)

@@ -9,7 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
-from simlib.charts.style import AREA, LINE, Group, empty, group_traces, key, time_axis, write_names
+from simlib.charts.findings import find_recovery
+from simlib.charts.labels import AREA, LINE, Sample, write_key
+from simlib.charts.style import Group, empty
+from simlib.charts.times import time_axis
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.metrics import spans
 from simlib.trace.trace import Trace
 
@@ -24,6 +28,8 @@ STATE_COLOURS = {
 }
 #: Whoever has left for good has stopped too, but nothing is wrong: hardly darker than nothing.
 _COLOURS = STATE_COLOURS | {"left": "#F3F3F3"}
+#: What is hatched, and in which colour: colours that are alike in grey are told apart by it.
+HATCHES = {"idle": ("////", "#FFFFFF"), "suspended": ("\\\\\\\\", "#FFFFFF")}
 #: No more rows are drawn.
 MOST_DRAWN_ROWS = 60
 _POLLING_COLOUR = "#000000"
@@ -48,21 +54,19 @@ def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
     axes.set_ylim(top - 1.5, -0.5)
     axes.grid(False)
     axes.tick_params(axis="y", length=0)
-    time_axis(axes, groups)
-    samples = [(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
-    samples += [(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
-    write_names(axes, key(samples))
+    time_axis(axes, [group.runs[0] for group in groups])
+    samples = [Sample(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
+    samples += [Sample(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
+    write_key(axes, samples)
+
+
+def find_states(groups: Sequence[Group]) -> str:
+    """Return who is back when, of the runs that are drawn."""
+    return find_recovery({group.name: recovery_times_s(group.runs[0]) for group in groups})
 
 
 def _rows_of(group: Group, blocks: int) -> int:
     return min(group.runs[0].scenario.clients, max(1, MOST_DRAWN_ROWS // blocks))
-
-
-def states_height_in(traces: Trace | Sequence[Trace]) -> float:
-    """Return how high a figure must be for the rows to be readable."""
-    groups = group_traces(traces)
-    rows = sum(_rows_of(group, len(groups)) + 1 for group in groups)
-    return min(9.0, max(3.0, 1.5 + 0.16 * rows))
 
 
 def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
@@ -92,7 +96,11 @@ def _draw_bars(
     corners = np.stack([x, y], axis=2)
     # Without an edge, an attempt of a few milliseconds would be narrower than a pixel: not there.
     edge = 0.6 if label == "connecting" else 0.0
-    axes.add_collection(PolyCollection(list(corners), color=colour, lw=edge, label=label))
+    bars_drawn = PolyCollection(list(corners), color=colour, lw=edge, label=label)
+    if label in HATCHES:
+        # In grey these are as bright as others that lie beside them.
+        bars_drawn.set(hatch=HATCHES[label][0], edgecolor=HATCHES[label][1], linewidth=0.0)
+    axes.add_collection(bars_drawn)
     return len(bars) > 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.scenario.scenario import Scenario
+from simlib.trace.columns import Name
 from simlib.trace.counts import TENTHS_PER_S
 from simlib.trace.disruptions import interrupting
 from simlib.trace.trace import Trace
@@ -24,6 +25,15 @@ def attempts_per_s(trace: Trace) -> Floats:
     if trace.tally is not None:
         return np.asarray(trace.tally.attempts_per_s, float)
     return _per_s(trace, attempt_times_s(trace))
+
+
+def opens_per_s(trace: Trace) -> Floats:
+    """Return how many connections opened from each whole second of the run to the next."""
+    if trace.tally is not None:
+        place = trace.tally.columns.index("opens")
+        return np.asarray(trace.tally.bins[:, place], float)
+    columns = RunColumns(trace).columns
+    return _per_s(trace, columns["time_s"][columns["name"] == Name.OPENED])
 
 
 def peak_attempts_per_s(trace: Trace, from_s: float = 0.0) -> float:

@@ -18,7 +18,7 @@ from simlib.core.backoff_kinds import Jitter
 from simlib.core.faults import Fault
 from simlib.metrics.array_types import Floats
 from simlib.metrics.fault_times import downtimes_s, recovery_times_s
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_count, format_number, format_seconds, format_share
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import interrupting
@@ -29,7 +29,7 @@ def describe_numbers(trace: Trace, values: Mapping[str, Any]) -> str:
     """Return the sentences about a run, given its row of metrics."""
     sentences = [
         _describe_recovery(trace),
-        _describe_load(trace.scenario, values),
+        describe_load(trace.scenario, values),
         _describe_vain_work(values),
         _describe_messages(values),
         _describe_ends(values),
@@ -59,7 +59,7 @@ def _describe_losses(clients: int, downtimes: Floats) -> str:
         return f"No fault cut off the {_clients(clients)}."
     times = "once" if downtimes.size == 1 else f"{downtimes.size:,} times"
     half_s = float(np.sort(downtimes)[(downtimes.size - 1) // 2])
-    lasted = f"half of the losses lasted up to {_seconds(half_s)}"
+    lasted = f"half of the losses lasted up to {format_seconds(half_s)}"
     if isinf(half_s):
         lasted = "most of the losses lasted to the end of the run"
     return f"No fault cut off the {_clients(clients)}, and connections were lost {times}: {lasted}."
@@ -91,14 +91,15 @@ def _describe_back(times_s: Floats, scenario: Scenario, faults: int) -> str:
         return f"nobody came back before the end of the run{_why_never(scenario)}."
     last_s = float(back_s[-1])
     if never:
-        soon = f"{back_s.size:,} came back within {_seconds(last_s)} of {end}"
+        soon = f"{back_s.size:,} came back within {format_seconds(last_s)} of {end}"
         return f"{soon}, {never:,} did not before the end of the run{_why_never(scenario)}."
     if last_s == 0.0:
         return f"everybody was back before {end}."
     half_s = float(back_s[(back_s.size - 1) // 2])
     if half_s == 0.0 or times_s.size < 3:
-        return f"everybody was back within {_seconds(last_s)} of {end}."
-    return f"half were back {_seconds(half_s)} after {end}, the last after {_seconds(last_s)}."
+        return f"everybody was back within {format_seconds(last_s)} of {end}."
+    last = format_seconds(last_s)
+    return f"half were back {format_seconds(half_s)} after {end}, the last after {last}."
 
 
 def _why_never(scenario: Scenario) -> str:
@@ -110,7 +111,7 @@ def _why_never(scenario: Scenario) -> str:
     return f"; without jitter they all come again every {wait_s:g} s" if wait_s < inf else ""
 
 
-def _describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
+def describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
     """Return the worst second that the server met, beside what it can take."""
     can, after = handshakes_per_s(scenario), values["peak_after_fault_per_s"]
     peak, when = values["peak_attempts_per_s"], "in the worst second"
@@ -119,10 +120,12 @@ def _describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
     if isinf(can) or not peak:
         return ""
     if peak <= can:
-        return f"{_count(peak)} attempts came {when}; the server can take {_count(can)}."
+        return (
+            f"{format_count(peak)} attempts came {when}; the server can take {format_count(can)}."
+        )
     times = format_number(round(peak / can, 1))
-    limit = f"{times} times the {_count(can)} that the server can take"
-    return f"{_count(peak)} attempts came {when}, {limit}."
+    limit = f"{times} times the {format_count(can)} that the server can take"
+    return f"{format_count(peak)} attempts came {when}, {limit}."
 
 
 def _describe_vain_work(values: Mapping[str, Any]) -> str:
@@ -130,11 +133,11 @@ def _describe_vain_work(values: Mapping[str, Any]) -> str:
     abandoned = values.get("handshakes_abandoned", 0)
     if not abandoned:
         return ""
-    share = _share(abandoned / values["handshakes_served"])
+    share = format_share(abandoned / values["handshakes_served"])
     whom = "their clients had gone by then" if abandoned > 1 else "its client had gone by then"
-    of_all = f"of the {_count(values['handshakes_served'])} handshakes that the server served"
+    of_all = f"of the {format_count(values['handshakes_served'])} handshakes that the server served"
     were = "were" if abandoned > 1 else "was"
-    return f"{_count(abandoned)} ({share}) {of_all} {were} in vain: {whom}."
+    return f"{format_count(abandoned)} ({share}) {of_all} {were} in vain: {whom}."
 
 
 def _describe_messages(values: Mapping[str, Any]) -> str:
@@ -148,7 +151,7 @@ def _describe_messages(values: Mapping[str, Any]) -> str:
         under_way
     )
     what = f": {' and '.join(parts)}" if parts else ""
-    return f"{_share(values['delivered_fraction'])} of {sent:,} messages arrived{what}."
+    return f"{format_share(values['delivered_fraction'])} of {sent:,} messages arrived{what}."
 
 
 def _all_messages(sent: int) -> str:
@@ -157,7 +160,7 @@ def _all_messages(sent: int) -> str:
 
 def _describe_latency(values: Mapping[str, Any]) -> str:
     late_s = values.get("latency_s_p95", inf)
-    return f", 95 % of them within {_seconds(late_s)}" if late_s < inf else ""
+    return f", 95 % of them within {format_seconds(late_s)}" if late_s < inf else ""
 
 
 def _describe_ends(values: Mapping[str, Any]) -> str:
@@ -167,17 +170,3 @@ def _describe_ends(values: Mapping[str, Any]) -> str:
 
 def _clients(count: int) -> str:
     return f"{count:,} client" if count == 1 else f"{count:,} clients"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.10g}" if value < 10 else f"{value:,.0f}"
-
-
-def _seconds(value_s: float) -> str:
-    return f"{format_number(value_s)} s"
-
-
-def _share(value: float) -> str:
-    """Return a share as a percentage; one that is not whole is never rounded up to 100 %."""
-    shown = f"{100.0 * value:.3g}"
-    return "more than 99.9 %" if shown == "100" and value < 1.0 else f"{shown} %"

@@ -45,6 +45,40 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if 100.0 <= abs(value) < math.inf else f"{round(value, 4):.3g}"
 
 
+def format_count(value: float) -> str:
+    """Return a count, or a mean of counts, for reading.
+
+    Examples
+    --------
+    >>> format_count(12_345.6), format_count(2.5)
+    ('12,346', '2.5')
+    """
+    return f"{value:,.10g}" if value < 10 else f"{value:,.0f}"
+
+
+def format_seconds(value_s: float) -> str:
+    """Return a time for reading.
+
+    Examples
+    --------
+    >>> format_seconds(16.04)
+    '16 s'
+    """
+    return f"{format_number(value_s)} s"
+
+
+def format_share(value: float) -> str:
+    """Return a share as a percentage; one that is not whole is never rounded up to 100 %.
+
+    Examples
+    --------
+    >>> format_share(0.0612), format_share(0.9999)
+    ('6.12 %', 'more than 99.9 %')
+    """
+    shown = f"{100.0 * value:.3g}"
+    return "more than 99.9 %" if shown == "100" and value < 1.0 else f"{shown} %"
+
+
 def metric_in_words(metric: str) -> str:
     """Return a metric's name with its quantile and its unit apart, as tables and axes have it.
 

@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simlib.charts import plots
-from simlib.charts.colours import colours_of
-from simlib.charts.figures import figure_of, new_panels
+from simlib.charts.colours import DASHES, colours_of
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, figure_of, new_panels
+from simlib.charts.labels import Curve, name_curves
 from simlib.charts.sequence import draw_sequence
-from simlib.charts.style import SideLabel, count_axis, style, write_names
+from simlib.charts.style import count_axis, style
+from simlib.charts.times import time_window_s
 from simlib.lab.infer.chart import waits_chart
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
@@ -27,7 +29,6 @@ from simlib.review.results import PlayedPolicy
 from simlib.scenario.rates import handshakes_per_s
 from simlib.studies.sensitivity.chart import sensitivity_chart
 from simlib.trace.disruptions import interrupting
-from simlib.trace.trace import Trace
 
 if TYPE_CHECKING:
     from simlib.lab.infer.policy_fit import PolicyFit
@@ -35,11 +36,7 @@ if TYPE_CHECKING:
     from simlib.studies.sensitivity.result import Sensitivity
     from simlib.trace.sequence import Step
 
-#: 1280 by 720 pixels at `DPI`.
-WIDTH_IN, HEIGHT_IN, DPI = 9.6, 5.4, 400 / 3
 _GREY, _LIMIT = "#555555", "#D55E00"
-#: Told apart in grey, too.
-_DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
 def policy_colours(names: Sequence[str]) -> dict[str, str]:
@@ -52,10 +49,9 @@ def load_chart(row: Sequence[PlayedPolicy]) -> Figure:
     with style():
         panels = new_panels(WIDTH_IN, HEIGHT_IN, len(row), 1, sharex=True, sharey=True)
         colours = policy_colours([each.name for each in row])
-        last_s = max(_quiet_s(each.trace) for each in row)
         for panel, each in zip(panels, row, strict=True):
             _draw_load(panel, each, colours[each.name])
-        panels[0].set_xlim(_first_s(row[0].trace), last_s)
+        panels[0].set_xlim(*time_window_s([each.trace for each in row]))
         # The loads of policies differ by powers of ten, and the server's rate is small beside them.
         top = max(float(attempts_per_s(each.trace).max()) for each in row)
         panels[0].set(yscale="log", ylim=(0.7, 2.5 * max(top, 1.0)))
@@ -94,23 +90,6 @@ def _name_limit(panel: Axes, limit: float) -> None:
         )  # fmt: skip
 
 
-def _first_s(trace: Trace) -> float:
-    """Return from when on a storm is drawn: a little before its first fault."""
-    faults = interrupting(trace.scenario)
-    if not faults:
-        return 0.0
-    length_s = min(faults[0].end_s, trace.end_s) - faults[0].start_s
-    return max(0.0, faults[0].start_s - 0.15 * length_s - 2.0)
-
-
-def _quiet_s(trace: Trace) -> float:
-    """Return until when there is something to see."""
-    load = attempts_per_s(trace)
-    busy = np.flatnonzero(load)
-    ends = [fault.end_s for fault in interrupting(trace.scenario) if fault.end_s < trace.end_s]
-    return min(trace.end_s, max([float(busy[-1]) + 1.0 if busy.size else 0.0, *ends]) + 4.0)
-
-
 def recovery_chart(row: Sequence[PlayedPolicy]) -> Figure:
     """Draw which share of the clients hit was back how soon after the fault, of all seeds."""
     curves = {each.name: recovery_times_s(each.trace) for each in row}
@@ -124,7 +103,7 @@ def _draw_shares(curves: dict[str, Floats], across: str, up: str) -> Figure:
         colours = policy_colours(list(curves))
         finite = [values[np.isfinite(values)] for values in curves.values()]
         last = 1.08 * max((float(values.max()) for values in finite if values.size), default=1.0)
-        labels = []
+        drawn = []
         for i, (name, values) in enumerate(curves.items()):
             ordered = np.sort(values[np.isfinite(values)])
             x = np.concatenate([[0.0], ordered, [last or 1.0]])
@@ -132,14 +111,14 @@ def _draw_shares(curves: dict[str, Floats], across: str, up: str) -> Figure:
             share = y / max(values.size, 1)
             keep = _thin(x.size)
             axes.step(x[keep], share[keep], where="post", color=colours[name], label=name,
-                      linestyle=_DASHES[i % len(_DASHES)])  # fmt: skip
+                      linestyle=DASHES[i % len(DASHES)])  # fmt: skip
             never = int(np.isinf(values).sum())
             after = _mark_share(axes, ordered, values.size, colours[name])
             text = f"{name}{after}" + f"; {never:,} of {values.size:,} never" * bool(never)
-            labels.append(SideLabel(float(share[-1]) / 1.02, colours[name], text))
+            drawn.append(Curve(x[keep], share[keep], colours[name], text))
         axes.set(xlim=(0.0, last or 1.0), ylim=(0.0, 1.02), xlabel=across, ylabel=up)
         axes.grid(visible=True, axis="both")
-        write_names(axes, labels)
+        name_curves(axes, drawn)
     return figure_of(panels[0])
 
 

@@ -59,7 +59,8 @@ def test_no_panels_show_nothing():
 def test_a_description_names_title_axes_curves_and_faults():
     axes = sl.plots.attempts([sl.run(STORM, label="mine"), sl.run(STORM, label="yours")])
     said = describe(axes.figure)
-    assert said.startswith("Attempts per second, 20 clients. Across: time, s; up: attempts per")
+    assert said.startswith("All peak at ")
+    assert "Attempts per second, 20 clients. Across: time, s; up: attempts per second" in said
     for part in ("mine: highest ", "yours: highest ", "outage"):
         assert part in said
 

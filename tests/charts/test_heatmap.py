@@ -33,7 +33,7 @@ def test_two_settings_make_a_map_with_every_mean_in_its_place(found):
     means = found.means("time_to_recover_s_p95").set_index(list(TWO))["time_to_recover_s_p95"]
     assert f"{means['none', 1.0]:.3g}" == written[1, 0]
     assert "never" == written[2, 0]
-    assert "base, 2 runs each" == axes.get_title(loc="right")
+    assert "base, 2 runs each" in axes.get_title(loc="right")
 
 
 def test_one_setting_makes_a_line_with_intervals(found):

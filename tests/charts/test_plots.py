@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from itertools import pairwise
+from itertools import combinations
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import simlib as sl
-from simlib.charts import colours, plots
+from simlib.charts import colours, labels, plots
 from simlib.charts import outbox as stacks
 from simlib.charts import style as marks
 from simlib.charts import timeline as rows
@@ -79,10 +80,11 @@ def test_attempts_are_steps_over_the_seconds():
     heights = line(axes).get_ydata()
     assert list(range(31)) == line(axes).get_xdata().tolist()
     assert np.flatnonzero(heights).tolist() == [0, 11, 13, 17, 21]
-    assert axes.get_xlim() == (0.0, 30.0)
+    # From a little before the outage to a little after the last attempt.
+    assert axes.get_xlim() == (8.0, 24.0)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time, s", "attempts per second")
-    assert axes.get_title(loc="left") == "Attempts per second"
-    assert axes.get_title(loc="right") == "story, 1 client"
+    assert axes.get_title(loc="left") == "1 attempts in the worst second after the fault"
+    assert axes.get_title(loc="right") == "Attempts per second, story, 1 client"
 
 
 def counted(attempts_per_s):
@@ -118,7 +120,7 @@ def test_the_server_has_a_panel_for_each_question():
     load = sl.server_load(run)
     panels = plots.server(run)
     assert [p.get_ylabel() for p in panels] == [
-        "attempts per second", "busy workers", "waiting", "per second",
+        "attempts/s", "workers", "waiting", "per s",
     ]  # fmt: skip
     attempts, busy, waiting, refused = ([*panel.lines] for panel in panels)
     assert np.array_equal(attempts[0].get_ydata()[:-1], attempts_per_s(run))
@@ -130,11 +132,11 @@ def test_the_server_has_a_panel_for_each_question():
     assert np.allclose(refused[0].get_ydata()[:-1], by_second["refused"])
     assert np.allclose(refused[1].get_ydata()[:-1], by_second["abandoned"])
     # What the server can do at most.
-    assert [30.0] == [line.get_ydata()[0] for line in attempts if line.get_linestyle() == "--"]
+    assert [20.0] == [line.get_ydata()[0] for line in attempts if line.get_linestyle() == "--"]
     assert [10.0] == [line.get_ydata()[0] for line in waiting if line.get_linestyle() == "--"]
     texts = [set(words(panel)) for panel in panels]
     assert texts == [
-        {"outage", "accept rate"}, {"busy", "workers"}, {"backlog's limit"},
+        {"outage", "the server can take 20/s"}, {"busy", "workers"}, {"room for 10"},
         {"refused", "abandoned"},
     ]  # fmt: skip
 
@@ -201,7 +203,8 @@ def test_several_runs_are_a_band_with_live_over_it():
     sims = replications(OUTAGE)
     live = played_live(replications(OUTAGE, count=4)[-1])
     axes = plots.attempts([live, *sims])
-    assert words(axes) == ["outage", "sim (median and range of 3 runs)", "live"]
+    assert set(words(axes)) == {"outage", "sim", "live"}
+    assert axes.get_title(loc="right").endswith("median and range of 3 runs")
     counts = np.array([np.histogram(_attempts(sim), np.arange(31))[0] for sim in sims])
     assert np.median(counts, axis=0).tolist() == line(axes, 0).get_ydata()[:-1].tolist()
     assert line(axes, 1).get_color() == colours.LIVE_COLOURS[0]
@@ -251,7 +254,7 @@ def test_polling_is_a_line_through_the_row():
     fallback = sl.Fallback(after_attempts=1, poll_interval_s=1, return_after_s=2)
     axes = plots.states(sl.run(scenario(fault, fallback=fallback)))
     assert [(11.2, 24, 0)] == [pytest.approx(bar) for bar in drawn(axes, "polling")]
-    assert words(axes)[-2:] == [marks.LINE, "polling"]
+    assert words(axes)[-2:] == [labels.LINE, "polling"]
 
 
 def test_of_many_clients_the_first_are_drawn_and_it_is_said():
@@ -303,7 +306,7 @@ def test_the_outboxes_of_two_worlds_are_areas_and_lines():
     sims = replications(OUTAGE, workload=workload)
     live = played_live(replications(OUTAGE, count=4, workload=workload)[-1])
     axes = plots.outbox([*sims, live])
-    said = [word for word in words(axes) if word not in (marks.AREA, *stacks.PRIORITY_COLOURS)]
+    said = [word for word in words(axes) if word not in (labels.AREA, *stacks.PRIORITY_COLOURS)]
     assert said == [
         "outage",
         "areas: live",
@@ -384,20 +387,80 @@ def test_where_there_is_nothing_to_draw_it_is_said(draw, message, traces):
 def test_a_run_that_was_cut_short_says_so(draw):
     trace = sl.run(scenario(OUTAGE))
     trace.partial, trace.end_s = True, 15.0
-    assert draw(trace).get_title(loc="right") == "story, 1 client, cut short"
+    assert draw(trace).get_title(loc="right").endswith("story, 1 client, cut short")
+
+
+SEVERAL = [plots.attempts, plots.recovery, plots.latency]
+
+
+def several(count):
+    planned = scenario(OUTAGE, workload=sl.Workload(rate_per_s=3), clients=4)
+    return [sl.run(planned.replace(seed=i + 1), label=f"number {i}") for i in range(count)]
 
 
 @pytest.mark.parametrize("draw", CHARTS)
-def test_names_beside_the_axes_do_not_overlap(draw):
-    sims = replications(OUTAGE, workload=sl.Workload(rate_per_s=3), count=2)
-    runs = [*sims, *(sl.run(sims[0].scenario, label=f"number {i}") for i in range(5))]
-    axes = draw(runs)
+@pytest.mark.parametrize("count", [2, 3])
+def test_names_overlap_neither_each_other_nor_the_titles(draw, count):
+    axes = draw(several(count))
     axes.figure.draw_without_rendering()
-    boxes = [text.get_window_extent() for text in axes.texts if text.xyann[0] in (6, 20)]
-    names = sorted((box for box in boxes if box.width > 20), key=lambda box: box.y0)
-    assert len(names) > 2
-    for lower, upper in pairwise(names):
-        assert lower.y1 <= upper.y0 + 3.0
+    texts = [text for text in axes.texts if len(text.get_text()) > 1]
+    titles = [text for text in axes.get_children() if isinstance(text, Text) and text.get_text()]
+    boxes = [text.get_window_extent() for text in {*texts, *titles}]
+    assert len(boxes) > count
+    for one, other in combinations(boxes, 2):
+        narrow = one.shrunk(0.98, 0.9)
+        assert not narrow.overlaps(other.shrunk(0.98, 0.9))
+
+
+@pytest.mark.parametrize("draw", SEVERAL)
+def test_more_than_three_policies_have_a_panel_each_to_the_same_scale(draw):
+    axes = draw(several(5))
+    panels = [panel for panel in axes.figure.axes if panel.axison]
+    assert [f"number {i}" for i in range(5)] == [panel.get_title(loc="left") for panel in panels]
+    assert 1 == len({(panel.get_xlim(), panel.get_ylim()) for panel in panels})
+    assert axes.figure.get_suptitle()
+    assert 1 == len([panel.get_title(loc="left") for panel in [draw(several(3))]])
+
+
+@pytest.mark.parametrize("draw", SEVERAL)
+def test_lines_of_policies_differ_in_their_dashes_too(draw):
+    axes = draw(several(3))
+    dashes = {
+        str(each._unscaled_dash_pattern)
+        for each in axes.lines
+        if each.get_drawstyle() == "steps-post"
+    }
+    assert 3 == len(dashes)
+
+
+@pytest.mark.parametrize("draw", CHARTS)
+def test_on_own_axes_names_stay_inside_and_the_style_is_simlib_s(draw):
+    figure = plt.figure(figsize=(10, 5), layout="constrained")
+    own, neighbour = figure.subplots(1, 2)
+    draw(several(2), axes=own)
+    figure.draw_without_rendering()
+    edge = neighbour.get_window_extent().x0
+    for text in own.texts:
+        assert text.get_window_extent().x1 < edge
+    assert not own.spines["top"].get_visible()
+    assert neighbour.spines["top"].get_visible()
+
+
+def test_limits_of_own_axes_stay():
+    axes = Figure().subplots()
+    axes.set(xlim=(5, 25), ylim=(0, 50))
+    plots.attempts(sl.run(scenario(OUTAGE)), axes)
+    assert ((5, 25), (0, 50)) == (axes.get_xlim(), axes.get_ylim())
+
+
+def test_what_the_server_can_take_is_drawn_where_it_is_near_and_said_where_it_is_not():
+    near = plots.attempts(sl.run(BUSY))
+    assert "the server can take 20/s" in words(near)
+    far = plots.attempts(
+        sl.run(BUSY.replace("server.workers", 5000).replace("server.accept_per_s", 9000))
+    )
+    assert [] == [each for each in words(far) if "take" in each]
+    assert "the server can take 9,000" in far.get_title(loc="left").replace("\n", " ")
 
 
 @pytest.mark.parametrize("draw", CHARTS)

@@ -13,11 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import save_figure
-from simlib.charts.style import new_axes, style
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
+from simlib.charts.style import dress, new_axes, style
+from simlib.charts.titles import write_titles
+from simlib.metrics.words import format_number
+from simlib.studies.claims.catalogue import Claim
 from simlib.studies.claims.claims import ClaimResult
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
+_VERDICTS = {"holds": "Holds", "fails": "Does not hold", "undecided": "Undecided"}
 
 
 def claim_chart(finding: ClaimResult, axes: Axes | None = None) -> Axes:
@@ -36,7 +40,8 @@ def claim_chart(finding: ClaimResult, axes: Axes | None = None) -> Axes:
         The estimate, with its interval as a band.
     """
     with style():
-        canvas = new_axes(4.0)[0] if axes is None else axes
+        canvas = new_axes()[0] if axes is None else axes
+        dress(canvas)
         _draw(finding, canvas)
     return canvas
 
@@ -51,9 +56,8 @@ def _draw(finding: ClaimResult, axes: Axes) -> None:
     axes.fill_between(x, low, high, color=_COLOUR, alpha=0.2, linewidth=0)
     axes.plot(x, value, color=_COLOUR)
     axes.axhline(claim.required, color=_GREY, linewidth=1.0, linestyle="--")
-    word = "at least" if claim.at_least else "at most"
     axes.annotate(
-        f"claimed: {word} {claim.required:g}",
+        f"claimed: {describe_requirement(claim)}",
         (x[0], claim.required),
         xytext=(4, 4 if _room_above(finding, top) else -12),
         textcoords="offset points",
@@ -62,7 +66,7 @@ def _draw(finding: ClaimResult, axes: Axes) -> None:
     if isfinite(finding.edge):
         axes.axvline(finding.edge, color=_EDGE, linewidth=1.5)
         axes.annotate(
-            f"edge: {finding.edge:,.3g}",
+            describe_edge(finding),
             (finding.edge, 0.5),
             xycoords=("data", "axes fraction"),
             xytext=(5, 0),
@@ -75,7 +79,34 @@ def _draw(finding: ClaimResult, axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(8))
     axes.set_xlabel(claim.axis)
     axes.set_ylabel(claim.unit)
-    axes.set_title(f"{claim.sentence}\n{claim.test}", loc="left")
+    write_titles(axes, describe_verdict(finding), describe_estimate(finding))
+
+
+def describe_verdict(finding: ClaimResult) -> str:
+    """Return what became of a claim, and the claim: a chart's title."""
+    return f"{_VERDICTS[finding.verdict]}: {finding.claim.sentence.rstrip('.')}"
+
+
+def describe_estimate(finding: ClaimResult) -> str:
+    """Return what was found beside what was claimed, and how it was tested."""
+    claim, estimate = finding.claim, finding.estimate
+    value, low, high = map(format_number, (estimate.value, estimate.low, estimate.high))
+    found = f"found {value} ({low} to {high})"
+    at = f"at {claim.at:g} ({claim.axis})"
+    return f"Claimed {describe_requirement(claim)}, {found} {at}. Band: 95 % interval. {claim.test}"
+
+
+def describe_requirement(claim: Claim) -> str:
+    """Return what a claim requires, with its unit of measure if it has one."""
+    unit = claim.unit.partition(", ")[2] if claim.unit.endswith(", s") else ""
+    return f"{'at least' if claim.at_least else 'at most'} {claim.required:g} {unit}".rstrip()
+
+
+def describe_edge(finding: ClaimResult) -> str:
+    """Return up to where a claim holds, with the unit of the axis."""
+    name, _, unit = finding.claim.axis.rpartition(", ")
+    what = f"{unit} ({name})" if name else unit
+    return f"holds up to {finding.edge:,.3g} {what}"
 
 
 def _top(finding: ClaimResult) -> float:
@@ -95,7 +126,7 @@ def save_claim_charts(
     files = []
     for finding in findings:
         with style():
-            figure = Figure(figsize=(8.0, 4.0))
+            figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN))
             claim_chart(finding, figure.subplots())
             name = "".join(c if c.isalnum() else "_" for c in finding.claim.name)
             files.append(save_figure(figure, Path(folder) / f"claim_{name}.png"))

@@ -11,17 +11,17 @@ from matplotlib.figure import Figure
 
 from simlib.charts import plots
 from simlib.charts.colours import forgotten
-from simlib.charts.figures import save_figure
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import style
 from simlib.trace.trace import Trace
 
-#: The charts of a comparison, by file name, and their heights in inches.
+#: The charts of a comparison, by file name.
 CHARTS = {
-    "attempts": (plots.attempts, 4.0),
-    "states": (plots.states, 8.0),
-    "outbox": (plots.outbox, 4.0),
-    "recovery": (plots.recovery, 4.0),
-    "latency": (plots.latency, 4.0),
+    "attempts": plots.attempts,
+    "states": plots.states,
+    "outbox": plots.outbox,
+    "recovery": plots.recovery,
+    "latency": plots.latency,
 }
 
 
@@ -58,9 +58,9 @@ def save_charts(comparison: Compared, folder: str | os.PathLike[str]) -> list[Pa
     >>> save_charts(sl.compare(scenario), "out")  # doctest: +SKIP
     """
     written: list[Path] = []
-    for name, (draw, height_in) in CHARTS.items():
+    for name, draw in CHARTS.items():
         with style(), forgotten():
-            figure = Figure(figsize=(8.0, height_in))
+            figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN))
             draw([*comparison.simulated, comparison.live], axes=figure.subplots())
             paths = [Path(folder) / f"{name}.{suffix}" for suffix in ("png", "svg")]
             written += [save_figure(figure, path) for path in paths]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simlib.api import run
-from simlib.core.backoff import Backoff, delay, looks_back
-from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.path import Latency, Path
 from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
-from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s, peak_attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import observed_quantiles
@@ -28,8 +25,6 @@ from simlib.trace.trace import Trace
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Of all waits before an attempt, these shares are shorter.
-SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 #: Columns of `storms`, and what each is.
 STORM_COLUMNS = {
     "peak_attempts_per_s": "most attempts in one second, which may begin at any tenth of a second "
@@ -41,58 +36,7 @@ STORM_COLUMNS = {
     "back_s_p95": "the same of 95 in 100",
     "never_back": "clients that were not open again in the run, or never open at all",
 }
-#: Clients of which waits are drawn where each wait depends on the one before.
-_DRAWN = 1000
 _START_S, _AFTER_S = 15, 180
-
-
-def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
-    """Return where the waits before attempts in a row lie.
-
-    Parameters
-    ----------
-    rules : Backoff
-        The policy.
-    attempts : int
-        How many attempts in a row.
-
-    Returns
-    -------
-    array of float, a row per share of `SHARES`
-        The wait in s that this share of the waits does not pass: shortest, quartiles, longest. A
-        client that gives up has no waits from there on: NaN.
-
-    Examples
-    --------
-    >>> waits_s(Backoff(jitter="equal"), 3).tolist()[2]
-    [0.75, 1.5, 3.0]
-    """
-    waits = np.full((len(SHARES), attempts), np.nan)
-    last = int(min(attempts, rules.max_attempts))
-    if looks_back(rules) and last:
-        draws = [[_draw(rules, client, i) for i in range(last)] for client in range(_DRAWN)]
-        drawn = np.array([_row_s(rules, client_draws) for client_draws in draws])
-        waits[:, :last] = np.quantile(drawn, SHARES, axis=0)
-        exact = [0, len(SHARES) - 1]
-    else:
-        exact = list(range(len(SHARES)))
-    for i in exact:
-        # A wait rises with its draw, and with the wait before: so the draws' quantiles give the
-        # waits', and their ends the ends where each wait depends on the one before.
-        waits[i, :last] = _row_s(rules, [SHARES[i]] * last)
-    return waits
-
-
-def _row_s(rules: Backoff, draws: Sequence[float]) -> list[float]:
-    """Return the waits before attempts in a row, with these draws."""
-    waits: list[float] = []
-    for i, u in enumerate(draws):
-        waits.append(delay(rules, i + 1, waits[-1] if waits else 0.0, u))
-    return waits
-
-
-def _draw(rules: Backoff, client: int, i: int) -> float:
-    return uniform(1, client, Stream.WAIT, 0 if rules.drawn_once else i)
 
 
 def storm(

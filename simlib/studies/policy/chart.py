@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Mapping
-from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from simlib.charts.backoff_bands import backoff, label_outer
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import Panels, new_panels, save_figure
+from simlib.charts.figures import figure_of, save_figure
+from simlib.charts.findings import find_recovery
+from simlib.charts.multiples import multiples_grid
 from simlib.charts.style import style
+from simlib.charts.titles import write_figure_titles
 from simlib.core.backoff import Backoff
 from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.words import format_number
-from simlib.studies.policy.benchmark import tabulate_storms, waits_s
+from simlib.studies.policy.benchmark import tabulate_storms
 from simlib.trace.trace import Trace
 
 _COLOUR, _GREY, _END = OTHER_COLOURS[0], "#555555", "#D55E00"
-_WIDTH_IN, _PANEL_IN = 10.0, 1.9
-_ATTEMPTS = 12
-#: Shorter waits are drawn here: a log axis has no 0.
-_LEAST_S = 0.002
 
 
 def policies_chart(known: Mapping[str, Backoff], axes: list[Axes] | None = None) -> list[Axes]:
@@ -52,70 +49,14 @@ def policies_chart(known: Mapping[str, Backoff], axes: list[Axes] | None = None)
     >>> panels[0].get_title(loc="left")
     'mine'
     """
-    with style():
-        panels = _grid(len(known)) if axes is None else axes
-        waits = [waits_s(rules, _ATTEMPTS) for rules in known.values()]
-        longest_s = max(float(np.nan_to_num(policy_waits, nan=1.0).max()) for policy_waits in waits)
-        for (name, rules), policy_waits, panel in zip(known.items(), waits, panels, strict=True):
-            _draw(panel, name, rules, policy_waits, longest_s)
-    return panels
-
-
-def _grid(count: int, across: str = "attempts in a row", up: str = "wait, s") -> Panels:
-    columns = min(count, 4)
-    rows = ceil(count / columns)
-    size_in = (max(4.5, _WIDTH_IN * columns / 4), 0.6 + _PANEL_IN * rows)
-    panels = new_panels(*size_in, rows, columns, sharex=True, sharey=True)
-    for empty in panels[count:]:
-        empty.set_axis_off()
-    for i, panel in enumerate(panels[:count]):
-        if i >= count - columns:
-            panel.set_xlabel(across)
-            panel.tick_params(labelbottom=True)
-        if i % columns == 0:
-            panel.set_ylabel(up)
-    return Panels(panels[:count])
-
-
-def _draw(axes: Axes, name: str, rules: Backoff, waits: Any, longest_s: float) -> None:
-    count = waits.shape[1]
-    # Each wait is as wide as an attempt.
-    x = np.repeat(np.arange(count + 1) + 0.5, 2)[1:-1]
-    least, low, median, high, most = np.maximum(np.repeat(waits, 2, axis=1), _LEAST_S)
-    axes.set_yscale("log")
-    axes.set(xlim=(0.5, count + 0.5), ylim=(_LEAST_S / 1.6, longest_s * 2.0))
-    axes.yaxis.set_major_locator(FixedLocator([_LEAST_S, *(10.0**k for k in range(-2, 7))]))
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda s, _: "0" if s <= _LEAST_S else f"{s:,.10g}")
-    )
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="y", which="minor", length=0)
-    axes.xaxis.set_major_locator(FixedLocator([1, 4, 8, 12]))
-    axes.fill_between(x, least, most, color=_COLOUR, alpha=0.2, lw=0)
-    axes.fill_between(x, low, high, color=_COLOUR, alpha=0.35, lw=0)
-    axes.plot(x, median, color=_COLOUR, linewidth=1.5)
-    if rules.max_attempts < count:
-        last = int(rules.max_attempts)
-        height = median[2 * last - 1] if last else 1.0
-        axes.plot(last + 0.5, height, marker="x", color=_END, clip_on=False)
-        look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5}
-        axes.annotate("gives up", (last + 0.5, height), (6, 0), color=_END, **look)
-    words = textwrap.fill(rules.in_words, 46)
-    axes.set_title(name, loc="left", fontsize=9, pad=4.0 + 9.0 * (words.count("\n") + 1))
-    axes.annotate(words, (0.0, 1.0), (0, 3), xycoords="axes fraction", color=_GREY,
-                  textcoords="offset points", fontsize=6.5, va="bottom")  # fmt: skip
+    panels = backoff(known, 0, axes)
+    return panels if isinstance(panels, list) else list(panels)
 
 
 def save_policies_chart(known: Mapping[str, Backoff], folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     with style():
-        return _save(policies_chart(known), Path(folder) / "waits.png")
-
-
-def _save(panels: list[Axes], path: Path) -> Path:
-    figure = panels[0].get_figure()
-    assert isinstance(figure, Figure)
-    return save_figure(figure, path)
+        return save_figure(figure_of(policies_chart(known)[0]), Path(folder) / "waits.png")
 
 
 def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) -> list[Axes]:
@@ -143,7 +84,7 @@ def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) ->
     'mine'
     """
     with style():
-        panels = _grid(len(traces), "since the outage, s", "attempts/s") if axes is None else axes
+        panels = list(multiples_grid(len(traces))) if axes is None else axes
         last_s = max(map(_shown_s, traces.values()))
         top = max(float(attempts_per_s(trace).max()) for trace in traces.values())
         for (name, trace), panel in zip(traces.items(), panels, strict=True):
@@ -151,17 +92,21 @@ def storms_chart(traces: Mapping[str, Trace], axes: list[Axes] | None = None) ->
             panel.set(yscale="log", ylim=(0.7, 2.0 * top))
             panel.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
             panel.yaxis.set_minor_formatter(NullFormatter())
-        rate_per_s = next(iter(traces.values())).scenario.server.accept_per_s
-        panels[0].annotate(
-            f"the server opens {rate_per_s:,g}/s",
-            (last_s, rate_per_s),
-            (0, 2),
-            textcoords="offset points",
-            ha="right",
-            fontsize=6.5,
-            color=_END,
-        )
+        label_outer(panels, "since the outage, s", "attempts/s")
+        if axes is None:
+            write_figure_titles(figure_of(panels[0]), _finding(traces), _subtitle(traces))
     return panels
+
+
+def _finding(traces: Mapping[str, Trace]) -> str:
+    """Return who brings everybody back soonest, and who last."""
+    return find_recovery({name: recovery_times_s(trace) for name, trace in traces.items()})
+
+
+def _subtitle(traces: Mapping[str, Trace]) -> str:
+    scenario = next(iter(traces.values())).scenario
+    rate = f"dashed: the server opens {scenario.server.accept_per_s:,g}/s"
+    return f"Attempts per second of {scenario.clients:,} clients; shaded: the outage; {rate}"
 
 
 def _shown_s(trace: Trace) -> float:
@@ -195,4 +140,4 @@ def _fate(trace: Trace) -> str:
 def save_storms_chart(traces: Mapping[str, Trace], folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     with style():
-        return _save(storms_chart(traces), Path(folder) / "storms.png")
+        return save_figure(figure_of(storms_chart(traces)[0]), Path(folder) / "storms.png")

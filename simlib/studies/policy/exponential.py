@@ -11,7 +11,7 @@ import numpy as np
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.stops import Stops
-from simlib.studies.policy.benchmark import waits_s
+from simlib.metrics.policy_waits import waits_s
 
 #: Waits in a row by which policies are compared.
 COMPARED_WAITS = 12

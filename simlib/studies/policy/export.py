@@ -20,7 +20,7 @@ from simlib.core.errors import SettingsError
 from simlib.core.settings import Settings
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, effect
 from simlib.core.validation import nearest
-from simlib.studies.policy.benchmark import waits_s
+from simlib.metrics.policy_waits import waits_s
 from simlib.studies.policy.exponential import COMPARED_WAITS
 from simlib.studies.policy.javascript_clients import reconnecting_websocket, socket_io
 from simlib.studies.policy.python_clients import grpc, tenacity, websockets_python

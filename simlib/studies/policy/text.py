@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.core.backoff import Backoff
+from simlib.metrics.policy_waits import waits_s
 from simlib.metrics.words import format_number
 from simlib.scenario.presets import Preset
 from simlib.scenario.scenario import Scenario
-from simlib.studies.policy.benchmark import STORM_COLUMNS, waits_s
+from simlib.studies.policy.benchmark import STORM_COLUMNS
 
 
 def presets_in_words(known: Mapping[str, Preset]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from matplotlib.ticker import MultipleLocator
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import empty, new_axes, style
+from simlib.charts.titles import write_titles
+from simlib.metrics.words import metric_in_words
 from simlib.studies.sensitivity.result import Sensitivity, as_share
 from simlib.support.arguments import check_arguments
 
 _TOTAL, _FIRST = OTHER_COLOURS[0], "#D55E00"
-_WIDTH_IN, _ROW_IN, _FRAME_IN = 8.0, 0.55, 0.9
+_WIDTH_IN, _ROW_IN, _FRAME_IN = 9.6, 0.5, 0.9
 #: The total's bar, and the dot below it, so far from the middle of their row.
 _ABOVE, _BELOW = -0.1, 0.26
 _WORDS = 36
@@ -78,8 +81,8 @@ def _varies(analysis: Sensitivity, metric: str) -> bool:
 
 
 def _draw(analysis: Sensitivity, metric: str, axes: Axes) -> None:
-    axes.set_title(f"What decides {metric}?", loc="left")
     rows = analysis.of(metric).to_dict(orient="records")
+    write_titles(axes, find_decider(rows))
     if not _varies(analysis, metric):
         empty(axes, "Nothing: the same all over the space.")
         return
@@ -99,6 +102,26 @@ def _draw(analysis: Sensitivity, metric: str, axes: Axes) -> None:
         _dot(axes, place + _BELOW, row)
         for order, shift, colour in (("total", _ABOVE, _TOTAL), ("first", _BELOW, _FIRST)):
             _label(axes, place + shift, row, order, colour, is_top=place == 0)
+
+
+def find_decider(rows: Sequence[Mapping[Any, Any]]) -> str:
+    """Return which setting decides a metric, and which comes next: a chart's title.
+
+    Examples
+    --------
+    >>> rows = [{"metric": "attempts", "key": "client.backoff.jitter", "total": 0.83},
+    ...         {"metric": "attempts", "key": "client.backoff.base_s", "total": 0.3}]
+    >>> find_decider(rows)
+    'Attempts: jitter has a part in 83 % of the variance, base_s in 30 %'
+    """
+    words = metric_in_words(str(rows[0]["metric"]))
+    name = words[:1].upper() + words[1:]
+    shares = [(str(row["key"]).rpartition(".")[2], row["total"]) for row in rows[:2]]
+    if any(isnan(total) for _, total in shares):
+        return f"{name}: nothing decides, it is the same all over the space"
+    (first, most), *others = shares
+    said = f"{name}: {first} has a part in {as_share(most)} % of the variance"
+    return ", ".join([said, *(f"{key} in {as_share(total)} %" for key, total in others)])
 
 
 def _bar(axes: Axes, y: float, row: Mapping[Any, Any]) -> None:

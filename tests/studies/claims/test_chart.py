@@ -25,9 +25,11 @@ def texts(axes):
 def test_a_chart_marks_what_is_claimed_and_where_it_stops_to_hold(findings):
     failing, holding = findings
     axes = claim_chart(failing)
-    assert ["claimed: at most 5", f"edge: {failing.edge:,.3g}"] == texts(axes)
+    assert ["claimed: at most 5 s", f"holds up to {failing.edge:,.3g} s (outage)"] == texts(axes)
     assert ("outage, s", "time to recover, s") == (axes.get_xlabel(), axes.get_ylabel())
-    assert failing.claim.sentence in axes.get_title(loc="left")
+    title, below = (axes.get_title(loc=where).replace("\n", " ") for where in ("left", "right"))
+    assert f"Does not hold: {failing.claim.sentence}".rstrip(".") == title
+    assert below.startswith("Claimed at most 5 s, found ")
     # A claim that holds wherever it was tried has no edge to mark.
     assert (inf, ["claimed: at most 0"]) == (holding.edge, texts(claim_chart(holding)))
 

@@ -7,7 +7,8 @@ import pytest
 
 import simlib as sl
 from simlib.core.errors import SettingsError
-from simlib.studies.policy.benchmark import SHARES, storm, storms, waits_s
+from simlib.metrics.policy_waits import SHARES, waits_s
+from simlib.studies.policy.benchmark import storm, storms
 
 
 def client(name: str) -> sl.Settings:

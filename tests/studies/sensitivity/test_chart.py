@@ -55,7 +55,9 @@ def test_each_setting_has_a_bar_and_a_dot_and_the_top_one_says_what_they_are(fou
     dots = [float(line.get_xdata()[0]) for line in panel.lines if line.get_marker() == "o"]
     assert [0.60, 0.0] == dots
     assert (0.0, 1.0) == panel.get_xlim()
-    assert "What decides attempts?" == panel.get_title(loc="left")
+    assert "Attempts: cap_s has a part in 71 % of the variance, jitter in 30 %" == panel.get_title(
+        loc="left"
+    ).replace("\n", " ")
     assert "share of its variance in storm (1,200 clients), with 95 % intervals" == (
         panel.get_xlabel()
     )

@@ -16,9 +16,9 @@ from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.settings import Settings
 from simlib.core.stops import Effect, effect
 from simlib.metrics.array_types import Floats
+from simlib.metrics.policy_waits import waits_s
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
-from simlib.studies.policy.benchmark import waits_s
 from simlib.studies.policy.lint.outages import Outage, outages
 from simlib.support.json_values import jsonable
 

@@ -10,7 +10,7 @@ from simlib.core.backoff import Backoff, delay, delay_after_loss_s, wait_after_a
 from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.draws import Stream, uniform
 from simlib.metrics.array_types import Floats
-from simlib.studies.policy.benchmark import waits_s
+from simlib.metrics.policy_waits import waits_s
 from simlib.studies.policy.lint.case import ROUND_TRIP_S
 
 #: Clients that are drawn.

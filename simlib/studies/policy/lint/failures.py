@@ -13,8 +13,9 @@ from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
 from simlib.core.settings import Settings
 from simlib.metrics.fault_times import recovery_times_s
+from simlib.metrics.policy_waits import waits_s
 from simlib.scenario.scenario import Scenario
-from simlib.studies.policy.benchmark import storm, waits_s
+from simlib.studies.policy.benchmark import storm
 from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
 from simlib.studies.policy.lint.draws import give_up_times_s
 

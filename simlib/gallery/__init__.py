@@ -1,0 +1,1 @@
+"""The gallery: every chart, drawn from the scenarios that come with simlib."""
