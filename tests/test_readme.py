@@ -30,6 +30,7 @@ PORT = "8000"
 RECORDING = "data/recordings/socket_io.parquet"
 #: What makes a command's run short: the same work, less of it. Later values win.
 SHORT = {
+    "gallery": "state_diagram backoff",
     "story first_outage": "--set duration_s=8",
     "compare": "--replications 5 --clients 5 --set duration_s=9",
     "watch": "--set duration_s=4",
