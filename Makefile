@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo test test-all simulated live cover lab docs bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live cover lab docs bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -25,6 +25,13 @@ demo: $(READY) ## play the first outage in simulation and on real WebSockets, an
 	  echo "Go on with: make lab (the notebooks), or in this folder:"; \
 	  echo "  source $(BIN)/activate && simlib scenarios"; \
 	fi; exit $$status
+
+review: $(READY) ## write a design review: should clients of socket.io wait longer?
+	@echo "50,000 clients, an outage of 60 s, 2,000 connections/s: seeking better settings, then comparing"
+	@$(BIN)/simlib report socket_io_storm --out out/review.html \
+	  --objective "peak_after_fault_per_s <= 3 * server.accept_per_s" \
+	  --tune client.backoff.base_s=0.5..20 --tune client.backoff.cap_s=5..60 \
+	  --tune client.backoff.spread_fraction=0.1..0.9
 
 test: lint $(CLIENTS) ## check style and types, and run the tests
 	@$(MAKE) --no-print-directory -j 2 simulated live BUT="and not slow"

@@ -42,11 +42,12 @@ from simlib.lab.observe.observe import observe_live as observe_live
 from simlib.logs.attempts import ObservedAttempts as ObservedAttempts
 from simlib.logs.attempts import read_attempts as read_attempts
 from simlib.metrics.description import RunDescription as RunDescription
-from simlib.metrics.description import describe_run as describe_run
+from simlib.metrics.markdown import markdown as markdown
 from simlib.metrics.metrics import summary as summary
 from simlib.metrics.server import gateways as gateways
 from simlib.metrics.server import server_load as server_load
 from simlib.review.report import report as report
+from simlib.review.run_answer import describe_run as describe_run
 from simlib.scenario.mix import mix as mix
 from simlib.scenario.presets import presets as presets
 from simlib.scenario.scenario import Scenario as Scenario

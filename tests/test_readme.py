@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from simlib.cli import report
 from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
 from tests.studies.small import with_few_rivals
@@ -42,6 +43,7 @@ SHORT = {
     "tune": "--trials 2 --replications 2 --clients 20 --workers 1",
     "sensitivity": "--samples 2 --replications 1 --clients 10 --workers 1",
     "presets compare": "--clients 100",
+    "report socket_io_storm": "--clients 200 --set server.accept_per_s=8 --replications 2",
     "run black_hole": "--set duration_s=2 --set faults=[]",
 }
 #: The same of Python.
@@ -58,7 +60,7 @@ SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 #: Their runs last an hour, or have many messages; tests/studies/claims/ plays them.
 LONG_CLAIMS = ("99.9 % delivered", "99.9 % at any rate", "nothing lost")
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
-LONG = ("claims", "tune", "sensitivity", "sweep", "presets compare")
+LONG = ("claims", "tune", "sensitivity", "sweep", "presets compare", "report")
 
 
 def blocks(page: Path, *kinds: str) -> list[str]:
@@ -121,6 +123,7 @@ def small_studies(monkeypatch):
     """Make short what no option does: crowds that claims are tried on, and a tuning's rivals."""
     if find_spec("optuna") is not None:
         with_few_rivals(monkeypatch)
+    monkeypatch.setattr(report, "_TRIALS", 2)
     tried = [
         dataclasses.replace(each, low=each.low / 10, high=each.high / 10, at=each.at / 10)
         if each.axis == "clients"
@@ -169,7 +172,8 @@ def test_the_pages_have_every_command_of_simlib():
 @pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
 @pytest.mark.usefixtures("small_studies")
 def test_a_command_of_the_pages_runs(here, command, echo_port):
-    if "fleet" in command or command.startswith(("tune", "sensitivity", "presets compare")):
+    studies = ("tune", "sensitivity", "presets compare", "report")
+    if "fleet" in command or command.startswith(studies):
         for module in ("numba", "optuna", "SALib"):
             pytest.importorskip(module)
     arguments = [each.replace(PORT, echo_port) for each in COMMANDS[command]]

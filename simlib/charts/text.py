@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from simlib.experiments.sweep import Sweep
 
 
-def run_in_words(described: RunDescription, hint: str = "") -> Group:
-    """Return what a run shows: sentences, attempts over time, numbers by group; a hint below."""
+def run_in_words(described: RunDescription) -> Group:
+    """Return what a run shows: sentences, lint's hint, attempts over time, numbers by group."""
     trace = described.trace
     parts: list[RenderableType] = [
         headline(trace.scenario, trace.engine),
         "",
         described.sentences,
     ]
-    if hint:
-        parts += ["", Text(hint, style="dim")]
+    if described.hint:
+        parts += ["", Text(described.hint, style="dim")]
     parts += ["", _AttemptBars(trace), "", _numbers(described)]
     if described.note:
         parts += ["", described.note]

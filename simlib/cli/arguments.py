@@ -134,7 +134,7 @@ def _places(text: str, letter: str) -> list[int]:
     return [i for i, character in enumerate(text) if character == letter]
 
 
-def space_of(given: Sequence[str]) -> dict[str, Any]:
+def space_of(given: Sequence[str], option: str = "--space") -> dict[str, Any]:
     """Return what may vary: by setting a tuple, the ends of a range, or a list of choices.
 
     Examples
@@ -146,7 +146,7 @@ def space_of(given: Sequence[str]) -> dict[str, Any]:
     for setting in given:
         key, _, text = (part.strip() for part in setting.partition("="))
         if key in space:
-            raise SettingsError("--space", setting, "names a setting that has its values already")
+            raise SettingsError(option, setting, "names a setting that has its values already")
         # Of two dots in a list or in a path, none makes a range.
         is_range = ".." in text and not {",", "/"} & set(text)
         values = _range(text) if is_range else choices(text)
@@ -155,7 +155,7 @@ def space_of(given: Sequence[str]) -> dict[str, Any]:
                 "must be KEY=LOW..HIGH, as client.backoff.cap_s=5..60 is, "
                 "or KEY=A,B, as client.backoff.jitter=none,full is"
             )
-            raise SettingsError("--space", setting, rule)
+            raise SettingsError(option, setting, rule)
         space[key] = values
     return space
 

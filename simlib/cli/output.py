@@ -79,10 +79,13 @@ def save_run(
 ) -> None:
     """Write a run's trace, metrics and charts, with observed attempts over its own."""
     from simlib.charts.run_charts import save_run_charts
+    from simlib.metrics.markdown import markdown
     from simlib.metrics.metrics import summary
 
     trace.save(folder / "trace.parquet")
-    write(folder / "summary.csv", summary(trace).to_csv())
+    metrics = summary(trace)
+    write(folder / "summary.csv", metrics.to_csv())
+    write(folder / "summary.md", f"{markdown(metrics)}\n")
     write(folder / "summary.json", json_text(run_document(trace)))
     save_run_charts(trace, folder, observed, observed_start)
 

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.cli.app import DISAGREED, Section, examples, main, with_json, with_quick_engine
-from simlib.cli.arguments import choices, file_of, scenario_of
-from simlib.cli.output import json_text, print_note, print_out
+from simlib.cli.app import (
+    DISAGREED,
+    Section,
+    examples,
+    going_on,
+    main,
+    with_json,
+    with_quick_engine,
+)
+from simlib.cli.arguments import choices, file_of, scenario_of, space_of
+from simlib.cli.output import default_out, json_text, print_note, print_out
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
 
 if TYPE_CHECKING:
     from simlib.core.settings import Settings
     from simlib.review.report import Report
+    from simlib.scenario.scenario import Scenario
+
+
+#: So many policies are tried to find the best one.
+_TRIALS = 60
 
 
 @main.command(
@@ -26,6 +39,8 @@ if TYPE_CHECKING:
         'report storm.toml --tuned out/tune/policy.toml --objective "time_to_recover_s_p95 <= 15"',
         "report fleet_storm --against preset:phoenix --vary outage_s=5,8,20 --clients 1000",
         "report first_outage --live --pdf --out out/first.html",
+        "report socket_io_storm --tune client.backoff.base_s=0.5..20 "
+        "--tune client.backoff.cap_s=5..60",
     ),
 )
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
@@ -36,6 +51,14 @@ if TYPE_CHECKING:
     help="A policy to compare: of a preset, or of a scenario's file; may be given again.",
 )
 @click.option("--tuned", metavar="FILE", help="The policy.toml that simlib tune has written.")
+@click.option(
+    "--tune",
+    "spaces",
+    multiple=True,
+    metavar="KEY=LOW..HIGH",
+    help="First seek the best values of a setting, as simlib tune does, and compare that policy, "
+    "too; may be given again.",
+)
 @click.option(
     "--objective",
     "objectives",
@@ -69,6 +92,7 @@ def report(
     scenarios: Sequence[str],
     against: Sequence[str],
     tuned: str | None,
+    spaces: Sequence[str],
     objectives: Sequence[str],
     vary: Sequence[str],
     live: bool,
@@ -88,24 +112,37 @@ def report(
     holds the recommendation, charts, tables, and sliders over other outages and sizes; it needs no
     network. The same in Markdown, and a folder of charts and tables, stand beside it.
 
-    Exits with 1 if some part could not be written; the file and the last lines say which and why.
+    Exits with 1 if a part that was asked for could not be written; the file and the last lines say
+    which and why.
     """
+    from simlib.review.grid import grid_axes
+    from simlib.review.question import TUNED, frame_question
     from simlib.review.report import report as write_report
+    from simlib.review.write import check_target
 
-    policies = _policies(against, tuned)
+    if tuned is not None and spaces:
+        raise SettingsError("--tune", spaces[0], "is not for --tuned: leave one of them out")
+    policies = _policies(against, tuned, [TUNED] if spaces or tuned is not None else [])
+    axes = _axes(vary) if vary else None
+    space = space_of(spaces, "--tune")
     seen = None
     if observation is not None:
         from simlib.lab.observe.observation import Observation
 
         seen = Observation.load(observation)
     played = [scenario_of(each, settings, seed, clients) for each in scenarios]
+    if space:
+        # What is wrong with other arguments is said before minutes of tuning, not after.
+        check_target(out, pdf)
+        grid_axes(frame_question(played, policies, objectives, replications, on), axes)
+        policies |= _tune(played, space, objectives, on)
     with progress_bar("playing the policies") as progress:
         found = write_report(
             played,
             policies,
             out=out,
             objectives=objectives,
-            vary=_axes(vary) if vary else None,
+            vary=axes,
             live=live,
             observation=seen,
             replications=replications,
@@ -120,26 +157,46 @@ def report(
     for title, why in found.missing.items():
         print_note(f"Not written: {title} {why}")
     print_note(f"The review is {found.files[0]}; Markdown, charts and tables stand beside it.")
-    if found.missing:
+    if found.failed:
         raise SystemExit(DISAGREED)
 
 
-def _policies(against: Sequence[str], tuned: str | None) -> dict[str, Settings | str]:
-    """Return the other policies by name."""
+def _policies(
+    against: Sequence[str], tuned: str | None, taken: Sequence[str]
+) -> dict[str, Settings | str]:
+    """Return the other policies by name; some names are taken already."""
+    from simlib.review.question import TUNED
     from simlib.scenario.presets import PREFIX
     from simlib.scenario.scenario import load
 
     policies: dict[str, Settings | str] = {}
     for given in against:
         name = given.removeprefix(PREFIX) if given.startswith(PREFIX) else Path(given).stem
-        if name in policies:
+        if name in policies or name in taken:
             raise SettingsError(
                 "--against", given, "is the name of a policy that is compared already"
             )
         policies[name] = given if given.startswith(PREFIX) else load(file_of(given)).client
     if tuned is not None:
-        policies["tuned"] = load(tuned).client
+        policies[TUNED] = load(tuned).client
     return policies
+
+
+def _tune(
+    scenarios: Sequence[Scenario], space: dict[str, Any], bounds: Sequence[str], on: str | None
+) -> dict[str, Settings]:
+    """Seek the policy that keeps the bounds and does best; nothing if that is the one as given."""
+    from simlib.review.question import TUNED
+    from simlib.review.recommendation import AFTER_FAULT
+    from simlib.studies.tune.tune import tune
+
+    folder = default_out(scenarios[0]) / "tuning"
+    with going_on("The trials that are over", folder), progress_bar("tuning") as progress:
+        found = tune(
+            scenarios, space, AFTER_FAULT, bounds, _TRIALS, on=on, folder=folder, progress=progress
+        )
+    print_note(f"{found.verdict.sentences[0]} The trials are in {folder}.")
+    return {} if found.verdict.keeps_given else {TUNED: found.client}
 
 
 def _axes(given: Sequence[str]) -> dict[str, list[Any]]:
@@ -159,5 +216,6 @@ def _document(found: Report) -> dict[str, Any]:
         "recommended": found.recommended,
         "sentences": list(found.answer),
         "missing": found.missing,
+        "failed": list(found.failed),
         "files": [str(file) for file in found.files],
     }

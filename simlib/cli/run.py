@@ -30,11 +30,8 @@ from simlib.cli.output import (
 from simlib.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from simlib.logs.attempts import ObservedAttempts
     from simlib.scenario.scenario import Scenario
-    from simlib.trace.trace import Trace
 
 
 @main.command(
@@ -134,9 +131,10 @@ def run(
     if as_json:
         click.echo(json_text(run_document(trace)), nl=False)
     else:
-        from simlib.charts.text import all_metrics_in_words
+        from simlib.charts.text import all_metrics_in_words, run_in_words
+        from simlib.review.run_answer import describe_run
 
-        print_out(all_metrics_in_words(trace) if shows_all else _describe(trace))
+        print_out(all_metrics_in_words(trace) if shows_all else run_in_words(describe_run(trace)))
     if out is not None:
         print_note(f"Trace, metrics and charts are in {out}.")
 
@@ -154,16 +152,6 @@ def _read_observed(file: Path, start: str | None) -> ObservedAttempts:
     for sentence in (f"{card.title}.", *card.notes):
         print_note(sentence)
     return seen
-
-
-def _describe(trace: Trace) -> RenderableType:
-    from simlib.charts.text import run_in_words
-    from simlib.metrics.description import describe_run
-    from simlib.studies.policy.lint import lint
-
-    worst = next(iter(lint(trace.scenario)), None)
-    hint = "" if worst is None else f"lint, {worst.severity}: {worst.sentence}"
-    return run_in_words(describe_run(trace), hint)
 
 
 @main.command(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import inf, isfinite, nan, sqrt
+from math import inf, isfinite, nan
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.experiments.run_cache import Cell, play_cell
 from simlib.metrics.array_types import Floats
-from simlib.metrics.intervals import CONFIDENCE, Estimate, quantile
+from simlib.metrics.intervals import Estimate, quantile, t_interval
 from simlib.metrics.meaning import check_metric
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario
@@ -167,27 +167,6 @@ class Paired(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: the difference, and what pairing gained."""
         return Card(self.in_words)
-
-
-def t_interval(values: Floats) -> Estimate:
-    """Return a mean with Student's interval; what never comes in some replication makes it inf.
-
-    Examples
-    --------
-    >>> interval = t_interval(np.array([1.0, 2.0, 3.0]))
-    >>> round(interval.low, 3), interval.value, round(interval.high, 3)
-    (-0.484, 2.0, 4.484)
-    """
-    # Not all of scipy.stats: that takes a second to import, and a study begins with this.
-    from scipy.special import stdtrit
-
-    count = values.size
-    value = float(values.mean()) if count else nan
-    if count < FEWEST_REPLICATIONS or not isfinite(value):
-        return Estimate(value, nan, value if value == inf else nan, count)
-    half = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0)) * float(values.std(ddof=1))
-    half /= sqrt(count)
-    return Estimate(value, value - half, value + half, count)
 
 
 def seeds(scenario: Scenario, count: int, first: int = 0) -> list[int]:

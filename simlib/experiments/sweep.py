@@ -15,9 +15,10 @@ from simlib.api import engine
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.pool import open_pool
-from simlib.experiments.replicate import seeds, t_interval
+from simlib.experiments.replicate import seeds
 from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
+from simlib.metrics.intervals import t_interval
 from simlib.metrics.meaning import check_metric
 from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario

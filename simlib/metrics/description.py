@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 from math import isinf, isnan
 from typing import Any
@@ -12,7 +13,6 @@ from simlib.core.card import Card, ShowsCard
 from simlib.metrics.metrics import row
 from simlib.metrics.run_sentences import describe_numbers
 from simlib.metrics.words import format_number
-from simlib.support.arguments import check_arguments
 from simlib.trace.disruptions import describe_unnoticed
 from simlib.trace.trace import Trace
 
@@ -95,6 +95,10 @@ class RunDescription(ShowsCard):
         The numbers that say something, by group.
     note : str
         What the numbers leave out; empty: nothing.
+    bars : tuple of str
+        Attempts over time: what is shown, a bar for each sixtieth of the run, when faults were on.
+    hint : str
+        The worst finding of `lint`; empty: it has none.
 
     Examples
     --------
@@ -107,6 +111,8 @@ class RunDescription(ShowsCard):
     sentences: str
     lines: tuple[Line, ...]
     note: str = ""
+    bars: tuple[str, str, str] = ("", "", "")
+    hint: str = ""
 
     def card(self) -> Card:
         """Return what is shown: the sentences, then the numbers."""
@@ -121,40 +127,30 @@ class RunDescription(ShowsCard):
             f"{self.trace.label} on {self.trace.engine}: {size}",
             tuple(rows),
             heading=("", "value", "p50", "p95", "p99"),
-            notes=(self.note,),
+            notes=(self.note, self.hint),
+            picture=self._picture(),
             lead=self.sentences,
         )
 
+    def _picture(self) -> str:
+        """Return the bars for a notebook, in letters of one width."""
+        title, *lines = (escape(line) for line in self.bars)
+        shown = "\n".join(lines)
+        return f"<p>{title}</p><pre>{shown}</pre>" if title else ""
 
-@check_arguments
-def describe_run(trace: Trace) -> RunDescription:
-    """Describe a run: a few sentences made from its numbers, and those numbers that say something.
 
-    Parameters
-    ----------
-    trace : Trace
-        The run, of any engine.
-
-    Returns
-    -------
-    RunDescription
-        Shows itself in a terminal and in a notebook. `summary` has all numbers.
-
-    Examples
-    --------
-    >>> import simlib as sl
-    >>> outage = sl.Fault("outage", start_s=5, stop_s=8)
-    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=20, faults=[outage]))
-    >>> description = sl.describe_run(trace)
-    >>> description.sentences.split(":")[0]
-    'All 3 clients were hit by the outage of 3 s'
-    """
+def describe_metrics(
+    trace: Trace, bars: tuple[str, str, str] = ("", "", ""), hint: str = ""
+) -> RunDescription:
+    """Return a run in sentences and numbers, with its attempts as bars and a hint if there are."""
     values = row(trace)
     return RunDescription(
         trace,
         describe_numbers(trace, values),
         tuple(_lines(values)),
         describe_unnoticed(trace.scenario),
+        bars,
+        hint,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from simlib.core.backoff import useful_after_s
 from simlib.core.breaker import BreakerState
+from simlib.core.errors import SettingsError
 from simlib.core.events import Reason
 from simlib.core.fallback import Transport
 from simlib.core.link_table import State
@@ -29,6 +30,7 @@ from simlib.metrics.attempts import (
     peak_of_tenths,
 )
 from simlib.metrics.fault_times import detection_times_of, downtimes_of, recovery_times_of
+from simlib.metrics.intervals import t_interval
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import message_metrics
 from simlib.metrics.run_columns import RunColumns, column_in_words
@@ -45,36 +47,73 @@ if TYPE_CHECKING:
 
 
 @check_arguments
-def summary(traces: Trace | Sequence[Trace]) -> pd.DataFrame:
-    """Return the metrics of runs, one row each.
+def summary(traces: Trace | Sequence[Trace], *, intervals: bool = False) -> pd.DataFrame:
+    """Return the metrics of runs, one row each, or one for runs that differ by their seed alone.
 
     `MEANING` defines every column. Quantiles are observed values: the smallest one that at
     least this share of the values does not pass. What happened before the scenario's ``warm_up_s``
-    does not count.
+    does not count. `markdown` makes the table a text that can be pasted.
 
     Parameters
     ----------
     traces : Trace or sequence of Trace
         The runs.
+    intervals : bool
+        Whether runs of the same label and settings are one row: the mean of each metric over their
+        seeds, and beside it ``low`` and ``high``, the ends of its 95 % interval (Student's t).
 
     Returns
     -------
     DataFrame
-        A row per run, by its label; units are in the column names. NaN: too little data, such
-        as a time to recover without a fault.
+        A row per run, or per label; units are in the column names. NaN: too little data, such as a
+        time to recover without a fault, or the interval of a single run.
+
+    Raises
+    ------
+    SettingsError
+        If a label stands for runs of several scenarios or engines, and intervals are asked for.
 
     Examples
     --------
     >>> import simlib as sl
-    >>> trace = sl.run(sl.Scenario(clients=3, duration_s=20, faults=[sl.Fault("reset", start_s=5)]))
-    >>> int(sl.summary(trace)["attempts"].iloc[0])
+    >>> reset = sl.Fault("reset", start_s=5)
+    >>> storm = sl.Scenario(clients=3, duration_s=20, faults=[reset])
+    >>> int(sl.summary(sl.run(storm))["attempts"].iloc[0])
     6
+    >>> runs = [sl.run(storm.replace(seed=seed)) for seed in range(5)]
+    >>> sl.summary(runs, intervals=True)[["runs", "attempts", "attempts low"]].values.tolist()
+    [[5.0, 6.0, 6.0]]
     """
     runs = [traces] if isinstance(traces, Trace) else list(traces)
     import pandas as pd
 
     labels = pd.Index([trace.label for trace in runs], name="label", dtype=object)
-    return pd.DataFrame([row(trace) for trace in runs], index=labels, columns=list(MEANING))
+    table = pd.DataFrame([row(trace) for trace in runs], index=labels, columns=list(MEANING))
+    if not intervals:
+        return table
+    _check_labels(runs)
+    rows = {label: _average(same) for label, same in table.groupby(level=0, sort=False)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("label")
+
+
+def _check_labels(runs: Sequence[Trace]) -> None:
+    """Refuse one label for several things: the mean of two policies is of no use."""
+    first: dict[str, Trace] = {}
+    for run in runs:
+        other = first.setdefault(run.label, run)
+        same = run.scenario.replace(seed=0) == other.scenario.replace(seed=0)
+        if run.engine != other.engine or not same:
+            rule = "stands for runs of several scenarios or engines: give each a label of its own"
+            raise SettingsError("label", run.label, rule)
+
+
+def _average(same: pd.DataFrame) -> dict[str, Any]:
+    """Return the means of metrics over runs that differ by their seed, with their intervals."""
+    averaged: dict[str, Any] = {"engine": same["engine"].iloc[0], "runs": len(same)}
+    for metric in same.columns.drop("engine"):
+        mean = t_interval(same[metric].to_numpy(np.float64))
+        averaged |= {metric: mean.value, f"{metric} low": mean.low, f"{metric} high": mean.high}
+    return averaged
 
 
 def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:

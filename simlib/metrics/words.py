@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simlib.core.card import Card
+from simlib.metrics.intervals import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,24 @@ def metric_in_words(metric: str) -> str:
     """
     words, unit = words_and_unit(metric)
     return f"{words}, {unit}" if unit else words
+
+
+def say_mean(mean: Estimate, unit: str = "") -> str:
+    """Return a mean with its interval, for a sentence or a table.
+
+    Examples
+    --------
+    >>> say_mean(Estimate(24.93, 24.1, 25.64, 20), " s")
+    '24.9 s (24.1 to 25.6)'
+    """
+    if math.isnan(mean.value):
+        return "-"
+    if mean.value == math.inf:
+        return "never"
+    value, low, high = (format_number(number) for number in (mean.value, mean.low, mean.high))
+    if not (math.isfinite(mean.low) and math.isfinite(mean.high)) or low == high:
+        return f"{value}{unit}"
+    return f"{value}{unit} ({low} to {high})"
 
 
 def plus_minus(row: pd.Series, metric: str) -> str:

@@ -224,7 +224,7 @@ def best_chart(grid: Grid) -> Figure:
                               color=colours.get(best, "#999999"))  # fmt: skip
             time_s = min((p.numbers["time_to_recover_s_p99"] for p in grid.points
                           if p.place == place and p.policy == best), default=inf)  # fmt: skip
-            text = f"{best}\n{format_number(time_s)} s" if best else "nobody in time"
+            text = f"{best}\n{format_number(time_s)} s" if best else "none in time"
             axes.annotate(text, (x, y), ha="center", va="center", fontsize=8)
             if place == grid.given_place:
                 left, right, low, high = x - 0.49, x + 0.49, y - 0.47, y + 0.47

@@ -90,7 +90,7 @@ class Document:
     """A whole review."""
 
     title: str
-    #: ReviewQuestion and recommendation, in three sentences.
+    #: The recommendation, in three sentences.
     answer: tuple[str, ...]
     sections: tuple[Section, ...]
     #: Versions, hash and command, for the head of the file.

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from simlib.api import run
-from simlib.core.errors import SettingsError
+from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.pool import Outcome, open_pool
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.metrics import row
 from simlib.review.question import Policy, ReviewQuestion
+from simlib.review.results import count_workers
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import interrupting
@@ -35,7 +36,7 @@ _SIZES = (0.1, 1, 10)
 _MOST_CLIENTS = 1_000_000
 #: Sim plays so many clients in the time that there is.
 _MOST_ON_SIM = 300
-#: BulletList on the curves that the file holds.
+#: Points on the curves that the file holds.
 _LOAD_POINTS, _SHARES = 120, 51
 #: More points than this take too long, and too much of the file.
 MOST_GRID_POINTS = 400
@@ -86,7 +87,7 @@ class Grid:
     axes: tuple[GridAxis, ...]
     policies: tuple[str, ...]
     points: tuple[GridPoint, ...]
-    #: BulletList that could not be played, in words.
+    #: Points that could not be played, in words.
     failures: tuple[str, ...] = ()
 
     def best_at(self, place: Sequence[int]) -> str:
@@ -229,7 +230,7 @@ def play_grid(
     tasks.sort(key=lambda task: -task[2].clients * task[2].duration_s)
     done: list[Outcome] = []
     clients = sum(task[2].clients for task in tasks)
-    with open_pool(1 if clients < 2_000_000 and question.on == "fleet" else None) as outcomes:
+    with open_pool(count_workers(question.on, clients)) as outcomes:
         for outcome in outcomes(play_point, tasks):
             done.append(outcome)
             if progress is not None:
@@ -239,6 +240,8 @@ def play_grid(
         key=lambda point: (point.place, point.policy),
     )
     failures = tuple(each.failure for each in done if each.failure)
+    if not points:
+        raise SimlibError(f"No point could be played: {failures[0]}")
     names = tuple(policy.name for policy in question.policies)
     return Grid(scenario, tuple(axes), names, tuple(points), failures)
 

@@ -22,12 +22,13 @@ from math import inf, isfinite, isnan, log
 
 from simlib.experiments.objectives import Constraint
 from simlib.metrics.intervals import Estimate
-from simlib.metrics.words import format_number, metric_in_words
+from simlib.metrics.words import format_number, metric_in_words, say_mean
+from simlib.review.changes import describe_changes
 from simlib.review.question import Policy, say_policy
 from simlib.review.results import PlayedPolicy, Results
 
 #: What decides, where a fault ends in the run, and where none does.
-_AFTER_FAULT = ("time_to_recover_s_p99", "peak_after_fault_per_s")
+AFTER_FAULT = ("time_to_recover_s_p99", "peak_after_fault_per_s")
 _WITHOUT_FAULT = ("downtime_s_p99", "peak_attempts_per_s")
 KEEPS, BREAKS, UNCERTAIN = "keeps", "breaks", "not certain"
 _NO_LONGER = 1e-9
@@ -101,8 +102,8 @@ class Recommendation:
     def metrics(self) -> tuple[str, str]:
         """The time to come back, and the load on the server, as far as there are such numbers."""
         played = self.results.by_scenario[0][0]
-        has_fault = not isnan(played.mean(_AFTER_FAULT[0]).value)
-        return _AFTER_FAULT if has_fault else _WITHOUT_FAULT
+        has_fault = not isnan(played.mean(AFTER_FAULT[0]).value)
+        return AFTER_FAULT if has_fault else _WITHOUT_FAULT
 
     def pairs(self, policy: Policy) -> list[tuple[PlayedPolicy, PlayedPolicy]]:
         """Return the policy as given and another one, in each scenario."""
@@ -143,10 +144,13 @@ class Recommendation:
         return (self._say_keep(), self._say_load(chosen))
 
     def _say_change(self, chosen: Policy) -> str:
+        before, after = self.pairs(chosen)[0]
+        changes = describe_changes(before.scenario.client, after.scenario.client)
+        name = f"{chosen.name} ({changes})" if changes else chosen.name
         why = ""
         if broken := self._broken(self.results.question.given):
-            why = f", which does not keep {_join(broken)}"
-        return f"Ship {chosen.name} instead of the policy as given{why}: {self._say_time(chosen)}."
+            why = f" The policy as given does not keep {_join(broken)}."
+        return f"Change to {name}: {self._say_time(chosen)}.{why}"
 
     def _say_keep(self) -> str:
         others = len(self.results.question.policies) - 1
@@ -194,21 +198,14 @@ class Recommendation:
             if mean.value == inf:
                 parts.append(f"fewer than 99 % of the clients come back in the run{where}")
                 continue
-            what = (
-                "99 % of the clients hit are back"
-                if time == _AFTER_FAULT[0]
-                else ("99 % of the losses are over")
-            )
-            after = " after the fault" if time == _AFTER_FAULT[0] else ""
+            is_after = time == AFTER_FAULT[0]
+            what = "99 % of the clients hit are back" if is_after else "99 % of the losses are over"
+            after = " after the fault" if is_after else ""
             text = f"{what} {say_mean(mean, ' s')}{after}{where}"
             if policy != self.results.question.given:
                 before = given.mean(time)
-                never = (
-                    "not within the run"
-                    if before.value == inf
-                    else (f"not {say_mean(before, ' s')}")
-                )
-                text += f", {never}"
+                never = "never" if before.value == inf else say_mean(before, " s")
+                text += f" instead of {never}"
             parts.append(text)
         return "; ".join(parts)
 
@@ -220,10 +217,10 @@ class Recommendation:
             if isnan(mean.value):
                 continue
             where = f" of {given.scenario.name}" if len(self.results.by_scenario) > 1 else ""
-            after = " after the fault" if load == _AFTER_FAULT[1] else ""
-            text = f"The worst second{after}{where} brings the server {say_mean(mean)} attempts"
+            after = " after the fault" if load == AFTER_FAULT[1] else ""
+            text = f"In the worst second{after}{where} the server meets {say_mean(mean)} attempts"
             if policy != self.results.question.given:
-                text += f", not {say_mean(given.mean(load))}"
+                text += f" instead of {say_mean(given.mean(load))}"
             limit = handshake_limit(given)
             parts.append(text + (f"; it can take {format_number(limit)}." if limit < inf else "."))
         return " ".join(parts)
@@ -234,24 +231,6 @@ def handshake_limit(played: PlayedPolicy) -> float:
     from simlib.scenario.rates import handshakes_per_s
 
     return handshakes_per_s(played.scenario)
-
-
-def say_mean(mean: Estimate, unit: str = "") -> str:
-    """Return a mean with its interval, for a sentence.
-
-    Examples
-    --------
-    >>> say_mean(Estimate(24.93, 24.1, 25.64, 20), " s")
-    '24.9 s (24.1 to 25.6)'
-    """
-    if isnan(mean.value):
-        return "-"
-    if mean.value == inf:
-        return "never"
-    value = f"{format_number(mean.value)}{unit}"
-    if not isfinite(mean.low) or format_number(mean.low) == format_number(mean.high):
-        return value
-    return f"{value} ({format_number(mean.low)} to {format_number(mean.high)})"
 
 
 def _join(words: Sequence[str]) -> str:

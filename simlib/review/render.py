@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from simlib.charts.figures import describe, svg_text
 from simlib.charts.style import style
+from simlib.metrics.markdown import escape_markdown, markdown_table
 from simlib.review.chart import policy_colours
 from simlib.review.document import (
     BulletList,
@@ -168,18 +169,6 @@ def _plain(value: float, digits: int = 3) -> float | None:
 # --- Markdown ----------------------------------------------------------------------------
 
 
-def escape_markdown(text: str) -> str:
-    r"""Return text that Markdown shows as it is.
-
-    Examples
-    --------
-    >>> escape_markdown("a_b *c* <script>")
-    'a\\_b \\*c\\* &lt;script&gt;'
-    """
-    text = html.escape(text, quote=False)
-    return re.sub(r"([\\`*_\[\]#|])", r"\\\1", text)
-
-
 def _markdown(block: Content, folder: str) -> str:
     if isinstance(block, Paragraph):
         return escape_markdown(block.text)
@@ -196,10 +185,5 @@ def _markdown(block: Content, folder: str) -> str:
 
 
 def _markdown_table(table: DataTable) -> str:
-    def line(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(escape_markdown(cell) or " " for cell in cells) + " |"
-
-    rule = ["---:" if i >= table.numbers_from else "---" for i in range(len(table.heading))]
-    rows = [line(row) for row in table.rows]
-    return "\n".join([f"{escape_markdown(table.caption)}:", "", line(table.heading),
-                      f"| {' | '.join(rule)} |", *rows])  # fmt: skip
+    rows = markdown_table(table.heading, table.rows, table.numbers_from)
+    return f"{escape_markdown(table.caption)}:\n\n{rows}"

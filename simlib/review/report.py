@@ -30,6 +30,7 @@ from simlib.review.sections.sensitivity import write_sensitivity
 from simlib.review.sections.settings import write_settings
 from simlib.review.sections.story import write_story
 from simlib.review.sections.users import write_users
+from simlib.review.side_studies import compare_live, find_sensitivity
 from simlib.review.write import check_target, write_document, write_pdf
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 
     from simlib.lab.observe.observation import Observation
 
-#: Clients of a live run on one machine: more would measure the machine.
-_MOST_LIVE = 100
-#: Samples of the sensitivity analysis, each of as many points as there are settings, and two.
-_SAMPLES = 16
 #: What part of the whole each step takes, about.
 _PARTS = {"policies": 0.4, "grid": 0.35, "sensitivity": 0.1, "live": 0.15}
 
@@ -60,7 +57,9 @@ class Report(ShowsCard):
     recommended : str
         The name of the policy to ship; empty: no policy keeps every bound.
     missing : dict
-        Sections that could not be written, by title, and why.
+        Parts that could not be written, by title, and why.
+    failed : tuple of str
+        The titles of those of them that somebody had asked for.
     files : tuple of Path
         What was written, the HTML file first.
     """
@@ -69,6 +68,7 @@ class Report(ShowsCard):
     answer: tuple[str, ...]
     recommended: str
     missing: dict[str, str]
+    failed: tuple[str, ...]
     files: tuple[Path, ...]
 
     def card(self) -> Card:
@@ -141,7 +141,7 @@ def report(
     >>> sl.report(scenario, ["phoenix"], objectives=["lost <= 0"])  # doctest: +SKIP
     """
     target = Path(out)
-    check_target(target)
+    check_target(target, pdf)
     asked = (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios)
     others = against if isinstance(against, Mapping) else _policies_by_name(against)
     question = frame_question(asked, others, objectives, replications, on)
@@ -151,7 +151,7 @@ def report(
         shares = _shares(steps, move)
         results = play_question(question, None, shares["policies"])
         material = Material(results, Recommendation(results), command=command or current_command())
-        with _note_failure(material, "limits"):
+        with note_failure(material, "limits"):
             if axes:
                 grid = play_grid(question, axes, shares["grid"])
                 material = replace(material, grid=grid)
@@ -160,30 +160,33 @@ def report(
                     "The scenario has no fault of some length and too few clients for other sizes: "
                     "name what to vary, with --vary KEY=A,B."
                 )
-        with _note_failure(material, "sensitivity"):
-            found = _sensitivity(material, shares["sensitivity"])
+        with note_failure(material, "sensitivity"):
+            found = find_sensitivity(material, shares["sensitivity"])
             material = replace(material, sensitivity=found)
         if live:
-            with _note_failure(material, "agreement"):
-                found_live = _compare(material, shares["live"])
+            with note_failure(material, "agreement"):
+                found_live = compare_live(material, shares["live"])
                 material = replace(material, comparison=found_live)
         if observation is not None:
-            with _note_failure(material, "client"):
+            with note_failure(material, "client"):
                 from simlib.lab.infer.infer import infer
 
                 material = replace(material, inference=infer(observation))
     document = compose(material)
     files = write_document(document, material.grid, target)
     missing = {section.title: section.missing for section in document.missing}
+    # Nobody asks for a sensitivity, and for a grid only by naming what varies.
+    of_request = {"limits": bool(vary), "agreement": live, "client": observation is not None}
+    failed = [each.title for each in document.missing if of_request.get(each.key)]
     if pdf:
         try:
             files.append(write_pdf(target))
-        except SimlibError as error:
+        except (SimlibError, OSError) as error:
             missing["PDF"] = str(error)
+            failed.append("PDF")
     chosen = material.verdict.recommended
-    return Report(
-        document.title, document.answer, chosen.name if chosen else "", missing, tuple(files)
-    )
+    name = chosen.name if chosen else ""
+    return Report(document.title, document.answer, name, missing, tuple(failed), tuple(files))
 
 
 def compose(material: Material) -> Document:
@@ -240,45 +243,10 @@ def _part(move: Progress, start: float, width: float, name: str) -> Callable[...
 
 
 @contextmanager
-def _note_failure(material: Material, key: str) -> Iterator[None]:
+def note_failure(material: Material, key: str) -> Iterator[None]:
     """Let one section fail by itself: the reason stands in its place."""
     try:
         yield
-    except SimlibError as error:
+    except (SimlibError, OSError, ImportError) as error:
+        # A machine may lack a library, or have no socket left: what was played must not be lost.
         material.missing[key] = str(error)
-
-
-def _sensitivity(material: Material, progress: Callable[..., None]) -> Any:
-    from simlib.studies.sensitivity.sensitivity import sensitivity
-
-    question = material.question
-    scenario = material.chosen.scenario
-    if question.on != "fleet":
-        raise SimlibError(
-            "Only the fleet plays the hundreds of runs that it needs in the time there is: "
-            "simlib sensitivity asks sim."
-        )
-    clients = min(scenario.clients, 2_000)
-    smaller = _smaller(scenario, clients)
-    return sensitivity(
-        smaller, None, material.verdict.metrics, samples=_SAMPLES, replications=1, on="fleet",
-        workers=1, progress=progress,
-    )  # fmt: skip
-
-
-def _smaller(scenario: Scenario, clients: int) -> Scenario:
-    """Return a scenario with fewer clients, and a server that is as narrow for them."""
-    share = clients / scenario.clients
-    if share == 1.0:
-        return scenario
-    changes: dict[str, Any] = {"clients": clients}
-    if scenario.server.accept_per_s < float("inf"):
-        changes["server.accept_per_s"] = max(1.0, scenario.server.accept_per_s * share)
-    return scenario.replace(changes)
-
-
-def _compare(material: Material, progress: Callable[..., None]) -> Any:
-    from simlib.studies.compare.compare import compare
-
-    scenario = material.chosen.scenario
-    return compare(_smaller(scenario, min(scenario.clients, _MOST_LIVE)), progress=progress)

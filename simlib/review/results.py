@@ -14,9 +14,9 @@ import pandas as pd
 from simlib.api import run
 from simlib.core.errors import SimlibError
 from simlib.experiments.pool import open_pool
-from simlib.experiments.replicate import Replications, seeds, t_interval
+from simlib.experiments.replicate import Replications, seeds
 from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
-from simlib.metrics.intervals import Estimate
+from simlib.metrics.intervals import Estimate, t_interval
 from simlib.review.question import Policy, ReviewQuestion
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
@@ -58,12 +58,13 @@ class Results:
 
     def difference(self, metric: str, one: PlayedPolicy, other: PlayedPolicy) -> Estimate:
         """Return by how much a metric is larger with the other policy, seed by seed."""
-        first, second = (
-            each.replications.table[metric].to_numpy(np.float64) for each in (one, other)
-        )
-        shared = min(first.size, second.size)
+        values = pd.concat(
+            [each.replications.table[metric] for each in (one, other)], axis=1, join="inner"
+        )  # by seed: one of them may have failed under some
+        first, second = values.to_numpy(np.float64).T
+        shared = first.size
         with np.errstate(invalid="ignore"):  # two that never end have no difference
-            differences = second[:shared] - first[:shared]
+            differences = second - first
         if not np.isfinite(differences).all():
             sides = {float(np.sign(each)) for each in differences if not np.isnan(each)}
             if len(sides) == 1 and not np.isnan(differences).any():
@@ -96,7 +97,8 @@ def play_question(
         for _, played in pairs
         for seed in seeds(played, question.replications)
     ]
-    with open_run_cache(folder) as store, open_pool(_workers(cells)) as outcomes:
+    workers = count_workers(question.on, sum(cell.scenario.clients for cell in cells))
+    with open_run_cache(folder) as store, open_pool(workers) as outcomes:
         rows, failures, _ = play_cells(cells, outcomes, store, progress)
     played = []
     for i, (policy, changed) in enumerate(pairs):
@@ -115,10 +117,9 @@ def play_question(
     return Results(question, by_scenario, words)
 
 
-def _workers(cells: list[Cell]) -> int | None:
-    """Return 1 where processes would take longer to start than the runs to play."""
-    clients = sum(cell.scenario.clients for cell in cells)
-    quick = 2_000_000 if cells[0].on == "fleet" else 2_000
+def count_workers(on: str, clients: int) -> int | None:
+    """Return 1 where processes would take longer to start than runs of so many clients to play."""
+    quick = 2_000_000 if on == "fleet" else 2_000
     return 1 if clients < quick else None
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf, isnan
 
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_number, say_mean
 from simlib.review.document import DataTable
-from simlib.review.recommendation import say_mean
 from simlib.review.results import PlayedPolicy
 
 

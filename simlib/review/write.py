@@ -21,27 +21,56 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "microso
 _PDF_TIMEOUT_S = 120
 
 
-def check_target(out: Path) -> None:
+def check_target(out: Path, pdf: bool = False) -> None:
     """Refuse a file that no review may be written to, before anything is played.
 
     Raises
     ------
     SettingsError
-        If it is no HTML file, cannot be written, or is a file that simlib did not make.
+        If it is no HTML file, cannot be written, or it or one of the files and folders beside it
+        was not made by simlib.
     """
     if out.suffix.lower() not in (".html", ".htm"):
         raise SettingsError("out", str(out), "must end in .html, as review.html does")
     if out.is_dir():
         raise SettingsError("out", str(out), "is a folder: name a file in it")
-    if out.exists() and _MARK not in out.read_text(encoding="utf-8", errors="replace")[:2000]:
+    if out.exists() and not _is_review(out):
         rule = "is there already, and no review of simlib: name another file, or take it away"
         raise SettingsError("out", str(out), rule)
+    folder = out.with_suffix("")
+    if not out.exists():
+        _check_beside(out, pdf)
+    elif folder.exists() and not folder.is_dir():
+        raise _refuse_beside(out, folder)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
+        for place in (out.parent, folder):
+            if place.is_dir():
+                with tempfile.TemporaryFile(dir=place):
+                    pass
     except OSError as error:
         raise SettingsError("out", str(out), f"cannot be written: {error.strerror}") from error
+
+
+def _is_review(file: Path) -> bool:
+    """Whether a file is an earlier review: such a one is written anew."""
+    return file.is_file() and _MARK in file.read_text(encoding="utf-8", errors="replace")[:2000]
+
+
+def _check_beside(out: Path, pdf: bool) -> None:
+    """Refuse to write over what stands beside a new review: README.html has a README.md there."""
+    folder = out.with_suffix("")
+    files = [out.with_suffix(".md"), *([out.with_suffix(".pdf")] if pdf else [])]
+    taken = [file for file in files if file.exists()]
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        taken.append(folder)
+    if taken:
+        raise _refuse_beside(out, taken[0])
+
+
+def _refuse_beside(out: Path, taken: Path) -> SettingsError:
+    rule = f"would write over {taken}, which is there already: name another file, or take that away"
+    return SettingsError("out", str(out), rule)
 
 
 def write_document(document: Document, grid: Grid | None, out: Path) -> list[Path]:
@@ -52,17 +81,17 @@ def write_document(document: Document, grid: Grid | None, out: Path) -> list[Pat
     from simlib import __version__
 
     folder = out.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
     generator = f"simlib {__version__}"
-    files = []
+    # First: what stands beside an earlier review is the review's, and may be written anew.
+    files = [_write(out, render_html(document, grid, generator))]
+    markdown = render_markdown(document, folder.name, generator)
+    files.append(_write(out.with_suffix(".md"), markdown))
+    folder.mkdir(parents=True, exist_ok=True)
     for chart in document.charts:
         files += [
             save_figure(chart.figure, folder / f"{chart.name}.{kind}") for kind in ("png", "svg")
         ]
     files += [_write(folder / f"{table.name}.csv", _csv(table)) for table in document.tables]
-    markdown = render_markdown(document, folder.name, generator)
-    files.append(_write(out.with_suffix(".md"), markdown))
-    files.insert(0, _write(out, render_html(document, grid, generator)))
     return files
 
 

@@ -1,7 +1,7 @@
 """Measure speed and memory: prints one table and writes out/bench.json. About a quarter of an hour.
 
-python tests/benchmarks/run.py MODULE... measures some: explorer, fleet, inference, live, simulated,
-starting, studies.
+python tests/benchmarks/run.py MODULE... measures some: explorer, fleet, inference, live, review,
+simulated, starting, studies.
 --quick measures a few ratios in under a minute and compares them with the last ones recorded;
 --record adds the ratios of a quiet machine to history.csv.
 """
@@ -24,6 +24,7 @@ import fleet
 import history
 import inference
 import live
+import review
 import simulated
 import starting
 import studies
@@ -50,6 +51,7 @@ BENCHMARKS = (
     inference.inference,
     studies.efficiency,
     studies.tuning,
+    review.review,
     live.crowd,
     live.beside_bare,
     live.round_trip,

@@ -153,9 +153,9 @@ def test_run_writes_the_trace_its_metrics_and_charts(here):
     result = simlib("run", "small.toml", "--seed", "9", "--out", "results/mine")
     assert "Trace, metrics and charts are in results/mine.\n" == result.stderr
     charts = [f"{name}.{kind}" for name in ("attempts", "recovery") for kind in ("png", "svg")]
-    assert [*charts, "summary.csv", "summary.json", "trace.parquet"] == sorted(
-        names("results/mine")
-    )
+    summaries = [f"summary.{kind}" for kind in ("csv", "json", "md")]
+    assert [*charts, *summaries, "trace.parquet"] == sorted(names("results/mine"))
+    assert "| attempts | 4 |\n" in Path("results/mine/summary.md").read_text()
     trace = Trace.load("results/mine/trace.parquet")
     assert sl.run(sl.load("small.toml").replace(seed=9)).digest() == trace.digest()
     row = pd.read_csv("results/mine/summary.csv").iloc[0]
@@ -188,7 +188,8 @@ def test_watch_writes_a_line_per_second_and_keeps_the_trace(here):
     )
     assert "Trace, metrics and charts are in out/small.\n" == result.stderr
     charts = [f"{name}.{kind}" for name in ("attempts", "recovery") for kind in ("png", "svg")]
-    assert [*charts, "summary.csv", "summary.json", "trace.parquet"] == names("out/small")
+    summaries = [f"summary.{kind}" for kind in ("csv", "json", "md")]
+    assert [*charts, *summaries, "trace.parquet"] == names("out/small")
     expected = sl.run(sl.load("small.toml").replace(duration_s=2.1))
     assert expected.digest() == Trace.load("out/small/trace.parquet").digest()
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import simlib as sl
-from simlib.experiments.replicate import Paired, Replications, t_interval
-from simlib.metrics.intervals import quantile
+from simlib.experiments.replicate import Paired, Replications
+from simlib.metrics.intervals import quantile, t_interval
 
 STORM = sl.Scenario(
     name="storm",

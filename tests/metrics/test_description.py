@@ -126,3 +126,14 @@ def test_a_description_shows_itself_in_a_notebook():
     html = sl.describe_run(played(faults=[OUTAGE]))._repr_html_()
     assert "were hit by the outage" in html
     assert "<table>" in html
+
+
+def test_a_description_has_the_bars_and_the_worst_finding_of_lint_in_a_notebook_too():
+    client = sl.Settings(backoff=sl.Backoff(jitter="none"))
+    found = sl.describe_run(played(faults=[OUTAGE], client=client))
+    html = found._repr_html_()
+    assert found.hint.startswith("lint, error: ")
+    assert "lint, error: " in html
+    assert "attempts over time, from 0 to 30 s" in html
+    assert "<pre>" in html
+    assert "outage" in found.bars[2]

@@ -3,6 +3,7 @@
 import pytest
 
 import simlib as sl
+from simlib.review import side_studies
 
 NAME = "storm <script>alert(1)<img src=x> & |co| $x^$ `b`"
 
@@ -23,8 +24,16 @@ def small_storm(**changes):
     return scenario.replace(**changes) if changes else scenario
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_samples():
+    """Let the sensitivity of a review be of a few runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(side_studies, "_SAMPLES", 2)
+        yield
+
+
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
+def made(tmp_path_factory, few_samples):
     """A review of two policies that was written to files."""
     out = tmp_path_factory.mktemp("review") / "review.html"
     found = sl.report(

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -11,11 +12,14 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib.cli import main
 from simlib.core.errors import SettingsError
-from simlib.review import write
+from simlib.review import report, write
 from simlib.review.grid import grid_axes, play_point
+from simlib.review.material import Material
 from simlib.review.question import frame_question
+from simlib.review.results import play_question
 from simlib.review.sections.assumptions import checklist
 from simlib.review.write import check_target, write_pdf
+from simlib.studies.compare import compare
 
 from .conftest import NAME, small_storm
 
@@ -145,10 +149,11 @@ def test_the_checklist_has_an_answer_to_each_of_its_items(made, page):
     assert checklist
 
 
-def test_what_could_not_be_written_is_said_and_the_rest_is_there(made, page):
+def test_everything_that_a_review_asks_is_answered_on_sim_too(made, page):
     found, _ = made
-    assert ["Which setting decides?"] == list(found.missing)
-    assert any("Not everything could be written" in each for each in page.words)
+    assert ({}, ()) == (found.missing, found.failed)
+    assert not any("Not everything could be written" in each for each in page.words)
+    assert any(each.startswith("Of the variance of time_to_recover_s_p99") for each in page.words)
 
 
 @pytest.mark.parametrize("given", ["review.txt", "folder.html"])
@@ -173,6 +178,21 @@ def test_a_pdf_without_a_browser_is_refused_with_the_way_out(monkeypatch, made):
         write_pdf(made[1])
 
 
+@pytest.mark.parametrize("beside", ["mine.md", "mine/notes.txt", "mine"])
+def test_what_stands_beside_a_new_review_is_not_written_over(tmp_path, beside):
+    file = tmp_path / beside
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("my own", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"would write over .*mine"):
+        check_target(tmp_path / "mine.html")
+    assert "my own" == file.read_text(encoding="utf-8")
+
+
+def test_an_earlier_review_is_written_anew_with_all_that_stands_beside_it(made):
+    check_target(made[1], pdf=True)
+    assert made[1].with_suffix(".md").exists()
+
+
 def call(*arguments):
     return CliRunner().invoke(main, ["report", *map(str, arguments)])
 
@@ -183,12 +203,116 @@ def test_the_command_answers_and_says_where_the_review_is(tmp_path):
     out = tmp_path / "r.html"
     found = call(scenario, "--on", "sim", "--replications", 2, "--vary", "clients=3,5",
                  "--against", "preset:aws-full", "--out", out)  # fmt: skip
-    assert 1 == found.exit_code, found.output  # sensitivity asks for the fleet
+    assert 0 == found.exit_code, found.output
     assert "back" in found.stdout
     assert str(out) in found.stderr
-    assert "Not written: Which setting decides?" in found.stderr
+    assert "Not written" not in found.stderr
     text = out.read_text(encoding="utf-8")
     assert f"simlib report {scenario} --on sim" in text
+
+
+def small_file(folder, **changes):
+    """Return the file of a small scenario, which a report plays in a second."""
+    file = folder / "storm.toml"
+    file.write_text(sl.dump(small_storm(name="small", clients=5, **changes)), encoding="utf-8")
+    return file
+
+
+def call_small(folder, monkeypatch, *more, **changes):
+    """Report on a small scenario; return what was said, and the page."""
+    monkeypatch.setattr(write, "save_figure", lambda _, path: path)  # drawing takes most of it
+    out = folder / "r.html"
+    said = call(small_file(folder, **changes), "--on", "sim", "--replications", 2,
+                "--vary", "clients=3,5", "--out", out, *more)  # fmt: skip
+    return said, out.read_text(encoding="utf-8") if out.exists() else ""
+
+
+def test_without_a_live_engine_the_rest_is_written_and_the_status_says_so(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(compare, "run", fail)
+    monkeypatch.setattr(compare, "_replicate", lambda *_: [])
+    said, page = call_small(tmp_path, monkeypatch, "--live")
+    assert 1 == said.exit_code, said.output
+    why = "[Errno 24] Too many open files"
+    assert f"Not written: Does the simulation agree with real connections? {why}" in said.stderr
+    assert why in page
+    assert "Which setting decides?" in page
+
+
+@pytest.mark.parametrize(
+    "error", [sl.EngineError("no server"), OSError("no socket"), ImportError("no uvicorn")]
+)
+def test_what_a_machine_lacks_costs_one_section(error):
+    material = Material(None, None)
+    with report.note_failure(material, "agreement"):
+        raise error
+    assert {"agreement": str(error)} == material.missing
+
+
+def test_without_a_browser_only_the_pdf_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(write.shutil, "which", lambda _: None)
+    said, page = call_small(tmp_path, monkeypatch, "--pdf")
+    assert 1 == said.exit_code, said.output
+    assert "Not written: PDF a PDF needs Chromium or Chrome" in said.stderr
+    assert page
+
+
+def test_what_nobody_asked_for_and_cannot_be_is_said_with_status_0(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise sl.SimlibError("sensitivity needs SALib, which is not installed")
+
+    monkeypatch.setattr(report, "find_sensitivity", fail)
+    said, page = call_small(tmp_path, monkeypatch)
+    assert 0 == said.exit_code, said.output
+    assert "Not written: Which setting decides? sensitivity needs SALib" in said.stderr
+    assert "sensitivity needs SALib" in page
+
+
+def test_an_observation_without_attempts_is_said_in_its_section(tmp_path, monkeypatch):
+    sl.Observation([]).save(tmp_path / "empty.parquet")
+    said, page = call_small(tmp_path, monkeypatch, "--observation", tmp_path / "empty.parquet")
+    assert said.exit_code in (0, 1), said.output
+    assert "What does the observed client really do?" in page
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"faults": []},
+        {"client": sl.Settings(connect_timeout_s=0.01)},  # nobody connects, the path is longer
+        {"faults": [sl.Fault("outage", start_s=0, stop_s=40)]},
+    ],
+    ids=["no fault", "impatient", "no server"],
+)
+def test_a_run_in_which_nothing_happens_has_a_review_too(tmp_path, monkeypatch, changes):
+    said, page = call_small(tmp_path, monkeypatch, "--against", "preset:phoenix", **changes)
+    assert 0 == said.exit_code, said.output
+    assert "nan" not in said.stdout
+    assert "inf" not in said.stdout.split()
+    assert "<h1>" in page
+
+
+def test_a_recording_of_something_else_is_refused_before_anything_is_played(tmp_path, monkeypatch):
+    file = tmp_path / "trace.parquet"
+    sl.run(small_storm(clients=2)).save(file)
+    said, page = call_small(tmp_path, monkeypatch, "--observation", file)
+    assert (2, "") == (said.exit_code, page)
+    assert "is not an observation" in said.stderr
+
+
+def test_runs_that_failed_are_left_out_and_said(made):
+    question = frame_question([small_storm(name="small")], {"other": sl.Settings()}, (), 3, "sim")
+    results = play_question(question, progress=lambda *_: None)
+    given, other = results.by_scenario[0]
+    less = replace(
+        other, replications=replace(other.replications, table=other.replications.table.iloc[1:])
+    )
+    whole = [results.difference("attempts", given, each) for each in (other, less)]
+    assert [3, 2] == [each.observations for each in whole]
+    paired = other.replications.table["attempts"] - given.replications.table["attempts"]
+    assert paired.iloc[1:].mean() == whole[1].value
 
 
 @pytest.mark.parametrize(
@@ -202,10 +326,15 @@ def test_the_command_answers_and_says_where_the_review_is(tmp_path):
         (("first_outage", "--out", "review.txt"), "must end in .html"),
         (("first_outage", "--tuned", "nowhere.toml"), "nowhere.toml"),
         (("first_outage", "--observation", "nowhere.parquet"), "nowhere.parquet"),
+        (("first_outage", "--out", "taken.toml/review.html"), "cannot be written"),
+        (("first_outage", "--tune", "client.backoff.cap_s"), "--tune"),
+        (("first_outage", "--tune", "client.backoff.cap_s=5..9", "--tuned", "a.toml"), "--tune"),
+        (("first_outage", "--tune", "client.backoff.cap_s=5..9", "--vary", "cap_s=1,2"), "cap_s"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_played(tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken.toml").touch()
     found = call(*arguments)
     assert 2 == found.exit_code, found.output
     assert words in found.stderr

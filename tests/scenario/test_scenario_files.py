@@ -13,7 +13,10 @@ from simlib.metrics.metrics import spans
 from simlib.scenario.build import build
 
 #: Scenarios of record, as long and as large as what they are named after: not to be played live.
-OF_RECORD = {"agents_return", "bridge_restart", "connection_churn", "nat_of_200", "watch_storm"}
+OF_RECORD = {
+    *("agents_return", "bridge_restart", "connection_churn", "nat_of_200", "socket_io_storm"),
+    "watch_storm",
+}
 FILES = sorted((Path(__file__).parents[2] / "data" / "scenarios").glob("*.toml"))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_number, metric_in_words
 from simlib.review.chart import attempts_figure
 from simlib.review.document import ChartBlock, DataTable, Paragraph, Section
 from simlib.review.material import Material
 
 NOT_ASKED = (
-    "No live run was asked for. With --live, the recommended policy is played on real WebSockets "
-    "on this machine, too, and compared metric by metric."
+    "No live run was asked for. With --live, the recommended policy is also played on real "
+    "WebSockets on this machine, and compared with the simulation metric by metric."
 )
 
 
@@ -24,10 +24,14 @@ def write_agreement(material: Material) -> Section:
     figure = attempts_figure(found)
     scenario = found.live.scenario
     rows = [
-        [str(row["metric"]), f"{format_number(row['sim_low'])} to {format_number(row['sim_high'])}",
-         format_number(row["live"]), str(row["verdict"])]
+        [
+            metric_in_words(str(row["metric"])),
+            f"{format_number(row['sim_low'])} to {format_number(row['sim_high'])}",
+            format_number(row["live"]),
+            str(row["verdict"]),
+        ]
         for _, row in found.table.iterrows()
-    ]  # fmt: skip
+    ]
     size = (
         f"{scenario.clients:,} real clients were played for {scenario.duration_s:g} s; the "
         f"interval is of {len(found.simulated)} simulated runs of the same scenario."

@@ -26,9 +26,9 @@ def write_assumptions(material: Material) -> Section:
     heading = ["item", "what it asks", "answer"]
     table = DataTable.of("checklist", _SOURCE, heading, rows, 9)
     lint_words = (
-        f"Lint has something to say of {say_policy(material.chosen.name)}:"
+        f"Findings of lint for {say_policy(material.chosen.name)}:"
         if findings
-        else f"Lint has nothing to say of {say_policy(material.chosen.name)}."
+        else f"Lint finds no fault with {say_policy(material.chosen.name)}."
     )
     blocks = (
         BulletList(_limits(material)),
@@ -51,14 +51,14 @@ def _limits(material: Material) -> tuple[str, ...]:
         ),
     ]
     if question.on == "fleet":
-        limits.append("The fleet engine plays connections alone: messages load nobody here.")
+        limits.append("The fleet engine simulates connections only: no messages load the server.")
     if scenario.server.accept_per_s == inf and not scenario.server.handshake_service_s:
-        limits.append("The server takes any number of connections at once: no limit was given.")
+        limits.append("The server accepts any number of connections at once: it has no limit.")
     if scenario.path.loss_fraction == 0.0:
-        limits.append("The network loses nothing, but by the faults.")
+        limits.append("The network loses nothing, except through the faults.")
     limits.append(
-        "Intervals are of the mean over seeds: they say what chance does within the model, not how "
-        "wrong the model may be."
+        "Intervals are those of means over seeds: they show the effect of chance within the model, "
+        "not how wrong the model may be."
     )
     return tuple(limits)
 

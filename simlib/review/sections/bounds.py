@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from math import isfinite
 
+from simlib.metrics.words import say_mean
 from simlib.review.document import DataTable, Paragraph, Section
 from simlib.review.material import Material
-from simlib.review.recommendation import say_mean
 from simlib.review.tables import say_number
 
 

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 from simlib.review.chart import best_chart
 from simlib.review.document import ChartBlock, Content, DataTable, Paragraph, Section
-from simlib.review.grid import NUMBERS, Grid
+from simlib.review.grid import CLIENTS_AXIS, NUMBERS, OUTAGE_AXIS, Grid
 from simlib.review.material import Material
 from simlib.review.question import say_policy
 from simlib.review.tables import say_number
+
+#: What varies, in a sentence.
+_AXIS_WORDS = {OUTAGE_AXIS: "outage length", CLIENTS_AXIS: "number of clients"}
 
 
 def write_limits(material: Material) -> Section:
@@ -22,8 +25,10 @@ def write_limits(material: Material) -> Section:
         )
     blocks: list[Content] = [Paragraph(describe_limits(material))]
     if len(grid.policies) > 1:
-        subtitle = "99 % of the clients that were hit; framed: the scenario itself"
-        words = "Which policy has 99 % of the clients back soonest"
+        subtitle = (
+            "Time until 99 % of the clients hit are back, one run each; framed: the scenario itself"
+        )
+        words = "The policy with which 99 % of the clients are back soonest"
         blocks.append(ChartBlock("limits", words, best_chart(grid), subtitle))
     blocks.append(grid_table(grid))
     if grid.failures:
@@ -38,22 +43,22 @@ def describe_limits(material: Material) -> str:
     grid, chosen = material.grid, material.verdict.recommended
     if grid is None or chosen is None:
         return ""
-    what = " and ".join(axis.label.partition(",")[0] for axis in grid.axes)
+    what = " and ".join(_AXIS_WORDS.get(axis.key, axis.key) for axis in grid.axes)
     if len(grid.policies) == 1:
         late = [_say_place(grid, place) for place in grid.places if not grid.best_at(place)]
-        where = f"not with {', nor with '.join(late[:2])}" if late else "at every point played"
-        return f"Over other values of {what}, 99 % come back within the run {where}."
+        where = f"except with {' or with '.join(late[:2])}" if late else "in every combination"
+        return f"With other values of {what}, 99 % come back within the run {where}."
     other = {
         place: grid.best_at(place) for place in grid.places if grid.best_at(place) != chosen.name
     }
     best = len(grid.places) - len(other)
     if not other:
-        return f"It has clients back soonest at all {best} combinations of {what} that were played."
+        return f"It has clients back soonest in all {best} simulated combinations of {what}."
     place, name = next(iter(other.items()))
     first = f"with {_say_place(grid, place)}, {say_policy(name) if name else 'no policy'} is"
     return (
-        f"It has clients back soonest at {best} of {len(grid.places)} combinations of {what} that "
-        f"were played; {first}{' better' if name else ' in time'}."
+        f"It has clients back soonest in {best} of {len(grid.places)} simulated combinations of "
+        f"{what}; {first}{' sooner' if name else ' in time'}."
     )
 
 
@@ -62,9 +67,9 @@ def _say_place(grid: Grid, place: tuple[int, ...]) -> str:
     for axis, i in zip(grid.axes, place, strict=True):
         value = axis.values[i]
         shown = f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
-        if axis.key == "outage_s":
+        if axis.key == OUTAGE_AXIS:
             parts.append(f"an outage of {shown} s")
-        elif axis.key == "clients":
+        elif axis.key == CLIENTS_AXIS:
             parts.append(f"{shown} clients")
         else:
             parts.append(f"{axis.key} = {shown}")

@@ -32,8 +32,8 @@ def write_messages(material: Material) -> Section:
     title = "What becomes of the messages?"
     if material.question.on == "fleet":
         words = (
-            "The fleet engine plays connections alone, so this review says nothing of messages: "
-            "where they matter, play it with --on sim and fewer clients."
+            "The fleet engine simulates connections only, so this review says nothing about "
+            "messages. Where they matter, use --on sim with fewer clients."
         )
         return Section("messages", title, (Paragraph(words),))
     blocks: list[Content] = []

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from math import inf
 from typing import Any
 
-from simlib.core.settings import Settings
-from simlib.core.validation import format_setting
+from simlib.review.changes import format_any, list_settings
 from simlib.review.document import Code, Content, DataTable, Paragraph, Section
 from simlib.review.material import Material
 from simlib.review.results import PlayedPolicy
 from simlib.scenario.rates import handshakes_per_s
-from simlib.scenario.scenario import Scenario, plain, setting
-from simlib.scenario.words import describe_fault, flatten
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.words import describe_fault
 
 
 def write_settings(material: Material) -> Section:
@@ -39,6 +37,9 @@ def write_settings(material: Material) -> Section:
         ]
     runs = f"{question.replications} runs each on {question.on}, under the same seeds"
     blocks.append(Paragraph(f"Every policy was played in {runs}. {question.engine_note}".strip()))
+    if failures := material.results.failures:
+        count = "1 run" if len(failures) == 1 else f"{len(failures)} runs"
+        blocks.append(Paragraph(f"Left out, because it failed: {count}. The first: {failures[0]}."))
     return Section("compared", "What was compared", tuple(blocks))
 
 
@@ -51,32 +52,17 @@ def describe_scenario(scenario: Scenario) -> str:
     return f"Scenario {scenario.name}: {size} for {scenario.duration_s:,.10g} s, {faults}{server}."
 
 
-def _settings(client: Settings) -> dict[str, Any]:
-    """Return a client's settings by path, as far as they differ from simlib's defaults."""
-    return dict(flatten(plain(Scenario(client=client)).get("client", {}), "client."))
-
-
 def _differences(row: tuple[PlayedPolicy, ...]) -> DataTable:
-    settings = [_settings(each.scenario.client) for each in row]
+    settings = [list_settings(each.scenario.client) for each in row]
     keys = [key for key in dict.fromkeys(key for each in settings for key in each)
             if len({repr(each.get(key)) for each in settings}) > 1]  # fmt: skip
-    rows = [
-        [key, *(_show(each.get(key, setting(Scenario(), key)[0])) for each in settings)]
-        for key in sorted(keys)
-    ]
+    rows = [[key, *(format_any(key, each) for each in settings)] for key in sorted(keys)]
     heading = ["setting", *(each.name for each in row)]
     return DataTable.of("settings", "The settings that differ", heading, rows)
 
 
-def _show(value: Any) -> str:
-    """Return a setting as a reader says it: words without quotes."""
-    if isinstance(value, Enum):
-        return value.name.lower()
-    return value if isinstance(value, str) else format_setting(value)
-
-
 def _diff(one: PlayedPolicy, other: PlayedPolicy) -> str:
-    before, after = (_settings(each.scenario.client) for each in (one, other))
+    before, after = (list_settings(each.scenario.client) for each in (one, other))
     lines = []
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):

@@ -53,7 +53,7 @@ def _title(row: tuple[PlayedPolicy, ...]) -> str:
 def _notices(name: str, row: tuple[PlayedPolicy, ...]) -> list[Content]:
     """Return how often users were told what, where the engine says so."""
     if row[0].trace.tally is not None:
-        return [Paragraph("What users are told is not counted on the fleet.")]
+        return [Paragraph("The fleet engine does not count the notices that users get.")]
     counts = []
     for each in row:
         frame = each.trace.frame()
@@ -65,6 +65,6 @@ def _notices(name: str, row: tuple[PlayedPolicy, ...]) -> list[Content]:
         if any(numbers):
             rows.append([wording.text, *(f"{number:,}" for number in numbers)])
     if not rows:
-        return [Paragraph("Users are told nothing.")]
+        return [Paragraph("Users get no notices.")]
     heading = ["notice", *(each.name for each in row)]
     return [DataTable.of(f"{name}-notices", "Notices to all users, in one run", heading, rows)]

@@ -21,9 +21,10 @@ import numpy as np
 from simlib.core.errors import SettingsError
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.pool import Outcomes
-from simlib.experiments.replicate import seeds, t_interval
+from simlib.experiments.replicate import seeds
 from simlib.experiments.run_cache import Cell, RunCache, play_cells
 from simlib.metrics.array_types import Floats
+from simlib.metrics.intervals import t_interval
 from simlib.metrics.meaning import MEANING, OF_MESSAGES
 from simlib.scenario.scenario import Scenario
 from simlib.studies.tune.score import Score, join_scenarios, join_seeds, reorder_scenarios

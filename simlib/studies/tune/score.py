@@ -15,10 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simlib.experiments.objectives import Constraint, Objective
-from simlib.experiments.replicate import t_interval
 from simlib.metrics.array_types import Floats
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
-from simlib.metrics.intervals import Estimate
+from simlib.metrics.intervals import Estimate, t_interval
 from simlib.scenario.scenario import Scenario
 
 #: A time that never came counts as so many times the run's length where numbers must be finite.

@@ -1,0 +1,54 @@
+"""Which settings of two policies differ, and how that is said."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from simlib.core.settings import Settings
+from simlib.core.validation import format_setting
+from simlib.metrics.words import format_number
+from simlib.scenario.scenario import Scenario, plain, setting
+from simlib.scenario.words import flatten
+
+#: More changes than this are no part of a sentence.
+_MOST_NAMED = 4
+_DEFAULT = Scenario()
+
+
+def list_settings(client: Settings) -> dict[str, Any]:
+    """Return a client's settings by path, as far as they differ from simlib's defaults."""
+    return dict(flatten(plain(Scenario(client=client)).get("client", {}), "client."))
+
+
+def format_any(key: str, settings: dict[str, Any]) -> str:
+    """Return a setting as a reader says it, its default if it is not listed."""
+    value = settings.get(key, setting(_DEFAULT, key)[0])
+    if isinstance(value, Enum):
+        return value.name.lower()
+    return value if isinstance(value, str) else format_setting(value)
+
+
+def describe_changes(before: Settings, after: Settings) -> str:
+    """Return what changes from one policy to another, or how the other waits if that is much.
+
+    Examples
+    --------
+    >>> from simlib.core.backoff import Backoff
+    >>> old, new = (Settings(backoff=Backoff(base_s=s, cap_s=20)) for s in (1.0, 9.2345))
+    >>> describe_changes(old, new)
+    'base_s 9.23 instead of 1'
+    """
+    one, other = list_settings(before), list_settings(after)
+    changed = sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
+    if len(changed) > _MOST_NAMED or any(not key.startswith("client.backoff.") for key in changed):
+        return after.backoff.in_words
+    return ", ".join(
+        f"{key.rpartition('.')[2]} {_short(key, other)} instead of {_short(key, one)}"
+        for key in changed
+    )
+
+
+def _short(key: str, settings: dict[str, Any]) -> str:
+    value = settings.get(key, setting(_DEFAULT, key)[0])
+    return format_number(value) if isinstance(value, float) else format_any(key, settings)
