@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from simlib.charts.labels import Curve
 from simlib.charts.style import Group
+from simlib.core.errors import SettingsError
 from simlib.logs.attempts import ObservedAttempts, Placed, read_attempts
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
@@ -28,6 +29,8 @@ def draw_observed(
     start: str | float | datetime | None,
 ) -> list[Curve]:
     """Draw observed attempts per second; return the curves, to be named."""
+    if not groups:
+        raise SettingsError("traces", [], "must have a run, to draw observed attempts over it")
     seen = observed if isinstance(observed, ObservedAttempts) else read_attempts(observed)
     placed = seen.place(_first_attempt_s(groups), start)
     end_s = max(group.end_s for group in groups)

@@ -283,6 +283,8 @@ class _Requests:
 
     def describe_paths(self) -> str:
         """Return the paths of WebSockets in words."""
+        if self._endpoint is not None:
+            return self._endpoint
         names = [path for path, number in self._numbers.items() if number in self._websockets]
         return names[0][:40] if len(names) == 1 else count_in_words(len(names), "path")
 
@@ -333,18 +335,19 @@ def _observed(source: Source, form: str, requests: _Requests, notes: list[str]) 
     left_out = int((~chosen).sum()) + requests.elsewhere
     if left_out:
         where = requests.describe_paths()
-        notes.append(f"{left_out:,} requests that are not to {where} are left out.")
+        notes.append(f"Left out: {count_in_words(left_out, 'request')} not to {where}.")
     if requests.polls:
-        notes.append(f"{requests.polls:,} polls of Engine.IO are left out.")
+        notes.append(f"Left out: {count_in_words(requests.polls, 'poll')} of Engine.IO.")
     times_s = np.array(requests.times_s)[chosen]
     if not times_s.size:
         raise FileError(source.path, "has no attempt: no request is to a WebSocket")
     are_ends = np.array(requests.are_ends, bool)[chosen]
     if are_ends.any():
+        rows = count_in_words(int(are_ends.sum()), "row")
         notes.append(
-            f"{int(are_ends.sum()):,} rows have status 101: nginx writes them when a connection "
-            "ends, so when it was tried is not known. Log $request_time too, and name the columns: "
-            "duration_s is its cell."
+            f"Status 101 is in {rows}: nginx writes these when a connection ends, so when it was "
+            "tried is not known. Log $request_time too, and name the columns, with duration_s for "
+            "its cell."
         )
     begin_s = float(np.min(times_s if are_ends.all() else times_s[~are_ends]))
     tried = np.argsort(times_s[~are_ends], kind="stable")
@@ -365,7 +368,7 @@ def _read_har(source: Source) -> ObservedAttempts:
     for line in har.websockets():
         requests.add(line._replace(request=""))
     if not requests.times_s:
-        rule = f"has {har.requests:,} requests, and none of a WebSocket"
+        rule = f"has {count_in_words(har.requests, 'request')}, and none of a WebSocket"
         raise FileError(source.path, rule)
     notes = list(_har_notes(har, len(requests.times_s), source))
     return _observed(source, "HAR", requests, notes)
@@ -373,9 +376,9 @@ def _read_har(source: Source) -> ObservedAttempts:
 
 def _har_notes(har: Har, attempts: int, source: Source) -> Iterator[str]:
     if har.messages:
-        yield f"{har.messages:,} messages went over the connections."
+        yield f"The connections carried {count_in_words(har.messages, 'message')}."
     if others := har.requests - attempts - len(har.unreadable):
-        yield f"{others:,} requests that are no WebSocket are left out."
+        yield f"Left out: {count_in_words(others, 'request')} not of WebSockets."
     if har.unreadable:
         row = f"row {har.unreadable[0]:,} of {source.path}"
-        yield f"{len(har.unreadable):,} entries could not be read, the first is before {row}."
+        yield f"Entries that could not be read: {len(har.unreadable):,}, the first before {row}."

@@ -65,6 +65,11 @@ def test_observed_attempts_are_drawn_over_an_empty_run(log):
     assert [1, 2, 0, 0] == drawn(sl.plots.attempts(empty, observed=log), "observed (dashed)")
 
 
+def test_observed_attempts_without_a_run_are_refused(log):
+    with pytest.raises(sl.SettingsError, match=r"traces = .*must have a run, to draw observed"):
+        sl.plots.attempts([], observed=log)
+
+
 def run(*arguments: str):
     return CliRunner().invoke(cli.main, ["run", "small.toml", *arguments])
 
@@ -74,7 +79,7 @@ def test_run_draws_observed_attempts_into_the_folder_of_its_scenario(log):
     result = run("--observed", "access.log")
     assert 0 == result.exit_code, result.output
     assert "4 attempts in access.log (nginx), from 2026-01-31 10:00:10 UTC on" in result.stderr
-    assert "nginx writes them when a connection ends" in result.stderr
+    assert "nginx writes these when a connection ends" in result.stderr
     drawing = Path("out/small/attempts.svg").read_text()
     assert "observed: access.log" in drawing
 

@@ -63,8 +63,8 @@ def test_nginx_tells_when_requests_failed_and_when_connections_ended(tmp_path):
     assert ("nginx", 1_769_853_605.0, True) == (seen.form, seen.begin_s, seen.is_dated)
     assert ([0.0, 2.0], [502, 503]) == (seen.times_s.tolist(), seen.statuses.tolist())
     assert [4.0] == seen.ended_s.tolist()
-    assert "1 requests that are not to /ws are left out." in seen.notes
-    assert "nginx writes them when a connection ends" in seen.notes[-1]
+    assert "Left out: 1 request not to /ws." in seen.notes
+    assert "nginx writes these when a connection ends" in seen.notes[-1]
 
 
 def test_the_time_zone_of_a_log_counts(tmp_path):
@@ -87,14 +87,14 @@ def test_without_any_websocket_all_requests_count_unless_the_endpoint_is_named(t
     assert 2 == len(sl.read_attempts(file).times_s)
     seen = sl.read_attempts(file, endpoint="/other")
     assert [1_769_853_606.0] == [seen.begin_s]
-    assert 1 == len(seen.times_s)
+    assert (1, ("Left out: 1 request not to /other.",)) == (len(seen.times_s), seen.notes)
 
 
 def test_polls_of_engine_io_are_no_attempts(tmp_path):
     io = "/socket.io/?EIO=4&transport="
     lines = [nginx(5, 200, f"{io}polling"), nginx(6, 502, f"{io}websocket")]
     seen = sl.read_attempts(write(tmp_path / "access.log", lines))
-    assert ([502], ("1 polls of Engine.IO are left out.",)) == (seen.statuses.tolist(), seen.notes)
+    assert ([502], ("Left out: 1 poll of Engine.IO.",)) == (seen.statuses.tolist(), seen.notes)
 
 
 def test_haproxy_tells_when_requests_came_to_the_millisecond(tmp_path):
@@ -129,8 +129,8 @@ def test_a_har_tells_of_websockets_failed_ones_too(tmp_path):
     )  # fmt: skip
     assert 1_769_853_600.75 == seen.begin_s
     assert (
-        "3 messages went over the connections.",
-        "1 requests that are no WebSocket are left out.",
+        "The connections carried 3 messages.",
+        "Left out: 1 request not of WebSockets.",
     ) == seen.notes
 
 
@@ -226,7 +226,7 @@ def test_a_file_without_dates_has_a_start_in_its_own_numbers(tmp_path):
         (b"{", "must be a HAR"),
         (b'{"log": {"entries": [{"startedDateTime": "2026', "row 1: must be a HAR.* cut off"),
         (b'{"log": {}}', "it has no log.entries"),
-        (b'{"log": {"entries": []}}', "has 0 requests, and none of a WebSocket"),
+        (b'{"log": {"entries": []}}', "has no requests, and none of a WebSocket"),
         (b'{"log":\n {"entries": [}]}}', "row 2: must be a HAR"),
         (b"time_ms,time_s\nx,y\n", "rows are not"),
         (b"timestamp\n1769853600000\n", "are these milliseconds"),

@@ -169,6 +169,8 @@ class Observation(ShowsCard):
             made_by = read_origin(table.schema.metadata).get("command", "")
         except KeyError as error:
             raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
+        except FileNotFoundError as error:
+            raise SimlibError(f"{path} is not an observation: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not an observation: {error}") from error
         lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
