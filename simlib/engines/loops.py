@@ -39,8 +39,12 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
     """
     begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = []
     stopped = threading.Event()
+    context = contextvars.copy_context()
 
     async def keep_loop() -> _T:
+        # What is noted of the call that is running holds in the thread too.
+        for variable, value in context.items():
+            variable.set(value)
         begun.append((asyncio.get_running_loop(), asyncio.current_task()))
         if stopped.is_set():
             work.close()
@@ -52,9 +56,7 @@ def _run_in_thread(work: Coroutine[Any, Any, _T]) -> _T:
         # forgets the thread, and would leave the work running in it.
         pool.submit(int).result()
         try:
-            # In this context: what is noted of the call that is running holds in the thread too.
-            run = contextvars.copy_context().run
-            return _await_result(pool.submit(run, asyncio.run, keep_loop()))
+            return _await_result(pool.submit(asyncio.run, keep_loop()))
         except BaseException:
             # Ctrl-C, which Python tells the main thread alone, or what another signal raises there.
             # Leaving the pool waits until all is cleared away.
