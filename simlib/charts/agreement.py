@@ -13,7 +13,15 @@ from simlib.charts.ecdf import draw_fractions
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, figure_of, new_panels
 from simlib.charts.findings import find_difference
 from simlib.charts.labels import name_curves
-from simlib.charts.style import Group, describe_groups, dress, empty, group_traces, style
+from simlib.charts.style import (
+    Group,
+    describe_groups,
+    describe_lateness,
+    dress,
+    empty,
+    group_traces,
+    style,
+)
 from simlib.charts.titles import write_figure_titles
 from simlib.core.errors import SettingsError
 from simlib.metrics.array_types import Floats
@@ -101,8 +109,8 @@ def agreement(
         if axes is None:
             found = find_difference(quantiles, measure.name)
             what = f"{measure.name.capitalize()}: fractions, and quantiles against each other"
-            words = describe_groups(groups, what if found else "")
-            write_figure_titles(figure_of(left), found or what, words)
+            words = [describe_groups(groups, what if found else ""), *describe_lateness(groups)]
+            write_figure_titles(figure_of(left), found or what, "; ".join(words))
     return panels
 
 

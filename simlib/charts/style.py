@@ -204,12 +204,15 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def describe_lateness(groups: Sequence[Group]) -> list[str]:
+    """Return that a machine was too busy to keep time, if it was, so nobody blames the model."""
+    late = filter(None, (lateness.excuse(run) for group in groups for run in group.runs))
+    return [f"live: {why}, the machine was too busy" for why in late][:1]
+
+
 def _note_lateness(axes: Axes, groups: Sequence[Group]) -> None:
-    """Say under the axes that a machine was too busy to keep time, so nobody blames the model."""
-    late = [lateness.excuse(run) for group in groups for run in group.runs]
-    if any(late):
-        text = f"live: {next(filter(None, late))}, the machine was too busy"
-        look: dict[str, Any] = {"color": LIVE_COLOURS[0], "ha": "right", "va": "top", "fontsize": 9}
+    look: dict[str, Any] = {"color": LIVE_COLOURS[0], "ha": "right", "va": "top", "fontsize": 9}
+    for text in describe_lateness(groups):
         axes.annotate(text, (1.0, 0.0), (0, -36), "axes fraction", "offset points", **look)
 
 

@@ -1,7 +1,7 @@
 """Measure speed and memory: prints one table and writes out/bench.json. About a quarter of an hour.
 
-python tests/benchmarks/run.py MODULE... measures some: explorer, fleet, inference, live, review,
-simulated, starting, studies.
+python tests/benchmarks/run.py MODULE... measures some: charts, explorer, fleet, inference, live,
+review, simulated, starting, studies.
 --quick measures a few ratios in under a minute and compares them with the last ones recorded;
 --record adds the ratios of a quiet machine to history.csv.
 """
@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import charts
 import explorer
 import fleet
 import history
@@ -48,6 +49,7 @@ BENCHMARKS = (
     fleet.many_scenarios,
     fleet.nothing_compiled,
     explorer.steps,
+    charts.charts,
     inference.inference,
     studies.efficiency,
     studies.tuning,

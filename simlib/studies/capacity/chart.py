@@ -12,14 +12,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import save_figure
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import logarithmic, new_axes, style
+from simlib.charts.titles import write_titles
 from simlib.studies.capacity.capacity import Capacity
 from simlib.studies.capacity.search import Knob
 from simlib.support.arguments import check_arguments
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
-_WIDTH_IN, _PANEL_IN = 8.0, 3.0
+_PANEL_IN = 3.0
 
 
 @check_arguments
@@ -45,7 +46,7 @@ def capacity_chart(capacity: Capacity, axes: Sequence[Axes] | None = None) -> li
     """
     with style():
         count = len(capacity.knobs)
-        panels = new_axes(_PANEL_IN * count, count) if axes is None else list(axes)
+        panels = new_axes(max(HEIGHT_IN, _PANEL_IN * count), count) if axes is None else list(axes)
         for knob, panel in zip(capacity.knobs, panels, strict=True):
             _draw(capacity, knob, panel)
     return panels
@@ -84,13 +85,9 @@ def _draw(capacity_result: Capacity, knob: Knob, axes: Axes) -> None:
     _mark(axes, knob)
     axes.set_xlabel(f"{knob.key}, {knob.unit}" if knob.unit else knob.key)
     axes.set_ylabel(f"{capacity_result.who} back after, s")
-    axes.set_title(f"{knob.key}: {knob.answer}", loc="left")
-    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-    axes.set_title(
-        f"{capacity_result.scenario.name}, {capacity_result.scenario.clients:,} clients",
-        loc="right",
-        **look,
-    )
+    scenario = capacity_result.scenario
+    of = f"{scenario.name}, {scenario.clients:,} clients; filled: soon enough"
+    write_titles(axes, f"{knob.key}: {knob.answer}", of)
 
 
 def _mark(axes: Axes, knob: Knob) -> None:
@@ -128,6 +125,6 @@ def save_capacity_chart(capacity_result: Capacity, folder: str | os.PathLike[str
     path = Path(folder) / "capacity.png"
     with style():
         count = len(capacity_result.knobs)
-        figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
+        figure = Figure(figsize=(WIDTH_IN, max(HEIGHT_IN, _PANEL_IN * count)))
         capacity_chart(capacity_result, list(figure.subplots(count, squeeze=False).flat))
         return save_figure(figure, path)

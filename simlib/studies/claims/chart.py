@@ -92,7 +92,7 @@ def describe_estimate(finding: ClaimResult) -> str:
     claim, estimate = finding.claim, finding.estimate
     value, low, high = map(format_number, (estimate.value, estimate.low, estimate.high))
     found = f"found {value} ({low} to {high})"
-    at = f"at {claim.at:g} ({claim.axis})"
+    at = f"at {claim.at:,g} ({claim.axis})"
     return f"Claimed {describe_requirement(claim)}, {found} {at}. Band: 95 % interval. {claim.test}"
 
 
@@ -106,7 +106,7 @@ def describe_edge(finding: ClaimResult) -> str:
     """Return up to where a claim holds, with the unit of the axis."""
     name, _, unit = finding.claim.axis.rpartition(", ")
     what = f"{unit} ({name})" if name else unit
-    return f"holds up to {finding.edge:,.3g} {what}"
+    return f"holds up to {format_number(finding.edge)} {what}"
 
 
 def _top(finding: ClaimResult) -> float:

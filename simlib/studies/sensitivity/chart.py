@@ -22,7 +22,7 @@ from simlib.studies.sensitivity.result import Sensitivity, as_share
 from simlib.support.arguments import check_arguments
 
 _TOTAL, _FIRST = OTHER_COLOURS[0], "#D55E00"
-_WIDTH_IN, _ROW_IN, _FRAME_IN = 9.6, 0.5, 0.9
+_WIDTH_IN, _ROW_IN, _FRAME_IN = 9.6, 0.5, 1.05
 #: The total's bar, and the dot below it, so far from the middle of their row.
 _ABOVE, _BELOW = -0.1, 0.26
 _WORDS = 36

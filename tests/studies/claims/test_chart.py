@@ -25,7 +25,7 @@ def texts(axes):
 def test_a_chart_marks_what_is_claimed_and_where_it_stops_to_hold(findings):
     failing, holding = findings
     axes = claim_chart(failing)
-    assert ["claimed: at most 5 s", f"holds up to {failing.edge:,.3g} s (outage)"] == texts(axes)
+    assert ["claimed: at most 5 s", f"holds up to {failing.edge:.3g} s (outage)"] == texts(axes)
     assert ("outage, s", "time to recover, s") == (axes.get_xlabel(), axes.get_ylabel())
     title, below = (axes.get_title(loc=where).replace("\n", " ") for where in ("left", "right"))
     assert f"Does not hold: {failing.claim.sentence}".rstrip(".") == title
