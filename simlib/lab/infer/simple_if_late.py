@@ -27,7 +27,7 @@ _LEAST_FIRSTS = 3
 _FIRST_TRIED = ClientLateness(0.9, 0.03)
 #: What is tried of all waits: nearly the same lateness each time, in ever larger steps.
 _SAME_TRIED = tuple(
-    ClientLateness(1.0, 0.005, least_s) for least_s in (0.003, 0.01, 0.02, 0.03, 0.04, 0.055, 0.07)
+    ClientLateness(1.0, 0.005, least_s) for least_s in (0.004, 0.015, 0.028, 0.042, 0.056)
 )
 #: Waits that are all late by about the same are not later than this.
 _MOST_S = 0.1
@@ -46,8 +46,14 @@ def find_simple_if_late(
     first, later = waits.first_and_later
     if first.size < _LEAST_FIRSTS or later.size < LEAST_WAITS or _has_jitter(waits):
         return None
+    first_s = waits.wait_s[first]
+    # No law lies above the shortest, so first waits are at least so late.
+    if not may_be_late(first_s - first_s.min()):
+        return None
     if agreeing := _agree_if_late(replace(waits, first_lateness=_FIRST_TRIED)):
         return _choose_likeliest(agreeing)
+    if not best.goodness.is_good:  # with all waits late by the same, a table would agree
+        return None
     agreeing = [
         pair
         for lateness in _SAME_TRIED
