@@ -179,6 +179,14 @@ def find_outbox(held: Mapping[str, Backlog]) -> str:
     said = f"Up to {format_count(known[worst].most)} messages wait"
     if len(known) == 1:
         return "; ".join(filter(None, [said, _describe_drain(known[worst])]))
+    if _same(known[worst].most, known[best].most):
+        drained = [
+            f"{format_seconds(held.drained_s)} {_with(name)}"
+            for name, held in known.items()
+            if isfinite(held.drained_s)
+        ]
+        after = f"; as few as before after {', '.join(drained)}" if drained else ""
+        return f"{said} with each{after}"
     said += f" {_with(worst)}, {format_count(known[best].most)} {_with(best)}"
     left = [format_count(known[name].left) for name in (worst, best)]
     if left == ["0", "0"]:
@@ -274,6 +282,8 @@ def find_waiting(most: Mapping[str, float], room: float = inf) -> str:
     said = f"Up to {format_count(known[worst])} handshakes wait"
     if len(known) == 1:
         return f"{said}, as many as there is room for" if known[worst] >= room else said
+    if _same(known[worst], known[best]):
+        return f"{said} with each"
     return f"{said} {_with(worst)}, {format_count(known[best])} {_with(best)}"
 
 

@@ -14,7 +14,7 @@ from matplotlib.text import Annotation
 from simlib.metrics.array_types import Floats
 
 #: Samples in a key.
-AREA, LINE = "\u25a0", "\u2501"
+AREA, HATCHED, LINE = "\u25a0", "\u25a7", "\u2501"
 #: What stands above the axes, below the titles, is marked by this.
 ABOVE = "above"
 _NAME = "name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
 from simlib.charts.findings import find_recovery
-from simlib.charts.labels import AREA, LINE, Sample, write_key
+from simlib.charts.labels import AREA, HATCHED, LINE, Sample, write_key
 from simlib.charts.style import Group, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.fault_times import recovery_times_s
@@ -55,7 +56,11 @@ def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
     axes.grid(False)
     axes.tick_params(axis="y", length=0)
     time_axis(axes, [group.runs[0] for group in groups])
-    samples = [Sample(colour, state, AREA) for state, colour in _COLOURS.items() if state in seen]
+    samples = [
+        Sample(colour, state, HATCHED if state in HATCHES else AREA)
+        for state, colour in _COLOURS.items()
+        if state in seen
+    ]
     samples += [Sample(_POLLING_COLOUR, "polling", LINE)] * ("polling" in seen)
     write_key(axes, samples)
 
@@ -96,11 +101,10 @@ def _draw_bars(
     corners = np.stack([x, y], axis=2)
     # Without an edge, an attempt of a few milliseconds would be narrower than a pixel: not there.
     edge = 0.6 if label == "connecting" else 0.0
-    bars_drawn = PolyCollection(list(corners), color=colour, lw=edge, label=label)
-    if label in HATCHES:
-        # In grey these are as bright as others that lie beside them.
-        bars_drawn.set(hatch=HATCHES[label][0], edgecolor=HATCHES[label][1], linewidth=0.0)
-    axes.add_collection(bars_drawn)
+    # In grey some are as bright as others that lie beside them: these are hatched.
+    hatch, lines = HATCHES.get(label, (None, colour))
+    look: dict[str, Any] = {"facecolor": colour, "edgecolor": lines, "hatch": hatch, "lw": edge}
+    axes.add_collection(PolyCollection(list(corners), label=label, **look))
     return len(bars) > 0
 
 

@@ -94,7 +94,7 @@ def _front() -> Figure:
     from simlib.studies.tune.chart import tuning_chart
     from simlib.studies.tune.tune import tune
 
-    storm = _shipped("fleet_storm").replace(clients=1000)
+    storm = _shipped("reconnect_storm").replace(clients=300)
     return _whole(tuning_chart(tune(storm, trials=20, replications=5, workers=1)))
 
 

@@ -112,6 +112,11 @@ def test_peaks(peaks, limit, sentence):
             {"a": Backlog(9, 1.0, 0), "b": Backlog(12, 3.0, 0)},
             "Up to 12 messages wait with b, 9 with a",
         ),
+        (
+            {"a": Backlog(12, 1.0, 0), "b": Backlog(12, 3.0, 0)},
+            "Up to 12 messages wait with each; as few as before after 1 s with a, 3 s with b",
+        ),
+        ({"a": Backlog(12, inf, 3), "b": Backlog(12, nan, 0)}, "Up to 12 messages wait with each"),
     ],
 )
 def test_outboxes(held, sentence):
@@ -133,6 +138,7 @@ def test_the_server():
     assert "No handshake waits" == find_waiting({"": 0.0})
     assert "Up to 7 handshakes wait" == find_waiting({"": 7.0}, 40.0)
     assert "" == find_waiting({"": nan})
+    assert "Up to 7 handshakes wait with each" == find_waiting({"a": 7.0, "b": 7.0})
     assert "12 handshakes are refused; none is served in vain" == find_refused(12, 0, 50)
 
 

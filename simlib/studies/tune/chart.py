@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import save_figure
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import new_axes, style
+from simlib.charts.titles import write_titles
 from simlib.metrics.words import metric_in_words
 from simlib.studies.tune.narrative import change
 from simlib.studies.tune.ranking import Difference
@@ -26,7 +28,7 @@ from simlib.support.arguments import check_arguments
 
 _TRIAL, _BEST, _GREY, _RIVAL = OTHER_COLOURS[0], "#D55E00", "#888888", "#333333"
 _BOUND = "#AA3377"
-_WIDTH_IN, _PANEL_IN = 8.0, 4.6
+_PANEL_IN = 4.6
 #: Left, bottom, right and top, as shares of the axes.
 Box = tuple[float, float, float, float]
 #: How close together, as a share of the axes, the places are that a line takes.
@@ -61,7 +63,7 @@ def tuning_chart(tuning: Tuning, axes: Sequence[Axes] | None = None) -> list[Axe
     list of Axes
         The first objective across, another one up; with one objective, trials across. Dots are
         trials on tuning seeds, hollow if a bound is broken, small if discarded. What has a name is
-        drawn as fresh seeds have it. At the right edge is what never ends.
+        drawn as fresh seeds have it, with 95 % intervals. At the right edge is what never ends.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def tuning_chart(tuning: Tuning, axes: Sequence[Axes] | None = None) -> list[Axe
     """
     with style():
         count = max(1, len(tuning.objectives) - 1)
-        panels = new_axes(_PANEL_IN * count, count) if axes is None else list(axes)
+        panels = new_axes(max(HEIGHT_IN, _PANEL_IN * count), count) if axes is None else list(axes)
         first, *others = [objective.metric for objective in tuning.objectives]
         if not others:
             _draw_history(tuning, panels[0])
@@ -83,7 +85,7 @@ def save_tuning_chart(tuning: Tuning, folder: str | os.PathLike[str]) -> Path:
     path = Path(folder) / "tuning.png"
     with style():
         count = max(1, len(tuning.objectives) - 1)
-        figure = Figure(figsize=(_WIDTH_IN, _PANEL_IN * count))
+        figure = Figure(figsize=(WIDTH_IN, max(HEIGHT_IN, _PANEL_IN * count)))
         tuning_chart(tuning, list(figure.subplots(count, squeeze=False).flat))
         return save_figure(figure, path)
 
@@ -154,8 +156,7 @@ class _Panel:
         self._draw_named(kept, taken)
         axes.set_xlabel(metric_in_words(self._across))
         axes.set_ylabel(metric_in_words(self._up))
-        axes.set_title(_finding(self._tuning, [self._across, self._up]), loc="left", fontsize=11)
-        _subtitle(axes, self._tuning)
+        _write_titles(axes, self._tuning, [self._across, self._up])
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
         key += f"     {len(trials):,} trials, {len(self._tuning.front)} on the front"
         if len(cut_short):
@@ -262,6 +263,7 @@ class _Panel:
             axes.plot(
                 *point, marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=6
             )
+            self._draw_intervals(row, point, colour)
             width = (_BOLD if is_best or is_given else _LETTER) * len(name)
             x, y, align = _free(share, width, taken)
             if abs(y - share[1]) > _LINE:  # it stands too far away to be taken for its name
@@ -271,6 +273,14 @@ class _Panel:
             look |= {"fontweight": "bold" if is_best or is_given else "normal", "fontsize": 8.5}
             halo = [withStroke(linewidth=2.5, foreground="white")]
             axes.text(x, y, name, ha=align, va="center", path_effects=halo, **look)
+
+    def _draw_intervals(self, row: Mapping[Any, Any], point: Any, colour: str) -> None:
+        """Draw the 95 % interval of each mean of a candidate, where it has an end."""
+        for place, name in enumerate((self._across, self._up)):
+            ends = [row.get(f"{name} {end}", inf) for end in ("low", "high")]
+            if all(map(isfinite, ends)):
+                both = [ends, [point[1]] * 2] if place == 0 else [[point[0]] * 2, ends]
+                self._axes.plot(*both, color=colour, linewidth=1.0, alpha=0.7, zorder=5)
 
 
 def _free(at: Any, width: float, taken: list[Box]) -> tuple[float, float, str]:
@@ -331,7 +341,7 @@ def _finding(tuning: Tuning, metrics: Sequence[str]) -> str:
     said = [
         change(Difference(metric, float(best[metric]), float(given[metric]))) for metric in metrics
     ]
-    return "Recommended: " + ",\n".join(said)
+    return "Recommended: " + ", ".join(said)
 
 
 def _draw_history(tuning: Tuning, axes: Axes) -> None:
@@ -347,17 +357,16 @@ def _draw_history(tuning: Tuning, axes: Axes) -> None:
     axes.step(best.index, best.ffill(), where="post", color=_BEST, linewidth=1.2)
     axes.set_xlabel("trial")
     axes.set_ylabel(metric_in_words(objective.metric))
-    axes.set_title(_finding(tuning, [objective.metric]), loc="left", fontsize=11)
     look: dict[str, Any] = {"transform": axes.transAxes, "color": _GREY, "fontsize": 7.5}
     axes.text(0.01, 0.015, f"{len(trials):,} trials; line: the best so far", **look)
-    _subtitle(axes, tuning)
+    _write_titles(axes, tuning, [objective.metric])
 
 
-def _subtitle(axes: Axes, tuning: Tuning) -> None:
+def _write_titles(axes: Axes, tuning: Tuning, metrics: Sequence[str]) -> None:
     first = tuning.scenarios[0]
     more = f" and {len(tuning.scenarios) - 1} more" if len(tuning.scenarios) > 1 else ""
-    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
-    axes.set_title(f"{first.name}{more}, {first.clients:,} clients", loc="right", **look)
+    finding = _finding(tuning, metrics)
+    write_titles(axes, finding, f"{first.name}{more}, {first.clients:,} clients")
 
 
 # --- on a terminal -----------------------------------------------------------------------

@@ -168,3 +168,11 @@ def test_trials_with_which_nobody_connects_stand_in_the_worst_corner():
     (x,), (y,) = crosses.get_data()
     everything = [line.get_data() for line in axes.lines if line.get_marker() == "o"]
     assert all((np.asarray(xs) <= x).all() and (np.asarray(ys) <= y).all() for xs, ys in everything)
+
+
+def test_candidates_have_their_intervals(found):
+    [axes] = sl.tuning_chart(found)
+    best = found.verdict.table.iloc[0]
+    metric = found.objectives[0].metric
+    ends = [best[f"{metric} low"], best[f"{metric} high"]]
+    assert ends in [np.asarray(line.get_xdata()).tolist() for line in axes.lines]
