@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo review test test-all simulated live cover lab docs bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live cover lab docs site bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -61,6 +61,11 @@ docs: $(READY) ## build the documents; begin with docs/_build/index.html
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build
 	@echo "Open docs/_build/index.html"
 
+site: $(READY) $(CLIENTS) ## build the page that plays simlib in a browser, in site/
+	@$(BIN)/python -m simlib.site tests/lab/node_modules/pyodide site
+	@echo "Serve it: python3 -m http.server 8000 --bind 127.0.0.1 --directory site"
+	@echo "and open http://localhost:8000/"
+
 bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
 	@$(BIN)/python tests/benchmarks/run.py --record
 
@@ -73,7 +78,7 @@ lint: $(READY) ## check style and types
 	@$(BIN)/mypy --no-error-summary
 
 clean: ## remove .venv, results and caches
-	@rm -rf .venv out docs/_build tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv out site docs/_build tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Real clients for the tests of the lab, in exact versions; without Node these tests are skipped.

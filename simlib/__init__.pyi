@@ -53,6 +53,7 @@ from simlib.scenario.presets import presets as presets
 from simlib.scenario.scenario import Scenario as Scenario
 from simlib.scenario.scenario import dump as dump
 from simlib.scenario.scenario import load as load
+from simlib.scenario.scenario import loads as loads
 from simlib.scenario.workload import Hint as Hint
 from simlib.scenario.workload import Workload as Workload
 from simlib.studies.capacity.capacity import capacity as capacity

@@ -25,6 +25,7 @@ FLOORS = {
     "course": 9,
     "gallery": 9,
     "review": 9,
+    "site": 9,
     "cli": 10,
     "__main__": 10,
 }

@@ -356,16 +356,52 @@ def load(path: str | FilePath) -> Scenario:
     """
     file = FilePath(path)
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
+    data = _parse(text, str(path))
     data.setdefault("name", file.stem)
     try:
         return build(Scenario, resolve(with_presets(data), file.parent))
     except SettingsError as error:
         raise error.after(f"{path}:") from error
+
+
+@check_arguments
+def loads(text: str) -> Scenario:
+    """Return the scenario that a text in TOML describes, as `load` does of a file's.
+
+    Parameters
+    ----------
+    text : str
+        What a scenario's file holds, or `dump` returned; files that it names are found from the
+        working folder.
+
+    Returns
+    -------
+    Scenario
+        The scenario.
+
+    Raises
+    ------
+    SettingsError
+        If the text is not TOML or a setting breaks its rule: names key, value and rule.
+
+    Examples
+    --------
+    >>> loads("clients = 3").clients
+    3
+    """
+    return build(Scenario, resolve(with_presets(_parse(text, text[:40])), FilePath()))
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError("scenario", source, f"is not TOML: {error}") from error
 
 
 @check_arguments

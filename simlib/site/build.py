@@ -1,0 +1,78 @@
+"""Write the page's folder: the page, its scripts, Pyodide, and simlib for it, all in one place."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import zipfile
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from simlib.core.errors import SimlibError
+from simlib.support.files import find_shipped, replacing
+
+#: What of the npm package is loaded by a page.
+_PYODIDE = (
+    "pyodide.mjs",
+    "pyodide.asm.mjs",
+    "pyodide.asm.wasm",
+    "pyodide-lock.json",
+    "python_stdlib.zip",
+)
+#: What simlib needs to simulate and to write a scenario; both are pure Python.
+_DISTRIBUTIONS = ("simpy", "tomli_w")
+#: Rooms that the page's Python has no use for, or cannot load.
+_LEFT_OUT = ("charts", "cli", "course", "gallery", "lab", "review", "studies", "logs", "exports")
+
+
+def build_site(pyodide: str | Path, out: str | Path) -> None:
+    """Write the page and all that it loads into a folder.
+
+    Parameters
+    ----------
+    pyodide : str or path
+        The folder of the npm package ``pyodide``.
+    out : str or path
+        The folder to write; files of an earlier page in it are replaced.
+
+    Raises
+    ------
+    SimlibError
+        If the npm package is not there.
+    """
+    source, folder = Path(pyodide), Path(out)
+    missing = [name for name in _PYODIDE if not (source / name).is_file()]
+    if missing:
+        said = f"{source} has no {missing[0]}"
+        raise SimlibError(f"{said}: it must be the folder of the npm package pyodide (make site)")
+    (folder / "pyodide").mkdir(parents=True, exist_ok=True)
+    for name in _PYODIDE:
+        shutil.copy(source / name, folder / "pyodide" / name)
+    for template in files("simlib.site").joinpath("templates").iterdir():
+        with replacing(folder / template.name) as temporary:
+            temporary.write_bytes(template.read_bytes())
+    with replacing(folder / "packages.zip") as temporary:
+        _pack(temporary)
+
+
+def _pack(file: Path) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, name in sorted(_sources()):
+            # Without the time of the file, so that the same sources give the same archive.
+            archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def _sources() -> Iterator[tuple[Path, str]]:
+    package = Path(str(files("simlib")))
+    # The stub names what `import simlib` gives, so it is needed at run time.
+    for path in (*package.rglob("*.py"), *package.glob("*.pyi")):
+        place = path.relative_to(package)
+        if place.parts[0] not in _LEFT_OUT:
+            yield path, f"simlib/{place.as_posix()}"
+    for name in ("presets.toml", "networks.toml"):
+        yield find_shipped(name), f"simlib/data/{name}"
+    for name in _DISTRIBUTIONS:
+        for each in importlib.metadata.files(name) or ():
+            if each.suffix == ".py":
+                yield Path(str(each.locate())), each.as_posix()

@@ -1,0 +1,198 @@
+"""The static page in a real browser: it plays, follows its sliders, and says what simlib says."""
+
+import functools
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+import simlib as sl
+from simlib.site.build import build_site
+from simlib.site.player import START
+
+PYODIDE = Path(__file__).parents[1] / "lab" / "node_modules" / "pyodide"
+SCREENSHOTS = Path(__file__).parents[2] / "out" / "browser"
+#: The first visit loads Python; a busy machine takes its time.
+LOADING_MS = 180_000
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.long,
+    pytest.mark.skipif(not PYODIDE.is_dir(), reason="needs Pyodide: npm install in tests/lab"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Serve the page from loopback."""
+    folder = tmp_path_factory.mktemp("site")
+    build_site(PYODIDE, folder)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def page(address):
+    with sync_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("google-chrome")
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no browser
+            pytest.skip(f"no Chromium here: {error}")
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        opened = context.new_page()
+        opened.set_default_timeout(LOADING_MS)
+        opened.wrong = []
+        opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
+        opened.on("request", lambda asked: opened.wrong.append(asked.url)
+                  if not asked.url.startswith((address, "data:")) else None)  # fmt: skip
+        opened.goto(address)
+        opened.locator("#load-plot svg").wait_for()
+        yield opened
+        assert [] == opened.wrong
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def at_the_start(page):
+    """Begin each test with the page's own storm."""
+    if page.locator("#pin").inner_text() == "Unpin":
+        page.click("#pin")
+    page.click("#reset")
+    says(page, START)
+
+
+def numbers(page):
+    rows = page.locator("#numbers tbody tr")
+    return {
+        rows.nth(i).locator("th").inner_text(): rows.nth(i).locator("td").first.inner_text()
+        for i in range(rows.count())
+    }
+
+
+def shown(value):
+    """A number as the page writes it."""
+    if value == float("inf"):
+        return "never"
+    return f"{value:,.0f}" if value >= 100 else f"{float(f'{value:.3g}'):g}"
+
+
+def says(page, scenario):
+    """Wait until the page shows a scenario; its numbers are those of the summary of a run here."""
+    row = sl.summary(sl.run(scenario)).iloc[0]
+    expect(page.locator("#numbers tbody tr").first.locator("td").first).to_have_text(
+        shown(row["attempts"]), timeout=LOADING_MS
+    )
+    expected = {
+        "attempts": row["attempts"],
+        "attempts in the worst second": row["peak_attempts_per_s"],
+        "the same after the fault": row["peak_after_fault_per_s"],
+        "50 of 100 back after, s": row["time_to_recover_s_p50"],
+        "95 of 100 back after, s": row["time_to_recover_s_p95"],
+        "never back in the run": row["never_recovered"],
+        "gave up": row["gave_up"],
+    }
+    assert {name: shown(value) for name, value in expected.items()} == numbers(page)
+
+
+def press(page, key, *keys):
+    page.locator(f'[id="{key}"]').focus()
+    for each in keys:
+        page.keyboard.press(each)
+
+
+def test_a_slider_moved_by_keyboard_plays_anew_and_charts_follow(page):
+    before = page.locator("#load-plot path").first.get_attribute("d")
+    press(page, "client.backoff.cap_s", "ArrowRight")
+    says(page, START.replace("client.backoff.cap_s", 10))
+    assert before != page.locator("#load-plot path").first.get_attribute("d")
+    assert "10 s" == page.locator('[id="client.backoff.cap_s"]').get_attribute("aria-valuetext")
+
+
+def test_many_moves_come_to_the_newest(page):
+    press(page, "length_s", *["ArrowRight"] * 4)
+    says(page, START.replace("faults.0.stop_s", 50.0))
+
+
+def test_a_real_client_s_policy_is_chosen_from_the_list_and_undone(page):
+    page.select_option("#preset", "phoenix")
+    says(page, START.replace("client", "preset:phoenix"))
+    page.click("#undo")
+    says(page, START)
+
+
+def test_the_jitter_is_chosen_by_its_name(page):
+    page.select_option('[id="client.backoff.jitter"]', label="full")
+    says(page, START.replace("client.backoff.jitter", "full"))
+    assert "all came back within" in page.locator("#finding").inner_text()
+
+
+def test_a_pinned_curve_stays_beside_the_next(page):
+    page.click("#pin")
+    press(page, "clients", "ArrowLeft")
+    says(page, START.replace("clients", 100))
+    assert "pinned" in page.locator("#load-plot").inner_text()
+    attempts = page.locator("#numbers tbody tr").first.locator("td").all_inner_texts()
+    assert 2 == len(set(attempts))
+
+
+def test_a_link_opens_the_scenario_that_was_shown(page, address):
+    press(page, "seed", "ArrowRight")
+    says(page, START.replace("seed", 2))
+    link = page.url
+    page.click("#reset")
+    says(page, START)
+    page.goto(link)
+    says(page, START.replace("seed", 2))
+
+
+@pytest.mark.parametrize("end", ["s=2.abc", "s=1.abc", "s=1." + "A" * 30_000])
+def test_a_wrong_link_is_told_in_words_and_the_charts_stay(page, address, end):
+    page.evaluate("end => { location.hash = end }", end)
+    expect(page.locator("#error")).to_contain_text("#s = ", timeout=LOADING_MS)
+    assert page.locator("#load-plot svg").count()
+
+
+def test_values_that_contradict_are_told_in_words(page):
+    page.select_option("#preset", "")
+    press(page, "client.backoff.base_s", "End")
+    expect(page.locator("#error")).to_contain_text("cap_s", timeout=LOADING_MS)
+    page.click("#undo")
+    expect(page.locator("#error")).to_be_hidden(timeout=LOADING_MS)
+
+
+def test_what_is_copied_is_the_scenario(page):
+    page.click("#copy-toml")
+    expect(page.locator("#note")).to_contain_text("clipboard")
+    text = page.evaluate("() => navigator.clipboard.readText()")
+    assert START == sl.loads(text)
+    page.click("#copy-python")
+    expect(page.locator("#note")).to_contain_text("The program")
+    program = page.evaluate("() => navigator.clipboard.readText()")
+    assert json.dumps(text) in program
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_is_wider_than_the_screen(page, scheme, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"site_{scheme}_{width}.png", full_page=True)
+    page.set_viewport_size({"width": 1280, "height": 800})
