@@ -117,6 +117,13 @@ def new_axes(height_in: float = HEIGHT_IN, panels: int = 1) -> Panels:
     return new_panels(WIDTH_IN, height_in, panels)
 
 
+def apportion(panels: Sequence[Axes], heights_in: Sequence[float]) -> None:
+    """Give panels one below the other their heights, if they are of one grid."""
+    grid = panels[0].get_gridspec()
+    if grid is not None:
+        grid.set_height_ratios(heights_in)
+
+
 def dress(axes: Axes) -> None:
     """Give axes that a caller has made the look of those that simlib makes."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
-from simlib.charts.style import logarithmic, new_axes, style
+from simlib.charts.style import apportion, logarithmic, new_axes, style
 from simlib.charts.titles import write_titles
 from simlib.studies.capacity.capacity import Capacity
 from simlib.studies.capacity.search import Knob
 from simlib.support.arguments import check_arguments
 
 _COLOUR, _GREY, _EDGE = OTHER_COLOURS[0], "#555555", "#D55E00"
-_PANEL_IN = 3.0
+_PANEL_IN, _LOW_IN = 2.7, 1.8
 
 
 @check_arguments
@@ -45,11 +45,20 @@ def capacity_chart(capacity: Capacity, axes: Sequence[Axes] | None = None) -> li
     >>> sl.capacity_chart(sl.capacity(scenario, 60))  # doctest: +SKIP
     """
     with style():
-        count = len(capacity.knobs)
-        panels = new_axes(max(HEIGHT_IN, _PANEL_IN * count), count) if axes is None else list(axes)
+        heights_in = _heights_in(capacity)
+        panels = new_axes(sum(heights_in), len(heights_in)) if axes is None else list(axes)
+        if axes is None:
+            apportion(panels, heights_in)
         for knob, panel in zip(capacity.knobs, panels, strict=True):
             _draw(capacity, knob, panel)
     return panels
+
+
+def _heights_in(capacity_result: Capacity) -> list[float]:
+    """Return the height of each setting's panel: a low one where it makes no difference."""
+    knobs = capacity_result.knobs
+    heights = [_LOW_IN if knob.outcome == "no difference" else _PANEL_IN for knob in knobs]
+    return [each * max(1.0, HEIGHT_IN / sum(heights)) for each in heights]
 
 
 def _draw(capacity_result: Capacity, knob: Knob, axes: Axes) -> None:
@@ -124,7 +133,9 @@ def save_capacity_chart(capacity_result: Capacity, folder: str | os.PathLike[str
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "capacity.png"
     with style():
-        count = len(capacity_result.knobs)
-        figure = Figure(figsize=(WIDTH_IN, max(HEIGHT_IN, _PANEL_IN * count)))
-        capacity_chart(capacity_result, list(figure.subplots(count, squeeze=False).flat))
+        heights_in = _heights_in(capacity_result)
+        figure = Figure(figsize=(WIDTH_IN, sum(heights_in)))
+        panels = list(figure.subplots(len(heights_in), squeeze=False).flat)
+        apportion(panels, heights_in)
+        capacity_chart(capacity_result, panels)
         return save_figure(figure, path)

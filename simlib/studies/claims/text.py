@@ -64,4 +64,4 @@ def _edge(finding: ClaimResult) -> str:
         return f"{finding.claim.high:g}+ ({unit})"
     if finding.edge == -inf:
         return f"not even {finding.claim.low:g} ({unit})"
-    return f"{finding.edge:,.3g} ({unit})"
+    return f"{format_number(finding.edge)} ({unit})"

@@ -15,7 +15,7 @@ from matplotlib.ticker import MultipleLocator
 
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
-from simlib.charts.style import empty, new_axes, style
+from simlib.charts.style import apportion, empty, new_axes, style
 from simlib.charts.titles import write_titles
 from simlib.metrics.words import metric_in_words
 from simlib.studies.sensitivity.result import Sensitivity, as_share
@@ -56,7 +56,7 @@ def sensitivity_chart(result: Sensitivity, axes: Sequence[Axes] | None = None) -
         heights_in = _heights_in(result)
         panels = new_axes(sum(heights_in), len(heights_in)) if axes is None else list(axes)
         if axes is None:
-            _apportion(panels, heights_in)
+            apportion(panels, heights_in)
         for metric, panel in zip(result.metrics, panels, strict=True):
             _draw(result, metric, panel)
     return panels
@@ -68,12 +68,6 @@ def _heights_in(analysis: Sensitivity) -> list[float]:
         _FRAME_IN + _ROW_IN * (len(analysis.axes) if _varies(analysis, metric) else 1)
         for metric in analysis.metrics
     ]
-
-
-def _apportion(panels: Sequence[Axes], heights_in: Sequence[float]) -> None:
-    grid = panels[0].get_gridspec()
-    if grid is not None:
-        grid.set_height_ratios(heights_in)
 
 
 def _varies(analysis: Sensitivity, metric: str) -> bool:
@@ -176,6 +170,6 @@ def save_sensitivity_chart(analysis: Sensitivity, folder: str | os.PathLike[str]
         heights_in = _heights_in(analysis)
         figure = Figure(figsize=(_WIDTH_IN, sum(heights_in)))
         panels = list(figure.subplots(len(heights_in), squeeze=False).flat)
-        _apportion(panels, heights_in)
+        apportion(panels, heights_in)
         sensitivity_chart(analysis, panels)
         return save_figure(figure, path)
