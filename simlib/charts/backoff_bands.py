@@ -72,7 +72,7 @@ def backoff(
             ends = {name: _ends(each) for name, each in rules.items()}
             what = f"{_WHAT}; dots: {clients} clients" if clients else _WHAT
             found = find_spread(ends, _FAILURES)
-            write_figure_titles(figure_of(panels[0]), found, f"Waits by attempt. {what}")
+            write_figure_titles(figure_of(panels[0]), found, f"Waits by attempt; {what}")
         else:
             for panel in panels:
                 dress(panel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 
 from simlib.charts.findings import find_recovery
-from simlib.charts.labels import AREA, HATCHED, LINE, Sample, write_key
+from simlib.charts.labels import AREA, HATCHED, LINE, Sample, text_width_points, write_key
 from simlib.charts.style import Group, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.fault_times import recovery_times_s
@@ -49,7 +50,7 @@ def draw_states(axes: Axes, groups: Sequence[Group]) -> None:
         rows = _rows_of(group, len(groups))
         seen |= _draw_clients(axes, group.runs[0], rows, top)
         ticks |= {top + client: str(client) for client in range(0, rows, step)}
-        _name_clients(axes, group, rows, top + rows / 2.0 - 0.5, len(groups) > 1)
+        _name_clients(axes, group, rows, top + rows / 2.0 - 0.5, len(groups))
         top += rows + 1
     axes.set_yticks(list(ticks), list(ticks.values()))
     axes.set_ylim(top - 1.5, -0.5)
@@ -108,17 +109,20 @@ def _draw_bars(
     return len(bars) > 0
 
 
-def _name_clients(axes: Axes, group: Group, rows: int, middle: float, several: bool) -> None:
+def _name_clients(axes: Axes, group: Group, rows: int, middle: float, blocks: int) -> None:
     clients = group.runs[0].scenario.clients
-    words = ["client" if rows == clients else f"client (the first {rows} of {clients:,})"]
-    words += [group.name] * several
-    words += [f"first of {len(group.runs)} runs"] * (len(group.runs) > 1)
-    if not several:
+    some = [f"the first {rows} of {clients:,}"] * (rows < clients)
+    first = [f"first of {len(group.runs)} runs"] * (len(group.runs) > 1)
+    if blocks == 1:
+        words = [f"client ({some[0]})" if some else "client", *first]
         axes.set_ylabel(", ".join(words))
         return
     axes.set_ylabel("")
+    # As long as the block is high, so that no name runs into the next one's.
+    height_points = axes.bbox.height * 72.0 / axes.figure.dpi / blocks
+    letters = int(height_points / text_width_points("x"))
     axes.annotate(
-        ", ".join(words),
+        textwrap.fill(", ".join([group.name, *first, *some]), max(8, letters)),
         (0.0, middle),
         (-24, 0),
         xycoords=axes.get_yaxis_transform(),
@@ -126,5 +130,6 @@ def _name_clients(axes: Axes, group: Group, rows: int, middle: float, several: b
         rotation=90,
         ha="right",
         va="center",
+        multialignment="center",
         color=group.colour,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -249,6 +249,18 @@ def test_each_state_is_a_rectangle_in_the_clients_row():
     assert axes.get_ylabel() == "client"
 
 
+def test_names_of_several_worlds_are_no_longer_than_their_rows_are_high():
+    planned = scenario(clients=200, duration_s=2)
+    axes = plots.states([sl.run(planned, label=f"a policy of number {i}") for i in range(3)])
+    axes.figure.draw_without_rendering()
+    names = sorted(
+        (text.get_window_extent() for text in axes.texts if "policy" in text.get_text()),
+        key=lambda box: box.y0,
+    )
+    assert 3 == len(names)
+    assert all(lower.y1 <= upper.y0 for lower, upper in pairwise(names))
+
+
 def test_polling_is_a_line_through_the_row():
     fault = sl.Fault("outage", start_s=10, stop_s=20, route="websocket")
     fallback = sl.Fallback(after_attempts=1, poll_interval_s=1, return_after_s=2)
@@ -266,7 +278,7 @@ def test_of_many_clients_the_first_are_drawn_and_it_is_said():
 def test_several_worlds_are_drawn_one_below_the_other():
     sims = replications(count=2, duration_s=3)
     axes = plots.states([*sims, played_live(replications(count=3, duration_s=3)[-1])])
-    assert words(axes)[:2] == ["client, sim, first of 2 runs", "client, live"]
+    assert words(axes)[:2] == ["sim, first of 2 runs", "live"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0", "1", "2", "3"] * 2
     assert axes.get_yticks().tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
 
