@@ -609,12 +609,17 @@ def test_infer_prints_and_keeps_what_it_told_and_run_takes_the_policy(file):
     kept = sorted(each.name for each in Path("mine").iterdir())
     assert ["inference.json", "policy.toml", "waits.png"] == kept
     again = simlib("infer", file, "--json")
-    assert json.loads(again.stdout) == json.loads(Path("mine/inference.json").read_text())
+    printed, saved = json.loads(again.stdout), json.loads(Path("mine/inference.json").read_text())
+    assert "--json" in printed["made_by"].pop("command")
+    assert "--out mine" in saved["made_by"].pop("command")
+    assert printed == saved
     short = ("--clients", "2", "--set", "duration_s=2")
     assert 0 == simlib("run", "mine/policy.toml", *short).exit_code
     # Nobody named a folder the second time.
     assert kept == sorted(each.name for each in Path("out/seen").iterdir())
-    assert Path("mine/policy.toml").read_bytes() == Path("out/seen/policy.toml").read_bytes()
+    first, *lines = Path("mine/policy.toml").read_text().splitlines()
+    assert first.endswith("--out mine")
+    assert lines == Path("out/seen/policy.toml").read_text().splitlines()[1:]
     assert "simlib run out/seen/policy.toml" in again.stderr
 
 
