@@ -150,15 +150,21 @@ def tradeoff_chart(
                 continue
             axes.errorbar(x.value, y.value, xerr=_half(x), yerr=_half(y), color=colours[each.name],
                           marker=markers[i], markersize=7, capsize=3, linestyle="none")  # fmt: skip
-            axes.annotate(each.name, (x.value, y.value), (9, 5), textcoords="offset points",
-                          color=colours[each.name])  # fmt: skip
         axes.margins(0.2)
         axes.set(xlabel=metric_in_words(across), ylabel=metric_in_words(up))
-        axes.set_xlim(left=0.0)
         count_axis(axes)
         axes.grid(visible=True, axis="both")
         _draw_bounds(axes, across, up, bounds)
+        name_curves(axes, [_point(axes, each, across, up, colours[each.name]) for each in row])
     return figure_of(panels[0])
+
+
+def _point(axes: Axes, played: PlayedPolicy, across: str, up: str, colour: str) -> Curve:
+    """Return a policy's mark as a short curve, to be named beside it."""
+    x, y = played.mean(across).value, played.mean(up).value
+    left, right = axes.get_xlim()
+    half = 0.01 * (right - left)
+    return Curve(np.array([x - half, x + half]), np.array([y, y]), colour, played.name)
 
 
 def _half(mean: Estimate) -> Any:

@@ -1,0 +1,33 @@
+"""The charts of a review: names stand clear of each other, wherever the policies lie."""
+
+from itertools import combinations
+from math import inf
+from types import SimpleNamespace
+
+from simlib.metrics.intervals import Estimate
+from simlib.review.chart import tradeoff_chart
+
+ACROSS, UP = "time_to_recover_s_p99", "peak_after_fault_per_s"
+
+
+def policy(name, recover_s, peak):
+    means = {ACROSS: recover_s, UP: peak}
+    numbers = {metric: Estimate(value, value - 1, value + 1, 5) for metric, value in means.items()}
+    return SimpleNamespace(name=name, mean=numbers.__getitem__)
+
+
+def test_names_of_policies_that_do_nearly_the_same_do_not_overlap():
+    row = [policy("as given", 15, 200), policy("phoenix", 15.1, 200), policy("aws-full", 14, 51)]
+    figure = tradeoff_chart(row, ACROSS, UP, {UP: 120.0})
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    names = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert {"as given", "phoenix", "aws-full", "bound"} == set(names)
+    assert not any(one.overlaps(other) for one, other in combinations(names.values(), 2))
+    assert all(box.x1 <= figure.bbox.x1 for box in names.values())
+
+
+def test_a_policy_that_never_has_all_back_is_left_out():
+    figure = tradeoff_chart([policy("a", 15, 200), policy("b", inf, 10)], ACROSS, UP, {})
+    figure.draw_without_rendering()
+    assert ["a"] == [text.get_text() for text in figure.axes[0].texts]
