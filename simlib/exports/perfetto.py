@@ -34,6 +34,8 @@ from simlib.trace.trace import Trace
 #: Lanes of more clients nobody looks through, and Perfetto takes long to draw them.
 MOST_CLIENTS = 500
 _FAULTS, _SERVER, _CLIENTS = 1, 2, 3
+#: Threads have numbers that no other process's have: Perfetto names a thread by its number alone.
+_THREADS_OF_PROCESS = 1_000_000
 _US_PER_S = 1e6
 _BYTES_PER_MB = 1e6
 #: Each client may have three lanes: its state, its breaker, its transport.
@@ -165,14 +167,16 @@ def _client_events(trace: Trace, clients: Any) -> Iterator[str]:
     waits = states.looks["state"] == State.WAITING
     active = states.looks["state"] != State.IDLE
     names = {state.value: state.name for state in State}
-    yield from _name_lanes(clients, 0, "")
-    yield from _slices(states, active & np.isin(states.client, clients), "state", 0, names, waits)
+    lanes = _Lanes(clients)
+    yield from lanes.name(clients, 0, "")
+    chosen = active & np.isin(states.client, clients)
+    yield from _slices(states, chosen, "state", lanes.of(states.client, 0), names, waits)
     for lane, (look, usual, words) in enumerate(_LOOKS, start=1):
         spans = steps.spans([look])
         says_something = (spans.looks[look] != usual) & np.isin(spans.client, clients)
-        yield from _name_lanes(np.unique(spans.client[says_something]), lane, f" {look}")
-        yield from _slices(spans, says_something, look, lane, words)
-    yield from _instants(shown)
+        yield from lanes.name(np.unique(spans.client[says_something]), lane, f" {look}")
+        yield from _slices(spans, says_something, look, lanes.of(spans.client, lane), words)
+    yield from _instants(shown, lanes)
 
 
 #: What has lanes of its own in which it says something, what it is as a rule, and its words.
@@ -186,16 +190,27 @@ _LOOKS: tuple[tuple[str, int, dict[int, str]], ...] = (
 )
 
 
-def _name_lanes(clients: Any, lane: int, what: str) -> Iterator[str]:
-    for client in clients.tolist():
-        yield from _name_lane(_CLIENTS, client * _LANES + lane + 1, f"client {client}{what}")
+class _Lanes:
+    """The lanes of the clients that are shown, by their places among them."""
+
+    def __init__(self, clients: Any) -> None:
+        self._clients = clients
+
+    def of(self, clients: Any, lane: int) -> Any:
+        """Return a lane of each of some clients."""
+        return np.searchsorted(self._clients, clients) * _LANES + lane + 1
+
+    def name(self, clients: Any, lane: int, what: str) -> Iterator[str]:
+        """Yield the names of a lane of some clients."""
+        for client, number in zip(clients.tolist(), self.of(clients, lane).tolist(), strict=True):
+            yield from _name_lane(_CLIENTS, number, f"client {client}{what}")
 
 
 def _slices(
     spans: Spans,
     chosen: Bools,
     look: str,
-    lane: int,
+    lanes: Any,
     names: Mapping[int, str],
     waits: Bools | None = None,
 ) -> Iterator[str]:
@@ -204,8 +219,8 @@ def _slices(
     lengths_us = np.rint(spans.stop_s * _US_PER_S).astype(np.int64) - starts_us
     chosen = chosen & (lengths_us > 0)
     asked_s = np.zeros(len(starts_us)) if waits is None else np.where(waits, spans.wait_s, 0.0)
-    lanes = spans.client.astype(np.int64) * _LANES + lane + 1
-    columns = (lanes, starts_us, lengths_us, spans.looks[look], asked_s)
+    threads = _thread(_CLIENTS, 0) + lanes
+    columns = (threads, starts_us, lengths_us, spans.looks[look], asked_s)
     start = f'{{"ph":"X","cat":"{look}","pid":{_CLIENTS}'
     for thread, start_us, length_us, number, wait_s in zip(
         *(column[chosen].tolist() for column in columns), strict=True
@@ -218,24 +233,23 @@ def _slices(
 class _Row(NamedTuple):
     """The cells of a row that an instant is made of."""
 
-    client: int
     time_s: float
     name: int
     reason: int
     code: int
 
 
-def _instants(columns: Mapping[str, Any]) -> Iterator[str]:
+def _instants(columns: Mapping[str, Any], lanes: _Lanes) -> Iterator[str]:
     """Yield why an attempt failed or a connection ended, and what the user and the platform say."""
     is_told = np.isin(columns["name"], _INSTANTS) & (columns["kind"] != Kind.SERVER)
     cells = (columns[name][is_told].tolist() for name in _Row._fields)
-    for row in map(_Row, *cells):
+    places = lanes.of(columns["client"][is_told], 0).tolist()
+    for row, lane in zip(map(_Row, *cells), places, strict=True):
         text = _word(Name(row.name).name)
         if row.reason != Reason.NONE:
             text += f": {_word(Reason(row.reason).name)}"
         if row.code:
             text += f" {row.code}"
-        lane = row.client * _LANES + 1
         yield _event("i", text, _CLIENTS, lane, _us(row.time_s), s="t")
 
 
@@ -244,20 +258,21 @@ def _instants(columns: Mapping[str, Any]) -> Iterator[str]:
 
 def _server_events(trace: Trace) -> Iterator[str]:
     """Yield counter tracks: attempts, and what the server was busy with, if it has limits."""
-    yield from _counter("attempts per second", attempts_of(trace), 1.0)
+    yield from _counter("attempts", "per second", attempts_of(trace), 1.0)
     load = server_load(trace)
     if len(load):
-        for column, name in _LEVELS.items():
-            yield from _counter(name, load[column].to_numpy(float), 0.1)
+        for column, unit in _LEVELS.items():
+            yield from _counter(column, unit, load[column].to_numpy(float), 0.1)
         for column, name in _RATES.items():
-            yield from _counter(name, _by_second(load[column].to_numpy(float)), 1.0)
+            yield from _counter(name, "per second", _by_second(load[column].to_numpy(float)), 1.0)
 
 
-_LEVELS = {"busy": "busy workers", "backlog": "backlog", "open": "open connections"}
+#: The counters, each with its unit: Perfetto names a track by both, as "busy workers".
+_LEVELS = {"busy": "workers", "backlog": "handshakes", "open": "connections"}
 _RATES = {
-    "served": "handshakes served per second",
-    "refused": "handshakes refused per second",
-    "abandoned": "handshakes served in vain per second",
+    "served": "handshakes served",
+    "refused": "handshakes refused",
+    "abandoned": "handshakes served in vain",
 }
 
 
@@ -270,11 +285,11 @@ def _by_second(tenths: Floats) -> Floats:
     return np.add.reduceat(tenths, np.arange(0, tenths.size, 10))
 
 
-def _counter(name: str, values: Floats, step_s: float) -> Iterator[str]:
+def _counter(name: str, unit: str, values: Floats, step_s: float) -> Iterator[str]:
     """Yield a counter where it changes; it holds from each value to the next."""
     changes = np.flatnonzero(np.diff(values, prepend=np.nan))
     for place in changes.tolist():
-        value = {"value": float(values[place])}
+        value = {unit: float(values[place])}
         yield _event("C", name, _SERVER, 1, _us(place * step_s), args=value)
 
 
@@ -294,11 +309,16 @@ def _name_lane(process: int, lane: int, name: str) -> Iterator[str]:
 
 
 def _event(phase: str, name: str, process: int, lane: int, time_us: int, **more: Any) -> str:
-    event = {"ph": phase, "name": name, "pid": process, "tid": lane, "ts": time_us}
+    thread = _thread(process, lane)
+    event = {"ph": phase, "name": name, "pid": process, "tid": thread, "ts": time_us}
     return _to_json(event | more)
 
 
 _to_json: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _thread(process: int, lane: int) -> int:
+    return process * _THREADS_OF_PROCESS + lane
 
 
 def _us(time_s: float) -> int:
