@@ -137,7 +137,8 @@ def find_peaks(peaks_per_s: Mapping[str, float], limit_per_s: float = inf, when:
     can = f"; the server can take {format_count(limit_per_s)}" if limit_per_s < inf else ""
     if len(known) == 1:
         (peak,) = known.values()
-        return f"{format_count(peak)} attempts in the worst second{when}{can}"
+        attempts = "1 attempt" if peak == 1 else f"{format_count(peak)} attempts"
+        return f"{attempts} in the worst second{when}{can}"
     if set(known) <= set(_ENGINES):
         first, *others = (f"{format_count(peak)}" for peak in known.values())
         engines = [_ENGINES[name] for name in known]

@@ -83,7 +83,7 @@ def test_attempts_are_steps_over_the_seconds():
     # From a little before the outage to a little after the last attempt.
     assert axes.get_xlim() == (8.0, 24.0)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time, s", "attempts per second")
-    assert axes.get_title(loc="left") == "1 attempts in the worst second after the fault"
+    assert axes.get_title(loc="left") == "1 attempt in the worst second after the fault"
     assert axes.get_title(loc="right") == "Attempts per second, story, 1 client"
 
 
