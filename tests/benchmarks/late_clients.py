@@ -37,7 +37,7 @@ POLICIES = {
     "power, no jitter": Backoff(jitter="none", growth="power", exponent=2, base_s=0.1, cap_s=4),
     "Fibonacci table, no jitter": Backoff(jitter="none", steps_s=[0.5, 0.5, 1, 1.5, 2.5, 4]),
     "table of steps": Backoff(jitter="none", steps_s=[0.1, 0.3, 0.4, 1.2]),
-    "exponential, no jitter, first wait fixed": Backoff(jitter="none", first_s=0, cap_s=8),
+    "exponential, no jitter, first wait fixed": Backoff(jitter="none", first_s=0, cap_s=30),
     "exponential, no jitter, first wait spread": Backoff(
         jitter="none", base_s=0.2, factor=1.6, cap_s=1.5, first_s=0.5, first_jitter="full"
     ),

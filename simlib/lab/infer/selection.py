@@ -62,7 +62,10 @@ def select_families(waits: Waits) -> list[FamilyFit]:
     candidates = find_best(rough, waits, few)
     if _first_is_apart(candidates, waits):
         later = few.where(few.attempt > 1)
-        leading = screen_families([entry.family for entry in rough[:_NEAR]], later)[:_LEADING]
+        # First waits that are apart may have put a constant family far behind those that grow.
+        nearest = [entry.family for entry in rough[:_NEAR]]
+        nearest += [family for family in PLAIN[:2] if family not in nearest]
+        leading = screen_families(nearest, later)[:_LEADING]
         firsts = [first for entry in leading for first in list_first_forms(entry.family)]
         candidates += find_best(screen_families(firsts, few), waits, few)
     if may_be_paced(waits, said=any(candidate.goodness.is_good for candidate in candidates)):

@@ -89,6 +89,17 @@ POLICIES = {
     "exponential, full jitter, raised to a floor": Backoff(
         jitter="full", base_s=2, cap_s=16, floor_s=1
     ),
+    "constant, additive jitter, first wait spread": Backoff(
+        jitter="additive",
+        base_s=5,
+        factor=1,
+        cap_s=5,
+        add_least_s=0,
+        add_most_s=5,
+        jitter_place="after_cap",
+        first_s=2,
+        first_jitter="additive",
+    ),
     "exponential, no jitter, first wait spread": Backoff(
         jitter="none", base_s=1.92, factor=1.618, cap_s=90, first_s=5, first_jitter="full"
     ),
