@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Container
+from itertools import chain, count
 from typing import Any
 
 from simlib.scenario.scenario import Scenario, dump
@@ -26,8 +28,16 @@ def describe_origin(command: str, *scenarios: Scenario) -> dict[str, Any]:
     """
     from simlib import __version__
 
-    hashes = {each.name: scenario_hash(each) for each in scenarios}
+    hashes: dict[str, str] = {}
+    for each in scenarios:
+        hashes[_unused(each.name, hashes)] = scenario_hash(each)
     return {"simlib": __version__, "command": command, "scenarios": hashes}
+
+
+def _unused(name: str, known: Container[str]) -> str:
+    """Return a name, with a number if another scenario has it too."""
+    names = chain([name], (f"{name} ({number})" for number in count(2)))
+    return next(each for each in names if each not in known)
 
 
 def scenario_hash(scenario: Scenario) -> str:
@@ -40,8 +50,8 @@ def comment_origin(command: str, *scenarios: Scenario) -> str:
 
     Examples
     --------
-    >>> print(comment_origin("simlib calibrate pings.csv"), end="")
-    # Made by simlib 0.1.0: simlib calibrate pings.csv
+    >>> comment_origin("simlib calibrate pings.csv").strip().rpartition(": ")[2]
+    'simlib calibrate pings.csv'
     """
     origin = describe_origin(command, *scenarios)
     lines = [f"Made by simlib {origin['simlib']}" + (f": {command}" if command else "")]

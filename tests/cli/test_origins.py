@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib import cli
 from simlib.lab.observe.observation import Attempt
-from simlib.scenario.origin import scenario_hash
+from simlib.scenario.origin import describe_origin, scenario_hash
 from simlib.studies.claims import claims
 from simlib.trace.trace import Trace
 
@@ -172,6 +172,22 @@ def test_a_review_says_its_command_version_and_hash(here):
     assert f"simlib report small.toml {' '.join(more)}" in html
     assert scenario_hash(sl.load("small.toml")) in html
     assert f'content="simlib {sl.__version__}"' in html
+
+
+def test_scenarios_of_one_name_have_a_hash_each():
+    first = sl.Scenario(name="storm")
+    scenarios = describe_origin("", first, first.replace(seed=2))["scenarios"]
+    assert ["storm", "storm (2)"] == list(scenarios)
+    assert 2 == len(set(scenarios.values()))
+
+
+def test_a_trace_of_another_version_says_which_simlib_wrote_it(here, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("simlib.trace.trace.FILE_VERSION", 99)
+        patch.setattr("simlib.__version__", "9.8.7")
+        sl.run(sl.load("small.toml")).save("new.parquet")
+    with pytest.raises(sl.SimlibError, match=r"of another version of simlib, 9\.8\.7: its file"):
+        Trace.load("new.parquet")
 
 
 def test_files_without_an_origin_are_read_as_before(here):
