@@ -251,17 +251,27 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def find_busy(busy_fraction: float) -> str:
+def find_busy(busy_fraction: Mapping[str, float]) -> str:
     """Return how much of its time the server works.
 
     Examples
     --------
-    >>> find_busy(0.96)
+    >>> find_busy({"": 0.96})
     'Workers are busy 96 % of the time'
+    >>> find_busy({"a": 0.96, "b": 0.4})
+    'Workers are busy 96 % of the time with a, 40 % with b'
     """
-    if not isfinite(busy_fraction):
+    known = {name: share for name, share in busy_fraction.items() if isfinite(share)}
+    if not known:
         return ""
-    return f"Workers are busy {format_share(busy_fraction)} of the time"
+    said = [f"{format_share(share)}" for share in known.values()]
+    if len(known) == 1:
+        return f"Workers are busy {said[0]} of the time"
+    first, *others = (
+        f"{share}{' of the time' * (i == 0)} {_with(name)}"
+        for i, (name, share) in enumerate(zip(known, said, strict=True))
+    )
+    return f"Workers are busy {', '.join([first, *others])}"
 
 
 def find_waiting(most: Mapping[str, float], room: float = inf) -> str:
@@ -288,20 +298,42 @@ def find_waiting(most: Mapping[str, float], room: float = inf) -> str:
     return f"{said} {_with(worst)}, {format_count(known[best])} {_with(best)}"
 
 
-def find_refused(refused: float, abandoned: float, served: float) -> str:
+class Refused(NamedTuple):
+    """Handshakes that a server refused, served in vain, and served in all."""
+
+    refused: float
+    abandoned: float
+    served: float
+
+
+def find_refused(handshakes: Mapping[str, Refused]) -> str:
     """Return how many handshakes were refused, and how much of the work was in vain.
 
     Examples
     --------
-    >>> find_refused(0, 1322, 1400)
+    >>> find_refused({"": Refused(0, 1322, 1400)})
     'No handshake is refused; 1,322 of the 1,400 that are served (94.4 %) are in vain'
+    >>> find_refused({"a": Refused(0, 1322, 1400), "b": Refused(40, 0, 120)})
+    'Refused: 0 with a, 40 with b; in vain: 94.4 % of the work with a, 0 % with b'
     """
-    said = f"{format_count(refused)} handshakes are refused" if refused else ""
+    known = {name: each for name, each in handshakes.items() if isfinite(each.served)}
+    if not known:
+        return ""
+    if len(known) > 1:
+        refused = [f"{format_count(each.refused)} {_with(name)}" for name, each in known.items()]
+        if not any(each.abandoned for each in known.values()):
+            return f"Refused: {', '.join(refused)}; no work is in vain"
+        vain = [format_share(each.abandoned / max(each.served, 1.0)) for each in known.values()]
+        work = [f"{share}{' of the work' * (i == 0)}" for i, share in enumerate(vain)]
+        in_vain = [f"{share} {_with(name)}" for share, name in zip(work, known, strict=True)]
+        return f"Refused: {', '.join(refused)}; in vain: {', '.join(in_vain)}"
+    (each,) = known.values()
+    said = f"{format_count(each.refused)} handshakes are refused" if each.refused else ""
     said = said or "No handshake is refused"
-    if not abandoned:
+    if not each.abandoned:
         return f"{said}; none is served in vain"
-    share = format_share(abandoned / served)
-    of = f"{format_count(abandoned)} of the {format_count(served)} that are served"
+    share = format_share(each.abandoned / each.served)
+    of = f"{format_count(each.abandoned)} of the {format_count(each.served)} that are served"
     return f"{said}; {of} ({share}) are in vain"
 
 

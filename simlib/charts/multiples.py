@@ -58,14 +58,23 @@ def draw_multiples(
     with style():
         panels = multiples_grid(len(groups))
         columns = columns_of(len(groups))
-        curves, limits = [], []
-        for panel, group in zip(panels, groups, strict=True):
+        alone = [Group("", group.colour, group.runs) for group in groups]
+        limits = []
+        for panel, group in zip(panels, alone, strict=True):
             panel.set_autoscalex_on(True)
             panel.set_autoscaley_on(True)
-            curves.append(draw(panel, [Group("", group.colour, group.runs)]))
+            draw(panel, [group])
             limits.append((*panel.get_xlim(), *panel.get_ylim()))
+        # Once more in the limits of all: a curve goes to the end of its axes, a fault is named in
+        # the part that is seen.
         left, right, bottom, top = np.array(limits).T
         panels[0].set(xlim=(left.min(), right.max()), ylim=(bottom.min(), top.max()))
+        curves = []
+        for panel, group in zip(panels, alone, strict=True):
+            for artist in (*panel.lines, *panel.patches, *panel.collections, *panel.texts):
+                artist.remove()
+            curves.append(draw(panel, [group]))
+            panel.set(xlim=(left.min(), right.max()), ylim=(bottom.min(), top.max()))
         limits_said = {curve.text for drawn in curves for curve in drawn if _is_limit(curve)}
         for panel, group, drawn in zip(panels, groups, curves, strict=True):
             # There is no room for it in each: the same for all, it stands in the subtitle.
@@ -76,15 +85,17 @@ def draw_multiples(
             panel.set_title(
                 group.name, loc="left", fontsize=9, pad=height_above_points(panel) + 3.0
             )
+        figure = figure_of(panels[0])
+        # Once for all: of a low panel the words would run into the next one's.
+        figure.supylabel(panels[0].get_ylabel(), fontsize=9, color="#333333")
         for place, panel in enumerate(panels):
-            if place % columns:
-                panel.set_ylabel("")
+            panel.set_ylabel("")
             if place < len(groups) - columns:
                 panel.set_xlabel("")
         found = finding(groups)
         words = [describe_groups(groups, what if found else "")]
         words += [f"dashed: {limit}" for limit in limits_said if len(limits_said) == 1]
-        write_figure_titles(figure_of(panels[0]), found or what, ", ".join(words))
+        write_figure_titles(figure, found or what, ", ".join(words))
     return panels
 
 

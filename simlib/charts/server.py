@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 
 from simlib.charts.attempts import draw_counts, draw_limits, find_attempts, fit_height
-from simlib.charts.findings import find_busy, find_refused, find_waiting
+from simlib.charts.findings import Refused, find_busy, find_refused, find_waiting
 from simlib.charts.labels import Curve, name_curves
 from simlib.charts.style import (
     MOST_POINTS,
@@ -44,7 +44,7 @@ def _mean(groups: Sequence[Group], metric: str) -> float:
 
 
 def _find_busy(groups: Sequence[Group]) -> str:
-    return find_busy(_mean(groups, "server_busy_fraction")) if len(groups) == 1 else ""
+    return find_busy({group.name: _mean([group], "server_busy_fraction") for group in groups})
 
 
 def _find_backlog(groups: Sequence[Group]) -> str:
@@ -55,11 +55,13 @@ def _find_backlog(groups: Sequence[Group]) -> str:
 
 
 def _find_refused(groups: Sequence[Group]) -> str:
-    if len(groups) != 1 or not server_metrics(groups[0].runs[0]):
-        return ""
-    refused = sum(_mean(groups, f"refused_{why}") for why in _WHY)
-    counts = (_mean(groups, f"handshakes_{what}") for what in ("abandoned", "served"))
-    return find_refused(refused, *counts)
+    return find_refused({group.name: _refused(group) for group in groups})
+
+
+def _refused(group: Group) -> Refused:
+    refused = sum(_mean([group], f"refused_{why}") for why in _WHY)
+    abandoned, served = (_mean([group], f"handshakes_{what}") for what in ("abandoned", "served"))
+    return Refused(refused, abandoned, served)
 
 
 _WHY = ("backlog", "rate", "connections", "session", "address")

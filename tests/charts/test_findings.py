@@ -7,6 +7,7 @@ import pytest
 
 from simlib.charts.findings import (
     Backlog,
+    Refused,
     find_admissions,
     find_busy,
     find_difference,
@@ -134,12 +135,17 @@ def test_latency():
 
 
 def test_the_server():
-    assert "" == find_busy(nan)
+    assert "" == find_busy({"": nan}) == find_refused({"": Refused(0, 0, nan)})
     assert "No handshake waits" == find_waiting({"": 0.0})
     assert "Up to 7 handshakes wait" == find_waiting({"": 7.0}, 40.0)
     assert "" == find_waiting({"": nan})
     assert "Up to 7 handshakes wait with each" == find_waiting({"a": 7.0, "b": 7.0})
-    assert "12 handshakes are refused; none is served in vain" == find_refused(12, 0, 50)
+    assert "12 handshakes are refused; none is served in vain" == find_refused(
+        {"": Refused(12, 0, 50)}
+    )
+
+    several = {"a": Refused(12, 0, 50), "b": Refused(3, 0, 50)}
+    assert "Refused: 12 with a, 3 with b; no work is in vain" == find_refused(several)
 
 
 def test_admissions():
