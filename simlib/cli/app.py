@@ -30,7 +30,7 @@ class _Failure(click.ClickException):
     exit_code = BAD_INPUT
 
 
-class Section(StrEnum):
+class CommandGroup(StrEnum):
     """Under which heading a command stands in the help, in this order."""
 
     PLAY = "Play a scenario"
@@ -39,19 +39,19 @@ class Section(StrEnum):
     REAL = "Real clients and networks"
 
 
-class _InSection:
-    """A command or group that knows its section."""
+class _InGroup:
+    """A command or group that knows its group."""
 
-    def __init__(self, *given: Any, section: Section = Section.PLAY, **named: Any) -> None:
+    def __init__(self, *given: Any, group: CommandGroup = CommandGroup.PLAY, **named: Any) -> None:
         super().__init__(*given, **named)
-        self.section = section
+        self.listed_under = group
 
 
-class _Command(_InSection, click.Command):
+class _Command(_InGroup, click.Command):
     pass
 
 
-class _Group(_InSection, click.Group):
+class _Group(_InGroup, click.Group):
     pass
 
 
@@ -79,16 +79,16 @@ class _Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands in their sections, each with the whole first sentence of its help."""
+        """Write the commands in their groups, each with the whole first sentence of its help."""
         names = self.list_commands(ctx)
         commands: list[Any] = [self.get_command(ctx, name) for name in names]
-        for section in Section:
+        for group in CommandGroup:
             rows = [
                 (command.name, command.get_short_help_str(limit=_WHOLE_SENTENCE))
                 for command in commands
-                if command.section == section
+                if command.listed_under == group
             ]
-            with formatter.section(section):
+            with formatter.section(group):
                 formatter.write_dl(rows)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import Section, examples, main, with_json, with_out
+from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
 
 @main.command(
-    section=Section.REAL,
+    group=CommandGroup.REAL,
     epilog=examples(
         "calibrate pings.csv",
         "calibrate pings.csv --unit ms --name office --out out/office",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import Section, examples, main, plays, with_json, with_out
+from simlib.cli.app import CommandGroup, examples, main, plays, with_json, with_out
 from simlib.cli.output import check_writable, default_out, json_text, print_note, print_out, write
 from simlib.support.progress import progress_bar
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "capacity fleet_storm --recover-within 10",
         "capacity fleet_storm --recover-within 15 --clients 100000 --set server.accept_per_s=8000",

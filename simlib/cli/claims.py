@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import Section, examples, main, with_json, with_out
+from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
 from simlib.cli.arguments import scenario_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.made_by import KEY, current_command
@@ -15,7 +15,7 @@ from simlib.support.progress import progress_bar
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "claims", "claims --replications 1000 --out out/claims", "claims my_client.toml --live"
     ),

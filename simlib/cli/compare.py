@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import DISAGREED, Section, examples, main, plays, with_json, with_out
+from simlib.cli.app import DISAGREED, CommandGroup, examples, main, plays, with_json, with_out
 from simlib.cli.output import (
     check_writable,
     default_out,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.PLAY,
+    group=CommandGroup.PLAY,
     epilog=examples(
         "compare first_outage",
         "compare first_outage --replications 50 --out out/fifty",

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import Section, examples, main
+from simlib.cli.app import CommandGroup, examples, main
 from simlib.cli.output import check_writable
 from simlib.core.errors import SettingsError
 
 
 @main.command(
-    section=Section.PLAY,
+    group=CommandGroup.PLAY,
     epilog=examples(
         "convert out/first_outage/trace.parquet run.json",
         "convert out/first_outage/trace.parquet run.csv",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import Section, examples, main, with_json, with_out
+from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
 from simlib.cli.output import check_writable, json_text, print_note, print_out, save_inference
 
 
 @main.command(
-    section=Section.REAL,
+    group=CommandGroup.REAL,
     epilog=examples(
         "infer obs.parquet", "infer obs.parquet --out out/mine", "infer obs.parquet --json"
     ),

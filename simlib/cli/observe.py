@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from simlib.cli.app import Section, examples, main
+from simlib.cli.app import CommandGroup, examples, main
 from simlib.cli.output import check_writable, print_note
 from simlib.core.errors import SettingsError, SimlibError
 
 
 @main.command(
-    section=Section.REAL,
+    group=CommandGroup.REAL,
     epilog=examples(
         "observe --port 8765                     # then point your client at ws://127.0.0.1:8765/ws",
         "observe --script quick --clients 3 -- node client.mjs {url}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import Section, examples, main, with_json, with_mix, with_out
+from simlib.cli.app import CommandGroup, examples, main, with_json, with_mix, with_out
 from simlib.cli.arguments import policy_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
@@ -19,7 +19,7 @@ LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
 
 
 @main.group(
-    section=Section.POLICY,
+    group=CommandGroup.POLICY,
     invoke_without_command=True,
     epilog=examples(
         "presets",
@@ -144,7 +144,7 @@ def compare_presets(
 
 
 @main.command(
-    section=Section.POLICY,
+    group=CommandGroup.POLICY,
     epilog=examples(
         "lint reconnect_storm", "lint preset:phoenix", "lint policy.toml --clients 20000 --json"
     ),
@@ -189,7 +189,7 @@ def lint(
 
 
 @main.command(
-    section=Section.POLICY,
+    group=CommandGroup.POLICY,
     epilog=examples(
         "export preset:aws-full --for socket.io-client", "export policy.toml --for tenacity"
     ),

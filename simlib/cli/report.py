@@ -10,7 +10,7 @@ import click
 
 from simlib.cli.app import (
     DISAGREED,
-    Section,
+    CommandGroup,
     examples,
     going_on,
     main,
@@ -33,7 +33,7 @@ _TRIALS = 60
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "report fleet_storm --against preset:phoenix --against preset:aws-full",
         'report storm.toml --tuned out/tune/policy.toml --objective "time_to_recover_s_p95 <= 15"',

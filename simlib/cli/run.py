@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlib.cli.app import (
-    Section,
+    CommandGroup,
     examples,
     main,
     plays,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.PLAY,
+    group=CommandGroup.PLAY,
     epilog=examples(
         "run first_outage",
         "run first_outage --on live --out out/mine",
@@ -155,7 +155,7 @@ def _read_observed(file: Path, start: str | None) -> ObservedAttempts:
 
 
 @main.command(
-    section=Section.PLAY,
+    group=CommandGroup.PLAY,
     epilog=examples(
         "story first_outage --client 3",
         "story first_outage --client 3 --on live",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.cli.app import Section, examples, main, with_json
+from simlib.cli.app import CommandGroup, examples, main, with_json
 from simlib.cli.arguments import shipped_scenarios
 from simlib.cli.output import json_text, print_out
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simlib.scenario.scenario import Scenario
 
 
-@main.command(section=Section.PLAY, epilog=examples("scenarios", "scenarios --json"))
+@main.command(group=CommandGroup.PLAY, epilog=examples("scenarios", "scenarios --json"))
 @with_json
 def scenarios(as_json: bool) -> None:
     """List the scenarios that come with simlib."""

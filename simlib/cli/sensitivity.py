@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlib.cli.app import (
-    Section,
+    CommandGroup,
     examples,
     going_on,
     main,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "sensitivity fleet_storm",
         "sensitivity fleet_storm --space client.backoff.base_s=0.1..5 "

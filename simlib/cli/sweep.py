@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlib.cli.app import (
-    Section,
+    CommandGroup,
     examples,
     going_on,
     main,
@@ -47,7 +47,7 @@ _DRAWN = 2
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "sweep reconnect_storm --grid client.backoff.cap_s=5,30,120 --replications 30",
         "sweep fleet_storm --on fleet --grid client=preset:phoenix,preset:aws-full --workers 2",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlib.cli.app import (
-    Section,
+    CommandGroup,
     examples,
     going_on,
     main,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.STUDY,
+    group=CommandGroup.STUDY,
     epilog=examples(
         "tune fleet_storm",
         'tune fleet_storm --clients 10000 --constraint "peak_attempts_per_s <= 5000"',

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from simlib.cli.app import Section, examples, main
+from simlib.cli.app import CommandGroup, examples, main
 from simlib.cli.output import print_note
 
 #: What each loop is compiled for; see `simlib.engines.kernel.features.LOOPS`.
@@ -15,7 +15,7 @@ _FOR = {
 }
 
 
-@main.command(section=Section.PLAY, epilog=examples("warm"))
+@main.command(group=CommandGroup.PLAY, epilog=examples("warm"))
 def warm() -> None:
     """Compile the fleet engine ahead, so that no run waits for it.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import Section, examples, main, plays, with_out
+from simlib.cli.app import CommandGroup, examples, main, plays, with_out
 from simlib.cli.output import (
     check_writable,
     default_out,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @main.command(
-    section=Section.PLAY,
+    group=CommandGroup.PLAY,
     epilog=examples(
         "watch first_outage",
         "watch reconnect_storm --on sim --clients 200",

@@ -26,7 +26,7 @@ from simlib.site.counting import Connections, count_connections, find_quantile
 from simlib.trace.disruptions import interrupting
 
 #: What a browser plays in a moment; more is for simlib itself.
-MOST_CLIENTS, MOST_CLIENT_SECONDS = 1_000, 300_000
+MOST_BROWSER_CLIENTS, MOST_CLIENT_SECONDS = 1_000, 300_000
 #: An address is a version and a scenario; longer ones are no page's.
 _VERSION, _MOST_LETTERS, _MOST_BYTES = "1", 20_000, 100_000
 #: How many clients' waits are drawn, and of how many attempts.
@@ -96,7 +96,7 @@ CONTROLS = (
 )  # fmt: skip
 
 
-def answer(request: str) -> str:
+def answer_request(request: str) -> str:
     """Return the page's next state for a request, both in JSON.
 
     A request has ``address`` or ``toml``, from which to begin (else the page's own storm), and
@@ -104,7 +104,7 @@ def answer(request: str) -> str:
 
     Examples
     --------
-    >>> json.loads(answer('{"changes": {"clients": 0}}'))["error"]
+    >>> json.loads(answer_request('{"changes": {"clients": 0}}'))["error"]
     'clients = 0: must be a whole number, from 1 to 100,000,000'
     """
     asked = json.loads(request)
@@ -128,8 +128,8 @@ def _change(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     if length_s is not None:
         settings["faults.0.stop_s"] = _fault(scenario).start_s + length_s
     scenario = scenario.replace(settings) if settings else scenario
-    if scenario.clients > MOST_CLIENTS:
-        rule = f"must be at most {MOST_CLIENTS:,} in a browser; install simlib for a million"
+    if scenario.clients > MOST_BROWSER_CLIENTS:
+        rule = f"must be at most {MOST_BROWSER_CLIENTS:,} in a browser"
         raise SettingsError("clients", scenario.clients, rule)
     if scenario.clients * scenario.duration_s > MOST_CLIENT_SECONDS:
         rule = f"must be at most {MOST_CLIENT_SECONDS / scenario.clients:g} with so many clients"
@@ -190,7 +190,7 @@ def show(scenario: Scenario) -> dict[str, Any]:
         "toml": dump(scenario),
         "address": write_address(scenario),
         "controls": [_control(scenario, control) for control in CONTROLS],
-        "sentence": describe(scenario, times_s),
+        "sentence": describe_return(scenario, times_s),
         "policy": scenario.client.backoff.in_words,
         "load": counted.attempts_per_s(),
         "opened": counted.opened_per_s(),
@@ -252,12 +252,12 @@ def _numbers(counted: Connections, times_s: list[float]) -> list[list[Any]]:
     return [[name, None if isnan(value) else _number(value)] for name, value in rows]
 
 
-def describe(scenario: Scenario, times_s: list[float]) -> str:
+def describe_return(scenario: Scenario, times_s: list[float]) -> str:
     """Return what a run shows in a sentence.
 
     Examples
     --------
-    >>> describe(START, [0.5, 2.0, float("inf")])
+    >>> describe_return(START, [0.5, 2.0, float("inf")])
     'The fault cut off 3 of 200 clients: 2 came back within 2 s of its end, 1 did not in the run.'
     """
     if not times_s:

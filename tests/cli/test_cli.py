@@ -19,7 +19,7 @@ import simlib as sl
 from simlib import cli
 from simlib.charts.bars import attempt_bars
 from simlib.cli import arguments as given
-from simlib.cli.app import Section
+from simlib.cli.app import CommandGroup
 from simlib.studies.compare.chart import CHARTS
 from simlib.studies.compare.compare import compare_traces
 from simlib.trace.trace import Interrupted, Trace
@@ -280,8 +280,8 @@ def test_the_help_has_each_command_once_in_a_section_with_a_whole_sentence():
         assert 1 == len(re.findall(rf"^  {name}  ", text, re.MULTILINE))
         sentence = command.get_short_help_str(limit=1000)
         assert sentence in " ".join(text.split())
-    for section in Section:
-        assert f"{section}:" in text
+    for group in CommandGroup:
+        assert f"{group}:" in text
 
 
 def test_a_sweep_without_a_grid_names_the_option_that_is_missing(here):

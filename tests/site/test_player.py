@@ -8,11 +8,18 @@ import pytest
 import simlib as sl
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.site.build import build_site
-from simlib.site.player import CONTROLS, MOST_CLIENTS, START, answer, read_address, write_address
+from simlib.site.player import (
+    CONTROLS,
+    MOST_BROWSER_CLIENTS,
+    START,
+    answer_request,
+    read_address,
+    write_address,
+)
 
 
 def asked(**request):
-    return json.loads(answer(json.dumps(request)))
+    return json.loads(answer_request(json.dumps(request)))
 
 
 def test_the_answer_says_what_the_summary_says():
@@ -85,7 +92,7 @@ def test_an_address_that_would_unpack_to_much_is_refused():
         ({"toml": "clients = "}, "is not TOML"),
         ({"toml": "clients = 3"}, "must begin with a fault that ends"),
         ({"changes": {"client.backoff.cap_s": 0.1}}, "must not be below base_s"),
-        ({"changes": {"clients": MOST_CLIENTS + 1}}, "must be at most 1,000 in a browser"),
+        ({"changes": {"clients": MOST_BROWSER_CLIENTS + 1}}, "must be at most 1,000 in a browser"),
         ({"changes": {"clients": 1000, "duration_s": 301}}, "must be at most 300 with so many"),
         ({"changes": {"preset": "nobody"}}, "nobody"),
     ],
@@ -95,7 +102,7 @@ def test_what_cannot_be_played_is_told_in_words(request_, words):
 
 
 def test_the_most_that_a_browser_plays_is_played():
-    assert "error" not in asked(changes={"clients": MOST_CLIENTS, "duration_s": 300})
+    assert "error" not in asked(changes={"clients": MOST_BROWSER_CLIENTS, "duration_s": 300})
 
 
 def test_a_folder_without_pyodide_is_named(tmp_path):

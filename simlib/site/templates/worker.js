@@ -14,7 +14,7 @@ const started = (async () => {
 self.onmessage = async ({ data }) => {
   try {
     const player = await started;
-    self.postMessage({ kind: data.kind, text: data.kind === "presets" ? player.list_presets() : player.answer(data.request) });
+    self.postMessage({ kind: data.kind, text: data.kind === "presets" ? player.list_presets() : player.answer_request(data.request) });
   } catch (error) {
     self.postMessage({ kind: "broken", text: String(error.message || error).trim().split("\n").pop() });
   }
