@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.errors import FileError, SettingsError
-from simlib.logs.forms import FORMS, SWITCHED, Form, Line, is_polling, path_of
+from simlib.logs.forms import FORMS, Form, Line
 from simlib.logs.har import Har
 from simlib.logs.lines import Source
 from simlib.logs.moments import in_words, parse_any, seconds_of
+from simlib.logs.requests import Requests, Unreadable
 from simlib.logs.table import HEADING, check_columns, table_form
 from simlib.support.arguments import check_arguments
 from simlib.support.progress import Progress, show_progress
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 
 #: A form is told by so many lines.
 _HEAD = 50
-#: A file of which more than this share cannot be read is none of its form.
-_MOST_UNREADABLE = 0.5
-#: Paths beyond these count as one.
-_MOST_PATHS = 10_000
 _SHOWN_STATUSES = 6
 
 
@@ -241,57 +237,9 @@ def _parse(form: Form, line: str) -> Line | None:
 # --- what is kept ------------------------------------------------------------------------
 
 
-class _Requests:
-    """What is kept of each request: numbers alone."""
-
-    def __init__(self, endpoint: str | None) -> None:
-        self.times_s, self.statuses = array("d"), array("h")
-        self.paths, self.are_ends = array("i"), array("b")
-        self.is_dated = True
-        self.polls = self.elsewhere = 0
-        self._endpoint = endpoint
-        self._numbers: dict[str, int] = {}
-        self._websockets: set[int] = set()
-
-    def add(self, line: Line) -> None:
-        path, query = path_of(line.request) if line.request else ("", "")
-        if is_polling(query):
-            self.polls += 1
-            return
-        if self._endpoint is not None and path != self._endpoint:
-            self.elsewhere += 1
-            return
-        number = self._numbers.get(path, -1)
-        if number < 0 and len(self._numbers) < _MOST_PATHS:
-            number = self._numbers[path] = len(self._numbers)
-        if line.is_websocket or line.status == SWITCHED:
-            self._websockets.add(number)
-        self.times_s.append(line.time_s)
-        self.statuses.append(line.status)
-        self.paths.append(number)
-        self.are_ends.append(line.is_end)
-        self.is_dated = line.is_dated
-
-    def of_websockets(self) -> npt.NDArray[np.bool_]:
-        """Return which requests are to a path that was ever opened as a WebSocket, if one was."""
-        import numpy as np
-
-        paths = np.array(self.paths)
-        if not self._websockets or self._endpoint is not None:
-            return np.ones(paths.size, bool)
-        return np.isin(paths, sorted(self._websockets))
-
-    def describe_paths(self) -> str:
-        """Return the paths of WebSockets in words."""
-        if self._endpoint is not None:
-            return self._endpoint
-        names = [path for path, number in self._numbers.items() if number in self._websockets]
-        return names[0][:40] if len(names) == 1 else count_in_words(len(names), "path")
-
-
 def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAttempts:
-    requests = _Requests(endpoint)
-    unreadable = _Unreadable(source, form)
+    requests = Requests(endpoint)
+    unreadable = Unreadable(source, form)
     for number, text in source.lines():
         line = _parse(form, text)
         if line is HEADING:
@@ -304,31 +252,7 @@ def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAtt
     return _observed(source, form.name, requests, notes)
 
 
-class _Unreadable:
-    """The lines of a file that are not of its form."""
-
-    def __init__(self, source: Source, form: Form) -> None:
-        self._source, self._form = source, form
-        self._count = 0
-        self._first = (0, "")
-
-    def add(self, number: int, text: str) -> None:
-        self._first = self._first if self._count else (number, text)
-        self._count += 1
-
-    def judge(self, good: int) -> list[str]:
-        """Return a sentence on them; raise an error if they are too many."""
-        if not self._count:
-            return []
-        all_lines = self._count + good
-        if self._count > _MOST_UNREADABLE * all_lines:
-            rule = f"{self._form.rule}, and {self._count:,} of {all_lines:,} rows are not"
-            raise self._source.error(*self._first, rule)
-        row = f"row {self._first[0]:,} of {self._source.path}"
-        return [f"{self._count:,} of {all_lines:,} rows could not be read, the first is {row}."]
-
-
-def _observed(source: Source, form: str, requests: _Requests, notes: list[str]) -> ObservedAttempts:
+def _observed(source: Source, form: str, requests: Requests, notes: list[str]) -> ObservedAttempts:
     import numpy as np
 
     chosen = requests.of_websockets()
@@ -364,7 +288,7 @@ def _observed(source: Source, form: str, requests: _Requests, notes: list[str]) 
 
 
 def _read_har(source: Source) -> ObservedAttempts:
-    har, requests = Har(source), _Requests(None)
+    har, requests = Har(source), Requests(None)
     for line in har.websockets():
         requests.add(line._replace(request=""))
     if not requests.times_s:

@@ -17,6 +17,7 @@ KEYS = ("time", "status", "duration_s", "request")
 _RULE = "must have the time of an attempt: a number of seconds, or a date as 2026-01-31T10:00:00Z"
 _TIME = re.compile(r"time|date|stamp|start|began|^at$|^t$|^ts$|connect", re.IGNORECASE)
 _STATUS = re.compile(r"status|code", re.IGNORECASE)
+_CODE = re.compile(r"\d{3}\b")
 _CELL = re.compile(r'\[[^\]]*\]|"(?:[^"\\]|\\.)*"|\S+')
 _BEYOND_S = 1e11
 
@@ -146,5 +147,6 @@ def _line(path: str, cells: Mapping[str, str], factor: float, has_unit: bool) ->
 
 
 def _status(cell: str) -> int:
-    """Return an HTTP status; 0 where a word stands for no answer."""
-    return int(cell) if cell.isdecimal() and len(cell) == 3 else 0
+    """Return an HTTP status, as "101" or "101 Switching Protocols"; 0 where there is none."""
+    found = _CODE.match(cell)
+    return int(found[0]) if found else 0

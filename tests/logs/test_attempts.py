@@ -153,6 +153,7 @@ def test_a_har_is_read_alike_wherever_its_pieces_end(tmp_path, monkeypatch):
         ("status;connect time [ms]\n101;3000\n503;1500\n", [0.0, 1.5], [503, 101]),
         ("12.5\n10\n", [0.0, 2.5], [0, 0]),
         ("10,503\n12,101\n", [0.0, 2.0], [503, 101]),
+        ("t,status\r\n10,failed\r\n12,101 Switching Protocols\r\n", [0.0, 2.0], [0, 101]),
         ("at\n2026-01-31T11:00:00+01:00\n2026-01-31T10:00:01.5Z\n", [0.0, 1.5], [0, 0]),
         ('name,started\n"a, b","2026-01-31 10:00:00"\nc,2026-01-31 10:00:02\n', [0.0, 2.0], [0, 0]),
     ],
