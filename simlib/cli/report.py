@@ -196,7 +196,14 @@ def _tune(
             scenarios, space, AFTER_FAULT, bounds, _TRIALS, on=on, folder=folder, progress=progress
         )
     print_note(f"{found.verdict.sentences[0]} The trials are in {folder}.")
-    return {} if found.verdict.keeps_given else {TUNED: found.client}
+    if found.verdict.keeps_given:
+        return {}
+    # Three digits are what a sentence says, and what anybody would type.
+    rounded = {
+        key: float(f"{value:.3g}") if isinstance(value, float) else value
+        for key, value in found.recommended.items()
+    }
+    return {TUNED: scenarios[0].replace(rounded).client}
 
 
 def _axes(given: Sequence[str]) -> dict[str, list[Any]]:

@@ -22,8 +22,10 @@ def list_settings(client: Settings) -> dict[str, Any]:
 
 
 def format_any(key: str, settings: dict[str, Any]) -> str:
-    """Return a setting as a reader says it, its default if it is not listed."""
+    """Return a setting as a reader says it, in three digits; its default if it is not listed."""
     value = settings.get(key, setting(_DEFAULT, key)[0])
+    if isinstance(value, float):
+        return format_number(value)
     if isinstance(value, Enum):
         return value.name.lower()
     return value if isinstance(value, str) else format_setting(value)
@@ -44,11 +46,6 @@ def describe_changes(before: Settings, after: Settings) -> str:
     if len(changed) > _MOST_NAMED or any(not key.startswith("client.backoff.") for key in changed):
         return after.backoff.in_words
     return ", ".join(
-        f"{key.rpartition('.')[2]} {_short(key, other)} instead of {_short(key, one)}"
+        f"{key.rpartition('.')[2]} {format_any(key, other)} instead of {format_any(key, one)}"
         for key in changed
     )
-
-
-def _short(key: str, settings: dict[str, Any]) -> str:
-    value = settings.get(key, setting(_DEFAULT, key)[0])
-    return format_number(value) if isinstance(value, float) else format_any(key, settings)

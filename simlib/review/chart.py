@@ -23,8 +23,9 @@ from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import Estimate
-from simlib.metrics.words import format_number, metric_in_words
+from simlib.metrics.words import format_number
 from simlib.review.grid import Grid
+from simlib.review.question import METRIC_WORDS
 from simlib.review.results import PlayedPolicy
 from simlib.scenario.rates import handshakes_per_s
 from simlib.studies.sensitivity.chart import sensitivity_chart
@@ -60,7 +61,7 @@ def load_chart(row: Sequence[PlayedPolicy]) -> Figure:
             panel.yaxis.set_minor_formatter(NullFormatter())
         panels[-1].set_xlabel("time, s")
         _name_limit(panels[0], handshakes_per_s(row[0].scenario))
-        panels[len(row) // 2].set_ylabel("attempts per second")
+        panels[0].figure.supylabel("attempts per second", fontsize=9)
     return figure_of(panels[0])
 
 
@@ -151,7 +152,7 @@ def tradeoff_chart(
             axes.errorbar(x.value, y.value, xerr=_half(x), yerr=_half(y), color=colours[each.name],
                           marker=markers[i], markersize=7, capsize=3, linestyle="none")  # fmt: skip
         axes.margins(0.2)
-        axes.set(xlabel=metric_in_words(across), ylabel=metric_in_words(up))
+        axes.set(xlabel=f"{METRIC_WORDS[across]}, s", ylabel=METRIC_WORDS[up])
         count_axis(axes)
         axes.grid(visible=True, axis="both")
         _draw_bounds(axes, across, up, bounds)

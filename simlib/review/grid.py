@@ -153,6 +153,20 @@ def _usual_axes(scenario: Scenario, on: str) -> tuple[GridAxis, ...]:
     return tuple(axes)
 
 
+def say_value(key: str, value: Any) -> str:
+    """Return a value of an axis as it stands in a sentence, after "with".
+
+    Examples
+    --------
+    >>> say_value("outage_s", 60.0), say_value("clients", 5000), say_value("seed", 3)
+    ('an outage of 60 s', '5,000 clients', 'seed = 3')
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    shown = f"{value:,.10g}" if is_number else str(value)
+    words = {OUTAGE_AXIS: f"an outage of {shown} s", CLIENTS_AXIS: f"{shown} clients"}
+    return words.get(key, f"{key} = {shown}")
+
+
 def _label(key: str) -> str:
     return {OUTAGE_AXIS: "length of the outage, s", CLIENTS_AXIS: "clients"}.get(key, key)
 

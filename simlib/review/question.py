@@ -15,6 +15,13 @@ from simlib.scenario.scenario import Scenario
 
 #: The policy that each scenario has.
 AS_GIVEN = "as given"
+#: What decides, as a sentence or an axis has it.
+METRIC_WORDS = {
+    "time_to_recover_s_p99": "time until 99 % of the clients are back",
+    "peak_after_fault_per_s": "attempts in the worst second after the fault",
+    "downtime_s_p99": "time until 99 % of the losses are over",
+    "peak_attempts_per_s": "attempts in the worst second",
+}
 TUNED = "tuned"
 #: More policies than this fit on no chart, and into nobody's head.
 MOST_POLICIES = 8
@@ -29,6 +36,19 @@ def say_policy(name: str) -> str:
     ('phoenix', 'the policy as given')
     """
     return f"the policy {AS_GIVEN}" if name == AS_GIVEN else name
+
+
+def say_bound(bound: Constraint) -> str:
+    """Return a bound as it stands in a sentence.
+
+    Examples
+    --------
+    >>> from simlib.experiments.objectives import constraint
+    >>> say_bound(constraint("never_recovered <= 0", [])), say_bound(constraint("lost <= 5", []))
+    ('everybody comes back', 'lost <= 5')
+    """
+    is_return = bound.metric == "never_recovered" and bound.at_most and not bound.factor
+    return "everybody comes back" if is_return else bound.text
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from simlib.review.document import (
     Document,
     Paragraph,
 )
-from simlib.review.grid import NUMBERS, Grid
+from simlib.review.grid import NUMBERS, Grid, say_value
 from simlib.review.question import AS_GIVEN
 
 #: Inks of the style sheet, and the page's own in their place: so charts follow its dark theme.
@@ -140,7 +140,12 @@ def grid_json(grid: Grid) -> str:
         points.append(values)
     whole = {
         "axes": [
-            {"label": axis.label, "slug": _slug(axis.key), "values": list(axis.values)}
+            {
+                "label": axis.label,
+                "slug": _slug(axis.key),
+                "values": list(axis.values),
+                "said": [say_value(axis.key, value) for value in axis.values],
+            }
             for axis in grid.axes
         ],
         "policies": list(grid.policies),

@@ -14,7 +14,7 @@ from simlib.core.settings import Settings
 from simlib.review.document import Document, Section
 from simlib.review.grid import grid_axes, play_grid
 from simlib.review.material import Material
-from simlib.review.question import ReviewQuestion, frame_question, say_policy
+from simlib.review.question import ReviewQuestion, frame_question, say_bound, say_policy
 from simlib.review.recommendation import Recommendation
 from simlib.review.results import play_question
 from simlib.review.sections.agreement import write_agreement
@@ -204,8 +204,8 @@ def compose(material: Material) -> Document:
 def _title(question: ReviewQuestion) -> str:
     names = " and ".join(scenario.name for scenario in question.scenarios)
     if len(question.policies) == 1:
-        return f"How does the reconnect policy do in {names}?"
-    return f"Which reconnect policy in {names}?"
+        return f"How does the reconnect policy of {names} do?"
+    return f"Should we change the reconnect policy of {names}?"
 
 
 def _limits_sentence(material: Material) -> str:
@@ -213,7 +213,7 @@ def _limits_sentence(material: Material) -> str:
     chosen = material.verdict.recommended
     if chosen is None:
         return words
-    bounds = "; ".join(bound.text for bound in material.question.bounds)
+    bounds = "; ".join(map(say_bound, material.question.bounds))
     name = say_policy(chosen.name)
     return f"{name[0].upper()}{name[1:]} keeps every bound ({bounds}). {words}".strip()
 

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import inf, isnan
 
+from simlib.metrics.intervals import Estimate
 from simlib.metrics.words import format_number, say_mean
 from simlib.review.document import DataTable
 from simlib.review.results import PlayedPolicy
+
+#: These say something only where they are not 0.
+_NOTHING_AT_0 = frozenset(
+    {
+        *("handshakes_abandoned", "refused_rate", "refused_backlog", "refused_connections"),
+        *("backlog_worst", "backlog_wait_s_p95", "undelivered", "duplicate_fraction", "doubled"),
+        *("gave_up", "polling_fraction", "time_to_detect_s_p50", "time_to_detect_s_p95"),
+    }
+)
 
 
 def metrics_table(
     name: str, caption: str, row: Sequence[PlayedPolicy], metrics: Mapping[str, str]
 ) -> DataTable:
-    """Return a table of means with their intervals: a line per metric that some policy has."""
+    """Return a table of means with their intervals: a line per metric that says something."""
     rows = []
     for metric, words in metrics.items():
         means = [each.mean(metric) for each in row]
         if all(isnan(mean.value) for mean in means):
             continue
+        if metric in _NOTHING_AT_0 and not any(mean.value for mean in means):
+            continue
         if metric.endswith("_fraction"):
             rows.append([words, *(say_share(mean.value) for mean in means)])
         else:
-            rows.append([words, *(say_mean(mean) for mean in means)])
+            rows.append([words, *(say_mean(_from_zero(mean)) for mean in means)])
     return DataTable.of(name, caption, ["", *(each.name for each in row)], rows)
+
+
+def _from_zero(mean: Estimate) -> Estimate:
+    """Return a mean whose interval does not begin below 0: no metric is negative."""
+    return replace(mean, low=max(0.0, mean.low)) if mean.low < 0.0 else mean
 
 
 def say_share(value: float) -> str:

@@ -142,3 +142,19 @@ def test_a_bound_grows_with_what_a_scenario_can_do_at_once():
     few, many = (most_at_once(nowhere(clients=clients)) for clients in (1, 1000))
     sending = most_at_once(nowhere(workload=sl.Workload(rate_per_s=5)))
     assert few < most_at_once(nowhere()) < min(many, sending)
+
+
+def test_a_long_storm_after_a_moment_without_events_is_not_one_in_which_time_stands_still():
+    # At the outage nothing else is to come, and then each client makes more than 100 attempts.
+    storm = sl.Scenario(
+        clients=1_000,
+        duration_s=320,
+        ramp_s=130,
+        client=sl.Settings(backoff=sl.Backoff(base_s=0.2, cap_s=0.2)),
+        server=sl.ServerSettings(accept_per_s=8),
+        workload=SILENT,
+        faults=[sl.Fault("outage", start_s=135, stop_s=136)],
+    )
+    row = sl.summary(sl.run(storm, on="fleet")).iloc[0]
+    assert row["attempts"] > most_at_once(storm, messages=False)
+    assert 0 == row["never_recovered"]

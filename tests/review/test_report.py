@@ -153,7 +153,7 @@ def test_everything_that_a_review_asks_is_answered_on_sim_too(made, page):
     found, _ = made
     assert ({}, ()) == (found.missing, found.failed)
     assert not any("Not everything could be written" in each for each in page.words)
-    assert any(each.startswith("Of the variance of time_to_recover_s_p99") for each in page.words)
+    assert any(each.startswith("Of the variance of the time until 99 %") for each in page.words)
 
 
 @pytest.mark.parametrize("given", ["review.txt", "folder.html"])

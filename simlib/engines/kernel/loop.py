@@ -91,7 +91,10 @@ def advance(w: Fleet, events: int) -> int:
             # `limit_s` is the next start or stop of a fault, and the run's end where there is none
             # left.
             if run.limit_s <= now and run.limit_s < run.duration_s:
-                pass_edge(w, run.limit_s)
+                # Not the time of the next event: where there is none, that is infinite, and no
+                # event after it would count as later.
+                now = run.limit_s + 0.0
+                pass_edge(w, now)
             elif now >= run.duration_s:
                 return DONE
             elif next_start_s <= next_event_s:

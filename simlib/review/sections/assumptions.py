@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.core.card import count_in_words
 from simlib.metrics.meaning import MEANING
 from simlib.review.document import BulletList, DataTable, Paragraph, Section
 from simlib.review.material import Material
@@ -80,10 +81,9 @@ def checklist(material: Material) -> list[tuple[str, str, str]]:
         "clients attempt, wait by their policy and open; servers let in, refuse or lose them; the "
         "design of simlib has every rule"
     )
-    start = (
-        f"runs start empty; clients start within {scenario.ramp_s:g} s; the first "
-        f"{scenario.warm_up_s:g} s do not count"
-    )
+    start = f"runs start empty; clients start within {scenario.ramp_s:g} s"
+    if scenario.warm_up_s:
+        start += f"; the first {scenario.warm_up_s:g} s do not count"
     estimation = (
         "means over seeds with Student's 95 % intervals; policies are compared under common random "
         "numbers"
@@ -121,8 +121,10 @@ def _components(scenario: Scenario) -> str:
         f"a backlog of {server.backlog:g}" if server.backlog < inf else "a backlog without bound"
     )
     return (
-        f"entities: {scenario.clients:,} clients; resources: {server.workers} worker(s) on each of "
-        f"{scenario.gateways} server(s), {queue}; clients enter at their start and leave "
+        f"entities: {scenario.clients:,} clients; resources: "
+        f"{count_in_words(server.workers, 'worker')} on each of "
+        f"{count_in_words(scenario.gateways, 'server')}, {queue}; clients enter at their start and "
+        "leave "
         + ("at the end" if scenario.stay_s == inf else f"after {scenario.stay_s:g} s on average")
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from simlib.review.chart import best_chart
 from simlib.review.document import ChartBlock, Content, DataTable, Paragraph, Section
-from simlib.review.grid import CLIENTS_AXIS, NUMBERS, OUTAGE_AXIS, Grid
+from simlib.review.grid import CLIENTS_AXIS, NUMBERS, OUTAGE_AXIS, Grid, say_value
 from simlib.review.material import Material
 from simlib.review.question import say_policy
 from simlib.review.tables import say_number
@@ -63,17 +63,9 @@ def describe_limits(material: Material) -> str:
 
 
 def _say_place(grid: Grid, place: tuple[int, ...]) -> str:
-    parts = []
-    for axis, i in zip(grid.axes, place, strict=True):
-        value = axis.values[i]
-        shown = f"{value:,.10g}" if isinstance(value, (int, float)) else str(value)
-        if axis.key == OUTAGE_AXIS:
-            parts.append(f"an outage of {shown} s")
-        elif axis.key == CLIENTS_AXIS:
-            parts.append(f"{shown} clients")
-        else:
-            parts.append(f"{axis.key} = {shown}")
-    return " and ".join(parts)
+    return " and ".join(
+        say_value(axis.key, axis.values[i]) for axis, i in zip(grid.axes, place, strict=True)
+    )
 
 
 def grid_table(grid: Grid) -> DataTable:

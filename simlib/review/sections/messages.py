@@ -33,7 +33,7 @@ def write_messages(material: Material) -> Section:
     if material.question.on == "fleet":
         words = (
             "The fleet engine simulates connections only, so this review says nothing about "
-            "messages. Where they matter, use --on sim with fewer clients."
+            "messages. Where they matter, play fewer clients on sim."
         )
         return Section("messages", title, (Paragraph(words),))
     blocks: list[Content] = []

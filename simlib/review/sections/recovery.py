@@ -43,7 +43,7 @@ def write_recovery(material: Material) -> Section:
         if len(row) > 1:
             bounds = {b.metric: b.bound(row[0].scenario) for b in material.question.bounds}
             figure = tradeoff_chart(row, time, load, bounds)
-            title = "What coming back sooner costs in load"
+            title = "Time to come back, and load on the server"
             blocks.append(
                 ChartBlock(f"{name}-tradeoff", title, figure, "Means with 95 % intervals")
             )

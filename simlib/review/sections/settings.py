@@ -46,6 +46,7 @@ def write_settings(material: Material) -> Section:
 def describe_scenario(scenario: Scenario) -> str:
     """Return a scenario in a sentence or two."""
     faults = "; ".join(describe_fault(fault) for fault in scenario.faults) or "no fault"
+    faults = faults.replace(" since ", " from ").replace(" until ", " to ")
     limit = handshakes_per_s(scenario)
     server = f"; the server can take {limit:,.10g} connections per second" if limit < inf else ""
     size = f"{scenario.clients:,} client{'s' if scenario.clients > 1 else ''}"

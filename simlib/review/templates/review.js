@@ -94,7 +94,7 @@
   }
   function sentence(points) {
     const done = points.filter((p) => p.numbers[1] !== null).sort((a, b) => a.numbers[1] - b.numbers[1]);
-    const where = data.axes.map((axis, i) => axis.label.replace(", s", "") + " " + value(axis, place[i]) + (axis.label.endsWith(", s") ? " s" : "")).join(", ");
+    const where = data.axes.map((axis, i) => axis.said[place[i]]).join(" and ");
     if (!done.length) return "With " + where + ": fewer than 99 % of the clients are back within the run, with any policy shown.";
     const best = done[0];
     let text = "With " + where + ": 99 % are back after " + number(best.numbers[1]) + " s with " + said(best.policy);
@@ -154,6 +154,8 @@
   label.append("policy: ", document.createElement("br"), select);
   controls.append(label);
   document.getElementById("living").hidden = false;
+  // What is folded would be missing on paper; what is long stays folded there, too.
+  addEventListener("beforeprint", () => document.querySelectorAll("details:not(.long)").forEach((d) => { d.open = true; }));
   addEventListener("hashchange", () => { if (follow()) draw(); });
   if (follow()) document.getElementById("explore").scrollIntoView();
   draw();

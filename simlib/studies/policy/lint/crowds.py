@@ -8,6 +8,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.quality import Quality
+from simlib.metrics.words import format_number
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 from simlib.studies.policy.lint.draws import DRAWN_CLIENTS, draw_attempt_times_s, longest_wait_s
 
@@ -31,7 +32,7 @@ def polling_overload(case: Case) -> LintFinding | None:
     return case.finding(
         "warning",
         f"{case.clients:,} clients that poll every {fallback.poll_interval_s:g} s make "
-        f"{per_s:,.3g} requests/s; the server can do {can_per_s:,.3g}/s.",
+        f"{format_number(per_s)} requests/s; the server can do {format_number(can_per_s)}/s.",
         per_s,
         "requests/s",
         f"poll every {case.clients / can_per_s:.3g} s or more seldom, or let fewer fall back",
@@ -48,7 +49,8 @@ def storm_peak(case: Case) -> LintFinding | None:
     return case.finding(
         "warning",
         f"After {case.an_outage(STORM_S)}, {case.clients:,} clients make up to "
-        f"{peak_per_s:,.0f} attempts in a second; the server can do {case.serves_per_s:,.3g}/s.",
+        f"{peak_per_s:,.0f} attempts in a second; the server can do "
+        f"{format_number(case.serves_per_s)}/s.",
         peak_per_s,
         "attempts/s",
         "spread the waits further (jitter, a longer cap), or make room for the peak",
