@@ -25,8 +25,8 @@ from simlib.support.progress import progress_bar
 def gallery(names: Sequence[str], out: Path, as_json: bool) -> None:
     """Draw every chart from the scenarios that come with simlib, or those of some NAMEs.
 
-    The folder gets a PNG for each, an animation, and index.html, which shows them all. One picture
-    needs a live run of 15 s.
+    The folder gets a PNG for each, an animation, and index.html, which shows them all. All of them
+    take a few minutes: one needs a live run of 15 s, some need a study.
     """
     from simlib.gallery.write import PAGE, choose_pictures, write_gallery
 

@@ -96,7 +96,7 @@ def _front() -> Figure:
 
     # No messages: the fleet plays that, and so it takes a moment.
     storm = _shipped("fleet_storm").replace({"clients": 1000, "server.accept_per_s": 200})
-    return _whole(tuning_chart(tune(storm, trials=20, replications=5, workers=1)))
+    return _whole(tuning_chart(tune(storm, trials=12, replications=3, workers=1)))
 
 
 def _sensitivity() -> Figure:
