@@ -17,7 +17,7 @@ from simlib import __version__
 from simlib.cli.arguments import scenario_of
 from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
-from simlib.support.made_by import describe_command, noting
+from simlib.support.made_by import noting, write_command
 
 #: Where click keeps the arguments of the whole command.
 _GIVEN = "simlib.cli.given"
@@ -99,7 +99,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
         try:
-            with noting(partial(describe_command, ctx.meta[_GIVEN])):
+            with noting(partial(write_command, ctx.meta[_GIVEN])):
                 return super().invoke(ctx)
         except SimlibError as error:
             raise _Failure(str(error)) from error

@@ -54,7 +54,7 @@ def _cells(column: Column, columns: Mapping[str, npt.NDArray[Any]]) -> pa.Array:
     import pyarrow as pa
 
     values = columns[column.name]
-    is_empty = ~_said()[column.name][columns["kind"], columns["name"]]
+    is_empty = ~_find_columns_by_row()[column.name][columns["kind"], columns["name"]]
     if column.absent is not None:
         is_empty |= values == column.absent
     if column.words is None:
@@ -74,7 +74,7 @@ def _take(table: list[int], values: npt.NDArray[Any], is_empty: npt.NDArray[Any]
 
 
 @cache
-def _said() -> dict[str, npt.NDArray[Any]]:
+def _find_columns_by_row() -> dict[str, npt.NDArray[Any]]:
     """Return for each column whether it says something in rows of each kind and name."""
     import numpy as np
 

@@ -32,7 +32,7 @@ from simlib.trace.columns import Kind, Name
 from simlib.trace.trace import Trace
 
 #: Lanes of more clients nobody looks through, and Perfetto takes long to draw them.
-MOST_CLIENTS = 500
+MOST_CLIENT_LANES = 500
 _FAULTS, _SERVER, _CLIENTS = 1, 2, 3
 #: Threads have numbers that no other process's have: Perfetto names a thread by its number alone.
 _THREADS_OF_PROCESS = 1_000_000
@@ -111,8 +111,8 @@ def _other_data(trace: Trace, lanes: str, origin: Mapping[str, Any]) -> dict[str
 def _clients(trace: Trace) -> Any:
     """Return the numbers of the clients that get lanes."""
     if trace.tally is None:
-        return np.arange(min(trace.scenario.clients, MOST_CLIENTS))
-    return np.array(sorted(trace.watched)[:MOST_CLIENTS], dtype=np.int64)
+        return np.arange(min(trace.scenario.clients, MOST_CLIENT_LANES))
+    return np.array(sorted(trace.watched)[:MOST_CLIENT_LANES], dtype=np.int64)
 
 
 def _describe_lanes(trace: Trace, shown: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.errors import FileError, SettingsError
-from simlib.logs.forms import FORMS, Form, Line
+from simlib.logs.forms import FORMS, Form, LogLine
 from simlib.logs.har import Har
 from simlib.logs.lines import Source
 from simlib.logs.moments import in_words, parse_any, seconds_of
@@ -225,7 +225,7 @@ def _find_form(source: Source, columns: Mapping[str, int | str] | None) -> Form:
     return table_form(str(source.path), head[0], columns)
 
 
-def _parse(form: Form, line: str) -> Line | None:
+def _parse(form: Form, line: str) -> LogLine | None:
     try:
         return form.parse(line)
     except FileError:
@@ -249,10 +249,12 @@ def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAtt
         else:
             requests.add(line)
     notes = unreadable.judge(len(requests.times_s) + requests.polls + requests.elsewhere)
-    return _observed(source, form.name, requests, notes)
+    return _observe_requests(source, form.name, requests, notes)
 
 
-def _observed(source: Source, form: str, requests: Requests, notes: list[str]) -> ObservedAttempts:
+def _observe_requests(
+    source: Source, form: str, requests: Requests, notes: list[str]
+) -> ObservedAttempts:
     import numpy as np
 
     chosen = requests.of_websockets()
@@ -295,7 +297,7 @@ def _read_har(source: Source) -> ObservedAttempts:
         rule = f"has {count_in_words(har.requests, 'request')}, and none of a WebSocket"
         raise FileError(source.path, rule)
     notes = list(_har_notes(har, len(requests.times_s), source))
-    return _observed(source, "HAR", requests, notes)
+    return _observe_requests(source, "HAR", requests, notes)
 
 
 def _har_notes(har: Har, attempts: int, source: Source) -> Iterator[str]:

@@ -19,7 +19,7 @@ from simlib.logs.moments import parse_common_log, parse_iso
 SWITCHED = 101
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """A line of a log: a request."""
 
     #: When it came; of some logs, when it was over.
@@ -43,7 +43,7 @@ class Form(NamedTuple):
     #: What a line must be, in words.
     rule: str
     #: Returns what a line says; None: it is none of this form.
-    parse: Callable[[str], Line | None]
+    parse: Callable[[str], LogLine | None]
 
 
 _NGINX = re.compile(
@@ -60,28 +60,28 @@ _ALB = re.compile(
 )
 
 
-def _parse_nginx(line: str) -> Line | None:
+def _parse_nginx(line: str) -> LogLine | None:
     found = _NGINX.match(line)
     if found is None:
         return None
     status = int(found[3])
     # The line is written when the request ends: soon, unless it became a WebSocket.
-    return Line(parse_common_log(found[1]), status, found[2], is_end=status == SWITCHED)
+    return LogLine(parse_common_log(found[1]), status, found[2], is_end=status == SWITCHED)
 
 
-def _parse_haproxy(line: str) -> Line | None:
+def _parse_haproxy(line: str) -> LogLine | None:
     found = _HAPROXY.search(line)
     if found is None:
         return None
-    return Line(parse_common_log(found[1]), max(0, int(found[2])), found[3] or "")
+    return LogLine(parse_common_log(found[1]), max(0, int(found[2])), found[3] or "")
 
 
-def _parse_alb(line: str) -> Line | None:
+def _parse_alb(line: str) -> LogLine | None:
     found = _ALB.match(line)
     if found is None:
         return None
     status = 0 if found[2] == "-" else int(found[2])
-    return Line(parse_iso(found[4]), status, found[3], is_websocket=found[1].startswith("ws"))
+    return LogLine(parse_iso(found[4]), status, found[3], is_websocket=found[1].startswith("ws"))
 
 
 FORMS = (

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from simlib.core.errors import FileError
-from simlib.logs.forms import SWITCHED, Line
+from simlib.logs.forms import SWITCHED, LogLine
 from simlib.logs.lines import Source
 from simlib.logs.moments import parse_iso
 
@@ -41,7 +41,7 @@ class Har:
         self.requests = self.messages = 0
         self.unreadable: list[int] = []
 
-    def websockets(self) -> Iterator[Line]:
+    def websockets(self) -> Iterator[LogLine]:
         """Give a line for each entry that is a WebSocket; others are counted.
 
         Raises
@@ -72,10 +72,10 @@ def _is_websocket(entry: dict[str, Any]) -> bool:
     )
 
 
-def _line(entry: dict[str, Any]) -> Line:
+def _line(entry: dict[str, Any]) -> LogLine:
     # A browser gives an attempt without an answer the status 0, or a negative one.
     status = max(0, int(entry.get("status") or 0))
-    return Line(parse_iso(entry["startedDateTime"]), status, str(entry.get("url", "")))
+    return LogLine(parse_iso(entry["startedDateTime"]), status, str(entry.get("url", "")))
 
 
 def _entries(scanner: _Scanner) -> Iterator[dict[str, Any]]:

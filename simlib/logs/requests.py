@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from simlib.core.card import count_in_words
-from simlib.logs.forms import SWITCHED, Form, Line, is_polling, path_of
+from simlib.logs.forms import SWITCHED, Form, LogLine, is_polling, path_of
 from simlib.logs.lines import Source
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Requests:
         self._numbers: dict[str, int] = {}
         self._websockets: set[int] = set()
 
-    def add(self, line: Line) -> None:
+    def add(self, line: LogLine) -> None:
         """Keep a request, unless it is none that counts."""
         path, query = path_of(line.request) if line.request else ("", "")
         if is_polling(query):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 
 from simlib.core.errors import FileError, SettingsError
-from simlib.logs.forms import SWITCHED, Form, Line
+from simlib.logs.forms import SWITCHED, Form, LogLine
 from simlib.logs.moments import parse_any
 from simlib.support.text_tables import UNITS_S, known_unit
 
@@ -37,11 +37,11 @@ def table_form(path: str, first_line: str, columns: Mapping[str, int | str] | No
     separator = next((each for each in "\t;" if each in first_line), ",")
     heading = _split(first_line, separator)
     if columns is not None:
-        return _with_heading(path, separator, heading, _named(path, heading, columns))
+        return _with_heading(path, separator, heading, _find_by_names(path, heading, columns))
     try:
         parse_any(heading[0])
     except ValueError:
-        return _with_heading(path, separator, heading, _found(path, first_line, heading))
+        return _with_heading(path, separator, heading, _find_columns(path, first_line, heading))
     places = {"time": 0} | ({"status": 1} if len(heading) > 1 else {})
     return Form("CSV", _RULE, _by_place(path, separator, places, 1.0, has_unit=False))
 
@@ -62,7 +62,7 @@ def _split(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [""])]
 
 
-def _found(path: str, first_line: str, heading: list[str]) -> dict[str, int]:
+def _find_columns(path: str, first_line: str, heading: list[str]) -> dict[str, int]:
     """Return the places of the columns by the words of a heading."""
     times = [place for place, name in enumerate(heading) if _TIME.search(name)]
     if not times:
@@ -77,7 +77,9 @@ _EXPECTED = (
 )
 
 
-def _named(path: str, heading: list[str], columns: Mapping[str, int | str]) -> dict[str, int]:
+def _find_by_names(
+    path: str, heading: list[str], columns: Mapping[str, int | str]
+) -> dict[str, int]:
     places = {}
     for key, name in columns.items():
         if name not in heading:
@@ -94,20 +96,20 @@ def _with_heading(path: str, separator: str, heading: list[str], places: Mapping
     return Form("CSV", _RULE, _after_heading(parse))
 
 
-def _after_heading(parse: Callable[[str], Line | None]) -> Callable[[str], Line | None]:
+def _after_heading(parse: Callable[[str], LogLine | None]) -> Callable[[str], LogLine | None]:
     """Let the first line pass, which is the heading, as what is neither good nor bad."""
     lines = iter([HEADING])
     return lambda line: next(lines, None) or parse(line)
 
 
 #: What stands for a heading.
-HEADING = Line(float("nan"), 0)
+HEADING = LogLine(float("nan"), 0)
 
 
 def _by_place(
     path: str, separator: str, places: Mapping[str, int], factor: float, has_unit: bool
-) -> Callable[[str], Line | None]:
-    def parse(line: str) -> Line | None:
+) -> Callable[[str], LogLine | None]:
+    def parse(line: str) -> LogLine | None:
         cells = _split(line, separator) if '"' in line else line.split(separator)
         return _line(path, {key: cells[place].strip() for key, place in places.items()
                             if place < len(cells)}, factor, has_unit)  # fmt: skip
@@ -115,11 +117,11 @@ def _by_place(
     return parse
 
 
-def _by_number(columns: Mapping[str, int | str]) -> Callable[[str], Line | None]:
+def _by_number(columns: Mapping[str, int | str]) -> Callable[[str], LogLine | None]:
     """Return what parses lines whose cells are between spaces, in quotes or in brackets."""
     places = {key: int(number) for key, number in columns.items()}
 
-    def parse(line: str) -> Line | None:
+    def parse(line: str) -> LogLine | None:
         cells = _CELL.findall(line)
         found = {key: cells[place - 1].strip('[]"') for key, place in places.items()
                  if place <= len(cells)}  # fmt: skip
@@ -128,7 +130,7 @@ def _by_number(columns: Mapping[str, int | str]) -> Callable[[str], Line | None]
     return parse
 
 
-def _line(path: str, cells: Mapping[str, str], factor: float, has_unit: bool) -> Line | None:
+def _line(path: str, cells: Mapping[str, str], factor: float, has_unit: bool) -> LogLine | None:
     if not cells.get("time"):
         return None
     time_s, is_dated = parse_any(cells["time"])
@@ -143,7 +145,7 @@ def _line(path: str, cells: Mapping[str, str], factor: float, has_unit: bool) ->
         time_s -= float(duration)
     if not isfinite(time_s):
         return None
-    return Line(time_s, status, cells.get("request", ""), False, status == SWITCHED, is_dated)
+    return LogLine(time_s, status, cells.get("request", ""), False, status == SWITCHED, is_dated)
 
 
 def _status(cell: str) -> int:

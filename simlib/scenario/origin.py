@@ -30,11 +30,11 @@ def describe_origin(command: str, *scenarios: Scenario) -> dict[str, Any]:
 
     hashes: dict[str, str] = {}
     for each in scenarios:
-        hashes[_unused(each.name, hashes)] = scenario_hash(each)
+        hashes[_number_apart(each.name, hashes)] = scenario_hash(each)
     return {"simlib": __version__, "command": command, "scenarios": hashes}
 
 
-def _unused(name: str, known: Container[str]) -> str:
+def _number_apart(name: str, known: Container[str]) -> str:
     """Return a name, with a number if another scenario has it too."""
     names = chain([name], (f"{name} ({number})" for number in count(2)))
     return next(each for each in names if each not in known)

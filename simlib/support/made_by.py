@@ -51,12 +51,12 @@ def current_command() -> str:
     return "" if describe is None else describe()
 
 
-def describe_command(arguments: Sequence[str]) -> str:
+def write_command(arguments: Sequence[str]) -> str:
     """Return a command of the command line as one types it, without its secrets.
 
     Examples
     --------
-    >>> describe_command(["run", "storm", "--url", "ws://u:pw@host/ws?room=1&token=abc"])
+    >>> write_command(["run", "storm", "--url", "ws://u:pw@host/ws?room=1&token=abc"])
     "simlib run storm --url 'ws://***@host/ws?room=1&token=***'"
     """
     return shlex.join(["simlib", *mask_arguments(arguments)])

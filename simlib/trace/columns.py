@@ -146,15 +146,15 @@ class Happening(NamedTuple):
     columns: tuple[str, ...] = ()
 
 
-def _told(meaning: str, *columns: str) -> Happening:
+def _of_event(meaning: str, *columns: str) -> Happening:
     return Happening((Kind.EVENT,), meaning, columns)
 
 
-def _asked(meaning: str, *columns: str) -> Happening:
+def _of_command(meaning: str, *columns: str) -> Happening:
     return Happening((Kind.COMMAND,), meaning, columns)
 
 
-def _did(meaning: str, *columns: str) -> Happening:
+def _of_server(meaning: str, *columns: str) -> Happening:
     return Happening((Kind.SERVER,), meaning, columns)
 
 
@@ -165,48 +165,48 @@ _KEPT = ("message", "key", "version")
 _ANSWERED = ("connection", "message", "reason")
 #: What rows of each name mean, and which columns say something in them.
 HAPPENINGS: dict[Name, Happening] = {
-    Name.START: _told("the client begins, and makes its first attempt"),
+    Name.START: _of_event("the client begins, and makes its first attempt"),
     Name.STOP: Happening((Kind.EVENT, Kind.FAULT), "the client leaves for good"),
-    Name.WAKE: _told("a moment that the client waited for has come"),
-    Name.SEND: _told("the application has a message", *_MESSAGE),
-    Name.OPENED: _told("the attempt succeeded: the connection is open", "connection"),
-    Name.FAILED: _told("the attempt failed", *_END),
-    Name.LOST: _told("the open connection ended", *_END),
-    Name.RECEIVED: _told("the server answered a message over the connection",
+    Name.WAKE: _of_event("a moment that the client waited for has come"),
+    Name.SEND: _of_event("the application has a message", *_MESSAGE),
+    Name.OPENED: _of_event("the attempt succeeded: the connection is open", "connection"),
+    Name.FAILED: _of_event("the attempt failed", *_END),
+    Name.LOST: _of_event("the open connection ended", *_END),
+    Name.RECEIVED: _of_event("the server answered a message over the connection",
                          "connection", "message", "reason", "hint_s", "version"),
-    Name.PONGED: _told("the server answered a ping", "connection"),
-    Name.POSTED: _told("a post was answered, or refused, or got no answer",
+    Name.PONGED: _of_event("the server answered a ping", "connection"),
+    Name.POSTED: _of_event("a post was answered, or refused, or got no answer",
                        "connection", "message", "reason", "hint_s", "version", "code"),
-    Name.POLLED: _told("a poll was answered, or refused, or got no answer", *_END),
-    Name.EDIT: _told("the application has a new text of a draft", *_MESSAGE),
-    Name.RESTORED: _told("a message that an earlier life of this client saved", *_MESSAGE),
-    Name.FOLLOW: _told("the application wants the updates of a channel", "key", "version"),
-    Name.ONLINE: _told("the platform says that there is a network again"),
-    Name.OFFLINE: _told("the platform says that there is no network"),
-    Name.HINTED: _told("the platform's estimate of the network",
+    Name.POLLED: _of_event("a poll was answered, or refused, or got no answer", *_END),
+    Name.EDIT: _of_event("the application has a new text of a draft", *_MESSAGE),
+    Name.RESTORED: _of_event("a message that an earlier life of this client saved", *_MESSAGE),
+    Name.FOLLOW: _of_event("the application wants the updates of a channel", "key", "version"),
+    Name.ONLINE: _of_event("the platform says that there is a network again"),
+    Name.OFFLINE: _of_event("the platform says that there is no network"),
+    Name.HINTED: _of_event("the platform's estimate of the network",
                        "rtt_s", "downlink_bytes_per_s", "save_data"),
-    Name.TEST: _told("the user wants the connection tested now"),
-    Name.SIGNED_IN: _told("a sign-in was answered, or failed",
+    Name.TEST: _of_event("the user wants the connection tested now"),
+    Name.SIGNED_IN: _of_event("a sign-in was answered, or failed",
                           "connection", "reason", "lifetime_s"),
-    Name.PUSHED: _told("the server sent a channel's update",
+    Name.PUSHED: _of_event("the server sent a channel's update",
                        "connection", "key", "version", "reason"),
-    Name.OPEN: _asked("make an attempt", "connection"),
-    Name.CLOSE: _asked("abandon an attempt, a connection, a poll or a post",
+    Name.OPEN: _of_command("make an attempt", "connection"),
+    Name.CLOSE: _of_command("abandon an attempt, a connection, a poll or a post",
                        "connection", "reason"),
-    Name.TRANSMIT: _asked("send a message over the open connection", *_SENT),
-    Name.PING: _asked("send a ping over the open connection", "connection"),
-    Name.POLL: _asked("ask the server over HTTP what there is", "connection"),
-    Name.POST: _asked("send a message over HTTP", *_SENT),
+    Name.TRANSMIT: _of_command("send a message over the open connection", *_SENT),
+    Name.PING: _of_command("send a ping over the open connection", "connection"),
+    Name.POLL: _of_command("ask the server over HTTP what there is", "connection"),
+    Name.POST: _of_command("send a message over HTTP", *_SENT),
     Name.DROP: Happening((Kind.COMMAND, Kind.FAULT), "a message will not be delivered",
                          (*_KEPT, "reason")),
-    Name.NOTIFY: _asked("tell the user of a change", "reason"),
-    Name.SUBSCRIBE: _asked("ask for a channel's updates after a version",
+    Name.NOTIFY: _of_command("tell the user of a change", "reason"),
+    Name.SUBSCRIBE: _of_command("ask for a channel's updates after a version",
                            "connection", "key", "version"),
-    Name.FETCH: _asked("ask for a channel as a whole", "connection", "key"),
-    Name.SIGN_IN: _asked("sign in over HTTP", "connection"),
-    Name.SAVE: _asked("save a message so that it outlives the client", *_KEPT),
-    Name.FORGET: _asked("a saved message need not be kept any more", *_KEPT),
-    Name.DELIVER: _asked("deliver a channel's update to the application",
+    Name.FETCH: _of_command("ask for a channel as a whole", "connection", "key"),
+    Name.SIGN_IN: _of_command("sign in over HTTP", "connection"),
+    Name.SAVE: _of_command("save a message so that it outlives the client", *_KEPT),
+    Name.FORGET: _of_command("a saved message need not be kept any more", *_KEPT),
+    Name.DELIVER: _of_command("deliver a channel's update to the application",
                          "key", "version", "reason"),
     Name.FAULT_START: Happening((Kind.FAULT,), "a fault of the scenario starts",
                                 ("fault", "fault_kind")),
@@ -214,17 +214,17 @@ HAPPENINGS: dict[Name, Happening] = {
                                ("fault", "fault_kind")),
     Name.GONE: Happening((Kind.FAULT,), "the client's page was closed: it is idle from then on"),
     Name.RELOADED: Happening((Kind.FAULT,), "the client's page was opened again: a new client"),
-    Name.ARRIVED: _did("a handshake reached the server", "connection"),
-    Name.ADMIT: _did("it opened the connection", "connection"),
-    Name.REFUSE: _did("it refused a handshake or a request", "connection", "reason"),
-    Name.PROCESS: _did("it took a message, for the first time or again", *_ANSWERED),
-    Name.LIMIT: _did("it refused a message: too many", *_ANSWERED),
-    Name.CONTEST: _did("it refused an edit: the draft has changed", *_ANSWERED),
-    Name.PUSH: _did("it sent a channel's update", "connection"),
-    Name.SERVED: _did("it answered a poll", "connection"),
-    Name.GRANT: _did("it answered a sign-in with a session", "connection"),
-    Name.SHUT: _did("it ended an open connection", "connection"),
-    Name.GARBAGE: _did("it got what it could not read", "connection"),
+    Name.ARRIVED: _of_server("a handshake reached the server", "connection"),
+    Name.ADMIT: _of_server("it opened the connection", "connection"),
+    Name.REFUSE: _of_server("it refused a handshake or a request", "connection", "reason"),
+    Name.PROCESS: _of_server("it took a message, for the first time or again", *_ANSWERED),
+    Name.LIMIT: _of_server("it refused a message: too many", *_ANSWERED),
+    Name.CONTEST: _of_server("it refused an edit: the draft has changed", *_ANSWERED),
+    Name.PUSH: _of_server("it sent a channel's update", "connection"),
+    Name.SERVED: _of_server("it answered a poll", "connection"),
+    Name.GRANT: _of_server("it answered a sign-in with a session", "connection"),
+    Name.SHUT: _of_server("it ended an open connection", "connection"),
+    Name.GARBAGE: _of_server("it got what it could not read", "connection"),
 }  # fmt: skip
 
 

@@ -284,7 +284,7 @@ def test_a_scheduler_is_taken_by_its_old_option_with_a_line_on_stderr(here, monk
     ("arguments", "said"),
     [
         (("--grid", "clients"), '--grid = "clients": must be KEY=V1,V2'),
-        ((), "grid = {}: must name a setting"),
+        ((), "Missing option '--grid'"),
         (("--grid", "clients=1", "--metric", "speed"), '--metric = "speed": is no metric'),
         (
             ("--grid", "clients=1", "--workers", "1", "--scheduler", "x"),

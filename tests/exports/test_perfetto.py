@@ -147,7 +147,7 @@ def test_counters_are_what_the_server_was_busy_with(events):
 
 
 def test_of_many_clients_the_first_have_lanes_and_the_file_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(perfetto, "MOST_CLIENTS", 4)
+    monkeypatch.setattr(perfetto, "MOST_CLIENT_LANES", 4)
     trace = sl.run(STORM)
     assert "lanes of the first 4 of 6 clients" in repr(trace.to_perfetto(tmp_path / "a.json"))
     document = write(trace, tmp_path)

@@ -9,10 +9,10 @@ from simlib.engines.loops import run_to_end
 from simlib.support.made_by import (
     current_command,
     describe_call,
-    describe_command,
     mask_arguments,
     mask_secrets,
     noting,
+    write_command,
 )
 
 SMALL = sl.Scenario(name="small", clients=1, duration_s=2)
@@ -55,7 +55,7 @@ def test_the_word_after_an_option_that_names_a_secret_is_masked():
     assert ["node", "c.mjs", "--auth-token", "***", "--port", "80"] == mask_arguments(
         ["node", "c.mjs", "--auth-token", "abc", "--port", "80"]
     )
-    assert "simlib observe -- node c.mjs --cookie '***'" == describe_command(
+    assert "simlib observe -- node c.mjs --cookie '***'" == write_command(
         ["observe", "--", "node", "c.mjs", "--cookie", "sid=1"]
     )
 
