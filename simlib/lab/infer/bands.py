@@ -20,7 +20,7 @@ from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
 
 #: Of each wait, where among the columns of bands its own is.
-Column = Whole | slice
+WaitPlaces = Whole | slice
 _OF_WAITS = slice(None)
 #: The slope of the inverse distribution function is taken over this draw.
 _STEP = 2.0**-20
@@ -77,7 +77,7 @@ def bands(rules: Backoff, waits: Waits) -> Bands:
     return Bands(*(rows[0, column] for rows in stacked))
 
 
-def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
+def stack_bands(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, WaitPlaces]:
     """Return the bands under policies, a row for each, and which column each wait has.
 
     There is a column for each number of attempts in a row, as long as no band differs by wait.
@@ -103,7 +103,7 @@ def _from_start(rules: Backoff) -> bool:
     return rules.counted_from == CountedFrom.START
 
 
-def _by_wait(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
+def _by_wait(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, WaitPlaces]:
     """Return bands with a column for each wait, and the column of each wait."""
     groups = _alike(policies, _FORM)
     if len(groups) == 1 and _follows_others(policies[0]) and not _from_start(policies[0]):
@@ -164,7 +164,7 @@ def _shorten(policy_bands: Bands, waits: Waits) -> Bands:
     return Bands(np.maximum(0.0, low_s), np.maximum(0.0, high_s), at_high, at_low)
 
 
-def _by_attempt(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, Column]:
+def _by_attempt(policies: Sequence[Backoff], waits: Waits) -> tuple[Bands, WaitPlaces]:
     """Return bands with a column for each number of attempts in a row, and that of each wait."""
     attempts = waits.attempts
     heights_s = np.empty((len(policies), attempts.size))
@@ -289,6 +289,6 @@ def _band(rules: Backoff, attempt: int, previous_s: Floats) -> Floats:
     return np.array([low_s, high_s, at_high, np.zeros_like(low_s)])
 
 
-def of_waits(policy_bands: Bands, column: Column) -> Bands:
+def of_waits(policy_bands: Bands, column: WaitPlaces) -> Bands:
     """Return bands with a column for each wait."""
     return Bands(*(rows[:, column] for rows in policy_bands))

@@ -32,7 +32,7 @@ _MIDDLE_S, _NINE_IN_TEN_S = 0.08, 0.3
 NARROW_S = 0.06
 #: Timing errors above this are seldom those of a machine that has time.
 _USUAL_BLUR_S = 2.5 * BLUR_S
-#: ClientLateness that grows with the wait by such a rank correlation is none.
+#: Lateness that grows with the wait by such a rank correlation is none.
 _GROWS = 0.3
 #: Fewer waits of an attempt do not say how its waits are spread.
 LEAST_OF_ROW = 5
@@ -61,7 +61,7 @@ def explain_by_lateness(
     over_s = lateness_s(families[0], late)
     late = _with_lateness(late, fit_lateness(over_s, late.blur_s))
     families = _fit_again(families, late)
-    if not families or grows(families[0], late) or _has_wide_row(families[0], late):
+    if not families or lateness_grows(families[0], late) or _has_wide_row(families[0], late):
         return None
     if best.goodness.is_good and not _may_be_either(best, late):
         price = 2.0 * log(len(late))  # of the two numbers of the lateness
@@ -153,7 +153,7 @@ def _table(table: FamilyFit, late: Waits) -> FamilyFit:
     return replace(table, log_likelihood=score, bic=bic, goodness=goodness)
 
 
-def grows(found: FamilyFit, waits: Waits) -> bool:
+def lateness_grows(found: FamilyFit, waits: Waits) -> bool:
     """Whether waits are longer than they should be by more where they are long."""
     lies = bands(found.rules, waits)
     is_point = lies.high_s - lies.low_s < 1e-9

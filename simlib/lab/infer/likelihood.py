@@ -17,7 +17,7 @@ from simlib.core.backoff import Backoff, delay, looks_back
 from simlib.core.backoff_kinds import Jitter
 from simlib.lab.infer.bands import (
     Bands,
-    Column,
+    WaitPlaces,
     bands,
     delays,
     differs_by_wait,
@@ -96,7 +96,7 @@ def _all_drawn_once(policy_bands: Bands, waits: Waits, blur_s: Floats) -> Floats
     return np.asarray(likely + np.log(ROOT_OF_TWO_PI * kept.blur).sum(axis=1))
 
 
-def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Floats) -> Floats:
+def log_densities(policy_bands: Bands, column: WaitPlaces, waits: Waits, blur_s: Floats) -> Floats:
     """Return how likely each wait is in its band: a row for each policy.
 
     What is the same for all waits of an attempt is worked out once for each attempt.
@@ -125,7 +125,7 @@ def log_densities(policy_bands: Bands, column: Column, waits: Waits, blur_s: Flo
     return _with_strays(density, waits)
 
 
-def _by_wait(part: Floats, column: Column) -> Floats:
+def _by_wait(part: Floats, column: WaitPlaces) -> Floats:
     """Return what has a column for each attempt with one for each wait, each row in one piece."""
     return part if isinstance(column, slice) else np.take(part, column, axis=1)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from simlib.lab.infer.bands import bands
 from simlib.lab.infer.evaluation import evaluate_family
-from simlib.lab.infer.late_client import fit_lateness, grows, may_be_late
+from simlib.lab.infer.late_client import fit_lateness, lateness_grows, may_be_late
 from simlib.lab.infer.policy_fit import FamilyFit
 from simlib.lab.infer.selection import measure_spreads_s, select_without_jitter
 from simlib.lab.infer.waits import LEAST_WAITS, ClientLateness, Waits
@@ -98,7 +98,7 @@ def _with_own_lateness(found: FamilyFit, tried: Waits) -> tuple[Waits, FamilyFit
     firsts = fit_lateness(first_s, tried.blur_s, float(tried.first_lateness.least_s))
     late = replace(tried, first_lateness=firsts)
     if least_s:
-        if np.quantile(later_s, 0.95) > _MOST_S or grows(found, tried):
+        if np.quantile(later_s, 0.95) > _MOST_S or lateness_grows(found, tried):
             return None
         late = replace(late, lateness=fit_lateness(later_s, tried.blur_s, least_s))
     again = evaluate_family(found.family, found.values, late)
