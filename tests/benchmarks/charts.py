@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 from statistics import median
 from typing import Any
 
 from figure import Figure
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from timed import timed
 
 import simlib as sl
@@ -49,8 +49,10 @@ def _empty() -> Any:
 
 
 def _draw(make: Callable[[], Any]) -> None:
-    # Pixels alone: compressing them has nothing to do with the chart.
-    figure_of(make()).savefig(BytesIO(), format="raw", dpi=FILE_DPI)
+    """Make a figure and draw its pixels once; to write a file, Matplotlib draws it twice."""
+    figure = figure_of(make())
+    figure.set_dpi(FILE_DPI)
+    FigureCanvasAgg(figure).draw()
 
 
 def charts(times: int = 5) -> list[Figure]:
