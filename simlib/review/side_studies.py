@@ -68,7 +68,7 @@ def make_smaller(scenario: Scenario, clients: int) -> Scenario:
     >>> server = ServerSettings(workers=2, handshake_service_s=0.001, backlog=400)
     >>> smaller = make_smaller(Scenario(clients=1000, server=server), 100).server
     >>> smaller.workers, smaller.handshake_service_s, smaller.backlog
-    (1, 0.005, 40)
+    (1, 0.005, 40.0)
     """
     share = clients / scenario.clients
     if share == 1.0:
