@@ -16,7 +16,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from simlib.charts.timeline import STATE_COLOURS
-from simlib.charts.times import describe_fault, time_window_s
+from simlib.charts.times import name_fault, time_window_s
 from simlib.core.errors import SettingsError
 from simlib.core.link_table import State
 from simlib.metrics.array_types import Floats, Ints
@@ -250,7 +250,7 @@ def _draw_frame(
     faults = [each for each in interrupting(trace.scenario) if each.start_s <= now_s < each.end_s]
     if faults:
         draw.line([(_DOOR_X, _DOOR[0]), (_DOOR_X, _DOOR[1])], fill=_CLOSED, width=9)
-        words = ", ".join(map(describe_fault, faults))
+        words = ", ".join(map(name_fault, faults))
         draw.text((_DOOR_X - 10, 14), words, fill=_CLOSED, font=_font(16, bold=True))
     radius = 2 if len(states) > 200 else 3 if len(states) > 60 else 5
     for state, (x, y) in zip(states.tolist(), places.tolist(), strict=True):

@@ -29,7 +29,7 @@ _GAP = 0.012
 #: Curves that are farther apart than this, as a share of the height, are told apart at once.
 _FAR = 0.3
 #: Left, bottom, right and top, as shares of the axes.
-Box = tuple[float, float, float, float]
+LabelBox = tuple[float, float, float, float]
 
 
 class Sample(NamedTuple):
@@ -103,7 +103,7 @@ def _write_sample(axes: Axes, across: float, up: float, entry: Sample) -> None:
     axes.annotate(entry.text, (0.0, 1.0), (across, up), color=colour, **place)
 
 
-def name_curves(axes: Axes, curves: Sequence[Curve], taken: Iterable[Box] = ()) -> None:
+def name_curves(axes: Axes, curves: Sequence[Curve], taken: Iterable[LabelBox] = ()) -> None:
     """Write each curve's name beside it, where it is far from the others, over no line.
 
     The limits of the axes must stand. Names stay inside the axes, so that a neighbour in a figure
@@ -148,8 +148,8 @@ def _spans(axes: Axes, curve: Curve) -> Floats:
 
 
 def _find_place(
-    axes: Axes, own: int, spans: Sequence[Floats], text: str, taken: Sequence[Box]
-) -> Box | None:
+    axes: Axes, own: int, spans: Sequence[Floats], text: str, taken: Sequence[LabelBox]
+) -> LabelBox | None:
     """Return the best place for a curve's name; None if the curve is nowhere inside the axes."""
     lines = text.splitlines()
     points = axes.bbox.width * 72.0 / axes.figure.dpi, axes.bbox.height * 72.0 / axes.figure.dpi
@@ -174,7 +174,9 @@ def _find_place(
             box = (left, bottom, left + width, bottom + height)
             if left < 0.005 or box[2] > 0.995 or bottom < 0.005 or box[3] > 0.995:
                 continue
-            cost = 8.0 * _covered(box, spans) + 20.0 * any(_overlap(box, each) for each in taken)
+            cost = 8.0 * _measure_cover(box, spans) + 20.0 * any(
+                _overlap(box, each) for each in taken
+            )
             cost += 3.0 * (_FAR - apart[column]) - 0.4 * high + 0.02 * beside
             if cost < least:
                 best, least = box, cost
@@ -191,7 +193,7 @@ def _distances(own: int, spans: Sequence[Floats]) -> Floats:
     return distance
 
 
-def _covered(box: Box, spans: Sequence[Floats]) -> float:
+def _measure_cover(box: LabelBox, spans: Sequence[Floats]) -> float:
     """Return the share of a box's columns in which it lies over a curve."""
     first, last = int(box[0] * _COLUMNS), int(np.ceil(box[2] * _COLUMNS))
     covered = np.zeros(last - first, bool)
@@ -202,5 +204,5 @@ def _covered(box: Box, spans: Sequence[Floats]) -> float:
     return float(covered.mean())
 
 
-def _overlap(one: Box, other: Box) -> bool:
+def _overlap(one: LabelBox, other: LabelBox) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, Panels, figure_of, new_panels
 from simlib.charts.labels import Curve, height_above_points, name_curves
-from simlib.charts.style import Finding, Group, describe_groups, group_traces, style
+from simlib.charts.style import FindingOfGroups, Group, describe_groups, group_traces, style
 from simlib.charts.titles import write_figure_titles
 from simlib.trace.trace import Trace
 
@@ -51,7 +51,7 @@ def draw_multiples(
     what: str,
     traces: Trace | Sequence[Trace],
     draw: Callable[[Axes, Sequence[Group]], Sequence[Curve]],
-    finding: Finding,
+    finding: FindingOfGroups,
 ) -> Panels:
     """Draw each group of runs on a panel of its own, named above it; the finding above all."""
     groups = group_traces(traces)

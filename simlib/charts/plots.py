@@ -286,7 +286,7 @@ def _draw_recovery(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
 
 def _find_recovery(groups: Sequence[Group]) -> str:
     runs = max((len(group.runs) for group in groups), default=1)
-    return find_recovery(_pooled(groups, recovery_times_s), runs)
+    return find_recovery(_pool(groups, recovery_times_s), runs)
 
 
 def _draw_latency(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
@@ -299,10 +299,10 @@ def _draw_latency(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
 
 
 def _find_latency(groups: Sequence[Group]) -> str:
-    return find_latency(_pooled(groups, _latencies_s))
+    return find_latency(_pool(groups, _latencies_s))
 
 
-def _pooled(groups: Sequence[Group], values_of: Callable[[Trace], Floats]) -> dict[str, Floats]:
+def _pool(groups: Sequence[Group], values_of: Callable[[Trace], Floats]) -> dict[str, Floats]:
     """Return the values of all runs of each group together, by its name."""
     return {group.name: np.concatenate([values_of(run) for run in group.runs]) for group in groups}
 

@@ -11,8 +11,7 @@ from simlib.charts.figures import HEIGHT_IN
 from simlib.charts.style import new_axes, style
 from simlib.charts.titles import write_titles
 from simlib.support.arguments import check_arguments
-from simlib.trace.sequence import Arrow, Step
-from simlib.trace.sequence import sequence as list_steps
+from simlib.trace.sequence import Arrow, Step, list_sequence_steps
 from simlib.trace.trace import Trace
 
 _CLIENT, _SERVER = 0.3, 0.85
@@ -54,11 +53,11 @@ def sequence(trace: Trace, client: int = 0, most: int = 24, axes: Axes | None = 
     >>> [text.get_text() for text in axes.texts][:2]
     ['client 1', 'server']
     """
-    steps = list_steps(trace, client, most)
+    steps = list_sequence_steps(trace, client, most)
     canvas = draw_sequence(steps, client, axes)
     with style():
         what = f"{trace.label}: one client, from the top down"
-        write_titles(canvas, describe_steps(list_steps(trace, client, _ALL), client), what)
+        write_titles(canvas, describe_steps(list_sequence_steps(trace, client, _ALL), client), what)
     return canvas
 
 

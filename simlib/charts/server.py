@@ -15,7 +15,7 @@ from simlib.charts.findings import Refused, find_busy, find_refused, find_waitin
 from simlib.charts.labels import Curve, name_curves
 from simlib.charts.style import (
     MOST_POINTS,
-    Finding,
+    FindingOfGroups,
     Group,
     count_axis,
     draw_steps,
@@ -55,10 +55,10 @@ def _find_backlog(groups: Sequence[Group]) -> str:
 
 
 def _find_refused(groups: Sequence[Group]) -> str:
-    return find_refused({group.name: _refused(group) for group in groups})
+    return find_refused({group.name: _count_refused(group) for group in groups})
 
 
-def _refused(group: Group) -> Refused:
+def _count_refused(group: Group) -> Refused:
     refused = sum(_mean([group], f"refused_{why}") for why in _WHY)
     abandoned, served = (_mean([group], f"handshakes_{what}") for what in ("abandoned", "served"))
     return Refused(refused, abandoned, served)
@@ -76,7 +76,7 @@ class Panel(NamedTuple):
     columns: tuple[str, ...]
     #: Whether they are counts, which are drawn by the second.
     counts: bool
-    finding: Finding
+    finding: FindingOfGroups
     #: The limit that is drawn as a line, and what it is called.
     limit: Callable[[Scenario], float] = lambda _: inf
     limit_name: str = ""

@@ -84,7 +84,7 @@ def _sheet() -> mpl.RcParams:
 
 
 #: From what is drawn to the sentence on top; "" if there is nothing to say.
-Finding = Callable[[Sequence[Group]], str]
+FindingOfGroups = Callable[[Sequence[Group]], str]
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def drawing(
     what: str,
     traces: Trace | Sequence[Trace],
     axes: Axes | None,
-    finding: Finding = lambda _: "",
+    finding: FindingOfGroups = lambda _: "",
     height_in: float = HEIGHT_IN,
 ) -> Iterator[tuple[Axes, list[Group]]]:
     """Give axes to draw on, the caller's or those of a new figure, and the groups to draw.
@@ -251,7 +251,7 @@ def whole_numbers() -> MaxNLocator:
     return MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10])
 
 
-class Look(Protocol):
+class LineStyle(Protocol):
     """The part of what is drawn that says how its line looks."""
 
     @property
@@ -267,7 +267,7 @@ class Look(Protocol):
         """Its dashes."""
 
 
-def draw_steps(axes: Axes, look: Look, x: Floats, runs: Floats) -> Curve:
+def draw_steps(axes: Axes, look: LineStyle, x: Floats, runs: Floats) -> Curve:
     """Draw runs (runs x points) as steps: the median, and a band from lowest to highest.
 
     Returns the median's curve, with its name.

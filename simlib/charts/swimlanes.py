@@ -22,7 +22,7 @@ from simlib.support.arguments import check_arguments
 from simlib.trace.trace import Trace
 
 #: The lanes of a client, from the top down: the word for it, and the colour of each value.
-LANES: dict[str, dict[str, str]] = {
+LANE_COLOURS: dict[str, dict[str, str]] = {
     "state": STATE_COLOURS,
     "breaker": {"closed": "#E5E5E5", "open": "#D55E00", "half open": "#F0E442"},
     "transport": {"websocket": "#56B4E9", "poll": "#000000"},
@@ -81,8 +81,8 @@ def _draw(axes: Axes, trace: Trace, clients: Sequence[int]) -> None:
     seen: dict[str, str] = {}
     ticks: dict[float, str] = {}
     for place, client in enumerate(clients):
-        for lane, colours in LANES.items():
-            y = place * (len(LANES) + 0.7) + list(LANES).index(lane)
+        for lane, colours in LANE_COLOURS.items():
+            y = place * (len(LANE_COLOURS) + 0.7) + list(LANE_COLOURS).index(lane)
             ticks[y] = lane if len(clients) == 1 else f"client {client}: {lane}"
             bars = spans(trace, [lane]).query("client == @client")
             _draw_lane(axes, bars, lane, colours, y)

@@ -87,7 +87,7 @@ def _name_faults(axes: Axes, faults: Sequence[Fault]) -> None:
     rows = [first_s]
     letter_s = 4.6 * (last_s - first_s) / (axes.bbox.width * 72.0 / axes.figure.dpi)
     for fault in faults:
-        text, at_s = describe_fault(fault), max(first_s, fault.start_s)
+        text, at_s = name_fault(fault), max(first_s, fault.start_s)
         row = next((i for i, until in enumerate(rows) if until <= at_s), len(rows))
         rows[row : row + 1] = [at_s + letter_s * (len(text) + 1)]
         axes.annotate(
@@ -102,12 +102,12 @@ def _name_faults(axes: Axes, faults: Sequence[Fault]) -> None:
         )
 
 
-def describe_fault(fault: Fault) -> str:
+def name_fault(fault: Fault) -> str:
     """Return what a fault is, and whom it hits.
 
     Examples
     --------
-    >>> describe_fault(Fault("outage", 1, 2, route="websocket"))
+    >>> name_fault(Fault("outage", 1, 2, route="websocket"))
     'outage, WebSocket only'
     """
     words = [fault.kind.name.lower().replace("_", " ")]

@@ -43,7 +43,7 @@ def write_titles(axes: Axes, finding: str, subtitle: str = "") -> None:
     # Matplotlib has three titles over the axes; the right one is taken for the subtitle.
     look: dict[str, Any] = {"fontsize": _SUBTITLE_POINTS, "fontweight": "normal", "color": _GREY}
     subtitle_text = axes.set_title(below, loc="right", pad=pad, x=0.0, ha="left", va="top", **look)
-    subtitle_text.set_transform(_raised(axes.transAxes, axes, pad - _GAP_POINTS))
+    subtitle_text.set_transform(_raise_by(axes.transAxes, axes, pad - _GAP_POINTS))
 
 
 def write_figure_titles(figure: Figure, finding: str, subtitle: str = "") -> None:
@@ -61,7 +61,7 @@ def write_figure_titles(figure: Figure, finding: str, subtitle: str = "") -> Non
     figure.text(s=below, transform=place, in_layout=False, **look)
 
 
-def _raised(transform: Transform, axes: Axes, points: float) -> Transform:
+def _raise_by(transform: Transform, axes: Axes, points: float) -> Transform:
     figure = axes.get_figure(root=True)
     assert figure is not None
     return transform + ScaledTranslation(0.0, points / 72.0, figure.dpi_scale_trans)

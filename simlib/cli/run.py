@@ -182,8 +182,8 @@ def story(scenario: Scenario, client: int, on: str, form: str) -> None:
     more = {"watch": [client]} if on == "fleet" else {}
     trace = play_scenario(scenario, on, None, **more)
     if form == "mermaid":
-        from simlib.trace.sequence import sequence, to_mermaid
+        from simlib.trace.sequence import list_sequence_steps, to_mermaid
 
-        click.echo(to_mermaid(sequence(trace, client), client))
+        click.echo(to_mermaid(list_sequence_steps(trace, client), client))
     else:
         click.echo("\n".join(trace.story(client)))

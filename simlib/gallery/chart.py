@@ -41,10 +41,10 @@ class Picture:
 def play(name: str, label: str = "", **changes: Any) -> Trace:
     """Return a shipped scenario's run, with settings changed: a dot in a path is written __."""
     paths = {key.replace("__", "."): value for key, value in changes.items()}
-    return run(_shipped(name).replace(paths), label=label)
+    return run(_load_shipped(name).replace(paths), label=label)
 
 
-def _shipped(name: str) -> Scenario:
+def _load_shipped(name: str) -> Scenario:
     return load(find_shipped(f"scenarios/{name}.toml"))
 
 
@@ -77,12 +77,12 @@ def _side_by_side() -> Figure:
 def _agreement() -> Figure:
     from simlib.studies.compare.compare import compare
 
-    found = compare(_shipped("first_outage"), 8)
+    found = compare(_load_shipped("first_outage"), 8)
     return _whole(plots.agreement([*found.simulated, found.live]))
 
 
 def _heat() -> Figure:
-    storm = _shipped("reconnect_storm").replace(clients=200)
+    storm = _load_shipped("reconnect_storm").replace(clients=200)
     grid: dict[str, list[Any]] = {
         "client.backoff.jitter": list(_JITTERS[:3]),
         "client.backoff.cap_s": [2, 4, 8],
@@ -95,7 +95,7 @@ def _front() -> Figure:
     from simlib.studies.tune.tune import tune
 
     # No messages: the fleet plays that, and so it takes a moment.
-    storm = _shipped("fleet_storm").replace({"clients": 1000, "server.accept_per_s": 200})
+    storm = _load_shipped("fleet_storm").replace({"clients": 1000, "server.accept_per_s": 200})
     return _whole(tuning_chart(tune(storm, trials=12, replications=3, workers=1)))
 
 
@@ -103,7 +103,7 @@ def _sensitivity() -> Figure:
     from simlib.studies.sensitivity.chart import sensitivity_chart
     from simlib.studies.sensitivity.sensitivity import sensitivity
 
-    storm = _shipped("fleet_storm").replace(clients=500)
+    storm = _load_shipped("fleet_storm").replace(clients=500)
     found = sensitivity(storm, samples=16, replications=1, workers=1)
     return _whole(sensitivity_chart(found))
 
@@ -112,7 +112,7 @@ def _claim() -> Figure:
     from simlib.studies.claims.chart import claim_chart
     from simlib.studies.claims.claims import claims
 
-    (found,) = claims(_shipped("report_claims"), 40, names=["under 5 s in a crowd"])
+    (found,) = claims(_load_shipped("report_claims"), 40, names=["under 5 s in a crowd"])
     return _whole(claim_chart(found))
 
 
@@ -120,7 +120,7 @@ def _capacity() -> Figure:
     from simlib.studies.capacity.capacity import capacity
     from simlib.studies.capacity.chart import capacity_chart
 
-    storm = _shipped("fleet_storm").replace(clients=1000)
+    storm = _load_shipped("fleet_storm").replace(clients=1000)
     found = capacity(storm, 10, keys=["server.accept_per_s"])
     return _whole(capacity_chart(found))
 

@@ -39,7 +39,7 @@ class Step:
     text: str
 
 
-def sequence(trace: Trace, client: int, most: int = 60) -> list[Step]:
+def list_sequence_steps(trace: Trace, client: int, most: int = 60) -> list[Step]:
     """Return the steps of one client's run, in order; what is more than ``most`` is counted.
 
     Raises
@@ -51,7 +51,7 @@ def sequence(trace: Trace, client: int, most: int = 60) -> list[Step]:
     --------
     >>> import simlib as sl
     >>> trace = sl.run(sl.Scenario(clients=1, duration_s=5))
-    >>> [step.text for step in sequence(trace, 0)][:2]
+    >>> [step.text for step in list_sequence_steps(trace, 0)][:2]
     ['opens connection 1', 'connection 1 is open']
     """
     trace.story(client)  # says what is wrong with the client's number, if anything is

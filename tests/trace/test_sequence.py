@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib.charts.sequence import draw_sequence
 from simlib.cli import main
-from simlib.trace.sequence import Arrow, sequence, to_mermaid
+from simlib.trace.sequence import Arrow, list_sequence_steps, to_mermaid
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def trace():
 
 
 def test_steps_are_the_client_s_attempts_answers_and_waits_in_order(trace):
-    steps = sequence(trace, 1)
+    steps = list_sequence_steps(trace, 1)
     assert [step.time_s for step in steps] == sorted(step.time_s for step in steps)
     opens = [step for step in steps if step.arrow == Arrow.TO_SERVER]
     frame = trace.frame()
@@ -30,25 +30,25 @@ def test_steps_are_the_client_s_attempts_answers_and_waits_in_order(trace):
 
 
 def test_what_is_too_long_is_counted(trace):
-    steps = sequence(trace, 1, most=4)
+    steps = list_sequence_steps(trace, 1, most=4)
     assert 4 == len(steps)
     assert re.match(r"and \d+ steps more, until \d", steps[-1].text)
 
 
 def test_an_unknown_client_is_refused(trace):
     with pytest.raises(sl.SimlibError, match="there is no client 7"):
-        sequence(trace, 7)
+        list_sequence_steps(trace, 7)
 
 
 def test_mermaid_has_a_line_for_each_step_and_no_sign_that_would_end_it(trace):
-    steps = sequence(trace, 1)
+    steps = list_sequence_steps(trace, 1)
     text = to_mermaid(steps, 1)
     assert len(steps) + 3 == len(text.splitlines())
     assert not {";", "#"} & set(text)
 
 
 def test_the_chart_says_each_step(trace):
-    steps = sequence(trace, 0)
+    steps = list_sequence_steps(trace, 0)
     words = {text.get_text() for text in draw_sequence(steps, 0).texts}
     assert {step.text for step in steps} <= words
 

@@ -8,7 +8,7 @@ from simlib.review.document import ChartBlock, Code, Section
 from simlib.review.material import Material
 from simlib.review.question import say_policy
 from simlib.review.results import PlayedPolicy
-from simlib.trace.sequence import sequence, to_mermaid
+from simlib.trace.sequence import list_sequence_steps, to_mermaid
 
 _MOST_STEPS = 32
 
@@ -22,7 +22,7 @@ def write_story(material: Material) -> Section:
         trace = run(played.scenario, "fleet", label=played.name, watch=[client])
     else:
         client = _usual_client(played)
-    steps = sequence(trace, client, _MOST_STEPS)
+    steps = list_sequence_steps(trace, client, _MOST_STEPS)
     figure = story_figure(steps, client)
     title = f"Client {client} with {say_policy(played.name)}, step by step"
     blocks = (
