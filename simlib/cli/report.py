@@ -150,6 +150,12 @@ def report(
             pdf=pdf,
             progress=progress,
         )
+    _print_report(found, as_json)
+    if found.failed:
+        raise SystemExit(DISAGREED)
+
+
+def _print_report(found: Report, as_json: bool) -> None:
     if as_json:
         click.echo(json_text(_document(found)), nl=False)
     else:
@@ -157,8 +163,6 @@ def report(
     for title, why in found.missing.items():
         print_note(f"Not written: {title} {why}")
     print_note(f"The review is {found.files[0]}; Markdown, charts and tables stand beside it.")
-    if found.failed:
-        raise SystemExit(DISAGREED)
 
 
 def _policies(

@@ -30,7 +30,7 @@ from simlib.review.sections.sensitivity import write_sensitivity
 from simlib.review.sections.settings import write_settings
 from simlib.review.sections.story import write_story
 from simlib.review.sections.users import write_users
-from simlib.review.side_studies import compare_live, find_sensitivity
+from simlib.review.side_studies import find_sensitivity, play_side_live
 from simlib.review.write import check_target, write_document, write_pdf
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
@@ -77,6 +77,12 @@ class Report(ShowsCard):
         return Card(
             self.title, rows, notes=(f"Written to {self.files[0]}",), lead=" ".join(self.answer)
         )
+
+
+_NOTHING_TO_VARY = (
+    "The scenario has no fault of some length and too few clients for other sizes: "
+    "name what to vary, with --vary KEY=A,B."
+)
 
 
 @check_arguments
@@ -156,16 +162,13 @@ def report(
                 grid = play_grid(question, axes, shares["grid"])
                 material = replace(material, grid=grid)
             else:
-                material.missing["limits"] = (
-                    "The scenario has no fault of some length and too few clients for other sizes: "
-                    "name what to vary, with --vary KEY=A,B."
-                )
+                material.missing["limits"] = _NOTHING_TO_VARY
         with note_failure(material, "sensitivity"):
             found = find_sensitivity(material, shares["sensitivity"])
             material = replace(material, sensitivity=found)
         if live:
             with note_failure(material, "agreement"):
-                found_live = compare_live(material, shares["live"])
+                found_live = play_side_live(material, shares["live"])
                 material = replace(material, comparison=found_live)
         if observation is not None:
             with note_failure(material, "client"):

@@ -42,7 +42,7 @@ def find_sensitivity(material: Material, progress: Callable[..., None]) -> Sensi
     )  # fmt: skip
 
 
-def compare_live(material: Material, progress: Callable[..., None]) -> Comparison:
+def play_side_live(material: Material, progress: Callable[..., None]) -> Comparison:
     """Return whether a live run of the recommended policy agrees with simulated ones.
 
     Raises

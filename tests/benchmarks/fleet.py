@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from timed import process, processor_s, timed
 
 import simlib as sl
-from simlib.charts.style import SideLabel, style, write_names
+from simlib.charts.style import style
 from simlib.core.draws import Stream, uniform
 from simlib.engines.fleet.jit import twin
 from simlib.support.files import replacing
@@ -311,12 +310,12 @@ def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
     with style():
         picture = Picture(figsize=(8.0, 4.0))
         axes = picture.subplots()
-        names = []
         for name, colour, values_s in lines:
             heights = [1e9 * value_s for value_s in values_s.values()]
             axes.loglog(list(values_s), heights, marker="o", color=colour)
-            names.append(SideLabel(math.log10(heights[-1]) / 3.0, colour, name))
-        axes.set_xlim(min(costs_s) / 1.5, 1.5 * max(costs_s))
+            last = (list(values_s)[-1], heights[-1])
+            axes.annotate(name, last, (6, 0), textcoords="offset points", color=colour)
+        axes.set_xlim(min(costs_s) / 1.5, 20.0 * max(costs_s))
         axes.set_ylim(1.0, 1000.0)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(LogLocator())
@@ -325,7 +324,6 @@ def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
         axes.set(xlabel="clients", ylabel="processor time per attempt, ns")
         axes.set_title("Cost of an attempt in the fleet")
         axes.grid(True, axis="both")
-        write_names(axes, names)
         CHART.parent.mkdir(exist_ok=True)
         with replacing(CHART) as temporary:
             picture.savefig(temporary, format="png")
