@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 
 def with_slow(few: Iterable[Any], more: Iterable[Any]) -> list[Any]:
@@ -14,3 +15,9 @@ def with_slow(few: Iterable[Any], more: Iterable[Any]) -> list[Any]:
         return pytest.param(*values, marks=pytest.mark.slow)
 
     return [*few, *map(marked, more)]
+
+
+def examples(many: int) -> int:
+    """Return how many examples of a property are played: so many in `make test-all`, else fewer."""
+    # 100 is what Hypothesis plays by default; conftest.py lowers it for make test.
+    return max(5, many * settings.default.max_examples // 100)

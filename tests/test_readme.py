@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -70,11 +70,11 @@ def blocks(page: Path, *kinds: str) -> list[str]:
     return [block for kind, block in found if kind in kinds]
 
 
-def commands() -> dict[str, list[str]]:
-    """Every simlib command of the console blocks, with its arguments, made short."""
+def commands(pages: Sequence[Path] = PAGES) -> dict[str, list[str]]:
+    """Every simlib command of the pages' console blocks, with its arguments, made short."""
     lines = [
         line
-        for page in PAGES
+        for page in pages
         for block in blocks(page, "", "console")
         for line in block.replace("\\\n", " ").splitlines()
     ]
@@ -102,7 +102,11 @@ def shortened(words: list[str]) -> list[str]:
 
 def marks(command: str) -> list[pytest.MarkDecorator]:
     found = [pytest.mark.live] * command.startswith(LIVE)
-    return found + [pytest.mark.long] * command.startswith(LONG)
+    if command.startswith(LONG):
+        found.append(pytest.mark.long)
+        # What the first page promises is seen by whoever types make test.
+        found += [pytest.mark.slow] * (command not in FIRST_PAGE)
+    return found
 
 
 @pytest.fixture
@@ -160,7 +164,7 @@ def echo_port() -> Iterator[str]:
     thread.join()
 
 
-COMMANDS = commands()
+COMMANDS, FIRST_PAGE = commands(), commands(PAGES[:1])
 
 
 def test_the_pages_have_every_command_of_simlib():

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from tests.batteries import with_slow
 from tests.studies.small import STORM, with_few_rivals
 
 pytest.importorskip("numba")
@@ -83,7 +84,9 @@ def never_killed(tmp_path_factory):
         return without_command(simlib(*TUNE, "--alone", "--json", "--trials", "24").stdout)
 
 
-@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, "1"), (signal.SIGINT, "2")], ids=str)
+@pytest.mark.parametrize(
+    ("how", "workers"), with_slow([(signal.SIGINT, "2")], [(signal.SIGKILL, "1")]), ids=str
+)
 @pytest.mark.long
 def test_a_tuning_that_is_killed_goes_on_where_it_was(never_killed, here, how, workers):
     file = Path("out/storm/tuning/trials.sqlite")

@@ -18,6 +18,7 @@ from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
 from simlib.core.settings import Settings
+from tests.batteries import examples
 
 COUNT = st.sampled_from([1, 2, inf])
 SETTINGS = st.builds(
@@ -271,9 +272,9 @@ class AnyHost(RuleBasedStateMachine):
 
 
 TestAnyHost = AnyHost.TestCase
-TestAnyHost.settings = settings(max_examples=50, stateful_step_count=50)
+TestAnyHost.settings = settings(max_examples=examples(50), stateful_step_count=50)
 
 
 @pytest.mark.slow
 class TestAnyHostForLonger(AnyHost.TestCase):
-    settings = settings(max_examples=150, stateful_step_count=50)
+    settings = settings(max_examples=examples(150), stateful_step_count=50)

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import simlib as sl
+from tests.batteries import examples
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(
     period_s=st.floats(0.1, 60.0),
     down_fraction=st.floats(0.05, 0.95),

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from simlib.core.errors import MisuseError, SettingsError
 from simlib.core.events import Message, Priority, Reason
 from simlib.core.outbox import Outbox, OutboxLimits, WhenFull
+from tests.batteries import examples
 
 CRITICAL, HIGH, NORMAL, LOW = Priority
 
@@ -316,7 +317,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
 
 TestOutboxMachine = OutboxMachine.TestCase
-TestOutboxMachine.settings = settings(max_examples=60, stateful_step_count=40)
+TestOutboxMachine.settings = settings(max_examples=examples(60), stateful_step_count=40)
 
 
 # --- keys, ageing, saving ----------------------------------------------------------------

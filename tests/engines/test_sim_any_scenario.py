@@ -10,6 +10,7 @@ import simlib as sl
 from simlib.core.client import Client
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.server import Server
+from tests.batteries import examples
 
 COUNT = st.sampled_from([1, 2, inf])
 CLIENTS = st.builds(
@@ -202,14 +203,14 @@ def _checked():
         yield
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(SCENARIOS)
 @pytest.mark.long
 def test_any_scenario_plays_out(scenario):
     assert_it_plays_out(scenario)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(SCENARIOS)
 @pytest.mark.long
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from simlib.metrics.live_counters import LATENCIES_KEPT, Counters, Counts
 from simlib.metrics.messages import messages, outbox_depth
 from simlib.metrics.metrics import spans, summary
 from simlib.trace.trace import Trace
+from tests.batteries import examples
 from tests.engines.test_sim_any_scenario import SCENARIOS
 
 
@@ -105,7 +106,7 @@ def of_pages_that_stay(scenario: sl.Scenario) -> sl.Scenario:
     return plain.replace("server.session_lifetime_s", inf, stay_s=inf, cohorts=())
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(SCENARIOS.map(of_pages_that_stay))
 def test_they_do_in_any_scenario(scenario):
     check(*counted(scenario))

@@ -22,6 +22,7 @@ from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import messages, outbox_depth, staleness_s
 from simlib.trace.disruptions import noticed_by_s
 from simlib.trace.trace import Trace
+from tests.batteries import examples
 
 OUTAGE = sl.Fault("outage", start_s=10, stop_s=20)
 
@@ -309,7 +310,7 @@ busy = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(busy)
 def test_what_holds_for_every_run(scenario):
     trace = sl.run(scenario)
@@ -331,7 +332,7 @@ def test_what_holds_for_every_run(scenario):
         assert (times_s >= 0.0).all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(busy)
 def test_spans_tile_the_run_and_say_what_the_rows_say(scenario):
     trace = sl.run(scenario)
@@ -350,7 +351,7 @@ def test_spans_tile_the_run_and_say_what_the_rows_say(scenario):
         assert [last[name] for name in metrics.LOOKS] == [here[name] for name in metrics.LOOKS]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(busy)
 def test_the_order_of_server_rows_does_not_matter(scenario):
     trace = sl.run(scenario)

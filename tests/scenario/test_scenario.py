@@ -18,6 +18,7 @@ from simlib.core.server_settings import ServiceTime
 from simlib.core.tls import Tls
 from simlib.scenario.build import build
 from simlib.scenario.workload import Arrivals, TimeOrigin
+from tests.batteries import examples
 
 # --- any scenario ------------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ SCENARIOS = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(SCENARIOS)
 def test_a_scenario_survives_toml(scenario):
     again = build(sl.Scenario, tomllib.loads(sl.dump(scenario)))

@@ -70,6 +70,7 @@ def test_after_the_first_outage_all_clients_are_back_within_two_seconds():
     assert result["polling_fraction"] > 0.0
 
 
+@pytest.mark.slow
 def test_jitter_ends_the_storm_that_goes_on_without_it():
     storm = shipped("reconnect_storm")
     without, with_jitter = metrics(storm), metrics(storm.replace("client.backoff.jitter", "full"))
@@ -86,6 +87,7 @@ def test_a_server_that_suffices_for_even_starts_refuses_many_that_arrive_at_rand
     assert len(rows(played(crowd), "failed", reason="rejected")) > 100
 
 
+@pytest.mark.slow
 def test_a_bound_on_the_age_of_connections_evens_out_what_a_rolling_deploy_leaves():
     aged = metrics(shipped("rolling_deploy_balanced"))
     kept = metrics(shipped("rolling_deploy_balanced").replace("server.max_connection_age_s", inf))

@@ -10,6 +10,7 @@ import simlib as sl
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.site.counting import count_connections, find_quantile
+from tests.batteries import examples
 from tests.engines.test_sim_any_scenario import SCENARIOS
 
 
@@ -40,7 +41,7 @@ def test_a_shipped_scenario_is_counted_as_its_summary_says(name):
     check(sl.run(sl.load(f"data/scenarios/{name}.toml").replace("warm_up_s", 0.0)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(SCENARIOS)
 def test_any_scenario_is_counted_as_its_summary_says(scenario):
     check(sl.run(scenario.replace("warm_up_s", 0.0)))

@@ -47,7 +47,7 @@ def bare(jitter: str = "full", **more) -> sl.Scenario:
     return sl.Scenario(clients=MANY, client=client, path=sl.Path(latency=sl.Latency(mean_s=0.0)))
 
 
-@pytest.mark.parametrize("length_s", [2, 5, 60])
+@pytest.mark.parametrize("length_s", with_slow([2], [5, 60]))
 @pytest.mark.parametrize("jitter", ["full", "equal"])
 def test_the_wait_beyond_an_outage_is_the_closed_form_s(oracle, jitter, length_s):
     beyond_s = measured("reconnects under 5 s", bare(jitter), float(length_s))

@@ -18,6 +18,7 @@ from simlib.core.errors import SettingsError
 from simlib.studies.policy.exponential import shape
 from simlib.studies.policy.export import EXPORTERS, export
 from simlib.studies.policy.python_waits import python_waits
+from tests.batteries import examples
 
 RECONNECTING = {name: each for name, each in sl.presets.items()
                 if each.client.backoff.max_attempts > 0}  # fmt: skip
@@ -78,7 +79,7 @@ POLICIES = st.builds(
 
 
 @given(POLICIES, st.floats(0.0, 0.999), st.booleans(), st.just(None) | st.floats(0.0, 3.0))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_any_policy_s_waits_as_python_are_the_core_s(rules, u, above, exponent):
     if rules.jitter != Jitter.DECORRELATED:
         rules = replace(rules, drawn_above_floor=above)
