@@ -64,7 +64,7 @@ def render_html(document: Document, grid: Grid | None, generator: str) -> str:
         document=document,
         grid=None if grid is None else Markup(grid_json(grid)),
         css=Markup(_text("review.css")),
-        script=Markup(_text("review.js")),
+        script=Markup(_plots() + _text("review.js")),
         generator=generator,
         render=lambda block: drawn[type(block)](block),
     )
@@ -90,6 +90,10 @@ def _environment(autoescape: bool) -> Environment:
         trim_blocks=False,
         keep_trailing_newline=True,
     )
+
+
+def _plots() -> str:
+    return (files("simlib.support") / "plots.js").read_text(encoding="utf-8")
 
 
 def _text(name: str) -> str:

@@ -49,7 +49,8 @@ def build_site(pyodide: str | Path, out: str | Path) -> None:
     (folder / "pyodide").mkdir(parents=True, exist_ok=True)
     for name in _PYODIDE:
         shutil.copy(source / name, folder / "pyodide" / name)
-    for template in files("simlib.site").joinpath("templates").iterdir():
+    templates = files("simlib.site").joinpath("templates").iterdir()
+    for template in (*templates, files("simlib.support").joinpath("plots.js")):
         with replacing(folder / template.name) as temporary:
             temporary.write_bytes(template.read_bytes())
     with replacing(folder / "packages.zip") as temporary:

@@ -2,80 +2,40 @@
 // Moves over points that were played beforehand; nothing is computed between them.
 (() => {
   const data = JSON.parse(document.getElementById("grid").textContent);
-  const NS = "http://www.w3.org/2000/svg";
   const place = data.given.slice();
   let shown = null; // the policy that is drawn alone; null: all
   const said = (policy) => policy === data.given_policy ? "the policy as given" : policy;
   const byPlace = new Map(data.points.map((p) => [p.place.join() + "|" + p.policy, p]));
-  const number = (x) => x === null ? "never" : x >= 100 ? Math.round(x).toLocaleString("en")
-    : String(Number(x.toPrecision(3)));
+  const number = (x) => Plots.number(x === null ? "inf" : x);
   const value = (axis, i) => typeof axis.values[i] === "number" ? axis.values[i].toLocaleString("en") : String(axis.values[i]);
-  const node = (name, attributes, parent, text) => {
-    const made = document.createElementNS(NS, name);
-    for (const [key, v] of Object.entries(attributes)) made.setAttribute(key, v);
-    if (text !== undefined) made.textContent = text;
-    parent.append(made);
-    return made;
-  };
   const here = () => data.policies.filter((p) => shown === null || p === shown)
     .map((p) => byPlace.get(place.join() + "|" + p)).filter(Boolean);
 
-  function frame(holder, label) {
-    holder.replaceChildren();
-    return node("svg", { viewBox: "0 0 460 280", role: "img", "aria-label": label }, holder);
-  }
-  function axes(svg, x, y, across, ticksX, ticksY) {
-    for (const t of ticksY) {
-      node("line", { x1: 48, x2: 450, y1: y(t), y2: y(t), stroke: "var(--grid)" }, svg);
-      node("text", { x: 44, y: y(t) + 3, "text-anchor": "end", "font-size": 10, fill: "var(--muted)" }, svg, t >= 1 || t === 0 ? t.toLocaleString("en") : t);
-    }
-    for (const t of ticksX) node("text", { x: x(t), y: 254, "text-anchor": "middle", "font-size": 10, fill: "var(--muted)" }, svg, t.toLocaleString("en"));
-    node("text", { x: 250, y: 272, "text-anchor": "middle", "font-size": 11, fill: "var(--ink)" }, svg, across);
-  }
-  const ticks = (low, high) => {
-    const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((s) => (high - low) / s <= 7) || 10000;
-    const found = [];
-    for (let t = Math.ceil(low / step) * step; t <= high; t += step) found.push(t || 0);
-    return found;
-  };
   const colour = (policy) => data.colours[data.policies.indexOf(policy)];
   const dash = (policy) => ["", "7 3", "2 2", "7 2 2 2"][data.policies.indexOf(policy) % 4];
-  const path = (points) => points.map((p, i) => (i ? "L" : "M") + p[0].toFixed(1) + " " + p[1].toFixed(1)).join("");
 
   function drawLoad(points) {
-    const svg = frame(document.getElementById("load-plot"), "Attempts per second over time, in steps: the worst second of each");
+    const svg = Plots.frame(document.getElementById("load-plot"), "Attempts per second over time, in steps: the worst second of each");
     const low = Math.min(...points.map((p) => p.load_start_s)), high = Math.max(...points.map((p) => p.load_start_s + p.load.length * p.load_step_s));
-    const top = Math.max(10, ...points.flatMap((p) => p.load));
-    const x = (t) => 48 + 402 * (t - low) / (high - low);
-    const y = (v) => 240 - 225 * Math.log(Math.max(v, 1)) / Math.log(top * 1.3);
-    const powers = [1, 10, 100, 1000, 10000, 100000, 1000000].filter((v) => v <= top * 1.3);
-    const outage = points[0].outage_s;
-    node("rect", { x: x(0), y: 15, width: Math.max(1, x(outage) - x(0)), height: 225, fill: "var(--ink)", opacity: 0.08 }, svg);
-    axes(svg, x, y, "time since the fault began, s", ticks(low, high), powers);
+    const top = 1.3 * Math.max(10, ...points.flatMap((p) => p.load));
+    const x = Plots.across(low, high), y = Plots.upByPowers(top);
+    const powers = [1, 10, 100, 1000, 10000, 100000, 1000000].filter((v) => v <= top);
+    Plots.shade(svg, x, 0, points[0].outage_s);
+    Plots.axes(svg, x, y, "time since the fault began, s", Plots.ticks(low, high), powers);
     const limit = points[0].limit_per_s;
-    if (limit !== null && limit <= top * 1.3) {
-      node("line", { x1: 48, x2: 450, y1: y(limit), y2: y(limit), stroke: "var(--warn)", "stroke-dasharray": "5 3" }, svg);
-      node("text", { x: 450, y: 10, "text-anchor": "end", "font-size": 10, fill: "var(--warn)" }, svg, "dashed: the server can take " + number(limit));
+    if (limit !== null && limit <= top) {
+      Plots.level(svg, y, limit);
+      Plots.words(svg, 450, 10, "dashed: the server can take " + number(limit), { "text-anchor": "end", fill: "var(--warn)" });
     }
-    for (const p of points) {
-      const line = p.load.flatMap((v, i) => { const t = p.load_start_s + i * p.load_step_s; return [[x(t), y(v)], [x(t + p.load_step_s), y(v)]]; });
-      node("path", { d: path(line), fill: "none", style: "stroke:" + colour(p.policy), "stroke-width": 1.6, "stroke-dasharray": dash(p.policy) }, svg);
-    }
+    for (const p of points) Plots.line(svg, Plots.steps(p.load, x, y, p.load_start_s, p.load_step_s), colour(p.policy), dash(p.policy), 1.6);
   }
   function drawBack(points) {
-    const svg = frame(document.getElementById("back-plot"), "Share of the clients hit that are back, over time since the fault's end");
-    const ends = points.flatMap((p) => p.back_s.filter((t) => t !== null));
-    const high = Math.max(1, ...ends) * 1.05;
-    const x = (t) => 48 + 402 * t / high, y = (v) => 240 - 225 * v;
-    axes(svg, x, y, "time since the fault's end, s", ticks(0, high), [0, 0.25, 0.5, 0.75, 1]);
+    const svg = Plots.frame(document.getElementById("back-plot"), "Share of the clients hit that are back, over time since the fault's end");
+    const high = Math.max(1, ...points.flatMap((p) => p.back_s.filter((t) => t !== null))) * 1.05;
+    const x = Plots.across(0, high), y = Plots.up(1);
+    Plots.axes(svg, x, y, "time since the fault's end, s", Plots.ticks(0, high), [0, 0.25, 0.5, 0.75, 1]);
     for (const p of points) {
-      const line = [[x(0), y(0)]];
-      p.back_s.forEach((t, i) => {
-        if (t === null) return;
-        line.push([x(t), line[line.length - 1][1]], [x(t), y(i / (p.back_s.length - 1))]);
-      });
-      if (p.back_s.length) line.push([x(high), line[line.length - 1][1]]);
-      node("path", { d: path(line), fill: "none", style: "stroke:" + colour(p.policy), "stroke-width": 1.8, "stroke-dasharray": dash(p.policy) }, svg);
+      Plots.line(svg, Plots.shares(p.back_s, high, x, y, (i) => i / (p.back_s.length - 1)), colour(p.policy), dash(p.policy));
     }
   }
   function drawNumbers(points) {

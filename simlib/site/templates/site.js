@@ -90,38 +90,44 @@
   function drawLoad() {
     const all = pinned ? [pinned, shown] : [shown];
     const high = Math.max(...all.map((each) => each.load.length)), top = 1.1 * Math.max(5, ...all.flatMap((each) => each.load));
-    const { svg, x, y } = Plots.frame(at("load-plot"), "Attempts per second. " + shown.sentence, high, top, "time, s");
+    const svg = Plots.frame(at("load-plot"), "Attempts per second. " + shown.sentence);
+    const x = Plots.across(0, high), y = Plots.up(top);
+    Plots.axes(svg, x, y, "time, s", Plots.ticks(0, high), Plots.ticks(0, top));
     for (const [from, to] of shown.faults) {
-      Plots.node("rect", { x: x(from), y: 15, width: Math.max(1, x(to) - x(from)), height: 225, fill: "var(--ink)", opacity: 0.08 }, svg);
-      Plots.words(svg, x(from) + 3, 25, "outage", { fill: "var(--muted)" });
+      Plots.shade(svg, x, from, to);
+      Plots.words(svg, x(from) + 3, 25, "outage");
     }
-    if (pinned) Plots.line(svg, Plots.steps(pinned.load, x, y), { stroke: "var(--pinned)", "stroke-dasharray": "4 3" });
-    Plots.line(svg, Plots.steps(shown.load, x, y), { stroke: "var(--accent)" });
-    Plots.line(svg, Plots.steps(shown.opened, x, y), { stroke: "var(--in)", "stroke-dasharray": "2 2" });
+    if (pinned) Plots.line(svg, Plots.steps(pinned.load, x, y), "var(--pinned)", "4 3");
+    Plots.line(svg, Plots.steps(shown.load, x, y), "var(--accent)");
+    Plots.line(svg, Plots.steps(shown.opened, x, y), "var(--in)", "2 2");
     const keys = [["attempts", "var(--accent)"], ["let in", "var(--in)"]].concat(pinned ? [["pinned", "var(--pinned)"]] : []);
     keys.forEach(([text, fill], i) => Plots.words(svg, 448, 26 + 12 * i, text, { fill, "text-anchor": "end" }));
     if (shown.limit !== "inf" && shown.limit <= top) {
-      Plots.line(svg, [[48, y(shown.limit)], [450, y(shown.limit)]], { stroke: "var(--warn)", "stroke-dasharray": "6 3", "stroke-width": 1 });
+      Plots.level(svg, y, shown.limit);
       Plots.words(svg, 448, y(shown.limit) - 3, "the server accepts " + Plots.number(shown.limit) + " per s", { fill: "var(--warn)", "text-anchor": "end" });
     }
   }
   function drawBack() {
-    const ends = (each) => each.back_s.filter((t) => t !== "inf");
     const all = pinned ? [pinned, shown] : [shown];
-    const high = 1.05 * Math.max(1, ...all.flatMap(ends));
-    const { svg, x, y } = Plots.frame(at("back-plot"), "Share of the clients that are back. " + shown.sentence, high, 1, "time since the end of the outage, s");
-    if (pinned && pinned.hit) Plots.line(svg, Plots.shares(pinned.back_s, high, x, y), { stroke: "var(--pinned)", "stroke-dasharray": "4 3" });
-    if (shown.hit) Plots.line(svg, Plots.shares(shown.back_s, high, x, y), { stroke: "var(--accent)" });
+    const high = 1.05 * Math.max(1, ...all.flatMap((each) => each.back_s.filter((t) => t !== "inf")));
+    const svg = Plots.frame(at("back-plot"), "Share of the clients that are back. " + shown.sentence);
+    const x = Plots.across(0, high), y = Plots.up(1);
+    Plots.axes(svg, x, y, "time since the end of the outage, s", Plots.ticks(0, high), [0, 0.25, 0.5, 0.75, 1]);
+    const draw = (each, ...look) => Plots.line(svg, Plots.shares(each.back_s, high, x, y, (i) => (i + 1) / each.back_s.length), ...look);
+    if (pinned) draw(pinned, "var(--pinned)", "4 3");
+    draw(shown, "var(--accent)");
   }
   function drawWaits() {
     const top = 1.05 * Math.max(...shown.waits.flat());
-    const { svg, x, y } = Plots.frame(at("waits-plot"), "Waits before each attempt. " + shown.policy, shown.waits.length + 0.6, top, "attempt");
+    const svg = Plots.frame(at("waits-plot"), "Waits before each attempt. " + shown.policy);
+    const x = Plots.across(0, shown.waits.length + 0.6), y = Plots.up(top);
+    Plots.axes(svg, x, y, "attempt", Plots.ticks(1, shown.waits.length), Plots.ticks(0, top));
     shown.waits.forEach((row, i) => row.forEach((wait, k) => {
       // Side by side, or equal waits would hide each other.
       const aside = (k / (row.length - 1) - 0.5) * 0.6;
       Plots.node("circle", { cx: x(i + 1 + aside), cy: y(wait), r: 1.4, fill: "var(--accent)", opacity: 0.7 }, svg);
     }));
-    Plots.words(svg, 52, 12, "wait, s", { fill: "var(--muted)" });
+    Plots.words(svg, 52, 12, "wait, s");
   }
   function drawNumbers() {
     const table = at("numbers");
