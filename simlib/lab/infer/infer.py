@@ -165,10 +165,18 @@ def _infer_policy(
     if policy_fit.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = ResetRule(counting.stable_after_s, not counting.counts_loss)
-        if other in sequences.hypotheses(followed):
+        tried = None
+        if followed["opened"].any():
             tried, _ = _fit(number_waits(followed, other), blur_s, policy_fit)
-            if tried is not None and not tried.is_none:
-                counting, policy_fit = other, tried
+        if tried is not None and not tried.is_none:
+            if other not in sequences.hypotheses(followed):
+                words = (
+                    f"all waits but those after a loss agree with {tried.best.name}, and too few"
+                )
+                words += f" of those were timed {sequences.CERTAINLY}"
+                words += "; observe it on a machine that is less busy"
+                return counting, None, f"could not be judged: {words}"
+            counting, policy_fit = other, tried
     apart = not counting.counts_loss and not policy_fit.is_none
     if apart and not _shows_apart(followed, counting, policy_fit):
         words = f"waits after a loss differ, all others agree with {policy_fit.best.name}"

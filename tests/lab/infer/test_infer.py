@@ -669,3 +669,13 @@ def test_what_a_machine_too_busy_left_of_waits_without_jitter_is_not_told_as_jit
     assert found.policy is None
     assert found.verdict.startswith("could not be judged"), found.verdict
     assert found.verdict.endswith("are a selection")
+
+
+def test_what_waits_after_a_loss_too_late_to_be_timed_would_decide_is_not_judged():
+    """Recorded on a busy machine: it comes back at once after a loss, which was hardly timed."""
+    name = "websockets_python_on_a_busy_machine.parquet"
+    found = sl.infer(sl.Observation.load(Path(__file__).parent / "observations" / name))
+    assert found.policy is None
+    assert found.verdict.startswith(
+        "could not be judged: all waits but those after a loss agree with exponential, no jitter"
+    )
