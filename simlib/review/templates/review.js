@@ -47,8 +47,10 @@
     for (const p of points) {
       const row = body.insertRow();
       const th = document.createElement("th"); th.scope = "row";
-      const mark = document.createElement("span"); mark.textContent = "\u25a0 "; mark.style.color = colour(p.policy); mark.setAttribute("aria-hidden", "true");
-      th.append(mark, p.policy); row.append(th);
+      // The line as it is drawn: in grey its dashes alone tell the policies apart.
+      const mark = Plots.node("svg", { viewBox: "0 0 30 8", width: 30, height: 8, style: "display: inline; width: 30px; margin-right: .4em", "aria-hidden": "true" }, th);
+      Plots.node("line", { x1: 0, x2: 30, y1: 4, y2: 4, style: "stroke:" + colour(p.policy), "stroke-width": 2.4, "stroke-dasharray": dash(p.policy) }, mark);
+      th.append(p.policy); row.append(th);
       for (const v of p.numbers) { const cell = row.insertCell(); cell.className = "n"; cell.textContent = v === undefined ? "-" : number(v); }
     }
   }
