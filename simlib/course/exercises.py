@@ -155,7 +155,7 @@ def _attempts_each(scenario: Scenario) -> float:
     return float(summary(run(scenario))["attempts"].iloc[0]) / scenario.clients
 
 
-# --- 02: the claims ----------------------------------------------------------------------
+# --- 13: the claims ----------------------------------------------------------------------
 
 
 @_check
@@ -227,7 +227,7 @@ def gentle(answer: Scenario, given: Scenario) -> str:
     return f"with this {key} {said}, and 95 in 100 are back after {back_s:.2f} s"
 
 
-# --- 04: a real client -------------------------------------------------------------------
+# --- 11: a real client -------------------------------------------------------------------
 
 
 @_check
@@ -265,7 +265,7 @@ def mended(answer: Scenario, storm: Scenario, inferred: Settings) -> str:
     return f"with this {key} 95 in 100 are back after {now['time_to_recover_s_p95']:.2f} s"
 
 
-# --- 05: the design review ---------------------------------------------------------------
+# --- 12: the design review ---------------------------------------------------------------
 
 
 @_check

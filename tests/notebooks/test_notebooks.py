@@ -8,6 +8,8 @@ import pytest
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
+#: The notebooks by their numbers.
+NUMBERED = {int(file.name[:2]): file for file in FILES}
 #: Starting a kernel warns of its own transport; nothing of ours.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -103,9 +105,15 @@ def code_cells(notebook):
 
 
 def test_the_notebooks_are_there():
-    names = ["start_here", "first_outage", "are_the_claims_true", "how_do_a_million_come_back"]
-    names += ["what_does_my_client_really_do", "which_backoff_should_we_ship"]
-    assert [f"{i:02}_{name}" for i, name in enumerate(names)] == [file.stem for file in FILES]
+    names = [
+        "00_start_here",
+        "01_first_outage",
+        "03_how_do_a_million_come_back",
+        "11_what_does_my_client_really_do",
+        "12_which_backoff_should_we_ship",
+        "13_are_the_claims_true",
+    ]
+    assert names == [file.stem for file in FILES]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -131,8 +139,8 @@ def test_no_function_lives_in_two_notebooks():
 
 
 @pytest.mark.long
-def test_the_first_notebook_runs():
-    notebook = executed(read(FILES[0]))
+def test_notebook_00_runs():
+    notebook = executed(read(NUMBERED[0]))
     assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
     [chart] = [picture for cell in code_cells(notebook) for picture in pictures(cell)]
     assert "no jitter: highest 200 at " in chart
@@ -172,33 +180,33 @@ def check_exercises(notebook, solutions):
 # The first two stay in make test; the others take a minute or two of a processor together.
 @pytest.mark.live
 @pytest.mark.long
-def test_the_second_notebook_runs_unsolved_and_its_checks_know_the_solutions():
-    check_exercises(read(FILES[1]), SOLUTIONS)
+def test_notebook_01_runs_unsolved_and_its_checks_know_the_solutions():
+    check_exercises(read(NUMBERED[1]), SOLUTIONS)
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_third_notebook_runs_unsolved_and_its_checks_know_the_solutions():
-    check_exercises(read(FILES[2]), CLAIM_SOLUTIONS)
+def test_notebook_13_runs_unsolved_and_its_checks_know_the_solutions():
+    check_exercises(read(NUMBERED[13]), CLAIM_SOLUTIONS)
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_fourth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+def test_notebook_03_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
-    check_exercises(read(FILES[3]), STORM_SOLUTIONS)
+    check_exercises(read(NUMBERED[3]), STORM_SOLUTIONS)
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_fifth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+def test_notebook_11_runs_unsolved_and_its_checks_know_the_solutions():
     pytest.importorskip("numba")
-    check_exercises(read(FILES[4]), CLIENT_SOLUTIONS)
+    check_exercises(read(NUMBERED[11]), CLIENT_SOLUTIONS)
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_the_sixth_notebook_runs_unsolved_and_its_checks_know_the_solutions():
+def test_notebook_12_runs_unsolved_and_its_checks_know_the_solutions():
     for name in ("numba", "optuna", "SALib"):
         pytest.importorskip(name)
-    check_exercises(read(FILES[5]), REVIEW_SOLUTIONS)
+    check_exercises(read(NUMBERED[12]), REVIEW_SOLUTIONS)
