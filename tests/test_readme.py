@@ -22,6 +22,7 @@ from simlib import cli
 from simlib.cli import report
 from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
+from tests.batteries import first_of
 from tests.studies.small import with_few_rivals
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 #: Their runs last an hour, or have many messages; tests/studies/claims/ plays them.
 LONG_CLAIMS = ("99.9 % delivered", "99.9 % at any rate", "nothing lost")
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
-LONG = ("claims", "tune", "sensitivity", "sweep", "presets compare", "report")
+LONG = ("gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report")
 
 
 def blocks(page: Path, *kinds: str) -> list[str]:
@@ -191,7 +192,7 @@ GUIDE = [page for page in PAGES[1:] if blocks(page, "python", "pycon")]
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
-@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", first_of(GUIDE, 3), ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(here, page):
     pytest.importorskip("numba")
     namespace: dict[str, object] = {}

@@ -361,6 +361,7 @@ def test_compare_says_no_with_status_1_and_names_the_metrics(compared):
     assert "First that differs: client " in words
 
 
+@pytest.mark.slow
 def test_compare_on_a_busy_machine_says_why_it_cannot_judge_with_status_0(compared):
     # Twenty times the latency is a fault of one side, or of a machine that is late.
     compared({"path.latency.mean_s": 0.4}, late_s=0.064)

@@ -105,6 +105,7 @@ def test_the_storms_of_presets(here):
     assert 1 == len(origin["scenarios"])
 
 
+@pytest.mark.slow
 def test_a_tuning(here):
     pytest.importorskip("optuna")
     more = ("--alone", "--trials", "2", "--replications", "2", "--on", "sim", "--workers", "1")
@@ -146,6 +147,7 @@ def test_a_calibration(here):
     assert ["measured"] == list(tomllib.loads(profile))
 
 
+@pytest.mark.slow
 def test_claims(here, monkeypatch):
     monkeypatch.setattr(claims, "CLAIMS", claims.CLAIMS[:1])
     more = ("--replications", "20", "--out", "out/claims")
@@ -164,6 +166,7 @@ def test_a_comparison():
     assert expected("", two=scenario) == document["made_by"]
 
 
+@pytest.mark.slow
 def test_a_review_says_its_command_version_and_hash(here):
     pytest.importorskip("numba")
     more = ("--replications", "2", "--out", "review.html", "--on", "fleet")

@@ -102,6 +102,7 @@ def test_a_wrong_name_is_an_attribute_error():
         sl.runn  # noqa: B018 - the access is what is tested
 
 
+@pytest.mark.slow
 def test_an_editor_completes_the_public_names_and_knows_their_arguments():
     jedi = pytest.importorskip("jedi")
     source = "import simlib as sl\nsl.capa"

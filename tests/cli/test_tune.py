@@ -84,6 +84,7 @@ def never_killed(tmp_path_factory):
         return without_command(simlib(*TUNE, "--alone", "--json", "--trials", "24").stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "workers"), with_slow([(signal.SIGINT, "2")], [(signal.SIGKILL, "1")]), ids=str
 )

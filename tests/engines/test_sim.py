@@ -494,6 +494,7 @@ def test_a_scenario_has_the_same_trace_on_every_machine(name):
     assert digest == sl.run(scenario).digest()
 
 
+@pytest.mark.slow
 def test_another_seed_is_another_trace_and_the_same_seed_the_same():
     digests = [sl.run(BUSY.replace(seed=seed)).digest() for seed in (7, 7, 8)]
     assert digests[0] == digests[1] != digests[2]

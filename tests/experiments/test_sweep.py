@@ -231,6 +231,7 @@ def test_sweep_prints_means_and_keeps_every_run(here):
     assert (6, []) == (json.loads(again.stdout)["runs"], json.loads(again.stdout)["failures"])
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_goes_on_where_it_was(here):
     more = [*SWEPT[:-1], "40", "--set", "clients=15", "--workers", "1"]
     file = Path("out/base/sweep/cells.sqlite")

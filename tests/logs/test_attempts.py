@@ -284,6 +284,7 @@ def peak_bytes(file: Path) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_lines_or_with_messages(tmp_path):
     agent = "x" * 1000
     lines = [nginx(n % 60, 503).replace('"A"', f'"{agent}"') for n in range(12_000)]
@@ -295,6 +296,7 @@ def test_memory_does_not_grow_with_the_length_of_lines_or_with_messages(tmp_path
         assert peak_bytes(file) < 6_000_000
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_one_that_cannot_be_read(tmp_path):
     lines = [nginx(5, 503), "x" * 300_000, nginx(6, 503)]
     seen = sl.read_attempts(write(tmp_path / "access.log", lines))

@@ -20,6 +20,7 @@ from simlib.review.results import play_question
 from simlib.review.sections.assumptions import checklist
 from simlib.review.write import check_target, write_pdf
 from simlib.studies.compare import compare
+from tests.batteries import with_slow
 
 from .conftest import NAME, small_storm
 
@@ -227,6 +228,7 @@ def call_small(folder, monkeypatch, *more, **changes):
     return said, out.read_text(encoding="utf-8") if out.exists() else ""
 
 
+@pytest.mark.slow
 def test_without_a_live_engine_the_rest_is_written_and_the_status_says_so(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError(24, "Too many open files")
@@ -251,6 +253,7 @@ def test_what_a_machine_lacks_costs_one_section(error):
     assert {"agreement": str(error)} == material.missing
 
 
+@pytest.mark.slow
 def test_without_a_browser_only_the_pdf_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(write.shutil, "which", lambda _: None)
     said, page = call_small(tmp_path, monkeypatch, "--pdf")
@@ -279,11 +282,13 @@ def test_an_observation_without_attempts_is_said_in_its_section(tmp_path, monkey
 
 @pytest.mark.parametrize(
     "changes",
-    [
-        {"faults": []},
-        {"client": sl.Settings(connect_timeout_s=0.01)},  # nobody connects, the path is longer
-        {"faults": [sl.Fault("outage", start_s=0, stop_s=40)]},
-    ],
+    with_slow(
+        [
+            {"faults": []},
+            {"client": sl.Settings(connect_timeout_s=0.01)},  # nobody connects: the path is longer
+        ],
+        [{"faults": [sl.Fault("outage", start_s=0, stop_s=40)]}],
+    ),
     ids=["no fault", "impatient", "no server"],
 )
 def test_a_run_in_which_nothing_happens_has_a_review_too(tmp_path, monkeypatch, changes):

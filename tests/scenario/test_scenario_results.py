@@ -9,9 +9,12 @@ import pytest
 import simlib as sl
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.metrics import summary
+from tests.batteries import with_slow
 
 DATA = Path(__file__).parents[2] / "data"
 SCENARIOS = sorted((DATA / "scenarios").glob("*.toml"))
+#: Crowds that sim plays for seconds.
+LARGE = {"reconnect_storm", "rolling_deploy_balanced", "slow_server", "socket_io_storm"}
 RESULTS = DATA / "results.csv"
 #: Scenarios of more clients are played by the fleet: the same results in much less time.
 MOST_IN_SIM = 1_000
@@ -34,7 +37,14 @@ def _written(value: float) -> str:
     return "" if isnan(value) else f"{value:.12g}"
 
 
-@pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    with_slow(
+        [file for file in SCENARIOS if file.stem not in LARGE],
+        [file for file in SCENARIOS if file.stem in LARGE],
+    ),
+    ids=lambda file: file.stem,
+)
 def test_a_scenario_gives_its_stored_result(file):
     assert stored()[file.stem] == result(file)
 

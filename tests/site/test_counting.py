@@ -10,7 +10,7 @@ import simlib as sl
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.site.counting import count_connections, find_quantile
-from tests.batteries import examples
+from tests.batteries import examples, with_slow
 from tests.engines.test_sim_any_scenario import SCENARIOS
 
 
@@ -35,7 +35,10 @@ def check(trace: sl.Trace) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["first_outage", "reconnect_storm", "rolling_gateways", "fleet_storm", "black_hole"]
+    "name",
+    with_slow(
+        ["first_outage", "black_hole"], ["reconnect_storm", "rolling_gateways", "fleet_storm"]
+    ),
 )
 def test_a_shipped_scenario_is_counted_as_its_summary_says(name):
     check(sl.run(sl.load(f"data/scenarios/{name}.toml").replace("warm_up_s", 0.0)))

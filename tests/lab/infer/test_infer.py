@@ -30,6 +30,7 @@ from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
 from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits, pair_attempts
 from simlib.scenario.build import build
+from tests.batteries import first_of, with_slow
 from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
 
 # --- the law of a wait --------------------------------------------------------------------
@@ -106,7 +107,7 @@ POLICIES = {
 }
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", first_of(POLICIES, 6))
 def test_200_waits_tell_the_family_and_its_numbers(name):
     rules = POLICIES[name]
     found = fit(drawn(rules, 200))
@@ -160,7 +161,7 @@ def test_as_many_even_waits_are_taken_for_such():
     assert all(seen)
 
 
-@pytest.mark.parametrize("name", FOREIGN)
+@pytest.mark.parametrize("name", first_of(FOREIGN, 3))
 def test_waits_of_no_family_are_of_none_of_these(name):
     found = fit(foreign(name), intervals=False)
     assert found.is_none, found.best
@@ -310,6 +311,7 @@ def separate_waits(found):
     return {each.about for each in found.findings if each.about.startswith("wait after")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("codes", "at_once"),
     [(("4000", "1001"), ("4000",)), (("1000", "1012"), ("1012",))],
@@ -327,6 +329,7 @@ def test_only_waits_with_a_rule_of_their_own_are_told_as_separate(codes, at_once
     assert {f"wait after close {code}" for code in at_once} == separate_waits(found)
 
 
+@pytest.mark.slow
 def test_what_follows_an_odd_answer_before_the_count_begins_anew_is_told_by_its_jitter_too():
     rules = Backoff(jitter="full", base_s=1, factor=2, cap_s=30, stable_after_s=5)
     played = (Phase("status", "503", 60), Phase("close", "1000", 6), Phase("close", "1012", 3))
@@ -383,6 +386,7 @@ def test_what_a_client_does_not_come_back_after_is_in_its_policy(stops_on, ends_
     assert tuple(map(int, suspends_on)) == found.client.stops.suspends_on
 
 
+@pytest.mark.slow
 def test_a_client_that_came_back_after_each_401_does_so_in_its_policy_too():
     rows = (Phase("status", "503", 30), Phase("status", "401", 5))
     told = sl.infer(Played(Backoff(jitter="none", base_s=0.1, cap_s=3)).play(rows))
@@ -450,6 +454,7 @@ def test_failures_among_which_some_were_not_seen_do_not_say_when_a_client_gives_
     assert not found.finding("max_attempts").is_told
 
 
+@pytest.mark.slow
 def test_a_client_that_went_on_after_more_failures_did_not_give_up_after_fewer():
     phases = (Phase("status", "503", 12), Phase("close", "1000", 1), Phase("status", "503", 4))
     frame = Played(Backoff(jitter="none", base_s=1, cap_s=4)).play(phases)
@@ -510,8 +515,8 @@ def late_observation(rules, mean_s, clients=4):
     return pd.concat(frames)
 
 
-@pytest.mark.parametrize("mean_s", [0.005, 0.02])
-@pytest.mark.parametrize("name", ["exponential, no jitter", "linear, no jitter"])
+@pytest.mark.parametrize("mean_s", with_slow([0.02], [0.005]))
+@pytest.mark.parametrize("name", with_slow(["exponential, no jitter"], ["linear, no jitter"]))
 def test_a_client_without_jitter_is_not_told_as_jittered_where_the_machine_was_late(name, mean_s):
     found = fit(late(drawn(POLICIES[name], 200), mean_s), intervals=False)
     assert name == found.best.name
@@ -562,6 +567,7 @@ def test_a_step_that_was_never_timed_well_keeps_its_place_and_is_said_to_be_unkn
     assert first.note in found.policy_toml()
 
 
+@pytest.mark.slow
 def test_first_waits_that_no_policy_says_do_not_make_the_second_the_first():
     found = sl.infer(late_after_losses(Backoff(jitter="none", steps_s=STEPS_S), 0.08, 0.015))
     assert found.policy is None
@@ -661,7 +667,7 @@ def test_the_words_fit_the_width_and_name_what_was_not_told(told):
     assert "max_attempts" in text
 
 
-@pytest.mark.parametrize("name", ["y_websocket", "reconnecting_websocket"])
+@pytest.mark.parametrize("name", with_slow(["y_websocket"], ["reconnecting_websocket"]))
 def test_what_a_machine_too_busy_left_of_waits_without_jitter_is_not_told_as_jittered(name):
     """Recorded beside ten busy processes: half of the waits, and later than was measured of it."""
     file = Path(__file__).parent / "observations" / f"{name}_on_a_busy_machine.parquet"
@@ -671,6 +677,7 @@ def test_what_a_machine_too_busy_left_of_waits_without_jitter_is_not_told_as_jit
     assert found.verdict.endswith("are a selection")
 
 
+@pytest.mark.slow
 def test_what_waits_after_a_loss_too_late_to_be_timed_would_decide_is_not_judged():
     """Recorded on a busy machine: it comes back at once after a loss, which was hardly timed."""
     name = "websockets_python_on_a_busy_machine.parquet"

@@ -10,6 +10,7 @@ from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter
 from simlib.lab.infer.fit import fit
 from simlib.lab.infer.text import inference_in_words
+from tests.batteries import with_slow
 from tests.lab.playing import Phase, Played, drawn
 
 LADDERS = {
@@ -34,13 +35,17 @@ def late(frame, law, mean_s):
 
 @pytest.mark.parametrize(
     ("name", "law", "mean_s"),
-    [
-        ("exponential, no jitter", "exponential", 0.005),
-        ("exponential, no jitter", "lognormal", 0.06),
-        ("constant", "exponential", 0.02),
-        ("linear, no jitter", "seldom", 0.02),
-        ("table of steps", "exponential", 0.06),
-    ],
+    with_slow(
+        [
+            ("exponential, no jitter", "lognormal", 0.06),
+            ("constant", "exponential", 0.02),
+        ],
+        [
+            ("exponential, no jitter", "exponential", 0.005),
+            ("linear, no jitter", "seldom", 0.02),
+            ("table of steps", "exponential", 0.06),
+        ],
+    ),
 )
 def test_a_late_client_without_jitter_is_told_without_jitter_and_its_waits_are_right(
     name, law, mean_s
@@ -57,14 +62,18 @@ def test_a_late_client_without_jitter_is_told_without_jitter_and_its_waits_are_r
 
 @pytest.mark.parametrize(
     "rules",
-    [
-        Backoff(jitter="additive", base_s=2, factor=1, add_least_s=0, add_most_s=0.1),
-        Backoff(jitter="additive", base_s=0.2, cap_s=1, add_least_s=0, add_most_s=0.2),
-        Backoff(jitter="proportional", base_s=0.2, cap_s=2, spread_fraction=0.1),
-        Backoff(jitter="full", base_s=0.02, cap_s=0.3),
-        Backoff(jitter="equal", base_s=0.05, cap_s=0.5),
-    ],
-    ids=["evenly 100 ms", "evenly 200 ms", "proportional", "full", "equal"],
+    with_slow(
+        [
+            Backoff(jitter="proportional", base_s=0.2, cap_s=2, spread_fraction=0.1),
+            Backoff(jitter="full", base_s=0.02, cap_s=0.3),
+        ],
+        [
+            Backoff(jitter="additive", base_s=2, factor=1, add_least_s=0, add_most_s=0.1),
+            Backoff(jitter="additive", base_s=0.2, cap_s=1, add_least_s=0, add_most_s=0.2),
+            Backoff(jitter="equal", base_s=0.05, cap_s=0.5),
+        ],
+    ),
+    ids=["proportional", "full", "evenly 100 ms", "evenly 200 ms", "equal"],
 )
 def test_jitter_that_is_wide_or_grows_with_the_wait_is_no_lateness(rules):
     found = fit(drawn(rules, 150), intervals=False)
@@ -73,6 +82,7 @@ def test_jitter_that_is_wide_or_grows_with_the_wait_is_no_lateness(rules):
     assert found.waits.lateness.late_fraction == 0.0
 
 
+@pytest.mark.slow
 def test_small_differences_that_grow_with_the_wait_are_no_lateness():
     frame = drawn(Backoff(jitter="none", base_s=0.1, cap_s=3), 150)
     spread = np.random.default_rng(3).normal(0.0, 0.02, len(frame))

@@ -156,6 +156,7 @@ def test_to_keep_what_one_has_is_the_title_and_the_given_policy_has_the_star():
     assert "\nas given " in said.getvalue()
 
 
+@pytest.mark.slow
 def test_trials_with_which_nobody_connects_stand_in_the_worst_corner():
     space = {"client.connect_timeout_s": (0.01, 1.0)}
     found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", space=space, trials=8)

@@ -161,6 +161,7 @@ def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
     pd.testing.assert_frame_equal(smaller.verdict.table, again.verdict.table, check_exact=True)
 
 
+@pytest.mark.slow
 def test_more_trials_continue_and_another_question_begins_anew(few_rivals, tmp_path, monkeypatch):
     first = tuned(trials=8, replications=3, folder=tmp_path)
     played = []
@@ -419,6 +420,7 @@ def test_rivals_that_wait_for_nothing_are_too_much_work_and_said_so(few_rivals):
     assert "tenacity" not in set(found.verdict.table["name"])
 
 
+@pytest.mark.slow
 def test_of_many_clients_who_breaks_a_bound_at_once_is_not_played_in_all_scenarios(
     few_rivals, monkeypatch, tmp_path
 ):
