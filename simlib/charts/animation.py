@@ -20,7 +20,7 @@ from simlib.charts.times import name_fault, time_window_s
 from simlib.core.errors import SettingsError
 from simlib.core.link_table import State
 from simlib.metrics.array_types import Floats, Ints
-from simlib.metrics.run_columns import RunColumns
+from simlib.metrics.run_columns import read_columns
 from simlib.metrics.words import format_count
 from simlib.scenario.rates import handshakes_per_s
 from simlib.support.arguments import check_arguments
@@ -182,7 +182,7 @@ def states_by_frame(trace: Trace, edges_s: Floats) -> Ints:
     [[1], [2]]
     """
     clients = min(MOST_CLIENTS, trace.scenario.clients)
-    spans = RunColumns(trace).steps.spans(["state"])
+    spans = read_columns(trace).steps.spans(["state"])
     states = np.zeros((edges_s.size - 1, clients), np.int64)
     shown = spans.client < clients
     client, start_s, stop_s = spans.client[shown], spans.start_s[shown], spans.stop_s[shown]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import figure_of
@@ -115,8 +115,7 @@ def _scale(axes: Axes, count: int, longest_s: float) -> None:
     axes.yaxis.set_major_formatter(
         FuncFormatter(lambda s, _: "0" if s <= _LEAST_S else f"{s:,.10g}")
     )
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.tick_params(axis="y", which="minor", length=0)
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator([1, 4, 8, 12]))
 
 

@@ -18,6 +18,7 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from simlib.charts.layout import FIRST_GUESS, ChartLayout, MeasuredAxes, laid_out
 from simlib.support.files import replacing
 
 #: A chart is 1280 by 720 pixels at `FILE_DPI`, as a slide or a screen is.
@@ -25,6 +26,8 @@ WIDTH_IN, HEIGHT_IN, FILE_DPI = 9.6, 5.4, 400 / 3
 #: A notebook shows this many pixels per inch, which fills its column; drawn at more than that, so
 #: that it stays sharp.
 _SHOWN_DPI, _DRAWN_DPI = 114, 200
+#: An SVG counts in points, whatever it is asked for.
+_SVG_DPI = 72.0
 #: A description names no more of a chart's texts: a map has one in each cell.
 _MOST_TEXTS = 12
 #: What each kind of file would hold that differs from day to day, or from machine to machine.
@@ -57,7 +60,7 @@ class Chart(Figure):
         return f"<Chart: {describe(self)}>"
 
 
-class ChartAxes(Axes):
+class ChartAxes(MeasuredAxes):
     """Axes of a chart: as the last value of a notebook's cell they show their figure."""
 
     def _repr_png_(self) -> bytes | None:
@@ -90,13 +93,13 @@ def new_panels(
 
     Where figures have windows, or a notebook shows them after the cell, pyplot keeps the figure.
     """
-    size = (width_in, height_in)
+    look: dict[str, Any] = {"figsize": (width_in, height_in), "layout": ChartLayout()}
     silent = backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE)
     # Nobody would ever be shown it; pyplot would only keep it alive.
     quiet = plt.get_backend().lower() in silent
-    figure = Chart(figsize=size) if quiet else plt.figure(figsize=size, FigureClass=Chart)
-    kind: dict[str, Any] = {"axes_class": ChartAxes}
-    return Panels(figure.subplots(rows, columns, squeeze=False, subplot_kw=kind, **shared).flat)
+    figure = Chart(**look) if quiet else plt.figure(FigureClass=Chart, **look)
+    shared |= {"subplot_kw": {"axes_class": ChartAxes}, "gridspec_kw": FIRST_GUESS}
+    return Panels(figure.subplots(rows, columns, squeeze=False, **shared).flat)
 
 
 def figure_of(axes: Axes) -> Figure:
@@ -109,7 +112,7 @@ def figure_of(axes: Axes) -> Figure:
 def svg_text(figure: Figure) -> str:
     """Return a figure as SVG with a clear ground, its letters as letters: small, and to copy."""
     file = StringIO()
-    with mpl.rc_context({"svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.fonttype": "none"}), laid_out(figure, _SVG_DPI):
         figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA["svg"])
     text = file.getvalue()
     return text[text.index("<svg") :]
@@ -121,8 +124,9 @@ def save_figure(figure: Figure, path: Path) -> Path:
     The same figure gives the same bytes on every day and machine.
     """
     kind = path.suffix.removeprefix(".")
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind, dpi=FILE_DPI, metadata=_NO_METADATA[kind])
+    dpi = _SVG_DPI if kind == "svg" else FILE_DPI
+    with replacing(path) as temporary, laid_out(figure, dpi):
+        figure.savefig(temporary, format=kind, dpi=dpi, metadata=_NO_METADATA[kind])
     return path
 
 

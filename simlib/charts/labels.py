@@ -156,11 +156,10 @@ def _find_place(
     width = max(map(text_width_points, lines)) / points[0]
     height = _LINE_POINTS * len(lines) / points[1]
     apart = _distances(own, spans)
+    covered = _Cover(spans)
     best, least = None, np.inf
-    for column in range(_COLUMNS):
-        low, high = spans[own][column]
-        if np.isnan(low):
-            continue
+    for column in np.flatnonzero(~np.isnan(spans[own][:, 0])).tolist():
+        low, high = spans[own][column].tolist()
         x = (column + 0.5) / _COLUMNS
         # Beside a peak, above the curve, to its left, below it.
         for beside, (left, bottom) in enumerate(
@@ -174,10 +173,11 @@ def _find_place(
             box = (left, bottom, left + width, bottom + height)
             if left < 0.005 or box[2] > 0.995 or bottom < 0.005 or box[3] > 0.995:
                 continue
-            cost = 8.0 * _measure_cover(box, spans) + 20.0 * any(
-                _overlap(box, each) for each in taken
-            )
-            cost += 3.0 * (_FAR - apart[column]) - 0.4 * high + 0.02 * beside
+            cost = 3.0 * (_FAR - apart[column]) - 0.4 * high + 0.02 * beside
+            if cost >= least:  # what it covers can only make it worse
+                continue
+            cost += 20.0 * any(_overlap(box, each) for each in taken)
+            cost += 8.0 * covered.measure(box) if cost < least else 0.0
             if cost < least:
                 best, least = box, cost
     return best
@@ -193,15 +193,18 @@ def _distances(own: int, spans: Sequence[Floats]) -> Floats:
     return distance
 
 
-def _measure_cover(box: LabelBox, spans: Sequence[Floats]) -> float:
-    """Return the share of a box's columns in which it lies over a curve."""
-    first, last = int(box[0] * _COLUMNS), int(np.ceil(box[2] * _COLUMNS))
-    covered = np.zeros(last - first, bool)
-    for each in spans:
-        low, high = each[first:last].T
-        with np.errstate(invalid="ignore"):
-            covered |= (low < box[3]) & (high > box[1])
-    return float(covered.mean())
+class _Cover:
+    """How much of a box lies over curves."""
+
+    def __init__(self, spans: Sequence[Floats]) -> None:
+        # Where a curve is not, it covers nothing.
+        self._low, self._high = np.nan_to_num(np.stack(spans), nan=np.inf).transpose(2, 0, 1)
+
+    def measure(self, box: LabelBox) -> float:
+        """Return the share of a box's columns in which it lies over a curve."""
+        columns = slice(int(box[0] * _COLUMNS), int(np.ceil(box[2] * _COLUMNS)))
+        over = (self._low[:, columns] < box[3]) & (self._high[:, columns] > box[1])
+        return float(over.any(axis=0).mean())
 
 
 def _overlap(one: LabelBox, other: LabelBox) -> bool:

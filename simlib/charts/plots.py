@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from simlib.charts.admissions import admissions
 from simlib.charts.agreement import agreement
@@ -271,8 +272,8 @@ def server(traces: Traces, axes: Sequence[Axes] | None = None) -> Sequence[Axes]
         panels = new_axes(panels=len(PANELS)) if axes is None else axes
     draw_server(panels, traces)
     if axes is None:
-        for panel in panels[:-1]:
-            panel.tick_params(labelbottom=False)
+        for panel in panels[:-1]:  # all have the time of the lowest
+            panel.xaxis.set_major_locator(NullLocator())
     return panels
 
 

@@ -55,28 +55,30 @@ def latency_by_priority(traces: Trace | Sequence[Trace], axes: Axes | None = Non
     return canvas
 
 
-def _latencies_s(run: Trace, priority: str) -> Floats:
-    table = messages(run)
-    chosen = (table["acknowledged_s"] < inf) & (table["priority"].astype(str) == priority)
-    return table.loc[chosen, "latency_s"].to_numpy()
+def _latencies_s(runs: Sequence[Trace]) -> dict[str, list[Floats]]:
+    """Return the latencies of the messages of each priority, run by run."""
+    tables = [table[table["acknowledged_s"] < inf] for table in map(messages, runs)]
+    return {
+        priority: [
+            table.loc[table["priority"] == priority, "latency_s"].to_numpy() for table in tables
+        ]
+        for priority in _COLOURS
+    }
 
 
 def _find(groups: Sequence[Group]) -> str:
-    pooled = {
-        priority: np.concatenate([_latencies_s(run, priority) for run in groups[0].runs])
-        for priority in PRIORITY_COLOURS
-        if groups
-    }
+    by_priority = _latencies_s([run for group in groups[:1] for run in group.runs])
+    pooled = {priority: np.concatenate(runs) for priority, runs in by_priority.items() if runs}
     return find_latency(pooled, "priority")
 
 
 def _draw(axes: Axes, groups: Sequence[Group]) -> list[Curve]:
     axes.set_xlabel("time from send to acknowledgement, s")
     axes.set_ylabel("fraction of the acknowledged messages")
-    runs = [run for group in groups for run in group.runs]
+    by_priority = _latencies_s([run for group in groups for run in group.runs])
     kinds = [
-        Sampled(priority, colour, [_latencies_s(run, priority) for run in runs], DASHES[place])
-        for place, (priority, colour) in enumerate(_COLOURS.items())
+        Sampled(priority, _COLOURS[priority], runs, DASHES[place])
+        for place, (priority, runs) in enumerate(by_priority.items())
     ]
     curves = draw_ecdf(axes, kinds, log=True)
     if not curves:

@@ -94,6 +94,8 @@ def draw_sequence(steps: Sequence[Step], client: int, axes: Axes | None = None) 
             axes.plot([x, x], [-0.5, len(steps)], color="#888888", linewidth=0.8)
         for i, step in enumerate(steps):
             _draw_step(axes, i, step)
+        for text in axes.texts:
+            text.set_in_layout(False)  # they are inside the axes: the layout need not measure them
     return axes
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 
 from simlib.charts.figures import HEIGHT_IN
 from simlib.charts.findings import find_shares
 from simlib.charts.labels import AREA, Sample, text_width_points, write_key
+from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, drawing
 from simlib.charts.timeline import STATE_COLOURS
 from simlib.charts.times import time_axis
@@ -80,15 +79,17 @@ def _draw(axes: Axes, trace: Trace, clients: Sequence[int]) -> None:
     time_axis(axes, [trace])
     seen: dict[str, str] = {}
     ticks: dict[float, str] = {}
-    for place, client in enumerate(clients):
-        for lane, colours in LANE_COLOURS.items():
-            y = place * (len(LANE_COLOURS) + 0.7) + list(LANE_COLOURS).index(lane)
+    for number, (lane, colours) in enumerate(LANE_COLOURS.items()):
+        bars_of_all = spans(trace, [lane])
+        for place, client in enumerate(clients):
+            y = place * (len(LANE_COLOURS) + 0.7) + number
             ticks[y] = lane if len(clients) == 1 else f"client {client}: {lane}"
-            bars = spans(trace, [lane]).query("client == @client")
+            bars = bars_of_all[bars_of_all["client"] == client]
             _draw_lane(axes, bars, lane, colours, y)
             if lane == "state":
                 seen |= {name: colours[name] for name in _names(bars, lane)}
-    axes.set_yticks(list(ticks), list(ticks.values()))
+    heights = sorted(ticks)
+    axes.set_yticks(heights, [ticks[y] for y in heights])
     axes.set_ylim(max(ticks, default=0.0) + 0.7, -0.7)
     axes.grid(visible=False)
     axes.tick_params(axis="y", length=0)
@@ -96,7 +97,7 @@ def _draw(axes: Axes, trace: Trace, clients: Sequence[int]) -> None:
 
 
 def _names(bars: pd.DataFrame, lane: str) -> list[str]:
-    return [str(name).replace("_", " ") for name in bars[lane].astype(str).unique()]
+    return [str(name).replace("_", " ") for name in bars[lane].unique()]
 
 
 def _draw_lane(
@@ -106,15 +107,12 @@ def _draw_lane(
     first_s, last_s = axes.get_xlim()
     points_per_s = axes.bbox.width * 72.0 / axes.figure.dpi / (last_s - first_s)
     for name in _names(bars, lane):
-        own = bars[bars[lane].astype(str).str.replace("_", " ") == name]
+        own = bars[bars[lane] == name.replace(" ", "_")]
         start_s, stop_s = own["start_s"].to_numpy(), own["stop_s"].to_numpy()
-        x = np.column_stack([start_s, stop_s, stop_s, start_s])
-        up = np.tile([y - _HALF, y - _HALF, y + _HALF, y + _HALF], (len(own), 1))
-        corners = list(np.stack([x, up], axis=2))
         colour = colours[name]
         # An edge, so that a stretch of a few milliseconds is wider than nothing.
         edge = 0.6 if name == "connecting" else 0.0
-        axes.add_collection(PolyCollection(corners, color=colour, lw=edge, label=name))
+        draw_stretches(axes, start_s, stop_s, y, _HALF, color=colour, lw=edge, label=name)
         look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8, "clip_on": True}
         look |= {"color": "white" if colour in _DARK else "black"}
         for start, stop in zip(start_s, stop_s, strict=True):
@@ -125,9 +123,9 @@ def _draw_lane(
 
 def _shares(trace: Trace, client: int) -> dict[str, float]:
     """Return the share of the run in each state, and in polling, the largest first."""
-    bars = spans(trace, ["state"]).query("client == @client")
-    lengths_s = (bars["stop_s"] - bars["start_s"]).groupby(bars["state"].astype(str)).sum()
-    ways = spans(trace, ["transport"]).query("client == @client")
+    bars, ways = (spans(trace, [look]) for look in ("state", "transport"))
+    bars, ways = bars[bars["client"] == client], ways[ways["client"] == client]
+    lengths_s = (bars["stop_s"] - bars["start_s"]).groupby(bars["state"], observed=True).sum()
     polls_s = (ways["stop_s"] - ways["start_s"])[ways["transport"] == "poll"].sum()
     if not trace.end_s:
         return {}

@@ -6,13 +6,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 
 from simlib.charts.findings import find_recovery
 from simlib.charts.labels import AREA, HATCHED, LINE, Sample, text_width_points, write_key
+from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.fault_times import recovery_times_s
@@ -78,35 +77,36 @@ def _rows_of(group: Group, blocks: int) -> int:
 def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
     """Draw one run's clients from a height downwards; return what was seen."""
     seen = set()
-    looks = spans(run, ["state", "left"])
-    states = looks["state"].astype(str).mask(looks["left"], "left")
+    looks = _shown(spans(run, ["state", "left"]), rows)
+    left = looks["left"].to_numpy(bool)
     for state, colour in _COLOURS.items():
-        own = looks[(states == state) & (looks["client"] < rows)]
-        if _draw_bars(axes, own, top, 0.42, colour, state):
+        own = left if state == "left" else ~left & (looks["state"] == state).to_numpy()
+        if own.any():
             seen.add(state)
-    ways = spans(run, ["transport"])
-    polls = ways[(ways["transport"] == "poll") & (ways["client"] < rows)]
-    if _draw_bars(axes, polls, top, 0.08, _POLLING_COLOUR, "polling"):
+            _draw_bars(axes, looks[own], top, 0.42, colour, state)
+    ways = _shown(spans(run, ["transport"]), rows)
+    polls = ways[ways["transport"] == "poll"]
+    if len(polls):
         seen.add("polling")
+        _draw_bars(axes, polls, top, 0.08, _POLLING_COLOUR, "polling")
     return seen
+
+
+def _shown(bars: pd.DataFrame, rows: int) -> pd.DataFrame:
+    return bars[(bars["client"] < rows) & (bars["stop_s"] > bars["start_s"])]
 
 
 def _draw_bars(
     axes: Axes, bars: pd.DataFrame, top: float, half: float, colour: str, label: str
-) -> bool:
-    bars = bars[bars["stop_s"] > bars["start_s"]]
-    start_s, stop_s = bars["start_s"].to_numpy(), bars["stop_s"].to_numpy()
-    low, high = bars["client"] + top - half, bars["client"] + top + half
-    x = np.column_stack([start_s, stop_s, stop_s, start_s])
-    y = np.column_stack([low, low, high, high])
-    corners = np.stack([x, y], axis=2)
+) -> None:
     # Without an edge, an attempt of a few milliseconds would be narrower than a pixel: not there.
     edge = 0.6 if label == "connecting" else 0.0
     # In grey some are as bright as others that lie beside them: these are hatched.
     hatch, lines = HATCHES.get(label, (None, colour))
     look: dict[str, Any] = {"facecolor": colour, "edgecolor": lines, "hatch": hatch, "lw": edge}
-    axes.add_collection(PolyCollection(list(corners), label=label, **look))
-    return len(bars) > 0
+    start_s, stop_s = bars["start_s"].to_numpy(), bars["stop_s"].to_numpy()
+    y = bars["client"].to_numpy() + top
+    draw_stretches(axes, start_s, stop_s, y, half, label=label, **look)
 
 
 def _name_clients(axes: Axes, group: Group, rows: int, middle: float, blocks: int) -> None:

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from simlib.charts.findings import find_slowest
 from simlib.charts.labels import AREA, Sample, write_key
 from simlib.charts.outbox import PRIORITY_COLOURS
+from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, drawing, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.messages import messages
@@ -75,20 +76,19 @@ def _draw(axes: Axes, groups: Sequence[Group], table: pd.DataFrame, most: int) -
     y = np.arange(len(shown))
     left_s = np.minimum(shown["left_s"].to_numpy(), shown["gone_s"].to_numpy())
     for priority, colour in PRIORITY_COLOURS.items():
-        own = (shown["priority"].astype(str) == priority).to_numpy()
-        starts_s = shown["send_s"].to_numpy()[own]
-        axes.barh(y[own], left_s[own] - starts_s, left=starts_s, height=0.8, color=colour, lw=0)
-    flights_s = shown["gone_s"].to_numpy() - left_s
-    axes.barh(y, flights_s, left=left_s, height=0.35, color=_FLIGHT, lw=0)
+        own = (shown["priority"] == priority).to_numpy()
+        sent_s = shown["send_s"].to_numpy()[own]
+        draw_stretches(axes, sent_s, left_s[own], y[own], 0.4, color=colour, lw=0)
+    draw_stretches(axes, left_s, shown["gone_s"].to_numpy(), y, 0.175, color=_FLIGHT, lw=0)
     dropped = (shown["dropped_s"] < inf).to_numpy()
     axes.plot(shown["dropped_s"].to_numpy()[dropped], y[dropped], "x", color=_DROPPED, markersize=5)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_ylabel("message, in the order of sending")
     axes.set_yticks([])
     axes.grid(visible=True, axis="x")
-    axes.set_xlim(
-        max(0.0, float(shown["send_s"].min()) - 1.0), min(end_s, float(gone_s.max()) + 1.0)
-    )
+    if axes.get_autoscalex_on():
+        first_s, last_s = float(shown["send_s"].min()), float(shown["gone_s"].max())
+        axes.set_xlim(max(0.0, first_s - 1.0), min(end_s, last_s + 1.0))
     time_axis(axes, groups[0].runs)
     priorities = set(shown["priority"].astype(str))
     samples = [

@@ -7,7 +7,7 @@ from math import nan
 import numpy as np
 
 from simlib.metrics.array_types import Floats, Ints
-from simlib.metrics.run_columns import RunColumns
+from simlib.metrics.run_columns import read_columns
 from simlib.scenario.scenario import Scenario
 from simlib.trace.columns import Name
 from simlib.trace.counts import TENTHS_PER_S
@@ -17,7 +17,7 @@ from simlib.trace.trace import Trace
 
 def attempt_times_s(trace: Trace) -> Floats:
     """Return when each attempt of any client was made, in ascending order."""
-    return RunColumns(trace).attempts_s
+    return read_columns(trace).attempts_s
 
 
 def attempts_per_s(trace: Trace) -> Floats:
@@ -32,7 +32,7 @@ def opens_per_s(trace: Trace) -> Floats:
     if trace.tally is not None:
         place = trace.tally.columns.index("opens")
         return np.asarray(trace.tally.bins[:, place], float)
-    columns = RunColumns(trace).columns
+    columns = read_columns(trace).columns
     return _per_s(trace, columns["time_s"][columns["name"] == Name.OPENED])
 
 

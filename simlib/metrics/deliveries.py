@@ -15,12 +15,13 @@ from simlib.trace.columns import Name
 
 #: Columns of a trace, or of a table made of them.
 Columns = Mapping[str, npt.NDArray[Any]]
+_READ = ("time_s", "name", "client", "message", "key", "priority", "reason")
 
 
 def deliveries(rows: Columns) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of `simlib.metrics.messages.messages`, words as a trace's numbers."""
     of_one = rows["message"] >= 0
-    rows = {name: column[of_one] for name, column in rows.items()}
+    rows = {name: rows[name][of_one] for name in _READ}
     name, reason = rows["name"], rows["reason"]
     begun = (name == Name.SEND) | (name == Name.EDIT)
     places = _Places(rows, begun)

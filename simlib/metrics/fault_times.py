@@ -6,7 +6,7 @@ import numpy as np
 
 from simlib.core.faults import Fault
 from simlib.metrics.array_types import Floats
-from simlib.metrics.run_columns import RunColumns
+from simlib.metrics.run_columns import RunColumns, read_columns
 from simlib.metrics.spans import Opens, is_last
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import interrupting, noticed_by_s
@@ -22,7 +22,7 @@ def detection_times_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.detection_s)
-    return detection_times_of(RunColumns(trace))
+    return read_columns(trace).find_once(detection_times_of).copy()
 
 
 def detection_times_of(run: RunColumns) -> Floats:
@@ -46,7 +46,7 @@ def recovery_times_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.recovery_s)
-    return recovery_times_of(RunColumns(trace))
+    return read_columns(trace).find_once(recovery_times_of).copy()
 
 
 def recovery_times_of(run: RunColumns) -> Floats:
@@ -80,7 +80,7 @@ def downtimes_s(trace: Trace) -> Floats:
     """
     if trace.tally is not None:
         return np.asarray(trace.tally.downtime_s)
-    return downtimes_of(RunColumns(trace))
+    return downtimes_of(read_columns(trace))
 
 
 def downtimes_of(run: RunColumns) -> Floats:

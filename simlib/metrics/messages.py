@@ -10,7 +10,7 @@ import numpy as np
 from simlib.core.events import Priority, Reason
 from simlib.metrics import deliveries
 from simlib.metrics.array_types import Bools, Floats, Ints
-from simlib.metrics.run_columns import RunColumns, column_in_words
+from simlib.metrics.run_columns import RunColumns, column_in_words, read_columns
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
 from simlib.trace.columns import Name
 from simlib.trace.trace import Trace
@@ -36,7 +36,7 @@ def messages(trace: Trace) -> pd.DataFrame:
     """
     import pandas as pd
 
-    fates = deliveries.deliveries(RunColumns(trace).columns)
+    fates = read_columns(trace).find_once(_find_fates)
     priority, reason = (
         column_in_words(trace, name, fates[name]) for name in ("priority", "reason")
     )
@@ -58,7 +58,7 @@ def outbox_depth(trace: Trace) -> pd.DataFrame:
     table = table[~table["reason"].isin(["full", "quota"])]
     gone_s = table[["acknowledged_s", "dropped_s"]].min(axis=1).to_numpy()
     # A message whose answer nobody awaits leaves the outbox with its transmission.
-    forgets = ~_awaits_ack(RunColumns(trace), table["client"].to_numpy()) & ~table["edit"]
+    forgets = ~_awaits_ack(read_columns(trace), table["client"].to_numpy()) & ~table["edit"]
     gone_s = np.where(forgets, np.minimum(gone_s, table["left_s"]), gone_s)
     priority, is_gone = table["priority"].cat.codes.to_numpy(), gone_s < inf
     time_s = np.concatenate([table["send_s"], gone_s[is_gone]])
@@ -83,8 +83,8 @@ def staleness_s(table: pd.DataFrame) -> Floats:
 def message_metrics(run: RunColumns) -> dict[str, Any]:
     """Return the columns of `summary` that are about messages."""
     from_s = run.scenario.warm_up_s
-    fates = deliveries.deliveries(run.columns)
-    fates["vanished"] = _find_vanished(run, fates)
+    fates = run.find_once(_find_fates)
+    fates = fates | {"vanished": _find_vanished(run, fates)}
     is_early = fates["send_s"] < from_s
     processed = _count_processed(
         run.columns, {name: fate[is_early] for name, fate in fates.items()}
@@ -95,6 +95,10 @@ def message_metrics(run: RunColumns) -> dict[str, Any]:
         **named_quantiles("staleness_s", deliveries.draft_staleness_s(table), 50, 95),
         **_latencies_s(table),
     }
+
+
+def _find_fates(run: RunColumns) -> dict[str, Any]:
+    return deliveries.deliveries(run.columns)
 
 
 def _counts(table: deliveries.Columns, processed: int, length_s: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from simlib.metrics.fault_times import detection_times_of, downtimes_of, recover
 from simlib.metrics.intervals import t_interval
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import message_metrics
-from simlib.metrics.run_columns import RunColumns, column_in_words
+from simlib.metrics.run_columns import RunColumns, column_in_words, read_columns
 from simlib.metrics.server import answer_metrics, server_metrics
 from simlib.metrics.spans import LOOKS
 from simlib.metrics.statistics import mean_of_known, named_quantiles, ratio
@@ -143,7 +143,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     """
     import pandas as pd
 
-    client_spans = RunColumns(trace).steps.spans(by)
+    client_spans = read_columns(trace).steps.spans(by)
     columns = {
         look: column_in_words(trace, look, values) for look, values in client_spans.looks.items()
     }
@@ -167,13 +167,13 @@ def row(trace: Trace) -> dict[str, Any]:
             **_of_faults(*times),
             **server_metrics(trace),
         }
-    run = RunColumns(trace)
+    run = read_columns(trace)
     times = detection_times_of(run), recovery_times_of(run), downtimes_of(run)
     return {
         "engine": trace.engine,
         **_of_links(run),
         **_of_faults(*times),
-        **server_metrics(trace, run),
+        **server_metrics(trace),
         **message_metrics(run),
         **answer_metrics(run),
     }

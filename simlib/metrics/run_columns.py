@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,40 @@ import numpy.typing as npt
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.spans import Opens, Steps
 from simlib.trace.columns import Name
+from simlib.trace.schema import NAMES
 from simlib.trace.trace import Trace
+
+Found = TypeVar("Found")
+
+
+class LazyColumns(Mapping[str, npt.NDArray[Any]]):
+    """The columns of a run by name, each read when it is first asked for, not to be changed."""
+
+    def __init__(self, read: Callable[[str], npt.NDArray[Any]]) -> None:
+        self._read_column = read
+        self._read: dict[str, npt.NDArray[Any]] = {}
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        if name not in self._read:
+            column = self._read_column(name)
+            column.flags.writeable = False  # it is the same array for everybody
+            self._read[name] = column
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+def read_columns(trace: Trace) -> RunColumns:
+    """Return the rows of a run as columns; kept with the run, as long as it gets no more rows."""
+    size = (len(trace), len(trace.server_log), trace.end_s)
+    if trace.found is None or trace.found.size != size:
+        trace.found = RunColumns(trace)
+    kept: RunColumns = trace.found
+    return kept
 
 
 class RunColumns:
@@ -20,7 +54,17 @@ class RunColumns:
     def __init__(self, trace: Trace) -> None:
         trace.need_all_rows()
         self.scenario, self.end_s = trace.scenario, trace.end_s
-        self.columns = trace.columns()
+        self.server_log = trace.server_log
+        self.size = (len(trace), len(trace.server_log), trace.end_s)
+        self.columns = LazyColumns(trace.column_reader())
+        self._found: dict[Callable[..., Any], Any] = {}
+
+    def find_once(self, find: Callable[[RunColumns], Found]) -> Found:
+        """Return what a function finds in these rows, which is the same each time."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        found: Found = self._found[find]
+        return found
 
     @cached_property
     def steps(self) -> Steps:

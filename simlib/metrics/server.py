@@ -121,9 +121,9 @@ def server_load(trace: Trace) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def server_metrics(trace: Trace, run: RunColumns | None = None) -> dict[str, Any]:
+def server_metrics(trace: Trace) -> dict[str, Any]:
     """Return the columns of `summary` that are about the server."""
-    counts = count_servers(trace, run)
+    counts = count_servers(trace)
     return server_numbers(trace, counts) if counts else {}
 
 

@@ -10,7 +10,7 @@ from simlib.core.admission import Decision
 from simlib.core.levels import TENTH_US, US_PER_S
 from simlib.core.server_settings import decides, has_queue
 from simlib.metrics.array_types import Bools, Floats, Ints
-from simlib.metrics.run_columns import RunColumns
+from simlib.metrics.run_columns import RunColumns, read_columns
 from simlib.trace.columns import Name
 from simlib.trace.counts import TENTHS_PER_S
 from simlib.trace.server_counts import (
@@ -29,15 +29,17 @@ from simlib.trace.trace import Trace
 _REFUSALS = range(Decision.CONNECTIONS, Decision.ADDRESS + 1)
 
 
-def count_servers(trace: Trace, run: RunColumns | None = None) -> tuple[ServerCounts, ...]:
+def count_servers(trace: Trace) -> tuple[ServerCounts, ...]:
     """Return the counts of each gateway's server; empty: its server takes whatever comes."""
     if trace.tally is not None:
         return trace.tally.servers
-    scenario = trace.scenario
-    records = trace.server_log.records()
-    if not decides(scenario.server) or not records.size:
+    if not decides(trace.scenario.server) or not len(trace.server_log):
         return ()
-    run = run or RunColumns(trace)
+    return read_columns(trace).find_once(_count_all)
+
+
+def _count_all(run: RunColumns) -> tuple[ServerCounts, ...]:
+    scenario, records = run.scenario, run.server_log.records()
     # Without a balancer the others have no clients.
     balanced = scenario.is_balanced
     gateways = scenario.gateways if balanced else min(scenario.gateways, scenario.clients)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from importlib import import_module
@@ -141,6 +141,12 @@ class Trace(ShowsCard):
         self.label = self.label or self.scenario.name
         self._packed = bytearray()
         self._frame: pd.DataFrame | None = None
+        #: What `simlib.metrics` has found in the rows, kept for whoever asks next.
+        self.found: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process is sent: what can be found in the rows again stays here."""
+        return self.__dict__ | {"_frame": None, "found": None}
 
     def __len__(self) -> int:
         return len(self._packed) // ROW.size
@@ -189,6 +195,21 @@ class Trace(ShowsCard):
 
         rows = np.frombuffer(bytes(self._packed), dtype=_row_type())
         return {name: np.ascontiguousarray(rows[name]) for name in NAMES}
+
+    def column_reader(self) -> Callable[[str], npt.NDArray[Any]]:
+        """Return what reads one column of the rows there are now, as numbers.
+
+        It holds the rows and not the trace, which may hold it in turn.
+        """
+        import numpy as np
+
+        packed, size = self._packed, len(self._packed)
+
+        def read(name: str) -> npt.NDArray[Any]:
+            rows = np.frombuffer(bytes(memoryview(packed)[:size]), dtype=_row_type())
+            return np.ascontiguousarray(rows[name])
+
+        return read
 
     def parts(self, rows: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Give the columns of so many rows at a time, so that the whole is never copied."""

@@ -49,7 +49,7 @@ def _empty() -> Any:
 
 
 def _draw(make: Callable[[], Any]) -> None:
-    """Make a figure and draw its pixels once; to write a file, Matplotlib draws it twice."""
+    """Make a figure and draw its pixels, as for a file."""
     figure = figure_of(make())
     figure.set_dpi(FILE_DPI)
     FigureCanvasAgg(figure).draw()

@@ -87,8 +87,8 @@ def test_the_slowest_messages_are_drawn_in_the_order_of_their_sending(trace):
     table = messages(trace)
     took_s = table["latency_s"].where(table["latency_s"] < inf, trace.end_s - table["send_s"])
     slowest = table.loc[took_s.nlargest(7).index, "send_s"].sort_values()
-    bars = [bar for bar in axes.patches if bar.get_height() == pytest.approx(0.8)]
-    starts = sorted((bar.get_y(), bar.get_x()) for bar in bars)
+    bars = [path.get_extents() for bars in axes.collections for path in bars.get_paths()]
+    starts = sorted((bar.y0, bar.x0) for bar in bars if bar.height == pytest.approx(0.8))
     assert slowest.tolist() == pytest.approx([start for _, start in starts])
     assert title(axes).startswith("The slowest of ")
     assert f"The 7 slowest of {len(table)} messages" in axes.get_title(loc="right")

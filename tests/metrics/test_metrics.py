@@ -62,14 +62,6 @@ def with_rows(trace, order, engine="live", scenario=None):
     return other
 
 
-def test_the_rows_of_a_run_are_read_once_for_all_of_its_metrics(monkeypatch):
-    reads = []
-    columns = Trace.columns
-    monkeypatch.setattr(Trace, "columns", lambda trace: reads.append(1) or columns(trace))
-    metrics.row(sl.run(scenario(OUTAGE)))
-    assert [1] == reads
-
-
 def test_attempts_are_counted_in_whole_seconds():
     trace = sl.run(scenario(OUTAGE))
     assert [0.0, 11.0, 13.2, 17.4, 21.6] == pytest.approx(attempt_times_s(trace))
