@@ -23,6 +23,7 @@ from simlib.core.stops import Effect, effect
 
 # Plain numbers, read at every step: a member costs 0.1 us to look up on Python 3.11.
 _CONNECTING, _OPEN, _STOPPED = State.CONNECTING.value, State.OPEN.value, State.STOPPED.value
+_SUSPENDED = State.SUSPENDED.value
 _POLL, _MISUSE = Transport.POLL.value, Move.MISUSE.value
 _END, _STOP = Input.END.value, Input.STOP.value
 
@@ -117,8 +118,19 @@ class ClientMoves(ClientParts):
         self._end_polling()
         self._tell_link(Input.SUSPEND, now)
 
+    def _stand_by(self, now: float) -> None:
+        """Suspend a client whose connection or attempt has ended, offline or without a session."""
+        session = self._session
+        # A session may run out while an attempt is under way, or offline: nobody else notices.
+        if session is not None and not self._offline and session.has_run_out(now):
+            self._session_over(now, closed=True)
+        else:
+            self._suspend(now, closed=True)
+
     def _resume(self, now: float) -> None:
         if self._must_wait(now):
+            if self.link.state == _SUSPENDED:
+                self._stand_by(now)
             return
         if self.link.transport == _POLL and self.polling.deadline_s == inf:
             self.polling.begin(now)
@@ -129,7 +141,7 @@ class ClientMoves(ClientParts):
         if event.code and self._obey_code(event.code, now, closed=True):
             return
         if self._must_wait(now):
-            self._suspend(now, closed=True)
+            self._stand_by(now)
         else:
             self._tell_link(input_, now, event.hint_s)
 

@@ -82,7 +82,7 @@ class ClientUpkeep(ClientMoves):
             self.monitor.record_failure(now)
             self._commands.append(ev.Close(self.connection, Reason.SILENT))
             if self._must_wait(now):
-                self._suspend(now, closed=True)
+                self._stand_by(now)
             else:
                 self._tell_link(Input.LOST, now)
         elif now >= heartbeat.due_s:

@@ -61,6 +61,11 @@ class Session:
         """Whether attempts make sense."""
         return now < self.valid_until_s
 
+    def has_run_out(self, now: float) -> bool:
+        """Whether its time has passed, and neither the user nor a sign-in knows of it yet."""
+        is_known = self.asked or self.connection or self.due_s < inf
+        return not self.valid(now) and not is_known
+
     def begin(self, now: float) -> None:
         """Start: sign in at once if that is to be done, and a session is not there already."""
         if self.settings.sign_in_after_s < inf and not self.valid(now):

@@ -92,6 +92,39 @@ def test_an_expired_session_is_seen_before_the_attempt():
     assert State.SUSPENDED == one.link.state
 
 
+#: What ends an attempt or a connection whose session has run out meanwhile, none by a code.
+UNNOTICED = {
+    "a failed attempt": [(Opened(2), 0.0), (Lost(2, Reason.RESET), 1.0), (Wake(), 2.0),
+                         (Failed(3, Reason.REFUSED), 4.5)],
+    "a lost connection": [(Opened(2), 0.0), (Lost(2, Reason.RESET), 4.5)],
+    "silence": [(Opened(2), 0.0), (Wake(), 3.0), (Wake(), 4.5)],
+    "offline, before the attempt": [(Opened(2), 0.0), (Lost(2, Reason.RESET), 1.0),
+                                    (Offline(), 1.5), (Online(), 4.5)],
+    "offline, the connection lost": [(Opened(2), 0.0), (Offline(), 1.0),
+                                     (Lost(2, Reason.RESET), 4.2), (Online(), 4.5)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", UNNOTICED)
+def test_a_session_that_runs_out_unnoticed_is_signed_in_again(what):
+    one = client(session=USER, heartbeat=HeartbeatRules(interval_s=3, timeout_s=1.5))
+    told(one, (Start(), 0.0), (SignedIn(1, Reason.ACCEPTED, 4.0), 0.0), (Wake(), 0.0))
+    assert Notify(Reason.SIGN_IN) in told(one, *UNNOTICED[what])
+    assert (State.SUSPENDED, 6.5) == (one.link.state, one.deadline)
+    [sign_in] = told(one, (Wake(), 6.5))
+    told(one, (SignedIn(sign_in.connection, Reason.ACCEPTED, 60.0), 7.0))
+    assert [Open(sign_in.connection + 1)] == told(one, (Wake(), one.deadline))
+
+
+def test_a_user_who_never_signs_in_is_asked_once():
+    one = client()
+    told(one, (Start(), 0.0), (Opened(1), 0.0))
+    assert [Notify(Reason.SIGN_IN)] == told(one, (Lost(1, Reason.UNAUTHORIZED, 0.0, 4401), 1.0))
+    told(one, (Offline(), 2.0))
+    assert [Notify(Reason.ONLINE)] == told(one, (Online(), 3.0))
+    assert (State.SUSPENDED, inf) == (one.link.state, one.deadline)
+
+
 def test_a_sign_in_without_an_answer_or_with_a_bad_one_is_tried_again():
     one = client(session=USER)
     told(one, (Start(), 0.0))
