@@ -1,6 +1,9 @@
-"""The checks of exercises take what was asked for, refuse other ways, and say what is missing."""
+"""Checks of exercises take right answers, refuse typical wrong ones, and say what is missing."""
 
-from math import inf, nan
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from math import e, inf, nan
 
 import numpy as np
 import pytest
@@ -8,199 +11,566 @@ import pytest
 import simlib as sl
 from simlib.course import exercises
 
-FIRST = sl.load("data/scenarios/first_outage.toml")
-CLAIMS = sl.load("data/scenarios/report_claims.toml")
-STORM = sl.load("data/scenarios/fleet_storm.toml")
-SHORT = sl.Fault("outage", start_s=3, stop_s=3.5)
-#: Ways to be right that are not what was asked for: none of them is a setting of the client.
+OUTAGE = sl.Fault("outage", start_s=3, stop_s=3.5)
+#: Ways to be right that are never asked for: none of them is a setting of the client.
 OTHER_WAYS = {
     "no fault": {"faults": []},
-    "another fault": {"faults": [SHORT]},
+    "another fault": {"faults": [OUTAGE]},
     "fewer clients": {"clients": 1},
     "another seed": {"seed": 99},
     "a longer run": {"duration_s": 200},
-    "no messages": {"workload": sl.Workload(rate_per_s=0)},
-    "another server": {"server": sl.ServerSettings(accept_per_s=99)},
+    "no messages": {"workload": sl.Workload(rate_per_s=0.01)},
+    "another server": {"server.accept_per_s": 9_999},
     "another network": {"path": sl.Path(loss_fraction=0.2)},
 }
-NO_NUMBERS = [None, "5", nan, inf, -inf, True, -5, 0, -0.5, 1j, [5], FIRST]
+NO_NUMBERS = [None, "5", nan, inf, -inf, True, -5, 0, -0.5, 1j, [5], OUTAGE]
+NO_SCENARIOS = [None, 3, "client", sl.Settings()]
+Change = dict[str, object]
 
 
-def is_right(said: str) -> bool:
+def shipped(name, **changes):
+    return sl.load(f"data/scenarios/{name}.toml").replace(**changes)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One check, with right answers, and with typical wrong ones and what is said of them.
+
+    Of a check that takes a scenario, an answer is what is changed of the given one.
+    """
+
+    right: list[object]
+    wrong: list[tuple[object, str]]
+    #: What the check is given beside a number.
+    beside: Callable[[], tuple[object, ...]] = tuple
+    #: The scenario that an answer changes; None: an answer is a number.
+    given: Callable[[], sl.Scenario] | None = None
+    #: The settings that an answer may change.
+    allowed: str = "client."
+    #: What the check is given after the answer; by default the scenario alone.
+    after: Callable[[], tuple[object, ...]] | None = None
+    #: Whether an answer that changes nothing is played rather than refused.
+    plays_given: bool = False
+    #: Marks of the tests that play it.
+    marks: list[pytest.MarkDecorator] = field(default_factory=list)
+
+    def ask(self, check, answer):
+        """Return what a check says of a number, or of a change of the given scenario."""
+        if self.given is None:
+            return check(answer, *self.beside())
+        given = self.given()
+        changed = given.replace(**answer) if isinstance(answer, dict) else answer
+        return check(changed, *(self.after() if self.after else (given,)))
+
+
+# --- what the notebooks give ---------------------------------------------------------------
+
+
+def first_storm():
+    client = sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=8, jitter="full"))
+    outage = sl.Fault("outage", start_s=10, stop_s=20)
+    return sl.Scenario(clients=200, duration_s=40, client=client, faults=[outage])
+
+
+def first_outage():
+    return shipped("first_outage")
+
+
+def eaten_jitter():
+    storm = shipped("reconnect_storm", **{"workload.rate_per_s": 0})
+    return storm.replace("client.backoff", sl.presets["socket.io-client"].client.backoff)
+
+
+def late_after_a_minute():
+    outage = sl.Fault("outage", start_s=10, stop_s=70)
+    quiet = sl.Workload(rate_per_s=0)
+    calm = sl.Scenario(clients=200, duration_s=200, faults=[outage], workload=quiet)
+    return calm.replace("client.backoff.cap_s", 120)
+
+
+def crowd():
+    return shipped("fleet_storm", clients=10_000, **{"server.accept_per_s": 1_000})
+
+
+def hasty():
+    line = crowd().replace("server.accept_per_s", inf).replace(duration_s=60)
+    line = line.replace("server.handshake_service_s", 1e-3)
+    return line.replace("client.connect_timeout_s", 2)
+
+
+def breakers_alike():
+    return shipped("breakers_together", **{"client.breaker.open_spread_fraction": 0})
+
+
+def minute_without_breaker():
+    without = shipped("breakers_together", **{"client.breaker.trip_after": inf})
+    return without.replace(faults=[sl.Fault("outage", start_s=12, stop_s=72)], duration_s=110)
+
+
+def limited():
+    return shipped("rate_limited")
+
+
+def starving():
+    shares = {"critical_fraction": 0.1, "high_fraction": 0.6, "low_fraction": 0.1}
+    shares = {f"workload.{name}": share for name, share in shares.items()}
+    return shipped("rate_limited", duration_s=40, **{"workload.stop_s": 14}, **shares)
+
+
+def token_storm():
+    storm = shipped("token_refresh_storm", clients=400, ramp_s=12, duration_s=60)
+    storm = storm.replace("server.session_lifetime_s", 600)
+    return storm.replace(faults=[sl.Fault("session_expiry", start_s=20)])
+
+
+@cache
+def real_storm():
+    storm = shipped("fleet_storm", clients=10_000, duration_s=90, ramp_s=10)
+    outage = sl.Fault("outage", start_s=20, stop_s=28)
+    return storm.replace("server.accept_per_s", 1_000).replace(faults=[outage])
+
+
+def real_client():
+    return sl.Settings(backoff=sl.presets["socket.io-client"].client.backoff)
+
+
+def review_storm():
+    storm = shipped("fleet_storm", clients=600, duration_s=60, **{"server.accept_per_s": 60})
+    return storm.replace(warm_up_s=12, name="storm")
+
+
+def review_shipped():
+    plain = sl.Backoff(jitter="additive", base_s=2, factor=1, add_most_s=10)
+    return review_storm().replace(client=sl.Settings(backoff=plain), seed=1000)
+
+
+def report_claims():
+    return shipped("report_claims")
+
+
+# --- the table -----------------------------------------------------------------------------
+
+LONG = [pytest.mark.long]
+EXERCISES = {
+    # 00
+    "wait_before_attempt_6": Exercise(
+        [8, 8.0, np.int64(8)],
+        [(16, "right without the cap"), (4, "before attempt 4"), (7, "too small"), (9, "large")],
+    ),
+    "back_in_4_s": Exercise(
+        [{"client.backoff.cap_s": 4}, {"client.backoff.cap_s": 2}],
+        [
+            ({"client.backoff.cap_s": 7}, "not within 4 s"),
+            ({"client.backoff.max_attempts": 3}, "still outside"),
+            ({"client.breaker.trip_after": 3}, "leave client.breaker.trip_after"),
+            ({"client.backoff.cap_s": 4, "client.backoff.base_s": 1}, "are 2 settings"),
+        ],
+        given=first_storm,
+        allowed="client.backoff.",
+    ),
+    "calm_first_second": Exercise(
+        [{"client.backoff.base_s": 2}, {"client.backoff.base_s": 4}],
+        [
+            ({"client.backoff.jitter": "none"}, "leave client.backoff.jitter"),
+            ({"client.backoff.cap_s": 4}, "the worst second has"),
+        ],
+        given=first_storm,
+        allowed="client.backoff.",
+    ),
+    # 01
+    "longest_wait": Exercise(
+        [1.2, np.float64(0.3 * 4)],
+        [
+            (0.6, "not yet: 0.6 s is the longest wait before attempt 2"),
+            (1, "not yet: 1 s is too short"),
+            (7, "not yet: 7 s is too long"),
+        ],
+        beside=lambda: (first_outage().client.backoff,),
+    ),
+    "never_polls": Exercise(
+        [{"client.fallback.after_attempts": inf}],
+        [
+            ({"client.fallback.after_attempts": 5}, "clients still poll, "),
+            ({"client.backoff.max_attempts": 0}, "not yet: 20 clients are still outside"),
+            (
+                {"client.fallback.after_attempts": inf, "client.backoff.cap_s": 1},
+                "are 2 settings: change one alone",
+            ),
+        ],
+        given=first_outage,
+    ),
+    "back_in_half_a_second": Exercise(
+        [{"client.backoff.cap_s": 1, "client.breaker.trip_after": inf}],
+        [({"client.backoff.cap_s": 1}, "the median client is back after")],
+        given=first_outage,
+    ),
+    # 02
+    "shortest_wait": Exercise(
+        [2, 2.0],
+        [(4, "longest one"), (1, "before attempt 3"), (3, "middle"), (5, "large"), (0.1, "small")],
+    ),
+    "jitter_that_lives": Exercise(
+        [{"client.backoff.jitter_place": "inside"}, {"client.backoff.jitter_place": "after_cap"}],
+        [
+            ({"client.backoff.cap_s": 64}, "leave client.backoff.cap_s at 5 s"),
+            ({"client.backoff.jitter": "full"}, "between 5.00 and 5.00 s"),
+            ({"client.backoff.spread_fraction": 1}, "between 5.00 and 5.00 s"),
+        ],
+        given=eaten_jitter,
+        allowed="client.backoff.",
+    ),
+    "sooner_after_a_minute": Exercise(
+        [{"client.backoff.cap_s": 12}],
+        [
+            ({"client.backoff.cap_s": 5}, "more than 15"),
+            ({"client.backoff.cap_s": 30}, "not within 10 s"),
+            ({"client.backoff.jitter": "none"}, "by luck"),
+            ({"client.backoff.max_attempts": 5}, "still outside"),
+        ],
+        given=late_after_a_minute,
+        allowed="client.backoff.",
+    ),
+    # 03
+    "door": Exercise(
+        [50_000, 50_000.0],
+        [
+            (40_000, "a million take 25 s, which is too slow"),
+            (100_000, "a million take 10 s, and they may take twenty"),
+        ],
+    ),
+    "calmer": Exercise(
+        [{"client.backoff.cap_s": 15}],
+        [
+            ({"client.backoff.cap_s": 5}, "clients are still outside at the end"),
+            ({"client.connect_timeout_s": 10}, "leave client.connect_timeout_s at 2 s"),
+        ],
+        given=hasty,
+        marks=LONG,
+    ),
+    "gentle": Exercise(
+        [{"client.backoff.base_s": 2}],
+        [
+            ({"client.backoff.base_s": 1}, "attempts of 10,000 clients"),
+            ({"client.breaker.trip_after": 1}, "leave client.breaker.trip_after"),
+        ],
+        given=crowd,
+        allowed="client.backoff.",
+        marks=LONG,
+    ),
+    # 04
+    "attempts_with_a_breaker": Exercise(
+        [12],
+        [
+            (3, "what about the probes?"),
+            (9, "what about those that trip it?"),
+            (13, "when the outage is over"),
+            (11, "too small"),
+            (12.0, "is not a whole number"),
+        ],
+    ),
+    "breakers_that_end": Exercise(
+        [{"client.breaker.open_spread_fraction": 0.5}, {"client.breaker.open_s": 2}],
+        [
+            ({"client.breaker.trip_after": inf}, "leave client.breaker.trip_after at 3"),
+            ({"client.breaker.probes": 2}, "55 clients are still outside"),
+            ({"client.backoff.cap_s": 9}, "leave client.backoff.cap_s"),
+        ],
+        given=breakers_alike,
+        allowed="client.breaker.",
+    ),
+    "calm_without_a_breaker": Exercise(
+        [{"client.backoff.cap_s": 10}],
+        [
+            ({"client.backoff.cap_s": 6}, "not below 4,000"),
+            ({"client.backoff.cap_s": 30}, "not within 15 s"),
+            ({"client.backoff.max_attempts": 10}, "200 clients are still outside"),
+            ({"client.breaker.trip_after": 3}, "leave client.breaker.trip_after"),
+        ],
+        given=minute_without_breaker,
+        allowed="client.backoff.",
+        marks=LONG,
+    ),
+    # 05
+    "full_after": Exercise(
+        [20, 20.0],
+        [(7.5, "if nothing leaves"), (12, "what comes in meanwhile"), (1.5, "how fast it grows")],
+    ),
+    "asks_in_vain": Exercise(
+        [{"client.rate.per_s": 2.5, "client.rate.burst": 5}],
+        [
+            ({"client.rate.per_s": 3, "client.rate.burst": 5}, "that the limit is passed"),
+            ({"client.rate.per_s": 1}, "still wait at the end"),
+            ({"client.outbox.max_in_flight": 1}, "leave client.outbox.max_in_flight"),
+        ],
+        given=limited,
+        allowed="client.rate.",
+    ),
+    "low_messages_in_time": Exercise(
+        [{"client.outbox.age_after_s": 1}],
+        [
+            ({"client.outbox.age_after_s": 3}, "half of the low messages are acknowledged after"),
+            ({"client.outbox.capacity": 10}, "73 messages are lost"),
+            ({"client.rate.per_s": 5}, "leave client.rate.per_s"),
+        ],
+        given=starving,
+        allowed="client.outbox.",
+    ),
+    # 06
+    "patience": Exercise(
+        [0.9, np.float64(0.9)],
+        [(0.8, "without the fault"), (0.4, "way there"), (0.3, "too small"), (2, "too large")],
+    ),
+    "kept_over_a_reload": Exercise(
+        [{"client.outbox.persist": "all"}],
+        [
+            ({"client.outbox.persist": "urgent"}, "34 messages are lost"),
+            ({"client.backoff.cap_s": 1}, "leave client.backoff.cap_s"),
+        ],
+        given=lambda: shipped("crash_and_reload", **{"client.outbox.persist": "none"}),
+        allowed="client.outbox.",
+    ),
+    "once_in_effect": Exercise(
+        [{"client.outbox.awaits_ack": True, "server.deduplicates": True}],
+        [
+            ({"client.outbox.awaits_ack": True}, "0 messages never count, and 27 count twice"),
+            ({"server.deduplicates": True}, "30 messages never count, and 0 count twice"),
+            ({"client.backoff.cap_s": 1}, "the answer is in client.outbox.* and server.dedup"),
+        ],
+        given=lambda: shipped("at_most_once"),
+        allowed="client.outbox.",
+    ),
+    # 07
+    "attempts_for_a_minute": Exercise(
+        [19],
+        [(11, "every wait is the longest"), (14, "on average"), (18, "59.75 s"), (20, "more"),
+         (19.0, "is not a whole number")],
+    ),
+    "soon_by_polling": Exercise(
+        [{"client.fallback.after_attempts": 1}],
+        [
+            ({"client.fallback.poll_interval_s": 0.2}, "are acknowledged within 0.64 s"),
+            ({"client.fallback.after_attempts": inf}, "are acknowledged within 5.66 s"),
+            ({"client.backoff.cap_s": 1}, "leave client.backoff.cap_s"),
+        ],
+        given=lambda: shipped("poor_network_fallback"),
+        allowed="client.fallback.",
+    ),
+    "steady_in_the_train": Exercise(
+        [{"client.fallback.return_after_s": 3}],
+        [
+            ({"client.fallback.dwell_s": 4}, "30 changes, and 95 in 100 messages within 1.45 s"),
+            ({"client.fallback.after_attempts": inf}, "0 changes, and"),
+            ({"client.fallback.poll_interval_s": 1}, "changes, and 95 in 100"),
+        ],
+        given=lambda: shipped("flapping_wifi", **{"client.fallback.dwell_s": 0}),
+        allowed="client.fallback.",
+    ),
+    # 08
+    "clients_in_patience": Exercise(
+        [251], [(250, "the next one is not"), (400, "8 s"), (100, "small"), (251.0, "whole")]
+    ),
+    "loop_that_ends": Exercise(
+        [{"client.stops.ends_on": [401, 4401]}, {"client.stops.ends_on": ["4400-4499"]}],
+        [
+            ({"client.stops.ends_on": [503]}, "238 attempts, and 40 are allowed"),
+            ({"client.stops.suspends_on": [401, 4401]}, "0 of 20 clients have ended"),
+            ({"client.backoff.max_attempts": 1}, "leave client.backoff.max_attempts"),
+        ],
+        given=lambda: shipped("session_expiry", **{"client.stops.suspends_on": []}),
+        allowed="client.stops.",
+    ),
+    "renewals_apart": Exercise(
+        [{"client.session.spread_s": 6}, {"client.session.spread_s": 4}],
+        [
+            ({"client.session.spread_s": 16}, "0 sign-ins are wasted, and the last client is"),
+            ({"client.session.spread_s": 0.5}, "sign-ins are wasted"),
+            ({"client.connect_timeout_s": 20}, "leave client.connect_timeout_s"),
+        ],
+        given=token_storm,
+        allowed="client.session.",
+    ),
+    # 11
+    "without_jitter": Exercise(
+        [5],
+        [(4, "as short as 4 s"), (6, "nor has the one before it"), (5.0, "not a whole number"),
+         (10**400, "is not a number")],
+    ),
+    "mended": Exercise(
+        [{"client.backoff.jitter_place": "after_cap"}],
+        [
+            ({"client.backoff.cap_s": 8}, "95 in 100 are back after"),
+            ({"client.backoff.jitter": "full"}, "attempts, and there were"),
+        ],
+        given=lambda: real_storm().replace(client=real_client()),
+        allowed="client.backoff.",
+        after=lambda: (real_storm(), real_client()),
+        marks=LONG,
+    ),
+    "clients_to_record": Exercise([2], [(1, "as if it had no jitter"), (8, "fewer"), (3, "large")]),
+    # 12
+    "spread": Exercise(
+        [2_400 / 180, 13.3],
+        [
+            (13, "185 attempts a second, 180 are allowed"),
+            (20, "120 attempts a second, and fewer seconds would do"),
+        ],
+        beside=lambda: (180.0,),
+    ),
+    "level_wait": Exercise(
+        [e * 600 / 180],
+        [(7, "180 are allowed"), (12, "a shorter wait keeps the bound too")],
+        beside=lambda: (review_storm(), 180.0),
+        marks=LONG,
+    ),
+    "doubled": Exercise(
+        [{"client.backoff.base_s": 4, "client.backoff.add_most_s": 12}],
+        [({"server.accept_per_s": 600}, "leave server.accept_per_s")],
+        given=lambda: review_shipped().replace(clients=1_200),
+        allowed="client.backoff.",
+        after=lambda: (review_shipped(), 180.0),
+        plays_given=True,
+        marks=LONG,
+    ),
+    # 13
+    "places": Exercise(
+        [170, np.int64(170)],
+        [
+            (160, "clients in 100 lose a message"),
+            (180, "170 do too"),
+            (175, "is not a multiple of ten"),
+            (170.0, "is not a whole number"),
+        ],
+    ),
+    "back_under_5_s": Exercise(
+        [{"client.breaker.trip_after": inf}],
+        [
+            ({"client.breaker.open_s": 25}, "not yet: the median client is back after"),
+            ({"client.backoff.cap_s": 1}, "leave that as given"),
+        ],
+        given=report_claims,
+        marks=LONG,
+    ),
+    "out_for_18_losses": Exercise(
+        [23.6, 118 / 5],
+        [(20, "nothing is lost yet"), (3.6, "before them the outbox fills"), (118, "how long")],
+    ),
+}  # fmt: skip
+NUMBERS = {name: each for name, each in EXERCISES.items() if each.given is None}
+SCENARIOS = {name: each for name, each in EXERCISES.items() if each.given is not None}
+
+
+def each_of(named):
+    return [pytest.param(name, marks=each.marks, id=name) for name, each in named.items()]
+
+
+def each_answer(which):
+    return [
+        pytest.param(name, answer, marks=exercise.marks, id=f"{name}-{i}")
+        for name, exercise in EXERCISES.items()
+        for i, answer in enumerate(getattr(exercise, which))
+    ]
+
+
+def say(name, answer):
+    """Return what a check says: one line, right or not yet."""
+    if EXERCISES[name].marks:
+        pytest.importorskip("numba")
+    said = EXERCISES[name].ask(getattr(exercises, name), answer)
     assert "\n" not in said
     assert said.startswith(("right: ", "not yet: "))
-    return said.startswith("right")
+    return said
 
 
+def test_every_check_is_in_the_table():
+    assert sorted([*EXERCISES, "compare_guess"]) == exercises.__all__
+
+
+@pytest.mark.parametrize(("name", "answer"), each_answer("right"))
+def test_a_right_answer_is_right(name, answer):
+    assert say(name, answer).startswith("right: ")
+
+
+@pytest.mark.parametrize(("name", "answer"), each_answer("wrong"))
+def test_a_typical_wrong_answer_gets_its_hint(name, answer):
+    given, hint = answer
+    said = say(name, given)
+    assert said.startswith("not yet: ")
+    assert hint in said
+
+
+@pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("answer", NO_NUMBERS, ids=repr)
-def test_what_is_no_number_above_0_is_not_yet_right_and_no_error(answer):
-    checks = [
-        lambda: exercises.longest_wait(answer, FIRST.client.backoff),
-        lambda: exercises.places(answer),
-        lambda: exercises.door(answer),
-        lambda: exercises.without_jitter(answer),
-        lambda: exercises.spread(answer, 180.0),
-        lambda: exercises.level_wait(answer, STORM, 180.0),
-    ]
-    assert not any(is_right(check()) for check in checks)
+def test_what_is_no_number_above_0_is_not_yet_right_and_no_error(name, answer):
+    assert say(name, answer).startswith("not yet: ")
 
 
-@pytest.mark.parametrize("answer", [None, 3, "client", sl.Settings()], ids=repr)
-def test_what_is_no_scenario_is_not_yet_right_and_no_error(answer):
-    for check in (exercises.never_polls, exercises.back_in_half_a_second, exercises.calmer,
-                  exercises.gentle, exercises.back_under_5_s):  # fmt: skip
-        assert "is not a scenario" in check(answer, FIRST)
-    assert "is not a scenario" in exercises.mended(answer, STORM, STORM.client)
-    assert "is not a scenario" in exercises.doubled(answer, STORM, 180.0)
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("answer", NO_SCENARIOS, ids=repr)
+def test_what_is_no_scenario_is_not_yet_right_and_no_error(name, answer):
+    assert "is not a scenario" in say(name, answer)
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("way", OTHER_WAYS)
-@pytest.mark.parametrize("and_asked", [{}, {"client.fallback.after_attempts": inf}], ids=repr)
-def test_whoever_changes_what_is_not_the_client_s_is_told_what_to_put_back(way, and_asked):
-    answer = FIRST.replace(**OTHER_WAYS[way])
-    for key, value in and_asked.items():
-        answer = answer.replace(key, value)
+@pytest.mark.parametrize("and_right", [False, True], ids=["alone", "beside what is right"])
+def test_another_way_to_be_right_is_refused_with_what_to_put_back(name, way, and_right):
+    exercise = EXERCISES[name]
     [changed] = OTHER_WAYS[way]
-    for check in (exercises.never_polls, exercises.back_in_half_a_second, exercises.calmer,
-                  exercises.gentle, exercises.back_under_5_s):  # fmt: skip
-        said = check(answer, FIRST)
-        assert not is_right(said)
-        assert changed in said.partition(" as given")[0]
-    assert changed in exercises.mended(answer, FIRST, FIRST.client).partition(" as given")[0]
+    answer = OTHER_WAYS[way] | (exercise.right[0] if and_right else {})
+    if exercise.given().replace(**OTHER_WAYS[way]) == exercise.given():
+        pytest.skip("it is so already")
+    if any(key.startswith(changed) for key in exercise.right[0]):
+        pytest.skip("it is what is asked for")
+    assert changed in say(name, answer).partition(" as given")[0]
 
 
-def test_nothing_changed_is_said_as_such():
-    for check in (exercises.never_polls, exercises.back_in_half_a_second, exercises.calmer,
-                  exercises.gentle, exercises.back_under_5_s):  # fmt: skip
-        assert "not yet: nothing has been changed" == check(FIRST, FIRST)
-        assert "not yet: nothing has been changed" == check(FIRST.replace(name="other"), FIRST)
-
-
-def test_the_longest_wait():
-    rules = FIRST.client.backoff
-    assert is_right(exercises.longest_wait(1.2, rules))
-    assert is_right(exercises.longest_wait(np.float64(0.3 * 4), rules))
-    said = "not yet: 0.6 s is the longest wait before attempt 2"
-    assert said == exercises.longest_wait(0.6, rules)
-    assert "not yet: 1 s is too short" == exercises.longest_wait(1, rules)
-    assert "not yet: 7 s is too long" == exercises.longest_wait(7, rules)
-
-
-def test_nobody_polls_by_one_setting():
-    never = FIRST.replace("client.fallback.after_attempts", inf)
-    assert is_right(exercises.never_polls(never, FIRST))
-    both = never.replace("client.backoff.cap_s", 1)
-    assert "are 2 settings: change one alone" in exercises.never_polls(both, FIRST)
-    later = FIRST.replace("client.fallback.after_attempts", 5)
-    assert "clients still poll, " in exercises.never_polls(later, FIRST)
-    gives_up = FIRST.replace("client.backoff.max_attempts", 0)
-    assert "not yet: 20 clients are still outside" in exercises.never_polls(gives_up, FIRST)
-
-
-def test_the_median_is_back_in_half_a_second():
-    shorter = FIRST.replace("client.backoff.cap_s", 1)
-    assert not is_right(exercises.back_in_half_a_second(shorter, FIRST))
-    quicker = shorter.replace("client.breaker.trip_after", inf)
-    assert "attempts of each client instead of" in exercises.back_in_half_a_second(quicker, FIRST)
-
-
-def test_places():
-    assert is_right(exercises.places(170))
-    assert is_right(exercises.places(np.int64(170)))
-    for answer, said in {
-        160: "clients in 100 lose a message",
-        180: "170 do too",
-        175: "is not a multiple of ten",
-        170.0: "is not a whole number",
-    }.items():
-        assert said in exercises.places(answer)
-        assert not is_right(exercises.places(answer))
-
-
-def test_under_five_seconds_by_one_setting_that_is_not_the_backoff_s():
-    assert is_right(
-        exercises.back_under_5_s(CLAIMS.replace("client.breaker.trip_after", inf), CLAIMS)
-    )
-    still = exercises.back_under_5_s(CLAIMS.replace("client.breaker.open_s", 25), CLAIMS)
-    assert "not yet: the median client is back after" in still
-    backoff = CLAIMS.replace("client.backoff.cap_s", 1)
-    assert "leave that as given" in exercises.back_under_5_s(backoff, CLAIMS)
-
-
-def test_the_door():
-    assert is_right(exercises.door(50_000))
-    assert is_right(exercises.door(50_000.0))
-    assert "a million take 25 s, which is too slow" in exercises.door(40_000)
-    assert "a million take 10 s, and they may take twenty" in exercises.door(100_000)
-
-
-def test_from_which_attempt_on_there_is_no_jitter():
-    assert [5] == [k for k in range(1, 60) if is_right(exercises.without_jitter(k))]
-    assert "as short as 4 s" in exercises.without_jitter(4)
-    assert not is_right(exercises.without_jitter(5.0))
-    assert not is_right(exercises.without_jitter(10**400))
-
-
-def test_over_how_many_seconds_first_waits_are_spread():
-    assert is_right(exercises.spread(2_400 / 180, 180.0))
-    assert is_right(exercises.spread(13.3, 180.0))
-    assert "185 attempts a second, 180 are allowed" in exercises.spread(13, 180.0)
-    assert "120 attempts a second, and fewer seconds would do" in exercises.spread(20, 180.0)
+@pytest.mark.parametrize("name", each_of({n: s for n, s in SCENARIOS.items() if not s.plays_given}))
+def test_nothing_changed_is_said_as_such(name):
+    given = EXERCISES[name].given()
+    assert "not yet: nothing has been changed" == say(name, given)
+    assert "not yet: nothing has been changed" == say(name, given.replace(name="other"))
 
 
 @pytest.mark.long
-def test_the_storm_that_never_ends_and_the_gentle_first_second():
+def test_twice_the_clients_as_given_are_played_and_half_of_them_refused():
     pytest.importorskip("numba")
-    crowd = STORM.replace(clients=10_000).replace("server.accept_per_s", 1_000)
-    line = crowd.replace("server.accept_per_s", inf).replace(duration_s=60)
-    hasty = line.replace("server.handshake_service_s", 1e-3)
-    hasty = hasty.replace("client.connect_timeout_s", 2)
-    assert is_right(exercises.calmer(hasty.replace("client.backoff.cap_s", 15), hasty))
-    same = hasty.replace("client.backoff.cap_s", 5)
-    assert "clients are still outside at the end" in exercises.calmer(same, hasty)
-    patient = hasty.replace("client.connect_timeout_s", 10)
-    assert "leave client.connect_timeout_s at 2 s" in exercises.calmer(patient, hasty)
-
-    assert is_right(exercises.gentle(crowd.replace("client.backoff.base_s", 2), crowd))
-    longer = crowd.replace("client.backoff.base_s", 1)
-    assert "attempts of 10,000 clients" in exercises.gentle(longer, crowd)
-    other = crowd.replace("client.breaker.trip_after", 1)
-    assert "leave client.breaker.trip_after" in exercises.gentle(other, crowd)
+    given = review_shipped()
+    said = exercises.doubled(given.replace(clients=1_200), given, 180.0)
+    assert "180 attempts are allowed" in said
+    assert "leave clients" in exercises.doubled(given, given, 180.0)
 
 
-@pytest.mark.long
-def test_a_jitter_that_does_not_die():
-    pytest.importorskip("numba")
-    storm = STORM.replace(clients=10_000, duration_s=90, ramp_s=10)
-    storm = storm.replace("server.accept_per_s", 1_000).replace(
-        faults=[sl.Fault("outage", start_s=20, stop_s=28)]
-    )
-    client = sl.presets["socket.io-client"].client
-    client = sl.Settings(backoff=client.backoff)
-    given = storm.replace(client=client)
-    after_cap = given.replace("client.backoff.jitter_place", "after_cap")
-    assert is_right(exercises.mended(after_cap, storm, client))
-    wider = given.replace("client.backoff.cap_s", 8)
-    assert "95 in 100 are back after" in exercises.mended(wider, storm, client)
-    hasty = given.replace("client.backoff.jitter", "full")
-    assert "attempts, and there were" in exercises.mended(hasty, storm, client)
+# --- guesses -------------------------------------------------------------------------------
 
 
-@pytest.mark.long
-def test_level_waits_and_twice_the_clients():
-    pytest.importorskip("numba")
-    storm = STORM.replace(clients=600, duration_s=60).replace("server.accept_per_s", 60)
-    storm = storm.replace(warm_up_s=12, name="storm")
-    assert is_right(exercises.level_wait(np.e * 600 / 180, storm, 180.0))
-    assert "180 are allowed" in exercises.level_wait(7, storm, 180.0)
-    assert "a shorter wait keeps the bound too" in exercises.level_wait(12, storm, 180.0)
+@pytest.mark.parametrize(
+    ("guess", "said"),
+    [
+        (3.0, "you guessed 3 s, the run says 3.6 s: well guessed"),
+        (1, "you guessed 1 s, the run says 3.6 s: 3.6 times as much"),
+        (36, "you guessed 36 s, the run says 3.6 s: 0.1 of that"),
+        (np.float64(3.6), "you guessed 3.6 s, the run says 3.6 s: well guessed"),
+    ],
+)
+def test_a_guess_is_put_beside_the_result(guess, said):
+    assert said == exercises.compare_guess(guess, 3.6, "s")
 
-    plain = sl.Backoff(jitter="additive", base_s=2, factor=1, add_most_s=10)
-    shipped = storm.replace(client=sl.Settings(backoff=plain), seed=1000)
-    twice = shipped.replace(clients=1_200)
-    wider = twice.replace("client.backoff.base_s", 4).replace("client.backoff.add_most_s", 12)
-    assert is_right(exercises.doubled(wider, shipped, 180.0))
-    assert "180 attempts are allowed" in exercises.doubled(twice, shipped, 180.0)
-    assert "leave clients" in exercises.doubled(shipped, shipped, 180.0)
-    door = twice.replace("server.accept_per_s", 600)
-    assert "leave server.accept_per_s" in exercises.doubled(door, shipped, 180.0)
+
+@pytest.mark.parametrize("guess", NO_NUMBERS, ids=repr)
+def test_a_guess_that_is_missing_or_no_number_is_no_error(guess):
+    assert exercises.compare_guess(guess, 3.6, "s").startswith("no guess yet: ")
+
+
+def test_a_result_of_nothing_or_of_never_is_no_error():
+    assert exercises.compare_guess(5, 0, "clients").endswith(": nothing at all")
+    assert "the run says inf s" in exercises.compare_guess(5, inf, "s")
+
+
+def test_a_guess_may_be_one_of_some_words():
+    words = ("sooner", "later")
+    said = 'you guessed "later", the run says "later": well guessed'
+    assert said == exercises.compare_guess("later", "later", words=words)
+    said = 'you guessed "sooner", the run says "later"'
+    assert said == exercises.compare_guess("sooner", "later", words=words)
+    for guess in ("Later", 3, None):
+        assert exercises.compare_guess(guess, "later", words=words).startswith("no guess yet: ")

@@ -1,6 +1,7 @@
 """Notebooks run, are clean as committed, have more words than code, and check exercises."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -15,46 +16,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-SOLUTIONS = {
-    "longest_wait_s = None": "longest_wait_s = 1.2",
-    "never_polls = scenario": (
-        'never_polls = scenario.replace("client.fallback.after_attempts", float("inf"))'
-    ),
-    'quicker = scenario.replace("client.backoff.cap_s", 1)': (
-        'quicker = scenario.replace("client.backoff.cap_s", 1)'
-        '.replace("client.breaker.trip_after", float("inf"))'
-    ),
-}
-
-
-CLAIM_SOLUTIONS = {
-    "places = None": "places = 170",
-    "quicker = scenario": 'quicker = scenario.replace("client.breaker.trip_after", float("inf"))',
-}
-STORM_SOLUTIONS = {
-    "door_per_s = None": "door_per_s = 50_000",
-    "calmer = hasty": 'calmer = hasty.replace("client.backoff.cap_s", 15)',
-    "gentle = crowds[2]": 'gentle = crowds[2].replace("client.backoff.base_s", 2)',
-}
-
-
-CLIENT_SOLUTIONS = {
-    "attempt = None": "attempt = 5",
-    "mended = storm.replace(client=told.client)": (
-        "mended = storm.replace(client=told.client)"
-        '.replace("client.backoff.jitter_place", "after_cap")'
-    ),
-}
-
-
-REVIEW_SOLUTIONS = {
-    "spread_s = None": "spread_s = 2_400 / 180",
-    "w_s = None": "w_s = np.e * 600 / 180",
-    "doubled = shipped.replace(clients=1_200)": (
-        "doubled = shipped.replace(clients=1_200)"
-        '.replace("client.backoff.base_s", 4).replace("client.backoff.add_most_s", 12)'
-    ),
-}
 
 
 def read(file):
@@ -104,16 +65,59 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def prose(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def headings(notebook):
+    return [line for text in prose(notebook) for line in text.splitlines() if line.startswith("#")]
+
+
+#: A cell that asks a check, and the name of that check.
+ASKS = re.compile(r"print\(exercises\.(?!compare_guess)(\w+)\(")
+FOLDED = re.compile(
+    r"<details><summary>Solution</summary>\n.*```python\n(.+?)```.*</details>", re.DOTALL
+)
+
+
+def exercises_of(notebook):
+    """Return the check, the cell and the solution of each exercise, folded in the cell after it."""
+    found = []
+    for cell, after in pairwise(notebook.cells):
+        asked = ASKS.search(cell.source) if cell.cell_type == "code" else None
+        if asked:
+            folded = FOLDED.fullmatch(after.source)
+            assert folded, f"no folded solution below {asked[1]}"
+            found.append((asked[1], cell, folded[1].strip()))
+    return found
+
+
 def test_the_notebooks_are_there():
     names = [
         "00_start_here",
         "01_first_outage",
+        "02_why_jitter",
         "03_how_do_a_million_come_back",
+        "04_what_does_a_breaker_buy",
+        "05_what_leaves_the_outbox_first",
+        "06_does_every_message_count_once",
+        "07_when_to_fall_back",
+        "08_what_does_a_lost_session_cost",
         "11_what_does_my_client_really_do",
         "12_which_backoff_should_we_ship",
         "13_are_the_claims_true",
     ]
     assert names == [file.stem for file in FILES]
+
+
+def test_the_list_names_each_notebook_with_its_question_and_its_minutes():
+    rows = re.findall(
+        r"^\|.*\| \[`(\S+)`\]\(\1\) \| (.+) \| (\d+) \|.*\|$",
+        (NOTEBOOKS / "README.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    titles = {file.name: headings(read(file))[0].removeprefix("# ") for file in FILES}
+    assert sorted(titles.items()) == sorted((name, title) for name, title, _ in rows)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -134,16 +138,52 @@ def test_cells_are_short_and_there_are_more_words_than_code(file):
     assert words["markdown"] > words["code"]
 
 
+#: The way of each notebook: headings that begin with these words, in this order.
+WAY = ["# ", "## The question", "## Assumptions", "## By hand", "## Exercises", "## What we learnt"]
+#: And these, whose places differ.
+ALSO = ["## One story", "## Many", "## Predict, then run"]
+
+
+@pytest.mark.parametrize("file", FILES[1:], ids=lambda file: file.stem)
+def test_a_notebook_goes_the_way_of_all(file):
+    found = headings(read(file))
+    assert found[0].endswith("?")
+    places = [next(i for i, head in enumerate(found) if head.startswith(words)) for words in WAY]
+    assert sorted(places) == places
+    for words in ALSO:
+        assert any(head.startswith(words) for head in found), words
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_guess_is_asked_for_before_the_run_that_answers_it(file):
+    cells = code_cells(read(file))
+    [guess] = [i for i, cell in enumerate(cells) if re.match(r"guess\w* = None$", cell.source)]
+    [answer] = [i for i, cell in enumerate(cells) if "exercises.compare_guess(" in cell.source]
+    assert guess < answer <= guess + 2
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_there_are_three_exercises_with_folded_solutions(file):
+    notebook = read(file)
+    found = exercises_of(notebook)
+    assert 3 == len({check for check, _, _ in found}) == len(found)
+    shown = "\n".join(text for text in prose(notebook) if not text.startswith("<details>"))
+    for number in (1, 2, 3):
+        assert 1 == shown.count(f"**{number}.** ")
+    for _, cell, solution in found:
+        assert solution not in shown
+        assert solution not in cell.source
+
+
+def test_each_check_belongs_to_one_notebook():
+    from simlib.course import exercises
+
+    asked = [check for file in FILES for check, _, _ in exercises_of(read(file))]
+    assert sorted([*asked, "compare_guess"]) == exercises.__all__
+
+
 def test_no_function_lives_in_two_notebooks():
     assert not any("def " in cell.source for file in FILES for cell in code_cells(read(file)))
-
-
-@pytest.mark.long
-def test_notebook_00_runs():
-    notebook = executed(read(NUMBERED[0]))
-    assert any("lost: reset -> waiting 0.500 s" in text for text in printed(notebook))
-    [chart] = [picture for cell in code_cells(notebook) for picture in pictures(cell)]
-    assert "no jitter: highest 200 at " in chart
 
 
 @pytest.mark.parametrize("backend", [None, "agg"], ids=["inline", "agg"])
@@ -162,51 +202,44 @@ def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatc
     executed(v4.new_notebook(cells=cells))
 
 
-def check_exercises(notebook, solutions):
-    """Run each exercise as it stands and solved, in one run: its check must tell them apart."""
-    for cell in code_cells(notebook):
-        for line, solution in solutions.items():
-            if line in cell.source:
-                unsolved = cell.source
-                cell.source = f"{unsolved}\n{unsolved.replace(line, solution)}"
+#: What the prose says of the outputs, as the outputs have it.
+SAID = {
+    0: ["17.660 s  failed", "25.740 s  opened", "2.66", "5.74", "372"],
+    2: ["8,914", "561", "476", "793.70", "1,858.95", "997.35", "111 attempts", "93.73", "28.90"],
+    4: ["3,416", "13.20", "318", "24,169", "2,919", "5,230", "11.18", "(22467, 12)"],
+    5: ["0.46", "6.31", "501", "282", "10.05", "5.80", "13.24", "161", "5.5"],
+    6: ["1,185", "1,212", "30", "27", "140", "85", "38", "(True, False)", "transmit 30"],
+    7: ["0.62", "5.66", "159", "334", "104 changes", "1.45", "0.61", "11.75", "22", "10.9"],
+    8: ["217", "327", "953", "800", "8.33", "13.39", "(8.0, 5.0)", "6.272 s  failed", "7.0)"],
+}
+#: Modules without which a notebook does not run.
+NEEDED = {3: ["numba"], 11: ["numba"], 12: ["numba", "optuna", "SALib"], 13: ["numba"]}
+#: Those that stay in make test; the others take minutes of a processor together.
+QUICK = (0, 1)
+
+
+def each_notebook():
+    for number, file in NUMBERED.items():
+        marks = [pytest.mark.long]
+        marks += [pytest.mark.live] if number in (1, 10) else []
+        marks += [] if number in QUICK else [pytest.mark.slow]
+        yield pytest.param(number, marks=marks, id=file.stem)
+
+
+@pytest.mark.parametrize("number", [*each_notebook()])
+def test_a_notebook_runs_as_it_is_and_its_checks_know_its_solutions(number):
+    for name in NEEDED.get(number, []):
+        pytest.importorskip(name)
+    notebook = read(NUMBERED[number])
+    for _, cell, solution in exercises_of(notebook):
+        asks = cell.source[cell.source.rindex("print(exercises.") :]
+        cell.source += f"\n{solution}\n{asks}"
     verdicts = [text for text in printed(executed(notebook)) if "not yet" in text]
-    assert len(verdicts) == len(solutions)
+    assert 3 == len(verdicts)
     for text in verdicts:
         unsolved, solved = text.splitlines()
         assert unsolved.startswith("not yet")
         assert solved.startswith("right")
-
-
-# The first two stay in make test; the others take a minute or two of a processor together.
-@pytest.mark.live
-@pytest.mark.long
-def test_notebook_01_runs_unsolved_and_its_checks_know_the_solutions():
-    check_exercises(read(NUMBERED[1]), SOLUTIONS)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_notebook_13_runs_unsolved_and_its_checks_know_the_solutions():
-    check_exercises(read(NUMBERED[13]), CLAIM_SOLUTIONS)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_notebook_03_runs_unsolved_and_its_checks_know_the_solutions():
-    pytest.importorskip("numba")
-    check_exercises(read(NUMBERED[3]), STORM_SOLUTIONS)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_notebook_11_runs_unsolved_and_its_checks_know_the_solutions():
-    pytest.importorskip("numba")
-    check_exercises(read(NUMBERED[11]), CLIENT_SOLUTIONS)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_notebook_12_runs_unsolved_and_its_checks_know_the_solutions():
-    for name in ("numba", "optuna", "SALib"):
-        pytest.importorskip(name)
-    check_exercises(read(NUMBERED[12]), REVIEW_SOLUTIONS)
+    assert any("no guess yet: " in text for text in printed(notebook))
+    shown = "\n".join(str(cell.outputs) for cell in code_cells(notebook))
+    assert [] == [words for words in SAID.get(number, []) if words not in shown]
