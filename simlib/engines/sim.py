@@ -40,6 +40,7 @@ from simlib.engines.store import MemoryStore
 from simlib.engines.world import Process, World
 from simlib.scenario.scenario import Scenario
 from simlib.trace.notes import pack_arrival, pack_server_command
+from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Interrupted, Trace
 
 _STEPS = 50
@@ -123,6 +124,10 @@ class SimHost:
     def run(self, until_s: float) -> None:
         """Play on to a moment."""
         self._clock.run(until=until_s)
+
+    def server_log(self) -> ServerLog:
+        """Return what the servers decided so far."""
+        return self._trace.server_log
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends."""

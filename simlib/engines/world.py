@@ -39,6 +39,7 @@ from simlib.scenario.scenario import Scenario, timeline_of
 from simlib.scenario.workload import Hint
 from simlib.trace.columns import Kind, Name
 from simlib.trace.notes import fault_row, note
+from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Trace
 
 #: A process of the user's own: given the world, it yields SimPy events.
@@ -59,6 +60,9 @@ class Stage(Host, Protocol):
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends, in the run's time; -inf: none."""
+
+    def server_log(self) -> ServerLog:
+        """Return what the servers decided so far."""
 
 
 class World:
@@ -187,6 +191,14 @@ class World:
         # A fault has some length, even one that is lifted at the moment it was struck.
         shortest_s = nextafter(self.timeline.faults[index].start_s, inf)
         self.clock.at(max(self.clock.now_s, shortest_s), self._end, index)
+
+    def can_lift(self, index: int) -> bool:
+        """Whether a fault was struck by hand and still acts; one of a moment is over at once."""
+        return index in self._struck
+
+    def server_log(self) -> ServerLog:
+        """Return what the servers decided on handshakes so far."""
+        return self._stage.server_log()
 
     def _end(self, index: int) -> None:
         self.timeline.end(index, self.clock.now_s)

@@ -78,13 +78,15 @@ class DecisionLog:
         self._end = _COUNT.size
 
 
-def read_log(path: Path) -> Iterator[tuple[Any, ...]]:
+def read_log(path: Path, start: int = 0) -> Iterator[tuple[Any, ...]]:
     """Yield the records of a log: time, length, name, client, connection, message, reason, ends.
 
-    Times are the writer's. There are none if there is no such file.
+    Times are the writer's. There are none if there is no such file. ``start``: how many records to
+    leave out, by one who reads on while the log is written.
     """
     written = path.read_bytes() if path.exists() else b""
-    for start in range(0, len(written), _CHUNK_BYTES):
-        (count,) = _COUNT.unpack_from(written, start)
-        for i in range(count):
-            yield _RECORD.unpack_from(written, start + _COUNT.size + i * _RECORD.size)
+    for chunk in range(0, len(written), _CHUNK_BYTES):
+        (count,) = _COUNT.unpack_from(written, chunk)
+        for i in range(start, count):
+            yield _RECORD.unpack_from(written, chunk + _COUNT.size + i * _RECORD.size)
+        start = max(0, start - count)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
+from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Trace
 
 _Work = Callable[..., Coroutine[Any, Any, None]]
@@ -217,6 +219,14 @@ class LiveHost:
         """Add what the server processes logged to the trace."""
         for server in self._servers:
             server.add_to(self.world.trace)
+
+    def server_log(self) -> ServerLog:
+        """Return what the servers decided so far; the server of another process tells nothing."""
+        log = self.world.trace.server_log
+        if self.clock.began_s < inf:
+            for server in self._servers:
+                server.write_log(log)
+        return log
 
     def session_s(self, client: int) -> float:
         """Return when the session of a client's cookie ends."""

@@ -33,6 +33,8 @@ class ServiceProcess(ChildProcess):
     ) -> None:
         super().__init__(process, name, errors)
         self.log = log
+        #: How many records of its log `Processes.new_verdicts` has returned or passed over.
+        self.records_read = 0
 
     @classmethod
     async def start(cls, order: dict[str, Any], folder: Path, number: int) -> ServiceProcess:
@@ -131,12 +133,12 @@ class Processes:
             if decision[0] not in (STANDSTILL, VERDICT)
         ]
 
-    def verdicts(self) -> list[tuple[float, HandshakeVerdict]]:
-        """Return what was decided on handshakes, in loop time."""
+    def new_verdicts(self) -> list[tuple[float, HandshakeVerdict]]:
+        """Return what was decided on handshakes since the last call, in loop time."""
         return [
             (time_s, HandshakeVerdict(decision, client, connection, begin_s, done_s, free_s))
             for time_s, begin_s, name, client, connection, decision, _, done_s, free_s in (
-                self._records()
+                chain.from_iterable(map(_new_records, self._all))
             )
             if name == VERDICT
         ]
@@ -147,3 +149,10 @@ class Processes:
 
     def _records(self) -> Iterator[tuple[Any, ...]]:
         return chain.from_iterable(read_log(service.log) for service in self._all)
+
+
+def _new_records(service: ServiceProcess) -> list[tuple[Any, ...]]:
+    """Return the records that a process has written since the last call."""
+    records = list(read_log(service.log, service.records_read))
+    service.records_read += len(records)
+    return records

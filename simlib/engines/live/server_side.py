@@ -58,7 +58,8 @@ class ServerSide:
             tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder, keys
         )
         self._restarts: set[asyncio.Task[None]] = set()
-        #: When servers started to listen, and were killed; before the run's begin counts as 0.
+        #: When servers started to listen, and were killed, as far as `write_log` has not written
+        #: it yet; before the run's begin counts as 0.
         self._starts_s: list[float] = []
         self._stops_s: list[float] = []
 
@@ -132,21 +133,23 @@ class ServerSide:
         lines = self._processes.log_lines()
         for row in sorted(_logged_row(line[0] - began_s, *line[1:]) for line in lines):
             trace.append(row)
-        self._add_log(trace.server_log)
+        self.write_log(trace.server_log)
         trace.standstills += [
             Standstill("server", start_s - began_s, length_s)
             for start_s, length_s in self._processes.standstills()
             if start_s >= began_s
         ]
 
-    def _add_log(self, log: ServerLog) -> None:
-        """Add what the processes decided on handshakes, as they wrote it down, and their lives."""
+    def write_log(self, log: ServerLog) -> None:
+        """Add what the processes decided on handshakes, and their lives, since the last call."""
         began_s = self._clock.began_s
         for start_s in self._starts_s:
             log.note_start(start_s, self._gateway, self._scenario.server.workers)
         for stop_s in self._stops_s:
             log.note_stop(stop_s, self._gateway)
-        for time_s, verdict in self._processes.verdicts():
+        self._starts_s.clear()
+        self._stops_s.clear()
+        for time_s, verdict in self._processes.new_verdicts():
             log.note(time_s - began_s, self._gateway, _since(began_s, verdict))
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from simlib.api import engine
 from simlib.core.errors import SettingsError
-from simlib.core.faults import Fault, FaultKind
+from simlib.core.faults import Fault
 from simlib.engines.world import Process, World
 from simlib.metrics.live_counters import Counters, Counts
+from simlib.metrics.load_now import ServerLoad, load_at
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
@@ -32,6 +33,20 @@ class Look:
     #: The faults that act now, scripted or by hand.
     faults: tuple[Fault, ...]
     counts: Counts
+
+
+def look_at(trace: Trace, world: World | None, counters: Counters, now_s: float) -> Look:
+    """Return how a run stands at a moment; there is no world before it began."""
+    faults = () if world is None else world.timeline.faults
+    return Look(
+        scenario=trace.label,
+        engine=trace.engine,
+        clients=trace.scenario.clients,
+        time_s=now_s,
+        duration_s=trace.scenario.duration_s,
+        faults=tuple(fault for fault in faults if fault.start_s <= now_s < fault.end_s),
+        counts=counters.snapshot(),
+    )
 
 
 class LiveRun:
@@ -96,31 +111,29 @@ class LiveRun:
 
     def look(self) -> Look:
         """Return how the run stands now."""
-        now = self._now_s
-        faults = () if self._world is None else self._world.timeline.faults
-        return Look(
-            scenario=self.trace.label,
-            engine=self.trace.engine,
-            clients=self._scenario.clients,
-            time_s=now,
-            duration_s=self._scenario.duration_s,
-            faults=tuple(fault for fault in faults if fault.start_s <= now < fault.end_s),
-            counts=self._counters.snapshot(),
-        )
+        return look_at(self.trace, self._world, self._counters, self.now_s)
+
+    def server_load(self) -> ServerLoad:
+        """Return what the servers have to do now."""
+        log = self.trace.server_log if self._world is None else self._world.server_log()
+        return load_at(log, self.now_s)
 
     def strike(self, fault: Fault) -> None:
         """Begin a fault now; one that was struck already goes on, and nothing is added."""
         if self._world is not None and self._goes_on and fault not in self._struck:
             index = self._world.strike(fault)
-            if fault.kind != FaultKind.RESET:
+            if self._world.can_lift(index):
                 self._struck[fault] = index
+
+    def lift(self, fault: Fault) -> None:
+        """End a fault that was struck, if it still goes on."""
+        if self._world is not None and self._goes_on and fault in self._struck:
+            self._world.lift(self._struck.pop(fault))
 
     def restore(self) -> None:
         """End the faults that were struck."""
-        if self._world is not None and self._goes_on:
-            for index in self._struck.values():
-                self._world.lift(index)
-            self._struck.clear()
+        for fault in list(self._struck):
+            self.lift(fault)
 
     def stop(self) -> None:
         """End the run before its time, cleanly: `play` returns the trace, which is partial."""
@@ -131,15 +144,16 @@ class LiveRun:
 
     @property
     def _goes_on(self) -> bool:
-        return not self._stopped and self._now_s < self._scenario.duration_s
+        return not self._stopped and self.now_s < self._scenario.duration_s
 
     @property
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
+        """Seconds since the run began; 0 before that."""
         if self._world is None:
             return 0.0
         if self._playing is None or self._playing.done():
             return self.trace.end_s
-        return min(self._world.clock.now_s, self._scenario.duration_s)
+        return min(max(0.0, self._world.clock.now_s), self._scenario.duration_s)
 
     def _attach(self, world: World) -> Generator[Any, Any, None]:
         self._world = world
