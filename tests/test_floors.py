@@ -24,6 +24,7 @@ FLOORS = {
     "studies": 8,
     "course": 9,
     "gallery": 9,
+    "live_console": 9,
     "review": 9,
     "site": 9,
     "cli": 10,
@@ -86,7 +87,7 @@ def test_studies_know_nothing_of_each_other(room):
 #: Which files may import a library that shows: by name, or by their room.
 SHOWING = {
     "matplotlib": ({"chart.py"}, {"charts"}),
-    "ipywidgets": (set(), {"charts"}),
+    "ipywidgets": (set(), {"charts", "live_console"}),
     # progress.py: one bar for all long work, in terminal and notebook, imported when it is shown.
     "rich": ({"text.py", "progress.py"}, {"cli"}),
 }
