@@ -39,6 +39,7 @@ from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation
 from simlib.lab.observe.observe import observe as observe
 from simlib.lab.observe.observe import observe_live as observe_live
+from simlib.live_console.console import console as console
 from simlib.logs.attempts import ObservedAttempts as ObservedAttempts
 from simlib.logs.attempts import read_attempts as read_attempts
 from simlib.metrics.description import RunDescription as RunDescription

@@ -71,7 +71,7 @@ def _since_last_start(records: Any) -> Any:
         own = records["gateway"] == gateway
         starts_s = records["time_s"][own & (records["decision"] == Decision.STARTED)]
         stops_s = records["time_s"][own & (records["decision"] == Decision.STOPPED)]
-        last_s = starts_s.max(initial=-np.inf)
-        if last_s > stops_s.max(initial=-np.inf):
+        last_s = np.append(starts_s, -np.inf).max()
+        if last_s > np.append(stops_s, -np.inf).max():
             alive |= own & (records["time_s"] >= last_s)
     return alive

@@ -14,6 +14,13 @@ def lab(tmp_path):
 
 
 @pytest.fixture
+def dark_lab(tmp_path):
+    """JupyterLab in its dark theme."""
+    with serve_lab(tmp_path, "JupyterLab Dark") as served:
+        yield served
+
+
+@pytest.fixture
 def lab_page(chromium):
     """A page of a browser, wide enough for a notebook."""
     with sync_playwright() as playwright:

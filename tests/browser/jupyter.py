@@ -1,6 +1,7 @@
 """JupyterLab as the browser tests drive it: its server, a notebook in it, and the mouse."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -55,7 +56,7 @@ class Lab(NamedTuple):
 
 
 @contextmanager
-def serve_lab(folder: Path) -> Iterator[Lab]:
+def serve_lab(folder: Path, theme: str = "JupyterLab Light") -> Iterator[Lab]:
     """Run JupyterLab in a folder of its own; end it and its kernels afterwards."""
     shown = folder / "notebooks"
     shown.mkdir()
@@ -70,6 +71,7 @@ def serve_lab(folder: Path) -> Iterator[Lab]:
     settings = folder / "SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
@@ -117,13 +119,8 @@ def run_all(page: Page) -> None:
     # Before the kernel is there, "run all" is taken for done without anything having run.
     wait_for_kernel(page)
     page.locator(".jp-NotebookPanel .jp-MarkdownCell").first.click()
-    choose(page, "Run", "Run All Cells")
-
-
-def choose(page: Page, menu: str, entry: str) -> None:
-    """Choose an entry of a menu."""
-    page.get_by_role("menuitem", name=menu, exact=True).click()
-    page.get_by_text(entry, exact=True).click()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
 
 
 def drag(page: Page, handle: Locator, by_px: int = 60) -> None:

@@ -255,6 +255,29 @@ async def compare_live(
     return await asyncio.to_thread(compare_traces, simulated, live, processes)
 
 
+def compare_played(
+    live: Trace, replications: int = 20, progress: Progress | None = None
+) -> Comparison:
+    """Compare a live run that was played already with simulated runs of its scenario.
+
+    Of a run that was stopped, what was played is compared.
+
+    Examples
+    --------
+    >>> import simlib as sl
+    >>> scenario = sl.Scenario(clients=5, duration_s=5, faults=[sl.Fault("reset", start_s=2)])
+    >>> compare_played(sl.run(scenario), replications=5).disagreements
+    []
+    """
+    played = live
+    if live.partial:
+        played = copy.copy(live)
+        played.scenario = _cut(live.scenario, live.end_s)
+    return compare_traces(
+        _replicate(played.scenario, replications, (), progress or _silent), played
+    )
+
+
 def compare_traces(
     simulated: Sequence[Trace], live: Trace, processes: Sequence[Process] = ()
 ) -> Comparison:
@@ -302,6 +325,21 @@ def _replicate(
         seed = (scenario.seed + i) % SEED_LIMIT
         traces.append(run(scenario.replace(seed=seed), processes=processes))
     return traces
+
+
+def _cut(scenario: Scenario, end_s: float) -> Scenario:
+    """Return a scenario that ends at a moment; what would begin after it is left out.
+
+    Raises
+    ------
+    SettingsError
+        If it ends before the clients have started, or before its warm-up is over.
+    """
+    starts = {
+        name: [entry for entry in getattr(scenario, name) if entry.start_s < end_s]
+        for name in ("faults", "hints")
+    }
+    return scenario.replace(duration_s=end_s, **starts)
 
 
 def _live_part(tell: Progress) -> Callable[[float], None]:

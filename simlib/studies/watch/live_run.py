@@ -118,6 +118,11 @@ class LiveRun:
         log = self.trace.server_log if self._world is None else self._world.server_log()
         return load_at(log, self.now_s)
 
+    @property
+    def struck(self) -> frozenset[Fault]:
+        """The faults by hand that go on."""
+        return frozenset(self._struck)
+
     def strike(self, fault: Fault) -> None:
         """Begin a fault now; one that was struck already goes on, and nothing is added."""
         if self._world is not None and self._goes_on and fault not in self._struck:

@@ -53,6 +53,9 @@ def test_a_full_chunk_is_followed_by_another(
     for i in range(10_000):
         log.write(float(i), 7, i, 1)
     assert list(range(10_000)) == [record[3] for record in read_log(tmp_path / "log")]
+    for start in (0, 1, 1234, 9_999, 10_000):
+        later = read_log(tmp_path / "log", start)
+        assert list(range(start, 10_000)) == [record[3] for record in later]
 
 
 def test_a_record_that_was_not_finished_is_not_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from simlib.core.admission import Decision
 from simlib.engines import sim
 from simlib.engines.late_clock import LateClock, lateness_by_tick_s
 from simlib.metrics.meaning import OF_SERVER
-from simlib.studies.compare.compare import Comparison, compare_traces
+from simlib.studies.compare.compare import Comparison, compare_played, compare_traces
 from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.columns import Name
@@ -342,3 +342,22 @@ def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: lis
     ]
     assert str(comparison).startswith("Simulation and live run agree.")
     assert "<b>Simulation and live run agree.</b>" in comparison._repr_html_()
+
+
+def test_of_a_run_that_was_stopped_what_was_played_is_compared() -> None:
+    """As far as it was played; what would have begun later is left out of the simulated runs."""
+    scenario = BUSY.replace(faults=(*BUSY.faults, sl.Fault("outage", 4.5, 5.5)))
+    whole = sl.run(scenario.replace(duration_s=3.75, faults=BUSY.faults))
+    whole.scenario, whole.partial = scenario, True
+    comparison = compare_played(whole, replications=5)
+    assert comparison.agreed
+    assert 3.75 == comparison.simulated[0].scenario.duration_s
+    assert BUSY.faults == comparison.simulated[0].scenario.faults
+    assert scenario == whole.scenario
+
+
+def test_a_run_that_was_stopped_before_its_clients_were_there_is_not_compared() -> None:
+    stopped = sl.run(BUSY.replace(duration_s=3.0))
+    stopped.scenario, stopped.partial, stopped.end_s = BUSY, True, 0.25
+    with pytest.raises(sl.SettingsError, match=r"ramp_s = 0\.5: must be shorter than duration_s"):
+        compare_played(stopped)

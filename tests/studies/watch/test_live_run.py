@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -86,6 +87,31 @@ async def test_what_was_struck_goes_on_and_may_be_struck_again_after():
     )
     trace = await feed.play([hands])
     assert [0.1, 0.25] == [fault.start_s for fault in trace.scenario.faults]
+
+
+async def test_one_of_several_faults_is_lifted():
+    feed = LiveRun(SHORT, "sim")
+    cut = sl.Fault("outage", clients_fraction=0.5)
+    hands = acting(
+        (0.1, lambda: feed.strike(SLOW)),
+        (0.15, lambda: feed.strike(cut)),
+        (0.2, lambda: feed.lift(SLOW)),
+        (0.25, lambda: feed.lift(SLOW)),  # it is over already
+    )
+    trace = await feed.play([hands])
+    assert [pytest.approx(0.2), inf] == [fault.stop_s for fault in trace.scenario.faults]
+    assert {cut} == feed.struck
+
+
+@pytest.mark.parametrize("kind", ["reset", "handover", "session_expiry", "close"])
+async def test_a_fault_of_a_moment_needs_no_restoring(kind):
+    server = sl.ServerSettings(session_lifetime_s=600)
+    feed = LiveRun(SHORT.replace(server=server), "sim")
+    trace = await feed.play(
+        [acting((0.1, lambda: feed.strike(sl.Fault(kind))), (0.2, feed.restore))]
+    )
+    assert [kind] == [fault.kind.name.lower() for fault in trace.scenario.faults]
+    assert not feed.struck
 
 
 async def test_hands_off_before_and_after_the_run():
