@@ -4,7 +4,6 @@ from simlib.api import run_many as run_many
 from simlib.charts import plots as plots
 from simlib.charts.animation import Animation as Animation
 from simlib.charts.animation import animate as animate
-from simlib.charts.explore import explore as explore
 from simlib.core.backoff import Backoff as Backoff
 from simlib.core.breaker import Breaker as Breaker
 from simlib.core.client import Client as Client
@@ -34,6 +33,7 @@ from simlib.core.stops import Stops as Stops
 from simlib.experiments.replicate import paired as paired
 from simlib.experiments.replicate import replicate as replicate
 from simlib.experiments.sweep import sweep as sweep
+from simlib.explorers.explore import explore as explore
 from simlib.lab.infer.chart import waits_chart as waits_chart
 from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation

@@ -27,6 +27,9 @@ PUBLIC = [
     if not isinstance(thing := getattr(sl, name), ModuleType) and name != "__version__"
 ]
 FUNCTIONS = [thing for thing in PUBLIC if inspect.isfunction(thing)] + CHARTS
+FUNCTIONS += [
+    getattr(sl.explore, name) for name in vars(type(sl.explore)) if not name.startswith("_")
+]
 CLASSES = [thing for thing in PUBLIC if inspect.isclass(thing)]
 #: A function does something: its first word.
 VERBS = {

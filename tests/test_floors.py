@@ -23,6 +23,7 @@ FLOORS = {
     "lab": 7,
     "studies": 8,
     "course": 9,
+    "explorers": 9,
     "gallery": 9,
     "live_console": 9,
     "review": 9,

@@ -23,7 +23,18 @@ _PYODIDE = (
 #: What simlib needs to simulate and to write a scenario; both are pure Python.
 _DISTRIBUTIONS = ("simpy", "tomli_w")
 #: Rooms that the page's Python has no use for, or cannot load.
-_LEFT_OUT = ("charts", "cli", "course", "gallery", "lab", "review", "studies", "logs", "exports")
+_LEFT_OUT = (
+    "charts",
+    "cli",
+    "course",
+    "explorers",
+    "gallery",
+    "lab",
+    "review",
+    "studies",
+    "logs",
+    "exports",
+)
 
 
 def build_site(pyodide: str | Path, out: str | Path) -> None:

@@ -20,6 +20,7 @@ from simlib.core.faults import Fault, FaultKind
 from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
 from simlib.scenario.presets import presets
+from simlib.scenario.program import write_program
 from simlib.scenario.scenario import Scenario, dump, loads, setting
 from simlib.scenario.workload import Workload
 from simlib.site.counting import Connections, count_connections, find_quantile
@@ -188,6 +189,7 @@ def show(scenario: Scenario) -> dict[str, Any]:
     times_s = counted.recovery_times_s()
     return {
         "toml": dump(scenario),
+        "python": write_program(scenario),
         "address": write_address(scenario),
         "controls": [_control(scenario, control) for control in CONTROLS],
         "sentence": describe_return(scenario, times_s),

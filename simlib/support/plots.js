@@ -1,9 +1,8 @@
 "use strict";
 // Small charts as inline SVG, for pages that need no other script: a frame with axes, and what is in it.
-const Plots = (() => {
+const makePlots = (WIDTH) => {
   const NS = "http://www.w3.org/2000/svg";
-  const LEFT = 48, RIGHT = 450, TOP = 15, BOTTOM = 240;
-  const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+  const LEFT = 48, RIGHT = WIDTH - 10, TOP = 15, BOTTOM = 240;
   const number = (x) => x === null ? "-" : x === "inf" ? "never" : x >= 100 ? Math.round(x).toLocaleString("en")
     : String(Number(x.toPrecision(3)));
   const node = (name, attributes, parent, text) => {
@@ -15,7 +14,8 @@ const Plots = (() => {
   };
   const words = (svg, x, y, text, look) => node("text", { x, y, "font-size": 10, fill: "var(--muted)", ...look }, svg, text);
   const ticks = (low, high) => {
-    const step = STEPS.find((s) => (high - low) / s <= 7) || 10000;
+    const power = 10 ** Math.floor(Math.log10(Math.max(high - low, 1e-9) / 7));
+    const step = [1, 2, 5, 10].map((s) => s * power).find((s) => (high - low) / s <= 7.000001);
     const found = [];
     for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(Number((i * step).toPrecision(6)) || 0);
     return found;
@@ -23,7 +23,7 @@ const Plots = (() => {
 
   function frame(holder, label) {
     holder.replaceChildren();
-    return node("svg", { viewBox: "0 0 460 280", role: "img", "aria-label": label }, holder);
+    return node("svg", { viewBox: `0 0 ${WIDTH} 280`, role: "img", "aria-label": label }, holder);
   }
   // From units to places: across, up, and up by powers of ten.
   const across = (low, high) => (t) => LEFT + (RIGHT - LEFT) * (t - low) / (high - low);
@@ -36,7 +36,7 @@ const Plots = (() => {
       words(svg, LEFT - 4, y(t) + 3, t.toLocaleString("en"), { "text-anchor": "end" });
     }
     for (const t of ticksX) words(svg, x(t), 254, t.toLocaleString("en"), { "text-anchor": "middle" });
-    words(svg, 250, 272, title, { "text-anchor": "middle", "font-size": 11, fill: "var(--ink)" });
+    words(svg, (LEFT + RIGHT) / 2, 272, title, { "text-anchor": "middle", "font-size": 11, fill: "var(--ink)" });
   }
   const path = (points) => points.map((p, i) => (i ? "L" : "M") + p[0].toFixed(1) + " " + p[1].toFixed(1)).join("");
   const line = (svg, points, colour, dash = "", width = 1.8) =>
@@ -55,5 +55,6 @@ const Plots = (() => {
     if (times.length) points.push([x(last), points[points.length - 1][1]]);
     return points;
   };
-  return { frame, axes, across, up, upByPowers, ticks, line, shade, level, words, steps, shares, number, node };
-})();
+  return { frame, axes, across, up, upByPowers, ticks, line, shade, level, words, steps, shares, number, node, path, LEFT, RIGHT, TOP, BOTTOM };
+};
+const Plots = makePlots(460);

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import json
 import shutil
 import threading
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import simlib as sl
+from simlib.scenario.program import write_program
 from simlib.site.build import build_site
 from simlib.site.player import START
 
@@ -184,7 +184,7 @@ def test_what_is_copied_is_the_scenario(page):
     page.click("#copy-python")
     expect(page.locator("#note")).to_contain_text("The program")
     program = page.evaluate("() => navigator.clipboard.readText()")
-    assert json.dumps(text) in program
+    assert write_program(START) == program
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -50,7 +50,7 @@ try:
 except sl.SimlibError as error:
     assert 'pip install "simlib-ws[notebook]"' in str(error), error
 else:
-    raise SystemExit("ipywidgets came with a plain installation")
+    raise SystemExit("anywidget came with a plain installation")
 """
 
 

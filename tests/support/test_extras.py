@@ -35,7 +35,7 @@ def test_a_library_that_breaks_on_import_is_as_one_that_is_not_there(tmp_path, m
 @pytest.mark.parametrize(
     ("module", "extra", "use"),
     [
-        ("ipywidgets", "notebook", lambda: sl.explore(STORM)),
+        ("anywidget", "notebook", lambda: sl.explore(STORM)),
         ("numba", "fleet", lambda: sl.run(STORM.replace("workload.rate_per_s", 0), on="fleet")),
         ("distributed", "cluster", lambda: sl.sweep(STORM, {"clients": [1]}, 1, scheduler="a:1")),
         ("optuna", "study", lambda: sl.tune(STORM, trials=1, replications=2, on="sim")),

@@ -148,13 +148,12 @@
     try { await navigator.clipboard.writeText(text); at("note").textContent = what + " is in the clipboard."; }
     catch { at("note").textContent = "This browser does not let a page copy. Mark this: " + text; }
   };
-  const python = () => "import simlib as sl\n\nscenario = sl.loads(" + JSON.stringify(shown.toml) + ")\nprint(sl.describe_run(sl.run(scenario)))\n";
   at("preset").addEventListener("change", (event) => change("preset", event.target.value));
   at("pin").addEventListener("click", () => { if (!shown) return; pinned = pinned ? null : shown; at("pin").textContent = pinned ? "Unpin" : "Pin these curves"; draw(); });
   at("undo").addEventListener("click", () => { if (!past.length) return; ({ begin, changes } = past.pop()); ask(); });
   at("reset").addEventListener("click", () => { past.push({ begin, changes }); begin = {}; changes = {}; ask(); });
   at("copy-toml").addEventListener("click", () => shown && copy(shown.toml, "The scenario"));
-  at("copy-python").addEventListener("click", () => shown && copy(python(), "The program"));
+  at("copy-python").addEventListener("click", () => shown && copy(shown.python, "The program"));
   at("copy-link").addEventListener("click", () => shown && copy(location.href, "The address"));
   addEventListener("hashchange", () => {
     if (shown && location.hash.slice(1) === shown.address) return;

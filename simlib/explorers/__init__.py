@@ -1,0 +1,1 @@
+"""Explorers: sliders over a scenario, and charts that follow them, for notebooks."""

@@ -1,0 +1,68 @@
+"""Play what an explorer draws, and no more, on the engine that can; or say what is in the way."""
+
+from __future__ import annotations
+
+from simlib.api import run
+from simlib.core.errors import SettingsError
+from simlib.experiments.connections import play_connections
+from simlib.experiments.engine_choice import choose_engine
+from simlib.scenario.scenario import Scenario
+from simlib.scenario.workload import Workload
+from simlib.trace.trace import Trace
+
+#: So many clients are played on sim within some seconds; with messages fewer.
+MOST_ON_SIM, MOST_WITH_MESSAGES = 5_000, 2_000
+#: Clients in lockstep, whose order the fleet does not keep, are played on sim up to so many: more
+#: would take longer than a slider may.
+_MOST_IN_LOCKSTEP = 500
+
+
+def leave_messages_out(scenario: Scenario) -> Scenario:
+    """Return a scenario that sends nothing, where messages would have to be played for nothing."""
+    from simlib.engines.fleet.engine import find_left_out
+
+    if "workload.rate_per_s" not in find_left_out(scenario):
+        return scenario
+    return scenario.replace("workload", Workload(rate_per_s=0.0))
+
+
+def play_storm(scenario: Scenario) -> Trace:
+    """Play what happens to connections: small scenarios as sim does, large ones on the fleet.
+
+    Raises
+    ------
+    SettingsError
+        If there are too many clients for sim, and the fleet cannot play the scenario.
+    """
+    if scenario.clients <= _MOST_IN_LOCKSTEP:
+        return play_connections(scenario)
+    engine, why = choose_engine(None, [scenario])
+    if engine == "fleet" and (scenario.clients > MOST_ON_SIM or _is_compiled(scenario)):
+        return run(scenario, on="fleet")
+    most = MOST_ON_SIM if leave_messages_out(scenario) == scenario else MOST_WITH_MESSAGES
+    if scenario.clients > most:
+        raise _too_many(scenario, most, why)
+    return play_connections(scenario)
+
+
+def _is_compiled(scenario: Scenario) -> bool:
+    from simlib.engines.fleet.part import is_compiled
+
+    return is_compiled(scenario)
+
+
+def play_messages(scenario: Scenario) -> Trace:
+    """Play everything, messages included, which only sim does.
+
+    Raises
+    ------
+    SettingsError
+        If there are too many clients.
+    """
+    if scenario.clients > MOST_WITH_MESSAGES:
+        raise _too_many(scenario, MOST_WITH_MESSAGES, "Messages are played on sim alone.")
+    return run(scenario)
+
+
+def _too_many(scenario: Scenario, most: int, why: str) -> SettingsError:
+    return SettingsError("clients", scenario.clients, f"must be at most {most:,} here. {why}")

@@ -1,0 +1,259 @@
+// An explorer's page: controls ask, one request at a time; the kernel answers with a view, which is drawn.
+const talks = new WeakMap();
+
+// One conversation for each explorer, however often it is shown.
+function talkOf(model) {
+  if (talks.has(model)) return talks.get(model);
+  const talk = { busy: false, waiting: null, sent: 0, gesture: 0, redraw: new Set() };
+  talk.ask = (request) => {
+    // Values that were moved meanwhile go together, the newest of each: none queue up.
+    if (request.set && talk.waiting && talk.waiting.set && !talk.waiting.do) request = { ...request, set: { ...talk.waiting.set, ...request.set } };
+    if (talk.busy) { talk.waiting = request; return tell(); }
+    talk.busy = true; talk.sent += 1; talk.since = performance.now();
+    model.send({ ...request, number: talk.sent });
+    tell();
+  };
+  const tell = () => talk.redraw.forEach((each) => each());
+  model.on("change:view", () => {
+    if (model.get("view").answers === talk.sent) {
+      talk.busy = false;
+      const next = talk.waiting; talk.waiting = null;
+      if (next) return talk.ask(next);
+    }
+    tell();
+  });
+  // What is shown was answered in an earlier life of the page.
+  talk.sent = model.get("view").answers || 0;
+  talks.set(model, talk);
+  return talk;
+}
+
+function make(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key in made && typeof value !== "string") made[key] = value;
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+// A text is only written where it changes: a live region would say it again.
+const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+let counted = 0;
+
+function render({ model, el }) {
+  const id = `simlib-${counted += 1}`, talk = talkOf(model), inputs = new Map(), charts = [];
+  const root = make("section", { class: "simlib-explorer", "aria-label": "Explorer" });
+  const heading = make("h3"), holders = make("div", { class: "controls" });
+  const help = make("p", { class: "help", "aria-hidden": "true" });
+  const sentence = make("p", { class: "sentence", role: "status", "aria-live": "polite" });
+  const state = make("p", { class: "state" }), error = make("span", { class: "error", role: "alert" }), played = make("span");
+  state.append(error, played);
+  const panels = make("div", { class: "panels" }), table = make("table", { "aria-label": "The same in numbers" });
+  const dots = make("div"), force = make("p", { class: "in-force" });
+  const act = (what, text, more = {}) => make("button", { type: "button", onclick: () => talk.ask({ do: what, ...more }), "data-do": what }, text);
+  const preset = make("select", { onchange: () => preset.value && talk.ask({ do: "choose", what: preset.value }) });
+  const presetName = document.createTextNode(""), presetLabel = make("label", {}, presetName, preset);
+  const undo = act("undo", "Undo"), unpin = act("unpin", "Unpin"), animate = act("animate", "Show clients as dots");
+  const buttons = make("div", { class: "buttons" }, presetLabel, act("pin", "Pin this curve"), unpin, undo, act("reset", "Reset"), animate);
+  const text = make("textarea", { readOnly: true, "aria-label": "What can be copied", spellcheck: false });
+  const format = make("select", { "aria-label": "Copy as", onchange: () => talk.ask({ do: "copy", what: format.value }) });
+  const copied = make("span", { role: "status" });
+  const copy = make("button", { type: "button", "data-do": "clipboard", onclick: async () => {
+    try { await navigator.clipboard.writeText(text.value); copied.textContent = "It is in the clipboard."; }
+    catch { text.select(); copied.textContent = "This browser lets no page copy: the text is marked, press Ctrl+C."; }
+  } }, "Copy to the clipboard");
+  const drawer = make("details", {}, make("summary", {}, "Copy as TOML, as Python, or as the options of a real client"),
+    make("p", { class: "buttons" }, make("label", {}, format), copy, copied), text);
+  root.append(heading, buttons, holders, help, sentence, state, panels, dots, make("div", { class: "scrolled" }, table), force, drawer);
+  el.append(root);
+
+  function control(each) {
+    const isChoice = each.kind === "choice", own = `${id}-${each.name}`;
+    const input = make(isChoice ? "select" : "input", { id: own, "aria-label": `${each.group}: ${each.label}`, "aria-describedby": `${own}-help`, "data-name": each.name });
+    if (isChoice) each.texts.forEach((said, i) => input.append(make("option", { value: String(i) }, said)));
+    else { input.type = "range"; input.min = 0; input.step = 1; }
+    const output = make("output", { for: own }), name = make("span");
+    const label = make("label", {}, name, ": ", isChoice ? input : output, ...(isChoice ? [] : [input]), make("span", { class: "hidden", id: `${own}-help` }, each.help));
+    const held = { input, output, name, label, each };
+    input.addEventListener("input", () => {
+      show(held, Number(input.value));
+      talk.ask({ set: { [each.name]: held.each.values[input.value] }, gesture: `${id}-${talk.gesture}` });
+    });
+    input.addEventListener("change", () => { talk.gesture += 1; });
+    for (const event of ["focus", "pointerenter"]) label.addEventListener(event, () => write(help, `${held.each.label}: ${held.each.help}`), true);
+    return held;
+  }
+  function show(held, place) {
+    const said = held.each.texts[place];
+    if (held.input.value !== String(place)) held.input.value = place;
+    held.input.setAttribute("aria-valuetext", said);
+    if (held.input.tagName === "INPUT") write(held.output, said);
+  }
+  function drawControls(view) {
+    const names = view.controls.map((each) => each.name).join();
+    if (holders.dataset.names !== names) {
+      holders.dataset.names = names; holders.replaceChildren(); inputs.clear();
+      for (const group of new Set(view.controls.map((each) => each.group))) {
+        const field = make("fieldset", {}, make("legend", {}, group));
+        for (const each of view.controls.filter((one) => one.group === group)) {
+          const held = control(each);
+          inputs.set(each.name, held); field.append(held.label);
+        }
+        holders.append(field);
+      }
+    }
+    const moved = { ...(talk.waiting && talk.waiting.set) };
+    for (const each of view.controls) {
+      const held = inputs.get(each.name);
+      write(held.name, each.label);
+      if (each.name in moved || (talk.busy && document.activeElement === held.input)) continue; // it was moved since
+      held.each = each;
+      if (each.kind !== "choice") held.input.max = each.values.length - 1;
+      show(held, each.place);
+    }
+  }
+  function drawNumbers(numbers) {
+    const head = make("tr", {}, make("td"), ...numbers.heads.map((name) => make("th", { scope: "col" }, name)));
+    const rows = numbers.rows.map(([name, ...values]) => make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))));
+    table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
+  }
+  function drawPanels(view) {
+    while (charts.length > view.panels.length) charts.pop().figure.remove();
+    view.panels.forEach((panel, i) => {
+      if (!charts[i]) {
+        const finding = make("span"), what = make("small"), holder = make("div");
+        charts[i] = { figure: make("figure", {}, make("figcaption", {}, finding, what), holder), finding, what, holder };
+        panels.append(charts[i].figure);
+      }
+      write(charts[i].finding, panel.finding); write(charts[i].what, panel.what);
+      drawPanel(charts[i].holder, panel);
+    });
+  }
+  function draw() {
+    const view = model.get("view"), waits = talk.busy;
+    drawControls(view);
+    write(error, view.error ? `${view.error}${/[.!?]$/.test(view.error) ? "" : "."} The charts show the last values that work. ` : "");
+    write(played, waits && performance.now() - talk.since > 200 ? "Playing ..." : [view.note, view.played].filter(Boolean).join(" "));
+    root.dataset.answers = view.answers; root.dataset.busy = waits;
+    if (drawn === view) return;
+    drawn = view;
+    write(heading, view.title); write(sentence, view.sentence);
+    root.setAttribute("aria-label", view.title);
+    panels.classList.toggle("stale", Boolean(view.error));
+    drawPanels(view); drawNumbers(view.numbers);
+    if (dots.dataset.html !== view.dots) { dots.dataset.html = view.dots; dots.innerHTML = view.dots; }
+    presetLabel.hidden = !view.presets.values;
+    if (view.presets.values) {
+      if (preset.options.length !== view.presets.values.length + 1) preset.replaceChildren(make("option", { value: "" }, "as set below"), ...view.presets.values.map((name) => make("option", { value: name }, name)));
+      presetName.textContent = view.presets.label; preset.value = view.presets.values.includes(view.presets.value) ? view.presets.value : "";
+    }
+    undo.disabled = !view.can.undo; unpin.disabled = !view.can.unpin; animate.hidden = !view.can.animate;
+    write(animate, view.dots ? "Hide the dots" : "Show clients as dots");
+    force.replaceChildren("In force, beside the defaults: ", ...view.in_force.flatMap(([key, value]) => [make("b", {}, `${key}\u00a0=\u00a0${value}`), "  "]));
+    if (format.options.length !== view.formats.length) format.replaceChildren(...view.formats.map((name) => make("option", { value: name }, name)));
+    format.value = view.copied.as;
+    if (text.value !== view.copied.text) { text.value = view.copied.text; copied.textContent = ""; }
+  }
+  let drawn = null;
+  const slow = setInterval(() => talk.busy && draw(), 250);
+  let width = 0;
+  const wide = new ResizeObserver(() => {
+    if (Math.abs(panels.clientWidth - width) < 2) return; // its height alone follows from what is drawn
+    width = panels.clientWidth; drawn = null;
+    requestAnimationFrame(draw);
+  });
+  talk.redraw.add(draw);
+  draw();
+  wide.observe(panels);
+  return () => { talk.redraw.delete(draw); wide.disconnect(); clearInterval(slow); };
+}
+
+function drawPanel(holder, panel) {
+  const width = Math.max(260, Math.round(holder.clientWidth || 460)), plots = makePlots(width);
+  const [low, high] = panel.x_range, svg = plots.frame(holder, panel.alt);
+  const x = plots.across(low, high), y = plots.up(panel.top);
+  const inside = plots.node("clipPath", { id: `clip-${counted += 1}` }, svg);
+  plots.node("rect", { x: plots.LEFT, y: plots.TOP - 2, width: plots.RIGHT - plots.LEFT, height: plots.BOTTOM - plots.TOP + 4 }, inside);
+  const count = Math.max(2, Math.floor(width / 70));
+  plots.axes(svg, x, y, panel.x_label, plots.ticks(low, high).filter((_, i, all) => all.length <= count || i % 2 === 0), plots.ticks(0, panel.top));
+  const area = plots.node("g", { "clip-path": `url(#${inside.id})` }, svg);
+  let free = low;
+  for (const [from, to, name] of panel.shades) {
+    if (to < low || from > high) continue;
+    plots.shade(area, x, Math.max(from, low), Math.min(to, high));
+    plots.node("line", { x1: x(from), x2: x(from), y1: plots.TOP, y2: plots.BOTTOM, stroke: "var(--muted)" }, area);
+    const at = Math.max(from, low);
+    if (at >= free) { plots.words(svg, x(at), 10, name); free = at + (high - low) * (name.length * 6) / (plots.RIGHT - plots.LEFT); }
+  }
+  const curves = panel.series.map((each) => drawSeries(plots, area, each, x, y));
+  for (const [limit, name] of panel.levels) {
+    plots.level(area, y, limit);
+    curves.push({ name, colour: "var(--warn)", points: [[plots.LEFT, y(limit)], [plots.RIGHT, y(limit)]], isLevel: true });
+  }
+  nameCurves(plots, svg, curves);
+}
+
+function drawSeries(plots, area, series, x, y) {
+  const colour = `var(--c${series.colour % 6})`, points = [];
+  if (series.form === "dots") {
+    series.x.forEach((at, i) => series.y[i] !== null && plots.node("circle", { cx: x(at), cy: y(series.y[i]), r: 1.4, fill: "var(--ink)", opacity: 0.75 }, area));
+    return { name: "", points };
+  }
+  series.y.forEach((v, i) => {
+    if (v === null) return;
+    const end = i + 1 < series.x.length ? series.x[i + 1] : series.x[i];
+    points.push([x(series.x[i]), y(v)], [x(end), y(v)]);
+  });
+  if (series.form === "band") {
+    const back = [];
+    series.low.forEach((v, i) => v !== null && back.unshift([x(series.x[i + 1]), y(v)], [x(series.x[i]), y(v)]));
+    if (points.length) plots.node("path", { d: `${plots.path([...points, ...back])}Z`, style: `fill:${colour}`, opacity: 0.22 }, area);
+    return { name: "", points: [] };
+  }
+  if (points.length) plots.line(area, points, colour, series.dashed ? "5 3" : "", series.dashed ? 1.5 : 1.8);
+  return { name: series.name, colour, points };
+}
+
+// Each name stands where its curve is far from the others, and on no other name.
+function nameCurves(plots, svg, curves) {
+  const columns = 40, width = (plots.RIGHT - plots.LEFT) / columns, taken = [];
+  const spans = curves.map(({ points }) => spanByColumn(points, plots.LEFT, width, columns));
+  curves.forEach((curve, own) => {
+    if (!curve.name) return;
+    const length = curve.name.length * 5.6, places = [];
+    for (let i = 0; i < columns; i++) {
+      if (!spans[own][i]) continue;
+      const at = Math.min(plots.LEFT + i * width + 3, plots.RIGHT - length);
+      for (const up of [spans[own][i][0] - 4, spans[own][i][1] + 11]) {
+        if (up < plots.TOP + 8 || up > plots.BOTTOM - 2) continue;
+        const box = [at, up - 9, at + length, up + 2];
+        let cost = i * 0.02 + (up - plots.TOP) * 0.004;
+        for (const other of taken) if (box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]) cost += 1000;
+        spans.forEach((span, k) => {
+          for (let c = Math.max(0, Math.floor((box[0] - plots.LEFT) / width)); c < columns && plots.LEFT + c * width < box[2]; c++) {
+            if (!span[c]) continue;
+            if (span[c][0] < box[3] && span[c][1] > box[1]) cost += 3;
+            else if (k !== own && Math.min(Math.abs(span[c][0] - up), Math.abs(span[c][1] - up)) < 18) cost += 0.8;
+          }
+        });
+        places.push([cost, at, up, box]);
+      }
+    }
+    const best = places.sort((a, b) => a[0] - b[0])[0];
+    if (!best) return;
+    taken.push(best[3]);
+    plots.words(svg, best[1], best[2], curve.name, { style: `fill:${curve.colour}`, stroke: "var(--paper)", "stroke-width": 3, "paint-order": "stroke", class: "curve-name" });
+  });
+}
+function spanByColumn(points, left, width, columns) {
+  const spans = Array(columns).fill(null);
+  const reach = (c, v) => { if (c >= 0 && c < columns) spans[c] = spans[c] ? [Math.min(spans[c][0], v), Math.max(spans[c][1], v)] : [v, v]; };
+  for (let i = 0; i + 1 < points.length; i++) {
+    const [from, to] = [points[i], points[i + 1]];
+    for (let c = Math.floor((from[0] - left) / width); c <= Math.floor((to[0] - left) / width) && c < columns; c++) { reach(c, from[1]); reach(c, to[1]); }
+  }
+  return spans;
+}
+export default { render };

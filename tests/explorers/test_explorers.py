@@ -1,0 +1,405 @@
+"""Explorers without a browser: what controls make, and that what is shown was played."""
+
+import json
+import threading
+from math import inf, nan
+
+import numpy as np
+import pytest
+
+import simlib as sl
+from simlib.explorers import playing
+from simlib.explorers.breaker import breakers_open
+from simlib.explorers.exploration import Exploration
+from simlib.explorers.kinds import begin_with
+from simlib.explorers.storm import STORM_EXPLORER
+from simlib.metrics.attempts import attempts_per_s
+from simlib.metrics.words import format_number, metric_in_words
+from simlib.studies.policy.export import EXPORTERS
+
+SCENARIO = sl.Scenario(
+    clients=5, duration_s=20, faults=[sl.Fault("reset", 2), sl.Fault("outage", 5, 9)]
+)
+MAKERS = {
+    "general": lambda: sl.explore(SCENARIO),
+    "backoff": sl.explore.backoff,
+    "storm": sl.explore.storm,
+    "breaker": sl.explore.breaker,
+    "queue": sl.explore.queue,
+    "fallback": sl.explore.fallback,
+    "sessions": sl.explore.sessions,
+    "compare": sl.explore.compare,
+}
+
+
+@pytest.fixture(params=MAKERS)
+def explorer(request):
+    return MAKERS[request.param]()
+
+
+def numbers(explorer, column=1):
+    """The numbers of a run as they are shown, by the words of their metrics."""
+    return {row[0]: row[column] for row in explorer.view["numbers"]["rows"]}
+
+
+def expected(trace, names):
+    """The numbers of a run as they should be shown."""
+    row = sl.summary(trace).iloc[0]
+    said = {metric_in_words(metric): row[metric] for metric in row.index if metric != "engine"}
+    return {name: "never" if said[name] == inf else format_number(said[name]) for name in names}
+
+
+def test_each_begins_with_an_effect_and_says_it(explorer):
+    assert "" == explorer.error
+    assert explorer.text
+    assert 2 == len(explorer.view["panels"])
+    for panel in explorer.view["panels"]:
+        assert panel["finding"]
+        assert any(digit in panel["alt"] for digit in "0123456789")
+    json.dumps(explorer.view, allow_nan=False)
+
+
+def test_what_is_shown_in_numbers_is_the_summary_of_a_run(explorer):
+    if explorer.view["numbers"]["heads"] != ["now"]:
+        pytest.skip("it plays several policies")
+    engine = "fleet" if "on fleet" in explorer.view["played"] else "sim"
+    shown = numbers(explorer)
+    assert expected(sl.run(explorer.scenario, on=engine), shown) == shown
+
+
+def test_each_slider_holds_the_scenarios_own_value_and_says_it_with_its_unit(explorer):
+    for control in explorer.view["controls"]:
+        place = control["place"]
+        own = explorer.controls[control["name"]].value
+        assert control["values"][place] == ("inf" if own == inf else own)
+        assert control["help"]
+        assert len(control["values"]) == len(control["texts"]) == len(set(control["texts"]))
+
+
+def test_every_control_takes_the_values_that_it_offers(explorer):
+    exploration = explorer._exploration
+    shown = exploration.shown
+    for control in exploration.controls:
+        values = control.view(shown, control.value(shown))["values"]
+        for value in values:
+            real = inf if value == "inf" else value
+            assert real == control.check(shown, real)
+            assert control.changes(shown, real)
+
+
+def test_a_value_between_the_sliders_steps_is_held_exactly():
+    scenario = SCENARIO.replace({"client.backoff.cap_s": 7.92})
+    view = sl.explore(scenario).view["controls"]
+    cap = next(control for control in view if control["name"] == "cap_s")
+    assert (7.92, "7.92 s") == (cap["values"][cap["place"]], cap["texts"][cap["place"]])
+    assert {8.0, 6.0, 10.0} <= set(cap["values"])
+
+
+def test_help_range_and_unit_are_those_of_the_field():
+    view = sl.explore.breaker().view["controls"]
+    opened = next(control for control in view if control["name"] == "open_s")
+    assert ("breaker", "open") == (opened["group"], opened["label"])
+    assert (
+        "Attempts are refused this long. It must be a number of seconds, above 0."
+        == (opened["help"])
+    )
+
+
+def test_every_slider_moves_what_it_names():
+    explorer = sl.explore(SCENARIO)
+    values = {"base_s": 2, "cap_s": 8, "factor": 3, "jitter": "none", "clients": 7}
+    for name, value in {**values, "outage_s": 2}.items():
+        explorer.controls[name].value = value
+    made = explorer.scenario
+    assert sl.Backoff(base_s=2, cap_s=8, factor=3, jitter="none") == made.client.backoff
+    assert made.clients == 7
+    assert (sl.Fault("reset", 2), sl.Fault("outage", 5, 7)) == made.faults
+
+
+def test_an_outage_is_added_where_nothing_ends_after_the_warm_up():
+    explorer = sl.explore(sl.Scenario(clients=2, duration_s=20, warm_up_s=8))
+    assert (sl.Fault("outage", 12, 14),) == explorer.scenario.faults
+
+
+def test_the_curve_is_that_of_a_run():
+    explorer = sl.explore.storm(SCENARIO)
+    attempts = explorer.view["panels"][0]["series"][0]
+    assert attempts_per_s(sl.run(explorer.scenario)).tolist() == attempts["y"]
+
+
+def test_thinned_steps_keep_the_peak():
+    long = sl.Scenario(clients=30, duration_s=3000, faults=[sl.Fault("outage", 1000, 1010)])
+    explorer = sl.explore.backoff(long.replace("workload.rate_per_s", 0))
+    attempts = explorer.view["panels"][1]["series"][0]
+    assert len(attempts["y"]) <= 500
+    assert attempts_per_s(sl.run(explorer.scenario)).max() == max(attempts["y"])
+
+
+# --- errors in words ----------------------------------------------------------------------
+
+
+def test_values_that_contradict_are_said_in_words_and_nothing_changes():
+    explorer = sl.explore(SCENARIO)
+    before = explorer.view
+    explorer.controls["cap_s"].value = 0.5
+    assert "client.backoff.cap_s = 0.5: must not be below base_s (1)" == explorer.error
+    assert before["panels"] == explorer.view["panels"]
+    assert 0.5 == explorer.controls["cap_s"].value
+    # With a base below it the cap is taken, too.
+    explorer.controls["base_s"].value = 0.2
+    assert "" == explorer.error
+    assert (0.2, 0.5) == (
+        explorer.scenario.client.backoff.base_s,
+        explorer.scenario.client.backoff.cap_s,
+    )
+
+
+@pytest.mark.parametrize("value", [nan, -1, "x", None, [1], 0])
+def test_a_value_of_a_wrong_kind_is_said_in_words_and_undone(value):
+    explorer = sl.explore(SCENARIO)
+    explorer.controls["clients"].value = value
+    assert explorer.error.startswith("clients = ")
+    explorer.ask(do="undo")
+    assert ("", SCENARIO) == (explorer.error, explorer.scenario)
+
+
+def test_an_outage_beyond_the_run_is_said_in_words():
+    explorer = sl.explore(SCENARIO)
+    explorer.controls["outage_s"].value = 16
+    assert "length_s = 16.0: must be at most 15: then the run ends" == explorer.error
+
+
+def test_too_many_clients_for_sim_are_said_in_words_with_what_is_in_the_way():
+    explorer = sl.explore.queue()
+    explorer.controls["clients"].value = 1_000_000
+    assert "clients = 1000000: must be at most 2,000 here." in explorer.error
+    explorer = sl.explore.sessions()
+    explorer.controls["clients"].value = 1_000_000
+    assert "the fleet leaves out client.session.sign_in_after_s" in explorer.error
+
+
+def test_without_numba_the_limit_is_said_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("simlib.experiments.engine_choice._compiles", lambda: False)
+    explorer = sl.explore.storm(SCENARIO)
+    explorer.controls["clients"].value = 20_000
+    assert "must be at most 5,000 here" in explorer.error
+    assert "pip install" in explorer.error
+
+
+def test_an_error_of_a_run_reaches_the_page_and_the_log(monkeypatch):
+    explorer = sl.explore.storm(SCENARIO)
+    monkeypatch.setattr(playing, "play_connections", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        explorer._take(explorer, {"set": {"clients": 8}, "number": 1})
+    assert (1, "ZeroDivisionError: division by zero") == (
+        explorer.view["answers"],
+        explorer.view["error"],
+    )
+
+
+# --- undo, reset, pin ---------------------------------------------------------------------
+
+
+def test_changes_are_undone_one_by_one_and_a_reset_too(explorer):
+    begun = explorer.scenario
+    explorer.controls["clients"].value = 7
+    explorer.controls["clients"].value = 9
+    explorer.controls["clients"].value = 9  # changes nothing
+    explorer.ask(do="reset")
+    assert begun == explorer.scenario
+    explorer.ask(do="undo")
+    assert 9 == explorer.scenario.clients
+    explorer.ask(do="undo")
+    assert 7 == explorer.scenario.clients
+    explorer.ask(do="undo")
+    assert begun == explorer.scenario
+    assert not explorer.view["can"]["undo"]
+
+
+def test_the_moves_of_one_drag_are_undone_together():
+    explorer = sl.explore(SCENARIO)
+    for clients in (6, 7, 8):
+        explorer.ask(set={"clients": clients}, gesture="one")
+    explorer.ask(set={"clients": 9}, gesture="two")
+    explorer.ask(do="undo")
+    assert 8 == explorer.scenario.clients
+    explorer.ask(do="undo")
+    assert SCENARIO == explorer.scenario
+
+
+def test_a_pinned_curve_stays_is_named_by_what_differs_and_is_taken_off():
+    explorer = sl.explore.storm(SCENARIO)
+    first = explorer.view["panels"][0]["series"][0]["y"]
+    explorer.ask(do="pin")
+    explorer.controls["cap_s"].value = 2
+    explorer.controls["clients"].value = 9
+    panel = explorer.view["panels"][0]
+    pinned = next(each for each in panel["series"] if each["dashed"])
+    assert ("attempts, pinned: clients 5, cap 30", first) == (pinned["name"], pinned["y"])
+    assert ["now", "pinned: clients 5, cap 30"] == explorer.view["numbers"]["heads"]
+    assert "pinned: clients 5, cap 30" in panel["alt"]
+    explorer.ask(do="unpin")
+    assert not any(each["dashed"] for each in explorer.view["panels"][0]["series"])
+
+
+def test_no_more_is_pinned_than_can_be_told_apart():
+    explorer = sl.explore(SCENARIO)
+    for _ in range(5):
+        explorer.ask(do="pin")
+    assert 4 == len(explorer.view["numbers"]["heads"])
+    assert "unpin" in explorer.view["note"]
+
+
+# --- presets, copies ----------------------------------------------------------------------
+
+
+def test_a_real_clients_policy_is_chosen_and_named():
+    explorer = sl.explore.backoff(SCENARIO)
+    assert "" == explorer.view["presets"]["value"]
+    explorer.ask(do="choose", what="phoenix")
+    assert sl.presets["phoenix"].client == explorer.scenario.client
+    assert "phoenix" == explorer.view["presets"]["value"]
+
+
+@pytest.mark.parametrize("name", ["queue", "fallback", "sessions"])
+def test_each_shipped_scenario_of_the_list_can_be_chosen(name):
+    explorer = MAKERS[name]()
+    for chosen in explorer.view["presets"]["values"]:
+        explorer.ask(do="choose", what=chosen)
+        assert ("", chosen) == (explorer.error, explorer.scenario.name)
+
+
+def test_a_preset_that_is_not_there_is_said_in_words():
+    explorer = sl.explore.backoff()
+    explorer.ask(do="choose", what="socketio")
+    assert "did you mean" in explorer.error
+
+
+def test_what_is_copied_is_the_scenario(explorer):
+    explorer.controls["clients"].value = 4
+    assert explorer.scenario == sl.loads(explorer.copy_as("TOML"))
+    program = explorer.copy_as("Python").replace("print(", "(")
+    made = {}
+    exec(program, made)
+    assert explorer.scenario == made["scenario"]
+
+
+def test_a_text_with_quotes_and_backslashes_is_copied_as_it_is():
+    for name in ("it's '''quoted'''", "a\\b", 'say "so"', "a\nb"):
+        explorer = sl.explore(SCENARIO.replace(name=name))
+        made = {}
+        exec(explorer.copy_as("Python").replace("print(", "("), made)
+        assert explorer.scenario == made["scenario"]
+
+
+def test_a_policy_is_copied_as_the_options_of_each_client_that_can_be_exported_to():
+    explorer = sl.explore.backoff(SCENARIO)
+    assert ["TOML", "Python", *EXPORTERS] == explorer.view["formats"]
+    for name in EXPORTERS:
+        explorer.ask(do="copy", what=name)
+        exported = sl.export(explorer.scenario.client, name)
+        assert explorer.view["copied"]["text"].startswith(exported.text.rstrip())
+        assert all(each in explorer.view["copied"]["text"] for each in exported.lacks)
+
+
+def test_all_settings_in_force_are_shown():
+    explorer = sl.explore.backoff(SCENARIO.replace({"path.loss_fraction": 0.1}))
+    explorer.controls["cap_s"].value = 5
+    force = dict(explorer.view["in_force"])
+    assert ("5.0", "0.1", "5") == (
+        force["client.backoff.cap_s"],
+        force["path.loss_fraction"],
+        force["clients"],
+    )
+
+
+# --- engines and threads ------------------------------------------------------------------
+
+
+def test_messages_are_left_out_where_they_are_not_drawn_and_would_have_to_be_played():
+    storm = begin_with("reconnect_storm", {"clients": 50})()
+    explorer = sl.explore.storm(storm)
+    assert storm.replace("workload", sl.Workload(rate_per_s=0)) == explorer.scenario
+    assert storm == sl.explore(storm).scenario
+
+
+def test_what_fleet_and_sim_say_of_breakers_is_the_same():
+    pytest.importorskip("numba")
+    scenario = begin_with("breakers_together", {"clients": 40})()
+    x, y = breakers_open(sl.run(scenario, on="fleet"))
+    times_s, exact = breakers_open(sl.run(scenario))
+    # The fleet counts by whole seconds: at the end of each.
+    at = np.searchsorted(times_s, x[1 : len(y) - 2], side="right") - 1
+    assert exact[at].tolist() == y[: len(at)].tolist()
+
+
+def test_a_large_storm_is_played_on_the_fleet():
+    pytest.importorskip("numba")
+    explorer = sl.explore.storm(SCENARIO)
+    explorer.controls["clients"].value = 20_000
+    assert "Played on fleet" in explorer.view["played"]
+    assert (
+        expected(sl.run(explorer.scenario, on="fleet"), ["attempts"])["attempts"]
+        == (numbers(explorer)["attempts"])
+    )
+
+
+def test_a_storm_is_animated_or_a_smaller_one_like_it():
+    exploration = Exploration(STORM_EXPLORER, SCENARIO)
+    exploration.answer({"do": "animate"})
+    assert "5 of 5 clients by state over time" in exploration.view()["dots"]
+    exploration.answer({"do": "animate"})
+    assert "" == exploration.view()["dots"]
+
+
+def test_no_thread_and_no_loop_is_needed(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    explorer = sl.explore.storm(SCENARIO)
+    explorer.controls["clients"].value = 9
+    assert ("", 9) == (explorer.error, explorer.scenario.clients)
+
+
+async def test_it_works_where_a_loop_runs():
+    explorer = sl.explore.storm(SCENARIO)
+    explorer.controls["clients"].value = 9
+    assert 9 == explorer.scenario.clients
+
+
+def test_messages_of_a_page_are_taken_from_another_thread():
+    explorer = sl.explore.storm(SCENARIO)
+    taken = threading.Thread(
+        target=explorer._take, args=(explorer, {"set": {"clients": 8}, "number": 7})
+    )
+    taken.start()
+    taken.join()
+    assert (8, 7) == (explorer.scenario.clients, explorer.view["answers"])
+
+
+# --- several policies ---------------------------------------------------------------------
+
+
+def test_each_policy_has_the_numbers_of_a_run_of_its_own():
+    explorer = sl.explore.compare(SCENARIO)
+    explorer.controls["second"].value = "sockette"
+    explorer.controls["third"].value = "none"
+    assert ["as given", "sockette"] == explorer.view["numbers"]["heads"]
+    own = explorer.scenario.replace("client", "preset:sockette")
+    shown = numbers(explorer, column=2)
+    assert expected(sl.run(own), shown) == shown
+
+
+def test_a_policy_that_is_not_there_is_said_in_words():
+    explorer = sl.explore.compare(SCENARIO)
+    explorer.controls["second"].value = "socketio"
+    assert explorer.error.startswith('second = "socketio": must be one of as given')
+
+
+def test_a_control_that_is_not_there_is_said_in_words():
+    explorer = sl.explore(SCENARIO)
+    explorer.ask(set={"caps_s": 3})
+    assert explorer.error.startswith("control = ")
+    with pytest.raises(KeyError):
+        explorer.controls["caps_s"]
