@@ -73,6 +73,7 @@ def headings(notebook):
     return [line for text in prose(notebook) for line in text.splitlines() if line.startswith("#")]
 
 
+GUESS = re.compile(r"^guess\w* = None$", re.MULTILINE)
 #: A cell that asks a check, and the name of that check.
 ASKS = re.compile(r"print\(exercises\.(?!compare_guess)(\w+)\(")
 FOLDED = re.compile(
@@ -103,6 +104,8 @@ def test_the_notebooks_are_there():
         "06_does_every_message_count_once",
         "07_when_to_fall_back",
         "08_what_does_a_lost_session_cost",
+        "09_why_does_an_outage_outlive_its_cause",
+        "10_does_the_simulation_tell_the_truth",
         "11_what_does_my_client_really_do",
         "12_which_backoff_should_we_ship",
         "13_are_the_claims_true",
@@ -157,7 +160,7 @@ def test_a_notebook_goes_the_way_of_all(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_guess_is_asked_for_before_the_run_that_answers_it(file):
     cells = code_cells(read(file))
-    [guess] = [i for i, cell in enumerate(cells) if re.match(r"guess\w* = None$", cell.source)]
+    [guess] = [i for i, cell in enumerate(cells) if GUESS.search(cell.source)]
     [answer] = [i for i, cell in enumerate(cells) if "exercises.compare_guess(" in cell.source]
     assert guess < answer <= guess + 2
 
@@ -179,7 +182,7 @@ def test_each_check_belongs_to_one_notebook():
     from simlib.course import exercises
 
     asked = [check for file in FILES for check, _, _ in exercises_of(read(file))]
-    assert sorted([*asked, "compare_guess"]) == exercises.__all__
+    assert sorted([*asked, "compare_guess", "play_unknown_network"]) == exercises.__all__
 
 
 def test_no_function_lives_in_two_notebooks():
@@ -211,6 +214,19 @@ SAID = {
     6: ["1,185", "1,212", "30", "27", "140", "85", "38", "(True, False)", "transmit 30"],
     7: ["0.62", "5.66", "159", "334", "104 changes", "1.45", "0.61", "11.75", "22", "10.9"],
     8: ["217", "327", "953", "800", "8.33", "13.39", "(8.0, 5.0)", "6.272 s  failed", "7.0)"],
+    9: [
+        "3,858",
+        "3,723",
+        "105",
+        "79.28",
+        "11.44",
+        "49.44",
+        "16.04",
+        "53.3",
+        "15.0",
+        "21.84",
+        "80)",
+    ],
 }
 #: Modules without which a notebook does not run.
 NEEDED = {3: ["numba"], 11: ["numba"], 12: ["numba", "optuna", "SALib"], 13: ["numba"]}

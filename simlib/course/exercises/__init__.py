@@ -26,6 +26,17 @@ from simlib.course.exercises.jitter import (
     shortest_wait,
     sooner_after_a_minute,
 )
+from simlib.course.exercises.live_run import (
+    fitted_network,
+    outside_by_chance,
+    play_unknown_network,
+    where_to_look,
+)
+from simlib.course.exercises.metastable import (
+    outage_prevented,
+    outage_that_ends,
+    quick_enough,
+)
 from simlib.course.exercises.outage import (
     back_in_half_a_second,
     longest_wait,
@@ -78,6 +89,7 @@ __all__ = [
     "compare_guess",
     "door",
     "doubled",
+    "fitted_network",
     "full_after",
     "gentle",
     "jitter_that_lives",
@@ -90,8 +102,13 @@ __all__ = [
     "never_polls",
     "once_in_effect",
     "out_for_18_losses",
+    "outage_prevented",
+    "outage_that_ends",
+    "outside_by_chance",
     "patience",
     "places",
+    "play_unknown_network",
+    "quick_enough",
     "renewals_apart",
     "shortest_wait",
     "soon_by_polling",
@@ -99,5 +116,6 @@ __all__ = [
     "spread",
     "steady_in_the_train",
     "wait_before_attempt_6",
+    "where_to_look",
     "without_jitter",
 ]
