@@ -149,8 +149,8 @@ class Paired(ShowsCard):
         one, other = self.one.scenario.name, self.other.scenario.name
         names = f"{other} minus {one}" if one != other else "the second minus the first"
         return (
-            f"{self.metric}, {names}: {difference.value:.4g} "
-            f"({difference.low:.4g} to {difference.high:.4g}) "
+            f"{self.metric}, {names}: {format_number(difference.value)} "
+            f"({format_number(difference.low)} to {format_number(difference.high)}) "
             f"from {difference.observations} pairs\ncommon random numbers: {self._gain}"
         )
 

@@ -16,7 +16,7 @@ from simlib.explorers.playing import play_messages
 from simlib.explorers.queue import latency_panel
 from simlib.metrics.metrics import row
 from simlib.metrics.run_columns import RunColumns
-from simlib.metrics.words import format_share
+from simlib.metrics.words import format_number, format_share
 from simlib.trace.trace import Trace
 
 
@@ -45,7 +45,7 @@ def _find_carried(run: Trace) -> str:
     if not polls:
         return f"{said}; nobody polls"
     per_client = changes / run.scenario.clients
-    times = f"{per_client:.2g} changes of the transport per client"
+    times = f"{format_number(per_client)} changes of the transport per client"
     return f"{said}, and poll {format_share(polls)} of it; {times}"
 
 

@@ -111,7 +111,15 @@ def say_mean(mean: Estimate, unit: str = "") -> str:
 
 
 def plus_minus(row: pd.Series, metric: str) -> str:
-    """Return a mean with half of its interval, of a row that has both ends beside it."""
+    """Return a mean with half of its interval, of a row that has both ends beside it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = pd.Series({"peak": 14_585.0, "peak low": 14_411.0, "peak high": 14_759.0})
+    >>> plus_minus(row, "peak")
+    '14,585 ±170'
+    """
     value, low, high = (float(row[f"{metric}{end}"]) for end in ("", " low", " high"))
     if value == math.inf:
         return "never"
@@ -120,7 +128,7 @@ def plus_minus(row: pd.Series, metric: str) -> str:
     half = (high - low) / 2.0
     # What all runs agree on differs by rounding alone.
     half = 0.0 if half < 1e-9 * abs(value) else half
-    return f"{format_number(value)} \N{PLUS-MINUS SIGN}{half:.2g}"
+    return f"{format_number(value)} \N{PLUS-MINUS SIGN}{format_number(float(f'{half:.2g}'))}"
 
 
 def table_card(title: str, table: pd.DataFrame, notes: Sequence[str] = ()) -> Card:

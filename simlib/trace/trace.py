@@ -69,7 +69,7 @@ class Interrupted(Interruption):
 def describe_stop(trace: Trace) -> str:
     """Say how far a run came that was stopped, and where what there is can be found."""
     return (
-        f"{trace.label} was played on {trace.engine} for {trace.end_s:.3g} of "
+        f"{trace.label} was played on {trace.engine} for {trace.end_s:g} of "
         f"{trace.scenario.duration_s:g} s. What there is, is kept: in a notebook as "
         "sys.last_value.trace, in a script as the trace of this exception."
     )

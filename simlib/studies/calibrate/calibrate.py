@@ -19,7 +19,7 @@ from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import FileError
 from simlib.core.path import Distribution, Latency, latency_s
 from simlib.metrics.array_types import Floats
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_number, format_seconds
 from simlib.scenario.measurements import read_round_trips
 from simlib.scenario.networks import quantiles
 from simlib.scenario.origin import comment_origin, describe_origin
@@ -216,7 +216,7 @@ def _above_zero(values: Floats) -> tuple[Floats, str]:
     least_s = float(values[zeros]) / 2.0
     note = (
         f"{zeros} round trips of 0 are below the step of the clock: the fits take "
-        f"{2.0 * least_s:.3g} s for each, half of the smallest other one."
+        f"{format_seconds(2.0 * least_s)} for each, half of the smallest other one."
     )
     return np.concatenate([np.full(zeros, least_s), values[zeros:]]), note
 

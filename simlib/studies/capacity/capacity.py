@@ -23,7 +23,7 @@ from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.intervals import observed_quantiles
 from simlib.metrics.metrics import row
-from simlib.metrics.words import table_card
+from simlib.metrics.words import format_seconds, table_card
 from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.studies.capacity.search import Knob, Point, find_threshold, setting_number
@@ -422,4 +422,4 @@ class _Runs:
 def _after(point: Point) -> str:
     if point.time_to_recover_s == inf:
         return "they are not back by the run's end"
-    return f"they are back after {point.time_to_recover_s:.3g} s"
+    return f"they are back after {format_seconds(point.time_to_recover_s)}"

@@ -19,6 +19,7 @@ import pandas as pd
 from simlib.core.errors import SettingsError
 from simlib.core.validation import Rule
 from simlib.metrics.intervals import bracket
+from simlib.metrics.words import format_seconds
 from simlib.scenario.scenario import Scenario, setting
 
 #: A value is looked for so far away from the one as given, in doublings or halvings.
@@ -129,7 +130,7 @@ class Knob:
         if time_s.min() == inf:
             return f"{tried}: they are not all back by the run's end"
         best = self.in_words(float(value.iloc[time_s.argmin()]))
-        return f"{tried}: the best is {best}, after {time_s.min():.3g} s"
+        return f"{tried}: the best is {best}, after {format_seconds(time_s.min())}"
 
 
 def setting_number(scenario: Scenario, key: str) -> tuple[float, Rule]:

@@ -7,6 +7,7 @@ from math import inf
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.server import UNAUTHORIZED, UNAVAILABLE
 from simlib.core.stops import Effect, as_codes, effect
+from simlib.metrics.words import format_number
 from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
 
 #: What a server or a proxy says that will be well again: request timeout, too early, too many
@@ -42,7 +43,8 @@ def hammers_unauthorized(case: Case) -> LintFinding | None:
     per_s = min(1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S), case.client.connect_budget.per_s)
     return case.finding(
         "warning" if per_s >= 0.5 else "info",
-        f"It goes on after a 401: a client whose session is over makes {per_s:.2g} attempts/s "
+        f"It goes on after a 401: a client whose session is over makes {format_number(per_s)} "
+        "attempts/s "
         "without end, and nobody is asked to sign in.",
         per_s,
         "attempts/s of each client",

@@ -8,7 +8,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.quality import Quality
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_number, format_seconds
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 from simlib.studies.policy.lint.draws import DRAWN_CLIENTS, draw_attempt_times_s, longest_wait_s
 
@@ -35,7 +35,8 @@ def polling_overload(case: Case) -> LintFinding | None:
         f"{format_number(per_s)} requests/s; the server can do {format_number(can_per_s)}/s.",
         per_s,
         "requests/s",
-        f"poll every {case.clients / can_per_s:.3g} s or more seldom, or let fewer fall back",
+        f"poll every {format_seconds(case.clients / can_per_s)} or more seldom, or let fewer "
+        "fall back",
     )
 
 

@@ -14,6 +14,7 @@ from simlib.core.breaker import Breaker
 from simlib.core.settings import Settings
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.policy_waits import waits_s
+from simlib.metrics.words import format_number, format_seconds
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import storm
 from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
@@ -38,7 +39,8 @@ def flapping(case: Case) -> LintFinding | None:
         return None
     return case.finding(
         "error" if per_s >= 5.0 else "warning",
-        f"The count resets on open: a server that accepts and then closes gets {per_s:.2g} "
+        f"The count resets on open: a server that accepts and then closes gets "
+        f"{format_number(per_s)} "
         f"attempts/s from each client, at a round trip of {ROUND_TRIP_S:g} s.",
         per_s,
         "attempts/s of each client",
@@ -53,7 +55,7 @@ def no_wait(case: Case) -> LintFinding | None:
     per_s = 1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S)
     return case.finding(
         "error",
-        f"However long an outage lasts, each client makes {per_s:.3g} attempts/s.",
+        f"However long an outage lasts, each client makes {format_number(per_s)} attempts/s.",
         per_s,
         "attempts/s of each client",
         "let waits grow: factor = 2, cap_s = 30",
@@ -93,10 +95,11 @@ def gives_up(case: Case) -> LintFinding | None:
     latest_s = _latest_s(case) + attempt_s * limit
     fate = f"that time out after {attempt_s:g} s" if is_silent else "that are refused at once"
     number = latest_s if latest_s < lasts_s else float(gone[gone.size // 2])
-    who = f"It gives up for good {number:.3g} s into an outage at the latest"
+    who = f"It gives up for good {format_seconds(number)} into an outage at the latest"
     if latest_s >= lasts_s:
         share = gone.size / times_s.size
-        who = f"{share:.0%} of clients give up for good, half of them {number:.3g} s into an outage"
+        who = f"{share:.0%} of clients give up for good"
+        who += f", half of them {format_seconds(number)} into an outage"
     return case.finding(
         "error",
         f"{who}, after {limit:.0f} attempts {fate}; {_why(case)}.",
@@ -149,8 +152,8 @@ def breaker_slows(case: Case) -> LintFinding | None:
     return case.finding(
         "warning",
         f"The breaker makes recovery slower than the backoff alone: after outages of "
-        f"{outages_s[0]:.3g} to {outages_s[-1]:.3g} s, "
-        f"95 % are back in {late_s:.3g} s, without it in {alone_s:.3g} s.",
+        f"{format_number(outages_s[0])} to {format_seconds(outages_s[-1])}, "
+        f"95 % are back in {format_seconds(late_s)}, without it in {format_seconds(alone_s)}.",
         late_s - alone_s,
         "s",
         f"let it refuse for no longer than the cap: open_s of at most {case.rules.cap_s:g}",

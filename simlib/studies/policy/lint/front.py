@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.metrics.words import format_number
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 
@@ -17,7 +18,8 @@ def crowded_address(case: Case) -> LintFinding | None:
     return case.finding(
         "warning",
         f"{sharing:,} clients share an address, and the server takes {limit.burst:,} of one at "
-        f"once and {limit.accept_per_s:.3g}/s after that: when all were lost, the last of them is "
+        f"once and {format_number(limit.accept_per_s)}/s after that: when all were lost, the "
+        "last of them is "
         f"let in {last_s:,.3g} s later at the soonest.",
         last_s,
         "s",

@@ -7,6 +7,7 @@ from math import inf
 import numpy as np
 
 from simlib.core.backoff_kinds import Jitter
+from simlib.metrics.words import format_seconds
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 #: The middle half of the waits is called narrow if it spans less of them than this.
@@ -34,8 +35,9 @@ def jitter_first_only(case: Case) -> LintFinding | None:
     width_s = float(case.waits[4, 0] - case.waits[0, 0])
     return case.finding(
         "warning",
-        f"Only the first wait is spread: the crowd stays {width_s:.3g} s wide while waits grow to "
-        f"{case.waits[2, -1]:.3g} s.",
+        f"Only the first wait is spread: the crowd stays {format_seconds(width_s)} wide while "
+        "waits grow to "
+        f"{format_seconds(case.waits[2, -1])}.",
         width_s,
         "s",
         "spread every wait",
@@ -54,8 +56,9 @@ def jitter_dies_at_cap(case: Case) -> LintFinding | None:
     places = "after_cap" if is_added else "inside or after_cap"
     return case.finding(
         "warning",
-        f"Jitter comes before the cap and dies there: from attempt {last + 2}, {after_s:.3g} s "
-        f"into an outage, most waits are {case.waits[2, -1]:.3g} s exactly.",
+        f"Jitter comes before the cap and dies there: from attempt {last + 2}, "
+        f"{format_seconds(after_s)} "
+        f"into an outage, most waits are {format_seconds(case.waits[2, -1])} exactly.",
         after_s,
         "s",
         f"put jitter after the cap: jitter_place = {places}",
@@ -71,8 +74,9 @@ def jitter_narrow(case: Case) -> LintFinding | None:
         return None
     return case.finding(
         "warning",
-        f"Jitter is narrow: of waits of {case.waits[2, -1]:.3g} s the middle half lies within "
-        f"{case.spans_s[-1]:.2g} s.",
+        f"Jitter is narrow: of waits of {format_seconds(case.waits[2, -1])} the middle half lies "
+        "within "
+        f"{format_seconds(case.spans_s[-1])}.",
         share,
         "of the wait",
         "let jitter grow with the wait: full, equal, or proportional",
@@ -86,7 +90,8 @@ def jitter_drawn_once(case: Case) -> LintFinding | None:
     width_s = float(case.waits[4, 0] - case.waits[0, 0])
     return case.finding(
         "warning",
-        f"Jitter is drawn once per client: who drew alike within {width_s:.3g} s attempts together "
+        f"Jitter is drawn once per client: who drew alike within {format_seconds(width_s)} "
+        "attempts together "
         f"every time.",
         width_s,
         "s",
@@ -104,7 +109,8 @@ def first_wait_together(case: Case) -> LintFinding | None:
     first_s = float(case.waits[2, 0]) if after_s == inf else after_s
     return case.finding(
         "warning",
-        f"The wait after a loss is {first_s:.3g} s for all: whoever was lost together comes back "
+        f"The wait after a loss is {format_seconds(first_s)} for all: whoever was lost together "
+        "comes back "
         f"together once, {case.clients:,} attempts at once.",
         float(case.clients),
         "attempts at once",

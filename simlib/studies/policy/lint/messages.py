@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from simlib.metrics.words import format_seconds
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
 
@@ -17,7 +18,7 @@ def outbox_small(case: Case) -> LintFinding | None:
     lasts_s = capacity / rate_per_s
     return case.finding(
         "warning",
-        f"The outbox of {capacity:.0f} messages is full after {lasts_s:.3g} s at "
+        f"The outbox of {capacity:.0f} messages is full after {format_seconds(lasts_s)} at "
         f"{rate_per_s:g}/s; {case.an_outage()} brings {brought:,.0f}.",
         lasts_s,
         "s",
