@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "simlib"
 FLOORS = {
+    "app": 9,
     "core": 0,
     "support": 1,
     "scenario": 2,
@@ -88,7 +89,7 @@ def test_studies_know_nothing_of_each_other(room):
 #: Which files may import a library that shows: by name, or by their room.
 SHOWING = {
     "matplotlib": ({"chart.py"}, {"charts"}),
-    "ipywidgets": (set(), {"charts", "live_console"}),
+    "ipywidgets": (set(), {"app", "charts", "live_console"}),
     # progress.py: one bar for all long work, in terminal and notebook, imported when it is shown.
     "rich": ({"text.py", "progress.py"}, {"cli"}),
 }

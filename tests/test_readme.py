@@ -61,6 +61,8 @@ SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 #: Their runs last an hour, or have many messages; tests/studies/claims/ plays them.
 LONG_CLAIMS = ("99.9 % delivered", "99.9 % at any rate", "nothing lost")
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
+#: It goes on until Ctrl-C; tests/app/ plays it.
+SERVES = "app"
 LONG = ("gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report")
 
 
@@ -174,7 +176,10 @@ def test_the_pages_have_every_command_of_simlib():
     }
 
 
-@pytest.mark.parametrize("command", [pytest.param(each, marks=marks(each)) for each in COMMANDS])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=marks(each)) for each in COMMANDS if not each.startswith(SERVES)],
+)
 @pytest.mark.usefixtures("small_studies")
 def test_a_command_of_the_pages_runs(here, command, echo_port):
     studies = ("tune", "sensitivity", "presets compare", "report")

@@ -1,0 +1,1 @@
+"""The explorers as an app in a browser, for people who run no notebooks."""
