@@ -204,14 +204,16 @@ def _describe_drain(held: Backlog) -> str:
 
 
 def find_latency(latencies_s: Samples, of: str = "messages") -> str:
-    """Return within what time nearly all messages are acknowledged, of whom soonest and latest.
+    """Return within what time nearly all acknowledgements come, of whom soonest and latest.
+
+    Messages that are never acknowledged are not among them.
 
     Examples
     --------
     >>> find_latency({"": np.linspace(0.0, 1.0, 101)})
-    '95 % of the messages are acknowledged within 0.95 s'
+    '95 % of the acknowledgements come within 0.95 s'
     >>> find_latency({"critical": np.array([0.3]), "low": np.array([12.0])}, "priority")
-    '95 % of the critical messages are acknowledged within 0.3 s, of the low ones within 12 s'
+    '95 % of the acknowledgements of critical messages come within 0.3 s, of low ones within 12 s'
     """
     quantiles = {
         name: float(np.quantile(values, 0.95, method="inverted_cdf"))
@@ -223,11 +225,11 @@ def find_latency(latencies_s: Samples, of: str = "messages") -> str:
     soonest, latest = (choose(quantiles, key=quantiles.__getitem__) for choose in (min, max))
     soon, late = format_seconds(quantiles[soonest]), format_seconds(quantiles[latest])
     if len(quantiles) == 1 or soon == late:
-        return f"95 % of the messages are acknowledged within {late}"
+        return f"95 % of the acknowledgements come within {late}"
     if of == "priority":
-        said = f"95 % of the {soonest} messages are acknowledged within {soon}"
-        return f"{said}, of the {latest} ones within {late}"
-    said = f"95 % of the messages are acknowledged within {soon} {_with(soonest)}"
+        said = f"95 % of the acknowledgements of {soonest} messages come within {soon}"
+        return f"{said}, of {latest} ones within {late}"
+    said = f"95 % of the acknowledgements come within {soon} {_with(soonest)}"
     return f"{said}, {late} {_with(latest)}"
 
 

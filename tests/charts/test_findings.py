@@ -127,11 +127,9 @@ def test_outboxes(held, sentence):
 def test_latency():
     assert "" == find_latency({"": np.empty(0)})
     same = {"a": np.ones(3), "b": np.ones(3)}
-    assert "95 % of the messages are acknowledged within 1 s" == find_latency(same)
+    assert "95 % of the acknowledgements come within 1 s" == find_latency(same)
     known = {"a": np.ones(3), "b": 2.0 * np.ones(3)}
-    assert "95 % of the messages are acknowledged within 1 s with a, 2 s with b" == find_latency(
-        known
-    )
+    assert "95 % of the acknowledgements come within 1 s with a, 2 s with b" == find_latency(known)
 
 
 def test_the_server():

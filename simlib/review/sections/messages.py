@@ -51,7 +51,7 @@ def _chart(name: str, row: tuple[PlayedPolicy, ...]) -> ChartBlock:
     figure = latency_figure(row)
     late = sorted((each.mean("latency_s_p95").value, each.name) for each in row)
     words = (
-        f"95 % of the messages are acknowledged within {format_number(late[0][0])} s with "
+        f"95 % of the acknowledgements come within {format_number(late[0][0])} s with "
         f"{say_policy(late[0][1])}"
     )
     if len(late) > 1:
