@@ -147,21 +147,21 @@ def _infer_policy(
 ) -> tuple[ResetRule, PolicyFit | None, str]:
     """Return how the client counts, and its policy or why there is none."""
     # The policy cannot be fitted without numbers of attempts, and the numbers cannot be judged
-    # without a policy. So they take turns from a guess that needs no policy; it comes to rest after
+    # without a policy. So they take turns from guesses that need no policy; it comes to rest after
     # one or two rounds.
-    counting = reset_rule.guess_reset_rule(followed)
-    policy_fit: PolicyFit | None = None
+    counting, policy_fit, why_not = _fit_guesses(followed, blur_s)
     # Bounded: the two may take turns between two answers for ever, and then the last one is as
     # good.
     for _ in range(_ROUNDS):
-        policy_fit, why_not = _fit(number_waits(followed, counting), blur_s, policy_fit)
         if policy_fit is None:
-            return counting, None, why_not
+            break
         better = reset_rule.infer_reset_rule(followed, policy_fit, counting).counting
         if better == counting:
             break
         counting = better
-    assert policy_fit is not None
+        policy_fit, why_not = _fit(number_waits(followed, counting), blur_s, policy_fit)
+    if policy_fit is None:
+        return counting, None, why_not
     if policy_fit.is_none:
         # Where each loss is followed by the same wait, numbers alone do not say what it is.
         other = ResetRule(counting.stable_after_s, not counting.counts_loss)
@@ -183,6 +183,26 @@ def _infer_policy(
         words += ", so which wait is the first of a row is unknown"
         return counting, None, f"could not be judged: {words}"
     return counting, add_intervals(policy_fit), ""
+
+
+def _fit_guesses(
+    followed: pd.DataFrame, blur_s: float | None
+) -> tuple[ResetRule, PolicyFit | None, str]:
+    """Return the way of counting whose policy explains the waits best, of those that may be."""
+    likeliest, *others = reset_rule.guess_reset_rules(followed)
+    fits = [(rule, *_fit(number_waits(followed, rule), blur_s, None)) for rule in others]
+    # Where hardly two waits have the same number, a table of steps agrees with anything.
+    by_law = [each for each in fits if each[1] is not None and each[1].best.family.free]
+    first = (likeliest, *_fit(number_waits(followed, likeliest), blur_s, None))
+
+    def rank(guess: tuple[ResetRule, PolicyFit | None, str]) -> tuple[bool, float]:
+        rule, policy_fit, _ = guess
+        if policy_fit is None:
+            return False, -inf
+        score = reset_rule.score_reset_rule(number_waits(followed, rule), policy_fit)
+        return not policy_fit.is_none, score - 0.5 * policy_fit.best.price
+
+    return max([first, *by_law], key=rank)
 
 
 def _shows_apart(followed: pd.DataFrame, counting: ResetRule, apart: PolicyFit) -> bool:

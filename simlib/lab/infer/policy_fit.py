@@ -40,6 +40,11 @@ class FamilyFit:
         """The family in words, as far as the waits tell it."""
         return name_family(self.rules, capped=self.is_capped)
 
+    @property
+    def price(self) -> float:
+        """What its free numbers cost of the BIC."""
+        return self.bic + 2.0 * self.log_likelihood
+
 
 @dataclass(frozen=True)
 class PolicyFit:

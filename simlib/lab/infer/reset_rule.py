@@ -41,14 +41,33 @@ class ResetRuleFit:
         return sorted(best.items())
 
 
-def guess_reset_rule(followed: pd.DataFrame) -> ResetRule:
-    """Return the way of counting that makes waits with the same number most alike.
+def guess_reset_rules(followed: pd.DataFrame) -> list[ResetRule]:
+    """Return the ways of counting that make waits with the same number most alike, the best first.
 
     No policy is needed for it: of each number it asks in how few words its waits can be said, as
     the bits of a file would be counted.
     """
-    tried = sequences.hypotheses(followed)
-    return min(tried, key=lambda rule: _length(number_waits(followed, rule)))
+    lengths: dict[ResetRule, float] = {}
+    seen: set[bytes] = set()
+    for rule in sequences.hypotheses(followed):
+        numbered = number_waits(followed, rule)
+        numbers = numbered["attempt"].to_numpy().tobytes()
+        if numbers not in seen:  # of two that number all waits alike the simpler comes first
+            seen.add(numbers)
+            lengths[rule] = _length(numbered)
+    best = min(lengths, key=lambda rule: lengths[rule])
+    near = [
+        rule
+        for rule, length in lengths.items()
+        if length <= lengths[best] + _NEARLY and rule.counts_loss == best.counts_loss
+    ]
+    return sorted(near, key=lambda rule: lengths[rule])[:_MOST_GUESSES]
+
+
+#: A description longer by so many nats may still be that of the right rule: with jitter, waits of
+#: one number are so unlike that a rule by which hardly two have the same is as short to say.
+_NEARLY = 25.0
+_MOST_GUESSES = 3
 
 
 def infer_reset_rule(
@@ -56,7 +75,7 @@ def infer_reset_rule(
 ) -> ResetRuleFit:
     """Return how a client counts if its policy is known; as it was thought unless one is better."""
     scores = {
-        rule: _log_likelihood(number_waits(followed, rule), policy_fit)
+        rule: score_reset_rule(number_waits(followed, rule), policy_fit)
         for rule in sequences.hypotheses(followed)
     }
     best = max(scores, key=lambda rule: scores[rule])
@@ -115,7 +134,7 @@ def _group_length(wait_s: Floats, longest_s: float) -> float:
     return min(lengths)
 
 
-def _log_likelihood(waits: pd.DataFrame, policy_fit: PolicyFit) -> float:
+def score_reset_rule(waits: pd.DataFrame, policy_fit: PolicyFit) -> float:
     """Return how likely all waits are; those without a number may be any."""
     unhinted = waits[waits["retry_after_s"].isna()]
     numbers = known_waits(sequences.select_for_fit(waits), policy_fit)

@@ -24,14 +24,14 @@ from simlib.lab.infer.goodness import measure_goodness
 from simlib.lab.infer.likelihood import sample
 from simlib.lab.infer.nearest import nearest_policies, policy_distance
 from simlib.lab.infer.policy_findings import find_hint_use
-from simlib.lab.infer.reset_rule import guess_reset_rule
+from simlib.lab.infer.reset_rule import guess_reset_rules
 from simlib.lab.infer.sequences import check_attempts
 from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
 from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits, pair_attempts
 from simlib.scenario.build import build
 from tests.batteries import first_of, with_slow
-from tests.lab.playing import FOREIGN, STANDARD, Phase, Played, drawn, foreign
+from tests.lab.playing import FOREIGN, LOST_AND_REFUSED, STANDARD, Phase, Played, drawn, foreign
 
 # --- the law of a wait --------------------------------------------------------------------
 
@@ -235,8 +235,18 @@ def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
     opens_s = (0.1, 3.0, 8.0, 0.1, 3.0, 8.0)
     rows = (*_ROWS[1:2], Phase("open_then_cut", "", 6, opens_s), *_ROWS[1:2])
     followed = pair_attempts(check_attempts(Played(rules).play(rows)))
-    limit_s = guess_reset_rule(followed).stable_after_s
+    limit_s = guess_reset_rules(followed)[0].stable_after_s
     assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
+
+
+@pytest.mark.parametrize("jitter", ["full", "equal"])
+def test_jitter_in_short_rows_does_not_hide_what_resets_the_count(jitter):
+    rules = Backoff(jitter=jitter, base_s=0.5, cap_s=5)
+    seen = [
+        Played(rules, client=client, seed=1).play(LOST_AND_REFUSED).iloc[:-1] for client in range(4)
+    ]
+    found = sl.infer(pd.concat(seen), known={})
+    assert found.verdict.startswith(f"exponential, {jitter} jitter, from "), found.verdict
 
 
 def test_a_wait_after_a_loss_that_is_no_attempt_stands_apart():
