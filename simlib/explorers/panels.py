@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import ceil, inf, isfinite, isnan
 
 import numpy as np
@@ -37,7 +38,7 @@ def attempts_panel(runs: Mapping[str, Trace], *, opened: bool = True) -> ChartPa
     if opened and len(traces) == 1:
         series = [
             _by_second("attempts", attempts_per_s(traces[0]), 0),
-            _by_second("let in", opens_per_s(traces[0]), 1),
+            replace(_by_second("let in", opens_per_s(traces[0]), 1), is_minor=True),
         ]
     top = round_limit(np.concatenate([each.y for each in series]), least=5.0)
     limit = min(handshakes_per_s(run.scenario) for run in traces)

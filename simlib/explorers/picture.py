@@ -39,6 +39,8 @@ class Series:
     #: Its colour, by the place of it in the palette; pinned curves keep theirs, and are dashed.
     colour: int = 0
     is_pinned: bool = False
+    #: Whether it is left behind when the others are pinned: too many curves hide each other.
+    is_minor: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it with few enough points, each peak kept."""
@@ -128,8 +130,8 @@ def _with_pinned(panel: ChartPanel, pinned: Sequence[tuple[str, ChartPanel]]) ->
         )
         for i, (name, other) in enumerate(pinned)
         for each in other.series
-        # Dots and bands of several policies would hide each other.
-        if each.form in ("steps", "line")
+        # Dots and bands of several policies would hide each other, too.
+        if each.form in ("steps", "line") and not each.is_minor
     ]
     # A curve that stands alone has no name, and needs one beside another.
     own = [replace(each, name=each.name or "now") for each in panel.series]

@@ -33,7 +33,7 @@ SLIDERS = {
     "storm": ("accept_per_s", "End"),
     "breaker": ("trip_after", "End"),
     "queue": ("capacity", "Home"),
-    "fallback": ("poll_interval_s", "End"),
+    "fallback": ("after_attempts", "End"),
     "sessions": ("spread_s", "End"),
     "compare": ("outage_s", "Home"),
     "general": ("outage_s", "Home"),
@@ -59,6 +59,9 @@ def notebooks(tmp_path_factory):
             "explorers.ipynb", "import simlib as sl", *(made for made, _ in EXPLORERS.values())
         )
         shutil.copy(NOTEBOOK, served.folder)
+        # The theme follows the browser's, so that a test can change it.
+        themes = settings.parent / "apputils-extension" / "themes.jupyterlab-settings"
+        themes.write_text('{"adaptive-theme": true}')
         yield served
 
 
@@ -78,7 +81,6 @@ def page(browser, notebooks):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
     opened.wrong = []
     opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
     opened.goto(notebooks.url("explorers.ipynb").replace("/lab/tree/", "/doc/tree/"))
@@ -141,6 +143,7 @@ def test_numbers_are_those_of_the_summary(page):
     settle(explorer)
     press(explorer, "clients", "ArrowLeft")
     clients = int(explorer.locator('[data-name="clients"]').get_attribute("aria-valuetext"))
+    assert clients < 300
     scenario = sl.load(ROOT / "data/scenarios/fleet_storm.toml").replace(clients=clients)
     attempts = int(sl.summary(sl.run(scenario))["attempts"].iloc[0])
     row = explorer.locator("tr", has=page.get_by_role("rowheader", name="attempts", exact=True))
@@ -202,7 +205,8 @@ def test_clients_are_shown_as_dots(page):
     picture = explorer.locator('img[alt*="clients by state over time"]')
     expect(picture).to_be_visible(timeout=PATIENCE_MS)
     SCREENS.mkdir(parents=True, exist_ok=True)
-    explorer.screenshot(path=SCREENS / "explore_dots.png")
+    picture.evaluate("root => root.scrollIntoView()")
+    page.screenshot(path=SCREENS / "explore_dots.png")
     explorer.get_by_role("button", name="Hide the dots").click()
     expect(picture).to_have_count(0)
 
@@ -218,22 +222,16 @@ def test_nothing_is_cut_or_overlaps_wide_narrow_light_and_dark(page):
                 explorer.scroll_into_view_if_needed()
                 assert [] == explorer.evaluate(f"{LOOKS}.cut"), (name, theme, width)
                 assert explorer.evaluate(f"{LOOKS}.contrast") >= 4.0, (name, theme)
-                explorer.screenshot(path=SCREENS / f"explore_{name}_{theme.lower()}_{width}.png")
+                explorer.evaluate("root => root.scrollIntoView()")
+                page.screenshot(path=SCREENS / f"explore_{name}_{theme.lower()}_{width}.png")
         page.set_viewport_size({"width": 1280, "height": 800})
     choose_theme(page, "Light")
 
 
 def choose_theme(page, name):
-    page.evaluate(
-        f"""() => window.jupyterapp && window.jupyterapp.commands.execute(
-        "apputils:change-theme", {{ theme: "JupyterLab {name}" }})"""
-    )
-    if page.evaluate("document.body.dataset.jpThemeLight") != str(name == "Light").lower():
-        page.get_by_role("menuitem", name="Settings", exact=True).click()
-        page.get_by_text("Theme", exact=True).hover()
-        page.get_by_role("menuitem", name=f"JupyterLab {name}", exact=True).click()
-    light = str(name == "Light").lower()
-    expect(page.locator(f'body[data-jp-theme-light="{light}"]')).to_have_count(1)
+    page.emulate_media(color_scheme=name.lower())
+    is_light = str(name == "Light").lower()
+    expect(page.locator(f'body[data-jp-theme-light="{is_light}"]')).to_have_count(1)
 
 
 def test_how_long_a_step_takes_is_measured(page):
@@ -241,11 +239,11 @@ def test_how_long_a_step_takes_is_measured(page):
     explorer_of(page, "Storm").get_by_role("button", name="Reset").click()
     settle(explorer_of(page, "Storm"))
     press(explorer_of(page, "Storm"), "jitter", "ArrowDown")
-    while (
-        explorer_of(page, "Storm").locator('[data-name="clients"]').get_attribute("aria-valuetext")
-        != "10,000"
-    ):
-        press(explorer_of(page, "Storm"), "clients", "ArrowRight")
+    clients = explorer_of(page, "Storm").locator('[data-name="clients"]')
+    for _ in range(20):
+        if clients.get_attribute("aria-valuetext") != "10,000":
+            press(explorer_of(page, "Storm"), "clients", "ArrowRight")
+    assert "10,000" == clients.get_attribute("aria-valuetext")
     taken = {}
     for name, slider in (
         ("backoff", "cap_s"),

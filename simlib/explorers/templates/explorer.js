@@ -4,11 +4,15 @@ const talks = new WeakMap();
 // One conversation for each explorer, however often it is shown.
 function talkOf(model) {
   if (talks.has(model)) return talks.get(model);
-  const talk = { busy: false, waiting: null, sent: 0, gesture: 0, redraw: new Set() };
+  const talk = { busy: false, waiting: [], sent: 0, gesture: 0, redraw: new Set() };
   talk.ask = (request) => {
-    // Values that were moved meanwhile go together, the newest of each: none queue up.
-    if (request.set && talk.waiting && talk.waiting.set && !talk.waiting.do) request = { ...request, set: { ...talk.waiting.set, ...request.set } };
-    if (talk.busy) { talk.waiting = request; return tell(); }
+    if (talk.busy) {
+      // Values that were moved meanwhile go together, the newest of each: none queue up.
+      const last = talk.waiting.at(-1);
+      if (request.set && last && last.set) talk.waiting[talk.waiting.length - 1] = { ...request, set: { ...last.set, ...request.set } };
+      else talk.waiting.push(request);
+      return tell();
+    }
     talk.busy = true; talk.sent += 1; talk.since = performance.now();
     model.send({ ...request, number: talk.sent });
     tell();
@@ -17,7 +21,7 @@ function talkOf(model) {
   model.on("change:view", () => {
     if (model.get("view").answers === talk.sent) {
       talk.busy = false;
-      const next = talk.waiting; talk.waiting = null;
+      const next = talk.waiting.shift();
       if (next) return talk.ask(next);
     }
     tell();
@@ -30,6 +34,8 @@ function talkOf(model) {
 
 function make(name, attributes = {}, ...children) {
   const made = document.createElement(name);
+  // What has the focus has the keys: JupyterLab would take arrows and letters for its cells.
+  if (["button", "input", "select", "summary", "textarea"].includes(name)) made.dataset.lmSuppressShortcuts = "true";
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (key in made && typeof value !== "string") made[key] = value;
@@ -74,7 +80,8 @@ function render({ model, el }) {
     const input = make(isChoice ? "select" : "input", { id: own, "aria-label": `${each.group}: ${each.label}`, "aria-describedby": `${own}-help`, "data-name": each.name });
     if (isChoice) each.texts.forEach((said, i) => input.append(make("option", { value: String(i) }, said)));
     else { input.type = "range"; input.min = 0; input.step = 1; }
-    const output = make("output", { for: own }), name = make("span");
+    // No output element: it would be read out beside the slider's own value.
+    const output = make("b"), name = make("span");
     const label = make("label", {}, name, ": ", isChoice ? input : output, ...(isChoice ? [] : [input]), make("span", { class: "hidden", id: `${own}-help` }, each.help));
     const held = { input, output, name, label, each };
     input.addEventListener("input", () => {
@@ -104,7 +111,7 @@ function render({ model, el }) {
         holders.append(field);
       }
     }
-    const moved = { ...(talk.waiting && talk.waiting.set) };
+    const moved = Object.assign({}, ...talk.waiting.map((request) => request.set));
     for (const each of view.controls) {
       const held = inputs.get(each.name);
       write(held.name, each.label);
@@ -127,8 +134,10 @@ function render({ model, el }) {
         charts[i] = { figure: make("figure", {}, make("figcaption", {}, finding, what), holder), finding, what, holder };
         panels.append(charts[i].figure);
       }
-      write(charts[i].finding, panel.finding); write(charts[i].what, panel.what);
-      drawPanel(charts[i].holder, panel);
+      write(charts[i].finding, panel.finding);
+      const left = drawPanel(charts[i].holder, panel);
+      // A name that has no room in the chart stands below its title.
+      charts[i].what.replaceChildren(panel.what, ...left.map(({ name, colour }) => make("span", { class: "key", style: `color:${colour}` }, `\u2501 ${name}`)));
     });
   }
   function draw() {
@@ -142,7 +151,8 @@ function render({ model, el }) {
     write(heading, view.title); write(sentence, view.sentence);
     root.setAttribute("aria-label", view.title);
     panels.classList.toggle("stale", Boolean(view.error));
-    drawPanels(view); drawNumbers(view.numbers);
+    if (panels.clientWidth) drawPanels(view); // else it is hidden: the observer says when it is seen
+    drawNumbers(view.numbers);
     if (dots.dataset.html !== view.dots) { dots.dataset.html = view.dots; dots.innerHTML = view.dots; }
     presetLabel.hidden = !view.presets.values;
     if (view.presets.values) {
@@ -192,7 +202,7 @@ function drawPanel(holder, panel) {
     plots.level(area, y, limit);
     curves.push({ name, colour: "var(--warn)", points: [[plots.LEFT, y(limit)], [plots.RIGHT, y(limit)]], isLevel: true });
   }
-  nameCurves(plots, svg, curves);
+  return nameCurves(plots, svg, curves);
 }
 
 function drawSeries(plots, area, series, x, y) {
@@ -216,9 +226,10 @@ function drawSeries(plots, area, series, x, y) {
   return { name: series.name, colour, points };
 }
 
-// Each name stands where its curve is far from the others, and on no other name.
+// Each name stands where its curve is far from the others, and on no other name. Returns the curves
+// for whose names there is no room.
 function nameCurves(plots, svg, curves) {
-  const columns = 40, width = (plots.RIGHT - plots.LEFT) / columns, taken = [];
+  const columns = 40, width = (plots.RIGHT - plots.LEFT) / columns, taken = [], left = [];
   const spans = curves.map(({ points }) => spanByColumn(points, plots.LEFT, width, columns));
   curves.forEach((curve, own) => {
     if (!curve.name) return;
@@ -226,10 +237,11 @@ function nameCurves(plots, svg, curves) {
     for (let i = 0; i < columns; i++) {
       if (!spans[own][i]) continue;
       const at = Math.min(plots.LEFT + i * width + 3, plots.RIGHT - length);
-      for (const up of [spans[own][i][0] - 4, spans[own][i][1] + 11]) {
+      for (const up of [spans[own][i][0] - 4, spans[own][i][1] + 11, spans[own][i][0] - 15, spans[own][i][1] + 22]) {
         if (up < plots.TOP + 8 || up > plots.BOTTOM - 2) continue;
         const box = [at, up - 9, at + length, up + 2];
-        let cost = i * 0.02 + (up - plots.TOP) * 0.004;
+        const away = Math.min(Math.abs(up + 4 - spans[own][i][0]), Math.abs(up - 11 - spans[own][i][1]));
+        let cost = i * 0.02 + (up - plots.TOP) * 0.004 + away * 0.2;
         for (const other of taken) if (box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]) cost += 1000;
         spans.forEach((span, k) => {
           for (let c = Math.max(0, Math.floor((box[0] - plots.LEFT) / width)); c < columns && plots.LEFT + c * width < box[2]; c++) {
@@ -242,10 +254,11 @@ function nameCurves(plots, svg, curves) {
       }
     }
     const best = places.sort((a, b) => a[0] - b[0])[0];
-    if (!best) return;
+    if (!best || best[0] >= 1000) return void left.push(curve);
     taken.push(best[3]);
     plots.words(svg, best[1], best[2], curve.name, { style: `fill:${curve.colour}`, stroke: "var(--paper)", "stroke-width": 3, "paint-order": "stroke", class: "curve-name" });
   });
+  return left;
 }
 function spanByColumn(points, left, width, columns) {
   const spans = Array(columns).fill(null);
