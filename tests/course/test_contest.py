@@ -18,7 +18,7 @@ def published():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("clients", [1, 2, 10, 50, 100])
+@pytest.mark.parametrize("clients", [1, 2, 10, 50, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("jitter", ["none", "full", "equal", "decorrelated"])
 def test_calls_and_time_are_those_of_aws_s_simulator(jitter, clients):
     # A first wait of that simulator has a ceiling of twice its base of 5 ms.

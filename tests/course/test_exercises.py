@@ -520,8 +520,15 @@ def each_of(named):
 
 
 def each_answer(which):
+    """Return the answers of all exercises; of those that are played, make test has the first."""
+    slow = [pytest.mark.slow]
     return [
-        pytest.param(name, answer, marks=exercise.marks, id=f"{name}-{i}")
+        pytest.param(
+            name,
+            answer,
+            marks=exercise.marks + (slow if i and exercise.given else []),
+            id=f"{name}-{i}",
+        )
         for name, exercise in EXERCISES.items()
         for i, answer in enumerate(getattr(exercise, which))
     ]
@@ -568,7 +575,13 @@ def test_what_is_no_scenario_is_not_yet_right_and_no_error(name, answer):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("way", OTHER_WAYS)
-@pytest.mark.parametrize("and_right", [False, True], ids=["alone", "beside what is right"])
+@pytest.mark.parametrize(
+    "and_right",
+    [
+        pytest.param(False, marks=pytest.mark.slow, id="alone"),
+        pytest.param(True, id="beside what is right"),
+    ],
+)
 def test_another_way_to_be_right_is_refused_with_what_to_put_back(name, way, and_right):
     exercise = EXERCISES[name]
     [changed] = OTHER_WAYS[way]
