@@ -206,7 +206,10 @@ class SettingControl:
             "help": (known.help + rule).strip(),
             "kind": "choice" if known.words is not None or known.is_flag else "slider",
             "values": [as_json(each) for each in values],
-            "texts": [format_choice(each, known.unit) for each in values],
+            "texts": [
+                _format_endless(known) if each == inf else format_choice(each, known.unit)
+                for each in values
+            ],
             "place": values.index(value),
         }
 
@@ -242,6 +245,11 @@ def format_choice(value: Any, unit: str = "") -> str:
         return "no limit"
     text = f"{value:,.10g}" if value < 1e10 else format_count(value)
     return f"{text} {unit}".strip()
+
+
+def _format_endless(known: SettingField) -> str:
+    """Return what infinity means for a setting, as the comment beside it says."""
+    return "never" if "inf: never" in known.help else format_choice(inf)
 
 
 def as_json(value: Any) -> Any:

@@ -263,7 +263,9 @@ def settings_in_force(scenario: Scenario) -> list[tuple[str, str]]:
     >>> settings_in_force(Scenario(clients=3))
     [('clients', '3')]
     """
-    return [(key, text) for key, text in _flatten(plain(scenario)) if key != "name"]
+    return [
+        (key, text) for key, text in _flatten(plain(scenario)) if key not in ("name", "teaches")
+    ]
 
 
 def _flatten(table: Any, where: str = "") -> list[tuple[str, str]]:

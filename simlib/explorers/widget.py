@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -88,9 +88,6 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"<Explorer: {self._exploration.kind.title}. {self.text}>"
-
-    def _repr_keys(self) -> Iterator[str]:
-        return iter(())
 
 
 class ControlHandle:

@@ -144,7 +144,9 @@ function render({ model, el }) {
     const view = model.get("view"), waits = talk.busy;
     drawControls(view);
     write(error, view.error ? `${view.error}${/[.!?]$/.test(view.error) ? "" : "."} The charts show the last values that work. ` : "");
-    write(played, waits && performance.now() - talk.since > 200 ? "Playing ..." : [view.note, view.played].filter(Boolean).join(" "));
+    const waited_s = waits ? (performance.now() - talk.since) / 1000 : 0;
+    write(played, waited_s > 30 ? "No answer for 30 s: the kernel is busy, or it was restarted; then run this cell again."
+      : waited_s > 0.2 ? "Playing ..." : [view.note, view.played].filter(Boolean).join(" "));
     root.dataset.answers = view.answers; root.dataset.busy = waits;
     if (drawn === view) return;
     drawn = view;
@@ -161,7 +163,7 @@ function render({ model, el }) {
     }
     undo.disabled = !view.can.undo; unpin.disabled = !view.can.unpin; animate.hidden = !view.can.animate;
     write(animate, view.dots ? "Hide the dots" : "Show clients as dots");
-    force.replaceChildren("In force, beside the defaults: ", ...view.in_force.flatMap(([key, value]) => [make("b", {}, `${key}\u00a0=\u00a0${value}`), "  "]));
+    force.replaceChildren("In force, beside the defaults: ", ...view.in_force.flatMap(([key, value], i) => [i ? ", " : "", make("b", {}, `${key}\u00a0=\u00a0${value}`)]));
     if (format.options.length !== view.formats.length) format.replaceChildren(...view.formats.map((name) => make("option", { value: name }, name)));
     format.value = view.copied.as;
     if (text.value !== view.copied.text) { text.value = view.copied.text; copied.textContent = ""; }
