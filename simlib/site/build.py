@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.metadata
 import shutil
+import subprocess
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from importlib.resources import files
@@ -50,7 +53,7 @@ def build_site(pyodide: str | Path, out: str | Path) -> None:
     Raises
     ------
     SimlibError
-        If the npm package is not there.
+        If the npm package is not there, or Node cannot start it.
     """
     source, folder = Path(pyodide), Path(out)
     missing = [name for name in _PYODIDE if not (source / name).is_file()]
@@ -66,6 +69,35 @@ def build_site(pyodide: str | Path, out: str | Path) -> None:
             temporary.write_bytes(template.read_bytes())
     with replacing(folder / "packages.zip") as temporary:
         _pack(temporary)
+    _write_snapshot(folder)
+
+
+def _write_snapshot(folder: Path) -> None:
+    """Write the memory of a Python that has started, unless there is no Node to start it with.
+
+    Raises
+    ------
+    SimlibError
+        If Node cannot write it.
+    """
+    node, snapshot = shutil.which("node"), folder / "python.snapshot"
+    snapshot.unlink(missing_ok=True)  # one of another Pyodide, or of other sources, is of no use
+    if node is None:
+        return
+    script = Path(str(files("simlib.site"))) / "snapshot.mjs"
+    with tempfile.TemporaryDirectory() as temporary:
+        memory = Path(temporary) / "memory"
+        arguments = [folder.resolve() / "pyodide", folder.resolve() / "packages.zip", memory]
+        made = subprocess.run(
+            [node, script, *arguments], capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            said = next(filter(None, reversed(made.stderr.splitlines())), "it says nothing")
+            why = f"node could not write Python's memory for the page ({said[:200]})"
+            raise SimlibError(f"{why}: install Node.js 20 or newer, or none")
+        with replacing(snapshot) as file:
+            # Without a time, so that the same memory gives the same file.
+            file.write_bytes(gzip.compress(memory.read_bytes(), compresslevel=6, mtime=0))
 
 
 def _pack(file: Path) -> None:

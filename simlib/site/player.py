@@ -28,6 +28,7 @@ from simlib.trace.disruptions import interrupting
 
 #: What a browser plays in a moment; more is for simlib itself.
 MOST_BROWSER_CLIENTS, MOST_CLIENT_SECONDS = 1_000, 300_000
+_MORE = 'simlib on your machine plays more (in its folder: pip install -e ".[all]")'
 #: An address is a version and a scenario; longer ones are no page's.
 _VERSION, _MOST_LETTERS, _MOST_BYTES = "1", 20_000, 100_000
 #: How many clients' waits are drawn, and of how many attempts.
@@ -130,11 +131,11 @@ def _change(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
         settings["faults.0.stop_s"] = _fault(scenario).start_s + length_s
     scenario = scenario.replace(settings) if settings else scenario
     if scenario.clients > MOST_BROWSER_CLIENTS:
-        rule = f"must be at most {MOST_BROWSER_CLIENTS:,} in a browser"
+        rule = f"must be at most {MOST_BROWSER_CLIENTS:,} in a browser: {_MORE}"
         raise SettingsError("clients", scenario.clients, rule)
     if scenario.clients * scenario.duration_s > MOST_CLIENT_SECONDS:
         rule = f"must be at most {MOST_CLIENT_SECONDS / scenario.clients:g} with so many clients"
-        raise SettingsError("duration_s", scenario.duration_s, rule + " in a browser")
+        raise SettingsError("duration_s", scenario.duration_s, f"{rule} in a browser: {_MORE}")
     return scenario
 
 

@@ -1,7 +1,7 @@
 """Measure speed and memory: prints one table and writes out/bench.json. About a quarter of an hour.
 
 python tests/benchmarks/run.py MODULE... measures some: charts, explorer, fleet, inference, live,
-review, simulated, starting, studies.
+page, review, simulated, starting, studies.
 --quick measures a few ratios in under a minute and compares them with the last ones recorded;
 --record adds the ratios of a quiet machine to history.csv.
 """
@@ -25,6 +25,7 @@ import fleet
 import history
 import inference
 import live
+import page
 import review
 import simulated
 import starting
@@ -49,6 +50,7 @@ BENCHMARKS = (
     fleet.many_scenarios,
     fleet.nothing_compiled,
     explorer.steps,
+    page.starting,
     charts.charts,
     inference.inference,
     studies.efficiency,

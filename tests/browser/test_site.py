@@ -27,10 +27,16 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def folder(tmp_path_factory):
+    """The page's folder."""
+    out = tmp_path_factory.mktemp("site")
+    build_site(PYODIDE, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(folder):
     """Serve the page from loopback."""
-    folder = tmp_path_factory.mktemp("site")
-    build_site(PYODIDE, folder)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
@@ -61,6 +67,8 @@ def page(address):
         opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
         opened.on("request", lambda asked: opened.wrong.append(asked.url)
                   if not asked.url.startswith((address, "data:")) else None)  # fmt: skip
+        opened.said = []
+        opened.on("console", lambda message: opened.said.append(message.text))
         opened.goto(address)
         opened.locator("#load-plot svg").wait_for()
         yield opened
@@ -196,3 +204,21 @@ def test_nothing_is_wider_than_the_screen(page, scheme, width):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"site_{scheme}_{width}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_what_the_page_cannot_play_it_names_and_says_what_to_install(page):
+    footer = page.locator("footer").inner_text()
+    for word in ("fleet", "live", "observe", 'pip install -e ".[all]"'):
+        assert word in footer
+
+
+def test_python_starts_from_its_snapshot_and_without_one_by_itself(page, folder, address):
+    """Last: it takes the snapshot away."""
+    assert [] == page.said
+    (folder / "python.snapshot").unlink()
+    page.goto("about:blank")
+    page.goto(address)
+    says(page, START)
+    assert ["Python starts without its snapshot: ./python.snapshot: 404"] == [
+        text for text in page.said if "snapshot:" in text
+    ]

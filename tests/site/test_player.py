@@ -7,7 +7,8 @@ import pytest
 
 import simlib as sl
 from simlib.core.errors import SettingsError, SimlibError
-from simlib.site.build import build_site
+from simlib.site import build
+from simlib.site.build import _PYODIDE, build_site
 from simlib.site.player import (
     CONTROLS,
     MOST_BROWSER_CLIENTS,
@@ -109,3 +110,34 @@ def test_a_folder_without_pyodide_is_named(tmp_path):
     with pytest.raises(SimlibError, match=r"has no pyodide\.mjs"):
         build_site(tmp_path, tmp_path / "site")
     assert not (tmp_path / "site").exists()
+
+
+def pyodide_folder(folder):
+    """A folder with the names that the npm package has."""
+    folder.mkdir()
+    for name in _PYODIDE:
+        (folder / name).write_text("")
+    return folder
+
+
+def test_without_node_the_page_has_no_snapshot_and_loses_an_old_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(build.shutil, "which", lambda _: None)
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "python.snapshot").write_bytes(b"of another Pyodide")
+    build_site(pyodide_folder(tmp_path / "pyodide"), out)
+    assert (out / "worker.js").is_file()
+    assert not (out / "python.snapshot").exists()
+
+
+def test_a_node_that_fails_is_told_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(build.shutil, "which", lambda _: "/bin/false")
+    with pytest.raises(SimlibError, match=r"node could not write .*: install Node\.js 20"):
+        build_site(pyodide_folder(tmp_path / "pyodide"), tmp_path / "site")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"clients": MOST_BROWSER_CLIENTS + 1}, {"clients": 1000, "duration_s": 5000}]
+)
+def test_what_is_too_much_for_a_browser_says_what_to_install(changes):
+    assert 'pip install -e ".[all]"' in asked(changes=changes)["error"]
