@@ -40,7 +40,7 @@ def console(scenario: Scenario) -> Console:
     SettingsError
         If the live engine cannot play the scenario.
     SimlibError
-        If ipywidgets is not there, or the machine has too few sockets.
+        If ipywidgets or anywidget is not there, or the machine has too few sockets.
 
     Examples
     --------
@@ -52,6 +52,7 @@ def console(scenario: Scenario) -> Console:
     5
     """
     load_extra("ipywidgets", "notebook", "the console needs ipywidgets")
+    load_extra("anywidget", "notebook", "the console needs anywidget")
     from simlib.engines.live.open_files import allow_sockets
     from simlib.engines.live.target import Target
     from simlib.live_console.console_run import end_runs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import signal
 import threading
 from dataclasses import replace
@@ -18,6 +17,7 @@ from simlib.core.errors import SimlibError
 from simlib.core.faults import Fault, FaultKind
 from simlib.live_console.console_run import ConsoleRun, Sight
 from simlib.live_console.picture import STYLE, WINDOW_S, Moment, describe_opens, draw
+from simlib.live_console.words import Words
 from simlib.scenario.scenario import Scenario, dump
 from simlib.studies.compare.compare import Comparison
 from simlib.support.files import replacing
@@ -125,10 +125,7 @@ class Console(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
 
     def tell(self, words: str, wrong: bool = False) -> None:
         """Say what happens, to a screen reader too."""
-        role = "alert" if wrong else "status"
-        colour = "color: var(--jp-error-color0, #b00020)" if wrong else ""
-        said = f'<div role="{role}" aria-live="polite" style="{colour}">{html.escape(words)}</div>'
-        self.words.value = said
+        self.words.tell(words, wrong=wrong)
 
     def end(self, comparison: Comparison | None) -> None:
         """Take in that all is over."""
@@ -149,7 +146,7 @@ class Console(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.restore_button = _button("restore", "End all faults that you began.")
         self.slow_s = _slider("slow by (s)", 0.5, 0.05, 5.0, 0.05)
         self.share = _slider("share of clients", 1.0, 0.05, 1.0, 0.05)
-        self.words, self.picture, self.result = (widgets.HTML() for _ in range(3))
+        self.words, self.picture, self.result = Words(), widgets.HTML(), widgets.HTML()
         self.file = widgets.Text(
             value=f"{self._given.name}_by_hand.toml", description="file", layout=_WIDE
         )
