@@ -143,11 +143,14 @@ def find_peaks(peaks_per_s: Mapping[str, float], limit_per_s: float = inf, when:
         first, *others = (f"{format_count(peak)}" for peak in known.values())
         engines = [_ENGINES[name] for name in known]
         rest = [f"{value} {engine}" for value, engine in zip(others, engines[1:], strict=True)]
-        return f"Attempts peak at {', '.join([f'{first} per second {engines[0]}', *rest])}{can}"
+        peak_at = (
+            "Attempts peak at" if not when else f"{when.strip().capitalize()} attempts peak at"
+        )
+        return f"{peak_at} {', '.join([f'{first} per second {engines[0]}', *rest])}{can}"
     worst, best = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
     if _same(known[worst], known[best]):
-        return f"All peak at {format_count(known[worst])} attempts per second{can}"
-    said = f"{_capital(worst)} peaks at {format_count(known[worst])} attempts per second"
+        return f"All peak at {format_count(known[worst])} attempts per second{when}{can}"
+    said = f"{_capital(worst)} peaks at {format_count(known[worst])} attempts per second{when}"
     return f"{said}, {best} at {format_count(known[best])}{can}"
 
 
@@ -394,6 +397,8 @@ def find_spread(ranges_s: Mapping[str, tuple[float, float]], failures: int) -> s
         if _same(low_s, high_s):
             return f"{after} all clients wait {format_seconds(high_s)}: they come again together"
         return f"{after} clients wait {format_seconds(low_s)} to {format_seconds(high_s)}"
+    if _same(low_s, high_s):
+        return f"{after} no policy spreads the waits: with each, clients come again together"
     said = f"{after} {widest} spreads the waits over {format_seconds(high_s - low_s)}"
     least_s, most_s = known[narrow]
     if _same(least_s, most_s):

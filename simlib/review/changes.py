@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 from typing import Any
 
 from simlib.core.settings import Settings
-from simlib.core.validation import format_setting
 from simlib.metrics.words import format_number
 from simlib.scenario.scenario import Scenario, plain, setting
 from simlib.scenario.words import flatten
@@ -22,13 +22,27 @@ def list_settings(client: Settings) -> dict[str, Any]:
 
 
 def format_any(key: str, settings: dict[str, Any]) -> str:
-    """Return a setting as a reader says it, in three digits; its default if it is not listed."""
-    value = settings.get(key, setting(_DEFAULT, key)[0])
+    """Return a setting as a reader says it, in three digits; its default if it is not listed.
+
+    Examples
+    --------
+    >>> stated = {"client.backoff.steps_s": [0.0, 2.5], "client.backoff.heeds_hint": False}
+    >>> [format_any(key, stated) for key in (*stated, "client.breaker.trip_after")]
+    ['0, 2.5', 'no', 'no limit']
+    """
+    return _say_value(settings.get(key, setting(_DEFAULT, key)[0]))
+
+
+def _say_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
-        return format_number(value)
+        return "no limit" if value == inf else format_number(value)
     if isinstance(value, Enum):
         return value.name.lower()
-    return value if isinstance(value, str) else format_setting(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_say_value, value)) or "none"
+    return str(value)
 
 
 def describe_changes(before: Settings, after: Settings) -> str:

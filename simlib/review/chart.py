@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simlib.charts import plots
@@ -282,7 +283,10 @@ def story_figure(steps: Sequence[Step], client: int) -> Figure:
 
 def _resize(axes: Axes) -> Figure:
     """Return the figure as large as the others, without its title: the review has a better one."""
-    axes.set_title("", loc="left")
-    figure = figure_of(axes)
+    figure, title = figure_of(axes), axes.get_title(loc="left")
+    # Not by set_title, which would put the subtitle where titles usually are: onto a fault's name.
+    for artist in axes.get_children():
+        if isinstance(artist, Text) and artist.get_text() == title:
+            artist.set_text("")
     figure.set_size_inches(WIDTH_IN, HEIGHT_IN)
     return figure

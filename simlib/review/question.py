@@ -38,19 +38,6 @@ def say_policy(name: str) -> str:
     return f"the policy {AS_GIVEN}" if name == AS_GIVEN else name
 
 
-def say_bound(bound: Constraint) -> str:
-    """Return a bound as it stands in a sentence.
-
-    Examples
-    --------
-    >>> from simlib.experiments.objectives import constraint
-    >>> say_bound(constraint("never_recovered <= 0", [])), say_bound(constraint("lost <= 5", []))
-    ('everybody comes back', 'lost <= 5')
-    """
-    is_return = bound.metric == "never_recovered" and bound.at_most and not bound.factor
-    return "everybody comes back" if is_return else bound.text
-
-
 @dataclass(frozen=True)
 class Policy:
     """A policy that is compared, by a name for tables and charts."""

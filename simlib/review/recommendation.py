@@ -4,13 +4,15 @@ Rules of the recommendation:
 - A policy keeps a bound in a scenario if the whole interval of the metric's mean does; it breaks it
   surely if the whole interval is beyond; between the two it is not certain.
 - Candidates are the policies that keep every bound in every scenario.
-- A candidate replaces the policy as given if that one does not keep a bound, or if clients are
-  surely back sooner in some scenario and surely later in none. Surely: the interval of the
-  differences under the same seeds leaves out zero.
-- It must not surely load the server more than the policy as given, unless a bound on that load was
-  set: then the bound says what is too much.
-- Of several candidates, the one is recommended that has clients back soonest. If no policy keeps
-  every bound, none is recommended.
+- A candidate replaces the policy as given if that one does not keep a bound, or if it is better:
+  - sooner: clients are surely back sooner in some scenario and surely later in none; and it does
+    not surely load the server more, unless a bound on that load was set, which then says what is
+    too much;
+  - or gentler: it surely loads the server less in some scenario and surely more in none, and
+    clients are surely back later in none.
+  Surely: the interval of the differences under the same seeds leaves out zero.
+- Of several candidates, the one is recommended that has clients back soonest, unless another is
+  better than that by the same rule. If no policy keeps every bound, none is recommended.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite, isnan, log
 
+from simlib.experiments.bound_words import bound_in_words
 from simlib.experiments.objectives import Constraint
 from simlib.metrics.intervals import Estimate
 from simlib.metrics.words import format_number, metric_in_words, say_mean
 from simlib.review.changes import describe_changes
 from simlib.review.question import Policy, say_policy
 from simlib.review.results import PlayedPolicy, Results
+from simlib.scenario.scenario import Scenario
 
 #: What decides, where a fault ends in the run, and where none does.
 AFTER_FAULT = ("time_to_recover_s_p99", "peak_after_fault_per_s")
@@ -87,12 +91,16 @@ class Recommendation:
     @cached_property
     def recommended(self) -> Policy | None:
         """The policy to ship; None: no policy keeps every bound."""
-        given = self.results.question.given
         kept = [policy for policy in self.results.question.policies if self.keeps(policy)]
-        if given in kept:
-            better = [policy for policy in kept if policy != given and self._is_better(policy)]
-            return min(better, key=self._score) if better else given
-        return min(kept, key=self._score) if kept else None
+        if not kept:
+            return None
+        given = self.results.question.given
+        chosen = given if given in kept else min(kept, key=self._score)
+        left = {chosen}  # whoever was left once does not come back
+        while better := [each for each in kept if each not in left and self._beats(each, chosen)]:
+            chosen = min(better, key=self._score)
+            left.add(chosen)
+        return chosen
 
     def keeps(self, policy: Policy) -> bool:
         """Whether a policy keeps every bound in every scenario, as far as the runs say."""
@@ -107,16 +115,35 @@ class Recommendation:
 
     def pairs(self, policy: Policy) -> list[tuple[PlayedPolicy, PlayedPolicy]]:
         """Return the policy as given and another one, in each scenario."""
-        given = self.results.of(self.results.question.given)
-        return list(zip(given, self.results.of(policy), strict=True))
+        return self._pairs(self.results.question.given, policy)
 
-    def _is_better(self, policy: Policy) -> bool:
-        time, load = self.metrics
-        signs = [self._sign(time, *pair) for pair in self.pairs(policy)]
-        if not any(sign < 0 for sign in signs) or any(sign > 0 for sign in signs):
-            return False
+    def _pairs(self, one: Policy, other: Policy) -> list[tuple[PlayedPolicy, PlayedPolicy]]:
+        return list(zip(self.results.of(one), self.results.of(other), strict=True))
+
+    def _beats(self, policy: Policy, other: Policy) -> bool:
+        return self._is_sooner(policy, other) or self._is_gentler(policy, other)
+
+    def _is_sooner(self, policy: Policy, other: Policy) -> bool:
+        time, load = (self._signs(metric, policy, other) for metric in self.metrics)
         bounded = any(bound.metric.startswith("peak_") for bound in self.results.question.bounds)
-        return bounded or not any(self._sign(load, *pair) > 0 for pair in self.pairs(policy))
+        return -1 in time and 1 not in time and (bounded or 1 not in load)
+
+    def _is_gentler(self, policy: Policy, other: Policy) -> bool:
+        time, load = (self._signs(metric, policy, other) for metric in self.metrics)
+        return -1 in load and 1 not in load and 1 not in time
+
+    def _sooner_but_heavier(self) -> list[str]:
+        """Return who is surely sooner than the policy as given, at a price nobody was asked about.
+
+        Only what loads the server surely more keeps such a policy from being recommended.
+        """
+        given, time = self.results.question.given, self.metrics[0]
+        others = [each for each in self.results.question.policies if each != given]
+        signs = {each: self._signs(time, each, given) for each in others if self.keeps(each)}
+        return [each.name for each, found in signs.items() if -1 in found and 1 not in found]
+
+    def _signs(self, metric: str, policy: Policy, other: Policy) -> set[int]:
+        return {self._sign(metric, *pair) for pair in self._pairs(other, policy)}
 
     def _sign(self, metric: str, one: PlayedPolicy, other: PlayedPolicy) -> int:
         """Return 1 where the other is surely larger, -1 where it surely is smaller."""
@@ -149,14 +176,27 @@ class Recommendation:
         name = f"{chosen.name} ({changes})" if changes else chosen.name
         why = ""
         if broken := self._broken(self.results.question.given):
-            why = f" The policy as given does not keep {_join(broken)}."
-        return f"Change to {name}: {self._say_time(chosen)}.{why}"
+            bounds = "bound" if len(broken) == 1 else "bounds"
+            why = f" The policy as given does not keep the {bounds} that {_join(broken)}."
+        given = self.results.question.given
+        if self._is_gentler(chosen, given) and not self._is_sooner(chosen, given):
+            said = f"it is gentler on the server, and as soon: {self._say_time(chosen)}"
+        else:
+            said = self._say_time(chosen)
+        return f"Change to {name}: {said}.{why}"
 
     def _say_keep(self) -> str:
         others = len(self.results.question.policies) - 1
         if not others:
             given = self.results.question.given
             return f"The policy as given keeps every bound: {self._say_time(given)}."
+        if sooner := self._sooner_but_heavier():
+            has, loads = ("has", "loads") if len(sooner) == 1 else ("have", "load")
+            return (
+                f"Keep the policy as given: {_list(sooner)} {has} clients back sooner, but surely "
+                f"{loads} the server more, and no bound says what would be too much; "
+                f"{self._say_time(self.results.question.given)}."
+            )
         alone = "the other policy is not surely better"
         many = f"none of the {others} other policies is surely better"
         why = (alone if others == 1 else many) + " within the bounds"
@@ -166,11 +206,13 @@ class Recommendation:
         count = len(self.results.question.policies)
         which = "The policy does not keep" if count == 1 else f"None of the {count} policies keeps"
         near = self._nearest()
+        bound = bound_in_words(near.bound, self._scenarios_named(near.scenario))
         value = format_number(near.mean.value) if isfinite(near.mean.value) else "never"
         return (
             f"{which} every bound, so nothing is recommended: the nearest is "
             f"{say_policy(near.policy.name)}, "
-            f"with {metric_in_words(near.bound.metric)} of {value} where {near.bound.text} was set."
+            f"with {metric_in_words(near.bound.metric)} of {value}, "
+            f"where the bound is that {bound}."
         )
 
     def _nearest(self) -> BoundVerdict:
@@ -185,8 +227,12 @@ class Recommendation:
         return max(worst.values(), key=lambda each: each.margin)
 
     def _broken(self, policy: Policy) -> list[str]:
-        found = [e.bound.text for e in self.bounds if e.policy == policy and e.word != KEEPS]
-        return list(dict.fromkeys(found))
+        scenarios = self.results.question.scenarios
+        found = {e.bound: None for e in self.bounds if e.policy == policy and e.word != KEEPS}
+        return [bound_in_words(bound, scenarios) for bound in found]
+
+    def _scenarios_named(self, name: str) -> list[Scenario]:
+        return [each for each in self.results.question.scenarios if each.name == name]
 
     def _say_time(self, policy: Policy) -> str:
         """Return when 99 % were back, beside the policy as given, in each scenario."""
@@ -233,5 +279,9 @@ def handshake_limit(played: PlayedPolicy) -> float:
     return handshakes_per_s(played.scenario)
 
 
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _join(words: Sequence[str]) -> str:
-    return " and ".join(words)
+    return " and that ".join(words)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.settings import Settings
+from simlib.experiments.bound_words import bounds_in_words
 from simlib.review.document import Document, Section
 from simlib.review.grid import grid_axes, play_grid
 from simlib.review.material import Material
-from simlib.review.question import ReviewQuestion, frame_question, say_bound, say_policy
+from simlib.review.question import ReviewQuestion, frame_question, say_policy
 from simlib.review.recommendation import Recommendation
 from simlib.review.results import play_question
 from simlib.review.sections.agreement import write_agreement
@@ -216,7 +217,7 @@ def _limits_sentence(material: Material) -> str:
     chosen = material.verdict.recommended
     if chosen is None:
         return words
-    bounds = "; ".join(map(say_bound, material.question.bounds))
+    bounds = bounds_in_words(material.question.bounds, material.question.scenarios)
     name = say_policy(chosen.name)
     return f"{name[0].upper()}{name[1:]} keeps every bound ({bounds}). {words}".strip()
 

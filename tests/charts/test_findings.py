@@ -163,6 +163,25 @@ def test_waits():
     assert "After 5 failures a spreads the waits over 16 s, b over 8 s" == find_spread(both, 5)
 
 
+def test_of_policies_of_which_none_spreads_waits_none_is_said_to():
+    neither = {"a": (5.0, 5.0), "b": (2.0, 2.0)}
+    said = "After 5 failures no policy spreads the waits: with each, clients come again together"
+    assert said == find_spread(neither, 5)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (("none", "full"), "None peaks at 90 attempts per second after the fault, full at 40"),
+        (("sim", "live"), "After the fault attempts peak at 90 per second simulated, 40 live"),
+        (("full",), "90 attempts in the worst second after the fault"),
+    ],
+)
+def test_a_peak_after_the_fault_is_said_to_be_one(names, sentence):
+    peaks = dict(zip(names, (90.0, 40.0), strict=False))
+    assert sentence == find_peaks(peaks, when=" after the fault")
+
+
 def test_single_clients_and_messages():
     assert "" == find_shares(1, {"open": 0.0})
     assert "" == find_slowest(inf, 0.0, 0, 0)

@@ -4,7 +4,11 @@ from itertools import combinations
 from math import inf
 from types import SimpleNamespace
 
+from matplotlib.text import Text
+
+import simlib as sl
 from simlib.metrics.intervals import Estimate
+from simlib.review import chart
 from simlib.review.chart import tradeoff_chart
 
 ACROSS, UP = "time_to_recover_s_p99", "peak_after_fault_per_s"
@@ -31,3 +35,20 @@ def test_a_policy_that_never_has_all_back_is_left_out():
     figure = tradeoff_chart([policy("a", 15, 200), policy("b", inf, 10)], ACROSS, UP, {})
     figure.draw_without_rendering()
     assert ["a"] == [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_subtitle_of_a_resized_chart_stands_above_the_names_of_faults():
+    outage = sl.Fault("outage", start_s=3, stop_s=7)
+    run = sl.run(sl.Scenario(clients=5, duration_s=15, faults=[outage]))
+    axes = sl.plots.attempts(run)
+    assert axes.get_title(loc="left")
+    figure = chart._resize(axes)
+    figure.draw_without_rendering()
+    assert not axes.get_title(loc="left")
+    (subtitle,) = (each for each in axes.get_children() if is_text(each, axes.get_title("right")))
+    (name,) = (each for each in axes.texts if each.get_text() == "outage")
+    assert subtitle.get_window_extent().y0 >= name.get_window_extent().y1
+
+
+def is_text(artist, words):
+    return isinstance(artist, Text) and artist.get_text() == words

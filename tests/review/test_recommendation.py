@@ -54,17 +54,56 @@ def test_what_is_not_surely_better_leaves_things_as_they_are():
 
 def test_more_load_is_no_price_that_nobody_was_asked_about():
     policies = {"given": (30, 500), "greedy": (10, 5000)}
-    assert "as given" == name_of(results_of(**policies))
+    found = results_of(**policies)
+    assert "as given" == name_of(found)
+    assert "greedy has clients back sooner, but surely loads the server more" in found.sentences[0]
     bounded = results_of(["peak_after_fault_per_s <= 6000"], **policies)
     assert "greedy" == name_of(bounded)
     assert "as given" == name_of(results_of(["peak_after_fault_per_s <= 600"], **policies))
+
+
+BOUNDED = ["peak_after_fault_per_s <= 6000"]
+
+
+@pytest.mark.parametrize("bounds", [[], BOUNDED], ids=["no bound", "a bound on the load"])
+def test_a_policy_that_is_only_gentler_is_recommended_and_said_to_be(bounds):
+    found = results_of(bounds, given=(30, 500), gentle=(30, 200))
+    assert "gentle" == name_of(found)
+    assert found.sentences[0].startswith(
+        "Change to gentle: it is gentler on the server, and as soon: 99 % of the clients hit "
+    )
+    assert "meets 200 (" in found.sentences[1]
+    assert "instead of 500 (" in found.sentences[1]
+
+
+@pytest.mark.parametrize("bounds", [[], BOUNDED], ids=["no bound", "a bound on the load"])
+def test_a_gentler_policy_that_is_surely_later_is_not_recommended(bounds):
+    assert "as given" == name_of(results_of(bounds, given=(30, 500), late=(31, 200)))
+
+
+@pytest.mark.parametrize("bounds", [[], BOUNDED], ids=["no bound", "a bound on the load"])
+def test_of_two_that_are_as_soon_the_gentler_is_recommended(bounds):
+    policies = {"given": (30, 500), "soon": (20, 400), "gentle": (20, 100)}
+    assert "gentle" == name_of(results_of(bounds, **policies))
+
+
+def test_no_policy_is_surely_better_in_both_than_the_recommended_one():
+    numbers = [(30, 500), (20, 400), (20.01, 100), (25, 90), (10, 5000), (19.9, 395)]
+    for bounds in ([], BOUNDED):
+        given, *others = numbers
+        found = results_of(bounds, given=given, **{f"p{i}": n for i, n in enumerate(others)})
+        chosen = dict(zip(["as given", *(f"p{i}" for i in range(5))], numbers, strict=True))[
+            name_of(found)
+        ]
+        assert not any(n[0] < chosen[0] - 0.5 and n[1] < chosen[1] - 20 for n in numbers)
 
 
 def test_a_policy_as_given_that_breaks_a_bound_is_replaced():
     found = results_of(["time_to_recover_s_p99 <= 20"], given=(30, 500), other=(15, 900))
     assert "other" == name_of(found)
     assert found.sentences[0].endswith(
-        " The policy as given does not keep time_to_recover_s_p99 <= 20."
+        " The policy as given does not keep the bound that the time to recover (99 %) "
+        "stays at or below 20 s."
     )
 
 

@@ -26,7 +26,7 @@ def write_agreement(material: Material) -> Section:
     rows = [
         [
             metric_in_words(str(row["metric"])),
-            f"{format_number(row['sim_low'])} to {format_number(row['sim_high'])}",
+            _say_range(row["sim_low"], row["sim_high"]),
             format_number(row["live"]),
             str(row["verdict"]),
         ]
@@ -44,3 +44,8 @@ def write_agreement(material: Material) -> Section:
         ),
     )
     return Section("agreement", title, blocks)
+
+
+def _say_range(low: float, high: float) -> str:
+    ends = dict.fromkeys(map(format_number, (low, high)))
+    return " to ".join(ends)

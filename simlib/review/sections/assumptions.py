@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from simlib.core.card import count_in_words
+from simlib.experiments.bound_words import bounds_in_words
 from simlib.metrics.meaning import MEANING
 from simlib.review.document import BulletList, DataTable, Paragraph, Section
 from simlib.review.material import Material
@@ -71,7 +72,7 @@ def checklist(material: Material) -> list[tuple[str, str, str]]:
     question = material.question
     scenario = question.scenarios[0]
     names = ", ".join(policy.name for policy in question.policies)
-    bounds = "; ".join(bound.text for bound in question.bounds)
+    bounds = bounds_in_words(question.bounds, question.scenarios)
     faults = "; ".join(describe_scenario(each) for each in question.scenarios)
     algorithms = [
         f"{each.name}: {each.scenario.client.backoff.in_words}"
@@ -94,7 +95,7 @@ def checklist(material: Material) -> list[tuple[str, str, str]]:
     return [
         ("1.1", "purpose of the model", scenario.teaches or "not said"),
         ("1.2", "model outputs", outputs),
-        ("1.3", "aims of the experiments", f"choose among {names}, within {bounds}"),
+        ("1.3", "aims of the experiments", f"choose among {names}, so that {bounds}"),
         ("2.1", "overview diagram", "the sequence diagram of one client, above"),
         ("2.2", "logic of the base model", logic),
         ("2.3", "logic of the scenarios", faults),

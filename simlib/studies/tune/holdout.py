@@ -12,7 +12,7 @@ from simlib.core.errors import SettingsError
 from simlib.studies.tune.evaluate import Evaluator
 from simlib.studies.tune.holdout_result import HoldoutResult
 from simlib.studies.tune.narrative import BESIDES, narrate
-from simlib.studies.tune.ranking import Ranking, recommend
+from simlib.studies.tune.ranking import Ranking, recommend, settle
 from simlib.studies.tune.rivals import (
     LEAST_SEEDS,
     LEAST_SEEDS_OF_TUNED,
@@ -51,7 +51,7 @@ def evaluate_holdout(
         by_first=tuned.by_first,
         prefers_given=tuned.prefers_given,
     )
-    scores = _in_order(best, {**mine, rivals.given: given})
+    scores = _first(best, {**mine, rivals.given: given})
     unplayed = rivals.list_left_out()
     known, others = list(scores.values()), rivals.others
     keeps = known[0].keeps(evaluator.bounds)
@@ -71,7 +71,8 @@ def evaluate_holdout(
                 scores[candidate] = outcome
             else:
                 unplayed[candidate.name] = outcome
-    ranking = Ranking(evaluator, scores)
+    settled = settle(Ranking(evaluator, scores))
+    ranking = Ranking(evaluator, _in_order(settled.recommended, settled.scores))
     limits = find_limits(ranking, rivals, meter)
     return HoldoutResult(
         ranking.recommended,
@@ -116,9 +117,12 @@ def _own(
 def _in_order(best: Candidate, own: Mapping[Candidate, Score]) -> dict[Candidate, Score]:
     """Return the recommended policy first, by that name unless it is the one as given."""
     first = replace(best, name="recommended") if best.kind == "tuned" else best
-    return {first: own[best]} | {
-        candidate: score for candidate, score in own.items() if candidate is not best
-    }
+    _, *others = _first(best, own).items()
+    return {first: own[best], **dict(others)}
+
+
+def _first(best: Candidate, scores: Mapping[Candidate, Score]) -> dict[Candidate, Score]:
+    return {best: scores[best]} | dict(scores)
 
 
 def _table(ranking: Ranking) -> pd.DataFrame:

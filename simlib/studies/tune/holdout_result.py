@@ -17,7 +17,8 @@ class HoldoutResult:
     Attributes
     ----------
     recommended : Candidate
-        The policy that is recommended: a tuned one, or the one as given.
+        The policy that is recommended: a tuned one, the one as given, or a known one that beats
+        both.
     keeps : bool
         Whether it keeps every bound on fresh seeds.
     table : DataFrame

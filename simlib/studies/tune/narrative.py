@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import words_and_unit
 from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses
@@ -46,31 +47,37 @@ def _what(ranking: Ranking) -> Iterator[str]:
     elif recommended is given:
         yield from _keep(ranking)
     else:
-        yield f"Recommended: {in_short(recommended.settings)}."
+        yield f"Recommended: {_name(recommended)}."
         if given is not None:
             yield _against(ranking, given)
         yield _bounds(ranking)
 
 
+def _name(candidate: Candidate) -> str:
+    if candidate.kind == "preset":
+        return f"the preset {candidate.name}"
+    return candidate.name if candidate.kind == "report" else in_short(candidate.settings)
+
+
 def _nearest(ranking: Ranking) -> str:
     missed = [
-        _miss_in_words(bound.text, excess)
+        _miss_in_words(bound_in_words(bound, ranking.evaluator.scenarios), excess)
         for bound in ranking.evaluator.bounds
         if (excess := ranking.best.excess(bound)) > 0.0
     ]
     if ranking.recommended is ranking.given:
         what = "None is nearer than the policy as given, so keep what you have"
     else:
-        what = f"The nearest: {in_short(ranking.recommended.settings)}"
+        what = f"The nearest: {_name(ranking.recommended)}"
     return f"No policy that was tried keeps all bounds. {what}; {join_words(missed)}."
 
 
-def _miss_in_words(text: str, excess: float) -> str:
+def _miss_in_words(words: str, excess: float) -> str:
     if not isfinite(excess):
-        return f"{text} is missed without end"
+        return f"that {words} is missed without end"
     if excess < _ON_IT:  # a strict bound
-        return f"{text} is missed: the mean lies on it"
-    return f"{text} is missed by {100 * excess:,.3g} %"
+        return f"that {words} is missed: the mean lies on it"
+    return f"that {words} is missed by {100 * excess:,.3g} %"
 
 
 def _keep(ranking: Ranking) -> Iterator[str]:
@@ -97,8 +104,8 @@ def _against(ranking: Ranking, given: Candidate) -> str:
     if not score.works:
         return f"The policy as given does not work: {score.failure}."
     buys, costs = _changes(ranking, ranking.best, score)
-    broken = [bound.text for bound in ranking.evaluator.bounds if score.excess(bound) > 0.0]
-    buys += [f"that {text} holds" for text in broken]
+    broken = [bound for bound in ranking.evaluator.bounds if score.excess(bound) > 0.0]
+    buys += [f"that {bound_in_words(bound, ranking.evaluator.scenarios)}" for bound in broken]
     if not buys:  # it would not be recommended if it did not look better
         gains, _ = gains_and_losses(ranking.best, score, ranking.evaluator.objectives)
         said = (
@@ -139,22 +146,26 @@ def change(difference: Difference) -> str:
 
 
 def _bounds(ranking: Ranking) -> str:
-    bounds = [bound.text for bound in ranking.evaluator.bounds]
-    return f"It keeps {join_words(bounds)}." if bounds else ""
+    bounds = ranking.evaluator.bounds
+    if not bounds:
+        return ""
+    words = bounds_in_words(bounds, ranking.evaluator.scenarios)
+    return f"It keeps {'the bound' if len(bounds) == 1 else 'every bound'}: {words}."
 
 
 def _presets(ranking: Ranking) -> str:
     """Say how many presets keep the bounds, and which of these beat it."""
-    known = ranking.of_kind("preset")
+    known = [each for each in ranking.of_kind("preset") if each is not ranking.recommended]
     if not known or not ranking.best.works:
         return ""
+    presets = "other presets" if ranking.recommended.kind == "preset" else "presets"
     fit = [candidate for candidate in known if ranking.keeps(candidate)]
     if not fit:
-        return f"None of {len(known)} presets keeps the bounds."
+        return f"None of {len(known)} {presets} keeps the bounds."
     verb = "keeps" if len(fit) == 1 else "keep"
-    said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
+    said = f"{len(fit)} of {len(known)} {presets} {verb} the bounds: "
     if not ranking.evaluator.bounds:
-        said = f"Of {len(known)} presets "
+        said = f"Of {len(known)} {presets} "
     if beating := [candidate.name for candidate in fit if ranking.beats(candidate)]:
         return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
     equal = [candidate.name for candidate in fit if not ranking.worse_on(candidate)]

@@ -81,6 +81,23 @@ class Ranking:
         return bool(self.better_on(candidate)) and not self.worse_on(candidate)
 
 
+def settle(ranking: Ranking) -> Ranking:
+    """Return the ranking with a candidate first that none of those played beats.
+
+    What was recommended for its trials may be beaten on fresh seeds by a policy that nobody tuned.
+    Of those that beat it, the best on the first objective takes its place.
+    """
+    left: set[Candidate] = set()
+    while True:
+        left.add(ranking.recommended)  # whoever was beaten once does not come back
+        beating = [each for each in ranking.scores if each not in left and ranking.beats(each)]
+        if not beating:
+            return ranking
+        scores, evaluator = ranking.scores, ranking.evaluator
+        best = min(beating, key=lambda each: losses(evaluator, scores[each]))
+        ranking = Ranking(evaluator, {best: scores[best], **scores})
+
+
 def differences(
     mine: Score, other: Score, objectives: Sequence[Objective]
 ) -> tuple[list[Difference], list[Difference]]:

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from simlib.experiments.bound_words import bounds_in_words
 from simlib.metrics.words import metric_in_words, plus_minus
 from simlib.studies.tune.chart import _labelled_candidates
 from simlib.studies.tune.narrative import join_words
@@ -68,9 +69,8 @@ def _candidates(tuning: Tuning) -> Table:
 
 
 def _legend(tuning: Tuning) -> str:
-    bounds = (
-        f" Bounds: {'; '.join(bound.text for bound in tuning.bounds)}." if tuning.bounds else ""
-    )
+    words = bounds_in_words(tuning.bounds, tuning.scenarios)
+    bounds = f" Bounds: {words}." if words else ""
     seeds = int(tuning.verdict.table["replications"].max())
     scenarios = f"{len(tuning.scenarios)} scenarios and " if len(tuning.scenarios) > 1 else ""
     return (

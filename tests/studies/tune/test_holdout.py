@@ -10,7 +10,7 @@ import simlib as sl
 from simlib.experiments.objectives import constraint, objectives
 from simlib.studies.tune.evaluate import Evaluator
 from simlib.studies.tune.narrative import BESIDES, narrate
-from simlib.studies.tune.ranking import Ranking, recommend
+from simlib.studies.tune.ranking import Ranking, recommend, settle
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate
 
@@ -52,9 +52,9 @@ def test_what_it_buys_and_what_it_costs_is_what_is_sure_and_worth_a_word():
     assert said == (
         "Recommended: client.backoff.cap_s = 5. "
         "Against the policy as given it buys time to recover (99 %) 4 s rather than never, "
-        "peak attempts 50/s rather than 150/s and that peak_attempts_per_s <= 100 holds; "
+        "peak attempts 50/s rather than 150/s and that the worst second stays at or below 100/s; "
         "it costs amplification 1 rather than 0.5. "
-        "It keeps peak_attempts_per_s <= 100."
+        "It keeps the bound: the worst second stays at or below 100/s."
     )
 
 
@@ -93,7 +93,7 @@ def test_without_bounds_every_preset_counts():
 def test_a_broken_bound_is_said_with_how_far_it_is_missed():
     said = said_of(ranking(did(4, 120)), LIMITS)
     assert said.startswith("No policy that was tried keeps all bounds. The nearest: ")
-    assert "peak_attempts_per_s <= 100 is missed by 20." in said
+    assert "that the worst second stays at or below 100/s is missed by 20." in said
 
 
 def test_who_keeps_the_bounds_takes_the_place_of_who_does_not_unless_it_gives_up():
@@ -203,12 +203,38 @@ def test_who_does_not_connect_is_worse_than_who_keeps_no_bound():
     assert "as given" == chosen(did(99, 900), NOWHERE)
 
 
+@pytest.mark.parametrize("bounds", [(), ("peak_attempts_per_s <= 100",)], ids=["none", "a bound"])
+@pytest.mark.parametrize(
+    ("rivals", "expected"),
+    [
+        ([preset("a", 3, 40), preset("b", 2, 30)], "b"),  # ahead on both
+        ([preset("a", 3, 60)], "recommended"),  # a trade
+        ([preset("a", 4, 40)], "a"),  # as soon, and gentler
+        ([preset("a", 3, 40, 9)], "recommended"),  # leaves more outside
+        ([(AS_GIVEN, did(3, 40))], "as given"),
+        ([preset("a", 3, 40), preset("b", 2, 45)], "b"),
+    ],
+)
+def test_what_is_recommended_is_beaten_by_nothing_that_was_played(rivals, expected, bounds):
+    settled = settle(ranking(did(4, 50), *rivals, bounds=bounds))
+    assert expected == settled.recommended.name
+    assert not any(map(settled.beats, settled.scores))
+
+
+def test_a_preset_that_keeps_the_bounds_is_recommended_where_no_tuned_policy_does():
+    settled = settle(ranking(did(4, 120), GIVEN, preset("slow", 9, 50), preset("far", 99, 50)))
+    said = said_of(settled, LIMITS)
+    assert said.startswith("Recommended: the preset slow. Against the policy as given it buys ")
+    assert "1 of 1 other presets keeps the bounds: none beats it." in said
+
+
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
     tuned = Candidate("tuned 1", "tuned", {"client.backoff.cap_s": 5.0})
     evaluator = ranking(did(4, 50)).evaluator
     said = said_of(Ranking(evaluator, {AS_GIVEN: did(4, 50), tuned: did(5, 60)}), LIMITS)
     assert said == (
-        "Keep what you have: the policy as given. It keeps peak_attempts_per_s <= 100. "
+        "Keep what you have: the policy as given. "
+        "It keeps the bound: the worst second stays at or below 100/s. "
         "What was tuned (client.backoff.cap_s = 5) would buy nothing and cost "
         "time to recover (99 %) 5 s rather than 4 s and peak attempts 60/s rather than 50/s."
     )

@@ -243,7 +243,7 @@ def test_bounds_that_nothing_keeps_are_said_with_the_nearest(few_rivals):
     found = tuned(space=space, constraints=bounds, trials=8, replications=2)
     assert (False, 0) == (found.verdict.keeps, len(found.front))
     assert found.sentence.startswith("No policy that was tried keeps all bounds. The nearest: ")
-    assert "peak_attempts_per_s <= 1 is missed by" in found.sentence
+    assert "that the worst second stays at or below 1/s is missed by" in found.sentence
 
 
 def test_settings_that_contradict_each_other_are_refused_and_the_others_go_on(few_rivals):
