@@ -91,5 +91,6 @@ def laid_out(figure: Figure, dpi: float) -> Iterator[None]:
 
 
 def _sticks_out(artist: Artist) -> bool:
-    kinds = Text | Legend
-    return isinstance(artist, kinds) and not artist.get_clip_on()
+    # An annotation says that it is clipped, but has nothing that clips it.
+    is_cut = artist.get_clip_on() and (artist.get_clip_box() or artist.get_clip_path()) is not None
+    return isinstance(artist, Text | Legend) and not is_cut

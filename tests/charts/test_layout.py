@@ -72,3 +72,20 @@ def test_a_chart_on_axes_of_ones_own_needs_no_layout_of_ours():
     sl.plots.attempts(sl.run(sl.Scenario(clients=3, duration_s=5)), axes=figure.subplots())
     assert figure.get_layout_engine() is None
     assert svg_text(figure).startswith("<svg")
+
+
+def test_room_is_left_for_what_is_written_beside_the_axes():
+    with style():
+        (axes,) = new_panels(9.6, 5.4)
+        axes.plot([0, 1], [0, 1])
+        axes.margins(x=0.0)
+        beside = axes.annotate("100 % with others", (1.0, 0.5), (6, 0), textcoords="offset points")
+        below = axes.text(1.0, -0.3, "far below", transform=axes.transAxes, ha="right")
+        inside = axes.text(5.0, 0.5, "out of sight", clip_on=True)
+    figure = figure_of(axes)
+    figure.draw_without_rendering()
+    for text in (beside, below):
+        box = text.get_window_extent()
+        assert box.x1 <= figure.bbox.x1
+        assert box.y0 >= figure.bbox.y0
+    assert inside.get_window_extent().x1 > figure.bbox.x1

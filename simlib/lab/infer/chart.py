@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import save_figure
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import new_axes, style
+from simlib.charts.titles import write_titles
 from simlib.lab.infer.likelihood import wait_spans
 from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.waits import Waits
 from simlib.support.arguments import check_arguments
 
-_COLOUR, _DOT, _GREY = OTHER_COLOURS[0], "#D55E00", "#555555"
-_SIZE_IN = (8.0, 4.0)
+_COLOUR, _DOT = OTHER_COLOURS[0], "#D55E00"
 #: More attempts in a row are not drawn: a policy has long reached its cap.
 _MOST_ATTEMPTS = 20
 
@@ -47,7 +47,7 @@ def waits_chart(policy_fit: PolicyFit, axes: Axes | None = None) -> Axes:
     >>> sl.waits_chart(sl.infer("obs.parquet").fit)  # doctest: +SKIP
     """
     with style():
-        canvas = new_axes(_SIZE_IN[1])[0] if axes is None else axes
+        canvas = new_axes()[0] if axes is None else axes
         shown = int(min(_MOST_ATTEMPTS, policy_fit.waits.attempts[-1]))
         chosen = policy_fit.waits.where(policy_fit.waits.attempt <= shown)
         _draw_band(policy_fit, shown, canvas)
@@ -112,21 +112,20 @@ def _scale(axes: Axes, policy_fit: PolicyFit, wait_s: Any) -> None:
 
 
 def _name(axes: Axes, policy_fit: PolicyFit) -> None:
-    look: dict[str, Any] = {"fontsize": 9, "fontweight": "normal", "color": _GREY}
     said = (
         f"none of these; nearest: {policy_fit.best.name}"
         if policy_fit.is_none
         else policy_fit.best.name
     )
-    axes.set_title(said[0].upper() + said[1:], loc="left")
-    axes.set_title(f"{len(policy_fit.waits)} waits, policy shaded", loc="right", **look)
+    shown = f"{len(policy_fit.waits):,} waits, attempt by attempt; shaded: where the policy's lie"
+    write_titles(axes, said[0].upper() + said[1:], shown)
 
 
 def save_waits_chart(policy_fit: PolicyFit, folder: str | os.PathLike[str]) -> Path:
     """Write the chart as PNG; return the file."""
     path = Path(folder) / "waits.png"
     with style():
-        figure = Figure(figsize=_SIZE_IN)
+        figure = Figure(figsize=(WIDTH_IN, HEIGHT_IN))
         waits_chart(policy_fit, figure.subplots())
         return save_figure(figure, path)
 

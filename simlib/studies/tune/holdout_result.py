@@ -17,8 +17,7 @@ class HoldoutResult:
     Attributes
     ----------
     recommended : Candidate
-        The policy that is recommended: a tuned one, the one as given, or a known one that beats
-        both.
+        The policy that is recommended: a tuned one, or the one as given.
     keeps : bool
         Whether it keeps every bound on fresh seeds.
     table : DataFrame

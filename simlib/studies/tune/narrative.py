@@ -11,7 +11,7 @@ import pandas as pd
 from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import words_and_unit
-from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses
+from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses, losses
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate
 
@@ -47,16 +47,10 @@ def _what(ranking: Ranking) -> Iterator[str]:
     elif recommended is given:
         yield from _keep(ranking)
     else:
-        yield f"Recommended: {_name(recommended)}."
+        yield f"Recommended: {in_short(recommended.settings)}."
         if given is not None:
             yield _against(ranking, given)
         yield _bounds(ranking)
-
-
-def _name(candidate: Candidate) -> str:
-    if candidate.kind == "preset":
-        return f"the preset {candidate.name}"
-    return candidate.name if candidate.kind == "report" else in_short(candidate.settings)
 
 
 def _nearest(ranking: Ranking) -> str:
@@ -68,7 +62,7 @@ def _nearest(ranking: Ranking) -> str:
     if ranking.recommended is ranking.given:
         what = "None is nearer than the policy as given, so keep what you have"
     else:
-        what = f"The nearest: {_name(ranking.recommended)}"
+        what = f"The nearest: {in_short(ranking.recommended.settings)}"
     return f"No policy that was tried keeps all bounds. {what}; {join_words(missed)}."
 
 
@@ -155,22 +149,31 @@ def _bounds(ranking: Ranking) -> str:
 
 def _presets(ranking: Ranking) -> str:
     """Say how many presets keep the bounds, and which of these beat it."""
-    known = [each for each in ranking.of_kind("preset") if each is not ranking.recommended]
+    known = ranking.of_kind("preset")
     if not known or not ranking.best.works:
         return ""
-    presets = "other presets" if ranking.recommended.kind == "preset" else "presets"
     fit = [candidate for candidate in known if ranking.keeps(candidate)]
     if not fit:
-        return f"None of {len(known)} {presets} keeps the bounds."
+        return f"None of {len(known)} presets keeps the bounds."
     verb = "keeps" if len(fit) == 1 else "keep"
-    said = f"{len(fit)} of {len(known)} {presets} {verb} the bounds: "
+    said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
     if not ranking.evaluator.bounds:
-        said = f"Of {len(known)} {presets} "
+        said = f"Of {len(known)} presets "
     if beating := [candidate.name for candidate in fit if ranking.beats(candidate)]:
-        return f"{said}{_some(beating)} {'beat' if len(beating) > 1 else 'beats'} it."
+        verb = "beat" if len(beating) > 1 else "beats"
+        return f"{said}{_some(beating)} {verb} it.{_rather(ranking, fit)}"
     equal = [candidate.name for candidate in fit if not ranking.worse_on(candidate)]
     as_good = f", {_some(equal)} may be as good" if equal else ""
     return f"{said}none beats it{as_good}."
+
+
+def _rather(ranking: Ranking, presets: Sequence[Candidate]) -> str:
+    """Say which preset to take instead: the best of those that are ahead on every objective."""
+    ahead = [each for each in presets if ranking.beats_in_all(each)]
+    if not ahead:
+        return ""
+    best = min(ahead, key=lambda each: losses(ranking.evaluator, ranking.scores[each]))
+    return f" Take preset:{best.name} instead: it is surely better on every objective."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -80,20 +80,26 @@ class Ranking:
             return True
         return bool(self.better_on(candidate)) and not self.worse_on(candidate)
 
+    def beats_in_all(self, candidate: Candidate) -> bool:
+        """Whether a candidate is surely better on every objective, at no other price."""
+        is_better = len(self.better_on(candidate)) == len(self.evaluator.objectives)
+        return is_better and self.beats(candidate)
+
 
 def settle(ranking: Ranking) -> Ranking:
-    """Return the ranking with a candidate first that none of those played beats.
+    """Return the ranking with a policy first that no tuned one, nor the given, beats in all.
 
-    What was recommended for its trials may be beaten on fresh seeds by a policy that nobody tuned.
-    Of those that beat it, the best on the first objective takes its place.
+    What the trials spoke for may be behind on fresh seeds. Of those that beat it, the best on the
+    first objective takes its place.
     """
     left: set[Candidate] = set()
+    scores, evaluator = ranking.scores, ranking.evaluator
     while True:
         left.add(ranking.recommended)  # whoever was beaten once does not come back
-        beating = [each for each in ranking.scores if each not in left and ranking.beats(each)]
+        others = [each for each in ranking.of_kind("tuned", "given") if each not in left]
+        beating = [each for each in others if ranking.beats_in_all(each)]
         if not beating:
             return ranking
-        scores, evaluator = ranking.scores, ranking.evaluator
         best = min(beating, key=lambda each: losses(evaluator, scores[each]))
         ranking = Ranking(evaluator, {best: scores[best], **scores})
 

@@ -203,29 +203,35 @@ def test_who_does_not_connect_is_worse_than_who_keeps_no_bound():
     assert "as given" == chosen(did(99, 900), NOWHERE)
 
 
+def tuned_as(name, *numbers, **more):
+    return Candidate(name, "tuned"), did(*numbers, **more)
+
+
 @pytest.mark.parametrize("bounds", [(), ("peak_attempts_per_s <= 100",)], ids=["none", "a bound"])
 @pytest.mark.parametrize(
-    ("rivals", "expected"),
+    ("others", "expected"),
     [
-        ([preset("a", 3, 40), preset("b", 2, 30)], "b"),  # ahead on both
-        ([preset("a", 3, 60)], "recommended"),  # a trade
-        ([preset("a", 4, 40)], "a"),  # as soon, and gentler
-        ([preset("a", 3, 40, 9)], "recommended"),  # leaves more outside
+        ([tuned_as("a", 3, 40), tuned_as("b", 2, 30)], "b"),
+        ([tuned_as("a", 3, 60)], "recommended"),  # a trade
+        ([tuned_as("a", 3, 40, 9)], "recommended"),  # leaves more outside
         ([(AS_GIVEN, did(3, 40))], "as given"),
-        ([preset("a", 3, 40), preset("b", 2, 45)], "b"),
+        ([tuned_as("a", 3, 40), tuned_as("b", 2, 45)], "b"),
     ],
 )
-def test_what_is_recommended_is_beaten_by_nothing_that_was_played(rivals, expected, bounds):
-    settled = settle(ranking(did(4, 50), *rivals, bounds=bounds))
+def test_what_is_recommended_is_behind_no_tuned_nor_given_policy_in_all(others, expected, bounds):
+    settled = settle(ranking(did(4, 50), *others, bounds=bounds))
     assert expected == settled.recommended.name
-    assert not any(map(settled.beats, settled.scores))
+    assert not any(map(settled.beats_in_all, settled.scores))
 
 
-def test_a_preset_that_keeps_the_bounds_is_recommended_where_no_tuned_policy_does():
-    settled = settle(ranking(did(4, 120), GIVEN, preset("slow", 9, 50), preset("far", 99, 50)))
-    said = said_of(settled, LIMITS)
-    assert said.startswith("Recommended: the preset slow. Against the policy as given it buys ")
-    assert "1 of 1 other presets keeps the bounds: none beats it." in said
+@pytest.mark.parametrize("bounds", [(), ("peak_attempts_per_s <= 100",)], ids=["none", "a bound"])
+def test_a_preset_that_is_ahead_on_every_objective_is_to_be_taken_instead(bounds):
+    ahead = [preset("slow", 3, 45), preset("far", 9, 20), preset("best", 2, 40)]
+    said = said_of(ranking(did(4, 50), *ahead, bounds=bounds), LIMITS)
+    assert "Take preset:best instead: it is surely better on every objective." in said
+    other = said_of(ranking(did(4, 50), preset("equal", 4, 40), bounds=bounds), LIMITS)
+    assert "equal beats it." in other
+    assert "instead" not in other
 
 
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
