@@ -12,7 +12,7 @@ from simlib.explorers.controls import LENGTH, make_controls
 from simlib.explorers.kinds import ExplorerKind, begin_with
 from simlib.explorers.panels import count_over_time, levels_panel
 from simlib.explorers.picture import ChartPanel, Series
-from simlib.explorers.playing import play_messages
+from simlib.explorers.playing import play_rows
 from simlib.explorers.queue import latency_panel
 from simlib.metrics.metrics import row
 from simlib.metrics.run_columns import RunColumns
@@ -77,7 +77,7 @@ FALLBACK_EXPLORER = ExplorerKind(
         }
     ),
     prepare=lambda scenario: scenario,
-    play=lambda shown: {"": play_messages(shown.scenario)},
+    play=lambda shown: {"": play_rows(shown.scenario)},
     draw=_draw,
     metrics=(
         "availability_fraction",

@@ -69,7 +69,8 @@ def _find_attempts(runs: Mapping[str, Trace]) -> str:
     limits = {handshakes_per_s(run.scenario) for run in traces}
     peaks = {name: float(each[metric]) for name, each in zip(runs, values, strict=True)}
     limit = limits.pop() if len(limits) == 1 else inf
-    return find_peaks(peaks, limit, " after the fault" if has_end else "")
+    when = " after the fault" if has_end else ""
+    return find_peaks(peaks, limit, when) or f"No attempt is made{when}"
 
 
 def recovery_panel(runs: Mapping[str, Trace]) -> ChartPanel:

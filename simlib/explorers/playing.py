@@ -39,7 +39,8 @@ def play_storm(scenario: Scenario) -> Trace:
     engine, why = choose_engine(None, [scenario])
     if engine == "fleet" and (scenario.clients > MOST_ON_SIM or _is_compiled(scenario)):
         return run(scenario, on="fleet")
-    most = MOST_ON_SIM if leave_messages_out(scenario) == scenario else MOST_WITH_MESSAGES
+    # Messages that change nothing are not played.
+    most = MOST_ON_SIM if leave_messages_out(scenario) == scenario else _most_on_sim(scenario)
     if scenario.clients > most:
         raise _too_many(scenario, most, why)
     return play_connections(scenario)
@@ -51,17 +52,23 @@ def _is_compiled(scenario: Scenario) -> bool:
     return is_compiled(scenario)
 
 
-def play_messages(scenario: Scenario) -> Trace:
-    """Play everything, messages included, which only sim does.
+def play_rows(scenario: Scenario) -> Trace:
+    """Play a scenario on sim, which keeps rows of every client, and plays messages.
 
     Raises
     ------
     SettingsError
         If there are too many clients.
     """
-    if scenario.clients > MOST_WITH_MESSAGES:
-        raise _too_many(scenario, MOST_WITH_MESSAGES, "Messages are played on sim alone.")
+    if scenario.clients > (most := _most_on_sim(scenario)):
+        why = "The charts need a row for all that happens, which sim alone keeps."
+        raise _too_many(scenario, most, why)
     return run(scenario)
+
+
+def _most_on_sim(scenario: Scenario) -> int:
+    is_silent = scenario.workload.rate_per_s == 0.0
+    return MOST_ON_SIM if is_silent else MOST_WITH_MESSAGES
 
 
 def _too_many(scenario: Scenario, most: int, why: str) -> SettingsError:

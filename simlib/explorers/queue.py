@@ -14,7 +14,7 @@ from simlib.explorers.controls import LENGTH, make_controls, with_ending_fault
 from simlib.explorers.kinds import ExplorerKind, begin_with
 from simlib.explorers.panels import levels_panel
 from simlib.explorers.picture import ChartPanel, Series, round_limit
-from simlib.explorers.playing import play_messages
+from simlib.explorers.playing import play_rows
 from simlib.metrics.messages import messages, outbox_depth
 from simlib.trace.trace import Trace
 
@@ -89,7 +89,7 @@ QUEUE_EXPLORER = ExplorerKind(
         }
     ),
     prepare=with_ending_fault,
-    play=lambda shown: {"": play_messages(shown.scenario)},
+    play=lambda shown: {"": play_rows(shown.scenario)},
     draw=_draw,
     metrics=(
         "sent",

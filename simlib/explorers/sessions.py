@@ -11,7 +11,7 @@ from simlib.explorers.controls import make_controls
 from simlib.explorers.kinds import ExplorerKind, begin_with
 from simlib.explorers.panels import count_over_time, levels_panel, moments_in_steps
 from simlib.explorers.picture import ChartPanel, Series
-from simlib.explorers.playing import leave_messages_out, play_storm
+from simlib.explorers.playing import leave_messages_out, play_rows
 from simlib.metrics.run_columns import RunColumns
 from simlib.metrics.words import format_count
 from simlib.trace.columns import Name
@@ -98,7 +98,7 @@ SESSIONS_EXPLORER = ExplorerKind(
         }
     ),
     prepare=leave_messages_out,
-    play=lambda shown: {"": play_storm(shown.scenario)},
+    play=lambda shown: {"": play_rows(shown.scenario)},
     draw=_draw,
     metrics=(
         "availability_fraction",

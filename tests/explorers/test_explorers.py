@@ -142,6 +142,31 @@ def test_thinned_steps_keep_the_peak():
     assert attempts_per_s(sl.run(explorer.scenario)).max() == max(attempts["y"])
 
 
+#: Scenarios of every sort: faults that take a moment, that end after the run, none at all; cohorts,
+#: several gateways, sessions, drafts, no message; one client.
+OTHERS = {
+    **{name: begin_with(name, {"clients": 6}) for name in (
+        "black_hole", "crash_and_reload", "draft_sync_offline", "hidden_tab", "rolling_deploy",
+        "rolling_deploy_balanced", "session_expiry", "stops_trying", "tls_storm",
+    )},
+    "calm": lambda: sl.Scenario(clients=1, duration_s=5, workload=sl.Workload(rate_per_s=0)),
+    "lasting": lambda: SCENARIO.replace("faults", [sl.Fault("outage", 5)]),
+    "long": lambda: SCENARIO.replace("faults", [sl.Fault("outage", 5, 500)]),
+    "mixed": lambda: SCENARIO.replace("cohorts", sl.mix({"phoenix": 0.5})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("other", OTHERS)
+def test_each_begins_with_any_scenario(name, other):
+    make = sl.explore if name == "general" else getattr(sl.explore, name)
+    explorer = make(OTHERS[other]())
+    assert all(panel["finding"] for panel in explorer.view["panels"])
+    json.dumps(explorer.view, allow_nan=False)
+    explorer.controls["clients"].value = 3
+    assert ("", 3) == (explorer.error, explorer.scenario.clients)
+
+
 # --- errors in words ----------------------------------------------------------------------
 
 
@@ -182,7 +207,10 @@ def test_too_many_clients_for_sim_are_said_in_words_with_what_is_in_the_way():
     assert "clients = 1000000: must be at most 2,000 here." in explorer.error
     explorer = sl.explore.sessions()
     explorer.controls["clients"].value = 1_000_000
-    assert "the fleet leaves out client.session.sign_in_after_s" in explorer.error
+    assert "must be at most 5,000 here. The charts need a row for all" in explorer.error
+    explorer = sl.explore.storm(SCENARIO.replace({"server.silence_timeout_s": 60}))
+    explorer.controls["clients"].value = 1_000_000
+    assert "the fleet leaves out server.silence_timeout_s" in explorer.error
 
 
 def test_without_numba_the_limit_is_said_with_the_command_that_installs_it(monkeypatch):

@@ -34,6 +34,7 @@ CALLS = {
     sl.dump: (CALM,),
     sl.observe: ("quick",),
     sl.explore: (CALM,),
+    sl.explore.storm: (CALM,),
     sl.plots.attempts: ([],),
     claims: (CALM, 20),
     calibrate: ("pings.csv",),

@@ -145,7 +145,8 @@ function render({ model, el }) {
     drawControls(view);
     write(error, view.error ? `${view.error}${/[.!?]$/.test(view.error) ? "" : "."} The charts show the last values that work. ` : "");
     const waited_s = waits ? (performance.now() - talk.since) / 1000 : 0;
-    write(played, waited_s > 30 ? "No answer for 30 s: the kernel is busy, or it was restarted; then run this cell again."
+    write(played, waited_s > 120 ? "No answer for two minutes: the kernel is busy, or it was restarted; then run this cell again."
+      : waited_s > 5 ? "Playing ... The first storm of thousands is compiled, once, which takes about a minute."
       : waited_s > 0.2 ? "Playing ..." : [view.note, view.played].filter(Boolean).join(" "));
     root.dataset.answers = view.answers; root.dataset.busy = waits;
     if (drawn === view) return;
