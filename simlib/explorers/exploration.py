@@ -244,7 +244,7 @@ class Exploration:
             dict(settings_in_force(self.shown.scenario)),
         )
         named = [
-            f"{control.field(pin.shown.scenario).label} {format_choice(control.value(pin.shown))}"
+            _name_value(control, pin.shown)
             for control in self.controls
             if isinstance(control, SettingControl)
             and control.value(pin.shown) != control.value(self.shown)
@@ -253,6 +253,12 @@ class Exploration:
             return "pinned"
         more = " ..." if len(named) > _MOST_NAMED else ""
         return f"pinned: {', '.join(named[:_MOST_NAMED]) or pin.shown.scenario.name}{more}"
+
+
+def _name_value(control: SettingControl, shown: Shown) -> str:
+    """Return a setting with its value and unit."""
+    known = control.field(shown.scenario)
+    return f"{known.label} {format_choice(control.value(shown), known.unit)}"
 
 
 def settings_in_force(scenario: Scenario) -> list[tuple[str, str]]:

@@ -93,7 +93,7 @@ def _shares(name: str, values: Floats, high: float, colour: int) -> Series:
     """Return the share of values up to each; those that are inf are never reached."""
     x = np.linspace(0.0, high, _SHARES + 1)
     y = np.searchsorted(np.sort(values), x, side="right") / max(values.size, 1)
-    return Series(name, x, y, colour=colour)
+    return Series(name, x, y, colour=colour, lasts=True)
 
 
 def levels_panel(

@@ -41,6 +41,8 @@ class Series:
     is_pinned: bool = False
     #: Whether it is left behind when the others are pinned: too many curves hide each other.
     is_minor: bool = False
+    #: Whether its last value holds on to the end of the axis: a share that is reached stays so.
+    lasts: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return it with few enough points, each peak kept."""
@@ -135,17 +137,19 @@ def _with_pinned(panel: ChartPanel, pinned: Sequence[tuple[str, ChartPanel]]) ->
     ]
     # A curve that stands alone has no name, and needs one beside another.
     own = [replace(each, name=each.name or "now") for each in panel.series]
-    first, last = panel.x_range
     others = [other for _, other in pinned]
+    first = min(each.x_range[0] for each in (panel, *others))
+    last = max(each.x_range[1] for each in (panel, *others))
     return replace(
         panel,
-        series=(*curves, *own),
-        x_range=(
-            min([first, *(other.x_range[0] for other in others)]),
-            max([last, *(other.x_range[1] for other in others)]),
-        ),
+        series=tuple(_extend(each, last) if each.lasts else each for each in (*curves, *own)),
+        x_range=(first, last),
         top=max([panel.top, *(other.top for other in others)]),
     )
+
+
+def _extend(series: Series, last: float) -> Series:
+    return replace(series, x=np.append(series.x, last))
 
 
 def _join(pinned: str, curve: str) -> str:

@@ -51,7 +51,9 @@ def latency_panel(run: Trace) -> ChartPanel:
     high = round_limit(np.concatenate([np.empty(0), *of_priority.values()]), least=0.1)
     x = np.linspace(0.0, high, _POINTS + 1)
     series = tuple(
-        Series(name, x, np.searchsorted(values, x, side="right") / sent[name], colour=1 + i)
+        Series(
+            name, x, np.searchsorted(values, x, side="right") / sent[name], colour=1 + i, lasts=True
+        )
         for i, (name, values) in enumerate(of_priority.items())
     )
     return ChartPanel(

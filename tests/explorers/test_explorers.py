@@ -270,11 +270,21 @@ def test_a_pinned_curve_stays_is_named_by_what_differs_and_is_taken_off():
     explorer.controls["clients"].value = 9
     panel = explorer.view["panels"][0]
     pinned = next(each for each in panel["series"] if each["dashed"])
-    assert ("attempts, pinned: clients 5, cap 30", first) == (pinned["name"], pinned["y"])
-    assert ["now", "pinned: clients 5, cap 30"] == explorer.view["numbers"]["heads"]
-    assert "pinned: clients 5, cap 30" in panel["alt"]
+    assert ("attempts, pinned: clients 5, cap 30 s", first) == (pinned["name"], pinned["y"])
+    assert ["now", "pinned: clients 5, cap 30 s"] == explorer.view["numbers"]["heads"]
+    assert "pinned: clients 5, cap 30 s" in panel["alt"]
     explorer.ask(do="unpin")
     assert not any(each["dashed"] for each in explorer.view["panels"][0]["series"])
+
+
+def test_a_share_that_is_reached_stays_so_on_a_longer_axis():
+    explorer = sl.explore.storm(SCENARIO)
+    explorer.ask(do="pin")
+    explorer.controls["base_s"].value = 0.1
+    explorer.controls["cap_s"].value = 0.1
+    panel = explorer.view["panels"][1]
+    assert 2 == len(panel["series"])
+    assert {panel["x_range"][1]} == {each["x"][-1] for each in panel["series"]}
 
 
 def test_no_more_is_pinned_than_can_be_told_apart():
