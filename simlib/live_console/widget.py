@@ -17,6 +17,7 @@ from simlib.core.errors import SimlibError
 from simlib.core.faults import Fault, FaultKind
 from simlib.live_console.console_run import ConsoleRun, Sight
 from simlib.live_console.picture import STYLE, WINDOW_S, Moment, describe_opens, draw
+from simlib.live_console.slider import Slider
 from simlib.live_console.words import Words
 from simlib.scenario.scenario import Scenario, dump
 from simlib.studies.compare.compare import Comparison
@@ -144,8 +145,10 @@ class Console(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         self.stop_button = _button("stop", "End the run now; what was played is compared.")
         self.fault_buttons = {word: _button(word, _HELP[word]) for word in _FAULTS}
         self.restore_button = _button("restore", "End all faults that you began.")
-        self.slow_s = _slider("slow by (s)", 0.5, 0.05, 5.0, 0.05)
-        self.share = _slider("share of clients", 1.0, 0.05, 1.0, 0.05)
+        self.slow_s = Slider(description="slow by", unit="s", value=0.5, min=0.05, max=5.0)
+        self.share = Slider(
+            description="share of clients", unit="of all", value=1.0, min=0.05, max=1.0
+        )
         self.words, self.picture, self.result = Words(), widgets.HTML(), widgets.HTML()
         self.file = widgets.Text(
             value=f"{self._given.name}_by_hand.toml", description="file", layout=_WIDE
@@ -298,16 +301,3 @@ _WIDE = {"width": "380px", "max_width": "100%"}
 
 def _button(word: str, help_text: str) -> Any:
     return widgets.Button(description=word, tooltip=help_text, layout={"width": "auto"})
-
-
-def _slider(name: str, value: float, low: float, high: float, step: float) -> Any:
-    return widgets.FloatSlider(
-        description=name,
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        continuous_update=False,
-        style={"description_width": "110px"},
-        layout=_WIDE,
-    )

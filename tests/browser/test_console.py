@@ -65,12 +65,16 @@ def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     shows_open(page, "8", "8")
     press(page, "slow")
     expect(page.get_by_text("latency +0.5 s since")).to_be_visible(timeout=PATIENCE_MS)
+    slider = page.get_by_role("slider", name="slow by")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "0.55 s", timeout=PATIENCE_MS // 10)
+    expect(page.get_by_text("latency +0.55 s since")).to_be_visible(timeout=PATIENCE_MS)
     press(page, "stop")
     expect(page.get_by_text("Simulation and live run").first).to_be_visible(timeout=PATIENCE_MS)
     press(page, "save as scenario")
     expect(page.get_by_text("Saved. Play it again: simlib run")).to_be_visible(timeout=PATIENCE_MS)
     saved = sl.load(lab.folder / "in_a_notebook_by_hand.toml")
-    assert ["outage", "latency"] == [fault.kind.name.lower() for fault in saved.faults]
+    assert ["outage", "latency", "latency"] == [fault.kind.name.lower() for fault in saved.faults]
     picture(page, "compared")
 
 
