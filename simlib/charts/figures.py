@@ -18,7 +18,7 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from simlib.charts.layout import FIRST_GUESS, ChartLayout, MeasuredAxes, laid_out
+from simlib.charts.layout import FIRST_GUESS, ChartLayout, MeasuredAxes, lay_out_once
 from simlib.support.files import replacing
 
 #: A chart is 1280 by 720 pixels at `FILE_DPI`, as a slide or a screen is.
@@ -112,7 +112,7 @@ def figure_of(axes: Axes) -> Figure:
 def svg_text(figure: Figure) -> str:
     """Return a figure as SVG with a clear ground, its letters as letters: small, and to copy."""
     file = StringIO()
-    with mpl.rc_context({"svg.fonttype": "none"}), laid_out(figure, _SVG_DPI):
+    with mpl.rc_context({"svg.fonttype": "none"}), lay_out_once(figure, _SVG_DPI):
         figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA["svg"])
     text = file.getvalue()
     return text[text.index("<svg") :]
@@ -125,7 +125,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """
     kind = path.suffix.removeprefix(".")
     dpi = _SVG_DPI if kind == "svg" else FILE_DPI
-    with replacing(path) as temporary, laid_out(figure, dpi):
+    with replacing(path) as temporary, lay_out_once(figure, dpi):
         figure.savefig(temporary, format=kind, dpi=dpi, metadata=_NO_METADATA[kind])
     return path
 

@@ -71,7 +71,7 @@ class ChartLayout(ConstrainedLayoutEngine):
 
 
 @contextmanager
-def laid_out(figure: Figure, dpi: float) -> Iterator[None]:
+def lay_out_once(figure: Figure, dpi: float) -> Iterator[None]:
     """Place a figure's axes now, to be written inside.
 
     With a layout of its own, Matplotlib draws a figure twice to write it: the first time for that.

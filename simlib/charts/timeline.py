@@ -77,14 +77,14 @@ def _rows_of(group: Group, blocks: int) -> int:
 def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
     """Draw one run's clients from a height downwards; return what was seen."""
     seen = set()
-    looks = _shown(spans(run, ["state", "left"]), rows)
+    looks = _choose_bars(spans(run, ["state", "left"]), rows)
     left = looks["left"].to_numpy(bool)
     for state, colour in _COLOURS.items():
         own = left if state == "left" else ~left & (looks["state"] == state).to_numpy()
         if own.any():
             seen.add(state)
             _draw_bars(axes, looks[own], top, 0.42, colour, state)
-    ways = _shown(spans(run, ["transport"]), rows)
+    ways = _choose_bars(spans(run, ["transport"]), rows)
     polls = ways[ways["transport"] == "poll"]
     if len(polls):
         seen.add("polling")
@@ -92,7 +92,7 @@ def _draw_clients(axes: Axes, run: Trace, rows: int, top: float) -> set[str]:
     return seen
 
 
-def _shown(bars: pd.DataFrame, rows: int) -> pd.DataFrame:
+def _choose_bars(bars: pd.DataFrame, rows: int) -> pd.DataFrame:
     return bars[(bars["client"] < rows) & (bars["stop_s"] > bars["start_s"])]
 
 

@@ -81,9 +81,11 @@ _OF_MESSAGES = {
     "messages_limited": "answers of the server that a client's rate was passed",
     "sign_ins": "sessions that the server granted",
 } | {
-    f"latency_s_p{p}_{priority.name.lower()}": f"latency_s_p{p} of messages of this priority"
-    for priority in Priority
-    for p in (50, 95)
+    f"latency_s_p{quantile}_{priority}": (
+        f"{share} of the acknowledged {priority} messages were so this soon after their send"
+    )
+    for priority in (each.name.lower() for each in Priority)
+    for quantile, share in ((50, "half"), (95, "95 in 100"))
 }
 #: What each column of `summary` means, in the order of the columns.
 MEANING = {"engine": "what played the run"} | _OF_CONNECTIONS | _OF_SERVER | _OF_MESSAGES
