@@ -27,16 +27,18 @@ _PYODIDE = (
 _DISTRIBUTIONS = ("simpy", "tomli_w")
 #: Rooms that the page's Python has no use for, or cannot load.
 _LEFT_OUT = (
+    "app",
     "charts",
     "cli",
     "course",
     "explorers",
+    "exports",
     "gallery",
     "lab",
+    "live_console",
+    "logs",
     "review",
     "studies",
-    "logs",
-    "exports",
 )
 
 
