@@ -78,6 +78,7 @@ def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     picture(page, "compared")
 
 
+@pytest.mark.slow
 def test_in_the_dark_theme_and_on_a_phone_nothing_is_cut_off(dark_lab, lab_page):
     page = lab_page
     address = dark_lab.write("console.ipynb", CELL).replace("/lab/tree/", "/doc/tree/")

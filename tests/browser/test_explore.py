@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import simlib as sl
+from tests.batteries import first_of
 from tests.browser.jupyter import FLAGS, PATIENCE_MS, ROOT, SCREENS, drag, run_all, serve_lab
 
 NOTEBOOK = next((ROOT / "notebooks").glob("00_*.ipynb"))
@@ -106,7 +107,7 @@ def press(explorer, name, *keys):
     settle(explorer)
 
 
-@pytest.fixture(params=EXPLORERS)
+@pytest.fixture(params=first_of(EXPLORERS, 2))
 def opened(request, page):
     """One of the explorers, as it began."""
     explorer = explorer_of(page, EXPLORERS[request.param][1])
@@ -197,6 +198,7 @@ def test_values_that_contradict_are_told_in_words_and_undone(page):
     expect(explorer.get_by_role("alert")).to_have_text("")
 
 
+@pytest.mark.slow
 def test_clients_are_shown_as_dots(page):
     explorer = explorer_of(page, "Storm")
     explorer.get_by_role("button", name="Reset").click()
@@ -211,6 +213,7 @@ def test_clients_are_shown_as_dots(page):
     expect(picture).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_nothing_is_cut_or_overlaps_wide_narrow_light_and_dark(page):
     SCREENS.mkdir(parents=True, exist_ok=True)
     for theme in ("Light", "Dark"):
@@ -234,6 +237,7 @@ def choose_theme(page, name):
     expect(page.locator(f'body[data-jp-theme-light="{is_light}"]')).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_how_long_a_step_takes_is_measured(page):
     """Writes what `make bench` prints; a busy machine is no reason to fail."""
     explorer_of(page, "Storm").get_by_role("button", name="Reset").click()

@@ -15,7 +15,8 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("number", ["00", pytest.param("01", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["00", "01"])
 def test_all_cells_of_a_notebook_run_and_show_what_they_should(tmp_path, lab_page, number):
     (tmp_path / "data").symlink_to(ROOT / "data")
     file = next((ROOT / "notebooks").glob(f"{number}_*.ipynb"))

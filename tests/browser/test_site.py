@@ -137,6 +137,7 @@ def test_many_moves_come_to_the_newest(page):
     says(page, START.replace("faults.0.stop_s", 50.0))
 
 
+@pytest.mark.slow
 def test_a_real_client_s_policy_is_chosen_from_the_list_and_undone(page):
     page.select_option("#preset", "phoenix")
     says(page, START.replace("client", "preset:phoenix"))
@@ -144,12 +145,14 @@ def test_a_real_client_s_policy_is_chosen_from_the_list_and_undone(page):
     says(page, START)
 
 
+@pytest.mark.slow
 def test_the_jitter_is_chosen_by_its_name(page):
     page.select_option('[id="client.backoff.jitter"]', label="full")
     says(page, START.replace("client.backoff.jitter", "full"))
     assert "all came back within" in page.locator("#finding").inner_text()
 
 
+@pytest.mark.slow
 def test_a_pinned_curve_stays_beside_the_next(page):
     page.click("#pin")
     press(page, "clients", "ArrowLeft")
@@ -169,6 +172,7 @@ def test_a_link_opens_the_scenario_that_was_shown(page, address):
     says(page, START.replace("seed", 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["s=2.abc", "s=1.abc", "s=1." + "A" * 30_000])
 def test_a_wrong_link_is_told_in_words_and_the_charts_stay(page, address, end):
     page.evaluate("end => { location.hash = end }", end)
@@ -176,6 +180,7 @@ def test_a_wrong_link_is_told_in_words_and_the_charts_stay(page, address, end):
     assert page.locator("#load-plot svg").count()
 
 
+@pytest.mark.slow
 def test_values_that_contradict_are_told_in_words(page):
     page.select_option("#preset", "")
     press(page, "client.backoff.base_s", "End")
@@ -195,6 +200,7 @@ def test_what_is_copied_is_the_scenario(page):
     assert write_program(START) == program
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wider_than_the_screen(page, scheme, width):
