@@ -218,6 +218,7 @@ def test_what_the_page_cannot_play_it_names_and_says_what_to_install(page):
         assert word in footer
 
 
+@pytest.mark.slow
 def test_python_starts_from_its_snapshot_and_without_one_by_itself(page, folder, address):
     """Last: it takes the snapshot away."""
     assert [] == page.said

@@ -15,6 +15,7 @@ import simlib as sl
 from simlib.core.errors import EngineError
 from simlib.engines.fleet.cluster import WorkerWatch, wait_for_each
 from simlib.experiments.pool import Outcome, check_workers, isolate, open_pool
+from tests.batteries import with_slow
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 300.0
@@ -57,6 +58,7 @@ def test_a_task_whose_first_worker_was_killed_is_done_by_another(tmp_path):
     assert (0, "") == (found.value, found.failure)
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_several_deaths_cost_their_own_tasks(tmp_path):
     fatal = {3, 17, 18, 40}
@@ -106,7 +108,7 @@ def threads_of(task):
     return threading.Lock() if task == 1 else task
 
 
-@pytest.mark.parametrize("kills", [1, 99], ids=["once", "always"])
+@pytest.mark.parametrize("kills", with_slow([1], [99]), ids=["once", "always"])
 @pytest.mark.long
 def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):
     dask = pytest.importorskip("distributed")

@@ -15,7 +15,7 @@ from tests.studies.small import with_few_rivals
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.slow]
 #: A trial by hand had found it: four times as gentle, and sooner back.
 BY_HAND = {
     "client.backoff.base_s": 9,
@@ -58,7 +58,7 @@ def test_longer_waits_than_those_of_socket_io_are_gentler_and_have_clients_back_
     assert peak.other.mean(peak.metric).value < peak.one.mean(peak.metric).value / 2.0
 
 
-@pytest.fixture(scope="module", params=[1 / 25, pytest.param(1.0, marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=[1 / 25, 1.0])
 def asked(request, tmp_path_factory):
     """Ask by one command; return the storm, what the command said, and where the review is."""
     folder = tmp_path_factory.mktemp("question")

@@ -77,6 +77,7 @@ def test_the_queue_overflows_with_the_closed_form_s_probability(oracle, length_s
     assert agrees(lost_something, oracle(f"queue.ploss.lam5.D{length_s}.B100"))
 
 
+@pytest.mark.slow
 def test_the_report_s_client_keeps_some_claims_and_breaks_others():
     names = ["reconnects under 5 s", "keeps attempting", "no attempts while open", "queue bound"]
     found = {each.claim.name: each for each in claims(REPORT, 20, names=names)}
