@@ -66,6 +66,11 @@ def test_a_slider_of_the_app_changes_the_chart(address, lab_page):
     page.get_by_role("tab", name="Queue").click()
     queue = page.locator('.simlib-explorer[aria-label^="Queue"]')
     expect(queue.locator("figure svg").first).to_be_visible(timeout=PATIENCE_MS)
+    # Its page was hidden when it was made: both charts are as wide as they are shown.
+    drawn = "each => [each.viewBox.baseVal.width, Math.round(each.parentElement.clientWidth)]"
+    for each in queue.locator("figure svg").all():
+        made, shown = each.evaluate(drawn)
+        assert shown == pytest.approx(made, abs=3)
     SCREENS.mkdir(parents=True, exist_ok=True)
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})

@@ -198,6 +198,10 @@ def test_values_that_contradict_are_told_in_words_and_undone(page):
     expect(explorer.get_by_role("alert")).to_have_text("")
 
 
+def test_an_explorer_of_policies_has_no_list_to_begin_with(page):
+    expect(explorer_of(page, "Compare").locator("label[hidden] select")).to_be_hidden()
+
+
 @pytest.mark.slow
 def test_clients_are_shown_as_dots(page):
     explorer = explorer_of(page, "Storm")

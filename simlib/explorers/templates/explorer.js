@@ -128,12 +128,13 @@ function render({ model, el }) {
   }
   function drawPanels(view) {
     while (charts.length > view.panels.length) charts.pop().figure.remove();
+    while (charts.length < view.panels.length) {
+      const finding = make("span"), what = make("small"), holder = make("div");
+      charts.push({ figure: make("figure", {}, make("figcaption", {}, finding, what), holder), finding, what, holder });
+      panels.append(charts.at(-1).figure);
+    }
+    // All are there before one is drawn: each is as wide as the others leave it.
     view.panels.forEach((panel, i) => {
-      if (!charts[i]) {
-        const finding = make("span"), what = make("small"), holder = make("div");
-        charts[i] = { figure: make("figure", {}, make("figcaption", {}, finding, what), holder), finding, what, holder };
-        panels.append(charts[i].figure);
-      }
       write(charts[i].finding, panel.finding);
       const left = drawPanel(charts[i].holder, panel);
       // A name that has no room in the chart stands below its title.
