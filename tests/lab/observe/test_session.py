@@ -110,6 +110,7 @@ def test_a_closed_port_refuses_and_is_open_again_after_it():
     assert any("attempts at a closed port are not seen" in note for note in seen.notes)
 
 
+@pytest.mark.alone
 def test_several_clients_are_cut_at_the_same_moment():
     async def three(url):
         await asyncio.gather(*(keep(url) for _ in range(3)))
