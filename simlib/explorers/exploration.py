@@ -1,4 +1,4 @@
-"""One exploration: what is shown now, what was before, what is pinned; told by a page what to do.
+"""The state of one explorer: what it shows, what it showed before, and which curves are pinned.
 
 It knows nothing of widgets, threads or loops: a page sends one request and waits for the view that
 answers it, and merges what was moved meanwhile into its next. So the newest values win, and none
