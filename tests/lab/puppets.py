@@ -35,7 +35,7 @@ class Heard(ObservationListener):
 
 async def attempt(url: str, **options: Any) -> str:
     """Connect once, stay until the end, and return what came of it in a word or two."""
-    options = {"open_timeout": 0.2, "close_timeout": 0.5, "ping_interval": None} | options
+    options = {"open_timeout": 2.0, "close_timeout": 0.5, "ping_interval": None} | options
     try:
         connection = await connect(url, **options)
     except InvalidStatus as error:

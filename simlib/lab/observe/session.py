@@ -236,10 +236,15 @@ class LabSession:
     def _is_enough(self) -> bool:
         if self._phase.closed or len(self._guests.known) < self._expected:
             return False
+        if self._phase.kind is PhaseKind.SEVERAL and not self._were_cut:
+            return False
         return all(guest.ended >= self._phase.attempts for guest in self._guests.present())
 
     def _cut_together(self) -> None:
         self._were_cut = True
+        # What this phase asks of clients is what they do after the cut: attempts that failed while
+        # the others were awaited are none of it.
+        self._guests.begin_phase()
         for connection in list(self._open):
             connection.reset()
 

@@ -110,14 +110,13 @@ def test_a_closed_port_refuses_and_is_open_again_after_it():
     assert any("attempts at a closed port are not seen" in note for note in seen.notes)
 
 
-@pytest.mark.alone
 def test_several_clients_are_cut_at_the_same_moment():
     async def three(url):
         await asyncio.gather(*(keep(url) for _ in range(3)))
 
     async def keep(url):
         while True:
-            await attempt(url)
+            await attempt(url, open_timeout=LIMIT_S)
             await asyncio.sleep(0.01)
 
     phases = [
@@ -131,6 +130,32 @@ def test_several_clients_are_cut_at_the_same_moment():
     after = [each for each in seen.attempts if each.kind == "several" and not each.opened]
     assert len(after) >= 3
     assert min(each.accept_s for each in after) >= max(cuts_s)
+
+
+def test_attempts_that_fail_before_all_clients_are_there_do_not_end_the_phase():
+    async def three(url):
+        host, port = url.removeprefix("ws://").partition("/")[0].split(":")
+        for _ in range(3):
+            # All are seen to come before the first goes, so that each is a client.
+            opened = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
+            await asyncio.gather(*(attempt_and_break_off(writer) for _, writer in opened))
+        await asyncio.gather(*(keep(url) for _ in range(3)))
+
+    async def attempt_and_break_off(writer):
+        await asyncio.sleep(0.05)
+        writer.close()
+        await writer.wait_closed()
+
+    async def keep(url):
+        while True:
+            await attempt(url, open_timeout=LIMIT_S)
+            await asyncio.sleep(0.01)
+
+    seen = asyncio.run(played([Phase(kind=PhaseKind.SEVERAL, attempts=2)], three, clients=3))
+    cuts_s = [each.ended_s for each in seen.attempts if each.opened]
+    assert 3 == len(cuts_s)
+    after = [each for each in seen.attempts if each.accept_s >= max(cuts_s)]
+    assert {0, 1, 2} == {each.client for each in after}
 
 
 def test_an_attempt_follows_the_end_of_the_one_before():
