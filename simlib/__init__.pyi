@@ -30,6 +30,8 @@ from simlib.core.server_settings import ServerSettings as ServerSettings
 from simlib.core.session import SessionRules as SessionRules
 from simlib.core.settings import Settings as Settings
 from simlib.core.stops import Stops as Stops
+from simlib.differences.diff import Diff as Diff
+from simlib.differences.diff import diff as diff
 from simlib.experiments.replicate import paired as paired
 from simlib.experiments.replicate import replicate as replicate
 from simlib.experiments.sweep import sweep as sweep

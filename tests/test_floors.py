@@ -24,6 +24,7 @@ FLOORS = {
     "lab": 7,
     "studies": 8,
     "course": 9,
+    "differences": 9,
     "explorers": 9,
     "gallery": 9,
     "live_console": 9,

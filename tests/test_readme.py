@@ -44,6 +44,9 @@ SHORT = {
     "tune": "--trials 2 --replications 2 --clients 20 --workers 1",
     "sensitivity": "--samples 2 --replications 1 --clients 10 --workers 1",
     "presets compare": "--clients 100",
+    "diff reconnect_storm": "--clients 20 --replications 3",
+    "diff preset:": "--clients 50 --replications 3",
+    "diff first_outage": "--replications 2",
     "report socket_io_storm": "--clients 200 --set server.accept_per_s=8 --replications 2",
     "run black_hole": "--set duration_s=2 --set faults=[]",
 }
@@ -55,7 +58,7 @@ LOG = [
     for n, status in enumerate((502, 502, 101) * 5)
 ]
 #: Statuses that are findings.
-STATUSES = {"compare": {0, 1}, "lint": {0, 1, 3}}
+STATUSES = {"compare": {0, 1}, "diff": {0, 1}, "lint": {0, 1, 3}}
 #: One phase, so that a client is observed for a moment.
 SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 #: Their runs last an hour, or have many messages; tests/studies/claims/ plays them.

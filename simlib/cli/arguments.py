@@ -77,9 +77,14 @@ def shipped_scenarios() -> dict[str, Path]:
     return {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
 
 
-def _apply_settings(
-    scenario: Scenario, settings: Sequence[str], clients_mix: str | None
-) -> Scenario:
+def read_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return the values of --set by their keys.
+
+    Examples
+    --------
+    >>> read_settings(["client.backoff.cap_s=5", "client=preset:phoenix"])
+    {'client.backoff.cap_s': 5, 'client': 'preset:phoenix'}
+    """
     values: dict[str, Any] = {}
     for setting in settings:
         key, _, text = (part.strip() for part in setting.partition("="))
@@ -87,6 +92,13 @@ def _apply_settings(
             raise SettingsError("--set", setting, "must be KEY=VALUE, as client.backoff.cap_s=5 is")
         values.pop(key, None)  # the last one counts, in its place
         values[key] = toml_value(text)
+    return values
+
+
+def _apply_settings(
+    scenario: Scenario, settings: Sequence[str], clients_mix: str | None
+) -> Scenario:
+    values = read_settings(settings)
     if clients_mix is not None:
         if "cohorts" in values:
             raise SettingsError("--clients-mix", clients_mix, "goes without --set cohorts=...")

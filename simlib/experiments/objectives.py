@@ -74,6 +74,19 @@ class Constraint:
         return _AT_A_STRICT_BOUND if self.strict else 0.0
 
 
+def better_side(metric: str) -> str:
+    """Return which side of a metric is better: ``more`` or ``less``; empty for neither.
+
+    Examples
+    --------
+    >>> [better_side(metric) for metric in ("delivered_fraction", "lost", "sent")]
+    ['more', 'less', '']
+    """
+    if metric in _MORE:
+        return "more"
+    return "less" if metric.startswith(_LESS) else ""
+
+
 def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
     """Return objectives by the names of their metrics.
 
@@ -86,7 +99,7 @@ def objectives(names: Sequence[str]) -> tuple[Objective, ...]:
         raise SettingsError("objectives", names, "must be a list of at least one metric")
     for name in names:
         check_metric("objectives", name)
-        if name not in _MORE and not name.startswith(_LESS):
+        if not better_side(name):
             rule = "has no better side: neither less of it nor more is what anybody wants"
             raise SettingsError("objectives", name, rule)
     return tuple(Objective(name, name in _MORE) for name in dict.fromkeys(names))

@@ -60,7 +60,7 @@ def mean(values: Floats) -> Estimate:
     return _bootstrap(values, np.mean)
 
 
-def t_interval(values: Floats) -> Estimate:
+def t_interval(values: Floats, confidence: float = CONFIDENCE) -> Estimate:
     """Return a mean with Student's interval; what never comes in some replication makes it inf.
 
     Examples
@@ -76,12 +76,46 @@ def t_interval(values: Floats) -> Estimate:
     value = float(values.mean()) if count else nan
     if count < _FEWEST or not isfinite(value):
         return Estimate(value, nan, value if value == inf else nan, count)
-    half = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0)) * float(values.std(ddof=1))
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2.0)) * float(values.std(ddof=1))
     half /= sqrt(count)
     return Estimate(value, value - half, value + half, count)
 
 
-def median(values: Floats) -> Estimate:
+def ratio_interval(numerators: Floats, denominators: Floats) -> Estimate:
+    """Return the ratio of two means of pairs, with Fieller's interval; inf where that has no end.
+
+    A ratio r lies in it unless Student's interval of ``numerators - r * denominators`` leaves 0
+    out. So the uncertainty of both means, and that they vary together, are in it.
+
+    References
+    ----------
+    E. C. Fieller, Some problems in interval estimation, J. R. Stat. Soc. B 16, 1954.
+
+    Examples
+    --------
+    >>> ratio = ratio_interval(np.array([0.9, 1.1, 1.0]), np.array([10.0, 10.5, 10.0]))
+    >>> round(ratio.low, 3), round(ratio.value, 3), round(ratio.high, 3)
+    (0.079, 0.098, 0.116)
+    """
+    from scipy.special import stdtrit
+
+    count = numerators.size
+    top, bottom = float(numerators.mean()), float(denominators.mean())
+    if count < _FEWEST or bottom == 0.0:
+        return Estimate(top / bottom if bottom else nan, -inf, inf, count)
+    t2 = float(stdtrit(count - 1, 0.5 + CONFIDENCE / 2.0)) ** 2 / count
+    (of_top, common), (_, of_bottom) = np.cov(numerators, denominators)
+    # (top - r bottom)^2 = t^2 (of_top - 2 r common + r^2 of_bottom), a quadratic in r.
+    a = bottom * bottom - t2 * float(of_bottom)
+    b = top * bottom - t2 * float(common)
+    c = top * top - t2 * float(of_top)
+    if a <= 0.0:  # the mean below may as well be 0
+        return Estimate(top / bottom, -inf, inf, count)
+    half = sqrt(max(0.0, b * b - a * c))
+    return Estimate(top / bottom, (b - half) / a, (b + half) / a, count)
+
+
+def median(values: Floats, confidence: float = CONFIDENCE) -> Estimate:
     """Return a median with the interval of two order statistics around it (binomial).
 
     Infinite values are allowed: a time that never came.
@@ -99,7 +133,7 @@ def median(values: Floats) -> Estimate:
         return Estimate(nan, nan, nan, 0)
     # The number of values below the true median is binomial with 1/2, whatever the distribution: so
     # two order statistics bound it without any assumption, infinities included.
-    low = int(stats.binom.ppf((1.0 - CONFIDENCE) / 2.0, n, 0.5))
+    low = int(stats.binom.ppf((1.0 - confidence) / 2.0, n, 0.5))
     low = max(0, low - 1)
     middle = float(ordered[(n - 1) // 2])
     return Estimate(middle, float(ordered[low]), float(ordered[n - 1 - low]), n)
