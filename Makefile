@@ -55,7 +55,7 @@ cover: $(READY) ## measure how much of the core its own tests cover, branches to
 	  --cov=simlib.core --cov-report=term --cov-fail-under=99
 
 lab: $(READY) ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m simlib.course.jupyter $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 docs: $(READY) ## build the documents; begin with docs/_build/index.html
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build

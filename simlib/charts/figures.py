@@ -47,7 +47,14 @@ class Chart(Figure):
         return picture.getvalue()
 
     def _repr_html_(self) -> str:
+        return self._page(self._repr_png_())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return both at once, which IPython asks first: the picture is drawn once."""
         picture = self._repr_png_()
+        return {"image/png": picture, "text/html": self._page(picture)}
+
+    def _page(self, picture: bytes) -> str:
         if "inline" in plt.get_backend():
             plt.close(self)  # or the inline backend would show it a second time
         width = round(_pixels_across(picture) * _SHOWN_DPI / _DRAWN_DPI)
@@ -69,6 +76,9 @@ class ChartAxes(MeasuredAxes):
     def _repr_html_(self) -> str | None:
         return _show(self)._repr_html_()
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return _show(self)._repr_mimebundle_()
+
 
 class Panels(list[Axes]):
     """The axes of a chart of several panels: in a notebook they show their figure."""
@@ -78,6 +88,9 @@ class Panels(list[Axes]):
 
     def _repr_html_(self) -> str | None:
         return _show(self[0])._repr_html_() if self else None
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return _show(self[0])._repr_mimebundle_() if self else {}
 
 
 def _show(axes: Axes) -> Chart:

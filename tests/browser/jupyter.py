@@ -57,12 +57,13 @@ class Lab(NamedTuple):
 
 @contextmanager
 def serve_lab(folder: Path, theme: str = "JupyterLab Light") -> Iterator[Lab]:
-    """Run JupyterLab in a folder of its own; end it and its kernels afterwards."""
+    """Run JupyterLab as `make lab` does, in a folder of its own; end it and its kernels after."""
     shown = folder / "notebooks"
     shown.mkdir()
     port = free_port()
     environment = dict(os.environ)
-    environment.pop("MPLBACKEND", None)
+    for name in ("MPLBACKEND", "PYTHONDONTWRITEBYTECODE"):  # as where a user begins
+        environment.pop(name, None)
     environment["PYTHONPATH"] = str(ROOT)
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(folder / name)
@@ -73,7 +74,7 @@ def serve_lab(folder: Path, theme: str = "JupyterLab Light") -> Iterator[Lab]:
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        *(sys.executable, "-m", "simlib.course.jupyter", "--no-browser", "--allow-root"),
         *(f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
         *(f"--IdentityProvider.token={_TOKEN}", f"--ServerApp.root_dir={shown}"),
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

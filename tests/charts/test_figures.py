@@ -1,5 +1,7 @@
 """Charts show themselves in notebooks, once, with a description; labels keep their colours."""
 
+from base64 import b64encode
+
 import pytest
 
 import simlib as sl
@@ -36,6 +38,21 @@ def test_a_plot_shows_itself_and_so_does_its_figure(name):
     axes = getattr(sl.plots, name)(sl.run(STORM))
     shows_itself(axes)
     shows_itself(axes.figure)
+
+
+@pytest.mark.parametrize("shown", ["axes", "figure", "panels"])
+def test_a_notebook_draws_a_chart_once(shown, monkeypatch):
+    formatters = pytest.importorskip("IPython.core.formatters")
+    axes = sl.plots.attempts(sl.run(STORM))
+    drawn = []
+    save = axes.figure.savefig
+    monkeypatch.setattr(axes.figure, "savefig", lambda *a, **k: (drawn.append(a), save(*a, **k)))
+    value = {"axes": axes, "figure": axes.figure, "panels": Panels([axes])}[shown]
+    data, _ = formatters.DisplayFormatter().format(value)
+    assert 1 == len(drawn)
+    assert {"text/plain", "text/html", "image/png"} == set(data)
+    assert data["image/png"].startswith(PNG)
+    assert b64encode(data["image/png"]).decode() in data["text/html"]
 
 
 def test_charts_of_studies_show_themselves(tmp_path):
