@@ -18,6 +18,7 @@ from matplotlib.backends.registry import BackendFilter, backend_registry
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from simlib.charts.canvas import ChartCanvas
 from simlib.charts.layout import FIRST_GUESS, ChartLayout, MeasuredAxes, lay_out_once
 from simlib.support.files import replacing
 
@@ -111,6 +112,8 @@ def new_panels(
     # Nobody would ever be shown it; pyplot would only keep it alive.
     quiet = plt.get_backend().lower() in silent
     figure = Chart(**look) if quiet else plt.figure(FigureClass=Chart, **look)
+    if quiet:
+        ChartCanvas(figure)
     shared |= {"subplot_kw": {"axes_class": ChartAxes}, "gridspec_kw": FIRST_GUESS}
     return Panels(figure.subplots(rows, columns, squeeze=False, **shared).flat)
 

@@ -101,13 +101,13 @@ PANELS = (
 
 def draw_server(panels: Sequence[Axes], traces: Trace | Sequence[Trace]) -> None:
     """Draw each panel on its axes; the faults are named above the first."""
-    for number, (axes, panel) in enumerate(zip(panels, PANELS, strict=True)):
-        with drawing(panel.title, traces, axes, panel.finding) as (canvas, groups):
-            canvas.set_ylabel(panel.label)
-            _draw(canvas, panel, groups, names_faults=number == 0)
-            canvas.set_xlabel("time, s" if number == len(PANELS) - 1 else "")
-        if number:  # of whom is said once, above all panels
-            with style():
+    with style():  # once for all
+        for number, (axes, panel) in enumerate(zip(panels, PANELS, strict=True)):
+            with drawing(panel.title, traces, axes, panel.finding) as (canvas, groups):
+                canvas.set_ylabel(panel.label)
+                _draw(canvas, panel, groups, names_faults=number == 0)
+                canvas.set_xlabel("time, s" if number == len(PANELS) - 1 else "")
+            if number:  # of whom is said once, above all panels
                 write_titles(axes, axes.get_title(loc="left").replace("\n", " "))
 
 

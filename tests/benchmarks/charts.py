@@ -8,7 +8,6 @@ from statistics import median
 from typing import Any
 
 from figure import Figure
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from timed import timed
 
 import simlib as sl
@@ -52,7 +51,7 @@ def _draw(make: Callable[[], Any]) -> None:
     """Make a figure and draw its pixels, as for a file."""
     figure = figure_of(make())
     figure.set_dpi(FILE_DPI)
-    FigureCanvasAgg(figure).draw()
+    figure.canvas.draw()
 
 
 def charts(times: int = 5) -> list[Figure]:

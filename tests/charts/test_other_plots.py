@@ -5,6 +5,7 @@ from math import inf
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.path import Path
 
 import simlib as sl
 from simlib.charts.multiples import columns_of
@@ -87,7 +88,8 @@ def test_the_slowest_messages_are_drawn_in_the_order_of_their_sending(trace):
     table = messages(trace)
     took_s = table["latency_s"].where(table["latency_s"] < inf, trace.end_s - table["send_s"])
     slowest = table.loc[took_s.nlargest(7).index, "send_s"].sort_values()
-    bars = [path.get_extents() for bars in axes.collections for path in bars.get_paths()]
+    shapes = [path for bars in axes.collections for path in bars.get_paths()]
+    bars = [Path(corners).get_extents() for path in shapes for corners in path.to_polygons()]
     starts = sorted((bar.y0, bar.x0) for bar in bars if bar.height == pytest.approx(0.8))
     assert slowest.tolist() == pytest.approx([start for _, start in starts])
     assert title(axes).startswith("The slowest of ")

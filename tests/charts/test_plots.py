@@ -71,7 +71,7 @@ def line(axes, number=0):
 def drawn(axes, label):
     """Return (start, stop, middle) of each rectangle with a label."""
     [bars] = [each for each in axes.collections if each.get_label() == label]
-    corners = [path.vertices for path in bars.get_paths()]
+    corners = [corners for path in bars.get_paths() for corners in path.to_polygons()]
     return [(c[:, 0].min(), c[:, 0].max(), (c[:, 1].min() + c[:, 1].max()) / 2) for c in corners]
 
 
