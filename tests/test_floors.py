@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ IMPURE = {"asyncio", "datetime", "logging", "random", "socket", "time", "uuid"}
 MODULES = [path for path in sorted(ROOT.rglob("*.py")) if path != ROOT / "__init__.py"]
 
 
-def imported(path: Path) -> set[str]:
+@cache
+def imported(path: Path) -> frozenset[str]:
     """The full names of the modules that a module imports when it runs, wherever it does so."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -51,7 +53,7 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, "imports name the whole module"
             # "from simlib.core import draws" names a module, "from simlib import run" a name.
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
 def floor(dotted: str) -> int:

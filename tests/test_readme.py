@@ -66,7 +66,12 @@ LONG_CLAIMS = ("99.9 % delivered", "99.9 % at any rate", "nothing lost")
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
 #: It goes on until Ctrl-C; tests/app/ plays it.
 SERVES = "app"
-LONG = ("gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report")
+#: They take seconds: only make test-all types them.
+LONG = (
+    "gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report",
+    "infer", "compare poor_network", "compare tls_storm", "watch first_outage --set",
+    "run first_outage --observed",
+)  # fmt: skip
 
 
 def blocks(page: Path, *kinds: str) -> list[str]:
@@ -109,9 +114,7 @@ def shortened(words: list[str]) -> list[str]:
 def marks(command: str) -> list[pytest.MarkDecorator]:
     found = [pytest.mark.live] * command.startswith(LIVE)
     if command.startswith(LONG):
-        found.append(pytest.mark.long)
-        # What the first page promises is seen by whoever types make test.
-        found += [pytest.mark.slow] * (command not in FIRST_PAGE)
+        found += [pytest.mark.long, pytest.mark.slow]
     return found
 
 
@@ -170,7 +173,7 @@ def echo_port() -> Iterator[str]:
     thread.join()
 
 
-COMMANDS, FIRST_PAGE = commands(), commands(PAGES[:1])
+COMMANDS = commands()
 
 
 def test_the_pages_have_every_command_of_simlib():
@@ -185,7 +188,10 @@ def test_the_pages_have_every_command_of_simlib():
 )
 @pytest.mark.usefixtures("small_studies")
 def test_a_command_of_the_pages_runs(here, command, echo_port):
-    studies = ("tune", "sensitivity", "presets compare", "report")
+    studies = ("tune", "sensitivity", "presets compare", "report",
+    "infer", "compare poor_network", "compare tls_storm", "watch first_outage --set",
+    "run first_outage --observed",
+)  # fmt: skip
     if "fleet" in command or command.startswith(studies):
         for module in ("numba", "optuna", "SALib"):
             pytest.importorskip(module)

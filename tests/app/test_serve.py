@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib.app import files, serve
 from simlib.cli import main
+from tests.batteries import with_slow
 
 PATIENCE_S = 120
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,7 @@ def test_a_voila_without_its_template_is_told_in_words(monkeypatch):
 
 @pytest.mark.live
 @pytest.mark.long
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ending", with_slow([signal.SIGINT], [signal.SIGTERM]))
 def test_the_page_is_for_who_has_its_address_and_nothing_is_left_at_the_end(tmp_path, ending):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path),
                    "JUPYTER_CONFIG_DIR": str(tmp_path)}  # fmt: skip

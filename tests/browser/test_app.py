@@ -53,6 +53,7 @@ def open_page(page, address):
     pytest.fail("the app does not answer")
 
 
+@pytest.mark.slow
 def test_a_slider_of_the_app_changes_the_chart(address, lab_page):
     page, outside = lab_page, []
     page.on("request", lambda asked: outside.append(asked.url))

@@ -49,6 +49,7 @@ def picture(page, name):
     page.screenshot(path=SCREENS / f"console_{name}.png")
 
 
+@pytest.mark.slow
 def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     page = lab_page
     page.set_viewport_size({"width": 1280, "height": 800})

@@ -107,7 +107,7 @@ def press(explorer, name, *keys):
     settle(explorer)
 
 
-@pytest.fixture(params=first_of(EXPLORERS, 2))
+@pytest.fixture(params=first_of(EXPLORERS, 1))
 def opened(request, page):
     """One of the explorers, as it began."""
     explorer = explorer_of(page, EXPLORERS[request.param][1])
@@ -168,6 +168,7 @@ def test_many_moves_are_played_as_few_and_the_last_one_counts(page):
     assert top == explorer.locator("figure").first.bounding_box()["y"]
 
 
+@pytest.mark.slow
 def test_keyboard_alone_pins_copies_and_shows_a_million(page):
     explorer = explorer_of(page, "Storm")
     explorer.get_by_role("button", name="Reset").click()

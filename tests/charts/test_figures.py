@@ -12,6 +12,7 @@ from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import calibrate
 from simlib.studies.calibrate.chart import quantile_chart
 from simlib.studies.policy.chart import policies_chart
+from tests.batteries import first_of
 
 OUTAGE = sl.Fault("outage", start_s=5, stop_s=9)
 STORM = sl.Scenario(name="storm", clients=20, duration_s=20, faults=[OUTAGE])
@@ -33,7 +34,7 @@ def shows_itself(chart) -> None:
     assert 'alt=""' not in page
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", first_of(PLOTS, 2))
 def test_a_plot_shows_itself_and_so_does_its_figure(name):
     axes = getattr(sl.plots, name)(sl.run(STORM))
     shows_itself(axes)
@@ -55,6 +56,7 @@ def test_a_notebook_draws_a_chart_once(shown, monkeypatch):
     assert b64encode(data["image/png"]).decode() in data["text/html"]
 
 
+@pytest.mark.slow
 def test_charts_of_studies_show_themselves(tmp_path):
     pings = tmp_path / "pings.csv"
     pings.write_text("rtt_s\n" + "\n".join(f"0.{20 + i % 7}" for i in range(60)))

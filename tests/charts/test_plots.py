@@ -22,6 +22,7 @@ from simlib.core.link_table import State
 from simlib.metrics.attempts import attempts_per_s
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Trace
+from tests.batteries import first_of, with_slow
 
 CHARTS = [plots.attempts, plots.states, plots.outbox, plots.recovery, plots.latency]
 OUTAGE = sl.Fault("outage", start_s=10, stop_s=20)
@@ -411,7 +412,7 @@ def several(count):
 
 
 @pytest.mark.parametrize("draw", CHARTS)
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", with_slow([3], [2]))
 def test_names_overlap_neither_each_other_nor_the_titles(draw, count):
     axes = draw(several(count))
     axes.figure.draw_without_rendering()
@@ -445,7 +446,7 @@ def test_lines_of_policies_differ_in_their_dashes_too(draw):
     assert 3 == len(dashes)
 
 
-@pytest.mark.parametrize("draw", CHARTS)
+@pytest.mark.parametrize("draw", first_of(CHARTS, 2))
 def test_on_own_axes_names_stay_inside_and_the_style_is_simlib_s(draw):
     figure = plt.figure(figsize=(10, 5), layout="constrained")
     own, neighbour = figure.subplots(1, 2)

@@ -336,6 +336,7 @@ def test_compare_prints_the_table_and_the_replay_and_writes_everything(compared)
     assert "live" == Trace.load("out/small/live.parquet").engine
 
 
+@pytest.mark.slow
 def test_every_metric_stands_in_a_line_of_80_columns_with_its_verdict(compared):
     compared({})
     result = simlib("compare", "small.toml", "--replications", "5")
@@ -346,6 +347,7 @@ def test_every_metric_stands_in_a_line_of_80_columns_with_its_verdict(compared):
         assert row.verdict.split()[0] in words[row.metric]
 
 
+@pytest.mark.slow
 def test_compare_says_no_with_status_1_and_names_the_metrics(compared):
     waits = {"client.backoff.base_s": 1.0, "client.backoff.jitter": "none"}
     compared(waits | {"client.heartbeat.interval_s": 1.0})

@@ -60,6 +60,7 @@ def test_tune_exits_with_1_if_no_policy_keeps_the_constraints(here):
     assert "No policy that was tried keeps all bounds." in result.stdout.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_other_scenarios_make_the_ensemble(here):
     Path("calm.toml").write_text(sl.dump(STORM.replace(name="calm", clients=20)))
     result = simlib(*TUNE, "--also", "calm.toml", "--trials", "4", "--json")

@@ -128,6 +128,7 @@ LIKELY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", with_slow([2_000], [10_000]))
 @pytest.mark.parametrize("settings", POLICIES, ids=NAMES)
 def test_random_steps_are_the_same(compiled, settings, steps):

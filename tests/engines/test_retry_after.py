@@ -17,6 +17,7 @@ from simlib.cli import main
 from simlib.engines import retry_after as hints
 from simlib.engines.live.http_requests import HttpRequests
 from simlib.engines.live.target import Target
+from tests.batteries import with_slow
 
 NOW_S = 784_111_777.0  # Sun, 06 Nov 1994 08:49:37 GMT
 
@@ -156,7 +157,9 @@ def date_in_two_seconds():
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("value", [date_in_two_seconds, lambda: "2"], ids=["date", "seconds"])
+@pytest.mark.parametrize(
+    "value", with_slow([date_in_two_seconds], [lambda: "2"]), ids=["date", "seconds"]
+)
 async def test_a_real_client_waits_as_long_as_a_header_asks(value):
     failed, trace = await played(value)
     # A date has whole seconds, and so has the server's own Date: a second may end between them.

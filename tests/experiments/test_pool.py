@@ -87,6 +87,7 @@ def test_after_a_death_tasks_run_at_once_as_before(tmp_path):
     assert [*range(1, 12)] == sorted(each for each in found if each is not None)
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_between_rounds_is_replaced():
     with open_pool(2) as outcomes:
         for _ in range(2):
@@ -108,6 +109,7 @@ def threads_of(task):
     return threading.Lock() if task == 1 else task
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", with_slow([1], [99]), ids=["once", "always"])
 @pytest.mark.long
 def test_a_killed_worker_of_a_cluster_costs_its_task_at_most(tmp_path, kills):

@@ -161,6 +161,7 @@ def cluster(tmp_path):
         yield by_hand
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_table_though_a_worker_is_killed_in_the_middle(cluster):
     from distributed import Client
 

@@ -43,6 +43,7 @@ def test_gateways_are_added_up():
     assert (3, 6, 6, 0) == (load.servers, load.workers, load.busy, load.waiting)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 async def test_the_log_of_a_live_server_can_be_read_while_it_is_written():
     """Reading it on the way leaves out nothing, and has nothing twice."""

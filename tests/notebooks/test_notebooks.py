@@ -262,7 +262,7 @@ def unfounded(notebook, given):
 #: Modules without which a notebook does not run.
 NEEDED = {3: ["numba"], 11: ["numba"], 12: ["numba", "optuna", "SALib"], 13: ["numba"]}
 #: Those that stay in make test; the others take minutes of a processor together.
-QUICK = (0, 1)
+QUICK = (0,)
 
 
 def each_notebook():

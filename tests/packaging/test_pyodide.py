@@ -49,6 +49,7 @@ def archive(tmp_path) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_storm_in_pyodide_has_the_digest_that_it_has_here(archive):
     done = subprocess.run(

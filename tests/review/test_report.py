@@ -273,6 +273,7 @@ def test_what_nobody_asked_for_and_cannot_be_is_said_with_status_0(tmp_path, mon
     assert "sensitivity needs SALib" in page
 
 
+@pytest.mark.slow
 def test_an_observation_without_attempts_is_said_in_its_section(tmp_path, monkeypatch):
     sl.Observation([]).save(tmp_path / "empty.parquet")
     said, page = call_small(tmp_path, monkeypatch, "--observation", tmp_path / "empty.parquet")
@@ -307,6 +308,7 @@ def test_a_recording_of_something_else_is_refused_before_anything_is_played(tmp_
     assert "is not an observation" in said.stderr
 
 
+@pytest.mark.slow
 def test_runs_that_failed_are_left_out_and_said(made):
     question = frame_question([small_storm(name="small")], {"other": sl.Settings()}, (), 3, "sim")
     results = play_question(question, progress=lambda *_: None)

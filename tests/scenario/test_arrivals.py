@@ -28,6 +28,7 @@ def test_random_starts_depend_on_the_seed_and_even_ones_do_not():
         assert same == (starts_s(arrivals=arrivals) == starts_s(arrivals=arrivals, seed=2))
 
 
+@pytest.mark.slow
 def test_uniform_starts_are_uniform_over_the_ramp():
     drawn = [starts_s(arrivals="uniform", seed=seed, clients=500) for seed in range(1, 51)]
     assert max(moments_s[-1] for moments_s in drawn) <= 50.0

@@ -84,6 +84,7 @@ def test_3_000_nodes_with_six_watches_at_one_fixed_second_are_18_000_attempts_a_
     assert 1_932 == metric(since, "peak_after_fault_per_s")
 
 
+@pytest.mark.slow
 def test_a_limit_of_ten_a_minute_keeps_200_clients_of_one_address_out_for_twenty_minutes():
     nat = shipped("nat_of_200")
     (row,) = sl.summary(sl.run(nat)).to_dict("records")

@@ -154,6 +154,7 @@ def changed(name: str, **settings: object) -> pd.Series:
     return metrics(scenario)
 
 
+@pytest.mark.slow
 def test_a_slow_server_stays_down_when_it_is_fast_again_until_it_sheds_load():
     down, shedding = metrics(shipped("slow_server")), changed("slow_server", server__backlog=40)
     # 105 of 120 clients are out for the 23 s that follow the trigger; with shedding, none.
@@ -344,6 +345,7 @@ def test_only_who_tries_on_outlasts_the_outage():
     assert 40 - len(limited) == len(rows(played(scenario), "opened").query("time_s > 25"))
 
 
+@pytest.mark.slow
 def test_a_window_as_long_as_the_server_needs_has_nobody_refused_for_long():
     advised = metrics(shipped("advised_window"))
     alone = changed("advised_window", server__advises_window_s=0.0)

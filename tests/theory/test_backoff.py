@@ -103,6 +103,7 @@ def test_how_often_decorrelated_jitter_stands_at_its_cap(oracles, agrees):
         assert agrees(at_cap, case["expected"]), case["id"]
 
 
+@pytest.mark.slow
 def test_attempts_needed_for_an_outage(oracles, agrees):
     for case in oracles("outage.attempts"):
         assert agrees([float(k) for k, _ in through(case)], case["expected"]), case["id"]

@@ -68,6 +68,7 @@ def outboxes(warm_up_s: float) -> sl.Scenario:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_an_outbox_is_a_queue_of_one_worker_once_it_has_warmed_up(agrees):
     empty, settled = (

@@ -3,9 +3,11 @@
 import pytest
 
 import simlib as sl
+from tests.batteries import with_slow
 from tests.theory import retrial
 
 
+@pytest.mark.slow
 def test_clients_wait_as_many_as_the_law_says_where_waits_are_exponential():
     samples = [retrial.simulate_waiting(0.5, 2.0, clients=1500, seed=seed) for seed in range(1, 9)]
     mean, half_width = retrial.interval(samples)
@@ -14,7 +16,7 @@ def test_clients_wait_as_many_as_the_law_says_where_waits_are_exponential():
     assert retrial.law_of_waiting(0.5, 2.0) == pytest.approx(mean, abs=2.0 * half_width)
 
 
-@pytest.mark.parametrize("jitter", ["full", "equal", "proportional"])
+@pytest.mark.parametrize("jitter", with_slow(["full"], ["equal", "proportional"]))
 def test_as_waits_grow_each_client_makes_as_many_attempts_as_the_law_says(jitter):
     pytest.importorskip("numba")
     samples = [

@@ -74,6 +74,7 @@ def test_what_nobody_waits_for_is_sent_once_and_what_nobody_knows_again_counts_a
     assert 1.0 == sent_again["delivered_fraction"]
 
 
+@pytest.mark.slow
 def test_real_timers_of_a_hidden_page_fire_at_its_own_moments() -> None:
     beat = sl.HeartbeatRules(interval_s=0.2, timeout_s=5)
     hidden = sl.Fault("client_throttle", 0.9, timers_every_s=1.0)
@@ -125,6 +126,7 @@ def test_a_real_retry_after_counts_up_to_the_client_s_own_bound() -> None:
     assert_decided_alike(trace)
 
 
+@pytest.mark.slow
 def test_a_budget_that_nothing_fills_ends_real_attempts_when_it_is_spent() -> None:
     budget = sl.AttemptBudget(per_s=0, burst=3)
     client = dataclasses.replace(QUICK, attempt_budget=budget)
@@ -155,6 +157,7 @@ def test_a_wait_after_a_loss_is_spread_with_real_sockets_by_the_same_draws() -> 
     assert drawn_s == [wait_s for _, _, wait_s in ends(trace, "lost")]
 
 
+@pytest.mark.slow
 def test_a_real_connection_in_use_is_not_pinged_where_any_traffic_counts() -> None:
     def pings(any_traffic: bool) -> int:
         # Messages come 20 times in a second, so a silence of 2 s is none of a busy machine's.

@@ -24,6 +24,7 @@ from simlib.engines.live.proxy import Proxy
 from simlib.engines.world import World
 from simlib.studies.compare.replay import replay
 from simlib.trace.trace import Trace
+from tests.batteries import with_slow
 
 pytestmark = pytest.mark.live
 
@@ -141,6 +142,7 @@ def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
     assert len(delivered) == counts["send"]
 
 
+@pytest.mark.slow
 def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop() -> None:
     crashes = [sl.Fault("server_crash", 0.5, 0.9), sl.Fault("server_crash", 0.7, 1.4)]
     trace = sl.run(scenario(faults=crashes), on="live")
@@ -169,11 +171,13 @@ def stopped_by(trace: Trace) -> list[tuple[str, int, str]]:
 
 @pytest.mark.parametrize(
     ("stops", "expected"),
-    [
-        (sl.Stops(ends_on=[401], suspends_on=[]), [("failed", 401, "stopped")] * 4),
-        (sl.Stops(), [("failed", 401, "suspended")] * 4),
-        (sl.Stops(suspends_on=[]), []),
-    ],
+    with_slow(
+        [(sl.Stops(), [("failed", 401, "suspended")] * 4)],
+        [
+            (sl.Stops(ends_on=[401], suspends_on=[]), [("failed", 401, "stopped")] * 4),
+            (sl.Stops(suspends_on=[]), []),
+        ],
+    ),
 )
 def test_a_status_stops_real_clients_as_their_settings_say(
     stops: sl.Stops, expected: list[tuple[str, int, str]]
@@ -193,6 +197,7 @@ def test_a_close_code_stops_real_clients_as_their_settings_say() -> None:
     assert 4 == trace.counts()["opened"]
 
 
+@pytest.mark.slow
 def test_a_poll_s_status_stops_real_clients() -> None:
     client = dataclasses.replace(
         QUICK,
@@ -335,6 +340,7 @@ def test_a_black_hole_by_hand_holds_and_lets_through_when_it_is_lifted() -> None
     assert 0.6 <= noted.start_s < noted.stop_s
 
 
+@pytest.mark.slow
 def test_a_crash_by_hand_kills_the_server_and_starts_another() -> None:
     crash = by_hand(sl.Fault("server_crash"), 0.5, 0.8)
     trace = sl.run(scenario(duration_s=10), on="live", processes=[crash])

@@ -68,6 +68,7 @@ def test_an_address_that_has_used_up_its_handshakes_is_refused_with_429() -> Non
     assert {2, 5} == set(clients(trace, "failed"))
 
 
+@pytest.mark.slow
 def test_a_full_backlog_that_drops_answers_nobody_and_takes_all_up_again() -> None:
     full = sl.ServerSettings(handshake_service_s=0.3, backlog=1, backlog_full="drop")
     trace = sl.run(scenario(server=full, gateways=1, clients=4, ramp_s=0, duration_s=9), on="live")
@@ -76,6 +77,7 @@ def test_a_full_backlog_that_drops_answers_nobody_and_takes_all_up_again() -> No
     assert sl.summary(trace)["refused_backlog"].iloc[0] >= 1
 
 
+@pytest.mark.slow
 def test_a_proxy_that_closes_what_is_idle_ends_connections_that_are_and_no_others() -> None:
     for interval_s, lost in ((0.3, set()), (30.0, set(range(6)))):
         client = sl.Settings(heartbeat=sl.HeartbeatRules(interval_s=interval_s))

@@ -16,6 +16,7 @@ from simlib.engines.live import tcp
 from simlib.engines.live.target import Target
 from simlib.engines.live.tls import TlsClients, TlsConnection, make_certificate, server_context
 from simlib.trace.columns import Name
+from tests.batteries import with_slow
 
 pytestmark = pytest.mark.live
 pytest.importorskip("trustme")
@@ -52,7 +53,7 @@ def count(trace: sl.Trace) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("tls", ["1.2", "1.3", "resumed"])
+@pytest.mark.parametrize("tls", with_slow(["resumed"], ["1.2", "1.3"]))
 def test_a_run_over_tls_plays_what_sim_plays(tls):
     played = sl.run(scenario(tls), on="live")
     assert count(sl.run(scenario(tls))) == count(played)
@@ -71,11 +72,13 @@ def test_a_server_that_crashes_comes_back_with_the_same_certificate():
     assert 1.0 == result["delivered_fraction"]
 
 
+@pytest.mark.slow
 def test_workers_trust_the_server_of_the_run():
     result = count(sl.run(scenario(), on="live", workers=2))
     assert count(sl.run(scenario())) == result
 
 
+@pytest.mark.slow
 def test_an_outage_refuses_over_tls_as_without():
     outage = scenario(faults=[sl.Fault("outage", start_s=1.5, stop_s=2.5)])
     played = sl.run(outage, on="live")

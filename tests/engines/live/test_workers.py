@@ -82,6 +82,7 @@ def test_two_workers_play_the_same_clients_as_one_process_does() -> None:
     assert ("", result.total) == (result.first, result.matched)
 
 
+@pytest.mark.slow
 def test_rows_of_all_workers_are_one_trace_in_the_order_of_time() -> None:
     trace = sl.run(scenario(), "live", workers=3)
     columns = trace.columns()
@@ -101,6 +102,7 @@ def test_rows_of_all_workers_are_one_trace_in_the_order_of_time() -> None:
     assert trace.work_s > 0
 
 
+@pytest.mark.slow
 def test_a_server_that_crashes_is_found_again_by_all_workers() -> None:
     crash = scenario(faults=[sl.Fault("server_crash", start_s=1.5, stop_s=2)], duration_s=8)
     trace = sl.run(crash, "live", workers=2)
@@ -194,6 +196,7 @@ def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Pa
     assert not any(is_running(worker) for worker in workers)
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_kills_workers_that_do_not_stop_and_keeps_their_rows(
     tmp_path: Path,
 ) -> None:

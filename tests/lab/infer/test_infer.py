@@ -120,7 +120,7 @@ def test_200_waits_tell_the_family_and_its_numbers(name):
         assert each.value == pytest.approx(true, rel=0.12, abs=0.002), each
 
 
-@pytest.mark.parametrize("jitter", ["none", "full", "equal"])
+@pytest.mark.parametrize("jitter", with_slow(["full"], ["none", "equal"]))
 def test_the_numbers_of_fibonacci_are_told_as_such_a_table(jitter):
     numbers = (1, 1, 2, 3, 5, 8)
     rules = Backoff(jitter=jitter, steps_s=[0.5 * each for each in numbers], cap_s=4)
@@ -147,7 +147,7 @@ def test_a_cap_that_was_never_reached_is_not_told():
     assert cap.low >= 16.0
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", with_slow([2], [3]))
 def test_waits_that_crowd_in_the_middle_are_not_taken_for_even_ones(seed):
     found = fit(foreign("normal around a ceiling", seed=seed), intervals=False)
     assert found.is_none, found.best
@@ -161,7 +161,7 @@ def test_as_many_even_waits_are_taken_for_such():
     assert all(seen)
 
 
-@pytest.mark.parametrize("name", first_of(FOREIGN, 3))
+@pytest.mark.parametrize("name", first_of(FOREIGN, 1))
 def test_waits_of_no_family_are_of_none_of_these(name):
     found = fit(foreign(name), intervals=False)
     assert found.is_none, found.best
@@ -239,7 +239,7 @@ def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
     assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
 
 
-@pytest.mark.parametrize("jitter", ["full", "equal"])
+@pytest.mark.parametrize("jitter", with_slow(["full"], ["equal"]))
 def test_jitter_in_short_rows_does_not_hide_what_resets_the_count(jitter):
     rules = Backoff(jitter=jitter, base_s=0.5, cap_s=5)
     seen = [
@@ -374,11 +374,10 @@ def test_the_policy_is_stopped_by_what_stopped_the_client_and_by_nothing_it_came
 
 @pytest.mark.parametrize(
     ("stops_on", "ends_on", "suspends_on"),
-    [
-        ((), (), ("4403",)),
-        (("503", "1000", "1012"), (503, 1000, 1012), (4403,)),
-        (("4401",), (), (4401, 4403)),
-    ],
+    with_slow(
+        [(("503", "1000", "1012"), (503, 1000, 1012), (4403,))],
+        [((), (), ("4403",)), (("4401",), (), (4401, 4403))],
+    ),
 )
 def test_what_a_client_does_not_come_back_after_is_in_its_policy(stops_on, ends_on, suspends_on):
     statuses = [Phase("status", "500", 20), Phase("status", "403", 2), Phase("status", "401", 2)]
@@ -473,6 +472,7 @@ def test_a_client_that_went_on_after_more_failures_did_not_give_up_after_fewer()
     assert (None, 12.0) == (found.value, found.low)
 
 
+@pytest.mark.slow
 def test_jitter_that_each_client_draws_once_is_told_from_jitter_of_each_wait():
     rows = (Phase("status", "503", 12),)
     bases_s = (1.31, 2.6, 4.4)
@@ -532,7 +532,7 @@ def test_a_client_without_jitter_is_not_told_as_jittered_where_the_machine_was_l
     assert name == found.best.name
 
 
-@pytest.mark.parametrize("mean_s", [0.003, 0.02, 0.1, 1.0])
+@pytest.mark.parametrize("mean_s", with_slow([0.02], [0.003, 0.1, 1.0]))
 def test_the_busier_the_machine_the_less_is_said_and_nothing_that_is_wrong(mean_s):
     found = sl.infer(late_observation(Backoff(jitter="none", base_s=0.5, cap_s=4), mean_s))
     is_told = found.policy is not None
@@ -584,6 +584,7 @@ def test_first_waits_that_no_policy_says_do_not_make_the_second_the_first():
     assert found.verdict.startswith("could not be judged: waits after a loss differ")
 
 
+@pytest.mark.slow
 def test_first_waits_that_one_law_says_if_they_were_late_are_told_by_it():
     found = sl.infer(late_after_losses(Backoff(jitter="none", base_s=0.2, cap_s=3), 0.08, 0.015))
     assert found.verdict.startswith("exponential, no jitter, from ")
@@ -677,6 +678,7 @@ def test_the_words_fit_the_width_and_name_what_was_not_told(told):
     assert "max_attempts" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", with_slow(["y_websocket"], ["reconnecting_websocket"]))
 def test_what_a_machine_too_busy_left_of_waits_without_jitter_is_not_told_as_jittered(name):
     """Recorded beside ten busy processes: half of the waits, and later than was measured of it."""

@@ -67,6 +67,7 @@ def test_giving_up_has_the_closed_form_s_probability(oracle, length_s):
     assert agrees(1.0 - stayed, oracle(f"outage.giveup.seed.full.D{length_s}.0"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length_s", with_slow([20], [15, 25]))
 def test_the_queue_overflows_with_the_closed_form_s_probability(oracle, length_s):
     # Back at the very end of the outage: of attempts every half a second, one is just after it.
@@ -152,6 +153,7 @@ def test_too_few_replications_are_refused():
         claims(REPORT, 19)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.long
 def test_a_claim_can_be_played_live_in_a_quicker_pace():

@@ -44,6 +44,7 @@ def test_each_chart_is_a_png_and_an_svg(saved):
     assert sorted(expected) == sorted(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_the_same_comparison_gives_the_same_bytes(comparison, saved, tmp_path):
     _, first = saved
     second = report.save_charts(comparison, tmp_path / "b")

@@ -19,7 +19,7 @@ from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.columns import Name
 from simlib.trace.trace import Standstill, Trace
-from tests.batteries import with_slow
+from tests.batteries import first_of, with_slow
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
 FIRST_OUTAGE = sl.load(SCENARIOS / "first_outage.toml")
@@ -221,7 +221,7 @@ def test_short_standstills_are_allowed_for_in_every_metric_as_they_act_on_it() -
     assert {*judged_again} == {*compare_traces(runs, live).disagreements}
 
 
-@pytest.mark.parametrize("name", DOCTORED)
+@pytest.mark.parametrize("name", first_of(DOCTORED, 1))
 def test_small_lateness_excuses_no_doctored_side(simulated: list[Trace], name: str) -> None:
     doctored, metric = DOCTORED[name]
     live = late_run(doctored, [Standstill("client", 0.5 * i, 0.008) for i in range(30)])
@@ -241,7 +241,7 @@ def test_a_metric_agrees_if_it_lies_outside_by_no_more_than_is_allowed() -> None
                 assert row.verdict == ("agree" if row.outside <= row.tolerance else "disagree")
 
 
-@pytest.mark.parametrize("jitter", ["decorrelated", "proportional", "additive"])
+@pytest.mark.parametrize("jitter", with_slow(["decorrelated"], ["proportional", "additive"]))
 def test_waits_above_their_ceiling_are_compared_as_they_are(jitter: str) -> None:
     backoff = sl.Backoff(jitter=jitter, base_s=0.2, cap_s=30.0, spread_fraction=0.9)
     waits = sl.Scenario(

@@ -86,6 +86,7 @@ def test_what_has_no_effect_explains_nothing_and_what_decides_alone_everything()
     assert found.of("gave_up")["total"].isna().all()
 
 
+@pytest.mark.slow
 def test_luck_that_few_seeds_leave_is_told_and_goes_with_more(monkeypatch):
     def lucky(shares, seed):
         luck = np.random.default_rng([seed, *(int(1e9 * share) for share in shares)])
@@ -187,6 +188,7 @@ def test_the_table_is_the_same_for_one_process_and_for_several():
     pd.testing.assert_frame_equal(alone.table, together.table, check_exact=True)
 
 
+@pytest.mark.slow
 def test_the_table_is_the_same_on_a_cluster():
     distributed = pytest.importorskip("distributed")
     with distributed.Client(

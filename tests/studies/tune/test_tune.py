@@ -98,6 +98,7 @@ def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(few_rivals,
     assert smaller.sentence == other.sentence
 
 
+@pytest.mark.slow
 def test_trials_on_a_cluster_that_was_started_by_hand_are_the_same_too(few_rivals, tmp_path):
     pytest.importorskip("distributed")
     with ByHand(tmp_path) as cluster:
@@ -357,6 +358,7 @@ def test_who_never_reconnects_keeps_no_bound_whatever_bound_is_asked_for(monkeyp
     ]
 
 
+@pytest.mark.slow
 def test_a_resumed_tuning_is_the_same_as_an_uninterrupted_one_also_if_trials_fail(
     few_rivals, tmp_path
 ):
@@ -400,6 +402,7 @@ def test_what_is_already_best_is_kept(few_rivals):
     assert "buys nothing" not in found.sentence
 
 
+@pytest.mark.slow
 def test_a_tuning_never_says_that_what_it_recommends_buys_nothing(few_rivals):
     for seed in range(3):
         given = STORM.replace(seed=100 * seed + 1)

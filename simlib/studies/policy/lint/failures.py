@@ -11,6 +11,7 @@ from simlib.api import run
 from simlib.core.backoff import Backoff, delay, delay_after_loss_s
 from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
+from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.settings import Settings
 from simlib.metrics.fault_times import recovery_times_s
 from simlib.metrics.policy_waits import waits_s
@@ -141,8 +142,11 @@ def breaker_slows(case: Case) -> LintFinding | None:
     if breaker.trip_after == inf and breaker.failure_fraction == inf:
         return None
     # Before an open door, and with attempts without end: what else may hinder has its own rule.
+    # Without pings, which are most of such a run: the clients notice this outage at once.
     endless = replace(
-        case.client, backoff=replace(case.rules, max_attempts=inf, give_up_after_s=inf)
+        case.client,
+        backoff=replace(case.rules, max_attempts=inf, give_up_after_s=inf),
+        heartbeat=HeartbeatRules(),
     )
     outages_s = [round(min(case.outage_s(_STORM_S), _MOST_S) * share, 3) for share in _AROUND]
     alone = replace(endless, breaker=Breaker())
