@@ -14,6 +14,7 @@ from simlib.core.errors import EngineError as EngineError
 from simlib.core.errors import MisuseError as MisuseError
 from simlib.core.errors import SettingsError as SettingsError
 from simlib.core.errors import SimlibError as SimlibError
+from simlib.core.errors import Unexpected as Unexpected
 from simlib.core.events import Priority as Priority
 from simlib.core.fallback import Fallback as Fallback
 from simlib.core.faults import Fault as Fault
@@ -36,6 +37,9 @@ from simlib.experiments.replicate import paired as paired
 from simlib.experiments.replicate import replicate as replicate
 from simlib.experiments.sweep import sweep as sweep
 from simlib.explorers.explore import explore as explore
+from simlib.lab.bad_server.bad_server import BadServer as BadServer
+from simlib.lab.fault_proxy.fault_proxy import FaultProxy as FaultProxy
+from simlib.lab.infer.assert_policy import assert_policy as assert_policy
 from simlib.lab.infer.chart import waits_chart as waits_chart
 from simlib.lab.infer.infer import infer as infer
 from simlib.lab.observe.observation import Observation as Observation

@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# A project of somebody else, which has a pytest of its own.
+collect_ignore = ["pytest_plugin/example"]
+
 # Charts go to files, never to a screen.
 os.environ["MPLBACKEND"] = "Agg"
 

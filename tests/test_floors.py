@@ -29,6 +29,7 @@ FLOORS = {
     "explorers": 9,
     "gallery": 9,
     "live_console": 9,
+    "pytest_plugin": 9,
     "review": 9,
     "site": 9,
     "cli": 10,

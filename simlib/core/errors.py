@@ -91,6 +91,16 @@ class Disagreement(SimlibError, AssertionError):
     """
 
 
+class Unexpected(SimlibError, AssertionError):
+    """A client did not do what a test expects of it; the message says what it did.
+
+    Examples
+    --------
+    >>> issubclass(Unexpected, AssertionError)
+    True
+    """
+
+
 class Interruption(KeyboardInterrupt):
     """Ctrl-C during long work; says what was kept. A notebook shows that line alone."""
 

@@ -28,6 +28,7 @@ MOST_DISTRIBUTIONS = 40
 FLEET = ["run", "fleet_storm", "--clients", "100", "--on", "fleet"]
 TEN_LINES = """
 import simlib as sl
+from importlib.metadata import entry_points
 from pathlib import Path
 
 assert "{venv}" in sl.__file__, sl.__file__
@@ -45,6 +46,8 @@ assert len(sl.presets) > 10
 package = Path(sl.__file__).parent
 assert (package / "py.typed").is_file() and (package / "__init__.pyi").is_file()
 assert sorted((package / "notebooks").glob("*.ipynb"))
+declared = entry_points(group="pytest11", name="simlib")
+assert ["simlib.pytest_plugin"] == [each.value for each in declared], declared
 try:
     sl.explore(storm)
 except sl.SimlibError as error:

@@ -23,6 +23,7 @@ from simlib.core.client_path import ClientPath, ConnectionPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.engines import retry_after as hints
+from simlib.engines.live.acceptor import Acceptor
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.tcp import TcpConnection, begin_connecting
 from simlib.engines.sizes import ANSWER_BYTES
@@ -31,9 +32,7 @@ _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9})
 _LONGEST_HEAD_BYTES = 8192
 _CLOSE_TIMEOUT_S = 10.0
 #: In one turn of the loop, so that sockets that have work get on in between.
-_RESETS_AT_ONCE, _ACCEPTS_AT_ONCE = 20, 20
-#: How long nobody is let in after the process has run out of files.
-_FULL_S = 1.0
+_RESETS_AT_ONCE = 20
 
 
 class Proxy:
@@ -61,35 +60,18 @@ class Proxy:
         self.pipes: set[Pipe] = set()
         #: What was sent into a black hole without an end: sent again when a fault stops.
         self.held: list[tuple[Callable[..., None], Any]] = []
-        self._listener: socket.socket | None = None
+        self._acceptor: Acceptor | None = None
         self._empty = asyncio.Event()
 
     def listen(self) -> int:
         """Start to listen on a free loopback port and return it."""
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        self._listener.setblocking(False)
-        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
-        port: int = self._listener.getsockname()[1]
+        listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        self._acceptor = Acceptor(listener, self._take, self.clock.catch_up)
+        port: int = listener.getsockname()[1]
         return port
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(_ACCEPTS_AT_ONCE):
-            self.clock.catch_up()
-            try:
-                accepted, (_, port) = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError:
-                # As long as it cannot be taken in, it would be readable again at once.
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listener)
-                loop.call_later(_FULL_S, self._go_on, listener)
-                return
-            self.pipes.add(Pipe(self, accepted, port))
-
-    def _go_on(self, listener: socket.socket) -> None:
-        if listener is self._listener:
-            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+    def _take(self, accepted: socket.socket, port: int) -> None:
+        self.pipes.add(Pipe(self, accepted, port))
 
     def cut(self, index: int) -> None:
         """End the connections that a fault's start ends."""
@@ -121,10 +103,8 @@ class Proxy:
 
     async def close(self) -> None:
         """End every connection and stop listening."""
-        if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
+        if self._acceptor is not None:
+            self._acceptor.close()
         if self.pipes:
             self._empty.clear()
             for pipe in list(self.pipes):

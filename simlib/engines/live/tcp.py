@@ -50,12 +50,13 @@ class TcpConnection:
 
     ``on_data`` is called with each piece that arrives, and ``on_end`` once when the connection is
     over, never from inside a method. ``catch_up`` is called before either, so that timers that are
-    due go first.
+    due go first. Who writes more than the peer takes looks at `unsent_bytes`, and is called back
+    by ``on_sent`` whenever some of it was sent.
     """
 
     __slots__ = (
         "reached", "_loop", "_socket", "_file", "_on_data", "_on_end", "_catch_up", "_unsent",
-        "_closing", "_over",
+        "_closing", "_over", "_is_paused", "on_sent",
     )  # fmt: skip
 
     def __init__(
@@ -73,11 +74,30 @@ class TcpConnection:
         self._on_end = on_end
         self._catch_up = catch_up
         self._unsent = bytearray()
-        self._closing = self._over = False
+        self._closing = self._over = self._is_paused = False
+        #: Called when some of what was unsent is sent.
+        self.on_sent: Callable[[], None] | None = None
         own.setblocking(False)
         # Small frames must not wait for each other's acknowledgement (Nagle).
         own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add_reader(self._file, self._read)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much was written that the peer has not taken yet."""
+        return len(self._unsent)
+
+    def pause_reading(self) -> None:
+        """Read no more until `resume_reading`; the peer is slowed down by TCP itself."""
+        if not self._closing and not self._is_paused:
+            self._is_paused = True
+            self._loop.remove_reader(self._file)
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if not self._closing and self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._file, self._read)
 
     def write(self, data: bytes) -> None:
         """Send data at once, or as soon as the socket can take it; nothing after `close`."""
@@ -140,6 +160,8 @@ class TcpConnection:
             self._loop.remove_writer(self._file)
             if self._closing:
                 self._end()
+        if self.on_sent is not None and not self._closing:
+            self.on_sent()
 
     def _end(self) -> None:
         if self._over:

@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         #: It does not read what it is sent.
         self._is_full = False
+        self._is_mute = False
 
     # --- asyncio's side ------------------------------------------------------------------
 
@@ -272,11 +273,19 @@ class Connection(asyncio.Protocol):
         if phase.kind is PhaseKind.RESET or phase.kind is PhaseKind.SLOW:
             self.reset()
         elif phase.code == ABRUPT:
-            self._leave("us")
-            if self._transport is not None:
-                self._transport.close()
+            self.leave_abruptly()
         else:
             self.close(phase.code)
+
+    def leave_abruptly(self) -> None:
+        """End TCP without a close frame."""
+        self._leave("us")
+        if self._transport is not None:
+            self._transport.close()
+
+    def mute(self) -> None:
+        """Say nothing from now on, whatever comes: the client can tell by a timeout alone."""
+        self._is_mute, self._frames.answers_pings = True, False
 
     def close(self, code: int) -> None:
         """Close with a code; cut it if the client does not answer."""
@@ -313,7 +322,7 @@ class Connection(asyncio.Protocol):
         return int(closed.code) if closed is not None else -1
 
     def _say(self, messages: Sequence[Data]) -> None:
-        if self._frames.state is not State.OPEN or self._is_full:
+        if self._frames.state is not State.OPEN or self._is_full or self._is_mute:
             return
         for message in messages:
             if isinstance(message, str):
@@ -332,6 +341,8 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         for data in self._frames.data_to_send():
+            if self._is_mute:
+                continue
             if data:
                 self._transport.write(data)
             else:

@@ -37,7 +37,7 @@ class Ports:
         """
         loop = asyncio.get_running_loop()
         for seat, number in enumerate(self.numbers):
-            listener = self._listener(number)
+            listener = listen(self._host, number)
             self.numbers[seat] = listener.getsockname()[1]
             server = await loop.create_server(
                 lambda seat=seat: protocol(seat),  # type: ignore[misc]
@@ -64,15 +64,23 @@ class Ports:
         servers, self._servers = self._servers, []
         await sockets.stop_listening(servers)
 
-    def _listener(self, number: int) -> socket.socket:
-        try:
-            return socket.create_server((self._host, number), backlog=_BACKLOG)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                rule = "is in use: name another, or 0 for a free one"
-                raise SettingsError("port", number, rule) from error
-            if error.errno == errno.EACCES:
-                rule = "may not be opened by this user: name one above 1023"
-                raise SettingsError("port", number, rule) from error
-            rule = f"is no address of this machine: {error.strerror}"
-            raise SettingsError("host", self._host, rule) from error
+
+def listen(host: str, number: int) -> socket.socket:
+    """Return a socket that listens on a port; 0: a free one.
+
+    Raises
+    ------
+    SettingsError
+        If the port is in use or may not be opened, or the host is none of this machine's.
+    """
+    try:
+        return socket.create_server((host, number), backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            rule = "is in use: name another, or 0 for a free one"
+            raise SettingsError("port", number, rule) from error
+        if error.errno == errno.EACCES:
+            rule = "may not be opened by this user: name one above 1023"
+            raise SettingsError("port", number, rule) from error
+        rule = f"is no address of this machine: {error.strerror}"
+        raise SettingsError("host", host, rule) from error

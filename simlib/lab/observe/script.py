@@ -38,6 +38,8 @@ class PhaseKind(IntEnum):
     OPEN_THEN_CUT = 7
     #: Open until all clients are there, cut all at once, then answer with an HTTP status.
     SEVERAL = 8
+    #: Open, and behave: answer pings, end nothing.
+    STAY = 9
 
 
 #: Ends the word for a phase whose Retry-After is a date.
@@ -113,7 +115,11 @@ class Phase(ValidatedSettings):
         """Return how long a client's attempt stays open, by its number in this phase from 0."""
         if self.kind is PhaseKind.OPEN_THEN_CUT:
             return self.opens_s[min(turn, len(self.opens_s) - 1)]
-        return inf if self.kind in {PhaseKind.NO_PONG, PhaseKind.SEVERAL} else self.open_s
+        return inf if self.kind in _LEFT_OPEN else self.open_s
+
+
+#: A phase of these kinds ends no connection before it is over.
+_LEFT_OPEN = {PhaseKind.NO_PONG, PhaseKind.SEVERAL, PhaseKind.STAY}
 
 
 def _can_be_sent(code: int) -> bool:

@@ -30,7 +30,13 @@ _MOST_NOTES = 50
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
 #: What these phases do to an attempt may take longer than they have.
-_HOLDING = {PhaseKind.SILENT, PhaseKind.NO_PONG, PhaseKind.OPEN_THEN_CUT, PhaseKind.SEVERAL}
+_HOLDING = {
+    PhaseKind.SILENT,
+    PhaseKind.NO_PONG,
+    PhaseKind.OPEN_THEN_CUT,
+    PhaseKind.SEVERAL,
+    PhaseKind.STAY,
+}
 
 
 class LabSession:
@@ -78,7 +84,7 @@ class LabSession:
         self._second, self._within_second = -1, 0
         self._were_cut = self._stopped = self._is_done = False
         self._changed = asyncio.Event()
-        self._start_s = self._end_s = 0.0
+        self._start_s = self._end_s = self._began_s = 0.0
         #: How late the loop is; from the beginning on.
         self._ticks: Ticks | None = None
 
@@ -148,17 +154,13 @@ class LabSession:
 
     async def play(self) -> None:
         """Listen, start the clients if a command says how, and play all phases."""
-        loop = asyncio.get_running_loop()
-        self._start_s = loop.time()
-        self._ticks = Ticks()
+        self._start_clock()
         try:
             await self._ports.open(self._connection)
             self._listener.listening([self._url(seat) for seat in range(len(self._ports.numbers))])
             await self._play_phases()
         finally:
-            self._end_s = self.now_s()
-            await self._finish()
-            self._ticks.stop()
+            await self._finish_and_stop_clock()
 
     def stop(self) -> None:
         """End the observation soon; what was seen is kept."""
@@ -379,6 +381,16 @@ class LabSession:
         until_s = self.now_s() + _END_TIMEOUT_S
         while self.now_s() < until_s and not holds():
             await self._change(until_s)
+
+    def _start_clock(self) -> None:
+        self._start_s = asyncio.get_running_loop().time()
+        self._ticks = Ticks()
+
+    async def _finish_and_stop_clock(self) -> None:
+        assert self._ticks is not None
+        self._end_s = self.now_s()
+        await self._finish()
+        self._ticks.stop()
 
     async def _finish(self) -> None:
         """End everything: connections, ports, processes; note what was still there."""

@@ -14,7 +14,7 @@ from simlib.core.balancer import Balance, Balancer
 from simlib.core.client_path import ClientPath
 from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
-from simlib.engines.live import proxy as proxy_module
+from simlib.engines.live import acceptor
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.proxy import Proxy
 
@@ -106,7 +106,7 @@ async def test_a_crowd_is_let_in_a_few_at_a_time_and_nobody_is_forgotten(proxy: 
 async def test_who_comes_when_there_are_no_files_left_is_let_in_later(
     proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxy_module, "_FULL_S", 0.01)
+    monkeypatch.setattr(acceptor, "_FULL_S", 0.01)
     accept, refused = socket.socket.accept, []
 
     def accept_after_one_failure(listener: socket.socket) -> Any:

@@ -1,0 +1,1 @@
+"""A server in trouble that a test switches at any moment."""
