@@ -8,7 +8,7 @@ were sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf, isinf, isnan
+from math import inf, isfinite, isinf, isnan
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from simlib.core.backoff import longest_s
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.faults import Fault
 from simlib.metrics.array_types import Floats
+from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import downtimes_s, recovery_times_s
 from simlib.metrics.words import format_count, format_number, format_seconds, format_share
 from simlib.scenario.rates import handshakes_per_s
@@ -49,7 +50,7 @@ def _describe_recovery(trace: Trace) -> str:
     if not times_s.size:
         return f"{name.capitalize()} hit no client that was connected."
     return f"{_describe_hit(times_s.size, scenario.clients, len(faults))} by {name}: " + (
-        _describe_back(times_s, scenario, len(faults))
+        _describe_back(times_s, trace, len(faults))
     )
 
 
@@ -82,17 +83,17 @@ def _describe_hit(hits: int, clients: int, faults: int) -> str:
     return f"{hits:,} of {_clients(clients)} {'was' if hits == 1 else 'were'} hit"
 
 
-def _describe_back(times_s: Floats, scenario: Scenario, faults: int) -> str:
+def _describe_back(times_s: Floats, trace: Trace, faults: int) -> str:
     """Return when they were back, and how many never were."""
     back_s = np.sort(times_s[np.isfinite(times_s)])
     never = times_s.size - back_s.size
     end = "its end" if faults == 1 else "the end of the fault"
     if not back_s.size:
-        return f"nobody came back before the end of the run{_why_never(scenario)}."
+        return f"nobody came back before the end of the run{_why_never(trace, never)}."
     last_s = float(back_s[-1])
     if never:
         soon = f"{back_s.size:,} came back within {format_seconds(last_s)} of {end}"
-        return f"{soon}, {never:,} did not before the end of the run{_why_never(scenario)}."
+        return f"{soon}, {never:,} did not before the end of the run{_why_never(trace, never)}."
     if last_s == 0.0:
         return f"everybody was back before {end}."
     half_s = float(back_s[(back_s.size - 1) // 2])
@@ -102,13 +103,25 @@ def _describe_back(times_s: Floats, scenario: Scenario, faults: int) -> str:
     return f"half were back {format_seconds(half_s)} after {end}, the last after {last}."
 
 
-def _why_never(scenario: Scenario) -> str:
-    """Say what the settings alone explain: clients in lockstep come again together."""
-    policies = {client.backoff for client in scenario.policies}
-    if len(policies) > 1 or scenario.client.backoff.jitter != Jitter.NONE:
-        return ""
-    wait_s = longest_s(scenario.client.backoff)
-    return f"; without jitter they all come again every {wait_s:g} s" if wait_s < inf else ""
+def _why_never(trace: Trace, never: int) -> str:
+    """Say what those who never came back did last: they came again together, or not any more."""
+    scenario = trace.scenario
+    waits_s = [longest_s(client.backoff) for client in scenario.policies]
+    longest = max(
+        wait_s + client.connect_timeout_s
+        for wait_s, client in zip(waits_s, scenario.policies, strict=True)
+    )
+    attempts = attempts_per_s(trace)
+    [moments_s] = np.nonzero(attempts)
+    quiet_s = trace.end_s - moments_s[-1] - 1.0 if moments_s.size else 0.0
+    if quiet_s > longest:
+        return f"; the last attempt was {format_seconds(quiet_s)} before that"
+    lately = attempts[int(max(0.0, trace.end_s - longest - 1.0)) :].sum()
+    one_policy = len({client.backoff for client in scenario.policies}) == 1
+    in_lockstep = one_policy and scenario.client.backoff.jitter == Jitter.NONE
+    if in_lockstep and isfinite(waits_s[0]) and lately >= min(never, scenario.clients):
+        return f"; without jitter they all come again every {waits_s[0]:g} s"
+    return ""
 
 
 def describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:

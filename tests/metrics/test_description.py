@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import simlib as sl
-from simlib.metrics.attempts import peak_after_faults
+from simlib.metrics.attempts import attempts_per_s, peak_after_faults
 from simlib.metrics.run_sentences import describe_numbers
 
 OUTAGE = sl.Fault("outage", start_s=5, stop_s=8)
@@ -38,6 +38,19 @@ def test_who_never_comes_back_is_counted_and_lockstep_is_named():
     said = sentences(clients=100, ramp_s=12, client=client, server=server, faults=[LATER])
     assert "did not before the end of the run; without jitter they all come again every 2 s" in said
     assert "times the 10 that the server can take" in said
+
+
+@pytest.mark.parametrize("on", ["sim", "fleet"])
+def test_clients_that_wait_for_a_sign_in_are_not_said_to_come_again(on):
+    if on == "fleet":
+        pytest.importorskip("numba")
+    rejects = sl.Fault("reject", start_s=8, stop_s=12, status=401)
+    client = sl.Settings(backoff=sl.Backoff(jitter="none", base_s=1.0, cap_s=1.0))
+    asked = {"clients": 20, "duration_s": 60, "workload": QUIET, "client": client}
+    trace = sl.run(sl.Scenario(**asked, faults=[rejects, sl.Fault("reset", start_s=9)]), on=on)
+    said = sl.describe_run(trace).sentences
+    last_s = np.flatnonzero(attempts_per_s(trace))[-1]
+    assert f"before the end of the run; the last attempt was {59 - last_s} s before that." in said
 
 
 def test_jitter_is_not_blamed():
