@@ -188,8 +188,11 @@ def _policies(
 
 def _tune(
     scenarios: Sequence[Scenario], space: dict[str, Any], bounds: Sequence[str], on: str | None
-) -> dict[str, Settings]:
-    """Seek the policy that keeps the bounds and does best; nothing if that is the one as given."""
+) -> dict[str, Settings | str]:
+    """Seek the policy that keeps the bounds and does best, by its name.
+
+    Nothing, if that is the one as given.
+    """
     from simlib.review.question import TUNED
     from simlib.review.recommendation import AFTER_FAULT
     from simlib.studies.tune.tune import tune
@@ -202,6 +205,9 @@ def _tune(
     print_note(f"{found.verdict.sentences[0]} The trials are in {folder}.")
     if found.verdict.keeps_given:
         return {}
+    best = found.verdict.recommended
+    if best.kind != "tuned":  # a preset is compared by its own name
+        return {best.name: best.settings["client"] if best.kind == "preset" else found.client}
     # Three digits are what a sentence says, and what anybody would type.
     rounded = {
         key: float(f"{value:.3g}") if isinstance(value, float) else value

@@ -53,6 +53,24 @@ def test_tune_prints_the_sentence_and_keeps_everything(here):
     assert 0 == simlib("run", str(folder / "policy.toml"), "--on", "fleet").exit_code
 
 
+def test_a_preset_that_is_ahead_of_all_that_was_tuned_is_the_one_answer_everywhere(here):
+    # Who waits for so long, all together, is behind in everything.
+    space = ["jitter=none,none", "base_s=14..15", "cap_s=15,15"]
+    spaces = [word for each in space for word in ("--space", f"client.backoff.{each}")]
+    as_slow = ("--set", "client.backoff.jitter=none", "--set", "client.backoff.base_s=14")
+    result = simlib(*TUNE, "--alone", "--trials", "3", *spaces, *as_slow)
+    assert 0 == result.exit_code, result.stderr
+    folder = Path("out/storm/tuning")
+    document = json.loads((folder / "tuning.json").read_text())
+    preset = document["recommended"]["client"]
+    assert preset.startswith("preset:")
+    name = preset.removeprefix("preset:")
+    assert document["sentence"].startswith(f"Recommended: {preset}. ")
+    assert f"Recommended: {preset}." in result.stdout
+    assert [name, "preset"] == [document["candidates"][0][key] for key in ("name", "kind")]
+    assert sl.presets[name].client == sl.load(folder / "policy.toml").client
+
+
 def test_tune_exits_with_1_if_no_policy_keeps_the_constraints(here):
     bound = ("--constraint", "peak_attempts_per_s <= 1")
     result = simlib(*TUNE, "--alone", "--trials", "4", *bound)

@@ -52,7 +52,7 @@ def answer_question(
     said = evaluate_holdout(fresh, tuned, rivals, meter)
     table = _table(evaluator, tried, set(best))
     notes = _describe_refused(tried)
-    if not said.keeps_given:
+    if said.recommended.kind == "tuned":
         notes += _list_notes(question, evaluator, said.recommended.settings)
     return Tuning(
         question.scenarios,

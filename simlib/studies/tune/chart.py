@@ -258,7 +258,9 @@ class _Panel:
             colour = _BEST if is_best else _RIVAL
             marker = "*" if is_best else {"tuned": "*", "preset": "D"}.get(row["kind"], "s")
             size = 13.0 if is_best else 7.0 if is_given else 5.0
-            name = f"keep: {row['name']}" if is_best and is_given else str(row["name"])
+            name = str(row["name"])
+            if is_best and row["kind"] != "tuned":
+                name = f"keep: {name}" if is_given else f"recommended: {name}"
             face = colour if row["keeps"] else "white"
             axes.plot(
                 *point, marker=marker, markersize=size, color=colour, markerfacecolor=face, zorder=6

@@ -17,7 +17,8 @@ class HoldoutResult:
     Attributes
     ----------
     recommended : Candidate
-        The policy that is recommended: a tuned one, or the one as given.
+        The policy that is recommended: a tuned one, the one as given, or a known one, such as a
+        preset, that is ahead of both.
     keeps : bool
         Whether it keeps every bound on fresh seeds.
     table : DataFrame

@@ -11,6 +11,7 @@ import pandas as pd
 from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import words_and_unit
+from simlib.scenario.presets import PREFIX
 from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses, losses
 from simlib.studies.tune.score import Score
 from simlib.studies.tune.variants import Candidate
@@ -47,10 +48,31 @@ def _what(ranking: Ranking) -> Iterator[str]:
     elif recommended is given:
         yield from _keep(ranking)
     else:
-        yield f"Recommended: {in_short(recommended.settings)}."
+        yield f"Recommended: {_name(recommended)}.{_known_instead(ranking)}"
         if given is not None:
             yield _against(ranking, given)
         yield _bounds(ranking)
+
+
+def _name(candidate: Candidate) -> str:
+    """Return what to ship: the settings that were tuned, or a known policy by its name."""
+    if candidate.kind == "preset":
+        return f"{PREFIX}{candidate.name}"
+    return candidate.name if candidate.kind == "report" else in_short(candidate.settings)
+
+
+def _known_instead(ranking: Ranking) -> str:
+    """Say why a known policy is recommended, though others were tuned."""
+    if ranking.recommended.kind not in ("preset", "report"):
+        return ""
+    fit = [each for each in ranking.of_kind("tuned") if ranking.keeps(each)]
+    if not fit:
+        return " No policy that was tuned keeps all bounds."
+    best = min(fit, key=lambda each: losses(ranking.evaluator, ranking.scores[each]))
+    what = in_short(best.settings)
+    if len(ranking.worse_on(best)) == len(ranking.evaluator.objectives):
+        return f" It is surely better on every objective than the best that was tuned ({what})."
+    return f" {_instead(ranking, best)}"
 
 
 def _nearest(ranking: Ranking) -> str:
@@ -82,8 +104,13 @@ def _keep(ranking: Ranking) -> Iterator[str]:
         yield f"{_bounds(ranking)} None of the best trials does."
         return
     yield _bounds(ranking)
-    buys, costs = _changes(ranking, ranking.scores[others[0]], ranking.best)
-    yield f"What was tuned ({in_short(others[0].settings)}) would {_trade(buys, costs)}"
+    yield _instead(ranking, others[0])
+
+
+def _instead(ranking: Ranking, tuned: Candidate) -> str:
+    """Say what a tuned policy would change."""
+    buys, costs = _changes(ranking, ranking.scores[tuned], ranking.best)
+    return f"What was tuned ({in_short(tuned.settings)}) would {_trade(buys, costs)}"
 
 
 def _trade(buys: Sequence[str], costs: Sequence[str]) -> str:
@@ -148,7 +175,7 @@ def _bounds(ranking: Ranking) -> str:
 
 
 def _presets(ranking: Ranking) -> str:
-    """Say how many presets keep the bounds, and which of these beat it."""
+    """Say how many presets keep the bounds, and which others of these beat it."""
     known = ranking.of_kind("preset")
     if not known or not ranking.best.works:
         return ""
@@ -159,21 +186,13 @@ def _presets(ranking: Ranking) -> str:
     said = f"{len(fit)} of {len(known)} presets {verb} the bounds: "
     if not ranking.evaluator.bounds:
         said = f"Of {len(known)} presets "
+    fit = [candidate for candidate in fit if candidate is not ranking.recommended]
     if beating := [candidate.name for candidate in fit if ranking.beats(candidate)]:
         verb = "beat" if len(beating) > 1 else "beats"
-        return f"{said}{_some(beating)} {verb} it.{_rather(ranking, fit)}"
+        return f"{said}{_some(beating)} {verb} it."
     equal = [candidate.name for candidate in fit if not ranking.worse_on(candidate)]
     as_good = f", {_some(equal)} may be as good" if equal else ""
     return f"{said}none beats it{as_good}."
-
-
-def _rather(ranking: Ranking, presets: Sequence[Candidate]) -> str:
-    """Say which preset to take instead: the best of those that are ahead on every objective."""
-    ahead = [each for each in presets if ranking.beats_in_all(each)]
-    if not ahead:
-        return ""
-    best = min(ahead, key=lambda each: losses(ranking.evaluator, ranking.scores[each]))
-    return f" Take preset:{best.name} instead: it is surely better on every objective."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -80,24 +80,28 @@ class Ranking:
             return True
         return bool(self.better_on(candidate)) and not self.worse_on(candidate)
 
-    def beats_in_all(self, candidate: Candidate) -> bool:
-        """Whether a candidate is surely better on every objective, at no other price."""
+    def is_ahead(self, candidate: Candidate) -> bool:
+        """Whether a candidate is what to recommend instead, whatever an objective is worth.
+
+        It keeps the bounds and the recommended one does not; or it is surely better on every
+        objective, at no other price.
+        """
         is_better = len(self.better_on(candidate)) == len(self.evaluator.objectives)
-        return is_better and self.beats(candidate)
+        return self.beats(candidate) and (is_better or not self.keeps(self.recommended))
 
 
 def settle(ranking: Ranking) -> Ranking:
-    """Return the ranking with a policy first that no tuned one, nor the given, beats in all.
+    """Return the ranking with a policy first that no other, tuned, given or known, is ahead of.
 
-    What the trials spoke for may be behind on fresh seeds. Of those that beat it, the best on the
-    first objective takes its place.
+    What the trials spoke for may be behind on fresh seeds, of a preset too. Of those that are
+    ahead, the best on the first objective takes its place.
     """
     left: set[Candidate] = set()
     scores, evaluator = ranking.scores, ranking.evaluator
     while True:
         left.add(ranking.recommended)  # whoever was beaten once does not come back
-        others = [each for each in ranking.of_kind("tuned", "given") if each not in left]
-        beating = [each for each in others if ranking.beats_in_all(each)]
+        others = [each for each in scores if each not in left]
+        beating = [each for each in others if ranking.is_ahead(each)]
         if not beating:
             return ranking
         best = min(beating, key=lambda each: losses(evaluator, scores[each]))

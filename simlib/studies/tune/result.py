@@ -73,7 +73,8 @@ class Tuning(ShowsCard):
     def recommended(self) -> dict[str, Any]:
         """The settings that are recommended, by their keys.
 
-        Those of the first scenario, where the policy as given is to stay.
+        Those of the first scenario, where the policy as given is to stay; a whole ``client``, such
+        as "preset:matrix-js-sdk", where a known policy is ahead of all that were tuned.
         """
         if self.verdict.keeps_given:
             return _as_given(self.scenarios[0], [axis.key for axis in self.axes])

@@ -59,8 +59,9 @@ def tune(
     report's defaults and all presets are then played under fresh seeds, and one that keeps every
     constraint there is recommended: of those that do the best on the first objective, if
     constraints were asked for, and else the one nearest to the best of every objective. Where none
-    is surely better than the policy as given, that is the one to keep. A policy with which nobody
-    connects keeps no constraint, and is worse than any with which somebody does.
+    is surely better than the policy as given, that is the one to keep; and a preset is recommended
+    that is surely better on every objective, or alone keeps the constraints. A policy with which
+    nobody connects keeps no constraint, and is worse than any with which somebody does.
 
     Parameters
     ----------

@@ -221,17 +221,41 @@ def tuned_as(name, *numbers, **more):
 def test_what_is_recommended_is_behind_no_tuned_nor_given_policy_in_all(others, expected, bounds):
     settled = settle(ranking(did(4, 50), *others, bounds=bounds))
     assert expected == settled.recommended.name
-    assert not any(map(settled.beats_in_all, settled.scores))
+    assert not any(map(settled.is_ahead, settled.scores))
 
 
 @pytest.mark.parametrize("bounds", [(), ("peak_attempts_per_s <= 100",)], ids=["none", "a bound"])
-def test_a_preset_that_is_ahead_on_every_objective_is_to_be_taken_instead(bounds):
+def test_a_preset_that_is_ahead_on_every_objective_is_what_is_recommended(bounds):
     ahead = [preset("slow", 3, 45), preset("far", 9, 20), preset("best", 2, 40)]
-    said = said_of(ranking(did(4, 50), *ahead, bounds=bounds), LIMITS)
-    assert "Take preset:best instead: it is surely better on every objective." in said
-    other = said_of(ranking(did(4, 50), preset("equal", 4, 40), bounds=bounds), LIMITS)
-    assert "equal beats it." in other
-    assert "instead" not in other
+    settled = settle(ranking(did(4, 50), *ahead, bounds=bounds))
+    said = said_of(settled, LIMITS)
+    assert said.startswith(
+        "Recommended: preset:best. It is surely better on every objective than the best that was "
+        "tuned (client.backoff.cap_s = 5). "
+    )
+    assert "3 presets" in said
+    assert "none beats it" in said
+    assert "may be as good" not in said
+
+
+def test_a_preset_that_is_ahead_on_one_objective_alone_beats_what_is_recommended():
+    settled = settle(ranking(did(4, 50), preset("equal", 4, 40)))
+    said = said_of(settled, LIMITS)
+    assert said.startswith("Recommended: client.backoff.cap_s = 5.")
+    assert "equal beats it." in said
+
+
+def test_a_preset_that_alone_keeps_the_bounds_is_recommended():
+    settled = settle(ranking(did(4, 300), GIVEN, preset("far", 9, 20), preset("near", 8, 20)))
+    said = said_of(settled, LIMITS)
+    assert settled.keeps(settled.recommended)
+    assert said.startswith("Recommended: preset:near. No policy that was tuned keeps all bounds.")
+
+
+def test_the_report_s_defaults_are_recommended_by_their_name():
+    report = Candidate("report's defaults", "report", {"client": {"backoff": {"cap_s": 5.0}}})
+    said = said_of(settle(ranking(did(4, 50), (report, did(3, 40)))), LIMITS)
+    assert said.startswith("Recommended: report's defaults. It is surely better")
 
 
 def test_keep_what_you_have_is_said_with_what_tuning_would_change():
