@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 from token import NAME
 from tokenize import tokenize
@@ -15,6 +16,7 @@ from simlib.core.link_table import TABLE, Input, State
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.words import format_number
 from simlib.studies.policy.benchmark import storms
+from simlib.studies.policy.lint import options
 from simlib.studies.policy.lint.text import presets_lint_table
 from simlib.trace.columns import COLUMNS, HAPPENINGS, Column, Kind, Name
 
@@ -126,10 +128,26 @@ def happenings_table() -> str:
     return markdown([["name", "kind", "what happened", "also fills"], *rows])
 
 
+def thresholds_table() -> str:
+    """The thresholds of lint with their defaults, and the rules that each is for."""
+    lines = (Path(options.__file__)).read_text(encoding="utf-8").splitlines()
+    rows = []
+    for item in fields(options.Thresholds):
+        (place,) = (i for i, line in enumerate(lines) if line.startswith(f"    {item.name}: "))
+        said: list[str] = []
+        while lines[place - 1].startswith("    #:"):
+            place -= 1
+            said.insert(0, lines[place].removeprefix("    #: "))
+        rules, _, meaning = " ".join(said).partition(": ")
+        rows.append([f"`{item.name}`", f"{item.default:g}", rules, meaning])
+    return markdown([["threshold", "by default", "rules", "what it is"], *rows])
+
+
 #: Tables that are written by what they tell of, between marks of these names in a document.
 TABLES = {
     "storms": (POLICIES, storms_table),
     "lint": (POLICIES, lambda: markdown(presets_lint_table(sl.presets))),
+    "thresholds": (ROOT / "docs" / "guide" / "pull_request.md", thresholds_table),
     "rooms": (DESIGN, rooms_tables),
     "columns": (TRACE, columns_table),
     "happenings": (TRACE, happenings_table),

@@ -1,4 +1,4 @@
-"""Commands about reconnect policies: presets, lint, export."""
+"""Commands about reconnect policies: presets, export."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import CommandGroup, examples, main, with_json, with_mix, with_out
+from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
 from simlib.cli.arguments import policy_of
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import progress_bar
-
-#: What lint's worst finding makes of the status; 2 is taken by bad input, its own included.
-LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
 
 
 @main.group(
@@ -141,51 +138,6 @@ def compare_presets(
     else:
         print_out(storms_in_words(table, played, on))
     print_note(f"Charts of waits and storms, and the table of the storms, are in {folder}.")
-
-
-@main.command(
-    group=CommandGroup.POLICY,
-    epilog=examples(
-        "lint reconnect_storm", "lint preset:phoenix", "lint policy.toml --clients 20000 --json"
-    ),
-)
-@click.argument("target", metavar="SCENARIO|preset:NAME")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
-@click.option("--clients", type=int, help="Number of clients.")
-@with_mix
-@with_json
-def lint(
-    target: str,
-    settings: Sequence[str],
-    clients: int | None,
-    clients_mix: str | None,
-    as_json: bool,
-) -> None:
-    """Check the policies of SCENARIO, a preset or a policy's file, without playing it.
-
-    Each finding has a rule, the number behind it, and what to do. Exits with 0 if there is nothing
-    worse than info, with 1 after warnings and with 3 after errors; 2 is bad input, as everywhere.
-    """
-    from simlib.studies.policy.lint import lint as check
-    from simlib.studies.policy.lint import worst
-
-    scenario, resets = policy_of(target, settings, clients, clients_mix)
-    findings = check(scenario, resets=resets)
-    worst_severity = worst(findings)
-    if as_json:
-        rows = [finding.to_json() for finding in findings]
-        document = {
-            "target": target,
-            "clients": scenario.clients,
-            "worst": worst_severity,
-            "findings": rows,
-        }
-        click.echo(json_text(document), nl=False)
-    else:
-        from simlib.studies.policy.lint.text import lint_in_words
-
-        print_out(lint_in_words(target, findings))
-    raise SystemExit(LINTED[worst_severity])
 
 
 @main.command(

@@ -16,7 +16,7 @@ from simlib.trace.trace import Trace
 #: Clients of the storm in which two policies are compared that came without a scenario.
 STORM_CLIENTS = 1000
 #: A file with nothing else holds a policy, as `infer` and `tune` write it.
-_OF_POLICY = {"name", "teaches", "client"}
+_OF_POLICY = {"name", "teaches", "client", "lint"}
 _TRACE_SUFFIX = ".parquet"
 
 Side = Scenario | Settings | Preset | Trace

@@ -399,9 +399,13 @@ def loads(text: str) -> Scenario:
 
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise SettingsError("scenario", source, f"is not TOML: {error}") from error
+    # What lint ignores in a file changes nothing in its runs; lint itself reads it.
+    if not isinstance(data.pop("lint", {}), dict):
+        raise SettingsError("scenario", source, "lint must be a table, [lint]")
+    return data
 
 
 @check_arguments

@@ -76,7 +76,7 @@ CASES = {
         stops(ends_on=[503, "1012-1014", 1008]), "error", 4, stops(ends_on=[410, 1008]),
     ),
     # At a wait of 20 s, half of it, and 0.1 s.
-    "hammers-unauthorized": (stops(suspends_on=[403]), "info", 1 / 10.1, stops(suspends_on=[401])),
+    "stops-on-401-never": (stops(suspends_on=[403]), "info", 1 / 10.1, stops(suspends_on=[401])),
     "stopped-by-fault": (
         stops(ends_on=[1012]).replace(faults=[sl.Fault("deploy", 5, 9, clients_fraction=0.5)]),
         "error", 250,
@@ -257,15 +257,30 @@ def test_an_outbox_is_judged_by_the_scenario_s_own_outage():
 # --- codes -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"faults": [sl.Fault("reject", 5, 20, status=401)]}, "(its own reject at 5 s says it)"),
+        ({"server.session_lifetime_s": 30}, "(a server that wants a session says it)"),
+    ],
+)
+def test_a_401_of_the_scenario_itself_makes_its_loop_an_error(changes, said):
+    found = found_in(stops(suspends_on=[403]).replace(changes), "stops-on-401-never")
+    assert "error" == found.severity
+    assert said in found.sentence
+    elsewhere = stops(suspends_on=[403]).replace(faults=[sl.Fault("reject", 5, 20, status=503)])
+    assert "info" == found_in(elsewhere, "stops-on-401-never").severity
+
+
 def test_who_goes_on_after_a_401_hammers_the_server_the_more_the_shorter_its_waits():
     quick = stops(suspends_on=[]).replace("client.backoff.cap_s", 1)
     assert ("warning", 1 / 0.6) == (
-        found_in(quick, "hammers-unauthorized").severity,
-        pytest.approx(found_in(quick, "hammers-unauthorized").number),
+        found_in(quick, "stops-on-401-never").severity,
+        pytest.approx(found_in(quick, "stops-on-401-never").number),
     )
     # Of a client that gives up, that is the greater trouble; a broker's has no such codes.
-    assert None is found_in(quick.replace("client.backoff.max_attempts", 5), "hammers-unauthorized")
-    assert None is found_in(sl.presets["ioredis"], "hammers-unauthorized")
+    assert None is found_in(quick.replace("client.backoff.max_attempts", 5), "stops-on-401-never")
+    assert None is found_in(sl.presets["ioredis"], "stops-on-401-never")
 
 
 @pytest.mark.parametrize("code", [401, 4401])
@@ -361,7 +376,7 @@ def test_each_cohort_is_checked_with_its_own_number_of_clients():
 def test_a_preset_is_known_again_where_a_scenario_uses_it():
     rules = {each.rule for each in lint(scenario(client=sl.presets["y-websocket"].client))}
     assert {each.rule for each in lint(sl.presets["y-websocket"])} == rules == {
-        "no-jitter", "hammers-unauthorized", "no-heartbeat",
+        "no-jitter", "stops-on-401-never", "no-heartbeat",
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Rules stand together by what they are about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from simlib.core.errors import SettingsError
@@ -25,6 +25,7 @@ from simlib.studies.policy.lint.failures import FAILURE_RULES
 from simlib.studies.policy.lint.front import FRONT_RULES
 from simlib.studies.policy.lint.jitter import JITTER_RULES
 from simlib.studies.policy.lint.messages import MESSAGE_RULES
+from simlib.studies.policy.lint.options import Thresholds, lint_options
 from simlib.studies.policy.lint.silence import SILENCE_RULES
 from simlib.support.arguments import check_arguments
 
@@ -43,7 +44,13 @@ RULES: dict[str, Check] = {
 
 
 @check_arguments
-def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
+def lint(
+    target: Scenario | Preset,
+    *,
+    resets: str = "",
+    ignore: Sequence[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> LintFindings:
     """Check the policies of a scenario, or a preset, without playing it.
 
     Parameters
@@ -54,6 +61,11 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
     resets : str
         What resets the count of failures, as a `Preset` says it; that of a preset is known. A
         count that needs more than an open connection outlasts a server that accepts and closes.
+    ignore : sequence of str
+        Rules that find nothing.
+    thresholds : mapping, optional
+        From which numbers on rules find something, such as ``{"outage_s": 300}``: names of
+        `Thresholds`.
 
     Returns
     -------
@@ -63,27 +75,28 @@ def lint(target: Scenario | Preset, *, resets: str = "") -> LintFindings:
     Raises
     ------
     SettingsError
-        If ``resets`` is none of the words of a `Preset`.
+        If ``resets`` is none of the words of a `Preset`, or there is no such rule or threshold.
 
     Examples
     --------
     >>> import simlib as sl
     >>> [finding.rule for finding in lint(sl.presets["sockette"])]
-    ['no-jitter', 'ends-on-transient', 'hammers-unauthorized', 'no-heartbeat']
+    ['no-jitter', 'ends-on-transient', 'stops-on-401-never', 'no-heartbeat']
     """
     if resets and resets not in RESETS:
         rule = f"must be one of {', '.join(RESETS)}{nearest(resets, list(RESETS))}"
         raise SettingsError("resets", resets, rule)
+    options = lint_options(ignore, thresholds or {}, list(RULES))
     findings = []
-    for case in _cases(target, resets):
+    for case in _cases(target, resets, options.thresholds):
         for name, check in RULES.items():
-            finding = check(case)
+            finding = None if name in options.ignore else check(case)
             if finding is not None:
                 findings.append(replace(finding, rule=name))
     return LintFindings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
-def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
+def _cases(target: Scenario | Preset, resets: str, thresholds: Thresholds) -> Iterator[Case]:
     scenario = alone(target) if isinstance(target, Preset) else target
     policies = {f"cohorts.{i}.client": cohort.client for i, cohort in enumerate(scenario.cohorts)}
     if len(scenario.policies) > len(policies):
@@ -92,7 +105,7 @@ def _cases(target: Scenario | Preset, resets: str) -> Iterator[Case]:
         known = _preset(client)
         has_codes = known is None or known.codes != "none"
         resets_after = resets or ("" if known is None else known.resets)
-        yield Case(where, client, scenario, resets_after, has_codes)
+        yield Case(where, client, scenario, resets_after, has_codes, thresholds)
 
 
 def _preset(client: Settings) -> Preset | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from typing import Any
@@ -19,11 +19,10 @@ from simlib.metrics.array_types import Floats
 from simlib.metrics.policy_waits import waits_s
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
+from simlib.studies.policy.lint.options import Thresholds
 from simlib.studies.policy.lint.outages import Outage, outages
 from simlib.support.json_values import jsonable
 
-#: An outage that a client should outlast, where its scenario has none of its own.
-OUTAGE_S = 60.0
 #: An attempt takes at least so long, whatever it waits.
 ROUND_TRIP_S = 0.1
 #: Attempts in a row that rules look at.
@@ -86,6 +85,8 @@ class Case:
     resets: str = ""
     #: Whether its protocol has statuses and close codes, which those of some presets have not.
     has_codes: bool = True
+    #: From which numbers on rules find something.
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     @property
     def rules(self) -> Backoff:
@@ -158,14 +159,23 @@ class Case:
         ]
         return max(own, key=lambda outage: outage.lasts_s, default=None)
 
-    def outage_s(self, default_s: float = OUTAGE_S) -> float:
-        """Return how long an outage lasts: the scenario's own longest, or the default."""
+    @property
+    def outage_s(self) -> float:
+        """How long an outage lasts that should be outlasted: the scenario's own longest, or any."""
+        return self._outage_s(self.thresholds.outage_s)
+
+    @property
+    def storm_s(self) -> float:
+        """How long the outage before a storm lasts: the scenario's own longest, or any."""
+        return self._outage_s(self.thresholds.storm_outage_s)
+
+    def _outage_s(self, default_s: float) -> float:
         return default_s if self.own_outage is None else self.own_outage.lasts_s
 
-    def an_outage(self, default_s: float = OUTAGE_S) -> str:
+    def say_outage(self, lasts_s: float) -> str:
         """Return in words which outage that is."""
         whose = "an" if self.own_outage is None else "its own"
-        return f"{whose} outage of {self.outage_s(default_s):g} s"
+        return f"{whose} outage of {lasts_s:g} s"
 
     @property
     def serves_per_s(self) -> float:

@@ -35,17 +35,19 @@ def ends_on_transient(case: Case) -> LintFinding | None:
     )
 
 
-def hammers_unauthorized(case: Case) -> LintFinding | None:
-    """Find clients that attempt again and again though their session is over."""
+def never_stops_on_401(case: Case) -> LintFinding | None:
+    """Find clients that attempt again and again though their session is over: a loop of 401."""
     goes_on = effect(case.client.stops, UNAUTHORIZED) == Effect.GOES_ON
     if case.never or not case.has_codes or not goes_on or case.rules.max_attempts < LINTED_ATTEMPTS:
         return None
     per_s = min(1.0 / (float(case.waits[2, -1]) + ROUND_TRIP_S), case.client.connect_budget.per_s)
+    whence = next((whence for code, _, whence in _own_codes(case) if code == UNAUTHORIZED), "")
+    severity = "warning" if per_s >= case.thresholds.unauthorized_per_s else "info"
     return case.finding(
-        "warning" if per_s >= 0.5 else "info",
-        f"It goes on after a 401: a client whose session is over makes {format_number(per_s)} "
-        "attempts/s "
-        "without end, and nobody is asked to sign in.",
+        "error" if whence else severity,
+        f"It goes on after a 401{f' ({whence[0].lower()}{whence[1:]} says it)' if whence else ''}: "
+        f"a client whose session is over makes {format_number(per_s)} attempts/s without end, and "
+        "nobody is asked to sign in.",
         per_s,
         "attempts/s of each client",
         "rest until a sign-in: stops.suspends_on = [401, 403, 4401, 4403]",
@@ -106,6 +108,6 @@ def _code(fault: Fault) -> int:
 #: The rules of this file by their ids, in the order of their checks.
 CODE_RULES: dict[str, Check] = {
     "ends-on-transient": ends_on_transient,
-    "hammers-unauthorized": hammers_unauthorized,
+    "stops-on-401-never": never_stops_on_401,
     "stopped-by-fault": find_stops_by_fault,
 }

@@ -44,12 +44,12 @@ def storm_peak(case: Case) -> LintFinding | None:
     """Find a storm whose peak is above what the server accepts."""
     if case.never or case.serves_per_s == inf:
         return None
-    peak_per_s = case.clients * peak_fraction(case.rules, case.outage_s(STORM_S))
+    peak_per_s = case.clients * peak_fraction(case.rules, case.storm_s)
     if peak_per_s <= case.serves_per_s:
         return None
     return case.finding(
         "warning",
-        f"After {case.an_outage(STORM_S)}, {case.clients:,} clients make up to "
+        f"After {case.say_outage(case.storm_s)}, {case.clients:,} clients make up to "
         f"{peak_per_s:,.0f} attempts in a second; the server can do "
         f"{format_number(case.serves_per_s)}/s.",
         peak_per_s,

@@ -23,7 +23,7 @@ from simlib.studies.policy.lint.draws import give_up_times_s
 
 #: A breaker may be lucky in one outage, so it is played in several around this one, or around the
 #: scenario's own; one of more than five minutes takes too long to play.
-_STORM_S, _AROUND, _MOST_S = 30.0, (2 / 3, 1.0, 1.5), 300.0
+_AROUND, _MOST_S = (2 / 3, 1.0, 1.5), 300.0
 
 
 def flapping(case: Case) -> LintFinding | None:
@@ -36,7 +36,7 @@ def flapping(case: Case) -> LintFinding | None:
     if first_s == inf:
         first_s = float(np.mean([delay(rules, 1, 0.0, u) for u in draws]))
     per_s = min(1.0 / (first_s + ROUND_TRIP_S), case.client.connect_budget.per_s)
-    if per_s < 0.5 or (per_s < 5.0 and not grows(rules)):
+    if per_s < case.thresholds.flapping_per_s or (per_s < 5.0 and not grows(rules)):
         return None
     return case.finding(
         "error" if per_s >= 5.0 else "warning",
@@ -74,7 +74,7 @@ def gives_up(case: Case) -> LintFinding | None:
             "s",
             "reconnect in the application, or raise max_attempts",
         )
-    if case.rules.give_up_after_s < case.outage_s():
+    if case.rules.give_up_after_s < case.outage_s:
         return case.finding(
             "error",
             f"It gives up for good {case.rules.give_up_after_s:g} s after a loss at the latest; "
@@ -89,7 +89,7 @@ def gives_up(case: Case) -> LintFinding | None:
     is_silent = outage is not None and outage.is_silent
     attempt_s = case.client.connect_timeout_s if is_silent else 0.0
     times_s = give_up_times_s(_limit_attempts(case), case.lost_s, attempt_s)
-    lasts_s = case.outage_s()
+    lasts_s = case.outage_s
     gone = times_s[times_s < lasts_s]
     if gone.size < times_s.size / 100.0:
         return None
@@ -114,7 +114,7 @@ def gives_up(case: Case) -> LintFinding | None:
 
 def _why(case: Case) -> str:
     """Return in words why an outage may last longer than the client's attempts."""
-    lasts_s = case.outage_s()
+    lasts_s = case.outage_s
     if case.own_outage is None:
         return f"outages of {lasts_s:g} s are common"
     return f"its own outage lasts {lasts_s:g} s"
@@ -148,10 +148,10 @@ def breaker_slows(case: Case) -> LintFinding | None:
         backoff=replace(case.rules, max_attempts=inf, give_up_after_s=inf),
         heartbeat=HeartbeatRules(),
     )
-    outages_s = [round(min(case.outage_s(_STORM_S), _MOST_S) * share, 3) for share in _AROUND]
+    outages_s = [round(min(case.storm_s, _MOST_S) * share, 3) for share in _AROUND]
     alone = replace(endless, breaker=Breaker())
     late_s, alone_s = (_back_s(client, outages_s) for client in (endless, alone))
-    if not late_s > 1.2 * alone_s + 1.0:
+    if not late_s > (1.0 + case.thresholds.slower_fraction) * alone_s + 1.0:
         return None
     return case.finding(
         "warning",

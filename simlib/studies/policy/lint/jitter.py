@@ -10,9 +10,6 @@ from simlib.core.backoff_kinds import Jitter
 from simlib.metrics.words import format_seconds
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 
-#: The middle half of the waits is called narrow if it spans less of them than this.
-_NARROW = 0.1
-
 
 def no_jitter(case: Case) -> LintFinding | None:
     """Find clients that were lost together and come back together, each time."""
@@ -70,7 +67,7 @@ def jitter_narrow(case: Case) -> LintFinding | None:
     if case.never or not case.jitters or case.spans_s[-1] == 0.0:
         return None
     share = float(case.spans_s[-1] / case.waits[2, -1])
-    if share > _NARROW - 1e-9:
+    if share > case.thresholds.narrow_fraction - 1e-9:
         return None
     return case.finding(
         "warning",

@@ -12,14 +12,14 @@ def outbox_small(case: Case) -> LintFinding | None:
     """Find an outbox that overflows before the outage ends."""
     rate_per_s, capacity = case.scenario.workload.rate_per_s, case.client.outbox.capacity
     polls = case.client.fallback.after_attempts < inf
-    brought = rate_per_s * case.outage_s()
+    brought = rate_per_s * case.outage_s
     if rate_per_s <= 0.0 or polls or brought <= capacity:
         return None
     lasts_s = capacity / rate_per_s
     return case.finding(
         "warning",
         f"The outbox of {capacity:.0f} messages is full after {format_seconds(lasts_s)} at "
-        f"{rate_per_s:g}/s; {case.an_outage()} brings {brought:,.0f}.",
+        f"{rate_per_s:g}/s; {case.say_outage(case.outage_s)} brings {brought:,.0f}.",
         lasts_s,
         "s",
         f"make room for {brought:,.0f}, coalesce by key, or let old ones expire",
@@ -31,8 +31,8 @@ def outbox_unbounded(case: Case) -> LintFinding | None:
     if case.client.outbox.capacity < inf:
         return None
     rate_per_s = case.scenario.workload.rate_per_s
-    grown = rate_per_s * case.outage_s()
-    brings = f": {grown:,.0f} in {case.an_outage()}" if grown else ""
+    grown = rate_per_s * case.outage_s
+    brings = f": {grown:,.0f} in {case.say_outage(case.outage_s)}" if grown else ""
     return case.finding(
         "info",
         f"The outbox has no bound, and is flushed at once when the connection is back{brings}.",

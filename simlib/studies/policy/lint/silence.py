@@ -7,10 +7,6 @@ from math import inf
 from simlib.studies.policy.lint.case import Case, Check, LintFinding
 from simlib.trace.disruptions import may_die_unnoticed
 
-#: Proxies in common use end a connection that was idle for this long, the first of them: 55 s
-#: (a router of Heroku's), 60 s (AWS load balancers, nginx).
-IDLE_S = 55.0
-
 
 def heartbeat_slow(case: Case) -> LintFinding | None:
     """Find pings that come too late for what lies between."""
@@ -31,7 +27,7 @@ def _ends_idle(case: Case) -> tuple[float, str]:
     """Return after how long an idle connection ends, and what ends it."""
     path_s, server_s = case.scenario.path.idle_timeout_s, case.scenario.server.silence_timeout_s
     if min(path_s, server_s) == inf:
-        return IDLE_S, (
+        return case.thresholds.idle_timeout_s, (
             "common proxies keep an idle connection (some forget it, as path.idle_timeout_s says, "
             "many close it, as path.idle_action = close says)"
         )

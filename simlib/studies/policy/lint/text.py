@@ -15,8 +15,8 @@ from simlib.studies.policy.lint import SEVERITIES, LintFinding, lint
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
-def lint_in_words(name: str, findings: Sequence[LintFinding]) -> Group:
-    """Return findings for a terminal: the worst first, each with what to do."""
+def lint_in_words(name: str, findings: Sequence[LintFinding], ignored: int = 0) -> Group:
+    """Return findings for a terminal, the worst first, and how many were ignored."""
     counts = {severity: sum(f.severity == severity for f in findings) for severity in SEVERITIES}
     said = ", ".join(
         f"{count} {_plural(severity, count)}" for severity, count in counts.items() if count
@@ -34,7 +34,8 @@ def lint_in_words(name: str, findings: Sequence[LintFinding]) -> Group:
             f"{where}{finding.sentence}",
         )
         table.add_row("", "", Text(f"-> {finding.remedy}", "dim"))
-    parts: list[RenderableType] = [f"{name}: {said or 'nothing found'}"]
+    beside = f", {ignored} ignored" if ignored else ""
+    parts: list[RenderableType] = [f"{name}: {said or 'nothing found'}{beside}"]
     return Group(*parts, "", table) if findings else Group(*parts)
 
 
