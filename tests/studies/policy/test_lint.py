@@ -6,6 +6,7 @@ import pytest
 
 import simlib as sl
 from simlib.studies.policy.lint import RULES, SEVERITIES, lint, peak_fraction, worst
+from simlib.support.files import find_shipped
 
 #: A policy that no rule has anything to say about.
 SOUND = sl.Settings(
@@ -33,6 +34,13 @@ def stops(**codes) -> sl.Scenario:
 def polling(**settings) -> sl.Scenario:
     found = scenario(server=sl.ServerSettings(message_service_s=0.01))
     return found.replace("client.fallback", sl.Fallback(after_attempts=3, **settings))
+
+
+def breaking(**settings) -> sl.Scenario:
+    """A policy without jitter, and with this breaker: waits of 1, 2, 4, 8, 16 and 20 s."""
+    return backoff(jitter="none", cap_s=20).replace(
+        "client.breaker", sl.Breaker(**{"open_s": 1} | settings)
+    )
 
 
 BREAKER = backoff(cap_s=5).replace("client.breaker", sl.Breaker(trip_after=3, open_s=30))
@@ -69,8 +77,21 @@ CASES = {
     ),
     # The loss is an attempt of its own: five waits, 1 + 2 + 4 + 8 + 16 s.
     "gives-up": (backoff(max_attempts=5), "error", 31, backoff(max_attempts=20)),
+    "gives-up-silently": (
+        backoff(max_attempts=5).replace("workload.rate_per_s", 1), "warning", 60,
+        backoff(max_attempts=5).replace(
+            {"workload.rate_per_s": 1, "client.fallback": sl.Fallback(after_attempts=3)}),
+    ),
     "breaker-slows": (
         BREAKER, "warning", None, BREAKER.replace("client.breaker.open_s", 3),
+    ),
+    # The success before must leave the window, so all of its 20 attempts must fail.
+    "breaker-never-trips": (
+        breaking(failure_fraction=1.0, window=20), "warning", 20,
+        breaking(failure_fraction=1.0, window=5),
+    ),
+    "breaker-trips-together": (
+        breaking(trip_after=3), "warning", 500, breaking(trip_after=3, open_spread_fraction=0.5),
     ),
     "ends-on-transient": (
         stops(ends_on=[503, "1012-1014", 1008]), "error", 4, stops(ends_on=[410, 1008]),
@@ -81,6 +102,11 @@ CASES = {
         stops(ends_on=[1012]).replace(faults=[sl.Fault("deploy", 5, 9, clients_fraction=0.5)]),
         "error", 250,
         stops(ends_on=[1013]).replace(faults=[sl.Fault("deploy", 5, 9)]),
+    ),
+    "hint-uncapped": (
+        scenario(server=sl.ServerSettings(retry_after_s=7)), "info", 7,
+        scenario(server=sl.ServerSettings(retry_after_s=7)).replace(
+            "client.backoff.hint_cap_s", 60),
     ),
     "heartbeat-slow": (
         scenario().replace("client.heartbeat.interval_s", 60), "warning", 60,
@@ -252,6 +278,93 @@ def test_a_breaker_is_played_in_outages_like_the_scenario_s_own():
 def test_an_outbox_is_judged_by_the_scenario_s_own_outage():
     sending = scenario(faults=[sl.Fault("reject", 5, 55)]).replace("workload.rate_per_s", 4)
     assert "its own outage of 50 s brings 200" in found_in(sending, "outbox-small").sentence
+
+
+# --- breakers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trip_after": 5},
+        {"trip_after": 30},
+        {"failure_fraction": 0.5},
+        {"failure_fraction": 0.9, "window": 4, "least": 4},
+        {"failure_fraction": 1.0, "window": 20},
+        {"failure_fraction": 1.0, "window": 5},
+        {"failure_fraction": 0.5, "least": 30},
+        {"failure_fraction": 1.5, "window": 5},
+        {"failure_fraction": 1.5, "trip_after": 4},
+        {"trip_after": 4, "window": 60},
+    ],
+)
+@pytest.mark.parametrize("outage", [sl.Fault("outage", 10, 70), sl.Fault("black_hole", 10, 100)])
+def test_a_breaker_never_trips_where_it_does_not_in_a_run(settings, outage):
+    played = backoff(base_s=1, cap_s=10).replace(
+        {
+            "clients": 40,
+            "duration_s": 120,
+            "faults": [outage],
+            "client.breaker": sl.Breaker(open_s=100, **settings),
+            "client.connect_timeout_s": 5,
+        }
+    )
+    frame = sl.run(played).frame()
+    tripped = frame.loc[frame["breaker"] == "open", "client"].nunique()
+    assert (tripped < 20) == (found_in(played, "breaker-never-trips") is not None)
+
+
+def test_a_client_that_gives_up_before_its_breaker_trips_never_needed_one():
+    found = found_in(breaking(trip_after=9).replace("client.backoff.max_attempts", 5),
+                     "breaker-never-trips")  # fmt: skip
+    assert "it takes 9 failures, and the client gives up after 5" in found.sentence
+
+
+def test_breakers_that_jitter_has_spread_do_not_trip_together():
+    spread = backoff(jitter="full", base_s=4, cap_s=60)
+    breaker = sl.Breaker(trip_after=3, open_s=5)
+    assert None is found_in(spread.replace("client.breaker", breaker), "breaker-trips-together")
+    together = found_in(breaking(trip_after=3), "breaker-trips-together")
+    assert "500 of 500 clients trip within a second" in together.sentence
+
+
+def test_the_new_rules_find_in_what_is_shipped_only_what_is_there():
+    new = ("breaker-never-trips", "breaker-trips-together", "hint-uncapped", "gives-up-silently")
+    others = [rule for rule in RULES if rule not in new]
+    shipped = {
+        file.stem: sl.load(file) for file in sorted(find_shipped("scenarios").glob("*.toml"))
+    }
+    found = {
+        (name, each.rule, each.severity)
+        for name, target in (shipped | dict(sl.presets)).items()
+        for each in lint(target, ignore=others)
+    }
+    # Two servers that say a hint, and two real clients that obey any; one more bounds it.
+    assert {
+        (name, "hint-uncapped", "info")
+        for name in ("advised_window", "rolling_deploy", "botocore", "slack-python")
+    } == found
+    alone = shipped["breakers_together"].replace("client.breaker.open_spread_fraction", 0)
+    assert "194 of 200 clients" in found_in(alone, "breaker-trips-together").sentence
+
+
+# --- hints -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint_s"),
+    [
+        ({"server.retry_after_s": 3600}, 3600),
+        ({"server.advises_window_s": 600}, 600),
+        ({"faults": [sl.Fault("reject", 5, 9, status=503, retry_after_s=900)]}, 900),
+    ],
+)
+def test_a_long_hint_of_the_scenario_itself_is_a_warning(changes, hint_s):
+    found = found_in(scenario().replace(changes), "hint-uncapped")
+    assert ("warning", hint_s) == (found.severity, found.number)
+    assert None is found_in(
+        scenario().replace(changes | {"client.backoff.heeds_hint": False}), "hint-uncapped"
+    )
 
 
 # --- codes -------------------------------------------------------------------------------

@@ -113,6 +113,14 @@ DECIDES = {
     "idle_timeout_s": (sl.presets["paho-mqtt"], "heartbeat-slow", 61),
     "narrow_fraction": (sl.presets["ioredis"], "jitter-narrow", 0.001),
     "flapping_per_s": (sl.presets["socket.io-client"], "flapping", 1),
+    "together_fraction": (
+        sl.Scenario(
+            client=sl.Settings(
+                backoff=sl.Backoff(base_s=0.5, cap_s=1), breaker=sl.Breaker(trip_after=3, open_s=5)
+            )
+        ),
+        "breaker-trips-together", 0.9,
+    ),
     "slower_fraction": (
         sl.Scenario(
             client=sl.Settings(
@@ -131,6 +139,13 @@ def test_a_threshold_decides_whether_its_rule_finds_something(name):
     assert rule not in {each.rule for each in lint(target, thresholds={name: value})}
 
 
+def test_the_threshold_of_a_hint_decides_whether_it_is_a_warning():
+    hinting = sl.Scenario(server=sl.ServerSettings(retry_after_s=100))
+    for thresholds, severity in (({}, "info"), ({"hint_s": 60}, "warning")):
+        found = lint(hinting, thresholds=thresholds)
+        assert [severity] == [each.severity for each in found if each.rule == "hint-uncapped"]
+
+
 def test_the_threshold_of_a_401_decides_whether_it_is_a_warning():
     rule = "stops-on-401-never"
     (found,) = [each for each in lint(sl.presets["sockette"]) if each.rule == rule]
@@ -143,7 +158,7 @@ def test_every_threshold_is_tried_and_says_its_rules():
     source = Path(sl.__file__).with_name("studies") / "policy" / "lint" / "options.py"
     text = source.read_text(encoding="utf-8")
     for item in fields(Thresholds):
-        assert item.name in DECIDES or item.name == "unauthorized_per_s"
+        assert item.name in {*DECIDES, "unauthorized_per_s", "hint_s"}
         comment = text.partition(f"    {item.name}: float")[0].rpartition("\n    #: ")
         said = (comment[0].rpartition("\n\n")[2] + comment[2]).replace("\n", " ")
         assert any(rule in said for rule in RULES), item.name

@@ -16,6 +16,7 @@ from simlib.core.validation import nearest
 from simlib.scenario.presets import RESETS, Preset, presets
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
+from simlib.studies.policy.lint.breakers import BREAKER_RULES
 from simlib.studies.policy.lint.case import Case, Check, LintFindings
 from simlib.studies.policy.lint.case import LintFinding as LintFinding
 from simlib.studies.policy.lint.codes import CODE_RULES
@@ -35,6 +36,7 @@ SEVERITIES = ("error", "warning", "info")
 RULES: dict[str, Check] = {
     **JITTER_RULES,
     **FAILURE_RULES,
+    **BREAKER_RULES,
     **CODE_RULES,
     **SILENCE_RULES,
     **MESSAGE_RULES,
@@ -105,7 +107,7 @@ def _cases(target: Scenario | Preset, resets: str, thresholds: Thresholds) -> It
         known = _preset(client)
         has_codes = known is None or known.codes != "none"
         resets_after = resets or ("" if known is None else known.resets)
-        yield Case(where, client, scenario, resets_after, has_codes, thresholds)
+        yield Case(where, client, scenario, resets_after, has_codes, known is not None, thresholds)
 
 
 def _preset(client: Settings) -> Preset | None:

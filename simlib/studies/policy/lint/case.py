@@ -85,6 +85,8 @@ class Case:
     resets: str = ""
     #: Whether its protocol has statuses and close codes, which those of some presets have not.
     has_codes: bool = True
+    #: Whether it is the default of a real client, as that is known.
+    is_preset: bool = False
     #: From which numbers on rules find something.
     thresholds: Thresholds = field(default_factory=Thresholds)
 

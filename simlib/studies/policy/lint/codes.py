@@ -76,6 +76,30 @@ def find_stops_by_fault(case: Case) -> LintFinding | None:
     return None
 
 
+def find_uncapped_hint(case: Case) -> LintFinding | None:
+    """Find clients that obey a Retry-After, however long it is."""
+    hint_s = _longest_hint_s(case)
+    if case.never or not case.rules.heeds_hint or case.rules.hint_cap_s < inf:
+        return None
+    if hint_s == 0.0 and not case.is_preset:  # simlib's default, and nobody says a hint here
+        return None
+    said = f"; here one of {format_number(hint_s)} s is said" if hint_s else ""
+    return case.finding(
+        "warning" if hint_s >= case.thresholds.hint_s else "info",
+        "A Retry-After is obeyed without a bound: one wrong number of a server or a proxy keeps "
+        f"its clients away for that long{said}.",
+        hint_s,
+        "s",
+        "bound it: backoff.hint_cap_s = 60 or so",
+    )
+
+
+def _longest_hint_s(case: Case) -> float:
+    server = case.scenario.server
+    hints_s = [server.retry_after_s, server.advises_window_s]
+    return max(hints_s + [fault.retry_after_s for fault in case.scenario.faults])
+
+
 def _own_codes(case: Case) -> list[tuple[int, float, str]]:
     """Return the codes that a scenario gives, to which share of the clients, and what does so."""
     notes = [
@@ -110,4 +134,5 @@ CODE_RULES: dict[str, Check] = {
     "ends-on-transient": ends_on_transient,
     "stops-on-401-never": never_stops_on_401,
     "stopped-by-fault": find_stops_by_fault,
+    "hint-uncapped": find_uncapped_hint,
 }

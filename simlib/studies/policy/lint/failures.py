@@ -112,6 +112,30 @@ def gives_up(case: Case) -> LintFinding | None:
     )
 
 
+def gives_up_silently(case: Case) -> LintFinding | None:
+    """Find clients that take messages on after they gave up, with nothing left to carry them."""
+    rate_per_s, capacity = case.scenario.workload.rate_per_s, case.client.outbox.capacity
+    falls_back = case.client.fallback.after_attempts <= case.most_attempts
+    if rate_per_s <= 0.0 or (falls_back and case.client.fallback.after_attempts < inf):
+        return None
+    if gives_up(case) is None:
+        return None
+    full = (
+        "fill an outbox without a bound that nothing empties"
+        if capacity == inf
+        else f"wait in an outbox that nothing empties, and that is full "
+        f"{format_seconds(capacity / rate_per_s)} later"
+    )
+    return case.finding(
+        "warning",
+        f"It gives up silently: its application goes on, and {format_number(60.0 * rate_per_s)} "
+        f"messages a minute {full}.",
+        60.0 * rate_per_s,
+        "messages/min of each client",
+        "fall back to polling before it gives up (fallback.after_attempts), or attempt without end",
+    )
+
+
 def _why(case: Case) -> str:
     """Return in words why an outage may last longer than the client's attempts."""
     lasts_s = case.outage_s
@@ -180,5 +204,6 @@ FAILURE_RULES: dict[str, Check] = {
     "flapping": flapping,
     "no-wait": no_wait,
     "gives-up": gives_up,
+    "gives-up-silently": gives_up_silently,
     "breaker-slows": breaker_slows,
 }

@@ -46,6 +46,10 @@ class Thresholds(ValidatedSettings):
     flapping_per_s: float = number(0.5, "1/s", above=True)
     #: breaker-slows: the breaker may make recovery longer by this share.
     slower_fraction: float = number(0.2, "")
+    #: breaker-trips-together: fewer of the clients that trip within a second are no crowd.
+    together_fraction: float = number(0.5, "", above=True, high=1.0)
+    #: hint-uncapped: from so long a hint of the scenario's own on, a warning and not an info.
+    hint_s: float = seconds(300.0, above=True)
 
 
 @dataclass(frozen=True)
