@@ -68,6 +68,8 @@ from simlib.studies.capacity.chart import capacity_chart as capacity_chart
 from simlib.studies.compare.compare import compare as compare
 from simlib.studies.compare.compare import compare_live as compare_live
 from simlib.studies.policy.export import export as export
+from simlib.studies.policy.imports.imported import ImportedPolicy as ImportedPolicy
+from simlib.studies.policy.imports.policy_from import policy_from as policy_from
 from simlib.studies.policy.lint import lint as lint
 from simlib.studies.sensitivity.chart import sensitivity_chart as sensitivity_chart
 from simlib.studies.sensitivity.sensitivity import sensitivity as sensitivity

@@ -127,6 +127,9 @@ def here(tmp_path, monkeypatch):
     (tmp_path / "short.toml").write_text(SCRIPT)
     (tmp_path / "access.log").write_text("".join(f"{line}\n" for line in LOG))
     (tmp_path / "timed.log").write_text("".join(f"{line} 0.250\n" for line in LOG))
+    [options] = blocks(ROOT / "docs" / "guide" / "import.md", "text")
+    (tmp_path / "options.js").write_text(options)
+    (tmp_path / "policy.toml").write_text(sl.policy_from(options).policy_toml())
     sl.run(sl.Scenario(clients=3, duration_s=5)).save("out/first_outage/trace.parquet")
     return tmp_path
 

@@ -109,8 +109,21 @@ class Interruption(KeyboardInterrupt):
         return [f"Interrupted: {self}"]
 
 
+def on_one_line(text: str) -> str:
+    r"""Return a text without line ends and other characters that move the cursor.
+
+    Examples
+    --------
+    >>> on_one_line("two\nlines")
+    'two\\nlines'
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def _describe_value(value: object) -> str:
     # An error is one line, whatever it shows: of a scenario or a result, its title.
     if isinstance(value, str):
-        return '"' + value.replace("\n", "\\n") + '"'
+        return f'"{on_one_line(value)}"'
     return (repr(value).splitlines() or [""])[0]

@@ -7,10 +7,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.errors import FileError, SettingsError, SimlibError
 from simlib.core.settings import Settings
 from simlib.core.stops import Stops
 from simlib.core.validation import nearest
@@ -173,11 +174,12 @@ def read_presets(text: str) -> dict[str, Preset]:
 presets = Presets()
 
 
-def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
+def with_presets(data: Mapping[str, Any], folder: Path = Path()) -> dict[str, Any]:
     """Return a scenario's tables with presets in place of their names, in its cohorts as well.
 
     ``client = "preset:NAME"`` takes a preset as it is; ``client.preset = "NAME"`` takes it, and
-    what else the table says goes before it.
+    what else the table says goes before it. ``client = "policy.toml"`` takes the client of another
+    scenario's file, which is found from a folder.
 
     Examples
     --------
@@ -186,11 +188,11 @@ def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
     """
     tables = dict(data)
     if "client" in tables:
-        tables["client"] = client_table("client", tables["client"])
+        tables["client"] = client_table("client", tables["client"], folder)
     cohorts = tables.get("cohorts")
     if isinstance(cohorts, list):
         tables["cohorts"] = [
-            cohort | {"client": client_table(f"cohorts[{i}].client", cohort["client"])}
+            cohort | {"client": client_table(f"cohorts[{i}].client", cohort["client"], folder)}
             if isinstance(cohort, dict) and "client" in cohort
             else cohort
             for i, cohort in enumerate(cohorts)
@@ -198,11 +200,14 @@ def with_presets(data: Mapping[str, Any]) -> dict[str, Any]:
     return tables
 
 
-def client_table(where: str, given: Any) -> Any:
+def client_table(where: str, given: Any, folder: Path = Path()) -> Any:
     """Return the table of settings that a client's table or text stands for."""
     if isinstance(given, str):
+        if given.endswith(".toml") and not given.startswith(PREFIX):
+            return _table_of_file(where, given, folder / given)
         if not given.startswith(PREFIX):
-            raise SettingsError(where, given, f"must be a table of settings, or {PREFIX}NAME")
+            rule = f"must be a table of settings, {PREFIX}NAME, or a file that ends in .toml"
+            raise SettingsError(where, given, rule)
         return _table(where, given, given.removeprefix(PREFIX))
     if isinstance(given, dict) and "preset" in given:
         own = {key: value for key, value in given.items() if key != "preset"}
@@ -215,6 +220,30 @@ def _table(where: str, given: Any, name: Any) -> dict[str, Any]:
         return dict(presets[name].table)
     except SettingsError as error:
         raise SettingsError(where, given, error.rule) from error
+
+
+def _table_of_file(where: str, given: str, file: Path) -> Any:
+    """Return the client's table of a scenario's file, as import, infer and tune write it."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SettingsError(where, given, f"cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(file, f"is not TOML: {error}") from error
+    if "client" not in document:
+        rule = "has no client: simlib import, infer and tune write files that have one"
+        raise FileError(file, rule)
+    if "cohorts" in document:
+        raise FileError(file, "must have one client: it has cohorts with clients of their own")
+    client = document["client"]
+    if isinstance(client, str) and client.endswith(".toml"):
+        raise FileError(
+            file, "must have a client of its own: it names another file", "client", client
+        )
+    try:
+        return client_table("client", client, file.parent)
+    except SettingsError as error:
+        raise FileError(file, error.rule, error.key, error.value) from error
 
 
 def _over(table: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

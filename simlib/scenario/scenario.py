@@ -364,7 +364,7 @@ def load(path: str | FilePath) -> Scenario:
     data = _parse(text, str(path))
     data.setdefault("name", file.stem)
     try:
-        return build(Scenario, resolve(with_presets(data), file.parent))
+        return build(Scenario, resolve(with_presets(data, file.parent), file.parent))
     except SettingsError as error:
         raise error.after(f"{path}:") from error
 

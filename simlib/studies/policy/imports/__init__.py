@@ -1,0 +1,1 @@
+"""Import: the options of a real client become a policy."""

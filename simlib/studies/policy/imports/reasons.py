@@ -1,0 +1,11 @@
+"""Why options of WebSocket clients are not in the model."""
+
+ADDRESS = "says where it connects to, which the model does not ask"
+CREDENTIALS = "is about credentials, which the model does not have"
+TRANSPORT = "is about the transport, of which the model has WebSocket alone"
+FORMAT = "is about the form of messages, of which the model has the size alone"
+STARTING = "says when it starts; in the model each client starts once"
+PLATFORM = "is about the platform that it runs on"
+CALLBACK = "is code of the application, which is not run"
+BY_DEFAULT = "is code, which is not run; here it waits as by default"
+SUBSCRIPTION = "is about subscriptions; in the model the connection stays open"
