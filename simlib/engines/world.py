@@ -155,8 +155,8 @@ class World:
         """Pass a new draft text to a client; return its number, or -1 if the client is gone."""
         return self._give(Edit, client, priority, size_bytes, inf, key, 0)
 
-    def strike(self, fault: Fault) -> int:
-        """Begin a fault now, to last until it is lifted; return its index.
+    def strike(self, fault: Fault, at_s: float | None = None) -> int:
+        """Begin a fault now, or at a moment to come, to last until it is lifted; return its index.
 
         Its own times do not count. The trace's scenario has it from now on as if it had been
         scripted, so that the run can be played again.
@@ -166,19 +166,22 @@ class World:
         MisuseError
             If the run is over.
         """
-        now = self.clock.now_s
-        if now >= self.scenario.duration_s:
+        start_s = self.clock.now_s if at_s is None else at_s
+        if start_s >= self.scenario.duration_s:
             raise MisuseError("a fault cannot be struck: the run is over")
-        index = self.timeline.begin(fault, now)
+        index = self.timeline.begin(fault, start_s)
         self._script.append(self.timeline.faults[index])
         if self.timeline.faults[index].end_s == inf:
             self._struck.add(index)
-        self._fault(index, True)
+        if at_s is None:
+            self._fault(index, True)
+        else:
+            self.clock.at(at_s, self._fault, index, True)
         self._write_script()
         return index
 
-    def lift(self, index: int) -> None:
-        """End a fault now that was struck.
+    def lift(self, index: int, at_s: float | None = None) -> None:
+        """End a fault that was struck, now or at a moment to come.
 
         Raises
         ------
@@ -190,7 +193,10 @@ class World:
         self._struck.remove(index)
         # A fault has some length, even one that is lifted at the moment it was struck.
         shortest_s = nextafter(self.timeline.faults[index].start_s, inf)
-        self.clock.at(max(self.clock.now_s, shortest_s), self._end, index)
+        stop_s = max(self.clock.now_s if at_s is None else at_s, shortest_s)
+        if at_s is not None:
+            self._note_end(index, stop_s)
+        self.clock.at(stop_s, self._end, index, at_s is None)
 
     def can_lift(self, index: int) -> bool:
         """Whether a fault was struck by hand and still acts; one of a moment is over at once."""
@@ -200,10 +206,14 @@ class World:
         """Return what the servers decided on handshakes so far."""
         return self._stage.server_log()
 
-    def _end(self, index: int) -> None:
-        self.timeline.end(index, self.clock.now_s)
-        self._script[self.timeline.origins[index]] = self.timeline.faults[index]
+    def _end(self, index: int, is_now: bool) -> None:
+        if is_now:
+            self._note_end(index, self.clock.now_s)
         self._fault(index, False)
+
+    def _note_end(self, index: int, stop_s: float) -> None:
+        self.timeline.end(index, stop_s)
+        self._script[self.timeline.origins[index]] = self.timeline.faults[index]
         self._write_script()
 
     def _write_script(self) -> None:

@@ -21,6 +21,10 @@ from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
 
+#: No fault is shorter: its start and its end are different moments of the script.
+_SHORTEST_S = 0.0005
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """How a run stands at a moment."""
@@ -47,6 +51,18 @@ def look_at(trace: Trace, world: World | None, counters: Counters, now_s: float)
         faults=tuple(fault for fault in faults if fault.start_s <= now_s < fault.end_s),
         counts=counters.snapshot(),
     )
+
+
+def next_millisecond_s(now_s: float) -> float:
+    """Return the first whole millisecond from now on, so that a script has moments of three digits.
+
+    Examples
+    --------
+    >>> next_millisecond_s(3.2101234567), next_millisecond_s(1.001)
+    (3.211, 1.001)
+    """
+    nearest_s = round(now_s, 3)
+    return nearest_s if nearest_s >= now_s else round(nearest_s + 0.001, 3)
 
 
 class LiveRun:
@@ -88,7 +104,8 @@ class LiveRun:
         self._scenario = scenario
         self._counters = Counters(scenario.clients)
         self._world: World | None = None
-        self._struck: dict[Fault, int] = {}
+        #: The index of each fault that was struck and goes on, and its start.
+        self._struck: dict[Fault, tuple[int, float]] = {}
         self._playing: asyncio.Task[Any] | None = None
         self._stopped = False
 
@@ -124,16 +141,19 @@ class LiveRun:
         return frozenset(self._struck)
 
     def strike(self, fault: Fault) -> None:
-        """Begin a fault now; one that was struck already goes on, and nothing is added."""
-        if self._world is not None and self._goes_on and fault not in self._struck:
-            index = self._world.strike(fault)
+        """Begin a fault at the next millisecond; one that was struck already just goes on."""
+        start_s = next_millisecond_s(self.now_s)
+        is_over = not self._goes_on or start_s >= self._scenario.duration_s
+        if self._world is not None and not is_over and fault not in self._struck:
+            index = self._world.strike(fault, start_s)
             if self._world.can_lift(index):
-                self._struck[fault] = index
+                self._struck[fault] = index, start_s
 
     def lift(self, fault: Fault) -> None:
-        """End a fault that was struck, if it still goes on."""
+        """End a fault that was struck at the next millisecond, if it still goes on."""
         if self._world is not None and self._goes_on and fault in self._struck:
-            self._world.lift(self._struck.pop(fault))
+            index, start_s = self._struck.pop(fault)
+            self._world.lift(index, next_millisecond_s(max(self.now_s, start_s + _SHORTEST_S)))
 
     def restore(self) -> None:
         """End the faults that were struck."""

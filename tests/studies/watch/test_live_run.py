@@ -77,6 +77,21 @@ def _rounded(fault: sl.Fault) -> sl.Fault:
     return replace(fault, start_s=round(fault.start_s, 9), stop_s=round(fault.stop_s, 9))
 
 
+async def test_faults_by_hand_begin_and_end_at_whole_milliseconds():
+    feed = LiveRun(SHORT, "sim")
+    hands = acting(
+        (0.1000123, lambda: feed.strike(SLOW)),
+        (0.2004567, lambda: feed.lift(SLOW)),
+        (0.3001, lambda: (feed.strike(SLOW), feed.lift(SLOW))),
+        (0.3996, lambda: feed.strike(SLOW)),  # whose next millisecond is the end of the run
+    )
+    trace = await feed.play([hands])
+    assert [(0.101, 0.201), (0.301, 0.302)] == [
+        (fault.start_s, fault.stop_s) for fault in trace.scenario.faults
+    ]
+    assert sl.run(trace.scenario).digest() == trace.digest()
+
+
 async def test_what_was_struck_goes_on_and_may_be_struck_again_after():
     feed = LiveRun(SHORT, "sim")
     hands = acting(
