@@ -19,6 +19,7 @@ from simlib.explorers.copying import FORMATS, write_as
 from simlib.explorers.dots import draw_dots
 from simlib.explorers.kinds import ExplorerKind, begin_with
 from simlib.explorers.picture import ShownPicture
+from simlib.explorers.playing import CompilesFirst
 from simlib.metrics.words import format_number, metric_in_words
 from simlib.scenario.presets import PREFIX, presets
 from simlib.scenario.scenario import Scenario, plain
@@ -50,10 +51,13 @@ class Exploration:
         #: What is wrong with the newest values, in words; "" if nothing is.
         self.error = ""
         self._refused: dict[str, Any] = {}
+        #: What must be compiled before the newest values can be played, and what then is shown.
+        self.compiling: CompilesFirst | None = None
+        self._waiting: tuple[Shown, Any] = (self._begin, None)
         self._past: list[Shown] = []
         self._gesture: Any = None
         self._format, self._note, self._dots = FORMATS[0], "", ""
-        self.picture, self._played = self._play(self.shown)
+        self.picture, self._played = self._play_first()
 
     # --- what can be asked ---------------------------------------------------------------
 
@@ -63,16 +67,29 @@ class Exploration:
         What cannot be is said in `error`; what is drawn then stays as it was.
         """
         self._note = ""
+        self._in_words(lambda: self._do(request))
+
+    def _do(self, request: Mapping[str, Any]) -> None:
+        if request.get("set"):
+            values = {name: _from_json(each) for name, each in request["set"].items()}
+            self.set(values, request.get("gesture"))
+        if "do" in request:
+            self._actions[request["do"]](request.get("what", ""))
+
+    def _in_words(self, action: Callable[[], None]) -> None:
         try:
-            if request.get("set"):
-                values = {name: _from_json(each) for name, each in request["set"].items()}
-                self.set(values, request.get("gesture"))
-            if "do" in request:
-                self._actions[request["do"]](request.get("what", ""))
+            action()
+        except CompilesFirst as first:
+            self.compiling, self.error = first, ""
         except SettingsError as error:
             self.error = str(error)
         except SimlibError as error:
             self.error = f"{type(error).__name__}: {error}"
+
+    def go_on(self) -> None:
+        """Show what waited for something to be compiled, unless something else was shown since."""
+        if self.compiling is not None:
+            self._in_words(lambda: self._show(*self._waiting))
 
     def set(self, values: Mapping[str, Any], gesture: Any = None) -> None:
         """Give controls new values; those of one gesture are undone together."""
@@ -94,8 +111,8 @@ class Exploration:
 
     def undo(self, _: str = "") -> None:
         """Go back to what was shown before the last change."""
-        if self._refused:
-            self._refused, self.error = {}, ""
+        if self._refused or self.compiling:
+            self._settle()
         elif self._past:
             shown = self._past[-1]
             self.picture, self._played = self._play(shown)
@@ -160,16 +177,30 @@ class Exploration:
         on = f" on {engine}" if engine else ""
         return picture, f"Played{on} in {format_number(took_s)} s."
 
+    def _play_first(self) -> tuple[ShownPicture, str]:
+        """Play what it begins with: nothing could be shown before that is compiled."""
+        while True:
+            try:
+                return self._play(self.shown)
+            except CompilesFirst as first:
+                first.compile(is_said=False)
+
+    def _settle(self) -> None:
+        """Nothing is wrong with the values any more, and none wait."""
+        self._refused, self.error, self.compiling = {}, "", None
+
     def _show(self, shown: Shown, gesture: Any = None) -> None:
         """Play, and only then take it for what is shown: what fails leaves all as it was."""
         if shown == self.shown:
-            self._refused, self.error = {}, ""
+            self._settle()
             return
+        self._waiting = shown, gesture
         self.picture, self._played = self._play(shown)
         if gesture is None or gesture != self._gesture:
             self._past = [*self._past[1 - _MOST_UNDONE :], self.shown]
         self.shown, self._gesture = shown, gesture
-        self._refused, self.error, self._dots = {}, "", ""
+        self._settle()
+        self._dots = ""
 
     def view(self) -> dict[str, Any]:
         """Return all that a page shows, as JSON has it."""
@@ -182,6 +213,7 @@ class Exploration:
             "sentence": self.picture.sentence,
             "error": self.error,
             "note": self._note,
+            "compiling": str(self.compiling or ""),
             "played": self._played,
             "panels": [panel.as_json() for panel in panels],
             "numbers": self._numbers(pinned),
@@ -189,7 +221,7 @@ class Exploration:
             "formats": list(FORMATS),
             "copied": {"as": self._format, "text": write_as(self.shown.scenario, self._format)},
             "can": {
-                "undo": bool(self._past or self._refused),
+                "undo": bool(self._past or self._refused or self.compiling),
                 "unpin": bool(self.pins),
                 "animate": self.kind.animates,
             },

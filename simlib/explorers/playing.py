@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simlib.api import run
-from simlib.core.errors import SettingsError
+from simlib.core.errors import SettingsError, SimlibError
 from simlib.experiments.connections import play_connections
 from simlib.experiments.engine_choice import choose_engine
 from simlib.scenario.scenario import Scenario
@@ -15,6 +15,22 @@ MOST_ON_SIM, MOST_WITH_MESSAGES = 5_000, 2_000
 #: Clients in lockstep, whose order the fleet does not keep, are played on sim up to so many: more
 #: would take longer than a slider may.
 _MOST_IN_LOCKSTEP = 500
+
+
+class CompilesFirst(SimlibError):
+    """What plays a scenario was never compiled, which takes half a minute; its text says so."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        from simlib.engines.fleet.part import compiling_for
+
+        super().__init__(compiling_for(scenario))
+        self._scenario = scenario
+
+    def compile(self, *, is_said: bool) -> None:
+        """Compile it, so that the scenario can be played; say so unless that is done already."""
+        from simlib.engines.fleet.part import compile_for
+
+        compile_for(self._scenario, **({"tell": lambda _: None} if is_said else {}))
 
 
 def leave_messages_out(scenario: Scenario) -> Scenario:
@@ -33,12 +49,16 @@ def play_storm(scenario: Scenario) -> Trace:
     ------
     SettingsError
         If there are too many clients for sim, and the fleet cannot play the scenario.
+    CompilesFirst
+        If the fleet must be compiled before it can play the scenario.
     """
     if scenario.clients <= _MOST_IN_LOCKSTEP:
         return play_connections(scenario)
     engine, why = choose_engine(None, [scenario])
-    if engine == "fleet" and (scenario.clients > MOST_ON_SIM or _is_compiled(scenario)):
+    if engine == "fleet" and _is_compiled(scenario):
         return run(scenario, on="fleet")
+    if engine == "fleet" and scenario.clients > MOST_ON_SIM:
+        raise CompilesFirst(scenario)
     # Messages that change nothing are not played.
     most = MOST_ON_SIM if leave_messages_out(scenario) == scenario else _most_on_sim(scenario)
     if scenario.clients > most:

@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 
 from simlib.explorers.exploration import Exploration
+from simlib.explorers.playing import CompilesFirst
 from simlib.scenario.scenario import Scenario
 
 
@@ -39,6 +40,7 @@ class Explorer(anywidget.AnyWidget):
         self._exploration = exploration
         # JupyterLab may deliver a message in a thread of its own, while a cell moves a control.
         self._lock = threading.RLock()
+        self._compiles = False
         super().__init__(view=exploration.view() | {"answers": 0})
         self.on_msg(self._take)
 
@@ -52,6 +54,34 @@ class Explorer(anywidget.AnyWidget):
                 raise
             finally:
                 self._show(request.get("number", 0))
+            if self._exploration.compiling is not None and not self._compiles:
+                self._compile_aside()
+
+    def _compile_aside(self) -> None:
+        """Compile in a thread, so that the page is answered meanwhile; or here without threads."""
+        self._compiles = True
+        try:
+            threading.Thread(target=self._compile, daemon=True).start()
+        except RuntimeError:  # there are no threads: the page shows already what it waits for
+            self._compile()
+
+    def _compile(self, *, is_said: bool = True) -> None:
+        """Compile what the newest values wait for, and show them; then what waits by then."""
+        while first := self._next_to_compile():
+            try:
+                first.compile(is_said=is_said)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is said in words
+                self._exploration.compiling = None
+                self._exploration.error = f"{type(error).__name__}: {error}"
+            with self._lock:
+                self._exploration.go_on()
+                self._show(self.view["answers"])
+
+    def _next_to_compile(self) -> CompilesFirst | None:
+        with self._lock:
+            first = self._exploration.compiling
+            self._compiles = first is not None
+            return first
 
     def _show(self, answers: int) -> None:
         self.view = self._exploration.view() | {"answers": answers}
@@ -60,6 +90,7 @@ class Explorer(anywidget.AnyWidget):
         """Do what a page's buttons do: ``ask(do="undo")``, ``ask(do="choose", what="phoenix")``."""
         with self._lock:
             self._exploration.answer(request)
+            self._compile(is_said=False)
             self._show(self.view["answers"])
 
     @property

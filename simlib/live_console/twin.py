@@ -54,12 +54,12 @@ class Twin:
     def follow(self, now_s: float, by_hand: Sequence[Fault]) -> None:
         """Play on to where the live run is; ``by_hand``: all faults struck there so far."""
         for fault in by_hand[self._known :]:
-            self._world.clock.at(fault.start_s, self._strike, fault)
+            self._indices.append(self._world.strike(fault, fault.start_s))
         self._known = len(by_hand)
         for place, fault in enumerate(by_hand):
             if fault.start_s < fault.end_s < inf and place not in self._ended:
                 self._ended.add(place)
-                self._world.clock.at(fault.end_s, self._lift, place)
+                self._world.lift(self._indices[place], fault.end_s)
         self._play(now_s)
 
     def look(self) -> Look:
@@ -77,9 +77,3 @@ class Twin:
             self._host.run(until_s)
             self.trace.end_s = until_s
         self.trace.partial = until_s < duration_s
-
-    def _strike(self, fault: Fault) -> None:
-        self._indices.append(self._world.strike(fault))
-
-    def _lift(self, place: int) -> None:
-        self._world.lift(self._indices[place])

@@ -2,12 +2,15 @@
 
 import json
 import threading
+import time
 from math import inf, nan
 
 import numpy as np
 import pytest
 
 import simlib as sl
+from simlib.engines.fleet import part
+from simlib.engines.fleet.part import compiling_for
 from simlib.explorers import playing
 from simlib.explorers.breaker import breakers_open
 from simlib.explorers.exploration import Exploration
@@ -20,6 +23,7 @@ from simlib.studies.policy.export import EXPORTERS
 SCENARIO = sl.Scenario(
     clients=5, duration_s=20, faults=[sl.Fault("reset", 2), sl.Fault("outage", 5, 9)]
 )
+PATIENCE_S = 60
 MAKERS = {
     "general": lambda: sl.explore(SCENARIO),
     "backoff": sl.explore.backoff,
@@ -387,6 +391,89 @@ def test_a_large_storm_is_played_on_the_fleet():
         expected(sl.run(explorer.scenario, on="fleet"), ["attempts"])["attempts"]
         == (numbers(explorer)["attempts"])
     )
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """A fleet that must be compiled before it plays; compiling goes on while `go` is not set."""
+    go, compiled, begun = threading.Event(), [], threading.Event()
+
+    def compile_for(scenario, **_):
+        begun.set()
+        assert go.wait(PATIENCE_S)
+        compiled.append(scenario)
+
+    monkeypatch.setattr(playing, "_is_compiled", lambda scenario: bool(compiled))
+    monkeypatch.setattr(part, "compile_for", compile_for)
+    monkeypatch.setattr(playing, "run", lambda scenario, on: sl.run(scenario))
+    monkeypatch.setattr(playing, "MOST_ON_SIM", 20)
+    monkeypatch.setattr(playing, "_MOST_IN_LOCKSTEP", 10)
+    yield go, begun
+    go.set()
+
+
+def wait_until(condition):
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until_s, "it did not come to be"
+        time.sleep(0.01)
+
+
+def ask(explorer, number, **request):
+    explorer._take(explorer, request | {"number": number})
+
+
+def test_a_storm_that_is_compiled_first_says_so_and_controls_go_on(uncompiled):
+    pytest.importorskip("numba")
+    go, begun = uncompiled
+    explorer = sl.explore.storm(SCENARIO)
+    ask(explorer, 1, set={"clients": 30})
+    assert begun.wait(PATIENCE_S)
+    assert 1 == explorer.view["answers"]
+    assert compiling_for(explorer.scenario) == explorer.view["compiling"]
+    assert "simlib warm does it ahead" in explorer.view["compiling"]
+    assert ("", 5) == (explorer.error, explorer.scenario.clients)
+    ask(explorer, 2, set={"clients": 7})
+    assert (2, "", 7) == (
+        explorer.view["answers"], explorer.view["compiling"], explorer.scenario.clients
+    )  # fmt: skip
+    ask(explorer, 3, set={"clients": 40})
+    ask(explorer, 4, do="undo")
+    assert ("", 7) == (explorer.view["compiling"], explorer.scenario.clients)
+    ask(explorer, 5, set={"clients": 50})
+    assert explorer.view["compiling"]
+    go.set()
+    wait_until(lambda: explorer.scenario.clients == 50)
+    wait_until(lambda: explorer.view["compiling"] == "")
+
+
+def test_without_threads_it_is_said_before_it_is_compiled(uncompiled, monkeypatch):
+    pytest.importorskip("numba")
+    go, _ = uncompiled
+    go.set()
+
+    def refuse(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    explorer, said = sl.explore.storm(SCENARIO), []
+    explorer.observe(lambda change: said.append(change.new["compiling"]), names="view")
+    ask(explorer, 1, set={"clients": 30})
+    assert compiling_for(explorer.scenario) == said[0]
+    assert ("", 30) == (said[-1], explorer.scenario.clients)
+
+
+def test_what_cannot_be_compiled_is_said_in_words(uncompiled, monkeypatch):
+    pytest.importorskip("numba")
+
+    def fail(*_, **__):
+        raise OSError("no room")
+
+    monkeypatch.setattr(part, "compile_for", fail)
+    explorer = sl.explore.storm(SCENARIO)
+    ask(explorer, 1, set={"clients": 30})
+    wait_until(lambda: explorer.error)
+    assert ("OSError: no room", 5) == (explorer.error, explorer.scenario.clients)
 
 
 def test_a_storm_is_animated_or_a_smaller_one_like_it():

@@ -46,6 +46,12 @@ def test_the_twin_is_the_simulation_of_the_scenario_that_it_ends_with():
     assert sl.run(twin.trace.scenario).digest() == twin.trace.digest()
 
 
+def test_a_fault_that_ends_after_the_live_run_has_stopped_is_in_the_script_of_both():
+    twin = Twin(SCENARIO)
+    twin.follow(4.0, [sl.Fault("outage", 3.21, 4.001)])
+    assert sl.Fault("outage", 3.21, 4.001) == twin.trace.scenario.faults[-1]
+
+
 def test_a_twin_that_is_asked_seldom_plays_the_same():
     assert followed(STEPS).trace.digest() == followed(STEPS[-1:]).trace.digest()
 

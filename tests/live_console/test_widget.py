@@ -83,7 +83,7 @@ def test_what_was_done_by_hand_is_saved_and_can_be_played_again(console):
     assert saved == console.scenario == sl.loads(console.toml.value)
     (fault,) = saved.faults
     assert round(fault.start_s, 3) == fault.start_s
-    assert re.search(r"start_s = \d+(\.\d{1,3})?\n", console.toml.value)
+    assert re.search(r"start_s = \d+(\.\d{1,3})?,", console.toml.value)
     assert ("black_hole", 0.5) == (fault.kind.name.lower(), fault.clients_fraction)
     again = sl.run(saved.replace(duration_s=console.trace.end_s))
     assert len(again) == len(console.twin)

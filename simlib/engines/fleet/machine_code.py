@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -47,10 +47,18 @@ _ENTRY = ctypes.CFUNCTYPE(
 #: What compiled code calls by numba's names, and the C library has too.
 _OF_LIBM = {"numba_ldexp": "ldexp", "numba_frexp": "frexp"}
 
-_SAID = (
-    "Compiling the fleet engine, once: its %s loop takes half a minute, or minutes on a busy "
-    "machine. simlib warm does it ahead."
-)
+
+def compiling_in_words(name: str) -> str:
+    """Return what those are told who wait for a loop that was never compiled."""
+    return (
+        f"Compiling the fleet engine, once: its {name} loop takes half a minute, or minutes on a "
+        "busy machine. simlib warm does it ahead."
+    )
+
+
+def _warn(said: str) -> None:
+    """Say it on stderr, in a terminal and in a notebook, unless the user has set up logging."""
+    logging.getLogger("simlib").warning(said)
 
 
 class Loop:
@@ -73,8 +81,10 @@ class Loop:
 _LOADED: dict[Path, Loop] = {}
 
 
-def load_loop(name: str, arrays: state.Fleet) -> Loop:
+def load_loop(name: str, arrays: state.Fleet, tell: Callable[[str], None] = _warn) -> Loop:
     """Return a loop for such arrays; processes that need it at once wait for one that compiles it.
+
+    ``tell`` is called with the words of `compiling_in_words` if it must be compiled.
 
     Raises
     ------
@@ -83,7 +93,7 @@ def load_loop(name: str, arrays: state.Fleet) -> Loop:
     """
     file = file_of_loop(name, arrays)
     if file not in _LOADED:
-        _keep(file, name, arrays)
+        _keep(file, name, arrays, tell)
         _LOADED[file] = Loop(file)
     return _LOADED[file]
 
@@ -122,12 +132,11 @@ def one_compiles(file: Path) -> Iterator[bool]:
         yield not file.exists()
 
 
-def _keep(file: Path, name: str, arrays: state.Fleet) -> None:
+def _keep(file: Path, name: str, arrays: state.Fleet, tell: Callable[[str], None]) -> None:
     """Compile a loop into its file, unless it is there."""
     with one_compiles(file) as is_first:
         if is_first:
-            # Shown on stderr, in a terminal and in a notebook, unless the user has set up logging.
-            logging.getLogger("simlib").warning(_SAID, name)
+            tell(compiling_in_words(name))
             with replacing(file) as temporary:
                 temporary.write_bytes(_compile(name, arrays))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from simlib.core.errors import EngineError, SettingsError
 from simlib.engines.fleet.block import Block
-from simlib.engines.fleet.machine_code import Loop, is_kept, load_loop
+from simlib.engines.fleet.machine_code import Loop, compiling_in_words, is_kept, load_loop
 from simlib.engines.kernel import arrays, loop, state, tallies
 from simlib.engines.kernel.features import loop_for
 from simlib.engines.no_time import stands_still
@@ -52,9 +52,9 @@ class Part:
             if progress is not None:
                 progress(self.end_s / self._duration_s)
 
-    def load(self) -> Loop:
-        """Return the loop that plays it, compiled now if it never was."""
-        return load_loop(self._loop, self._fleet)
+    def load(self, **how: Any) -> Loop:
+        """Return the loop that plays it, compiled now if it never was; see `load_loop`."""
+        return load_loop(self._loop, self._fleet, **how)
 
     def log(self) -> Any:
         """Return the log of watched clients: their inputs, and what their server did."""
@@ -63,6 +63,16 @@ class Part:
     def tally(self) -> Tally:
         """Return what was counted: once, for that takes the arrays apart."""
         return tallies.tally(self._fleet, self.end_s)
+
+
+def compile_for(scenario: Scenario, **how: Any) -> None:
+    """Compile what plays a scenario, unless it is compiled; see `load_loop`."""
+    Part(scenario, 0).load(**how)
+
+
+def compiling_for(scenario: Scenario) -> str:
+    """Return what to say while what plays a scenario is compiled."""
+    return compiling_in_words(loop_for(scenario, watched=False))
 
 
 def is_compiled(scenario: Scenario) -> bool:

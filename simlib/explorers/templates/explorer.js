@@ -146,15 +146,15 @@ function render({ model, el }) {
     drawControls(view);
     write(error, view.error ? `${view.error}${/[.!?]$/.test(view.error) ? "" : "."} The charts show the last values that work. ` : "");
     const waited_s = waits ? (performance.now() - talk.since) / 1000 : 0;
-    write(played, waited_s > 120 ? "No answer for two minutes: the kernel is busy, or it was restarted; then run this cell again."
-      : waited_s > 5 ? "Playing ... The first storm of thousands is compiled, once, which takes about a minute."
+    write(played, view.compiling ? `${view.compiling} Until then the charts show the last values.`
+      : waited_s > 120 ? "No answer for two minutes: the kernel is busy, or it was restarted; then run this cell again."
       : waited_s > 0.2 ? "Playing ..." : [view.note, view.played].filter(Boolean).join(" "));
     root.dataset.answers = view.answers; root.dataset.busy = waits;
     if (drawn === view) return;
     drawn = view;
     write(heading, view.title); write(sentence, view.sentence);
     root.setAttribute("aria-label", view.title);
-    panels.classList.toggle("stale", Boolean(view.error));
+    panels.classList.toggle("stale", Boolean(view.error || view.compiling));
     if (panels.clientWidth) drawPanels(view); // else it is hidden: the observer says when it is seen
     drawNumbers(view.numbers);
     if (dots.dataset.html !== view.dots) { dots.dataset.html = view.dots; dots.innerHTML = view.dots; }

@@ -20,7 +20,6 @@ from simlib.metrics.load_now import ServerLoad, load_at
 from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
-
 #: No fault is shorter: its start and its end are different moments of the script.
 _SHORTEST_S = 0.0005
 
