@@ -71,7 +71,9 @@ def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     expect(slider).to_have_attribute("aria-valuetext", "0.55 s", timeout=PATIENCE_MS // 10)
     expect(page.get_by_text("latency +0.55 s since")).to_be_visible(timeout=PATIENCE_MS)
     press(page, "stop")
-    expect(page.get_by_text("Simulation and live run").first).to_be_visible(timeout=PATIENCE_MS)
+    # So begins each of its verdicts, the one for a machine too busy to tell among them.
+    verdict = re.compile("[Ss]imulation and live run")
+    expect(page.get_by_text(verdict).first).to_be_visible(timeout=PATIENCE_MS)
     press(page, "save as scenario")
     expect(page.get_by_text("Saved. Play it again: simlib run")).to_be_visible(timeout=PATIENCE_MS)
     saved = sl.load(lab.folder / "in_a_notebook_by_hand.toml")

@@ -63,7 +63,8 @@ def test_buttons_cut_and_restore_and_the_picture_follows(console):
     assert not console.words.wrong
     console.stop_button.click()
     assert console.wait(PATIENCE_S)
-    assert "Simulation and live run" in console.words.value
+    # So are all of its verdicts, the one for a machine too busy to tell among them.
+    assert "simulation and live run" in console.words.value.lower()
     assert console.comparison.headline in console.words.value
     assert console.trace.scenario == console.twin.scenario == console.scenario
     assert not console.start_button.disabled
