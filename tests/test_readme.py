@@ -64,8 +64,8 @@ SCRIPT = '[[phases]]\nkind = "refuse"\nattempts = 2\nlongest_s = 5\n'
 #: Their runs last an hour, or have many messages; tests/studies/claims/ plays them.
 LONG_CLAIMS = ("99.9 % delivered", "99.9 % at any rate", "nothing lost")
 LIVE = ("story", "compare", "watch", "observe", "run black_hole")
-#: It goes on until Ctrl-C; tests/app/ plays it.
-SERVES = "app"
+#: They go on until Ctrl-C; tests/app/ and tests/lab/ play them.
+SERVES = ("app", "proxy", "serve")
 #: They take seconds: only make test-all types them.
 LONG = (
     "gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report",

@@ -12,6 +12,9 @@ _TURNS = 3
 #: What is read at once: memory that a process has at hand. For asyncio's own 256 KiB it asks the
 #: system each time, and gives them back, which takes three times as long as to read a message.
 READ_BYTES = 64 * 1024
+#: When so much waits in a proxy for one way of a connection, it reads no more before some of it is
+#: gone; one read may come on top. TCP itself slows the sender down then, as without a proxy.
+MOST_WAITING_BYTES = 256 * 1024
 
 
 def read_quickly(transport: asyncio.BaseTransport) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from math import inf
@@ -27,6 +28,7 @@ from simlib.engines.live.acceptor import Acceptor
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.tcp import TcpConnection, begin_connecting
 from simlib.engines.sizes import ANSWER_BYTES
+from simlib.engines.sockets import MOST_WAITING_BYTES
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
 _LONGEST_HEAD_BYTES = 8192
@@ -134,19 +136,21 @@ class Pipe:
         self.route = Route.WEBSOCKET
         self._connection_path: ConnectionPath | None = None
         self._waiting = {Stream.UP: 0, Stream.DOWN: 0}
+        self._on_the_way_bytes = {Stream.UP: 0, Stream.DOWN: 0}
         self._head = b""
         self._connected = False
         self._cut = False
         self._down: TcpConnection | None = TcpConnection(
             accepted, self._receive_from_client, self._on_client_left, self._clock.catch_up
         )
+        self._down.on_sent = partial(self._slow_the_source, Stream.DOWN)
         self._up: TcpConnection | None = None
 
     # --- the client's side ---------------------------------------------------------------
 
     def _receive_from_client(self, data: bytes) -> None:
         if self._connected:
-            self._send(Stream.UP, len(data), self._write_up, data)
+            self._pass_on(Stream.UP, data)
             return
         self._head += data
         if self.client < 0 and (self._proxy.passes_tls or b"\r\n" in self._head):
@@ -234,6 +238,7 @@ class Pipe:
         self._up = TcpConnection(
             connecting, self._receive_from_server, self._on_server_left, self._clock.catch_up
         )
+        self._up.on_sent = partial(self._slow_the_source, Stream.UP)
         self._up.write(self._head)
         self._head = b""
 
@@ -271,13 +276,28 @@ class Pipe:
         if not self._cut:
             function(*arguments)
 
-    def _write_up(self, data: bytes) -> None:
-        if self._up is not None:
-            self._up.write(data)
+    def _pass_on(self, way: Stream, data: bytes) -> None:
+        self._on_the_way_bytes[way] += len(data)
+        self._send(way, len(data), self._deliver, way, data)
+        self._slow_the_source(way)
 
-    def _write_down(self, data: bytes) -> None:
-        if self._down is not None:
-            self._down.write(data)
+    def _deliver(self, way: Stream, data: bytes) -> None:
+        self._on_the_way_bytes[way] -= len(data)
+        sink = self._up if way is Stream.UP else self._down
+        if sink is not None:
+            sink.write(data)
+        self._slow_the_source(way)
+
+    def _slow_the_source(self, way: Stream) -> None:
+        """Read no more from a side while too much of it waits here."""
+        source, sink = (self._down, self._up) if way is Stream.UP else (self._up, self._down)
+        waiting = self._on_the_way_bytes[way] + (0 if sink is None else sink.unsent_bytes)
+        if source is None:
+            return
+        if waiting >= MOST_WAITING_BYTES:
+            source.pause_reading()
+        elif waiting <= MOST_WAITING_BYTES // 2:
+            source.resume_reading()
 
     def _end_up(self) -> None:
         if self._up is not None:
@@ -291,7 +311,7 @@ class Pipe:
     # --- the server's side ---------------------------------------------------------------
 
     def _receive_from_server(self, data: bytes) -> None:
-        self._send(Stream.DOWN, len(data), self._write_down, data)
+        self._pass_on(Stream.DOWN, data)
 
     def _on_server_left(self) -> None:
         """Pass the server's end on, after what it sent before."""

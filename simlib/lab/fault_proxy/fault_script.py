@@ -86,10 +86,15 @@ def parse_faults(text: str) -> FaultScript:
     faults = data.get("faults")
     if not isinstance(faults, list) or not faults:
         raise SettingsError("faults", faults, 'must be a list of tables: [[faults]] kind = "reset"')
-    seed = data.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEED_LIMIT:
-        raise SettingsError("seed", seed, f"must be a whole number from 0 to {SEED_LIMIT - 1:,}")
+    seed = check_seed("seed", data.get("seed", 0))
     return FaultScript([_fault(i, fault) for i, fault in enumerate(faults)], seed)
+
+
+def check_seed(key: str, seed: object) -> int:
+    """Return a seed, or refuse what is none."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEED_LIMIT:
+        raise SettingsError(key, seed, f"must be a whole number from 0 to {SEED_LIMIT - 1:,}")
+    return seed
 
 
 def _fault(i: int, data: object) -> Fault:

@@ -13,10 +13,9 @@ from math import inf
 
 from simlib.core.draws import Stream, uniform
 from simlib.engines.live.tcp import TcpConnection
+from simlib.engines.sockets import MOST_WAITING_BYTES
 from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 
-#: More than this is not read before some of it is gone; one read may come on top.
-MOST_WAITING_BYTES = 256 * 1024
 #: A limited bandwidth carries a piece in this time, so that it flows rather than jumps.
 _PIECE_S = 0.05
 

@@ -11,9 +11,9 @@ from typing import Any
 from simlib.core.faults import Fault, FaultKind
 from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
-from simlib.studies.watch.keyboard import read_keys
 from simlib.studies.watch.live_run import LiveRun
 from simlib.studies.watch.text import WatchScreen, look_line
+from simlib.support.keyboard import read_keys
 from simlib.trace.trace import Interrupted, Trace
 
 #: The faults that keys begin.

@@ -12,11 +12,13 @@ import pytest
 
 from simlib.core.balancer import Balance, Balancer
 from simlib.core.client_path import ClientPath
+from simlib.core.draws import Stream
 from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
 from simlib.engines.live import acceptor
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.proxy import Proxy
+from simlib.engines.sockets import MOST_WAITING_BYTES, READ_BYTES
 
 pytestmark = pytest.mark.live
 
@@ -122,3 +124,63 @@ async def test_who_comes_when_there_are_no_files_left_is_let_in_later(
         await asyncio.wait_for(reader.read(1), 60)
     assert refused
     writer.close()
+
+
+#: More than all buffers on the way together take.
+MUCH = 64 * 1024 * 1024
+
+
+async def pour(writer: asyncio.StreamWriter, poured: list[int]) -> None:
+    """Write as long as there is room."""
+    while poured[0] < MUCH:
+        writer.write(b"x" * 65536)
+        poured[0] += 65536
+        await writer.drain()
+
+
+async def stands_still(poured: list[int]) -> None:
+    """Wait until no more is taken."""
+    async with asyncio.timeout(60):
+        before = -1
+        while before != poured[0]:
+            before = poured[0]
+            await asyncio.sleep(1.0)
+
+
+def waiting_bytes(proxy: Proxy) -> int:
+    return sum(
+        pipe._on_the_way_bytes[way] + sink.unsent_bytes
+        for pipe in proxy.pipes
+        for way, sink in ((Stream.UP, pipe._up), (Stream.DOWN, pipe._down))
+        if sink is not None
+    )
+
+
+@pytest.mark.parametrize("reader_is", ["server", "client"])
+async def test_who_does_not_read_slows_the_other_side_down(proxy: Proxy, reader_is: str) -> None:
+    poured, pouring, writers, begun = [0], [], [], asyncio.Event()
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        begun.set()
+        if reader_is == "client":
+            pouring.append(asyncio.ensure_future(pour(writer, poured)))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024)
+    proxy.server_ports = [server.sockets[0].getsockname()[1]]
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.listen(), limit=1024)
+    writer.write(FIRST)
+    await asyncio.wait_for(begun.wait(), 60)
+    if reader_is == "server":
+        pouring.append(asyncio.ensure_future(pour(writer, poured)))
+    await stands_still(poured)
+    assert 0 < poured[0] < MUCH
+    assert waiting_bytes(proxy) <= MOST_WAITING_BYTES + READ_BYTES
+    for task in pouring:
+        task.cancel()
+    for each in (writer, *writers):
+        each.transport.abort()
+    await asyncio.gather(
+        *(each.wait_closed() for each in (writer, *writers)), *pouring, return_exceptions=True
+    )
+    server.close()

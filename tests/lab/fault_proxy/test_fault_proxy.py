@@ -2,16 +2,17 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import connect
+from websockets.sync.server import serve
 
 import simlib as sl
-from simlib.engines.sockets import READ_BYTES
-from simlib.lab.fault_proxy.flow import MOST_WAITING_BYTES
+from simlib.engines.sockets import MOST_WAITING_BYTES, READ_BYTES
 
 pytestmark = pytest.mark.live
 LIMIT_S = 60.0
@@ -253,3 +254,29 @@ def test_after_its_end_nothing_runs_and_the_numbers_stay(server):
     assert [] == [each for each in threading.enumerate() if each.name == "simlib-fault-proxy"]
     with pytest.raises(sl.MisuseError, match="stopped"):
         proxy.cut()
+
+
+def test_tls_passes_through_untouched():
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    ours, theirs = (
+        ssl.SSLContext(kind) for kind in (ssl.PROTOCOL_TLS_CLIENT, ssl.PROTOCOL_TLS_SERVER)
+    )
+    authority.configure_trust(ours)
+    authority.issue_cert("127.0.0.1").configure_cert(theirs)
+
+    def serve_echo(connection):
+        for message in connection:
+            connection.send(message)
+
+    with serve(serve_echo, "127.0.0.1", 0, ssl=theirs) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = server.socket.getsockname()[1]
+        with sl.FaultProxy(f"wss://127.0.0.1:{port}") as proxy:
+            with connect(proxy.url, ssl=ours) as client:
+                assert "secret" == echoes(client, "secret")
+                proxy.cut()
+                with pytest.raises(ConnectionClosed):
+                    client.recv(timeout=LIMIT_S)
+            assert proxy.url.startswith("wss://127.0.0.1:")
+        server.shutdown()

@@ -8,7 +8,7 @@ import termios
 
 import pytest
 
-from simlib.studies.watch.keyboard import read_keys
+from simlib.support.keyboard import read_keys
 
 
 @pytest.fixture
