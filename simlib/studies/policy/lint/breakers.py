@@ -58,9 +58,9 @@ def failures_to_trip(breaker: Breaker) -> float:
     Examples
     --------
     >>> failures_to_trip(Breaker(trip_after=5))
-    5
+    5.0
     >>> failures_to_trip(Breaker(failure_fraction=1.0, window=20))  # the success must be forgotten
-    20
+    20.0
     """
     status = count_success(CLOSED, breaker)
     # A row that is counted alone is known at once, however long it is.
@@ -69,7 +69,7 @@ def failures_to_trip(breaker: Breaker) -> float:
     for failures in range(1, _MOST_FAILURES + 1):
         status = count_failure(status, failures, 0.0, breaker)
         if status.state == BreakerState.OPEN:
-            return failures
+            return float(failures)
     return breaker.trip_after
 
 
