@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -15,6 +16,7 @@ import click
 
 from simlib import __version__
 from simlib.cli.arguments import scenario_of
+from simlib.cli.completion import complete_scenario, complete_setting
 from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 from simlib.support.made_by import noting, write_command
@@ -23,6 +25,8 @@ from simlib.support.made_by import noting, write_command
 _GIVEN = "simlib.cli.given"
 #: Letters of a command's first sentence; click cuts what is longer.
 _WHOLE_SENTENCE = 200
+#: What no name of a variable has.
+_VARIABLE = re.compile(r"\W")
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
@@ -76,7 +80,10 @@ class _Commands(click.Group):
             import_module(f"{__package__}.{cmd_name}")
         if cmd_name not in self.commands:
             self.list_commands(ctx)
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _name_variables(command, f"SIMLIB_{cmd_name}")
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in their groups, each with the whole first sentence of its help."""
@@ -112,6 +119,20 @@ class _Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly when nobody reads on
             raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
+
+
+def _name_variables(command: click.Command, prefix: str) -> None:
+    """Name the environment's variable of each option of a command, and of those below it.
+
+    Click would name them by the parameters of functions, which a reader of the help does not see.
+    """
+    for option in command.params:
+        if isinstance(option, click.Option):
+            name = max(option.opts, key=len).lstrip("-")
+            option.envvar = _VARIABLE.sub("_", f"{prefix}_{name}").upper()
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            _name_variables(below, f"{prefix}_{name}")
 
 
 @cache
@@ -170,20 +191,26 @@ def plays(command: Callable[..., None]) -> Any:
     return decorated
 
 
+def with_settings(help_text: str = "Change a setting.") -> Callable[[Any], Any]:
+    """Return the option --set, which completes its keys."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        shell_complete=complete_setting,
+        help=help_text,
+    )
+
+
 with_mix = click.option(
     "--clients-mix",
     metavar="PRESET=SHARE,...",
     help="Real clients by their shares of 100, such as socket.io-client=40,phoenix=60.",
 )
 _WHAT_TO_PLAY = (
-    click.argument("scenario"),
-    click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Change a setting, such as client.backoff.cap_s=5; may be given again.",
-    ),
+    click.argument("scenario", shell_complete=complete_scenario),
+    with_settings("Change a setting, such as client.backoff.cap_s=5; may be given again."),
     click.option("--seed", type=int, help="Seed of all random draws."),
     click.option("--clients", type=int, help="Number of clients."),
     with_mix,
@@ -251,4 +278,6 @@ def main() -> None:
     """Simulate WebSocket clients under faults, play them for real, and compare.
 
     SCENARIO is a TOML file, or the name of a scenario that comes with simlib.
+
+    Every option can be set in the environment, too: --seed of simlib run is SIMLIB_RUN_SEED.
     """

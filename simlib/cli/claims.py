@@ -7,8 +7,16 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
+from simlib.cli.app import (
+    CommandGroup,
+    examples,
+    main,
+    with_json,
+    with_out,
+    with_settings,
+)
 from simlib.cli.arguments import scenario_of
+from simlib.cli.completion import complete_scenario
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.support.made_by import KEY, current_command
 from simlib.support.progress import progress_bar
@@ -20,8 +28,8 @@ from simlib.support.progress import progress_bar
         "claims", "claims --replications 1000 --out out/claims", "claims my_client.toml --live"
     ),
 )
-@click.argument("scenario", default="report_claims")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.argument("scenario", default="report_claims", shell_complete=complete_scenario)
+@with_settings()
 @click.option("--replications", default=200, show_default=True, help="Clients of each run.")
 @click.option("--live", is_flag=True, help="Also play each claim on real WebSockets, time-scaled.")
 @with_out

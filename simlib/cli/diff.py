@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import CommandGroup, examples, main, with_quick_engine
+from simlib.cli.app import (
+    CommandGroup,
+    examples,
+    main,
+    with_quick_engine,
+    with_settings,
+)
 from simlib.cli.arguments import file_of, read_settings
+from simlib.cli.completion import complete_rule, complete_target
 from simlib.cli.output import json_text, print_out
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
@@ -29,20 +36,19 @@ FAILED = 1
         "diff out/before/trace.parquet out/after/trace.parquet",
     ),
 )
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("old", metavar="OLD", shell_complete=complete_target)
+@click.argument("new", metavar="NEW", shell_complete=complete_target)
 @click.option(
     "--fail-if",
     "fail_if",
     multiple=True,
     metavar="RULE",
+    shell_complete=complete_rule,
     help='Exit with 1 if a change is surely too much: METRIC > +LIMIT or METRIC < -LIMIT, as "lost '
     '> +0" or "time_to_recover_s_p95 > +5%"; may be given again.',
 )
 @click.option("--replications", default=20, show_default=True, help="Seeds, the same for both.")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting, in both."
-)
+@with_settings("Change a setting, in both.")
 @click.option("--seed", type=int, help="The first seed, for both.")
 @click.option("--clients", type=int, help="Number of clients, in both.")
 @with_quick_engine

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlib.cli.app import CommandGroup, examples, main, with_json, with_mix
+from simlib.cli.app import (
+    CommandGroup,
+    examples,
+    main,
+    with_json,
+    with_mix,
+    with_settings,
+)
 from simlib.cli.arguments import file_of, policy_of
+from simlib.cli.completion import complete_target
 from simlib.cli.output import json_text, print_out
 from simlib.core.errors import SettingsError
 
@@ -28,8 +36,14 @@ LINTED = {"clean": 0, "info": 0, "warning": 1, "error": 3}
         "lint scenarios/*.toml --format sarif > lint.sarif",
     ),
 )
-@click.argument("targets", nargs=-1, required=True, metavar="SCENARIO|preset:NAME ...")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@click.argument(
+    "targets",
+    nargs=-1,
+    required=True,
+    metavar="SCENARIO|preset:NAME ...",
+    shell_complete=complete_target,
+)
+@with_settings()
 @click.option("--clients", type=int, help="Number of clients.")
 @with_mix
 @click.option(

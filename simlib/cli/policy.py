@@ -7,8 +7,16 @@ from pathlib import Path
 
 import click
 
-from simlib.cli.app import CommandGroup, examples, main, with_json, with_out
+from simlib.cli.app import (
+    CommandGroup,
+    examples,
+    main,
+    with_json,
+    with_out,
+    with_settings,
+)
 from simlib.cli.arguments import policy_of
+from simlib.cli.completion import complete_preset, complete_target
 from simlib.cli.output import check_writable, json_text, print_note, print_out, write
 from simlib.core.errors import SettingsError
 from simlib.support.made_by import KEY, current_command
@@ -48,7 +56,7 @@ def presets(ctx: click.Context, as_json: bool) -> None:
 
 
 @presets.command(epilog=examples("presets show phoenix", "presets show signalr --json"))
-@click.argument("name")
+@click.argument("name", shell_complete=complete_preset)
 @with_json
 def show(name: str, as_json: bool) -> None:
     """Show preset NAME: where it was read, what it leaves out, its first waits, its settings."""
@@ -71,7 +79,7 @@ def show(name: str, as_json: bool) -> None:
         "presets compare phoenix aws-full --clients 50000 --outage 60 --accept-per-s 2000",
     ),
 )
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_preset)
 @click.option(
     "--clients", default=10_000, show_default=True, help="Number of clients of each preset."
 )
@@ -146,7 +154,7 @@ def compare_presets(
         "export preset:aws-full --for socket.io-client", "export policy.toml --for tenacity"
     ),
 )
-@click.argument("target", metavar="SCENARIO|preset:NAME")
+@click.argument("target", metavar="SCENARIO|preset:NAME", shell_complete=complete_target)
 @click.option(
     "--for",
     "to",
@@ -155,7 +163,7 @@ def compare_presets(
     help="reconnecting-websocket, partysocket, socket.io-client, websockets-python, grpc or "
     "tenacity.",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@with_settings()
 @with_json
 def export(target: str, to: str, settings: Sequence[str], as_json: bool) -> None:
     """Print the options or the code that give a real client SCENARIO's policy.

@@ -16,8 +16,10 @@ from simlib.cli.app import (
     main,
     with_json,
     with_quick_engine,
+    with_settings,
 )
 from simlib.cli.arguments import choices, file_of, scenario_of, space_of
+from simlib.cli.completion import complete_scenario
 from simlib.cli.output import default_out, json_text, print_note, print_out
 from simlib.core.errors import SettingsError
 from simlib.support.progress import progress_bar
@@ -43,7 +45,13 @@ _TRIALS = 60
         "--tune client.backoff.cap_s=5..60",
     ),
 )
-@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True)
+@click.argument(
+    "scenarios",
+    metavar="SCENARIO...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_scenario,
+)
 @click.option(
     "--against",
     multiple=True,
@@ -76,7 +84,7 @@ _TRIALS = 60
 @click.option("--observation", metavar="FILE", help="What simlib observe has recorded of a client.")
 @click.option("--replications", default=20, show_default=True, help="Runs of each policy.")
 @with_quick_engine
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting.")
+@with_settings()
 @click.option("--seed", type=int, help="Seed of all random draws.")
 @click.option("--clients", type=int, help="Number of clients.")
 @click.option("--pdf", is_flag=True, help="Print a PDF, too, by a headless Chromium.")

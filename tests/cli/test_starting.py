@@ -12,7 +12,9 @@ import simlib as sl
 ROOT = Path(sl.__file__).parent
 HEAVY = {"httpx", "matplotlib", "numpy", "pandas", "pyarrow", "rich", "scipy", "simpy"}
 #: Not commands: the frame, and what several commands use.
-SHARED = {"simlib.cli.app", "simlib.cli.arguments", "simlib.cli.output"}
+SHARED = {
+    *("simlib.cli.app", "simlib.cli.arguments", "simlib.cli.completion", "simlib.cli.output"),
+}
 
 
 def modules_after(code: str) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from simlib.core.errors import FileError, SettingsError
 from simlib.core.validation import ValidatedSettings, nearest, number, seconds
 from simlib.scenario.build import build
+from simlib.scenario.json_schema import settings_schema
 
 #: The table of a scenario's file, and that of a project.
 SCENARIO_TABLE, PROJECT_TABLE = "lint", "tool.simlib.lint"
@@ -93,6 +94,29 @@ def lint_options(
     named = {item.name: getattr(given, item.name) for item in fields(given)}
     changed = {name: value for name, value in named.items() if name in thresholds}
     return LintOptions(tuple(dict.fromkeys(ignore)), replace(defaults or Thresholds(), **changed))
+
+
+def options_schema(rules: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON Schema of the table that holds the options.
+
+    Examples
+    --------
+    >>> list(options_schema(["no-jitter"])["properties"])
+    ['ignore', 'thresholds']
+    """
+    ignore = {
+        "type": "array",
+        "items": {"enum": list(rules)},
+        "description": "Rules that find nothing in this file.",
+    }
+    properties = {"ignore": ignore, "thresholds": settings_schema(Thresholds)}
+    said = "What simlib lint ignores in this file, and from which numbers on it finds something."
+    return {
+        "type": "object",
+        "description": said,
+        "additionalProperties": False,
+        "properties": properties,
+    }
 
 
 def read_options(file: Path | None, rules: Sequence[str]) -> LintOptions:
