@@ -43,11 +43,11 @@ test-all: lint $(CLIENTS) ## the same, and more cases of what the tests prove, a
 
 # What needs real time mostly waits: it runs beside the others, which give way to it.
 simulated: $(READY)
-	@nice -n 10 $(PYTEST) -n logical --dist worksteal -m "not live $(BUT)"
+	@nice -n 10 $(PYTEST) -n logical --dist loadgroup -m "not live $(BUT)"
 
 live: $(READY)
 	@said=$$(mktemp); \
-	$(PYTEST) -n 4 --dist worksteal -m "live and not alone $(BUT)" $(REAL_TIME) >$$said 2>&1; \
+	$(PYTEST) -n 4 --dist loadgroup -m "live and not alone $(BUT)" $(REAL_TIME) >$$said 2>&1; \
 	status=$$?; printf '\nWhat needs real time:\n'; cat $$said; rm $$said; exit $$status
 
 cover: $(READY) ## measure how much of the core its own tests cover, branches too
