@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import copy
 
 from simlib.lab.observe.endpoint import Connection
+from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Attempt, Observation
 from simlib.lab.observe.script import ABRUPT, Phase, PhaseKind, Script
 from simlib.lab.observe.session import LabSession
@@ -17,9 +18,19 @@ _UNANSWERED = {PhaseKind.SILENT.name.lower(), PhaseKind.SLOW.name.lower()}
 class SwitchedSession(LabSession):
     """Serves until it is ended; each switch begins a phase that lasts until the next one."""
 
-    def __init__(self, *, greeting: str, host: str, port: int, path: str) -> None:
+    def __init__(
+        self,
+        *,
+        greeting: str,
+        host: str,
+        port: int,
+        path: str,
+        listener: ObservationListener | None = None,
+    ) -> None:
         script = Script(phases=(Phase(kind=PhaseKind.STAY),), name="bad_server")
-        super().__init__(script, greeting=greeting, host=host, port=port, path=path)
+        super().__init__(
+            script, greeting=greeting, host=host, port=port, path=path, listener=listener
+        )
         self._played = list(script.phases)
 
     @property
