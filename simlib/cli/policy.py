@@ -160,8 +160,8 @@ def compare_presets(
     "to",
     required=True,
     metavar="CLIENT",
-    help="reconnecting-websocket, partysocket, socket.io-client, websockets-python, grpc or "
-    "tenacity.",
+    help="Such as socket.io-client, partysocket, phoenix, signalr, websockets-python, tenacity, "
+    "polly, resilience4j or grpc; an unknown one lists all.",
 )
 @with_settings()
 @with_json

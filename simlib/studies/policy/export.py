@@ -21,6 +21,15 @@ from simlib.core.settings import Settings
 from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, effect
 from simlib.core.validation import nearest
 from simlib.metrics.policy_waits import waits_s
+from simlib.studies.policy.configured_clients import (
+    client_go,
+    phoenix,
+    polly,
+    resilience4j,
+    service_config,
+    signalr,
+    stamina,
+)
 from simlib.studies.policy.exponential import COMPARED_WAITS
 from simlib.studies.policy.javascript_clients import reconnecting_websocket, socket_io
 from simlib.studies.policy.python_clients import grpc, tenacity, websockets_python
@@ -209,4 +218,11 @@ EXPORTERS: dict[str, Callable[[Settings], tuple[str, Settings]]] = {
     "websockets-python": websockets_python,
     "grpc": grpc,
     "tenacity": tenacity,
+    "phoenix": phoenix,
+    "signalr": signalr,
+    "stamina": stamina,
+    "polly": polly,
+    "resilience4j": resilience4j,
+    "grpc-service-config": service_config,
+    "client-go": client_go,
 }
