@@ -12,7 +12,7 @@ from simlib.differences.fail_rules import FailVerdict
 from simlib.differences.metric_changes import MetricChange
 from simlib.metrics.intervals import Estimate
 from simlib.metrics.markdown import escape_markdown, markdown_table
-from simlib.metrics.words import format_number, words_and_unit
+from simlib.metrics.words import format_number, join_words, words_and_unit
 
 if TYPE_CHECKING:
     from simlib.differences.diff import Diff
@@ -37,7 +37,7 @@ def describe_finding(names: tuple[str, str], changes: Sequence[MetricChange], pa
         count = count_in_words(len(changes), "metric")
         return f"Nothing surely changed from {old} to {new}: {count}, {runs}."
     clauses = [_clause(change) for change in _headlines(sure)]
-    named = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])} and {clauses[-1]}"
+    named = join_words(clauses)
     sides = [change.direction for change in sure]
     counts = ", ".join(
         f"{sides.count(side)} {word}"

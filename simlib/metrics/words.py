@@ -155,3 +155,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return format_number(float(value))
     return str(value)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a list that is read.
+
+    Examples
+    --------
+    >>> join_words(["a", "b", "c"])
+    'a, b and c'
+    """
+    if not words:
+        return "nothing"
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]

@@ -30,7 +30,12 @@ def format_any(key: str, settings: dict[str, Any]) -> str:
     >>> [format_any(key, stated) for key in (*stated, "client.breaker.trip_after")]
     ['0, 2.5', 'no', 'no limit']
     """
-    return _say_value(settings.get(key, setting(_DEFAULT, key)[0]))
+    return _say_value(settings.get(key, default_of(key)))
+
+
+def default_of(key: str) -> Any:
+    """Return the value that a setting has in a scenario that does not name it."""
+    return setting(_DEFAULT, key)[0]
 
 
 def _say_value(value: Any) -> str:

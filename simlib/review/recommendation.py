@@ -25,7 +25,7 @@ from math import inf, isfinite, isnan, log
 from simlib.experiments.bound_words import bound_in_words
 from simlib.experiments.objectives import Constraint
 from simlib.metrics.intervals import Estimate
-from simlib.metrics.words import format_number, metric_in_words, say_mean
+from simlib.metrics.words import format_number, join_words, metric_in_words, say_mean
 from simlib.review.changes import describe_changes
 from simlib.review.question import Policy, say_policy
 from simlib.review.results import PlayedPolicy, Results
@@ -193,8 +193,8 @@ class Recommendation:
         if sooner := self._sooner_but_heavier():
             has, loads = ("has", "loads") if len(sooner) == 1 else ("have", "load")
             return (
-                f"Keep the policy as given: {_list(sooner)} {has} clients back sooner, but surely "
-                f"{loads} the server more, and no bound says what would be too much; "
+                f"Keep the policy as given: {join_words(sooner)} {has} clients back sooner, but "
+                f"surely {loads} the server more, and no bound says what would be too much; "
                 f"{self._say_time(self.results.question.given)}."
             )
         alone = "the other policy is not surely better"
@@ -277,10 +277,6 @@ def handshake_limit(played: PlayedPolicy) -> float:
     from simlib.scenario.rates import handshakes_per_s
 
     return handshakes_per_s(played.scenario)
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _join(words: Sequence[str]) -> str:

@@ -46,12 +46,14 @@ _INKS = {
     "#e69f00": "var(--amber)",
 }
 _INK = re.compile("|".join(_INKS), re.IGNORECASE)
+_TOGETHER = re.compile(r"\d %|\([\d.,]+ to [\d.,]+\)")
 _ID = re.compile(r' id="([^"]+)"')
 
 
 def render_html(document: Document, grid: Grid | None, generator: str) -> str:
     """Return the review as one HTML document that needs nothing else."""
     environment = _environment(autoescape=True)
+    environment.filters["together"] = keep_together
     macros: Any = environment.get_template("blocks.html.j2").module
     drawn: dict[type, Callable[[Any], str]] = {
         Paragraph: macros.paragraph,
@@ -80,6 +82,17 @@ def render_markdown(document: Document, folder: str, generator: str) -> str:
         render=lambda block: _markdown(block, folder),
     )
     return text.rstrip() + "\n"
+
+
+def keep_together(text: str) -> str:
+    r"""Return a text in which no line ends between a number and its %, or inside an interval.
+
+    Examples
+    --------
+    >>> keep_together("86 % (35 to 100), alone 61 %").split(" ")
+    ['86\\xa0%', '(35\\xa0to\\xa0100),', 'alone', '61\\xa0%']
+    """
+    return _TOGETHER.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), str(text))
 
 
 def _environment(autoescape: bool) -> Environment:

@@ -28,7 +28,9 @@ const makePlots = (WIDTH) => {
   // From units to places: across, up, and up by powers of ten.
   const across = (low, high) => (t) => LEFT + (RIGHT - LEFT) * (t - low) / (high - low);
   const up = (top) => (v) => BOTTOM - (BOTTOM - TOP) * v / top;
-  const upByPowers = (top) => (v) => BOTTOM - (BOTTOM - TOP) * Math.log(Math.max(v, 1)) / Math.log(top);
+  // By powers of ten, which have no 0: it stands at the bottom, a little below 1.
+  const LEAST = 0.7;
+  const upByPowers = (top) => (v) => BOTTOM - (BOTTOM - TOP) * Math.log(Math.max(v, LEAST) / LEAST) / Math.log(top / LEAST);
 
   function axes(svg, x, y, title, ticksX, ticksY) {
     for (const t of ticksY) {

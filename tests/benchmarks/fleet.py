@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import plain_model
 from figure import Figure
-from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from timed import process, processor_s, timed
 
 import simlib as sl
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, figure_of, new_panels, save_figure
 from simlib.charts.style import style
+from simlib.charts.titles import write_titles
 from simlib.core.draws import Stream, uniform
 from simlib.engines.fleet.jit import twin
-from simlib.support.files import replacing
 
 OUTAGE_S = (10.0, 40.0)
 STORM = sl.Scenario(
@@ -307,9 +307,9 @@ def _alone(scenario: sl.Scenario, warm: bool = False, **environment: str) -> dic
 def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
     """Write the chart of nanoseconds per attempt against clients."""
     lines = (("fleet", "#0072B2", costs_s), ("draw and scatter", "#555555", floors_s))
+    least, most = (f"{1e9 * each(costs_s.values()):,.0f}" for each in (min, max))
     with style():
-        picture = Picture(figsize=(8.0, 4.0))
-        axes = picture.subplots()
+        [axes] = new_panels(WIDTH_IN, HEIGHT_IN)
         for name, colour, values_s in lines:
             heights = [1e9 * value_s for value_s in values_s.values()]
             axes.loglog(list(values_s), heights, marker="o", color=colour)
@@ -322,8 +322,8 @@ def _draw(costs_s: dict[int, float], floors_s: dict[int, float]) -> None:
             axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
             axis.set_minor_formatter(NullFormatter())
         axes.set(xlabel="clients", ylabel="processor time per attempt, ns")
-        axes.set_title("Cost of an attempt in the fleet")
         axes.grid(True, axis="both")
+        finding = f"An attempt in the fleet takes {least} to {most} ns, for however many clients"
+        write_titles(axes, finding, "Processor time; beside it, to draw numbers and scatter them")
         CHART.parent.mkdir(exist_ok=True)
-        with replacing(CHART) as temporary:
-            picture.savefig(temporary, format="png")
+        save_figure(figure_of(axes), CHART)

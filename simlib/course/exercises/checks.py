@@ -7,7 +7,7 @@ clients or no fault. It says so in one line, which begins with "right" or with "
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from math import isclose
 from numbers import Real
@@ -17,6 +17,7 @@ import pandas as pd
 
 from simlib.api import run
 from simlib.metrics.metrics import summary
+from simlib.metrics.words import join_words
 from simlib.scenario.scenario import Scenario
 
 _Check = TypeVar("_Check", bound=Callable[..., str])
@@ -73,11 +74,11 @@ def only(
     if others:
         places = [allowed] if isinstance(allowed, str) else allowed
         where = " and ".join(f"{place}*" if place[-1] == "." else place for place in places)
-        raise NotYet(f"leave {_join_words(others)} as given: the answer is in {where}")
+        raise NotYet(f"leave {join_words(others)} as given: the answer is in {where}")
     if not changed:
         raise NotYet("nothing has been changed")
     if one and len(changed) > 1:
-        raise NotYet(f"{_join_words(changed)} are {len(changed)} settings: change one alone")
+        raise NotYet(f"{join_words(changed)} are {len(changed)} settings: change one alone")
     return changed
 
 
@@ -89,10 +90,6 @@ def _list_changes(one: Any, other: Any, where: str = "") -> list[str]:
     parts = [item.name for item in fields(one) if item.init and f"{inside}{item.name}" != "name"]
     pairs = ((getattr(one, name), getattr(other, name), f"{inside}{name}") for name in parts)
     return [path for pair in pairs for path in _list_changes(*pair)]
-
-
-def _join_words(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + [words[-1]])
 
 
 def play_seeds(scenario: Scenario, on: str = "sim", runs: int = 1) -> pd.DataFrame:

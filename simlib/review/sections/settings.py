@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from math import inf
 from typing import Any
 
-from simlib.review.changes import format_any, list_settings
+from simlib.review.changes import default_of, format_any, list_settings
 from simlib.review.document import Code, Content, DataTable, Paragraph, Section
 from simlib.review.material import Material
 from simlib.review.results import PlayedPolicy
@@ -68,12 +69,14 @@ def _diff(one: PlayedPolicy, other: PlayedPolicy) -> str:
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):
             continue
-        lines += [f"- {key} = {_toml(before[key])}"] if key in before else []
-        lines += [f"+ {key} = {_toml(after[key])}"] if key in after else []
+        lines += [f"- {key} = {_toml(before.get(key, default_of(key)))}"]
+        lines += [f"+ {key} = {_toml(after.get(key, default_of(key)))}"]
     return "\n".join(lines)
 
 
 def _toml(value: Any) -> str:
     import tomli_w
 
+    value = value.name.lower() if isinstance(value, Enum) else value
+    value = list(value) if isinstance(value, tuple) else value
     return tomli_w.dumps({"value": value}).strip().removeprefix("value = ")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from simlib.core.card import Card, ShowsCard
 from simlib.experiments.space import Axis
-from simlib.metrics.words import table_card
+from simlib.metrics.words import join_words, table_card
 from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.support.json_values import jsonable
@@ -127,7 +127,7 @@ def _sentence(rows: pd.DataFrame) -> str:
     )
     close = [row for _, row in rows.iloc[1:].iterrows() if row["total_high"] >= top["total_low"]]
     if close:
-        also = " and ".join(f"{row['key']} ({as_share(row['total'])} %)" for row in close)
+        also = join_words([f"{row['key']} ({as_share(row['total'])} %)" for row in close])
         said += f"; {also} may matter as much"
     return f"{said}."
 

@@ -13,10 +13,9 @@ import pandas as pd
 
 from simlib.core.errors import SimlibError
 from simlib.experiments.space import Axis
-from simlib.metrics.words import format_number
+from simlib.metrics.words import format_number, join_words
 from simlib.studies.tune.evaluate import Evaluator
 from simlib.studies.tune.holdout import evaluate_holdout
-from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.pareto import by_distance, front
 from simlib.studies.tune.question import Question
 from simlib.studies.tune.ranking import losses

@@ -10,7 +10,7 @@ import pandas as pd
 
 from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
-from simlib.metrics.words import words_and_unit
+from simlib.metrics.words import join_words, words_and_unit
 from simlib.scenario.presets import PREFIX
 from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses, losses
 from simlib.studies.tune.score import Score
@@ -249,19 +249,6 @@ def in_short(settings: Mapping[str, Any]) -> str:
     return head + ", ".join(
         f"{said[key]} = {format_value(value)}" for key, value in settings.items()
     )
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Return words as a list that is read.
-
-    Examples
-    --------
-    >>> join_words(["a", "b", "c"])
-    'a, b and c'
-    """
-    if not words:
-        return "nothing"
-    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1]
 
 
 def format_value(value: Any) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from simlib.metrics.words import join_words
 from simlib.scenario.scenario import Scenario
 from simlib.studies.tune.evaluate import Evaluator
-from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.pareto import front
 from simlib.studies.tune.ranking import Ranking, losses
 from simlib.studies.tune.rivals import FACTORS, MOST_CONTENDERS, Rivals, count_seeds, work_of_part

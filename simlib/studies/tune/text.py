@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.experiments.bound_words import bounds_in_words
-from simlib.metrics.words import metric_in_words, plus_minus
+from simlib.metrics.words import join_words, metric_in_words, plus_minus
 from simlib.studies.tune.chart import _labelled_candidates
-from simlib.studies.tune.narrative import join_words
 from simlib.studies.tune.result import Tuning
 
 
