@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from simlib.charts.attempts import draw_limits, fit_height
-from simlib.charts.findings import find_admissions
 from simlib.charts.labels import Curve, name_curves
+from simlib.charts.load_findings import find_admissions
 from simlib.charts.style import Group, count_axis, drawing, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.array_types import Floats

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
+from simlib.charts.client_findings import find_difference
 from simlib.charts.ecdf import draw_fractions
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, figure_of, new_panels
-from simlib.charts.findings import find_difference
 from simlib.charts.labels import name_curves
 from simlib.charts.style import (
     Group,

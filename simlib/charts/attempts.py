@@ -8,8 +8,8 @@ from math import inf, isfinite, isnan
 import numpy as np
 from matplotlib.axes import Axes
 
-from simlib.charts.findings import find_peaks
 from simlib.charts.labels import Curve
+from simlib.charts.load_findings import find_peaks
 from simlib.charts.style import Group, count_axis, draw_steps, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.array_types import Floats

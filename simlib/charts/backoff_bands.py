@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from simlib.charts.client_findings import find_spread
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import figure_of
-from simlib.charts.findings import find_spread
 from simlib.charts.multiples import multiples_grid
 from simlib.charts.style import dress, style
 from simlib.charts.titles import write_figure_titles

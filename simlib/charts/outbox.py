@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from simlib.charts.findings import Backlog, find_outbox
 from simlib.charts.labels import AREA, Sample, write_key
+from simlib.charts.message_findings import Backlog, find_outbox
 from simlib.charts.style import MOST_POINTS, Group, count_axis, empty
 from simlib.charts.times import time_axis
 from simlib.metrics.array_types import Floats

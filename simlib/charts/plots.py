@@ -21,10 +21,11 @@ from simlib.charts.admissions import admissions
 from simlib.charts.agreement import agreement
 from simlib.charts.attempts import draw_attempts, find_attempts
 from simlib.charts.backoff_bands import backoff
+from simlib.charts.client_findings import find_recovery
 from simlib.charts.ecdf import draw_fractions
-from simlib.charts.findings import find_latency, find_recovery
 from simlib.charts.heatmap import heat
 from simlib.charts.labels import Curve, name_curves
+from simlib.charts.message_findings import find_latency
 from simlib.charts.multiples import draw_multiples
 from simlib.charts.observed import draw_observed
 from simlib.charts.outbox import draw_outbox, find_backlog

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 
 from simlib.charts.colours import DASHES
 from simlib.charts.ecdf import Sampled, draw_ecdf
-from simlib.charts.findings import find_latency
 from simlib.charts.labels import Curve, name_curves
+from simlib.charts.message_findings import find_latency
 from simlib.charts.outbox import PRIORITY_COLOURS
 from simlib.charts.style import Group, drawing, empty
 from simlib.metrics.array_types import Floats

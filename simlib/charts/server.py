@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 
 from simlib.charts.attempts import draw_counts, draw_limits, find_attempts, fit_height
-from simlib.charts.findings import Refused, find_busy, find_refused, find_waiting
 from simlib.charts.labels import Curve, name_curves
+from simlib.charts.load_findings import Refused, find_busy, find_refused, find_waiting
 from simlib.charts.style import (
     MOST_POINTS,
     FindingOfGroups,

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from simlib.charts.client_findings import find_shares
 from simlib.charts.figures import HEIGHT_IN
-from simlib.charts.findings import find_shares
 from simlib.charts.labels import AREA, Sample, text_width_points, write_key
 from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, drawing

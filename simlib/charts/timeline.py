@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from simlib.charts.findings import find_recovery
+from simlib.charts.client_findings import find_recovery
 from simlib.charts.labels import AREA, HATCHED, LINE, Sample, text_width_points, write_key
 from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, empty

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from simlib.charts.findings import find_slowest
 from simlib.charts.labels import AREA, Sample, write_key
+from simlib.charts.message_findings import find_slowest
 from simlib.charts.outbox import PRIORITY_COLOURS
 from simlib.charts.stretches import draw_stretches
 from simlib.charts.style import Group, drawing, empty

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simlib.charts.findings import find_spread
+from simlib.charts.client_findings import find_spread
 from simlib.core.backoff import Backoff
 from simlib.explorers.controls import LENGTH, POLICY_CONTROLS, make_controls, with_ending_fault
 from simlib.explorers.kinds import ExplorerKind, begin_with

@@ -8,7 +8,8 @@ from math import ceil, inf, isfinite, isnan
 
 import numpy as np
 
-from simlib.charts.findings import find_peaks, find_recovery
+from simlib.charts.client_findings import find_recovery
+from simlib.charts.load_findings import find_peaks
 from simlib.charts.times import name_fault, time_window_s
 from simlib.explorers.picture import ChartPanel, Series, round_limit
 from simlib.metrics.array_types import Floats

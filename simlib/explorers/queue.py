@@ -7,7 +7,7 @@ from math import inf
 
 import numpy as np
 
-from simlib.charts.findings import find_latency, find_outbox
+from simlib.charts.message_findings import find_latency, find_outbox
 from simlib.charts.outbox import describe_backlog
 from simlib.core.events import Priority
 from simlib.explorers.controls import LENGTH, make_controls, with_ending_fault

@@ -5,22 +5,16 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from simlib.charts.findings import (
-    Backlog,
+from simlib.charts.client_findings import find_difference, find_recovery, find_shares, find_spread
+from simlib.charts.load_findings import (
     Refused,
     find_admissions,
     find_busy,
-    find_difference,
-    find_latency,
-    find_outbox,
     find_peaks,
-    find_recovery,
     find_refused,
-    find_shares,
-    find_slowest,
-    find_spread,
     find_waiting,
 )
+from simlib.charts.message_findings import Backlog, find_latency, find_outbox, find_slowest
 
 
 def times(*back, never=0):

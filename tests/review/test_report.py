@@ -52,7 +52,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if not {"script", "style"} & set(self._open):
-            self.words.append(data)
+            # Where no line may end, a reader sees a space.
+            self.words.append(data.replace("\N{NO-BREAK SPACE}", " "))
 
 
 @pytest.fixture(scope="module")

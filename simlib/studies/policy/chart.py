@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simlib.charts.backoff_bands import backoff, label_outer
+from simlib.charts.client_findings import find_recovery
 from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import figure_of, save_figure
-from simlib.charts.findings import find_recovery
 from simlib.charts.multiples import multiples_grid
 from simlib.charts.style import style
 from simlib.charts.titles import write_figure_titles

@@ -63,7 +63,10 @@ def test_what_is_recommended_keeps_the_bounds_and_was_played_under_fresh_seeds(f
     assert (front["outcome"] == "full").all()
     assert (front["excess"] <= 0.0).all()
     best = found.verdict.table.iloc[0]
-    assert ("recommended", "tuned", True) == (best["name"], best["kind"], best["keeps"])
+    # A tuned one, or a preset that is ahead of all of these.
+    known = {"recommended": "tuned"} | dict.fromkeys(sl.presets, "preset")
+    assert best["keeps"]
+    assert known[best["name"]] == best["kind"]
     with open_pool(1) as outcomes:
         fresh = evaluator.Evaluator(
             (STORM,), found.objectives, found.bounds, "fleet", outcomes, first=5, replications=5
@@ -206,7 +209,7 @@ def test_the_policy_is_a_scenario_with_the_client_that_is_recommended(found, tmp
     file.write_text(found.policy_toml())
     policy = sl.load(file)
     assert found.client == policy.client
-    assert found.recommended["client.backoff.base_s"] == policy.client.backoff.base_s
+    assert policy == STORM.replace(found.recommended)
     assert policy.replace(client=STORM.client) == STORM
 
 
