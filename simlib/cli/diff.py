@@ -31,7 +31,7 @@ FAILED = 1
     epilog=examples(
         "diff before.toml after.toml",
         "diff reconnect_storm preset:phoenix --replications 40",
-        "diff preset:socket.io-client policy.toml --format markdown",
+        "diff preset:socket.io-client options.js --format markdown",
         'diff before.toml after.toml --fail-if "time_to_recover_s_p95 > +5%" --fail-if "lost > +0"',
         "diff out/before/trace.parquet out/after/trace.parquet",
     ),
@@ -73,8 +73,9 @@ def diff(
 ) -> None:
     """Say what surely changed from OLD to NEW, and by how much.
 
-    Each is a scenario, a policy's file, or preset:NAME, played under the same seeds; or both are
-    traces of runs. A policy beside a scenario is played as its client; two policies are played in
+    Each is a scenario, a policy's file, a real client's own options (JSON, YAML, JavaScript, as
+    simlib import reads them), or preset:NAME, played under the same seeds; or both are traces of
+    runs. A policy beside a scenario is played as its client; two policies are played in
     an outage and the storm after it.
 
     A metric surely changed if its interval leaves 0 out; all intervals hold together with 95 %. A

@@ -16,7 +16,7 @@ from simlib.core.settings import Settings
 from simlib.differences.fail_rules import FailRule, FailVerdict, fail_rule, judge
 from simlib.differences.metric_changes import MetricChange, MetricPairs, list_changes, pairs_of
 from simlib.differences.setting_changes import SettingChange, list_setting_changes
-from simlib.differences.sides import Sides, check_kinds, put_in_scenarios
+from simlib.differences.sides import Sides, check_kinds, describe_lacks, put_in_scenarios
 from simlib.differences.words import (
     DIFF_HEADING,
     change_row,
@@ -33,6 +33,7 @@ from simlib.metrics.metrics import row
 from simlib.scenario.origin import describe_origin
 from simlib.scenario.presets import Preset
 from simlib.scenario.scenario import Scenario
+from simlib.studies.policy.imports.imported import ImportedPolicy
 from simlib.support.arguments import check_arguments
 from simlib.support.json_values import jsonable
 from simlib.support.made_by import KEY, current_command
@@ -172,8 +173,8 @@ def _values(change: MetricChange) -> dict[str, Any]:
 
 @check_arguments
 def diff(
-    old: Scenario | Settings | Preset | Trace,
-    new: Scenario | Settings | Preset | Trace,
+    old: Scenario | Settings | Preset | ImportedPolicy | Trace,
+    new: Scenario | Settings | Preset | ImportedPolicy | Trace,
     replications: int = 20,
     *,
     on: str | None = None,
@@ -190,7 +191,7 @@ def diff(
 
     Parameters
     ----------
-    old, new : Scenario, Settings, Preset or Trace
+    old, new : Scenario, Settings, Preset, ImportedPolicy or Trace
         What is compared. A trace goes with a trace: nothing is played then.
     replications : int
         How many seeds, at least 2; the first is that of ``old``.
@@ -239,13 +240,15 @@ def diff(
         sides = _change(sides, settings)
     engine, why = _choose_engine(on, sides, rules)
     pair = paired(sides.old, sides.new, replications, on=engine, progress=progress)
+    names = names or _names_of(old, new)
+    lacks = describe_lacks(names[0], old) + describe_lacks(names[1], new)
     return _check_rules(
         Diff(
-            names or _names_of(old, new),
+            names,
             pair,
             list_setting_changes(sides.old, sides.new),
             rules,
-            tuple(filter(None, (sides.note, why))),
+            tuple(filter(None, (sides.note, why, *lacks))),
             current_command(),
         )
     )
@@ -286,6 +289,8 @@ def _names_of(*sides: Any) -> tuple[str, str]:
 def _name_of(side: Any) -> str:
     if isinstance(side, Trace):
         return side.label
+    if isinstance(side, ImportedPolicy):
+        return side.source
     return "a policy" if isinstance(side, Settings) else str(side.name)
 
 

@@ -73,7 +73,7 @@ class MetricChange:
     metric, group : str
         Its name, a column of `summary`; its group, as `simlib run` has it.
     old, new : float
-        The mean of each version; NaN: it has no value there.
+        The mean of each version, or the median where one run never ends; NaN: it has no value.
     difference : Estimate
         New minus old with its interval; the median of pairs if one of them never ends.
     relative : float
@@ -153,10 +153,12 @@ def _change(pairs: MetricPairs, confidence: float) -> MetricChange:
     known = ~(np.isnan(pairs.old) | np.isnan(pairs.new))
     if not known.any():
         nothing = Estimate(nan, nan, nan, 0)
-        return MetricChange(metric, group, _mean(pairs.old), _mean(pairs.new), nothing, nan, True)
+        return MetricChange(
+            metric, group, _middle(pairs.old), _middle(pairs.new), nothing, nan, True
+        )
     shared = MetricPairs(metric, pairs.old[known], pairs.new[known])
     difference = _center(shared.differences, confidence)
-    old, new = _mean(shared.old), _mean(shared.new)
+    old, new = _middle(shared.old), _middle(shared.new)
     relative = difference.value / abs(old) if old and isfinite(old) else nan
     return MetricChange(metric, group, old, new, difference, relative, _is_sure(shared, difference))
 
@@ -167,9 +169,10 @@ def _is_sure(pairs: MetricPairs, difference: Estimate) -> bool:
     return difference.low > 0.0 or difference.high < 0.0
 
 
-def _mean(values: Floats) -> float:
+def _middle(values: Floats) -> float:
+    """Return the mean of values, or their median where one of them has no end; NaN: none is."""
     values = values[~np.isnan(values)]
-    return float(values.mean()) if values.size else nan
+    return _center(values, CONFIDENCE).value if values.size else nan
 
 
 def group_of(metric: str) -> str:

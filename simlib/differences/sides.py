@@ -1,4 +1,4 @@
-"""The two sides of a diff: scenarios, policies in a scenario, or runs that were saved."""
+"""The two sides of a diff: scenarios, policies or options of a client, or saved runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from simlib.core.settings import Settings
 from simlib.scenario.presets import Preset
 from simlib.scenario.scenario import Scenario, load
 from simlib.studies.policy.benchmark import storm
+from simlib.studies.policy.imports.imported import ImportedPolicy
+from simlib.studies.policy.imports.policy_from import policy_from
 from simlib.trace.trace import Trace
 
 #: Clients of the storm in which two policies are compared that came without a scenario.
@@ -19,7 +21,7 @@ STORM_CLIENTS = 1000
 _OF_POLICY = {"name", "teaches", "client", "lint"}
 _TRACE_SUFFIX = ".parquet"
 
-Side = Scenario | Settings | Preset | Trace
+Side = Scenario | Settings | Preset | ImportedPolicy | Trace
 
 
 class Sides(NamedTuple):
@@ -61,12 +63,14 @@ def _where(scenario: Scenario, side: str) -> str:
 
 
 def _with_policy(scenario: Scenario, policy: Side) -> Scenario:
-    client = policy.client if isinstance(policy, Preset) else policy
+    client = policy.client if isinstance(policy, Preset | ImportedPolicy) else policy
     return scenario.replace(client=client)
 
 
-def read_side(file: Path) -> Scenario | Settings | Trace:
-    """Return what a file holds: a run that was saved, a policy alone, or a scenario.
+def read_side(file: Path) -> Scenario | Settings | ImportedPolicy | Trace:
+    """Return what a file holds: a scenario or a policy alone (TOML), a saved run, or options.
+
+    What is neither TOML nor a trace has a real client's own options, as `policy_from` reads them.
 
     Raises
     ------
@@ -75,10 +79,19 @@ def read_side(file: Path) -> Scenario | Settings | Trace:
     """
     if file.suffix == _TRACE_SUFFIX:
         return Trace.load(file)
+    if file.suffix not in ("", ".toml"):
+        return policy_from(file)
     scenario = load(file)
     with file.open("rb") as opened:
         keys = set(tomllib.load(opened))
     return scenario.client if "client" in keys and keys <= _OF_POLICY else scenario
+
+
+def describe_lacks(name: str, side: Side) -> list[str]:
+    """Return what of a client's own options simlib cannot say, a sentence each."""
+    if not isinstance(side, ImportedPolicy):
+        return []
+    return [f"{name}: cannot be said: {lack}." for lack in side.lacks]
 
 
 def check_kinds(old: Side, new: Side) -> None:

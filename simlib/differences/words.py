@@ -129,8 +129,9 @@ def describe_intervals(metrics: int, pairs: int) -> str:
     if pairs == 1:
         return ""
     return (
-        f"Means of {pairs} pairs of runs under the same seeds; changes of fractions in percentage "
-        f"points; all intervals hold together with 95 % (Bonferroni, {metrics} metrics)."
+        f"Means of {pairs} pairs of runs under the same seeds (medians, where a time never comes "
+        "in one); changes of fractions in percentage points; all intervals hold together with "
+        f"95 % (Bonferroni, {metrics} metrics)."
     )
 
 

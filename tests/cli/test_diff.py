@@ -51,6 +51,17 @@ def test_a_scenario_and_a_policy_alone_give_the_same_as_two_scenarios(here):
     assert ["The new policy is played as client of old."] == other["notes"]
 
 
+def test_options_of_a_real_client_are_compared_and_wrong_ones_named(here):
+    Path("options.json").write_text('{"reconnectionDelay": 4000, "reconnectionDelayMax": 9000}')
+    Path("wrong.yaml").write_text("reconnectionDelay: soon\n")
+    quick = ("--clients", "20", "--on", "sim", "--replications", "2")
+    result = diff("preset:socket.io-client", "options.json", *quick)
+    assert "client.backoff.base_s" in result.stdout, result.output
+    refused = diff("preset:socket.io-client", "wrong.yaml", *quick)
+    assert 2 == refused.exit_code
+    assert "wrong.yaml" in refused.stderr
+
+
 def test_markdown_goes_to_stdout_alone(here):
     result = diff("old.toml", "new.toml", *QUICK, "--format", "markdown")
     assert 0 == result.exit_code

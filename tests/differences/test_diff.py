@@ -85,6 +85,16 @@ def test_a_policy_is_played_as_the_client_of_the_other_side_s_scenario():
     assert ("The old policy is played as client of old.",) == turned.notes
 
 
+def test_a_client_s_own_options_are_a_policy_and_what_cannot_be_said_is_told(tmp_path):
+    file = tmp_path / "options.js"
+    file.write_text('io("wss://a", { reconnectionDelay: 500, transports: ["websocket"] })')
+    options = read_side(file)
+    found = sl.diff(sl.presets["socket.io-client"], options, 2, clients=30, on="sim")
+    assert ("client.backoff.base_s", "1", "0.5") in [tuple(each) for each in found.settings]
+    assert str(file) == found.names[1]
+    assert any("cannot be said: transports" in note for note in found.notes)
+
+
 def test_two_policies_are_played_in_a_storm():
     found = sl.diff(sl.presets["aws-full"], sl.presets["phoenix"], 2, clients=30, on="sim")
     assert 30 == found.pair.one.scenario.clients

@@ -59,6 +59,12 @@ def test_a_time_that_never_comes_is_beyond_every_number(old, new, sure, differen
     assert difference == found.difference.value
 
 
+def test_one_run_in_ten_that_never_ends_does_not_make_the_others_endless():
+    found = change([5] * 10, [6] * 9 + [inf])
+    assert (5, 6) == (found.old, found.new)
+    assert 1 == found.difference.value
+
+
 def test_a_metric_that_only_one_version_has_a_value_of_is_a_sure_change():
     found = change([nan, nan], [3, 4])
     assert found.is_sure
