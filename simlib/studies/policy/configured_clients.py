@@ -100,6 +100,14 @@ def polly(client: Settings) -> tuple[str, Settings]:
     return _read_again(json.dumps(parts, indent=2), "polly")
 
 
+def approximations(to: str, text: str) -> tuple[str, ...]:
+    """Return where a client that reads a text is only nearly what the model says that it does."""
+    if to == "polly" and '"Exponential"' in text and '"UseJitter": true' in text:
+        words = "its waits depend on each other, and reach 1.1 ceilings, the first of them 1.4"
+        return (f"full jitter is the nearest: {words}",)
+    return ()
+
+
 def _time_span(value_s: float) -> str:
     minutes, seconds = divmod(value_s, 60.0)
     hours, minutes = divmod(int(minutes), 60)

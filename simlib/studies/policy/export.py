@@ -22,6 +22,7 @@ from simlib.core.stops import CLOSE_CODES, STATUSES, Effect, Stops, as_codes, ef
 from simlib.core.validation import nearest
 from simlib.metrics.policy_waits import waits_s
 from simlib.studies.policy.configured_clients import (
+    approximations,
     client_go,
     phoenix,
     polly,
@@ -110,7 +111,8 @@ def export(client: Settings, to: str) -> Export:
         rule = f"must be one of {', '.join(EXPORTERS)}{nearest(to, list(EXPORTERS))}"
         raise SettingsError("to", to, rule)
     text, gives = EXPORTERS[to](client)
-    return Export(to, text, gives, tuple(_lacks(client, gives)))
+    lacks = (*_lacks(client, gives), *approximations(to, text))
+    return Export(to, text, gives, lacks)
 
 
 # --- what is lacking ---------------------------------------------------------------------

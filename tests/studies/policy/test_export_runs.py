@@ -202,6 +202,12 @@ EXPRESSIBLE = {
 }
 
 
+def test_polly_s_own_jitter_is_said_not_to_be_full():
+    exported = export(sl.presets["aws-full"].client, "polly")
+    assert not exported.exact
+    assert any("full jitter is the nearest" in lack for lack in exported.lacks)
+
+
 @pytest.mark.parametrize("to", EXPRESSIBLE)
 def test_a_policy_of_a_client_goes_out_and_comes_in_again(to):
     asked = sl.policy_from(EXPRESSIBLE[to], KINDS[to]).client

@@ -14,7 +14,10 @@ from simlib.studies.policy.imports.expressions import read_expressions
 
 #: Options of a client are short; what is longer was not meant to be read here.
 MOST_CHARACTERS = 64_000
-_NOT_READ = "is no JSON, YAML, or literal of JavaScript, Python, Go or C# that options stand in"
+_NOT_READ = (
+    "is no JSON, YAML, or literal of JavaScript, Python, Go or C#: leave the options alone in it, "
+    "without the program around them"
+)
 
 
 def read_file(file: Path) -> str:
