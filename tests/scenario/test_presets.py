@@ -198,6 +198,7 @@ def test_what_is_added_has_three_digits_as_all_numbers_have():
 
 # --- in scenarios ------------------------------------------------------------------------
 
+A_FILE = "a file that ends in .toml"
 LISTED = "simlib presets lists them"
 
 
@@ -233,7 +234,10 @@ def test_what_a_client_says_itself_goes_before_its_preset():
             '[[cohorts]]\nclient = "preset:zzz"',
             'cohorts[0].client = "preset:zzz": is no preset; ' + LISTED,
         ),
-        ('client = "phoenix"', 'client = "phoenix": must be a table of settings, or preset:NAME'),
+        (
+            'client = "phoenix"',
+            'client = "phoenix": must be a table of settings, preset:NAME, or ' + A_FILE,
+        ),
         (
             "[client]\npreset = 3",
             "client.preset = 3: is no preset; " + LISTED,

@@ -170,7 +170,7 @@ def test_several_settings_are_checked_together(order):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"client": "phoenix"}, 'client = "phoenix": must be a table of settings, or preset:NAME'),
+        ({"client": "phoenix"}, 'client = "phoenix": must be a table of settings, preset:NAME'),
         ({"client.preset": "phonix"}, 'client.preset = "phonix": is no preset (did you mean'),
         ({"cohorts": [{"client": "x"}]}, 'cohorts[0].client = "x": must be a table of settings'),
         ({"client": {"value": 3}}, "client.value = 3: is not a setting"),
