@@ -236,6 +236,12 @@ def shown(cell):
     return "\n".join(texts)
 
 
+def plain_texts(notebook):
+    """Return what is shown as plain text alone."""
+    data = [output.get("data", {}) for cell in code_cells(notebook) for output in cell.outputs]
+    return [each["text/plain"] for each in data if set(each) == {"text/plain"}]
+
+
 def unfounded(notebook, given):
     """Return the numbers of the prose that no cell shows, nor rounds to."""
     code = "\n".join(shown(cell) for cell in code_cells(notebook))
@@ -289,3 +295,4 @@ def test_a_notebook_runs_as_it_is_and_its_checks_know_its_solutions(number):
         assert solved.startswith("right")
     assert any("no guess yet: " in text for text in printed(notebook))
     assert [] == unfounded(notebook, GIVEN.get(number, []))
+    assert [] == [text for text in plain_texts(notebook) if "dtype:" in text], "a table, as text"
