@@ -71,10 +71,19 @@ def file_of(given: str) -> Path:
 
 
 def shipped_scenarios() -> dict[str, Path]:
-    """Return the files of the shipped scenarios, by name."""
+    """Return the files of the shipped scenarios and of those of plug-ins, by name."""
     from simlib.support.files import find_shipped
+    from simlib.support.plugins import load_plugins
 
-    return {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
+    shipped = {file.stem: file for file in sorted(find_shipped("scenarios").glob("*.toml"))}
+    return {**shipped, **load_plugins("scenarios", list(shipped), _check_plugin)}
+
+
+def _check_plugin(name: str, file: Any) -> Path:
+    from simlib.scenario.scenario import load
+
+    load(file)
+    return Path(file)
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from simlib.core.validation import nearest
 from simlib.scenario.build import build
 from simlib.support.files import find_shipped
 from simlib.support.json_values import jsonable
+from simlib.support.plugins import load_plugins
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
@@ -124,7 +125,8 @@ class Presets(ShowsCard, Mapping[str, Preset]):
 
     @cached_property
     def _known(self) -> dict[str, Preset]:
-        return read_presets(find_shipped("presets.toml").read_text(encoding="utf-8"))
+        shipped = read_presets(find_shipped("presets.toml").read_text(encoding="utf-8"))
+        return {**shipped, **load_plugins("presets", list(shipped), _read_plugin)}
 
     def __getitem__(self, name: str) -> Preset:
         if not isinstance(name, str) or name not in self._known:
@@ -168,6 +170,15 @@ def read_presets(text: str) -> dict[str, Preset]:
         )
         for name, table in document.items()
     }
+
+
+def _read_plugin(name: str, table: Any) -> Preset:
+    """Return the preset of a plug-in, which is a client's table as a scenario has it."""
+    if not isinstance(table, Mapping):
+        raise SettingsError("client", table, "must be a table of settings, as of a scenario")
+    preset = Preset(name, "plug-in", "unknown", "unknown", f"plug-in {name}", "", dict(table))
+    build(Settings, dict(table))  # refuses what breaks a rule here, where the plug-in is named
+    return preset
 
 
 #: The presets that come with simlib.

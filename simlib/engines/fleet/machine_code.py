@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from simlib.engines.fleet.jit import compile_to_object, require
 from simlib.engines.kernel import loop, state
 from simlib.engines.kernel.features import LOOPS, PARTS
 from simlib.support.files import replacing
+from simlib.support.messages import warn_user
 
 _SOURCES = Path(__file__).parents[2]
 #: The sources that compiled code is made of.
@@ -57,8 +57,7 @@ def compiling_in_words(name: str) -> str:
 
 
 def _warn(said: str) -> None:
-    """Say it on stderr, in a terminal and in a notebook, unless the user has set up logging."""
-    logging.getLogger("simlib").warning(said)
+    warn_user("%s", said)
 
 
 class Loop:

@@ -35,6 +35,7 @@ from simlib.studies.policy.exponential import COMPARED_WAITS
 from simlib.studies.policy.javascript_clients import reconnecting_websocket, socket_io
 from simlib.studies.policy.python_clients import grpc, tenacity, websockets_python
 from simlib.support.arguments import check_arguments
+from simlib.support.plugins import load_plugins, need_function
 
 #: How far two policies that are said to wait alike may differ.
 _RELATIVE, _ABSOLUTE_S = 0.01, 0.002
@@ -228,3 +229,4 @@ EXPORTERS: dict[str, Callable[[Settings], tuple[str, Settings]]] = {
     "grpc-service-config": service_config,
     "client-go": client_go,
 }
+EXPORTERS |= load_plugins("exporters", list(EXPORTERS), need_function)

@@ -29,6 +29,7 @@ from simlib.studies.policy.lint.messages import MESSAGE_RULES
 from simlib.studies.policy.lint.options import Thresholds, lint_options
 from simlib.studies.policy.lint.silence import SILENCE_RULES
 from simlib.support.arguments import check_arguments
+from simlib.support.plugins import load_plugins, need_function
 
 #: From the worst down.
 SEVERITIES = ("error", "warning", "info")
@@ -43,6 +44,7 @@ RULES: dict[str, Check] = {
     **CROWD_RULES,
     **FRONT_RULES,
 }
+RULES |= load_plugins("lint_rules", list(RULES), need_function)
 
 
 @check_arguments

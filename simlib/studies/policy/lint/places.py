@@ -46,6 +46,8 @@ def key_of(finding: LintFinding) -> str:
     >>> key_of(LintFinding("no-jitter", "error", "cohorts.0.client", "", 0, "", ""))
     'cohorts.0.client.backoff.jitter'
     """
+    if finding.rule not in RULE_KEYS:
+        return finding.where  # a plug-in's rule, which names no setting
     key = RULE_KEYS[finding.rule]
     return key.removeprefix("/") if key.startswith("/") else f"{finding.where}.{key}"
 
