@@ -332,10 +332,10 @@ def test_what_never_connects_is_never_recommended_where_anything_works(few_rival
     if max(timeouts_s) > 0.5:
         assert best["availability_fraction"] > 0.0
         assert not best[goals].isna().any()
-        assert found.recommended["client.connect_timeout_s"] > NEVER_S
-    elif max(timeouts_s) < NEVER_S:
-        assert not found.verdict.keeps
-        assert found.sentence.startswith("No policy that was tried works, nor does the one given: ")
+        assert found.client.connect_timeout_s > NEVER_S
+    elif max(timeouts_s) < NEVER_S:  # what connects is a preset
+        assert ("preset", True) == (best["kind"], found.verdict.keeps)
+        assert "No policy that was tuned keeps all bounds." in found.sentence
     dead = found.trials["client.connect_timeout_s"] < NEVER_S
     assert not found.trials["is_front"][dead].any()
     assert np.isinf(found.trials["excess"][dead]).all()
@@ -388,7 +388,7 @@ def test_a_resumed_tuning_is_the_same_as_an_uninterrupted_one_also_if_trials_fai
 def test_of_the_trials_that_keep_a_bound_none_shown_is_better_on_the_first_objective(found):
     table = found.verdict.table
     fit = table[table["keeps"] & table["kind"].isin(["tuned", "given"])]
-    assert "recommended" == fit.sort_values("time_to_recover_s_p99").iloc[0]["name"]
+    assert table["time_to_recover_s_p99"].iloc[0] <= fit["time_to_recover_s_p99"].min()
 
 
 def test_what_is_already_best_is_kept(few_rivals):
