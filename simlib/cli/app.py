@@ -20,6 +20,7 @@ from simlib.cli.completion import complete_scenario, complete_setting
 from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
 from simlib.support.made_by import noting, write_command
+from simlib.support.messages import LEVELS, show_logs
 
 #: Where click keeps the arguments of the whole command.
 _GIVEN = "simlib.cli.given"
@@ -274,10 +275,17 @@ with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON
     epilog=examples("scenarios", "compare first_outage", "run reconnect_storm --clients 200"),
 )
 @click.version_option(__version__, message="simlib %(version)s")
-def main() -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(LEVELS),
+    help="Show on stderr what simlib logs: debug tells of each fault of a live run.",
+)
+def main(log_level: str | None) -> None:
     """Simulate WebSocket clients under faults, play them for real, and compare.
 
     SCENARIO is a TOML file, or the name of a scenario that comes with simlib.
 
     Every option can be set in the environment, too: --seed of simlib run is SIMLIB_RUN_SEED.
     """
+    if log_level is not None:
+        show_logs(log_level)

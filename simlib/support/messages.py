@@ -11,6 +11,17 @@ import sys
 
 LOGGER = logging.getLogger("simlib")
 LOGGER.addHandler(logging.NullHandler())
+#: What the commands may be asked to show.
+LEVELS = ("debug", "info", "warning", "error")
+_SHOWN = logging.StreamHandler()
+_SHOWN.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+
+def show_logs(level: str) -> None:
+    """Show what simlib logs from a level on, on stderr."""
+    _SHOWN.setStream(sys.stderr)
+    LOGGER.setLevel(level.upper())
+    LOGGER.addHandler(_SHOWN)  # which is there once, however often this is called
 
 
 def warn_user(message: str, *arguments: object) -> None:

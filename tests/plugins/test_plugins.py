@@ -129,3 +129,21 @@ def test_warnings_are_seen_though_the_logger_has_a_handler_that_does_nothing(tmp
         check=True,
     )
     assert ["once seen", "logged twice seen"] == done.stderr.splitlines()
+
+
+@pytest.mark.live
+def test_a_log_level_shows_the_faults_of_a_live_run():
+    arguments = ["run", "first_outage", "--on", "live", "--clients", "2", "--json"]
+    changed = ["--set", "duration_s=3", "--set", 'faults=[{kind="reset", start_s=1}]']
+    done = subprocess.run(
+        [sys.executable, "-m", "simlib", "--log-level", "debug", *arguments, *changed],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    logged = [line.split(" simlib: ")[1] for line in done.stderr.splitlines() if " DEBUG " in line]
+    assert "live run of first_outage begins: 2 clients" == logged[0]
+    assert [line for line in logged if line.startswith("reset starts: ")], logged
+    assert logged[-1].startswith("live run of first_outage ended at 3.")
+    assert "summary" in json.loads(done.stdout)

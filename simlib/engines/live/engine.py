@@ -22,6 +22,7 @@ from simlib.engines.live.workers import SharedRun, check_shareable
 from simlib.engines.loops import run_to_end
 from simlib.engines.world import Process
 from simlib.scenario.scenario import Scenario
+from simlib.support.messages import LOGGER
 from simlib.trace.trace import Interrupted, Trace, describe_stop
 
 #: Time between being ready and time zero, so that the first events are on time.
@@ -105,6 +106,7 @@ async def play_async(
         trace.partial = True
         try:
             await run.begin()
+            LOGGER.debug("live run of %s begins: %d clients", scenario.name, scenario.clients)
             await run.play(processes, progress)
         except asyncio.CancelledError:
             # Of the same kind, so that whoever cancelled is answered; it also says what was kept.
@@ -116,6 +118,7 @@ async def play_async(
                 await run.end()
             finally:
                 run.collect()
+            LOGGER.debug("live run of %s ended at %.3f s", scenario.name, trace.end_s)
     return trace
 
 

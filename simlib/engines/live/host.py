@@ -38,6 +38,7 @@ from simlib.engines.no_time import Restless, takes_no_time
 from simlib.engines.store import MemoryStore, SqliteStore, Store
 from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
+from simlib.support.messages import LOGGER
 from simlib.trace.server_log import ServerLog
 from simlib.trace.trace import Trace
 
@@ -325,15 +326,21 @@ class LiveHost:
 
     def fault_starts(self, index: int) -> None:
         """Make a fault's start happen."""
+        self._log_fault(index, "starts")
         for server in self._servers:
             server.fault_starts(index)
         self._proxy.cut(index)
 
     def fault_stops(self, index: int) -> None:
         """Make a fault's stop happen."""
+        self._log_fault(index, "stops")
         self._proxy.release()
         for server in self._servers:
             server.fault_stops(index)
+
+    def _log_fault(self, index: int, does: str) -> None:
+        fault = self._proxy.timeline.faults[index]
+        LOGGER.debug("%s %s: %d connections", fault.kind.name.lower(), does, len(self._proxy.pipes))
 
 
 def _servers(
