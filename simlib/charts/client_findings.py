@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simlib.charts.finding_words import (
-    ENGINES,
+    ENGINE_NAMES,
     Samples,
     add_name,
     capitalize_first,
@@ -50,7 +50,7 @@ def find_recovery(times_s: Samples, runs: int = 1) -> str:
     if len(known) == 1:
         return _describe_back(next(iter(known.values())), runs)
     best, worst = (choose(known, key=lambda name: known[name].rank) for choose in (min, max))
-    if set(known) <= set(ENGINES):
+    if set(known) <= set(ENGINE_NAMES):
         return _compare_engines(known, runs)
     if known[best].back and known[best].is_like(known[worst]):
         return f"No difference: {lower_first(_describe_back(known[best], runs))}"
@@ -117,9 +117,9 @@ def _compare_back(best: str, worst: str, known: Mapping[str, _Back], runs: int) 
 def _compare_engines(known: Mapping[str, _Back], runs: int) -> str:
     """Return the same of engines, which nobody chooses between."""
     if all(each.back and not each.never for each in known.values()):
-        said = [f"{format_seconds(each.last_s)} {ENGINES[n]}" for n, each in known.items()]
+        said = [f"{format_seconds(each.last_s)} {ENGINE_NAMES[n]}" for n, each in known.items()]
         return f"Everybody is back after {', '.join(said)}"
-    said = [f"{format_share(each.rank[0])} {ENGINES[n]}" for n, each in known.items()]
+    said = [f"{format_share(each.rank[0])} {ENGINE_NAMES[n]}" for n, each in known.items()]
     return f"Never back in the run: {', '.join(said)}"
 
 

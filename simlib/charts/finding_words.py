@@ -11,12 +11,12 @@ Samples = Mapping[str, Floats]
 #: Numbers that differ by less than this share are called the same.
 _SAME = 0.02
 #: How a run is called by the engine that played it.
-ENGINES = {"sim": "simulated", "live": "live", "fleet": "on the fleet"}
+ENGINE_NAMES = {"sim": "simulated", "live": "live", "fleet": "on the fleet"}
 
 
 def add_name(name: str) -> str:
     """Say with which policy, or on which engine."""
-    return ENGINES.get(name, f"with {name}")
+    return ENGINE_NAMES.get(name, f"with {name}")
 
 
 def agree_in_number(count: float, verb: str) -> str:

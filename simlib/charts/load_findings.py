@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from math import inf, isfinite
 from typing import NamedTuple
 
-from simlib.charts.finding_words import ENGINES, add_name, capitalize_first, is_about_same
+from simlib.charts.finding_words import ENGINE_NAMES, add_name, capitalize_first, is_about_same
 from simlib.metrics.words import format_count, format_share
 
 
@@ -32,9 +32,9 @@ def find_peaks(peaks_per_s: Mapping[str, float], limit_per_s: float = inf, when:
         (peak,) = known.values()
         attempts = "1 attempt" if peak == 1 else f"{format_count(peak)} attempts"
         return f"{attempts} in the worst second{when}{can}"
-    if set(known) <= set(ENGINES):
+    if set(known) <= set(ENGINE_NAMES):
         first, *others = (f"{format_count(peak)}" for peak in known.values())
-        engines = [ENGINES[name] for name in known]
+        engines = [ENGINE_NAMES[name] for name in known]
         rest = [f"{value} {engine}" for value, engine in zip(others, engines[1:], strict=True)]
         peak_at = (
             "Attempts peak at" if not when else f"{when.strip().capitalize()} attempts peak at"
