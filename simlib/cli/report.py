@@ -179,7 +179,6 @@ def _policies(
     """Return the other policies by name; some names are taken already."""
     from simlib.review.question import TUNED
     from simlib.scenario.presets import PREFIX
-    from simlib.scenario.scenario import load
 
     policies: dict[str, Settings | str] = {}
     for given in against:
@@ -188,10 +187,20 @@ def _policies(
             raise SettingsError(
                 "--against", given, "is the name of a policy that is compared already"
             )
-        policies[name] = given if given.startswith(PREFIX) else load(file_of(given)).client
+        is_preset = given.startswith(PREFIX)
+        policies[name] = given if is_preset else _load_client("--against", file_of(given))
     if tuned is not None:
-        policies[TUNED] = load(tuned).client
+        policies[TUNED] = _load_client("--tuned", Path(tuned))
     return policies
+
+
+def _load_client(option: str, file: Path) -> Settings:
+    """Return the client of a file; an error that the file is not there names the option."""
+    from simlib.scenario.scenario import load
+
+    if not file.is_file():
+        raise SettingsError(option, str(file), "is no file")
+    return load(file).client
 
 
 def _tune(

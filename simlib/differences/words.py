@@ -142,17 +142,17 @@ def say_verdict(verdict: FailVerdict) -> str:
         verdict.change, lambda value: _say_change(rule.metric, value, rule.is_share)
     )
     if verdict.is_exceeded:
-        return f"FAILS: {rule.text}; it is {said}"
+        return f"FAILS {rule.text}: the change is {said}"
     if verdict.may_be_exceeded:
-        return f"not sure: {rule.text}; it is {said}, more replications would tell"
-    return f"holds: {rule.text}; it is {said}"
+        return f"not sure {rule.text}: the change is {said}; more replications would tell"
+    return f"passes {rule.text}: the change is {said}"
 
 
 def _say_change(metric: str, value: float, is_share: bool) -> str:
     if not is_share:
         return format_change(metric, value) + (" points" if metric.endswith("_fraction") else "")
     if isnan(value):
-        return "no percentage"
+        return "no percentage, since one of both is never"
     return format_relative(value) or "more than any percentage, since it was 0"
 
 

@@ -12,6 +12,7 @@ from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.settings import Settings
 from simlib.experiments.bound_words import bounds_in_words
+from simlib.metrics.words import join_words
 from simlib.review.document import Document, Section
 from simlib.review.grid import grid_axes, play_grid
 from simlib.review.material import Material
@@ -206,7 +207,7 @@ def compose(material: Material) -> Document:
 
 
 def _title(question: ReviewQuestion) -> str:
-    names = " and ".join(scenario.name for scenario in question.scenarios)
+    names = join_words([scenario.name for scenario in question.scenarios])
     if len(question.policies) == 1:
         return f"How does the reconnect policy of {names} do?"
     return f"Should we change the reconnect policy of {names}?"

@@ -79,8 +79,8 @@ def test_it_lints_compares_with_the_base_branch_and_writes_the_summary(repositor
     assert summary.startswith("## simlib\n\n### Lint\n")
     assert "| scenarios/storm.toml:5 | error | no-jitter |" in summary
     assert "### scenarios/storm.toml of main → scenarios/storm.toml" in summary
-    assert "- FAILS: last\\_back\\_s &gt; +5%; it is" in summary
-    assert "- holds: attempts &gt; +1000; it is" in summary
+    assert "- FAILS last\\_back\\_s &gt; +5%: the change is" in summary
+    assert "- passes attempts &gt; +1000: the change is" in summary
     assert "| client.backoff.base\\_s | 1 | 20 |" in summary
     assert "scenarios/added.toml is new" in summary
     assert "scenarios/gone.toml is gone" in summary

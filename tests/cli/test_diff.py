@@ -41,7 +41,7 @@ def test_the_text_begins_with_the_finding_and_ends_with_the_verdicts(here):
     assert result.stdout.startswith("From old.toml to new.toml, time to recover (95 %) rises from")
     assert "Getting back" in result.stdout
     assert "client.backoff.base_s" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("FAILS: last_back_s > +5%; it is +")
+    assert result.stdout.splitlines()[-1].startswith("FAILS last_back_s > +5%: the change is +")
 
 
 def test_a_scenario_and_a_policy_alone_give_the_same_as_two_scenarios(here):

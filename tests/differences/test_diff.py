@@ -147,7 +147,7 @@ def test_the_markdown_has_the_finding_tables_verdicts_and_settings():
     )
     text = found.to_markdown()
     assert text.startswith("### main → a\\|b &lt;script&gt;\n")
-    assert "- FAILS: last\\_back\\_s &gt; +5%; it is" in text
+    assert "- FAILS last\\_back\\_s &gt; +5%: the change is" in text
     assert "**Getting back**" in text
     assert "| client.backoff.base\\_s | 1 | 20 |" in text
     assert "<script>" not in text

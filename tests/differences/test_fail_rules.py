@@ -136,12 +136,12 @@ def test_a_rule_on_equal_versions_holds_however_many_are_asked():
 
 
 def test_verdicts_say_the_change_with_its_interval():
-    assert "FAILS: time_to_recover_s_p95 > +5%; it is +10 %" == say_verdict(
+    assert "FAILS time_to_recover_s_p95 > +5%: the change is +10 %" == say_verdict(
         verdict("time_to_recover_s_p95 > +5%", OLD, SURE)
     )
     said = say_verdict(verdict("time_to_recover_s_p95 > +5%", OLD, VAGUE))
-    assert said.startswith("not sure: time_to_recover_s_p95 > +5%; it is +10 % (-")
+    assert said.startswith("not sure time_to_recover_s_p95 > +5%: the change is +10 % (-")
     assert said.endswith("more replications would tell")
     assert say_verdict(verdict("attempts > +5", OLD, OLD)).startswith(
-        "holds: attempts > +5; it is 0"
+        "passes attempts > +5: the change is 0"
     )

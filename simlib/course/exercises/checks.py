@@ -73,7 +73,7 @@ def only(
     others = [key for key in changed if not key.startswith(allowed)]
     if others:
         places = [allowed] if isinstance(allowed, str) else allowed
-        where = " and ".join(f"{place}*" if place[-1] == "." else place for place in places)
+        where = join_words([f"{place}*" if place[-1] == "." else place for place in places])
         raise NotYet(f"leave {join_words(others)} as given: the answer is in {where}")
     if not changed:
         raise NotYet("nothing has been changed")
