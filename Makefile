@@ -43,7 +43,7 @@ test-all: lint $(CLIENTS) ## the same, and more cases of what the tests prove, a
 
 # What needs real time mostly waits: it runs beside the others, which give way to it.
 simulated: $(READY)
-	@nice -n 10 $(PYTEST) -n logical --dist loadgroup -m "not live $(BUT)"
+	@nice -n 5 $(PYTEST) -n logical --dist loadgroup -m "not live $(BUT)"
 
 live: $(READY)
 	@said=$$(mktemp); \
