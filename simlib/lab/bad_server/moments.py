@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.validation import Rule, nearest
+from simlib.core.validation import Rule
 from simlib.lab.observe.script import Phase, PhaseKind
+from simlib.lab.script_file import parse_script, read_script
 from simlib.scenario.build import build
 
 _AT = Rule("seconds")
@@ -35,16 +35,7 @@ def read_moments(path: str | Path) -> list[ServerMoment]:
     SettingsError
         Naming the file, the key, the value and the rule that it breaks.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError("script", str(path), f"is not TOML: {error}") from error
-    except OSError as error:
-        raise SettingsError("script", str(path), f"cannot be read: {error.strerror}") from error
-    try:
-        return parse_moments(text)
-    except SettingsError as error:
-        raise error.after(f"{path}:") from error
+    return read_script(path, parse_moments)
 
 
 def parse_moments(text: str) -> list[ServerMoment]:
@@ -61,18 +52,7 @@ def parse_moments(text: str) -> list[ServerMoment]:
     >>> [(moment.at_s, moment.phase.words) for moment in moments]
     [(10.0, 'status 503')]
     """
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError("script", "", f"is not TOML: {error}") from error
-    for key, value in data.items():
-        if key not in _KEYS:
-            rule = f"is not a setting{nearest(key, _KEYS)}; known are {', '.join(_KEYS)}"
-            raise SettingsError(key, value, rule)
-    tables = data.get("moments")
-    if not isinstance(tables, list) or not tables:
-        rule = 'must be a list of tables: [[moments]] at_s = 10 kind = "refuse"'
-        raise SettingsError("moments", tables, rule)
+    tables = parse_script(text, _KEYS, 'at_s = 10 kind = "refuse"')["moments"]
     moments = [_moment(f"moments[{i}]", table) for i, table in enumerate(tables)]
     for i, (before, after) in enumerate(itertools.pairwise(moments), 1):
         if after.at_s <= before.at_s:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Direction, Fault, FaultKind, Route, Timeline
-from simlib.core.validation import nearest
 from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 from simlib.lab.fault_proxy.relay import Relay
+from simlib.lab.script_file import parse_script, read_script
 from simlib.scenario.build import build_inside
 
 #: What a proxy can do: it passes bytes on, and cannot read what TLS hides.
@@ -48,16 +47,7 @@ def fault_script(path: str | Path) -> FaultScript:
     SettingsError
         Naming the file, the key, the value and the rule that it breaks.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError("script", str(path), f"is not TOML: {error}") from error
-    except OSError as error:
-        raise SettingsError("script", str(path), f"cannot be read: {error.strerror}") from error
-    try:
-        return parse_faults(text)
-    except SettingsError as error:
-        raise error.after(f"{path}:") from error
+    return read_script(path, parse_faults)
 
 
 def parse_faults(text: str) -> FaultScript:
@@ -75,19 +65,9 @@ def parse_faults(text: str) -> FaultScript:
     >>> script.edges()
     [(10.0, 0, True), (20.0, 0, False)]
     """
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError("script", "", f"is not TOML: {error}") from error
-    for key, value in data.items():
-        if key not in _KEYS:
-            rule = f"is not a setting{nearest(key, _KEYS)}; known are {', '.join(_KEYS)}"
-            raise SettingsError(key, value, rule)
-    faults = data.get("faults")
-    if not isinstance(faults, list) or not faults:
-        raise SettingsError("faults", faults, 'must be a list of tables: [[faults]] kind = "reset"')
+    data = parse_script(text, _KEYS, 'kind = "reset"')
     seed = check_seed("seed", data.get("seed", 0))
-    return FaultScript([_fault(i, fault) for i, fault in enumerate(faults)], seed)
+    return FaultScript([_fault(i, fault) for i, fault in enumerate(data["faults"])], seed)
 
 
 def check_seed(key: str, seed: object) -> int:

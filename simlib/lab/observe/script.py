@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from math import inf
@@ -11,6 +10,7 @@ from typing import Any
 
 from simlib.core.errors import SettingsError
 from simlib.core.validation import ValidatedSettings, choice, count, flag, nearest, seconds, times
+from simlib.lab.script_file import parse_script, read_script
 from simlib.scenario.build import build
 
 #: An end without a close frame: no frame can carry this code.
@@ -170,18 +170,11 @@ def script(given: str | Path | Script) -> Script:
         return given
     if str(given) in SCRIPTS:
         return SCRIPTS[str(given)]
-    try:
-        text = Path(given).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError("script", str(given), f"is not TOML: {error}") from error
-    except OSError as error:
-        near = nearest(given, list(SCRIPTS))
-        rule = f"is neither {' nor '.join(SCRIPTS)}{near}, and cannot be read: {error.strerror}"
-        raise SettingsError("script", str(given), rule) from error
-    try:
-        return parse(text, Path(given).stem)
-    except SettingsError as error:
-        raise error.after(f"{given}:") from error
+    otherwise = f"is neither {' nor '.join(SCRIPTS)}{nearest(given, list(SCRIPTS))}, and "
+    return read_script(given, lambda text: parse(text, Path(given).stem), otherwise=otherwise)
+
+
+_KEYS = ["name", "longest_s", "phases"]
 
 
 def parse(text: str, name: str = "script") -> Script:
@@ -198,28 +191,15 @@ def parse(text: str, name: str = "script") -> Script:
     >>> [phase.words for phase in parse(text).phases]
     ['close 1012']
     """
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SettingsError("script", name, f"is not TOML: {error}") from error
-    for key, value in data.items():
-        if key not in _KEYS:
-            rule = f"is not a setting{nearest(key, _KEYS)}; known are {', '.join(_KEYS)}"
-            raise SettingsError(key, value, rule)
-    phases = data.get("phases")
-    if not isinstance(phases, list) or not phases:
-        raise SettingsError("phases", phases, 'must be a list of tables: [[phases]] kind = "close"')
+    data = parse_script(text, _KEYS, 'kind = "close"')
     longest_s = data.get("longest_s", inf)
     if isinstance(longest_s, bool) or not isinstance(longest_s, int | float) or not longest_s > 0:
         raise SettingsError("longest_s", longest_s, "must be a number of seconds, above 0")
     return Script(
-        phases=tuple(_phase(i, phase) for i, phase in enumerate(phases)),
+        phases=tuple(_phase(i, phase) for i, phase in enumerate(data["phases"])),
         longest_s=float(longest_s),
         name=str(data.get("name", name)),
     )
-
-
-_KEYS = ["name", "longest_s", "phases"]
 
 
 def _phase(i: int, data: Any) -> Phase:

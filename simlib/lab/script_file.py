@@ -1,0 +1,82 @@
+"""Scripts as files: TOML with a few keys of its own and one list of tables."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from simlib.core.errors import SettingsError
+from simlib.core.validation import nearest
+
+_Script = TypeVar("_Script")
+
+
+def read_script(
+    path: str | Path, parse: Callable[[str], _Script], *, otherwise: str = ""
+) -> _Script:
+    """Read a file by a function that parses its text, whose errors then name the file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    parse : function
+        It takes the text.
+    otherwise : str
+        What else the name of the file might have been, for the error of one that is not there.
+
+    Raises
+    ------
+    SettingsError
+        Naming the file, the key, the value and the rule that it breaks.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("script", str(path), f"is not TOML: {error}") from error
+    except OSError as error:
+        rule = f"{otherwise}cannot be read: {error.strerror}"
+        raise SettingsError("script", str(path), rule) from error
+    try:
+        return parse(text)
+    except SettingsError as error:
+        raise error.after(f"{path}:") from error
+
+
+def parse_script(text: str, keys: Sequence[str], example: str) -> dict[str, Any]:
+    """Return the values of a script, the last of whose keys is its list of tables.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    keys : list of str
+        All that the script may have.
+    example : str
+        The settings of a table, for the error where there is none.
+
+    Raises
+    ------
+    SettingsError
+        Naming the key, the value and the rule that it breaks.
+
+    Examples
+    --------
+    >>> parse_script('[[faults]]', ["seed", "faults"], 'kind = "reset"')
+    {'faults': [{}]}
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError("script", "", f"is not TOML: {error}") from error
+    for key, value in data.items():
+        if key not in keys:
+            rule = f"is not a setting{nearest(key, list(keys))}; known are {', '.join(keys)}"
+            raise SettingsError(key, value, rule)
+    tables = data.get(keys[-1])
+    if not isinstance(tables, list) or not tables:
+        rule = f"must be a list of tables: [[{keys[-1]}]] {example}"
+        raise SettingsError(keys[-1], tables, rule)
+    return data
