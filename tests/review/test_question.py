@@ -15,7 +15,8 @@ from tests.studies.small import with_few_rivals
 pytest.importorskip("numba")
 pytest.importorskip("optuna")
 
-pytestmark = [pytest.mark.long, pytest.mark.slow]
+# In full size it takes ten minutes of a processor, and of a busy machine an hour.
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(3600)]
 #: A trial by hand had found it: four times as gentle, and sooner back.
 BY_HAND = {
     "client.backoff.base_s": 9,
