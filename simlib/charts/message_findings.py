@@ -34,6 +34,7 @@ def find_outbox(held: Mapping[str, Backlog]) -> str:
     --------
     >>> find_outbox({"": Backlog(1401, 12.0, 0)})
     "Up to 1,401 messages wait; 12 s after the fault's end no more than before it"
+    >>> from math import inf
     >>> find_outbox({"none": Backlog(1401, inf, 20), "full": Backlog(900, inf, 4)})
     'Up to 1,401 messages wait with none, 900 with full; 20 and 4 still wait at the end'
     """

@@ -90,7 +90,7 @@ def keep_together(text: str) -> str:
     Examples
     --------
     >>> keep_together("86 % (35 to 100), alone 61 %").split(" ")
-    ['86\\xa0%', '(35\\xa0to\\xa0100),', 'alone', '61\\xa0%']
+    ['86\xa0%', '(35\xa0to\xa0100),', 'alone', '61\xa0%']
     """
     return _TOGETHER.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), str(text))
 
