@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo review test test-all simulated live cover lab docs site bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live browser cover lab docs site bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -34,21 +34,26 @@ review: $(READY) ## write a design review: should clients of socket.io wait long
 	  --tune client.backoff.spread_fraction=0.1..0.9
 
 test: lint $(CLIENTS) ## check style and types, and run the tests
-	@$(MAKE) --no-print-directory -j 2 simulated live BUT="and not slow"
+	@$(MAKE) --no-print-directory -j 3 simulated live browser BUT="and not slow"
 	@$(PYTEST) -m "alone and not slow" $(ALONE)
 
 test-all: lint $(CLIENTS) ## the same, and more cases of what the tests prove, as CI does
-	@$(MAKE) --no-print-directory -j 2 simulated live
+	@$(MAKE) --no-print-directory -j 3 simulated live browser
 	@$(PYTEST) -m alone $(ALONE)
 
 # What needs real time mostly waits: it runs beside the others, which give way to it.
 simulated: $(READY)
-	@nice -n 5 $(PYTEST) -n logical --dist loadgroup -m "not live $(BUT)"
+	@nice -n 5 $(PYTEST) -n logical --dist worksteal -m "not live and not browser $(BUT)"
 
 live: $(READY)
 	@said=$$(mktemp); \
-	$(PYTEST) -n 4 --dist loadgroup -m "live and not alone $(BUT)" $(REAL_TIME) >$$said 2>&1; \
+	$(PYTEST) -n 4 --dist worksteal -m "live and not alone and not browser $(BUT)" $(REAL_TIME) >$$said 2>&1; \
 	status=$$?; printf '\nWhat needs real time:\n'; cat $$said; rm $$said; exit $$status
+
+# One process: JupyterLab, and the page with Python in it, start once for a file.
+browser: $(READY)
+	@said=$$(mktemp); $(PYTEST) -m "browser $(BUT)" tests/browser >$$said 2>&1; \
+	status=$$?; printf '\nIn a browser:\n'; cat $$said; rm $$said; exit $$status
 
 cover: $(READY) ## measure how much of the core its own tests cover, branches too
 	@$(BIN)/python -m pytest -q -n 2 tests/core tests/theory \

@@ -63,25 +63,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             compiling.kill()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks for the groups afterwards
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests, so that at the end no worker waits for one that began late.
-
-    And let one worker run all tests that share what takes long to make (a fixture of their module),
-    so that it is made once: JupyterLab and its page, an inference, a review.
-    """
+    """Begin with the long tests, so that at the end no worker waits for one that began late."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-    for item in items:
-        shared = {
-            name
-            for name in getattr(item, "fixturenames", ())
-            for made in item.session._fixturemanager.getfixturedefs(name, item) or ()
-            if made.scope in {"module", "package"} and made.baseid
-        }
-        if shared:
-            item.add_marker(
-                pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath)))
-            )
 
 
 @pytest.fixture(scope="session")
