@@ -108,7 +108,7 @@ def test_rules_of_a_diff_may_stand_in_the_environment(here, monkeypatch):
     monkeypatch.setenv("SIMLIB_DIFF_REPLICATIONS", "2")
     monkeypatch.setenv("SIMLIB_DIFF_ON", "sim")
     result = CliRunner().invoke(cli.main, ["diff", "small.toml", "small.toml"])
-    assert "holds: attempts>+10%" in result.stdout, result.output
+    assert "passes attempts>+10%" in result.stdout, result.output
 
 
 def test_a_wrong_value_of_the_environment_is_bad_input(here, monkeypatch):
