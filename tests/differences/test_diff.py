@@ -25,6 +25,12 @@ def changes_of(old: sl.Scenario, new: sl.Scenario) -> list[tuple[str, str, str]]
     return [tuple(each) for each in list_setting_changes(old, new)]
 
 
+def test_attempts_rise_and_a_time_rises():
+    calm = sl.Scenario(clients=4, duration_s=20, faults=[sl.Fault("outage", start_s=5, stop_s=8)])
+    busy = calm.replace("client.backoff", sl.Backoff(base_s=0.2, cap_s=0.2))
+    assert "attempts rise from " in sl.diff(calm, busy, 3).finding
+
+
 def test_what_surely_changed_is_said_with_a_sentence_first():
     found = sl.diff(OLD, SLOWER, 8, on="sim")
     assert found.finding.startswith("From old to slower, time to recover (95 %) rises from ")
