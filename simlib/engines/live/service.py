@@ -333,6 +333,16 @@ def _refusal(command: ev.Refuse) -> Response:
     return Response(status_code=command.status, headers=hints.hint_headers(command.hint_s))
 
 
+def listen(port: int) -> socket.socket:
+    """Return a socket of this machine that listens, and whose connections send at once."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=4096)
+    # Accepted sockets have it from their listener; asyncio would not set it for them, since this
+    # listener names no protocol. Without it an answer may wait for the client's next message
+    # (Nagle).
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     service = Service(settings, order, LoopClock(loop))
@@ -351,7 +361,7 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     if "tls" in order:
         name, certificate, key = order["tls"]
         config.ssl = server_context(Tls[name], certificate, key)
-    listener = socket.create_server(("127.0.0.1", order.get("port", 0)), backlog=4096)
+    listener = listen(order.get("port", 0))
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     print(listener.getsockname()[1], flush=True)

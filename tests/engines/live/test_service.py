@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from simlib.core.events import CloseClients, Revoke
 from simlib.engines.live.processes import Processes
+from simlib.engines.live.service import listen
 from simlib.trace.columns import Name
 
 pytestmark = pytest.mark.live
@@ -44,6 +46,13 @@ def http() -> httpx.AsyncClient:
 
 
 # --- messages ----------------------------------------------------------------------------
+
+
+def test_an_answer_does_not_wait_for_the_next_message() -> None:
+    with listen(0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_messages_are_answered_over_websocket_and_http(address: str) -> None:
