@@ -333,7 +333,7 @@ def _refusal(command: ev.Refuse) -> Response:
     return Response(status_code=command.status, headers=hints.hint_headers(command.hint_s))
 
 
-def listen(port: int) -> socket.socket:
+def listen_on(port: int) -> socket.socket:
     """Return a socket of this machine that listens, and whose connections send at once."""
     listener = socket.create_server(("127.0.0.1", port), backlog=4096)
     # Accepted sockets have it from their listener; asyncio would not set it for them, since this
@@ -361,7 +361,7 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     if "tls" in order:
         name, certificate, key = order["tls"]
         config.ssl = server_context(Tls[name], certificate, key)
-    listener = listen(order.get("port", 0))
+    listener = listen_on(order.get("port", 0))
     server = uvicorn.Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     print(listener.getsockname()[1], flush=True)

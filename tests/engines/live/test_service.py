@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from simlib.core.events import CloseClients, Revoke
 from simlib.engines.live.processes import Processes
-from simlib.engines.live.service import listen
+from simlib.engines.live.service import listen_on
 from simlib.trace.columns import Name
 
 pytestmark = pytest.mark.live
@@ -49,7 +49,7 @@ def http() -> httpx.AsyncClient:
 
 
 def test_an_answer_does_not_wait_for_the_next_message() -> None:
-    with listen(0) as listener, socket.create_connection(listener.getsockname()):
+    with listen_on(0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
