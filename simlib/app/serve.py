@@ -41,6 +41,7 @@ def serve_app(port: int | None, *, open_browser: bool, announce: Callable[[str],
     voila = load_extra("voila.app", "app", "simlib app needs Voila")
     load_extra("ipywidgets", "app", "simlib app needs ipywidgets")
     from simlib.app.files import NAME, write_app_files
+    from simlib.support.prompt_sockets import CONNECTION_SETTING, PromptConnection
 
     port = _find_port(port)
     token = secrets.token_urlsafe()
@@ -49,7 +50,8 @@ def serve_app(port: int | None, *, open_browser: bool, announce: Callable[[str],
         announce(f"http://{HOST}:{port}/?token={token}")
         # What websockets think of Jupyter's defaults is no news for who runs the app.
         logging.getLogger("tornado.general").setLevel(logging.ERROR)
-        app = voila.Voila.instance(**_settings(port, token, open_browser))
+        settings = _settings(port, token, open_browser) | {CONNECTION_SETTING: PromptConnection}
+        app = voila.Voila.instance(**settings)
         app.initialize([str(notebook), f"--template={NAME}"])
         with suppress(KeyboardInterrupt):  # Voila takes the first; a second may come while it ends
             app.start()

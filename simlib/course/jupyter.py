@@ -19,10 +19,14 @@ def run_jupyterlab(arguments: list[str]) -> None:
     AppOptions._registry_default = lambda _: YARN_DEFAULT_REGISTRY
     from jupyterlab.labapp import LabApp  # which already asks for that default
 
+    from simlib.support.prompt_sockets import CONNECTION_SETTING, PromptConnection
+
+    connection = f"{PromptConnection.__module__}.{PromptConnection.__name__}"
     page = {"page_config_data": _NOT_ASKED}
     LabApp.launch_instance([
         f"--ServerApp.jpserver_extensions={_EXTENSIONS_OFF}",
         f"--ServerApp.tornado_settings={page}",
+        f"--ServerApp.{CONNECTION_SETTING}={connection}",
         *arguments,
     ])  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping
 from importlib.resources import files
@@ -34,7 +35,7 @@ class Explorer(anywidget.AnyWidget):
         "simlib.explorers", "templates/explorer.js"
     )
     _css = _template("simlib.explorers", "templates/explorer.css")
-    view = traitlets.Dict().tag(sync=True)
+    view = traitlets.Dict().tag(sync=True, to_json=lambda view, _: json.dumps(view))
 
     def __init__(self, exploration: Exploration) -> None:
         self._exploration = exploration

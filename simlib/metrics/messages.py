@@ -37,9 +37,7 @@ def messages(trace: Trace) -> pd.DataFrame:
     import pandas as pd
 
     fates = read_columns(trace).find_once(_find_fates)
-    priority, reason = (
-        column_in_words(trace, name, fates[name]) for name in ("priority", "reason")
-    )
+    priority, reason = (column_in_words(name, fates[name]) for name in ("priority", "reason"))
     return pd.DataFrame({**fates, "priority": priority, "reason": reason.astype(str)})
 
 

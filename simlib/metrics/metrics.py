@@ -144,9 +144,7 @@ def spans(trace: Trace, by: Sequence[str] = LOOKS) -> pd.DataFrame:
     import pandas as pd
 
     client_spans = read_columns(trace).steps.spans(by)
-    columns = {
-        look: column_in_words(trace, look, values) for look, values in client_spans.looks.items()
-    }
+    columns = {look: column_in_words(look, values) for look, values in client_spans.looks.items()}
     times = {
         "start_s": client_spans.start_s,
         "stop_s": client_spans.stop_s,

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.spans import Opens, Steps
-from simlib.trace.columns import Name
+from simlib.trace.columns import COLUMNS, Name
 from simlib.trace.schema import NAMES
-from simlib.trace.trace import Trace
+from simlib.trace.trace import Trace, categories_of
 
 Found = TypeVar("Found")
+_WORDS = {column.name: column.words for column in COLUMNS}
 
 
 class LazyColumns(Mapping[str, npt.NDArray[Any]]):
@@ -91,11 +92,7 @@ class RunColumns:
         ]
 
 
-def column_in_words(trace: Trace, column: str, values: npt.NDArray[Any]) -> Any:
+def column_in_words(column: str, values: npt.NDArray[Any]) -> Any:
     """Return numbers of a column as its words, if it has any."""
-    import pandas as pd
-
-    kind = None if column == "left" else trace.frame()[column].dtype
-    if isinstance(kind, pd.CategoricalDtype):
-        return pd.Categorical.from_codes(values, dtype=kind)
-    return values
+    words = _WORDS.get(column)
+    return values if words is None else categories_of(values, words)

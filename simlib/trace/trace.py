@@ -254,7 +254,7 @@ class Trace(ShowsCard):
                 {
                     column.name: columns[column.name]
                     if column.words is None
-                    else _words(columns[column.name], column.words)
+                    else categories_of(columns[column.name], column.words)
                     for column in COLUMNS
                 }
             )
@@ -523,7 +523,8 @@ def _row_type() -> npt.DTypeLike:
     return [(column.name, _NUMPY_TYPES[column.code]) for column in COLUMNS]
 
 
-def _words(values: npt.NDArray[Any], words: type[IntEnum]) -> Any:
+def categories_of(values: npt.NDArray[Any], words: type[IntEnum]) -> Any:
+    """Return numbers of a column as a categorical of its words; -1 is none of them."""
     import numpy as np
     import pandas as pd
 

@@ -5,6 +5,8 @@ const talks = new WeakMap();
 function talkOf(model) {
   if (talks.has(model)) return talks.get(model);
   const talk = { busy: false, waiting: [], sent: 0, gesture: 0, redraw: new Set() };
+  // The view comes as text: to walk through it, number by number, would take the kernel longer than to write it.
+  const read = () => { talk.view = JSON.parse(model.get("view")); };
   talk.ask = (request) => {
     if (talk.busy) {
       // Values that were moved meanwhile go together, the newest of each: none queue up.
@@ -19,7 +21,8 @@ function talkOf(model) {
   };
   const tell = () => talk.redraw.forEach((each) => each());
   model.on("change:view", () => {
-    if (model.get("view").answers === talk.sent) {
+    read();
+    if (talk.view.answers === talk.sent) {
       talk.busy = false;
       const next = talk.waiting.shift();
       if (next) return talk.ask(next);
@@ -27,7 +30,8 @@ function talkOf(model) {
     tell();
   });
   // What is shown was answered in an earlier life of the page.
-  talk.sent = model.get("view").answers || 0;
+  read();
+  talk.sent = talk.view.answers || 0;
   talks.set(model, talk);
   return talk;
 }
@@ -44,8 +48,9 @@ function make(name, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
-// A text is only written where it changes: a live region would say it again.
+// What is there already is not written again: a live region would say it, and the page would be laid out anew.
 const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const mark = (node, name, text) => { if (node.getAttribute(name) !== String(text)) node.setAttribute(name, text); };
 let counted = 0;
 
 function render({ model, el }) {
@@ -95,7 +100,7 @@ function render({ model, el }) {
   function show(held, place) {
     const said = held.each.texts[place];
     if (held.input.value !== String(place)) held.input.value = place;
-    held.input.setAttribute("aria-valuetext", said);
+    mark(held.input, "aria-valuetext", said);
     if (held.input.tagName === "INPUT") write(held.output, said);
   }
   function drawControls(view) {
@@ -117,32 +122,44 @@ function render({ model, el }) {
       write(held.name, each.label);
       if (each.name in moved || (talk.busy && document.activeElement === held.input)) continue; // it was moved since
       held.each = each;
-      if (each.kind !== "choice") held.input.max = each.values.length - 1;
+      if (each.kind !== "choice") mark(held.input, "max", each.values.length - 1);
       show(held, each.place);
     }
   }
   function drawNumbers(numbers) {
+    const shape = JSON.stringify([numbers.heads, numbers.rows.map(([name]) => name)]);
+    if (table.dataset.shape === shape) {
+      numbers.rows.forEach(([, ...values], i) => values.forEach((value, k) => write(table.tBodies[0].rows[i].cells[k + 1], value)));
+      return;
+    }
+    table.dataset.shape = shape;
     const head = make("tr", {}, make("td"), ...numbers.heads.map((name) => make("th", { scope: "col" }, name)));
     const rows = numbers.rows.map(([name, ...values]) => make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))));
     table.replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
   }
   function drawPanels(view) {
+    if (charts.length !== view.panels.length) drawnWidth = 0;
     while (charts.length > view.panels.length) charts.pop().figure.remove();
     while (charts.length < view.panels.length) {
       const finding = make("span"), what = make("small"), holder = make("div");
       charts.push({ figure: make("figure", {}, make("figcaption", {}, finding, what), holder), finding, what, holder });
       panels.append(charts.at(-1).figure);
     }
-    // All are there before one is drawn: each is as wide as the others leave it.
+    // All are there before one is measured: each is as wide as the others leave it. Measured again only when that
+    // changes, since each time the browser lays the whole notebook out.
+    if (drawnWidth !== width) {
+      drawnWidth = width;
+      for (const chart of charts) chart.width = chart.holder.clientWidth;
+    }
     view.panels.forEach((panel, i) => {
       write(charts[i].finding, panel.finding);
-      const left = drawPanel(charts[i].holder, panel);
+      const left = drawPanel(charts[i].holder, panel, charts[i].width);
       // A name that has no room in the chart stands below its title.
       charts[i].what.replaceChildren(panel.what, ...left.map(({ name, colour }) => make("span", { class: "key", style: `color:${colour}` }, `\u2501 ${name}`)));
     });
   }
   function draw() {
-    const view = model.get("view"), waits = talk.busy;
+    const view = talk.view, waits = talk.busy;
     drawControls(view);
     write(error, view.error ? `${view.error}${/[.!?]$/.test(view.error) ? "" : "."} The charts show the last values that work. ` : "");
     const waited_s = waits ? (performance.now() - talk.since) / 1000 : 0;
@@ -155,7 +172,7 @@ function render({ model, el }) {
     write(heading, view.title); write(sentence, view.sentence);
     root.setAttribute("aria-label", view.title);
     panels.classList.toggle("stale", Boolean(view.error || view.compiling));
-    if (panels.clientWidth) drawPanels(view); // else it is hidden: the observer says when it is seen
+    if (width) drawPanels(view); // else it is hidden: the observer says when it is seen
     drawNumbers(view.numbers);
     if (dots.dataset.html !== view.dots) { dots.dataset.html = view.dots; dots.innerHTML = view.dots; }
     presetLabel.hidden = !view.presets.values;
@@ -165,14 +182,15 @@ function render({ model, el }) {
     }
     undo.disabled = !view.can.undo; unpin.disabled = !view.can.unpin; animate.hidden = !view.can.animate;
     write(animate, view.dots ? "Hide the dots" : "Show clients as dots");
-    force.replaceChildren("In force, beside the defaults: ", ...view.in_force.flatMap(([key, value], i) => [i ? ", " : "", make("b", {}, `${key}\u00a0=\u00a0${value}`)]));
+    const inForce = JSON.stringify(view.in_force);
+    if (force.dataset.shown !== inForce) force.replaceChildren("In force, beside the defaults: ", ...view.in_force.flatMap(([key, value], i) => [i ? ", " : "", make("b", {}, `${key}\u00a0=\u00a0${value}`)]));
+    force.dataset.shown = inForce;
     if (format.options.length !== view.formats.length) format.replaceChildren(...view.formats.map((name) => make("option", { value: name }, name)));
     format.value = view.copied.as;
     if (text.value !== view.copied.text) { text.value = view.copied.text; copied.textContent = ""; }
   }
-  let drawn = null;
+  let drawn = null, width = panels.clientWidth, drawnWidth = 0;
   const slow = setInterval(() => talk.busy && draw(), 250);
-  let width = 0;
   const wide = new ResizeObserver(() => {
     if (Math.abs(panels.clientWidth - width) < 2) return; // its height alone follows from what is drawn
     width = panels.clientWidth; drawn = null;
@@ -184,8 +202,8 @@ function render({ model, el }) {
   return () => { talk.redraw.delete(draw); wide.disconnect(); clearInterval(slow); };
 }
 
-function drawPanel(holder, panel) {
-  const width = Math.max(260, Math.round(holder.clientWidth || 460)), plots = makePlots(width);
+function drawPanel(holder, panel, holderWidth) {
+  const width = Math.max(260, Math.round(holderWidth || 460)), plots = makePlots(width);
   const [low, high] = panel.x_range, svg = plots.frame(holder, panel.alt);
   const x = plots.across(low, high), y = plots.up(panel.top);
   const inside = plots.node("clipPath", { id: `clip-${counted += 1}` }, svg);
