@@ -16,7 +16,7 @@ from simlib.logs.har import Har
 from simlib.logs.lines import Source
 from simlib.logs.moments import in_words, parse_any, seconds_of
 from simlib.logs.requests import Requests, Unreadable
-from simlib.logs.table import HEADING, check_columns, table_form
+from simlib.logs.table import HEADING, TABLES, check_columns, table_form
 from simlib.support.arguments import check_arguments
 from simlib.support.progress import Progress, show_progress
 
@@ -58,7 +58,7 @@ class ObservedAttempts(ShowsCard):
     begin_s : float
         The first moment in the file: seconds since 1970 (UTC), or as the file's numbers count.
     is_dated : bool
-        Whether the file has dates.
+        Whether the file has dates, or numbers that are seconds since 1970.
     notes : tuple of str
         What was left out, and why.
 
@@ -93,7 +93,9 @@ class ObservedAttempts(ShowsCard):
         head = count_in_words(len(self.times_s), "attempt")
         title = f"{head} in {self.source} ({self.form}), from {begin} on, over {self.last_s:.6g} s"
         common = Counter(self.statuses.tolist()).most_common(_SHOWN_STATUSES)
-        rows = tuple((str(status or "no answer"), f"{count:,}") for status, count in common)
+        # A table may have no column of statuses.
+        none = "not given" if self.form in TABLES else "no answer"
+        rows = tuple((str(status or none), f"{count:,}") for status, count in common)
         return Card(title, rows, ("status", "attempts") if rows else (), self.notes)
 
     @check_arguments
@@ -249,11 +251,11 @@ def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAtt
         else:
             requests.add(line)
     notes = unreadable.judge(len(requests.times_s) + requests.polls + requests.elsewhere)
-    return _observe_requests(source, form.name, requests, notes)
+    return _observe_requests(source, form.name, requests, notes, endpoint)
 
 
 def _observe_requests(
-    source: Source, form: str, requests: Requests, notes: list[str]
+    source: Source, form: str, requests: Requests, notes: list[str], endpoint: str | None = None
 ) -> ObservedAttempts:
     import numpy as np
 
@@ -266,7 +268,8 @@ def _observe_requests(
         notes.append(f"Left out: {count_in_words(requests.polls, 'poll')} of Engine.IO.")
     times_s = np.array(requests.times_s)[chosen]
     if not times_s.size:
-        raise FileError(source.path, "has no attempt: no request is to a WebSocket")
+        where = endpoint or "a WebSocket"
+        raise FileError(source.path, f"has no attempt: no request is to {where}")
     are_ends = np.array(requests.are_ends, bool)[chosen]
     if are_ends.any():
         rows = count_in_words(int(are_ends.sum()), "row")
@@ -294,7 +297,8 @@ def _read_har(source: Source) -> ObservedAttempts:
     for line in har.websockets():
         requests.add(line._replace(request=""))
     if not requests.times_s:
-        rule = f"has {count_in_words(har.requests, 'request')}, and none of a WebSocket"
+        rule = f"has {count_in_words(har.requests, 'request')}"
+        rule += ", and none of a WebSocket" if har.requests else ""
         raise FileError(source.path, rule)
     notes = list(_har_notes(har, len(requests.times_s), source))
     return _observe_requests(source, "HAR", requests, notes)

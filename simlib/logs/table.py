@@ -15,11 +15,17 @@ from simlib.support.text_tables import UNITS_S, known_unit
 #: What a caller may name the columns of.
 KEYS = ("time", "status", "duration_s", "request")
 _RULE = "must have the time of an attempt: a number of seconds, or a date as 2026-01-31T10:00:00Z"
-_TIME = re.compile(r"time|date|stamp|start|began|^at$|^t$|^ts$|connect", re.IGNORECASE)
+_TIME = re.compile(
+    r"time|date|stamp|start|beg[ai]n|connect|^(at|t|ts|when)([ _(].*)?$", re.IGNORECASE
+)
 _STATUS = re.compile(r"status|code", re.IGNORECASE)
 _CODE = re.compile(r"\d{3}\b")
 _CELL = re.compile(r'\[[^\]]*\]|"(?:[^"\\]|\\.)*"|\S+')
 _BEYOND_S = 1e11
+#: A number from here on (September 2001) counts the seconds since 1970: no run takes thirty years.
+_FIRST_DATE_S = 1e9
+#: The forms in which a row need not have a status.
+TABLES = ("CSV", "columns")
 
 
 def table_form(path: str, first_line: str, columns: Mapping[str, int | str] | None) -> Form:
@@ -73,7 +79,8 @@ def _find_columns(path: str, first_line: str, heading: list[str]) -> dict[str, i
 
 _EXPECTED = (
     "must be an access log of nginx (combined), HAProxy (httplog) or AWS ALB, a browser's HAR, or "
-    "a table with a column of times; name the columns of any other with columns="
+    "a table with a column of times; of any other, name the columns in Python: "
+    'sl.read_attempts(file, columns={"time": 1, "status": 2})'
 )
 
 
@@ -145,6 +152,7 @@ def _line(path: str, cells: Mapping[str, str], factor: float, has_unit: bool) ->
         time_s -= float(duration)
     if not isfinite(time_s):
         return None
+    is_dated = is_dated or time_s >= _FIRST_DATE_S
     return LogLine(time_s, status, cells.get("request", ""), False, status == SWITCHED, is_dated)
 
 

@@ -214,6 +214,24 @@ def test_a_file_without_dates_has_a_start_in_its_own_numbers(tmp_path):
         seen.place(0.0, "soon")
 
 
+@pytest.mark.parametrize("text", ["at_s\n1769853605\n", "time_ms\n1769853605000\n", "1769853605.0"])
+def test_numbers_that_are_seconds_since_1970_are_dates(tmp_path, text):
+    seen = sl.read_attempts(write(tmp_path / "t.csv", text.splitlines()))
+    assert "from 2026-01-31 10:00:05 UTC on" in str(seen)
+    assert [5.0] == seen.place(0.0, "2026-01-31T10:00:00Z").times_s.tolist()
+
+
+def test_a_table_without_statuses_is_not_said_to_hold_attempts_without_an_answer(tmp_path):
+    seen = sl.read_attempts(write(tmp_path / "t.csv", ["1.0", "2.0"]))
+    assert "not given  2" in str(seen)
+
+
+def test_an_endpoint_that_nobody_asked_for_is_named(tmp_path):
+    file = write(tmp_path / "access.log", [nginx(5, 503)])
+    with pytest.raises(FileError, match="no request is to /elsewhere"):
+        sl.read_attempts(file, endpoint="/elsewhere")
+
+
 # --- what is refused ---------------------------------------------------------------------
 
 
@@ -227,7 +245,7 @@ def test_a_file_without_dates_has_a_start_in_its_own_numbers(tmp_path):
         (b"{", "must be a HAR"),
         (b'{"log": {"entries": [{"startedDateTime": "2026', "row 1: must be a HAR.* cut off"),
         (b'{"log": {}}', "it has no log.entries"),
-        (b'{"log": {"entries": []}}', "has no requests, and none of a WebSocket"),
+        (b'{"log": {"entries": []}}', "has no requests$"),
         (b'{"log":\n {"entries": [}]}}', "row 2: must be a HAR"),
         (b"time_ms,time_s\nx,y\n", "rows are not"),
         (b"timestamp\n1769853600000\n", "are these milliseconds"),
