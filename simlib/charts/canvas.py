@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg, get_hinting_flag
@@ -18,6 +19,12 @@ class _Word(NamedTuple):
     #: How dark each pixel is, from the top row down; it begins so many pixels beside the text.
     picture: npt.NDArray[np.uint8]
     beside: int
+
+
+#: Charts that are drawn one after the other have most of their words in common: the numbers and
+#: names of axes. So many are remembered, of some 2 kB each.
+_MOST_REMEMBERED = 1024
+_remembered: dict[tuple[Any, ...], _Word] = {}
 
 
 class _ChartRenderer(RendererAgg):
@@ -66,16 +73,28 @@ class _ChartRenderer(RendererAgg):
     def _draw_letters(self, text: str, font_properties: Any) -> _Word:
         key = text, hash(font_properties)
         if key not in self._words:
-            font = self._prepare_font(font_properties)
-            font.set_text(text, 0.0, flags=get_hinting_flag())
-            # In 64ths of a pixel.
-            width, height = font.get_width_height()
-            font.draw_glyphs_to_bitmap(antialiased=True)
-            picture = np.array(font.get_image(), np.uint8)
-            beside = round(font.get_bitmap_offset()[0] / 64)
-            descent = font.get_descent() / 64
-            self._words[key] = _Word(width / 64, height / 64, descent, picture, beside)
+            self._words[key] = self._recall(text, font_properties)
         return self._words[key]
+
+    def _recall(self, text: str, font_properties: Any) -> _Word:
+        """Return a text as another chart has drawn it, with the same fonts at the same size."""
+        fonts = *mpl.rcParams["font.family"], *mpl.rcParams["font.sans-serif"]
+        key = text, hash(font_properties), self.dpi, get_hinting_flag(), fonts
+        if key not in _remembered:
+            if len(_remembered) >= _MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[key] = self._draw_anew(text, font_properties)
+        return _remembered[key]
+
+    def _draw_anew(self, text: str, font_properties: Any) -> _Word:
+        font = self._prepare_font(font_properties)
+        font.set_text(text, 0.0, flags=get_hinting_flag())
+        # In 64ths of a pixel.
+        width, height = font.get_width_height()
+        font.draw_glyphs_to_bitmap(antialiased=True)
+        picture = np.array(font.get_image(), np.uint8)
+        beside = round(font.get_bitmap_offset()[0] / 64)
+        return _Word(width / 64, height / 64, font.get_descent() / 64, picture, beside)
 
 
 class ChartCanvas(FigureCanvasAgg):

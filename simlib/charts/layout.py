@@ -8,18 +8,19 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from simlib.charts.axis import AxesOfMeasured
+
 #: Where axes stand until the layout has been found, as shares of the figure: about as it will be.
 FIRST_GUESS = {"left": 0.07, "right": 0.985, "bottom": 0.1, "top": 0.86}
 
 
-class MeasuredAxes(Axes):
+class MeasuredAxes(AxesOfMeasured):
     """Axes whose surroundings (numbers, names, titles) are measured once in each layout.
 
     Matplotlib measures them twice, since the numbers of an axis may become shorter as it becomes
@@ -45,7 +46,8 @@ class MeasuredAxes(Axes):
             return Bbox.from_extents(
                 inside.x0 - left, inside.y0 - bottom, inside.x1 + right, inside.y1 + top
             )
-        box = super().get_tightbbox(renderer, **options)
+        with self.ticks_stay():
+            box = super().get_tightbbox(renderer, **options)
         if self._in_layout and box is not None:
             self._around = (
                 inside.x0 - box.x0, inside.y0 - box.y0, box.x1 - inside.x1, box.y1 - inside.y1

@@ -29,6 +29,7 @@ from simlib.core.server_settings import has_queue
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.server import server_load, server_metrics
+from simlib.metrics.server_counts import count_servers
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.trace.counts import TENTHS_PER_S
@@ -38,18 +39,18 @@ from simlib.trace.trace import Trace
 _UNLIMITED, _AT_ONCE = "the server takes whatever comes", "handshakes take no worker's time"
 
 
-def _mean(groups: Sequence[Group], metric: str) -> float:
-    rows = [server_metrics(run) for group in groups for run in group.runs]
-    return float(np.mean([row.get(metric, nan) for row in rows])) if rows else nan
+def _mean(group: Group, *metrics: str) -> list[float]:
+    rows = [server_metrics(run) for run in group.runs]
+    return [float(np.mean([row.get(metric, nan) for row in rows])) for metric in metrics]
 
 
 def _find_busy(groups: Sequence[Group]) -> str:
-    return find_busy({group.name: _mean([group], "server_busy_fraction") for group in groups})
+    return find_busy({group.name: _mean(group, "server_busy_fraction")[0] for group in groups})
 
 
 def _find_backlog(groups: Sequence[Group]) -> str:
     return find_waiting(
-        {group.name: _mean([group], "backlog_worst") for group in groups},
+        {group.name: _mean(group, "backlog_worst")[0] for group in groups},
         min((group.runs[0].scenario.server.backlog for group in groups), default=inf),
     )
 
@@ -59,12 +60,14 @@ def _find_refused(groups: Sequence[Group]) -> str:
 
 
 def _count_refused(group: Group) -> Refused:
-    refused = sum(_mean([group], f"refused_{why}") for why in _WHY)
-    abandoned, served = (_mean([group], f"handshakes_{what}") for what in ("abandoned", "served"))
-    return Refused(refused, abandoned, served)
+    abandoned, served, *refused = _mean(group, *_ENDS, *_REFUSALS)
+    return Refused(sum(refused), abandoned, served)
 
 
-_WHY = ("backlog", "rate", "connections", "session", "address")
+_ENDS = ("handshakes_abandoned", "handshakes_served")
+_REFUSALS = tuple(
+    f"refused_{why}" for why in ("backlog", "rate", "connections", "session", "address")
+)
 
 
 class Panel(NamedTuple):
@@ -139,7 +142,7 @@ def _says_nothing(panel: Panel, groups: Sequence[Group]) -> str:
     servers = [run.scenario.server for group in groups for run in group.runs]
     if not panel.columns:
         return ""
-    if not any(len(server_load(run)) for group in groups for run in group.runs):
+    if not any(count_servers(run) for group in groups for run in group.runs):
         return _UNLIMITED
     return "" if panel.counts or any(map(has_queue, servers)) else _AT_ONCE
 

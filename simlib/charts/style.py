@@ -22,7 +22,7 @@ from matplotlib.ticker import (
 )
 
 from simlib.charts.colours import DASHES, LIVE_COLOURS, colours_of
-from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, Panels, new_panels
+from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, ChartAxes, Panels, new_panels
 from simlib.charts.labels import Curve
 from simlib.charts.titles import write_titles
 from simlib.metrics import lateness
@@ -126,6 +126,8 @@ def apportion(panels: Sequence[Axes], heights_in: Sequence[float]) -> None:
 
 def dress(axes: Axes) -> None:
     """Give axes that a caller has made the look of those that simlib makes."""
+    if isinstance(axes, ChartAxes):
+        return  # it has made these
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(mpl.rcParams["axes.edgecolor"])
     axes.set_axisbelow(True)

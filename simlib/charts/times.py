@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, floor
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from simlib.charts.labels import ABOVE, height_above_points
 from simlib.core.faults import Fault, Route
@@ -68,16 +71,25 @@ def time_axis(
     faults = {fault: None for run in runs for fault in run.scenario.faults}
     shown = [fault for fault in faults if fault.start_s < last_s and fault.end_s >= first_s]
     shown.sort(key=lambda fault: fault.start_s)
-    for fault in shown:
-        _shade(axes, fault.start_s, min(fault.end_s, max(run.end_s for run in runs)))
+    end_s = max((run.end_s for run in runs), default=0.0)
+    _shade(axes, {(fault.start_s, min(fault.end_s, end_s)) for fault in shown})
     if names:
         _name_faults(axes, shown)
 
 
-def _shade(axes: Axes, start_s: float, stop_s: float) -> None:
-    axes.axvspan(start_s, stop_s, color="#000000", alpha=0.07, lw=0, zorder=0)
-    for edge_s in {start_s, stop_s}:
-        axes.axvline(edge_s, color="#000000", alpha=0.5, lw=0.8, zorder=3)
+def _shade(axes: Axes, spans_s: Iterable[tuple[float, float]]) -> None:
+    """Shade spans of time from the bottom to the top, and draw each end of one once.
+
+    As `axvspan` and `axvline`, which find the limits of the axes anew for each: these stand.
+    """
+    place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": "#000000"}
+    spans_s = sorted(spans_s)
+    for start_s, stop_s in spans_s:
+        axes.add_artist(
+            Rectangle((start_s, 0.0), stop_s - start_s, 1.0, alpha=0.07, lw=0, zorder=0, **place)
+        )
+    for edge_s in sorted({edge_s for span_s in spans_s for edge_s in span_s}):
+        axes.add_artist(Line2D([edge_s] * 2, [0.0, 1.0], alpha=0.5, lw=0.8, zorder=3, **place))
 
 
 def _name_faults(axes: Axes, faults: Sequence[Fault]) -> None:

@@ -89,3 +89,41 @@ def test_room_is_left_for_what_is_written_beside_the_axes():
         assert box.x1 <= figure.bbox.x1
         assert box.y0 >= figure.bbox.y0
     assert inside.get_window_extent().x1 > figure.bbox.x1
+
+
+def test_numbers_of_an_axis_are_measured_once_in_a_layout_and_once_to_be_drawn(monkeypatch):
+    measured = []
+    measure = Axis._get_ticklabel_bboxes
+    monkeypatch.setattr(
+        Axis,
+        "_get_ticklabel_bboxes",
+        lambda self, *a: measured.append(self) or measure(self, *a),
+    )
+    panels = busy_panels()
+    figure_of(panels[0]).canvas.draw()
+    axes = [axis for each in panels for axis in (each.xaxis, each.yaxis)]
+    assert [2] * 4 == [measured.count(axis) for axis in axes]
+
+
+def test_ticks_follow_the_limits_from_one_drawing_to_the_next():
+    axes = busy_panels()[0]
+    figure_of(axes).canvas.draw()
+    axes.set_xlim(100.0, 200.0)
+    figure_of(axes).canvas.draw()
+    assert "150" in [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_minor_ticks_can_be_asked_for():
+    axes = busy_panels()[0]
+    axes.minorticks_on()
+    axes.grid(visible=True, which="minor")
+    figure_of(axes).canvas.draw()
+    assert len(axes.xaxis.get_minor_ticks()) > 3
+
+
+def test_two_faults_that_begin_together_have_one_edge_there():
+    faults = [sl.Fault("reset", 4), sl.Fault("outage", 4, 7)]
+    run = sl.run(sl.Scenario(clients=3, duration_s=10, faults=faults))
+    axes = sl.plots.attempts(run)
+    edges = [line.get_xdata()[0] for line in axes.lines if line.get_alpha() == 0.5]
+    assert [4.0, 7.0] == edges
