@@ -9,7 +9,7 @@ import re
 
 #: Strings, which stay as they are, and comments, which go.
 _TOKENS = re.compile(
-    r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`]*`)|//[^\n]*|/\*.*?\*/""", re.DOTALL
+    r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`[^`]*`)|//[^\n]*|/\*(?:.*?\*/|.*)""", re.DOTALL
 )
 _STRINGS = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 _WORD = r"[A-Za-z_$][\w$]*"
@@ -21,7 +21,7 @@ _REWRITES = (
     (re.compile(r"\bnew\s*(?:[\w.]+)?\s*\[\s*\]\s*\{([^{}]*)\}"), r"[\1]"),  # C#: new[] { ... }
     (re.compile(r"\[\s*\]\s*[\w.]+\s*\{([^{}]*)\}"), r"[\1]"),  # Go: []time.Duration{...}
     (re.compile(r"\bnew\s+"), ""),
-    (re.compile(r"(\w)<[\w.<>, ]+>(?=\s*[({])"), r"\1"),  # type arguments
+    (re.compile(r"(\w)<[\w.<>, ]{1,200}>(?=\s*[({])"), r"\1"),  # type arguments
     (re.compile(rf"\bfunction\s*{_WORD}?\s*\(({_WORD})\)\s*\{{\s*return\s+([^;{{}}]+);?\s*\}}"),
      r"lambda \1: \2"),
     (re.compile(rf"\(?\b({_WORD})\)?\s*=>\s*\{{\s*return\s+([^;{{}}]+);?\s*\}}"), r"lambda \1: \2"),
@@ -33,6 +33,7 @@ _REWRITES = (
     (re.compile(r"(?<![\w)\]])&(?=\w)"), ""),  # Go: the address of a literal
     (re.compile(r";\s*$", re.MULTILINE), ""),
 )  # fmt: skip
+_DEEPEST_INDENT = 100
 _FIELDS = re.compile(r"\s*(?:\}|\w+\s*=(?![=>]))")
 
 
@@ -54,6 +55,12 @@ def _keep_string(match: re.Match[str]) -> str:
     return repr(quoted[1:-1]) if quoted.startswith("`") else quoted
 
 
+def _shorten_blanks(line: str) -> str:
+    """Return a line without long runs of blanks: rules search those from each of their blanks."""
+    depth = len(line) - len(line.lstrip())
+    return " " * min(depth, _DEEPEST_INDENT) + " ".join(line.split())
+
+
 def as_python(text: str) -> str:
     """Return a literal of another language in Python's syntax, as far as rules can.
 
@@ -68,10 +75,16 @@ def as_python(text: str) -> str:
     # Strings stand at odd places; a rule must not reach into one.
     kept = list(parts[1::2])
     joined = "".join(part if i % 2 == 0 else f"__string{i // 2}__" for i, part in enumerate(parts))
+    joined = "\n".join(_shorten_blanks(line) for line in joined.splitlines() if line.strip())
     for pattern, replacement in _REWRITES:
         joined = pattern.sub(replacement, joined)
     rewritten = _call_literals(joined)
-    return re.sub(r"__string(\d+)__", lambda match: kept[int(match.group(1))], rewritten).strip()
+
+    def put_back(match: re.Match[str]) -> str:
+        place = int(match.group(1))
+        return kept[place] if place < len(kept) else match.group()
+
+    return re.sub(r"__string(\d{1,6})__", put_back, rewritten).strip()
 
 
 def _call_literals(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from simlib.studies.policy.imports.expressions import read_expressions
 
 #: Options of a client are short; what is longer was not meant to be read here.
 MOST_CHARACTERS = 64_000
+#: A parser of YAML takes a time that grows with the square of the depth: minutes for 10,000 levels.
+MOST_LEVELS = 100
 _NOT_READ = (
     "is no JSON, YAML, or literal of JavaScript, Python, Go or C#: leave the options alone in it, "
     "without the program around them"
@@ -102,7 +104,8 @@ def _read_ini(text: str, source: str, _: list[str]) -> list[Any] | None:
 
 
 _SETS_RETRIES = re.compile(
-    r"^\s*(?:export\s+)?(?:retry_mode|max_attempts|AWS_RETRY_MODE|AWS_MAX_ATTEMPTS)\s*=",
+    # Blanks, not \s: that spans lines, so many empty lines would be searched from each of them.
+    r"^[ \t]*(?:export[ \t]+)?(?:retry_mode|max_attempts|AWS_RETRY_MODE|AWS_MAX_ATTEMPTS)[ \t]*=",
     re.MULTILINE,
 )
 
@@ -118,10 +121,7 @@ def _read_yaml(text: str, source: str, why: list[str]) -> list[Any] | None:
     import yaml
 
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                rule = "is an alias, which could stand for very much: write out what it stands for"
-                raise FileError(source, rule, f"line {event.start_mark.line + 1}", event.anchor)
+        _check_yaml(yaml.parse(text, Loader=yaml.SafeLoader), source)
         documents = [each for each in yaml.safe_load_all(text) if each is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -140,6 +140,22 @@ def _read_yaml(text: str, source: str, why: list[str]) -> list[Any] | None:
     why.clear()
     # Several documents are one: parts of a policy may stand in each.
     return documents if len(documents) == 1 else [documents]
+
+
+def _check_yaml(events: Iterable[Any], source: str) -> None:
+    """Refuse what takes very long to read, or much memory, before any of it is built."""
+    import yaml
+
+    level = 0
+    for event in events:
+        place = f"line {event.start_mark.line + 1}"
+        if isinstance(event, yaml.AliasEvent):
+            rule = "is an alias, which could stand for very much: write out what it stands for"
+            raise FileError(source, rule, place, event.anchor)
+        level += isinstance(event, yaml.CollectionStartEvent)
+        level -= isinstance(event, yaml.CollectionEndEvent)
+        if level > MOST_LEVELS:
+            raise FileError(source, f"is nested deeper than {MOST_LEVELS} levels", place)
 
 
 _Reader = Callable[[str, str, list[str]], list[Any] | None]
