@@ -18,6 +18,7 @@ from simlib.core.errors import Unexpected as Unexpected
 from simlib.core.events import Priority as Priority
 from simlib.core.fallback import Fallback as Fallback
 from simlib.core.faults import Fault as Fault
+from simlib.core.function_backoff import FunctionBackoff as FunctionBackoff
 from simlib.core.heartbeat import HeartbeatRules as HeartbeatRules
 from simlib.core.meters import AttemptBudget as AttemptBudget
 from simlib.core.meters import Rate as Rate

@@ -41,7 +41,8 @@ def backoff(
     Parameters
     ----------
     policies : Backoff, Settings, or mapping of str to one of them
-        One policy, or several by name: a panel for each, all to the same scale.
+        One policy, or several by name: a panel for each, all to the same scale. The bands of a
+        Python function (`FunctionBackoff`) hold what a thousand clients draw.
     clients : int
         So many clients are drawn as dots.
     axes : sequence of Axes, optional

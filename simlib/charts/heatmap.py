@@ -21,7 +21,13 @@ from simlib.charts.style import dress, new_axes, style
 from simlib.charts.titles import write_titles
 from simlib.core.errors import SettingsError
 from simlib.experiments.sweep import Sweep
-from simlib.metrics.words import format_number, metric_in_words, plus_minus, words_and_unit
+from simlib.metrics.words import (
+    format_number,
+    metric_in_words,
+    plus_minus,
+    say_setting,
+    words_and_unit,
+)
 
 _GREY, _NEVER = "#555555", "#DDDDDD"
 #: What is said of settings with which no client connects in some run.
@@ -104,7 +110,7 @@ def find_extremes(means: pd.DataFrame, keys: list[str], metric: str) -> str:
         row = known.iloc[int(place)]
         value = float(row[metric])
         shown = "never" if value == np.inf else f"{format_number(value)} {unit}".rstrip()
-        settings = [f"{key.rpartition('.')[2]} {_short(row[key])}" for key in keys]
+        settings = [f"{key.rpartition('.')[2]} {say_setting(row[key])}" for key in keys]
         ends.append(f"{shown} with {', '.join(settings)}")
     return f"{words.capitalize()}: {', '.join(ends)}"
 
@@ -152,8 +158,8 @@ def _map(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> N
             text, is_dark = _DEAD.replace(" ", "\n"), True
             axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1.0, 1.0, color=_GREY, linewidth=0))
         axes.text(j, i, text, ha="center", va="center", color="white" if is_dark else "black")
-    axes.set_xticks(range(len(acrosses)), [_short(across) for across in acrosses])
-    axes.set_yticks(range(len(ups)), [_short(up) for up in ups])
+    axes.set_xticks(range(len(acrosses)), [say_setting(across) for across in acrosses])
+    axes.set_yticks(range(len(ups)), [say_setting(up) for up in ups])
     axes.tick_params(length=0)
     axes.set(xlabel=across, ylabel=up)
 
@@ -170,7 +176,7 @@ def _line(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> 
     errors = np.vstack([means[metric] - low, high - means[metric]])
     axes.errorbar(x, means[metric], errors, marker="o", color=OTHER_COLOURS[0], capsize=3.0)
     if not numbers:
-        axes.set_xticks(range(len(values)), [_short(value) for value in values])
+        axes.set_xticks(range(len(values)), [say_setting(value) for value in values])
     axes.set(xlabel=key, ylabel=metric_in_words(metric))
     axes.set_ylim(bottom=0.0)
     for places_x, said in ((x[never], "never"), (x[dead], _DEAD)):
@@ -183,7 +189,3 @@ def _line(axes: Axes, sweep_result: Sweep, means: pd.DataFrame, metric: str) -> 
 
 def _place(values: list[Any], value: Any) -> int:
     return next(i for i, listed in enumerate(values) if listed == value)
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,7 @@ from simlib.charts.bars import attempt_bars
 from simlib.metrics.description import RunDescription
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.metrics import row
-from simlib.metrics.words import format_number, metric_in_words, plus_minus
+from simlib.metrics.words import format_number, metric_in_words, plus_minus, say_setting
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import describe_unnoticed
 from simlib.trace.trace import Trace
@@ -114,7 +114,7 @@ def sweep_in_words(sweep_result: Sweep, means: pd.DataFrame) -> Group:
         shown.add_column(metric_in_words(metric), justify="right", max_width=18)
     dead = sweep_result.nobody_connects()
     for (_, mean_row), is_dead in zip(means.iterrows(), dead, strict=True):
-        cells = [_short(mean_row[key]) for key in [*keys, "runs"]]
+        cells = [say_setting(mean_row[key]) for key in [*keys, "runs"]]
         shown.add_row(*cells, *(_mean(mean_row, metric, is_dead) for metric in metrics))
     said = "Means, with half of the 95 % interval of each."
     if any(dead):
@@ -134,7 +134,3 @@ def _shortest(keys: Sequence[str]) -> list[str]:
     """Return the last parts of paths, where these tell them apart."""
     last = [key.rpartition(".")[2] for key in keys]
     return last if len(set(last)) == len(keys) else list(keys)
-
-
-def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

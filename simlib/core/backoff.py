@@ -11,8 +11,11 @@ which nothing branches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from math import inf
+from typing import Any, ClassVar, TypeVar, cast
 
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
 from simlib.core.backoff_words import describe_backoff
@@ -29,6 +32,8 @@ from simlib.core.validation import (
     seconds,
     times,
 )
+
+_Drawn = TypeVar("_Drawn", bound=Callable[..., Any])
 
 #: Additive jitter takes away less than a day.
 _LONG_S = 86_400.0
@@ -119,6 +124,13 @@ class Backoff(ValidatedSettings):
     #: Length of the table, kept beside it so that compiled code need not look at an empty one.
     step_count: int = field(init=False, repr=False, default=0)
 
+    #: Whether a Python function makes the waits: see `simlib.core.function_backoff`.
+    has_function: ClassVar[bool] = False
+
+    def call_function(self, attempt: int, previous_s: float, u: float) -> float:
+        """Return the wait that the function gives, where a policy has one."""
+        raise NotImplementedError
+
     @property
     def in_words(self) -> str:
         """The policy in words.
@@ -183,6 +195,22 @@ def ceiling(policy: Backoff, attempt: int) -> float:
     return _ceiling(policy, attempt, policy.cap_s)
 
 
+def _or_by_function(by_rules: _Drawn) -> _Drawn:
+    """Return a function of a policy and a draw that asks the policy's own function if it has one.
+
+    For the interpreter alone: compiled code plays no Python functions, and takes what is wrapped.
+    """
+
+    @wraps(by_rules)
+    def wait_s(policy: Backoff, attempt: int, previous_s: float, u: float) -> Any:
+        if policy.has_function:
+            return policy.call_function(attempt, previous_s, u)
+        return by_rules(policy, attempt, previous_s, u)
+
+    return cast(_Drawn, wait_s)
+
+
+@_or_by_function
 def delay(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
     """Return the wait before this attempt; ``previous_s`` is the wait before, ``u`` the draw."""
     is_apart = attempt == 1 and policy.first_s < inf
@@ -194,6 +222,12 @@ def delay(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
     jitter = policy.first_jitter if is_apart else policy.jitter
     height_s = policy.first_s if is_apart else height(policy, attempt, previous_s)
     return spread_ceiling(policy, jitter, height_s, 0.0 if is_apart else policy.floor_s, u)
+
+
+@_or_by_function
+def soon(policy: Backoff, attempt: int, previous_s: float, u: float) -> float:
+    """Return how soon a client attempts that may again: at most the ceiling of this attempt."""
+    return ceiling(policy, attempt) * u
 
 
 def delay_after_loss_s(policy: Backoff, u: float) -> float:
@@ -285,7 +319,12 @@ def _add_jitter(policy: Backoff, jitter: int, height_s: float, u: float) -> floa
 
 
 def longest_s(policy: Backoff) -> float:
-    """Return the bound of every wait that is drawn: the cap, or what jitter after it can reach."""
+    """Return the bound of every wait that is drawn: the cap, or what jitter after it can reach.
+
+    A Python function has none that is known: inf.
+    """
+    if policy.has_function:
+        return inf
     if policy.jitter_place != _AFTER_CAP:
         return policy.cap_s
     reach_s = policy.cap_s
@@ -304,7 +343,7 @@ def wait_after_attempt_s(policy: Backoff, delay_s: float, lasted_s: float) -> fl
 
 def looks_back(policy: Backoff) -> bool:
     """Whether a wait depends on the one before it."""
-    return policy.jitter == _DECORRELATED or policy.compounding
+    return policy.jitter == _DECORRELATED or policy.compounding or policy.has_function
 
 
 def is_scattered(policy: Backoff) -> bool:

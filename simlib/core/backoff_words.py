@@ -18,7 +18,7 @@ def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float)
     """Return a policy in words; how long its first wait is at least and at most is given."""
     if policy.max_attempts == 0:
         return "never reconnects"
-    parts = [] if policy.after_loss_s == inf else [_after_loss(policy)]
+    parts = []
     if policy.first_s < inf:
         is_exact = policy.first_jitter == Jitter.NONE
         first = "" if is_exact else f"{least_first_s:.3g} to "
@@ -27,6 +27,13 @@ def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float)
     parts.append(_jitter(policy))
     if policy.floor_s > 0.0:
         parts.append(_floor(policy))
+    return describe_beside_waits(policy, parts)
+
+
+def describe_beside_waits(policy: Backoff, waits: list[str]) -> str:
+    """Return a policy whose waits are given in words, with what bounds and surrounds them."""
+    parts = [] if policy.after_loss_s == inf else [_after_loss(policy)]
+    parts += waits
     if policy.counted_from == CountedFrom.START:
         parts.append("from the start of the attempt before")
     if policy.max_attempts < inf:

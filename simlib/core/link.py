@@ -21,7 +21,7 @@ from __future__ import annotations
 from math import inf
 from typing import Protocol
 
-from simlib.core.backoff import Backoff, ceiling, delay, delay_after_loss_s, scale_hint
+from simlib.core.backoff import Backoff, delay, delay_after_loss_s, scale_hint, soon
 from simlib.core.backoff_kinds import CountedFrom, Jitter
 from simlib.core.breaker import (
     Breaker,
@@ -333,7 +333,7 @@ def _reconnect_soon(link: Link, now: float, settings: LinkSettings, seed: int, c
     # up.
     is_first = link.attempt == 0 and link.opened_s == -inf
     if settings.backoff.jitter != _NO_JITTER and not is_first:
-        soon_s += ceiling(settings.backoff, 1) * _draw(link, settings, seed, client)
+        soon_s += soon(settings.backoff, 1, 0.0, _draw(link, settings, seed, client))
     soon_s = max(soon_s, link.hinted_s)
     if link.breaker_status.state == _TRIPPED:
         soon_s = max(soon_s, link.breaker_status.until_s)

@@ -10,6 +10,7 @@ from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.draft import DraftRules
 from simlib.core.fallback import Fallback
+from simlib.core.function_backoff import from_function
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.outbox import OutboxLimits
 from simlib.core.quality import QualityRules
@@ -28,6 +29,8 @@ class Settings(ValidatedSettings):
     5.0
     """
 
+    #: The waits between attempts: a Backoff, or a Python function (attempt, previous_s, u) that
+    #: returns the wait in s.
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker = field(default_factory=Breaker)
     #: Attempts after a failure, as RPC libraries ration them; a Rate is one that time alone fills.
@@ -50,4 +53,7 @@ class Settings(ValidatedSettings):
         if isinstance(budget, meters.Rate):
             filled = meters.AttemptBudget(per_s=budget.per_s, burst=budget.burst)
             object.__setattr__(self, "attempt_budget", filled)
+        backoff: Any = self.backoff
+        if callable(backoff) and not isinstance(backoff, type):
+            object.__setattr__(self, "backoff", from_function("backoff", backoff))
         super().__post_init__()

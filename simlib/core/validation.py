@@ -143,7 +143,24 @@ def format_setting(value: Any) -> str:
     """Return a setting as it is written in Python, an enumerated one by its word."""
     if isinstance(value, IntEnum):
         return repr(value.name.lower())
+    if callable(value):
+        return name_function(value)
     return repr(value).removesuffix(".0") if isinstance(value, float) else repr(value)
+
+
+def name_function(function: Any) -> str:
+    """Return what a function is called; of a callable object, its class.
+
+    Examples
+    --------
+    >>> from functools import partial
+    >>> name_function(abs), name_function(partial(max, 1))
+    ('abs', 'partial(max)')
+    """
+    if hasattr(function, "func"):  # functools.partial
+        return f"{type(function).__name__}({name_function(function.func)})"
+    name: str = getattr(function, "__qualname__", type(function).__qualname__)
+    return name.rpartition("<locals>.")[2]
 
 
 def _validate(key: str, value: Any, metadata: Any) -> Any:

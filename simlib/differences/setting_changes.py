@@ -37,8 +37,13 @@ def list_setting_changes(old: Scenario, new: Scenario) -> list[SettingChange]:
     return [
         SettingChange(key, _say(key, one), _say(key, other))
         for key in keys
-        if _say(key, one) != _say(key, other)
+        if _say(key, one) != _say(key, other) or _are_two_functions(one.get(key), other.get(key))
     ]
+
+
+def _are_two_functions(one: Any, other: Any) -> bool:
+    """Whether these are functions, and not the same, whatever they are called."""
+    return callable(one) and callable(other) and one != other
 
 
 def _flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -62,11 +62,14 @@ def _clause(change: MetricChange) -> str:
     old, new = (format_metric(change.metric, value) for value in (change.old, change.new))
     unit = {"s": " s", "1/s": "/s"}.get(unit, "")
     old, new = (value + (unit if value[-1].isdigit() else "") for value in (old, new))
+    words = name.replace(", ", " (", 1) + (")" if ", " in name else "")
+    if isnan(change.old) or isnan(change.new):
+        there, when = (new, "before") if isnan(change.old) else (old, "after")
+        return f"{words} {'is' if when == 'before' else 'was'} {there}, and no number {when}"
     verb = "rise" if change.difference.value > 0.0 else "fall"
     if not name.split()[0].endswith("s"):  # attempts rise, a time rises
         verb += "s"
     share = format_relative(change.relative)
-    words = name.replace(", ", " (", 1) + (")" if ", " in name else "")
     return f"{words} {verb} from {old} to {new}" + (f" ({share})" if share else "")
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _MOST_BATCH = 32
 #: And so many batches for each worker at least, so that all end at about the same time.
 _LEAST_BATCHES = 8
+#: What loky says if a task cannot be read where it was sent, such as for want of a module.
+_UNREAD = "un-serialize"
 _DIED = "died: its worker was killed each time, perhaps for want of memory"
 #: A worker looks so often whether who began the work is still there.
 _LOOK_S = 0.5
@@ -251,7 +253,15 @@ def _result(future: Future[list[Outcome]], part: TaskBatch) -> list[Outcome] | N
     error = future.exception()
     if error is None:
         return future.result()
+    if len(part) == 1 and _UNREAD in str(error):
+        return _failure(part, EngineError(f"its worker process could not read it: {_cause(error)}"))
     return None if isinstance(error, BrokenProcessPool) else _failure(part, error)
+
+
+def _cause(error: BaseException) -> str:
+    """Return the last line of what went wrong in a worker."""
+    lines = str(error.__cause__ or error).strip().strip('"').strip().splitlines()
+    return lines[-1] if lines else str(error)
 
 
 def _serve(parent: int) -> None:

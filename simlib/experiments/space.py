@@ -8,6 +8,7 @@ from math import inf, isfinite
 from typing import Any
 
 from simlib.core.errors import SettingsError
+from simlib.metrics.words import say_setting
 from simlib.scenario.scenario import Scenario, setting
 
 #: A range whose end is so many times its beginning is searched by factors, not by differences.
@@ -80,7 +81,7 @@ class Axis:
     def in_words(self) -> str:
         """The values, as they are said."""
         if self.choices:
-            return ", ".join(map(str, self.choices))
+            return ", ".join(map(say_setting, self.choices))
         return f"{self.low:g} to {self.high:g}"
 
 

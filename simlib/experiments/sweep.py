@@ -14,12 +14,14 @@ import pandas as pd
 from simlib.api import engine
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError, SimlibError
+from simlib.core.validation import name_function
 from simlib.experiments.pool import open_pool
 from simlib.experiments.replicate import seeds
 from simlib.experiments.run_cache import Cell, open_run_cache, play_cells
 from simlib.metrics.connecting import AVAILABLE, nobody_connects
 from simlib.metrics.intervals import t_interval
 from simlib.metrics.meaning import check_metric
+from simlib.metrics.words import say_setting
 from simlib.scenario.origin import describe_origin
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import accept_old_name, check_arguments
@@ -96,22 +98,40 @@ class Sweep(ShowsCard):
     def _combinations(self) -> Iterator[pd.DataFrame]:
         """Give the runs of each combination, in the order in which they were played."""
         # By their words: a setting's value may be a list or a table.
-        words = [self.table[key].map(repr) for key in self.grid]
+        words = [self.table[key].map(_tell_apart) for key in self.grid]
         for _, runs in self.table.groupby(words, sort=False):
             yield runs
 
     @check_arguments
     def save(self, file: str | Path) -> None:
-        """Write the table to a Parquet file, whole or not at all."""
-        save_table(file, self.table, describe_origin(self.made_by, self.scenario))
+        """Write the table to a Parquet file, whole or not at all; of functions, their names."""
+        table = self.table.assign(**{key: _name_functions(self.table[key]) for key in self.grid})
+        save_table(file, table, describe_origin(self.made_by, self.scenario))
 
     def card(self) -> Card:
         """Return what is shown: what was swept, how often, and what failed."""
         size = " x ".join(f"{len(values)} {key}" for key, values in self.grid.items())
         head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {len(self.table)} runs"
-        rows = tuple((key, ", ".join(map(str, values))) for key, values in self.grid.items())
+        rows = tuple(
+            (key, ", ".join(map(say_setting, values))) for key, values in self.grid.items()
+        )
         failed = f"{len(self.failures)} failed" if len(self.failures) else ""
         return Card(head, rows, notes=(failed, self.note))
+
+
+def _tell_apart(value: Any) -> str:
+    # Two functions may have one name, and one text: they are still two.
+    return f"function {id(value)}" if callable(value) else repr(value)
+
+
+def _name_functions(column: pd.Series) -> pd.Series:
+    """Return a column that a file can hold: functions by their names, numbered where one recurs."""
+    functions = {id(each): name_function(each) for each in column if callable(each)}
+    names = list(functions.values())
+    for i, key in enumerate(functions):
+        if names.count(names[i]) > 1:
+            functions[key] = f"{names[i]} ({names[: i + 1].count(names[i])})"
+    return column.map(lambda each: functions.get(id(each), each)) if functions else column
 
 
 @accept_old_name("client", "scheduler")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simlib.scenario.functions import refuse_functions
 from simlib.scenario.scenario import Scenario
 from simlib.support.arguments import check_arguments
 from simlib.support.extras import load_extra
@@ -244,6 +245,9 @@ class Explore:
 
 
 def _show(kind: ExplorerKind, scenario: Scenario | None) -> Explorer:
+    if scenario is not None:
+        why = "sliders set the fields of a Backoff: put one in its place"
+        refuse_functions(scenario, why)
     load_extra("anywidget", "notebook", "the sliders need anywidget")
     from simlib.explorers.exploration import Exploration
     from simlib.explorers.widget import Explorer

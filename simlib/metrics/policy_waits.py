@@ -41,7 +41,8 @@ def waits_s(rules: Backoff, attempts: int = 12) -> Floats:
     last = int(min(attempts, rules.max_attempts))
     if looks_back(rules) and last:
         waits[:, :last] = np.quantile(sample_waits_s(rules, last, _DRAWN), SHARES, axis=0)
-        exact = [0, len(SHARES) - 1]
+        # Of a function it is not known whether a wait rises with its draw: it is only sampled.
+        exact = [] if rules.has_function else [0, len(SHARES) - 1]
     else:
         exact = list(range(len(SHARES)))
     for i in exact:

@@ -45,8 +45,8 @@ def add_up_fractions(trace: Trace, tally: Tally) -> tuple[float, float]:
 
 
 def _height_s(backoff: Backoff, attempt: int) -> float:
-    """Return the ceiling of a wait; 0 if it has none: after a loss that does not count."""
-    return ceiling(backoff, attempt) if attempt > 0 else 0.0
+    """Return the ceiling of a wait; 0 if it has none: a function's, or after an uncounted loss."""
+    return ceiling(backoff, attempt) if attempt > 0 and not backoff.has_function else 0.0
 
 
 def wait_fractions(run: RunColumns) -> Floats:

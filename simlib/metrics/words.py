@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simlib.core.card import Card
+from simlib.core.validation import name_function
 from simlib.metrics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -155,6 +156,19 @@ def _cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return format_number(float(value))
     return str(value)
+
+
+def say_setting(value: Any) -> str:
+    """Return a setting's value in short: of a function, what it is called.
+
+    Examples
+    --------
+    >>> say_setting(5.0), say_setting("full"), say_setting(max)
+    ('5', 'full', 'max')
+    """
+    if callable(value):
+        return name_function(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from simlib.core.settings import Settings
 from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import Constraint, constraints
 from simlib.experiments.replicate import FEWEST_REPLICATIONS
+from simlib.scenario.functions import refuse_functions
 from simlib.scenario.presets import PREFIX
 from simlib.scenario.scenario import Scenario
 
@@ -36,6 +37,10 @@ def say_policy(name: str) -> str:
     ('phoenix', 'the policy as given')
     """
     return f"the policy {AS_GIVEN}" if name == AS_GIVEN else name
+
+
+#: Why a Python function is no policy of one.
+_NOT_IN_A_REVIEW = "a review holds its scenarios as text: compare it with sl.paired or sl.diff"
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def frame_question(
     if not FEWEST_REPLICATIONS <= replications <= 10_000:
         rule = f"must be a whole number from {FEWEST_REPLICATIONS} to 10,000"
         raise SettingsError("replications", replications, rule)
+    for scenario in scenarios:
+        refuse_functions(scenario, _NOT_IN_A_REVIEW)
     policies = (Policy(AS_GIVEN), *(_policy(*each) for each in against.items()))
     if len(policies) > MOST_POLICIES:
         rule = f"are more than a review can show: {MOST_POLICIES} with the one as given"
@@ -130,6 +137,7 @@ def _policy(name: str, given: Settings | str) -> Policy:
     if name == AS_GIVEN:
         raise SettingsError("against", name, "is the name of the scenarios' own policy")
     if isinstance(given, Settings):
+        refuse_functions(Scenario(client=given), _NOT_IN_A_REVIEW)
         return Policy(name, given)
     if not isinstance(given, str) or not given.startswith(PREFIX):
         rule = f"must be settings of a client, or a text such as {PREFIX}phoenix"

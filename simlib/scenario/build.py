@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
+from simlib.core.backoff import Backoff
 from simlib.core.cohorts import Cohort
 from simlib.core.errors import SettingsError
 from simlib.core.faults import Fault
@@ -40,6 +41,8 @@ def check_name(key: str, value: Any) -> None:
 
 
 def _value(item: Any, value: Any) -> Any:
+    if item.default_factory is Backoff and callable(value):
+        return value  # a Python function: the settings make a policy of it
     if is_dataclass(item.default_factory):
         return build_inside(item.name, item.default_factory, value)
     if item.name in LISTS and isinstance(value, list):

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from simlib.core.arrivals import StartTimes, random_starts_s
+from simlib.core.backoff import Backoff
 from simlib.core.balancer import Balance
 from simlib.core.card import Card
 from simlib.core.cohorts import Cohort, cohort_at, ends
@@ -19,6 +20,7 @@ from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.exact import log
 from simlib.core.faults import MOST_GATEWAYS, Fault, FaultKind, Timeline
+from simlib.core.function_backoff import FunctionBackoff, from_function
 from simlib.core.path import Distribution, Latency, Path
 from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
@@ -34,6 +36,7 @@ from simlib.core.validation import (
     times,
 )
 from simlib.scenario.build import LISTS, build, build_inside, check_name
+from simlib.scenario.functions import refuse_functions
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
 from simlib.scenario.presets import client_table, presets, with_presets
 from simlib.scenario.start_times import check_recorded_starts, starts_table
@@ -422,6 +425,11 @@ def dump(scenario: Scenario) -> str:
     str
         What `load` reads back to an equal scenario.
 
+    Raises
+    ------
+    SettingsError
+        If a backoff is a Python function, which no file can hold.
+
     Examples
     --------
     >>> print(dump(Scenario(clients=3)), end="")
@@ -430,11 +438,14 @@ def dump(scenario: Scenario) -> str:
     """
     import tomli_w
 
+    refuse_functions(scenario, "no file can hold one: keep its code, and the call")
     return tomli_w.dumps(plain(scenario))
 
 
 def plain(scenario: Scenario) -> dict[str, Any]:
     """Return a scenario as tables of plain values: what differs from the defaults, and the name.
+
+    A Python function that makes the waits stays itself, as ``client.backoff.function``.
 
     Examples
     --------
@@ -506,6 +517,10 @@ def _part(owner: Any, name: str, value: Any, shown: Any) -> Any:
 
 def _make(name: str, kind: Any, value: Any) -> Any:
     """Return the settings that a table, or a preset's name, stands for; others as they are."""
+    if issubclass(kind, Backoff):
+        kind = Backoff  # a table replaces a function, which no table can name
+        if callable(value) and not isinstance(value, type):
+            return from_function(name, value)
     if kind is Settings and isinstance(value, (str, dict)):
         value = client_table(name, value)
     if not isinstance(value, dict):
@@ -545,13 +560,15 @@ def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
     if key not in known:
         check_name(key, value)
         raise SettingsError(where, value, f"is not a setting{nearest(key, known)}")
+    if isinstance(owner, FunctionBackoff):
+        owner.refuse_unused(key, value)
 
 
 def _plain(settings: Any, default: Any) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     for item in fields(settings):
         value = getattr(settings, item.name)
-        if not item.init or value == getattr(default, item.name):
+        if not item.init or value == getattr(default, item.name, ...):
             continue
         if is_dataclass(value):
             changed[item.name] = _plain(value, getattr(default, item.name))
@@ -566,6 +583,8 @@ def _plain(settings: Any, default: Any) -> dict[str, Any]:
 def _toml(value: Any, rule: Any) -> Any:
     if isinstance(value, IntEnum):
         return value.name.lower()
+    if callable(value):
+        return value  # itself: two functions may have one name
     if isinstance(value, tuple):
         return [_toml(entry, rule) for entry in value]
     whole = rule is not None and rule.whole and not isinf(value)

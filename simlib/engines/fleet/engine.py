@@ -16,6 +16,7 @@ from simlib.engines.fleet.jit import require
 from simlib.engines.fleet.part import Part
 from simlib.engines.kernel import arrays, state
 from simlib.engines.kernel import features as needs
+from simlib.scenario.functions import find_functions, refuse_functions
 from simlib.scenario.scenario import Scenario, setting
 from simlib.support.progress import Progress
 from simlib.trace.counts import Tally
@@ -104,6 +105,7 @@ def _gateways(scenario: Scenario) -> int:
 
 def refuse_what_is_left_out(scenario: Scenario) -> None:
     """Raise `SettingsError` with every key that the fleet does not play."""
+    refuse_functions(scenario, "the fleet plays compiled policies: use the sim engine")
     keys = find_left_out(scenario)
     if keys:
         also = f"; nor are {', '.join(keys[1:])}" if len(keys) > 1 else ""
@@ -120,6 +122,7 @@ def find_left_out(scenario: Scenario) -> list[str]:
     """
     server = scenario.server
     used = {
+        **dict.fromkeys(find_functions(scenario), True),
         "hints": bool(scenario.hints),
         # Its gateways are played one by one, so none can know how full another is.
         "balance": scenario.is_balanced,

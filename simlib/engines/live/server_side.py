@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from simlib.engines.live.clock import WallClock
 from simlib.engines.live.processes import Keys, Processes
 from simlib.engines.live.tls import make_certificate
 from simlib.engines.operator import order
-from simlib.scenario.scenario import Scenario, dump
+from simlib.scenario.scenario import Scenario, plain
 from simlib.trace.columns import Kind, Name
 from simlib.trace.notes import note
 from simlib.trace.server_log import ServerLog
@@ -54,9 +53,7 @@ class ServerSide:
         keys = keys or make_keys(scenario, folder)
         #: The file of the authority that signed the certificate; empty: there is none.
         self.authority = keys.authority
-        self._processes = Processes(
-            tomllib.loads(dump(scenario)).get("server", {}), scenario.seed, folder, keys
-        )
+        self._processes = Processes(plain(scenario).get("server", {}), scenario.seed, folder, keys)
         self._restarts: set[asyncio.Task[None]] = set()
         #: When servers started to listen, and were killed, as far as `write_log` has not written
         #: it yet; before the run's begin counts as 0.

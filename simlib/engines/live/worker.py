@@ -13,7 +13,6 @@ import json
 import os
 import sys
 import time
-import tomllib
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +23,8 @@ from simlib.engines import garbage_collection as garbage
 from simlib.engines.live.clock import WallClock, noting_standstills
 from simlib.engines.live.host import LiveHost, ServerElsewhere
 from simlib.engines.live.run_parts import note_standstills_in
+from simlib.engines.live.sent_scenario import read_scenario
 from simlib.engines.live.target import Target
-from simlib.scenario.build import build
-from simlib.scenario.scenario import Scenario
 from simlib.trace.trace import Trace
 
 #: Time between two writes of rows: what a kill may take.
@@ -37,7 +35,7 @@ class Worker:
     """The clients of one worker, from the beginning of the run to its end or to a stop."""
 
     def __init__(self, order: dict[str, Any], clock: WallClock) -> None:
-        self._scenario = build(Scenario, tomllib.loads(order["scenario"]))
+        self._scenario = read_scenario(order)
         self._clock = clock
         self._trace = Trace("live", self._scenario)
         self._rows, self._rest = Path(order["rows"]), Path(order["rest"])

@@ -20,10 +20,11 @@ from simlib.core.faults import Timeline
 from simlib.engines.live.child_process import START_TIMEOUT_S, ChildProcess
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.run_parts import PROGRESS_STEP_S, report_progress
+from simlib.engines.live.sent_scenario import write_scenario
 from simlib.engines.live.server_side import ServerSide
 from simlib.engines.live.target import Target
 from simlib.engines.world import Process
-from simlib.scenario.scenario import Scenario, dump
+from simlib.scenario.scenario import Scenario
 from simlib.trace.columns import Name
 from simlib.trace.notes import fault_row
 from simlib.trace.trace import Standstill, Trace
@@ -164,7 +165,7 @@ class SharedRun:
             )
         target = self._target
         order: dict[str, Any] = {
-            "scenario": dump(self._scenario),
+            **write_scenario(self._scenario),
             "target": {"url": target.url, "codec": target.codec, "allow_host": target.allow_host},
             "server": None,
         }

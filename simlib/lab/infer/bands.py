@@ -7,6 +7,7 @@ both ends of their draw and for the slope at the lower one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import unwrap
 from math import inf
 from operator import attrgetter
 from types import FunctionType
@@ -42,6 +43,7 @@ class Bands(NamedTuple):
 # `core/backoff.py`).
 def _on_arrays(function: Any, done: dict[Any, Any]) -> Any:
     """Return a core function whose times may be arrays: the same source, numpy's min and max."""
+    function = unwrap(function)
     if function not in done:
         code, scope = function.__code__, function.__globals__
         called = {

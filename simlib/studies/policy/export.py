@@ -111,6 +111,9 @@ def export(client: Settings, to: str) -> Export:
     if to not in EXPORTERS:
         rule = f"must be one of {', '.join(EXPORTERS)}{nearest(to, list(EXPORTERS))}"
         raise SettingsError("to", to, rule)
+    if client.backoff.has_function:
+        rule = f"is {client.backoff.in_words}: call that in the client's own code instead"
+        raise SettingsError("backoff", client.backoff, rule)
     text, gives = EXPORTERS[to](client)
     lacks = (*_lacks(client, gives), *approximations(to, text))
     return Export(to, text, gives, lacks)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
-from simlib.metrics.words import join_words, words_and_unit
+from simlib.metrics.words import join_words, say_setting, words_and_unit
 from simlib.scenario.presets import PREFIX
 from simlib.studies.tune.ranking import Difference, Ranking, differences, gains_and_losses, losses
 from simlib.studies.tune.score import Score
@@ -260,7 +260,7 @@ def format_value(value: Any) -> str:
     ['1.23', '12,346', 'full', 'never']
     """
     if not isinstance(value, float):
-        return str(value)
+        return say_setting(value)
     if value == inf:
         return "never"
     return f"{value:,.3g}" if abs(value) < 1000.0 else f"{value:,.0f}"

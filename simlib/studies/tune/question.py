@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simlib.core.errors import SettingsError
-from simlib.core.validation import Rule
+from simlib.core.validation import Rule, name_function
 from simlib.experiments.engine_choice import choose_engine
 from simlib.experiments.objectives import Constraint, Objective
 from simlib.experiments.objectives import constraints as constraints_of
@@ -15,6 +15,7 @@ from simlib.experiments.objectives import objectives as objectives_of
 from simlib.experiments.pool import Outcomes
 from simlib.experiments.run_cache import RunCache
 from simlib.experiments.space import POLICY, Axis, axes
+from simlib.scenario.functions import refuse_functions
 from simlib.scenario.scenario import Scenario, dump
 from simlib.studies.tune.evaluate import Evaluator
 from simlib.studies.tune.variants import ensemble
@@ -43,6 +44,15 @@ class Question:
         said = [dump(scenario) for scenario in self.scenarios]
         said += [repr(self.axes), repr(self.objectives), repr(self.bounds)]
         return "\n".join([*said, self.on, str(self.replications), code_digest()])
+
+    def refuse_functions(self) -> None:
+        """Raise `SettingsError` if a policy is a Python function: its name is not all of it."""
+        why = "what it gives cannot be kept under its name: leave out folder"
+        for scenario in self.scenarios:
+            refuse_functions(scenario, why)
+        for axis in self.axes:
+            for choice in filter(callable, axis.choices):
+                raise SettingsError(axis.key, name_function(choice), f"is a function, and {why}")
 
     def evaluator(self, outcomes: Outcomes, store: RunCache | None) -> Evaluator:
         """Return the evaluator."""

@@ -115,13 +115,15 @@ def tune(
     """
     question = read_question(scenario, space, objectives, constraints, on, replications)
     _TRIALS.validate("trials", trials)
+    if folder is not None:
+        question.refuse_functions()
     with (
         open_run_cache(folder) as store,
         open_pool(workers, scheduler) as outcomes,
         show_progress(progress, "tuning") as move,
         open_trials(
             None if folder is None else Path(folder) / "trials.sqlite",
-            question.in_full,
+            "" if folder is None else question.in_full,
             question.axes,
             len(question.objectives),
             sampler,
