@@ -17,12 +17,6 @@ def with_slow(few: Iterable[Any], more: Iterable[Any]) -> list[Any]:
     return [*few, *map(marked, more)]
 
 
-def first_of(cases: Iterable[Any], few: int) -> list[Any]:
-    """Return all cases of a parametrised test: the first few, and the others marked slow."""
-    known = list(cases)
-    return with_slow(known[:few], known[few:])
-
-
 def examples(many: int) -> int:
     """Return how many examples of a property are played: so many in `make test-all`, else fewer."""
     # 100 is what Hypothesis plays by default; conftest.py lowers it for make test.

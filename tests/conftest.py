@@ -63,9 +63,27 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             compiling.kill()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests, so that at the end no worker waits for one that began late."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    _leave_a_few(items)
+
+
+def _leave_a_few(items: list[pytest.Item]) -> None:
+    """Mark as slow all but a few cases, spread evenly, of each test that is marked so."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few"):
+            cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    for of_one in cases.values():
+        marker = of_one[0].get_closest_marker("few")
+        assert marker is not None
+        count = min(marker.args[0], len(of_one))
+        kept = {i * len(of_one) // count for i in range(count)}
+        for i, item in enumerate(of_one):
+            if i not in kept:
+                item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

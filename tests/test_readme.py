@@ -22,7 +22,6 @@ from simlib import cli
 from simlib.cli import report
 from simlib.studies.claims import claims
 from simlib.studies.compare.chart import CHARTS
-from tests.batteries import first_of
 from tests.studies.small import with_few_rivals
 
 ROOT = Path(__file__).parents[1]
@@ -185,6 +184,7 @@ def test_the_pages_have_every_command_of_simlib():
     }
 
 
+@pytest.mark.few(24)
 @pytest.mark.parametrize(
     "command",
     [pytest.param(each, marks=marks(each)) for each in COMMANDS if not each.startswith(SERVES)],
@@ -208,7 +208,8 @@ GUIDE = [page for page in PAGES[1:] if blocks(page, "python", "pycon")]
 
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
-@pytest.mark.parametrize("page", first_of(GUIDE, 3), ids=lambda page: page.stem)
+@pytest.mark.few(3)
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
 def test_the_python_of_a_page_runs(here, page):
     pytest.importorskip("numba")
     namespace: dict[str, object] = {}

@@ -88,12 +88,14 @@ def test_it_lints_compares_with_the_base_branch_and_writes_the_summary(repositor
     assert "" == git(repository, "status", "--porcelain")
 
 
+@pytest.mark.slow
 def test_a_checkout_of_one_commit_fetches_its_base(repository, tmp_path):
     git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=feature", repository.as_uri(), "clone")
     done, summary = play_action(tmp_path / "clone")
     assert "### scenarios/storm.toml of main → scenarios/storm.toml" in summary, done.stdout
 
 
+@pytest.mark.slow
 def test_what_the_base_did_meanwhile_is_no_change_of_the_branch(repository):
     git(repository, "switch", "--quiet", "main")
     (repository / "scenarios" / "kept.toml").write_text(OLD.replace("stop_s = 6", "stop_s = 9"))
@@ -111,12 +113,14 @@ def test_nothing_wrong_and_nothing_changed_is_status_0(repository):
     assert "3 of 3 files mean the same as before" in summary
 
 
+@pytest.mark.slow
 def test_without_a_base_it_lints_alone(repository):
     done, summary = play_action(repository, base="")
     assert 1 == done.returncode
     assert "### Against" not in summary
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
@@ -139,6 +143,7 @@ def test_bad_input_is_one_annotation_with_status_2(repository, inputs, said):
     assert not (repository / "pwned").exists()
 
 
+@pytest.mark.slow
 def test_a_scenario_that_cannot_be_read_is_named(repository):
     (repository / "scenarios" / "storm.toml").write_text("clients = -1\n")
     done, _ = play_action(repository)

@@ -52,6 +52,7 @@ def test_an_explorer_that_cannot_be_made_is_told_in_words_and_the_others_stay(ma
     assert "second" == shown(tabs, 1)
 
 
+@pytest.mark.slow
 def test_each_explorer_of_the_page_can_be_made():
     for title, make in page.EXPLORERS.items():
         assert isinstance(make(), widgets.DOMWidget), title

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import simlib as sl
-from tests.batteries import first_of
+from tests.batteries import with_slow
 from tests.browser.jupyter import FLAGS, PATIENCE_MS, ROOT, SCREENS, drag, run_all, serve_lab
 
 NOTEBOOK = next((ROOT / "notebooks").glob("00_*.ipynb"))
@@ -113,7 +113,7 @@ def press(explorer, name, *keys):
     settle(explorer)
 
 
-@pytest.fixture(params=first_of(EXPLORERS, 1))
+@pytest.fixture(params=with_slow(list(EXPLORERS)[:1], list(EXPLORERS)[1:]))
 def opened(request, page):
     """One of the explorers, as it began."""
     explorer = explorer_of(page, EXPLORERS[request.param][1])

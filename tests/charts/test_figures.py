@@ -12,7 +12,6 @@ from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import calibrate
 from simlib.studies.calibrate.chart import quantile_chart
 from simlib.studies.policy.chart import policies_chart
-from tests.batteries import first_of
 
 OUTAGE = sl.Fault("outage", start_s=5, stop_s=9)
 STORM = sl.Scenario(name="storm", clients=20, duration_s=20, faults=[OUTAGE])
@@ -34,7 +33,8 @@ def shows_itself(chart) -> None:
     assert 'alt=""' not in page
 
 
-@pytest.mark.parametrize("name", first_of(PLOTS, 2))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_shows_itself_and_so_does_its_figure(name):
     axes = getattr(sl.plots, name)(sl.run(STORM))
     shows_itself(axes)

@@ -69,6 +69,7 @@ def draw(name: str, path: Path) -> None:
         figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_looks_as_it_did(name, tmp_path):
     plt.switch_backend("agg")

@@ -26,6 +26,7 @@ def load_writers():
 PICTURES = load_writers()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", PICTURES.SAME_EVERYWHERE)
 def test_a_picture_of_the_guide_is_what_is_drawn_today(name, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -22,7 +22,7 @@ from simlib.core.link_table import State
 from simlib.metrics.attempts import attempts_per_s
 from simlib.trace.counts import Tally
 from simlib.trace.trace import Trace
-from tests.batteries import first_of, with_slow
+from tests.batteries import with_slow
 
 CHARTS = [plots.attempts, plots.states, plots.outbox, plots.recovery, plots.latency]
 OUTAGE = sl.Fault("outage", start_s=10, stop_s=20)
@@ -411,6 +411,7 @@ def several(count):
     return [sl.run(planned.replace(seed=i + 1), label=f"number {i}") for i in range(count)]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("draw", CHARTS)
 @pytest.mark.parametrize("count", with_slow([3], [2]))
 def test_names_overlap_neither_each_other_nor_the_titles(draw, count):
@@ -446,7 +447,8 @@ def test_lines_of_policies_differ_in_their_dashes_too(draw):
     assert 3 == len(dashes)
 
 
-@pytest.mark.parametrize("draw", first_of(CHARTS, 2))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("draw", CHARTS)
 def test_on_own_axes_names_stay_inside_and_the_style_is_simlib_s(draw):
     figure = plt.figure(figsize=(10, 5), layout="constrained")
     own, neighbour = figure.subplots(1, 2)

@@ -400,6 +400,7 @@ def test_presets_are_listed_and_one_is_shown(here):
     assert wrong == refusal("presets", "compare", "phonix")
 
 
+@pytest.mark.slow
 def test_presets_are_compared_by_chart_and_storm(here):
     asked = ["presets", "compare", "sockette", "okhttp", "--clients", "20", "--on", "sim"]
     told = simlib(*asked, "--outage", "5", "--out", "mine")
@@ -723,6 +724,7 @@ def test_json_of_presets_is_asked_for_behind_the_command():
 # --- claims and calibrate ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_claims_prints_a_verdict_each_and_writes_findings_and_charts(here, monkeypatch):
     from simlib.studies.claims import claims
 
@@ -765,6 +767,7 @@ def test_a_capacity_that_cannot_be_told_is_refused(here):
     assert 'did you mean "workers"?' in said
 
 
+@pytest.mark.slow
 def test_calibrate_writes_a_network_that_run_takes(here):
     Path("pings.csv").write_text("\n".join(str(0.02 + 0.001 * (i % 40)) for i in range(400)))
     told = simlib("calibrate", "pings.csv", "--name", "office")

@@ -81,6 +81,7 @@ def test_secrets_are_no_part_of_the_command(here):
     assert "abc" not in origin_of("out/a/summary.json")["command"]
 
 
+@pytest.mark.slow
 def test_studies_with_a_scenario(here):
     small = sl.load("small.toml")
     asked = {
@@ -120,6 +121,7 @@ def test_a_tuning(here):
     assert "small" == sl.load("out/t/policy.toml").name
 
 
+@pytest.mark.slow
 def test_an_observation_its_inference_and_the_policy(here):
     source = OBSERVATIONS / "waits_squared.parquet"  # it was written without an origin
     assert "" == sl.Observation.load(source).made_by

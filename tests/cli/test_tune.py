@@ -53,6 +53,7 @@ def test_tune_prints_the_sentence_and_keeps_everything(here):
     assert 0 == simlib("run", str(folder / "policy.toml"), "--on", "fleet").exit_code
 
 
+@pytest.mark.slow
 def test_a_preset_that_is_ahead_of_all_that_was_tuned_is_the_one_answer_everywhere(here):
     # Who waits for so long, all together, is behind in everything.
     space = ["jitter=none,none", "base_s=14..15", "cap_s=15,15"]
@@ -71,6 +72,7 @@ def test_a_preset_that_is_ahead_of_all_that_was_tuned_is_the_one_answer_everywhe
     assert sl.presets[name].client == sl.load(folder / "policy.toml").client
 
 
+@pytest.mark.slow
 def test_tune_exits_with_1_if_no_policy_keeps_the_constraints(here):
     bound = ("--constraint", "peak_attempts_per_s <= 1")
     result = simlib(*TUNE, "--alone", "--trials", "4", *bound)

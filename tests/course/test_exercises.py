@@ -548,6 +548,7 @@ def test_every_check_is_in_the_table():
     assert sorted([*EXERCISES, *NO_CHECKS]) == exercises.__all__
 
 
+@pytest.mark.few(27)
 @pytest.mark.parametrize(("name", "answer"), each_answer("right"))
 def test_a_right_answer_is_right(name, answer):
     assert say(name, answer).startswith("right: ")
@@ -561,18 +562,21 @@ def test_a_typical_wrong_answer_gets_its_hint(name, answer):
     assert hint in said
 
 
+@pytest.mark.few(70)
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("answer", NO_NUMBERS, ids=repr)
 def test_what_is_no_number_above_0_is_not_yet_right_and_no_error(name, answer):
     assert say(name, answer).startswith("not yet: ")
 
 
+@pytest.mark.few(30)
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("answer", NO_SCENARIOS, ids=repr)
 def test_what_is_no_scenario_is_not_yet_right_and_no_error(name, answer):
     assert "is not a scenario" in say(name, answer)
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("way", OTHER_WAYS)
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_all_intervals_together_are_wider_than_one_alone():
         assert each.difference.low < alone.low < alone.high < each.difference.high
 
 
+@pytest.mark.slow
 def test_under_no_difference_hardly_a_diff_of_many_metrics_calls_one_sure():
     random = np.random.default_rng(5)
     count = 0

@@ -91,6 +91,7 @@ def test_a_process_of_the_users_own_that_takes_no_time_is_an_error():
         sl.run(calm, processes=[busy])
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_live_run_in_which_a_process_takes_no_time_is_the_same_error():
     def busy(world):

@@ -10,6 +10,7 @@ import pytest
 from simlib.engines import sockets
 
 
+@pytest.mark.few(2)
 @pytest.mark.live
 @pytest.mark.parametrize("turns", range(5))
 def test_no_socket_is_left_by_a_server_that_stops_while_it_accepts(turns):

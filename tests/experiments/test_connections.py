@@ -39,6 +39,7 @@ SCENARIOS = {
 }
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("compiled", [True, False], ids=["fleet", "no fleet"])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_the_numbers_are_those_of_the_whole_run(scenario, compiled, monkeypatch):

@@ -41,6 +41,7 @@ def times_begun(folder, number):
     return len(list(folder.glob(f"{number}-*")))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("count", [12, 64], ids=["one by one", "in batches"])
 def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
     with open_pool(2) as outcomes:
@@ -52,6 +53,7 @@ def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
     assert len(again) <= count // 16 + 1  # a batch: two workers have eight of them each
 
 
+@pytest.mark.slow
 def test_a_task_whose_first_worker_was_killed_is_done_by_another(tmp_path):
     with open_pool(2) as outcomes:
         [found] = outcomes(begun, [(0, tmp_path, 1)])
@@ -212,6 +214,7 @@ def process_of(_):
     return os.getpid()
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_its_worker_is_reported_and_the_others_are_done():
     with open_pool(2) as outcomes:
         found = {each.index: each for each in outcomes(killed_by_seven, range(12))}
@@ -222,6 +225,7 @@ def test_a_task_that_kills_its_worker_is_reported_and_the_others_are_done():
     assert {i: i * i for i in found} == {i: each.value for i, each in found.items()}
 
 
+@pytest.mark.slow
 def test_processes_are_kept_from_round_to_round_and_end_with_the_last():
     with open_pool(2) as outcomes:
         rounds = [{each.value for each in outcomes(process_of, range(40))} for _ in range(3)]
@@ -231,6 +235,7 @@ def test_processes_are_kept_from_round_to_round_and_end_with_the_last():
     assert not any(is_running(process) for process in processes)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_between_rounds_ends_the_processes():
     processes = set()
 

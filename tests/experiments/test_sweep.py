@@ -193,6 +193,7 @@ def test_a_scheduler_without_workers_is_said(cluster, monkeypatch):
         sl.sweep(BASE, GRID, 1, scheduler=cluster.address)
 
 
+@pytest.mark.slow
 def test_a_worker_with_another_simlib_is_refused(cluster, tmp_path):
     other = shutil.copytree(ROOT / "simlib", tmp_path / "other" / "simlib")
     with (other / "run.py").open("a") as file:

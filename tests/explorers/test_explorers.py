@@ -63,6 +63,7 @@ def test_each_begins_with_an_effect_and_says_it(explorer):
     json.dumps(explorer.view, allow_nan=False)
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", [name for name in MAKERS if name != "compare"])
 def test_what_is_shown_in_numbers_is_the_summary_of_a_run(name):
     explorer = MAKERS[name]()
@@ -71,6 +72,7 @@ def test_what_is_shown_in_numbers_is_the_summary_of_a_run(name):
     assert expected(sl.run(explorer.scenario, on=engine), shown) == shown
 
 
+@pytest.mark.few(4)
 def test_each_slider_holds_the_scenarios_own_value_and_says_it_with_its_unit(explorer):
     for control in explorer.view["controls"]:
         place = control["place"]
@@ -80,6 +82,7 @@ def test_each_slider_holds_the_scenarios_own_value_and_says_it_with_its_unit(exp
         assert len(control["values"]) == len(control["texts"]) == len(set(control["texts"]))
 
 
+@pytest.mark.few(4)
 def test_every_control_takes_the_values_that_it_offers(explorer):
     exploration = explorer._exploration
     shown = exploration.shown
@@ -160,6 +163,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("other", OTHERS)
 def test_each_begins_with_any_scenario(name, other):
@@ -239,6 +243,7 @@ def test_an_error_of_a_run_reaches_the_page_and_the_log(monkeypatch):
 # --- undo, reset, pin ---------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 def test_changes_are_undone_one_by_one_and_a_reset_too(explorer):
     begun = explorer.scenario
     explorer.controls["clients"].value = 7
@@ -324,6 +329,7 @@ def test_a_preset_that_is_not_there_is_said_in_words():
     assert "did you mean" in explorer.error
 
 
+@pytest.mark.few(3)
 def test_what_is_copied_is_the_scenario(explorer):
     explorer.controls["clients"].value = 4
     assert explorer.scenario == sl.loads(explorer.copy_as("TOML"))
@@ -341,6 +347,7 @@ def test_a_text_with_quotes_and_backslashes_is_copied_as_it_is():
         assert explorer.scenario == made["scenario"]
 
 
+@pytest.mark.slow
 def test_a_policy_is_copied_as_the_options_of_each_client_that_can_be_exported_to():
     explorer = sl.explore.backoff(SCENARIO)
     assert ["TOML", "Python", *EXPORTERS] == explorer.view["formats"]

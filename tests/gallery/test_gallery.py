@@ -10,7 +10,6 @@ from simlib import cli
 from simlib.gallery import write
 from simlib.gallery.chart import PICTURES
 from simlib.gallery.write import PAGE, Written, page, write_gallery
-from tests.batteries import first_of
 
 #: Drawn from one short run each; the others have tests where their studies are.
 QUICK = (
@@ -30,7 +29,8 @@ def test_each_picture_has_a_name_and_a_question_of_its_own():
     assert all(picture.question.endswith("?") for picture in PICTURES)
 
 
-@pytest.mark.parametrize("name", first_of(QUICK, 3))
+@pytest.mark.few(1)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_picture_is_drawn_at_1280_by_720(tmp_path, name):
     result = invoke(name, "--out", str(tmp_path))
     assert 0 == result.exit_code, result.output
@@ -41,6 +41,7 @@ def test_a_picture_is_drawn_at_1280_by_720(tmp_path, name):
     assert 720 == size[1]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_pictures_with_their_findings(tmp_path):
     progress = []
     write_gallery(tmp_path, ["attempts", "storm"], lambda *given: progress.append(given))

@@ -115,6 +115,7 @@ def test_a_restart_ends_the_run(kernel):
     wait_until(lambda: not Path(f"/proc/{server}").exists())
 
 
+@pytest.mark.slow
 def test_a_kernel_that_is_killed_leaves_no_server(kernel):
     manager, client = kernel
     _, server = begin(manager, client)
@@ -122,6 +123,7 @@ def test_a_kernel_that_is_killed_leaves_no_server(kernel):
     wait_until(lambda: not Path(f"/proc/{server}").exists())
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_while_another_cell_computes(kernel):
     manager, client = kernel
     begin(manager, client)

@@ -89,6 +89,7 @@ def test_an_interrupted_cell_shows_one_line_that_says_what_was_kept(kernel, what
     assert re.search(said, line)
 
 
+@pytest.mark.few(1)
 @pytest.mark.live
 @pytest.mark.parametrize("what", ["sim", "live", "awaited"])
 def test_what_was_played_is_there_afterwards_and_no_process_is(kernel, what):

@@ -189,6 +189,7 @@ def test_no_function_lives_in_two_notebooks():
     assert not any("def " in cell.source for file in FILES for cell in code_cells(read(file)))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("backend", [None, "agg"], ids=["inline", "agg"])
 def test_a_chart_shows_itself_once_in_a_notebook_whatever_the_backend(monkeypatch, backend):
     from nbformat import v4

@@ -131,6 +131,7 @@ def test_warnings_are_seen_though_the_logger_has_a_handler_that_does_nothing(tmp
     assert ["once seen", "logged twice seen"] == done.stderr.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_log_level_shows_the_faults_of_a_live_run():
     arguments = ["run", "first_outage", "--on", "live", "--clients", "2", "--json"]

@@ -71,6 +71,7 @@ def test_a_project_tests_its_clients_in_asyncio_in_threads_and_in_node(tmp_path)
     assert "5 passed" in done.stdout or "4 passed, 1 skipped" in done.stdout, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.live
 @pytest.mark.long
 def test_a_failure_says_each_rule_that_is_broken_and_by_what(tmp_path):

@@ -37,6 +37,7 @@ def _written(value: float) -> str:
     return "" if isnan(value) else f"{value:.12g}"
 
 
+@pytest.mark.few(22)
 @pytest.mark.parametrize(
     "file",
     with_slow(

@@ -31,6 +31,7 @@ def test_the_answer_says_what_the_summary_says():
     assert ["inf" if time_s == inf else time_s for time_s in found["back_s"]] == found["back_s"]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.key)
 def test_every_value_of_every_control_is_one_of_a_scenario_or_told(control):
     for value in control.values[:1] + control.values[-1:]:
@@ -102,6 +103,7 @@ def test_what_cannot_be_played_is_told_in_words(request_, words):
     assert words in asked(**request_)["error"]
 
 
+@pytest.mark.slow
 def test_the_most_that_a_browser_plays_is_played():
     assert "error" not in asked(changes={"clients": MOST_BROWSER_CLIENTS, "duration_s": 300})
 

@@ -69,6 +69,7 @@ def through(case: dict) -> list[tuple[int, float]]:
     return result
 
 
+@pytest.mark.slow
 def test_the_sum_of_the_waits(oracles, agrees):
     for case in oracles("backoff.total.mean"):
         n = case["params"]["n"]
@@ -76,6 +77,7 @@ def test_the_sum_of_the_waits(oracles, agrees):
         assert agrees(totals, case["expected"]), case["id"]
 
 
+@pytest.mark.slow
 def test_the_spread_of_that_sum(oracles):
     for case in oracles("backoff.total.sd"):
         n, expected = case["params"]["n"], case["expected"]

@@ -16,6 +16,7 @@ def test_clients_wait_as_many_as_the_law_says_where_waits_are_exponential():
     assert retrial.law_of_waiting(0.5, 2.0) == pytest.approx(mean, abs=2.0 * half_width)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", with_slow(["full"], ["equal", "proportional"]))
 def test_as_waits_grow_each_client_makes_as_many_attempts_as_the_law_says(jitter):
     pytest.importorskip("numba")
@@ -31,6 +32,7 @@ def test_as_waits_grow_each_client_makes_as_many_attempts_as_the_law_says(jitter
     assert retrial.law_of_attempts(0.5) == pytest.approx(sum(samples) / 4, rel=0.02)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "changes",
     [

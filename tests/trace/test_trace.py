@@ -273,6 +273,7 @@ def replayed(trace: Trace, client: int) -> list[list[tuple]]:
     return [commands for _, commands in trace.replay(client)]
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_replay_gives_the_recorded_decisions(file):
     scenario = sl.load(file)

@@ -61,6 +61,7 @@ def test_no_scheduler_is_a_clear_error(monkeypatch):
         sl.run(STORM, on="fleet", partition="gateway", scheduler="tcp://127.0.0.1:1")
 
 
+@pytest.mark.slow
 def test_parts_are_for_the_fleet_and_a_cluster_for_parts():
     with pytest.raises(SettingsError, match="must be fleet to be played in parts"):
         sl.run(STORM, partition="gateway")

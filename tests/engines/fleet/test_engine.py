@@ -558,6 +558,7 @@ def each_scenario():
     )
 
 
+@pytest.mark.few(12)
 @pytest.mark.parametrize("name", each_scenario())
 def test_the_same_attempts_and_times_as_sim_to_the_bit(name):
     scenario = SCENARIOS[name]
@@ -944,6 +945,7 @@ WATCHED = {
 SHARED = {SCENARIOS[name] for name in WARM} | set(WATCHED.values())
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("scenario", WATCHED.values(), ids=WATCHED.keys())
 def test_watched_clients_have_the_rows_that_sim_gives_them(scenario):
     simulated, played = simulated_once(scenario), sl.run(scenario, on="fleet", watch=[0, 17, 42])

@@ -34,6 +34,7 @@ def storm(**changes):
     return sl.Scenario(**settings | changes)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("number", [255, 256, 257, 600])
 def test_every_cohort_and_those_in_none_keep_their_own_policy(number):
     scenario = storm(cohorts=cohorts(number))

@@ -58,6 +58,7 @@ def add_some(fleet, random, spread, now, added):
             added.append((time_s, len(added), what))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("spread", SPREADS)
 def test_events_come_in_the_order_of_time_and_then_of_adding(fleet, spread):
     random, added, now, came = Random(7), [], 0.0, []

@@ -433,6 +433,7 @@ async def test_what_cannot_be_closed_is_noted_and_the_rest_is_closed(
     assert len(asyncio.all_tasks()) == 1
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_leaves_nothing_and_keeps_the_server_s_rows(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import asyncio

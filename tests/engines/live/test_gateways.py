@@ -38,6 +38,7 @@ def test_clients_of_a_server_that_is_killed_go_to_the_others() -> None:
     assert sorted([*range(6), *lost]) == clients(trace, "opened")
 
 
+@pytest.mark.slow
 def test_with_nothing_in_between_clients_belong_to_the_server_that_is_killed() -> None:
     crash = sl.Fault("server_crash", start_s=1.5, stop_s=60, gateway=1)
     trace = sl.run(scenario(faults=[crash], balance="fixed"), on="live")
@@ -46,6 +47,7 @@ def test_with_nothing_in_between_clients_belong_to_the_server_that_is_killed() -
     assert list(range(6)) == clients(trace, "opened")
 
 
+@pytest.mark.slow
 def test_a_server_that_drains_gets_nobody_until_it_has_drained() -> None:
     deploy = sl.Fault("deploy", start_s=1.5, stop_s=2.5, gateway=0)
     trace = sl.run(scenario(faults=[deploy], balance="least_connections"), on="live")

@@ -126,6 +126,7 @@ async def test_many_texts_at_once_are_all_answered_and_all_logged(tmp_path: Path
 # --- what nobody should say --------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("frame", "code"),
     [
@@ -159,6 +160,7 @@ async def test_a_thousand_subscriptions_are_too_many(address: str) -> None:
             await websocket.recv()
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("query", "body", "error"),
     [

@@ -65,6 +65,7 @@ def test_a_run_over_tls_plays_what_sim_plays(tls):
     assert (2 + TRIPS[tls]) * 0.06 <= opened_s - began_s
 
 
+@pytest.mark.slow
 def test_a_server_that_crashes_comes_back_with_the_same_certificate():
     crash = scenario(faults=[sl.Fault("server_crash", start_s=1.5, stop_s=2.5)])
     result = count(sl.run(crash, on="live"))

@@ -134,6 +134,7 @@ def test_a_killed_worker_is_named_and_the_rest_is_kept() -> None:
     assert [] == children(os.getpid(), WORKER)
 
 
+@pytest.mark.slow
 def test_when_all_workers_are_killed_the_run_fails() -> None:
     def kill_all(fraction: float) -> None:
         if fraction > 0.2:
@@ -253,6 +254,7 @@ def test_a_worker_that_does_not_start_is_an_error_in_words(monkeypatch: pytest.M
     assert [] == children(os.getpid(), "simlib.engines.live.service")
 
 
+@pytest.mark.slow
 def test_an_error_in_a_worker_ends_the_run_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     send_all = SharedRun._send_all
 

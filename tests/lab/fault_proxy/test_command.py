@@ -136,6 +136,7 @@ def test_a_disabled_proxy_refuses_and_a_reset_enables_it(steered):
     assert 1 == control.get("/statistics").json()["cut"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "toxic",
     [
@@ -153,6 +154,7 @@ def test_toxics_that_end_connections_end_them(steered, toxic):
             client.recv(timeout=LIMIT_S)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
@@ -171,6 +173,7 @@ def test_a_page_of_another_origin_cannot_steer_it(steered, headers, words):
         assert "still" == echoes(client, "still")
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("body", "words"),
     [

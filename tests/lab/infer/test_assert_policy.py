@@ -51,6 +51,7 @@ JITTERED = [
 ]
 
 
+@pytest.mark.slow
 def test_waits_without_jitter_break_jitter_and_the_policy_is_named():
     [line] = broken(failures(DOUBLING), jitter=True)
     assert line.startswith("  jitter=True: the waits say: exponential, no jitter")

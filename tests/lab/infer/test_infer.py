@@ -30,7 +30,7 @@ from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
 from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits, pair_attempts
 from simlib.scenario.build import build
-from tests.batteries import first_of, with_slow
+from tests.batteries import with_slow
 from tests.lab.playing import FOREIGN, LOST_AND_REFUSED, STANDARD, Phase, Played, drawn, foreign
 
 # --- the law of a wait --------------------------------------------------------------------
@@ -107,7 +107,8 @@ POLICIES = {
 }
 
 
-@pytest.mark.parametrize("name", first_of(POLICIES, 6))
+@pytest.mark.few(2)
+@pytest.mark.parametrize("name", POLICIES)
 def test_200_waits_tell_the_family_and_its_numbers(name):
     rules = POLICIES[name]
     found = fit(drawn(rules, 200))
@@ -120,6 +121,7 @@ def test_200_waits_tell_the_family_and_its_numbers(name):
         assert each.value == pytest.approx(true, rel=0.12, abs=0.002), each
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", with_slow(["full"], ["none", "equal"]))
 def test_the_numbers_of_fibonacci_are_told_as_such_a_table(jitter):
     numbers = (1, 1, 2, 3, 5, 8)
@@ -130,6 +132,7 @@ def test_the_numbers_of_fibonacci_are_told_as_such_a_table(jitter):
     assert {"base_s": 0.5, "cap_s": 4.0} == pytest.approx(told, rel=0.05)
 
 
+@pytest.mark.slow
 def test_waits_counted_from_the_start_of_attempts_are_told_by_attempts_that_last():
     rules = Backoff(jitter="none", base_s=3, factor=1, cap_s=3, counted_from="start")
     client = Played(rules, connect_timeout_s=1.5)
@@ -147,6 +150,7 @@ def test_a_cap_that_was_never_reached_is_not_told():
     assert cap.low >= 16.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", with_slow([2], [3]))
 def test_waits_that_crowd_in_the_middle_are_not_taken_for_even_ones(seed):
     found = fit(foreign("normal around a ceiling", seed=seed), intervals=False)
@@ -161,12 +165,14 @@ def test_as_many_even_waits_are_taken_for_such():
     assert all(seen)
 
 
-@pytest.mark.parametrize("name", first_of(FOREIGN, 1))
+@pytest.mark.few(1)
+@pytest.mark.parametrize("name", FOREIGN)
 def test_waits_of_no_family_are_of_none_of_these(name):
     found = fit(foreign(name), intervals=False)
     assert found.is_none, found.best
 
 
+@pytest.mark.slow
 def test_waits_that_grow_by_the_square_of_the_attempt_are_told_as_a_power():
     # Real waits of 0.1 n^2 s, half of each random, up to 4 s.
     table = Path(__file__).parent / "observations" / "waits_squared.parquet"
@@ -204,6 +210,7 @@ def test_lateness_excuses_only_what_was_measured_of_it(measured_s):
     assert (late.mean(), 0.0) == (shares if not measured_s else shares[::-1])
 
 
+@pytest.mark.slow
 def test_waits_that_no_family_says_better_than_a_simpler_one_have_a_nearest_one():
     waits_s = {"a": 0.0, "b": 0.01, "c": 5.0}
     seen = pd.DataFrame({"wait_s": [waits_s[each] for each in "aacaabcbcabbbbbaabbcacaaabacccb"]})
@@ -239,6 +246,7 @@ def test_what_resets_the_count_is_told_from_the_waits(stable_after_s):
     assert limit_s == 0.0 if not stable_after_s else 3.0 < limit_s < 8.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jitter", with_slow(["full"], ["equal"]))
 def test_jitter_in_short_rows_does_not_hide_what_resets_the_count(jitter):
     rules = Backoff(jitter=jitter, base_s=0.5, cap_s=5)
@@ -292,6 +300,7 @@ def told():
     return sl.infer(client.play(), known={"itself": rules, "other": Backoff()})
 
 
+@pytest.mark.slow
 def test_times_are_measured_with_intervals_and_the_attempts_they_rest_on(told):
     for about, true_s, attempts in (
         ("connect_timeout_s", 4.0, 5),
@@ -372,6 +381,7 @@ def test_the_policy_is_stopped_by_what_stopped_the_client_and_by_nothing_it_came
     assert stops == build(sl.Scenario, tomllib.loads(told.policy_toml())).client.stops
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("stops_on", "ends_on", "suspends_on"),
     with_slow(
@@ -426,6 +436,7 @@ def test_the_policy_file_is_a_scenario_of_that_client(told):
     assert 20.0 == pytest.approx(scenario.client.heartbeat.interval_s, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_client_that_gives_up_is_told_by_its_last_run_of_failures():
     rules = Backoff(jitter="none", base_s=1, cap_s=10, max_attempts=10)
     found = sl.infer(Played(rules).play(STANDARD[:1]))
@@ -446,6 +457,7 @@ def most_in_a_row(codes, stable_after_s, at_once=()):
     return sl.infer(pd.concat(played)).finding("max_attempts").low
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("expected", "stable_after_s", "at_once"),
     [(3, 0.0, ()), (3, 5.0, ("1000",)), (8 * 4 + 1, 5.0, ())],
@@ -486,6 +498,7 @@ def test_jitter_that_each_client_draws_once_is_told_from_jitter_of_each_wait():
     assert "no" == sl.infer(pd.concat(alike)).finding("jitter drawn once").value
 
 
+@pytest.mark.slow
 def test_what_was_not_played_is_said_with_the_phase_that_would_tell():
     found = sl.infer(Played(Backoff(base_s=0.2, cap_s=2)).play((Phase("status", "503", 30),)))
     assert found.fit is not None

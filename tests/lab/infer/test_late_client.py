@@ -33,6 +33,7 @@ def late(frame, law, mean_s):
     return frame.assign(wait_s=frame["wait_s"] + mean_s * lateness)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("name", "law", "mean_s"),
     with_slow(
@@ -60,6 +61,7 @@ def test_a_late_client_without_jitter_is_told_without_jitter_and_its_waits_are_r
         assert true == pytest.approx(value, rel=0.04, abs=0.3 * mean_s + 0.002), each
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "rules",
     with_slow(
@@ -102,6 +104,7 @@ def observed(rules, late_mean_s=0.0):
     return pd.concat(frames)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("rules", "late_mean_s"),
     [

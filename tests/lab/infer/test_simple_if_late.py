@@ -27,6 +27,7 @@ def mostly_little(rng, count):
     return rng.exponential(0.04, count)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("family", "rules", "draw_late_s", "first_alone"),
     with_slow(

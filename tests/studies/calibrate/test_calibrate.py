@@ -30,6 +30,7 @@ def pings(tmp_path, latency: Latency, count: int = 2000):
     return file
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_known_distribution_is_found_with_its_parameters(tmp_path, name):
     known, found = KNOWN[name], calibrate(pings(tmp_path, KNOWN[name]))

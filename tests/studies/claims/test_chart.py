@@ -22,6 +22,7 @@ def texts(axes):
     return [text.get_text() for text in axes.texts]
 
 
+@pytest.mark.slow
 def test_a_chart_marks_what_is_claimed_and_where_it_stops_to_hold(findings):
     failing, holding = findings
     axes = claim_chart(failing)

@@ -61,6 +61,7 @@ def test_the_breaker_s_wait_beyond_an_outage_is_the_closed_form_s(oracle, length
     assert agrees(beyond_s, oracle(f"seed.breaker_overshoot.D{length_s}"))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("length_s", [30, 40, 60])
 def test_giving_up_has_the_closed_form_s_probability(oracle, length_s):
     stayed = measured("keeps attempting", bare(max_attempts=10), float(length_s))

@@ -33,6 +33,7 @@ def saved(comparison, tmp_path_factory):
     return folder, report.save_charts(comparison, folder)
 
 
+@pytest.mark.slow
 def test_each_chart_is_a_png_and_an_svg(saved):
     folder, paths = saved
     names = ["attempts", "states", "outbox", "recovery", "latency"]

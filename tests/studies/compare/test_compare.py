@@ -19,7 +19,7 @@ from simlib.studies.compare.replay import replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.columns import Name
 from simlib.trace.trace import Standstill, Trace
-from tests.batteries import first_of, with_slow
+from tests.batteries import with_slow
 
 SCENARIOS = Path(__file__).parents[3] / "data" / "scenarios"
 FIRST_OUTAGE = sl.load(SCENARIOS / "first_outage.toml")
@@ -71,6 +71,7 @@ def simulated() -> list[Trace]:
     return replications(FIRST_OUTAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", with_slow(range(100, 103), range(103, 110)))
 def test_one_more_simulated_run_agrees(simulated: list[Trace], seed: int) -> None:
     comparison = compare_traces(simulated, sl.run(FIRST_OUTAGE.replace(seed=seed)))
@@ -78,6 +79,7 @@ def test_one_more_simulated_run_agrees(simulated: list[Trace], seed: int) -> Non
     assert comparison.agreed
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", DOCTORED)
 def test_a_doctored_side_is_named(simulated: list[Trace], name: str) -> None:
     doctored, metric = DOCTORED[name]
@@ -104,6 +106,7 @@ def test_a_live_run_agrees_with_what_was_simulated_and_with_nothing_else(
         assert bool(doctored_comparison.disagreements) != comparison.lateness.is_too_late
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("server", "metric"),
     [
@@ -221,7 +224,9 @@ def test_short_standstills_are_allowed_for_in_every_metric_as_they_act_on_it() -
     assert {*judged_again} == {*compare_traces(runs, live).disagreements}
 
 
-@pytest.mark.parametrize("name", first_of(DOCTORED, 1))
+@pytest.mark.slow
+@pytest.mark.few(1)
+@pytest.mark.parametrize("name", DOCTORED)
 def test_small_lateness_excuses_no_doctored_side(simulated: list[Trace], name: str) -> None:
     doctored, metric = DOCTORED[name]
     live = late_run(doctored, [Standstill("client", 0.5 * i, 0.008) for i in range(30)])
@@ -279,6 +284,7 @@ SLOWER = sl.Scenario(
 )
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "metric", ["last_back_s", "downtime_s_p50", "downtime_s_p95", "downtime_s_p99"]
 )

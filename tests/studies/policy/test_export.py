@@ -151,6 +151,7 @@ def test_the_nearest_exponential_of_a_table_goes_through_its_ends():
     assert 500 == pytest.approx(found.factor**9)
 
 
+@pytest.mark.few(13)
 @pytest.mark.parametrize("to", ["websockets-python", "tenacity"])
 @pytest.mark.parametrize("name", sl.presets)
 def test_every_snippet_is_python(name, to):

@@ -78,6 +78,7 @@ def test_a_client_of_node_waits_as_was_exported_for_it(client):
     )
 
 
+@pytest.mark.slow
 @needs_node
 def test_socket_io_s_jitter_is_what_was_asked_for():
     asked = sl.Backoff(jitter="proportional", spread_fraction=0.3, jitter_place="before_cap",
@@ -117,6 +118,7 @@ PYTHON = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", PYTHON)
 def test_tenacity_waits_as_was_exported_for_it(name, monkeypatch):
     pytest.importorskip("tenacity")
@@ -167,6 +169,7 @@ KINDS = {name: name for name in EXPORTERS} | {
 KINDS.pop("websockets-python")
 
 
+@pytest.mark.few(60)
 @pytest.mark.parametrize("to", KINDS)
 @pytest.mark.parametrize("preset", [name for name, preset in sl.presets.items()
                                     if preset.client.backoff.max_attempts > 0])  # fmt: skip

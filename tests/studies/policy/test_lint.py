@@ -234,6 +234,7 @@ def test_an_attempt_that_gets_no_answer_takes_its_time_before_it_counts():
     assert "after 10 attempts that time out after 10 s" in found.sentence
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("attempts", "lasts_s"), [(10, 300), (10, 110), (8, 60), (12, 130)])
 def test_as_many_give_up_in_a_run_as_lint_says(attempts, lasts_s):
     storm = backoff(max_attempts=attempts).replace(
@@ -283,6 +284,7 @@ def test_an_outbox_is_judged_by_the_scenario_s_own_outage():
 # --- breakers ----------------------------------------------------------------------------
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     "settings",
     [

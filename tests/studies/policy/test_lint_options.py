@@ -132,6 +132,7 @@ DECIDES = {
 }  # fmt: skip
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", DECIDES)
 def test_a_threshold_decides_whether_its_rule_finds_something(name):
     target, rule, value = DECIDES[name]

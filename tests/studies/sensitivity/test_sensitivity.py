@@ -182,6 +182,7 @@ def small(**more):
     return sl.sensitivity(BASE, SMALL, samples=8, replications=2, on="sim", **more)
 
 
+@pytest.mark.slow
 def test_the_table_is_the_same_for_one_process_and_for_several():
     alone, together = small(workers=1), small(workers=2)
     pd.testing.assert_frame_equal(alone.points, together.points, check_exact=True)
@@ -305,6 +306,7 @@ ASKED = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_sensitivity_prints_who_decides_and_keeps_points_table_and_chart(here):
     result = simlib(*ASKED)
     assert 0 == result.exit_code, result.stderr

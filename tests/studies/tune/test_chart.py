@@ -62,6 +62,7 @@ def test_no_name_lies_over_another(found):
         assert figure.bbox.contains(one.x1, one.y1)
 
 
+@pytest.mark.slow
 def test_what_never_ends_stands_at_an_edge_that_says_so():
     found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", constraints=())
     [axes] = sl.tuning_chart(found)
@@ -78,6 +79,7 @@ def test_with_one_objective_trials_are_drawn_one_after_the_other():
     assert (np.diff(best[~np.isnan(best)]) <= 0.0).all()
 
 
+@pytest.mark.slow
 def test_with_three_objectives_there_are_two_panels(tmp_path):
     found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", "amplification")
     panels = sl.tuning_chart(found)
@@ -95,6 +97,7 @@ def test_the_words_fit_eighty_columns_and_name_what_was_played(found):
     assert "3 fresh seeds" in said.getvalue()
 
 
+@pytest.mark.slow
 def test_a_bound_is_a_line_with_its_value():
     bounds = ["peak_attempts_per_s <= 2 * server.accept_per_s", "time_to_recover_s_p99 < 25"]
     found = tuned("time_to_recover_s_p99", "peak_attempts_per_s", constraints=bounds)
@@ -121,6 +124,7 @@ def lines_of(axes, front):
     return np.concatenate([np.linspace(*pair, 500) for pair in pairs])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("bound", [30, 40, 60, None])
 def test_no_name_is_struck_through_by_the_front_a_bound_or_an_edge(found, bound):
     if bound is not None:

@@ -94,6 +94,7 @@ def test_discarded_trials_were_played_under_few_seeds_and_are_no_loss(found):
         assert beaten or row["excess"] > 0.0
 
 
+@pytest.mark.slow
 def test_trials_and_verdict_are_the_same_for_one_process_and_for_two(few_rivals, smaller):
     other = tuned(trials=16, replications=4, workers=2)
     pd.testing.assert_frame_equal(smaller.trials, other.trials, check_exact=True)
@@ -125,6 +126,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_tuning_that_is_interrupted_goes_on_as_if_it_had_not_been(
     few_rivals, smaller, tmp_path, monkeypatch
 ):
@@ -316,6 +318,7 @@ def sought(scenario, space, **changes):
     return sl.tune([scenario], space, **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", with_slow(range(2), range(2, 6)))
 def test_what_never_connects_is_never_recommended_where_anything_works(few_rivals, seed):
     dice = random.Random(seed)

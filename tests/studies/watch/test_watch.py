@@ -122,6 +122,7 @@ def test_keys_cut_restore_and_quit(tmp_path, on):
     assert 0.0 < fault.start_s < fault.stop_s < trace.end_s
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_a_signal_ends_it_cleanly(tmp_path, ending, status):
     terminal = Terminal(tmp_path, *LONG, "--on", "sim")
@@ -132,6 +133,7 @@ def test_a_signal_ends_it_cleanly(tmp_path, ending, status):
     assert status == terminal.end()
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_quitting_before_the_server_is_there_leaves_nothing(tmp_path):
     terminal = Terminal(tmp_path, *LONG)

@@ -428,6 +428,7 @@ def is_read_or_refused(options, kind=None):
     assert said != "False"
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=5)
     | VALUES.filter(lambda value: isinstance(value, list)),
