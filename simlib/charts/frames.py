@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from math import isfinite, isnan
-from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
 from pandas.io.formats.style import Styler
+
+from simlib.metrics.words import format_cell
 
 
 def readable(table: pd.DataFrame) -> Styler:
@@ -19,7 +19,7 @@ def readable(table: pd.DataFrame) -> Styler:
     >>> [part in readable(table).to_html() for part in ("9,010,708<", "2.68", "text-align: left")]
     [True, True, True]
     """
-    shown = table.style.format(_cell)
+    shown = table.style.format(format_cell)
     heads: Any = [{"selector": "th.row_heading", "props": "text-align: left"}]
     shown.set_table_styles(heads)
     for name in table.columns:
@@ -27,14 +27,3 @@ def readable(table: pd.DataFrame) -> Styler:
         column: Any = {name: [{"selector": "th, td", "props": f"text-align: {side}"}]}
         shown.set_table_styles(column, overwrite=False)
     return shown
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return str(value)
-    number = float(value)
-    if isinstance(value, Integral) or (isfinite(number) and number == int(number)):
-        return f"{int(number):,}"
-    if isnan(number):
-        return "-"
-    return f"{number:,.2f}" if abs(number) >= 0.1 or not number else f"{number:.2g}"

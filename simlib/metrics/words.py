@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from simlib.core.card import Card
 from simlib.core.validation import name_function
-from simlib.metrics.intervals import Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simlib.metrics.intervals import Estimate
 
 
 def words_and_unit(metric: str) -> tuple[str, str]:
@@ -98,6 +98,7 @@ def say_mean(mean: Estimate, unit: str = "") -> str:
 
     Examples
     --------
+    >>> from simlib.metrics.intervals import Estimate
     >>> say_mean(Estimate(24.93, 24.1, 25.64, 20), " s")
     '24.9 s (24.1 to 25.6)'
     """
@@ -149,6 +150,8 @@ def table_card(title: str, table: pd.DataFrame, notes: Sequence[str] = ()) -> Ca
 
 
 def _cell(value: Any) -> str:
+    import numpy as np
+
     if value is None:
         return ""
     if isinstance(value, (bool, np.bool_)):
@@ -169,6 +172,24 @@ def say_setting(value: Any) -> str:
     if callable(value):
         return name_function(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def format_cell(value: Any) -> str:
+    """Return a table's cell for reading: thousands apart, two decimals at most; ``-`` for NaN.
+
+    Examples
+    --------
+    >>> [format_cell(value) for value in (9010708.0, 2.683, "in time")]
+    ['9,010,708', '2.68', 'in time']
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    number = float(value)
+    if isinstance(value, Integral) or (math.isfinite(number) and number == int(number)):
+        return f"{int(number):,}"
+    if math.isnan(number):
+        return "-"
+    return f"{number:,.2f}" if abs(number) >= 0.1 or not number else f"{number:.2g}"
 
 
 def join_words(words: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from simlib.core.errors import SimlibError
+from simlib.site.lesson_page import write_lesson
 from simlib.support.files import find_shipped, replacing
 
 #: What of the npm package is loaded by a page.
@@ -30,7 +31,6 @@ _LEFT_OUT = (
     "app",
     "charts",
     "cli",
-    "course",
     "explorers",
     "exports",
     "gallery",
@@ -40,6 +40,8 @@ _LEFT_OUT = (
     "review",
     "studies",
 )
+#: What of the course the page's notebook needs.
+_LESSON = ("checks.py", "first_steps.py", "guesses.py")
 
 
 def build_site(pyodide: str | Path, out: str | Path) -> None:
@@ -69,9 +71,26 @@ def build_site(pyodide: str | Path, out: str | Path) -> None:
     for template in (*templates, files("simlib.support").joinpath("plots.js")):
         with replacing(folder / template.name) as temporary:
             temporary.write_bytes(template.read_bytes())
+    with replacing(folder / "start.html") as temporary:
+        page = write_lesson(_find_first_notebook(), (folder / "start.html").read_text("utf-8"))
+        temporary.write_text(page, encoding="utf-8")
     with replacing(folder / "packages.zip") as temporary:
         _pack(temporary)
     _write_snapshot(folder)
+
+
+def _find_first_notebook() -> Path:
+    """Return the notebook that the page teaches with.
+
+    Raises
+    ------
+    SimlibError
+        If simlib was installed without its source tree, in which the notebooks are.
+    """
+    notebook = Path(str(files("simlib"))).parent / "notebooks" / "00_start_here.ipynb"
+    if not notebook.is_file():
+        raise SimlibError(f"{notebook} is not there: build the page in a copy of the repository")
+    return notebook
 
 
 def _write_snapshot(folder: Path) -> None:
@@ -114,7 +133,9 @@ def _sources() -> Iterator[tuple[Path, str]]:
     # The stub names what `import simlib` gives, so it is needed at run time.
     for path in (*package.rglob("*.py"), *package.glob("*.pyi")):
         place = path.relative_to(package)
-        if place.parts[0] not in _LEFT_OUT:
+        if place.parts[0] not in _LEFT_OUT and (
+            place.parts[0] != "course" or place.name in _LESSON
+        ):
             yield path, f"simlib/{place.as_posix()}"
     for name in ("presets.toml", "networks.toml"):
         yield find_shipped(name), f"simlib/data/{name}"

@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 import simlib as sl
+from simlib.metrics.words import format_cell
 from simlib.scenario.program import write_program
 from simlib.site.build import build_site
 from simlib.site.player import START
+from tests.site.test_lesson import ANSWERS
 
 PYODIDE = Path(__file__).parents[1] / "lab" / "node_modules" / "pyodide"
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "browser"
@@ -210,6 +212,88 @@ def test_nothing_is_wider_than_the_screen(page, scheme, width):
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"site_{scheme}_{width}.png", full_page=True)
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+@pytest.fixture
+def lesson(page, address):
+    """The first notebook in the page, with Python ready."""
+    page.goto(f"{address}start.html")
+    expect(page.locator("#state")).to_have_text("Python is ready.", timeout=LOADING_MS)
+    yield page
+    page.goto("about:blank")
+    page.goto(address)
+    page.locator("#load-plot svg").wait_for()
+
+
+def write_cell(page, beginning, source):
+    """Replace a cell's code as a reader does, and run it by keyboard."""
+    cell = page.locator(".cell").nth(
+        [code.startswith(beginning) for code in page.evaluate(CODES)].index(True)
+    )
+    cell.locator("textarea").fill(source)
+    cell.locator("textarea").press("Shift+Enter")
+    expect(cell).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    return cell.locator(".shown")
+
+
+CODES = "() => [...document.querySelectorAll('.cell textarea')].map((each) => each.value)"
+
+
+@pytest.mark.slow
+def test_the_first_notebook_runs_in_the_page_to_its_end(lesson):
+    lesson.click("#run-all")
+    cells = lesson.locator(".cell")
+    expect(cells.last).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    assert ["done"] * cells.count() == [each.get_attribute("data-run") for each in cells.all()]
+    assert [] == lesson.locator("pre.error").all_inner_texts()
+    storm = sl.Scenario(
+        clients=200, duration_s=40, faults=[sl.Fault("outage", start_s=10, stop_s=20)],
+        client=sl.Settings(backoff=sl.Backoff(base_s=0.5, cap_s=8, jitter="none")),
+    )  # fmt: skip
+    runs = [sl.run(storm), sl.run(storm.replace("client.backoff.jitter", "full"))]
+    table = sl.summary(runs)[["attempts", "peak_attempts_per_s", "time_to_recover_s_p50",
+                              "time_to_recover_s_p95"]]  # fmt: skip
+    expected = [[format_cell(float(number)) for number in row] for row in table.to_numpy()]
+    rows = lesson.locator(".shown table").last.locator("tbody tr").all()
+    assert expected == [row.locator("td").all_inner_texts() for row in rows]
+    assert "no guess yet" in write_cell(lesson, "table = ", lesson.evaluate(CODES)[8]).inner_text()
+    write_cell(lesson, "guess_s", ANSWERS["guess"])
+    said = write_cell(lesson, "table = ", lesson.evaluate(CODES)[8]).inner_text()
+    assert "you guessed 3.6 s, the run says 2.66 s" in said
+    wrong = write_cell(lesson, "wait_s", ANSWERS["exercise-1"].replace("8", "16"))
+    assert "not yet: 16 s is right without the cap" == wrong.inner_text()
+    for code in (code for name, code in ANSWERS.items() if name.startswith("exercise")):
+        assert write_cell(lesson, code.split()[0], code).inner_text().startswith("right: ")
+    sliders = lesson.frame_locator("iframe")
+    lesson.locator("iframe").scroll_into_view_if_needed()
+    sliders.locator("#load-plot svg").wait_for(timeout=LOADING_MS)
+    assert "1,428" == sliders.locator("#numbers tbody td").first.inner_text()
+    sliders.locator("#clients").press("ArrowLeft")
+    expect(sliders.locator("#numbers tbody td").first).not_to_have_text("1,428", timeout=LOADING_MS)
+    assert "100" == write_cell(lesson, "calmer = ", "explorer.scenario.clients").inner_text()
+
+
+@pytest.mark.slow
+def test_a_cell_of_the_page_runs_those_above_it_first_and_tells_errors_in_words(lesson):
+    shown = write_cell(lesson, "story = ", "1 / 0")
+    assert "ZeroDivisionError: division by zero" == shown.inner_text()
+    assert ["done"] * 5 == [
+        each.get_attribute("data-run") for each in lesson.locator(".cell").all()[:5]
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_cell_is_wider_than_the_screen(lesson, scheme, width):
+    lesson.set_viewport_size({"width": width, "height": 800})
+    lesson.emulate_media(color_scheme=scheme)
+    lesson.click("#run-all")
+    expect(lesson.locator(".cell").last).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    assert lesson.evaluate("() => document.documentElement.scrollWidth") <= width
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    lesson.screenshot(path=SCREENSHOTS / f"start_{scheme}_{width}.png", full_page=True)
+    lesson.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_what_the_page_cannot_play_it_names_and_says_what_to_install(page):

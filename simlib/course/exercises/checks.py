@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from math import isclose
 from numbers import Real
-from typing import Any, TypeVar
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from simlib.api import run
 from simlib.metrics.metrics import summary
 from simlib.metrics.words import join_words
 from simlib.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Check = TypeVar("_Check", bound=Callable[..., str])
 

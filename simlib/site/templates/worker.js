@@ -31,13 +31,17 @@ const started = (async () => {
   // Files are no part of the memory.
   pyodide.unpackArchive(new Uint8Array(packages), "zip", { extractDir: "/packages" });
   pyodide.runPython("import importlib, sys; '/packages' in sys.path or sys.path.insert(0, '/packages'); importlib.invalidate_caches()");
-  return pyodide.pyimport("simlib.site.player");
+  return pyodide;
 })();
+const answers = {
+  presets: (python) => python.pyimport("simlib.site.player").list_presets(),
+  answer: (python, request) => python.pyimport("simlib.site.player").answer_request(request),
+  cell: (python, request) => python.pyimport("simlib.site.lesson").run_cell(request.source, request.movedTo),
+};
 
 self.onmessage = async ({ data }) => {
   try {
-    const player = await started;
-    self.postMessage({ kind: data.kind, text: data.kind === "presets" ? player.list_presets() : player.answer_request(data.request) });
+    self.postMessage({ kind: data.kind, text: answers[data.kind](await started, data.request) });
   } catch (error) {
     self.postMessage({ kind: "broken", text: String(error.message || error).trim().split("\n").pop() });
   }
