@@ -16,7 +16,6 @@ from simlib.charts.finding_words import (
     ENGINE_NAMES,
     Samples,
     add_name,
-    capitalize_first,
     is_about_same,
     lower_first,
 )
@@ -40,7 +39,7 @@ def find_recovery(times_s: Samples, runs: int = 1) -> str:
     >>> find_recovery({"": fast})
     "Everybody is back 16 s after the fault's end"
     >>> find_recovery({"full jitter": fast, "no jitter": slow})
-    'Full jitter brings everybody back in 16 s; without it 1 is still out'
+    'With full jitter everybody is back in 16 s; without it 1 is still out'
     >>> find_recovery({"sim": fast, "live": np.array([1.0, 15.0])})
     'Everybody is back after 16 s simulated, 15 s live'
     """
@@ -110,7 +109,7 @@ def _compare_back(best: str, worst: str, known: Mapping[str, _Back], runs: int) 
         return "Nobody comes back before the end of the run"
     if mine.never:
         return f"With {best} {mine.count_never(runs)} never come back; {out}"
-    start = f"{capitalize_first(best)} brings everybody back in {format_seconds(mine.last_s)}"
+    start = f"With {best} everybody is back in {format_seconds(mine.last_s)}"
     return f"{start}; {out if other.never else f'{said} it takes {format_seconds(other.last_s)}'}"
 
 

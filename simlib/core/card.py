@@ -14,6 +14,8 @@ from typing import NamedTuple
 MOST_ROWS = 40
 #: A line is so long at most, unless the last column is left less than the least.
 _WIDTH, _LEAST_WIDTH = 100, 40
+#: JupyterLab would put numbers and headings on the right, where a column's words are on the left.
+_LEFT = 'style="text-align: left"'
 
 
 class Card(NamedTuple):
@@ -39,7 +41,7 @@ class Card(NamedTuple):
 
     def html(self) -> str:
         """Return the card for a notebook."""
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.heading)
+        head = "".join(f"<th {_LEFT}>{escape(name)}</th>" for name in self.heading)
         body = "".join(_row(row) for row in self.rows[:MOST_ROWS])
         table = f"<thead><tr>{head}</tr></thead>" if head else ""
         table = f"<table>{table}<tbody>{body}</tbody></table>" if body else ""
@@ -64,10 +66,8 @@ def _lines(cells: tuple[str, ...], widths: list[int]) -> list[str]:
 
 def _row(cells: tuple[str, ...]) -> str:
     name, *values = (escape(cell) for cell in cells)
-    left = 'style="text-align: left"'
-    return (
-        f"<tr><th {left}>{name}</th>{''.join(f'<td {left}>{value}</td>' for value in values)}</tr>"
-    )
+    said = "".join(f"<td {_LEFT}>{value}</td>" for value in values)
+    return f"<tr><th {_LEFT}>{name}</th>{said}</tr>"
 
 
 def count_in_words(count: int, word: str) -> str:

@@ -189,7 +189,7 @@ class SettingControl:
             return field_of(scenario, self.key)
         fault = scenario.faults[ending_fault(scenario)]
         kind = fault.kind.name.lower().replace("_", " ")
-        help_ = f"How long the {kind} lasts; it begins {fault.start_s:g} s after the run."
+        help_ = f"How long the {kind} lasts; it begins {fault.start_s:g} s after the run begins."
         rule = Rule("seconds", above=True)
         return SettingField(f"{kind} lasts", "run", "s", help_, rule, None, is_flag=False)
 

@@ -32,13 +32,16 @@ def times(*back, never=0):
         ({"": times(1, never=2)}, "1 of 3 is back after 1 s, 2 never in the run"),
         (
             {"no jitter": times(4, never=700_000), "full jitter": times(2, 16)},
-            "Full jitter brings everybody back in 16 s; without it 700,000 are still out",
+            "With full jitter everybody is back in 16 s; without it 700,000 are still out",
         ),
         (
             {"a": times(2, 16), "b": times(4, never=1)},
-            "A brings everybody back in 16 s; with b 1 is still out",
+            "With a everybody is back in 16 s; with b 1 is still out",
         ),
-        ({"a": times(16), "b": times(41)}, "A brings everybody back in 16 s; with b it takes 41 s"),
+        (
+            {"300 clients": times(16), "b": times(41)},
+            "With 300 clients everybody is back in 16 s; with b it takes 41 s",
+        ),
         (
             {"a": times(16, never=1), "b": times(41, never=9)},
             "With a 1 never come back; with b 9 are still out",
@@ -64,7 +67,7 @@ def test_recovery(known, sentence):
 
 def test_of_several_runs_shares_are_said_in_the_place_of_counts():
     known = {"a": times(1, 2), "b": times(1, 3, never=2)}
-    assert "A brings everybody back in 2 s; with b 50 % are still out" == find_recovery(known, 5)
+    assert "With a everybody is back in 2 s; with b 50 % are still out" == find_recovery(known, 5)
 
 
 @pytest.mark.parametrize(

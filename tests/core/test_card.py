@@ -16,7 +16,12 @@ STORM = sl.Scenario(
 def test_a_card_is_the_same_in_text_and_html():
     card = Card("Two", (("a", "1"), ("b <c>", "22")), ("name", "value"), ("so far", ""))
     assert "Two\n  name   value\n  a      1\n  b <c>  22\nso far" == card.text()
-    for part in ("<b>Two</b>", "<th>value</th>", "b &lt;c&gt;", "<p>so far</p>"):
+    for part in (
+        "<b>Two</b>",
+        '<th style="text-align: left">value</th>',
+        "b &lt;c&gt;",
+        "<p>so far</p>",
+    ):
         assert part in card.html()
 
 
