@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo review test test-all simulated live browser cover lab docs site bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live browser cover mutants lab docs site bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -76,6 +76,12 @@ bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
 
 bench-quick: $(READY) ## measure a few ratios in a minute, beside those of earlier commits
 	@$(BIN)/python tests/benchmarks/run.py --quick
+
+mutants: $(READY) ## change the code at 200 places, and see which changes no test tells (an hour)
+	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || \
+	  if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt cosmic-ray; \
+	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
+	@$(BIN)/python tests/mutants.py
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check --quiet .

@@ -169,7 +169,7 @@ def echo_port() -> Iterator[str]:
     found, loops, stops, ready = [], [], [], threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(serving(),))
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(300)
     yield found[0]
     loops[0].call_soon_threadsafe(stops[0].set)
     thread.join()

@@ -116,12 +116,12 @@ def test_ctrl_c_before_the_work_begins_ends_it(monkeypatch):
 
         def run_later(work):
             handed_over.set()
-            go_on.wait(30)
+            go_on.wait(300)
             time.sleep(0.05)  # the interruption comes first
             return call(work)
 
         submit(self, run_later, *given)
-        handed_over.wait(30)
+        handed_over.wait(300)
         go_on.set()
         raise KeyboardInterrupt
 
@@ -146,7 +146,7 @@ def test_what_a_signal_s_handler_raises_ends_the_work_too(monkeypatch):
 
     def interrupted_wait(futures, timeout):
         assert timeout < 1.0, "a wait without end may sleep through a signal"
-        assert begun.wait(30)
+        assert begun.wait(300)
         raise Timeout
 
     monkeypatch.setattr(loops, "wait", interrupted_wait)

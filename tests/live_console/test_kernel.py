@@ -23,7 +23,7 @@ STATE = "print(len([t for t in threading.enumerate() if t.name == 'simlib-consol
 @pytest.fixture
 def kernel():
     """A kernel as notebooks have it, and what talks with it."""
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(startup_timeout=PATIENCE_S, kernel_name="python3")
     try:
         yield manager, client
     finally:

@@ -189,7 +189,7 @@ def test_ctrl_c_keeps_what_all_workers_played_and_leaves_no_process(tmp_path: Pa
         assert 2 == len(workers)
         process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        assert 0 == process.wait(60)
+        assert 0 == process.wait(300)
     assert "saved" == rest.splitlines()[-1]
     trace = Trace.load(tmp_path / "partial.parquet")
     assert trace.partial
@@ -212,7 +212,7 @@ def test_a_second_ctrl_c_kills_workers_that_do_not_stop_and_keeps_their_rows(
             workers = children(process.pid, WORKER)
             process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
-        assert 0 == process.wait(60)
+        assert 0 == process.wait(300)
     assert "saved" == rest.splitlines()[-1]
     assert Trace.load(tmp_path / "partial.parquet").partial
     assert 2 == len(workers)
