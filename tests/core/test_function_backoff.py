@@ -174,7 +174,6 @@ class Unhashable(Policy):
         "fibonacci",
         3.0,
     ],
-    ids=repr,
 )
 @pytest.mark.parametrize(
     "use",
