@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from simlib.charts.client_findings import find_spread
 from simlib.charts.colours import OTHER_COLOURS
-from simlib.charts.figures import figure_of
+from simlib.charts.figures import LABELLED, figure_of
 from simlib.charts.multiples import multiples_grid
 from simlib.charts.style import dress, style
 from simlib.charts.titles import write_figure_titles
@@ -127,7 +127,7 @@ def _draw_bands(axes: Axes, rules: Backoff, waits: Any) -> None:
     least, low, median, high, most = np.maximum(np.repeat(waits, 2, axis=1), _LEAST_S)
     axes.fill_between(x, least, most, color=_COLOUR, alpha=0.2, lw=0)
     axes.fill_between(x, low, high, color=_COLOUR, alpha=0.35, lw=0)
-    axes.plot(x, median, color=_COLOUR, linewidth=1.5)
+    axes.plot(x, median, color=_COLOUR, linewidth=1.5, label="median wait")
     if rules.max_attempts < count:
         last = int(rules.max_attempts)
         height = median[2 * last - 1] if last else 1.0
@@ -144,7 +144,7 @@ def _draw_samples(axes: Axes, rules: Backoff, clients: int) -> None:
     beside = np.linspace(-0.25, 0.25, clients)[:, None] if clients > 1 else np.zeros((1, 1))
     x = np.arange(1, last + 1) + beside
     look: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 2.2, "alpha": 0.8}
-    axes.plot(x.ravel(), drawn.ravel(), color=_SAMPLE, **look)
+    axes.plot(x.ravel(), drawn.ravel(), color=_SAMPLE, gid=LABELLED, **look)
 
 
 def _name(axes: Axes, name: str, rules: Backoff) -> None:

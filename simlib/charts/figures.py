@@ -29,6 +29,8 @@ WIDTH_IN, HEIGHT_IN, FILE_DPI = 9.6, 5.4, 400 / 3
 _SHOWN_DPI, _DRAWN_DPI = 114, 200
 #: An SVG counts in points, whatever it is asked for.
 _SVG_DPI = 72.0
+#: What stands on an axis of names, such as a row of dots, is marked by this: its label says all.
+LABELLED = "labelled"
 #: A description names no more of a chart's texts: a map has one in each cell.
 _MOST_TEXTS = 12
 #: What each kind of file would hold that differs from day to day, or from machine to machine.
@@ -157,7 +159,9 @@ def describe(figure: Figure) -> str:
     >>> describe(panel.figure)
     'Attempts per second. Across: time, s; up: attempts. full jitter: highest 20 at 1.'
     """
-    seen = [panel for panel in figure.axes if panel.axison or panel.get_title(loc="left")]
+    seen = [
+        panel for panel in figure.axes if panel.axison or panel.texts or panel.get_title(loc="left")
+    ]
     title = _join([figure.get_suptitle()], "")
     parts = [f"{title}."] * bool(title) + [part for axes in seen for part in _sentences(axes)]
     return " ".join(parts)
@@ -165,9 +169,9 @@ def describe(figure: Figure) -> str:
 
 def _sentences(axes: Axes) -> list[str]:
     titles = _join((axes.get_title(loc=where) for where in ("left", "center", "right")), ", ")
-    across, up = axes.get_xlabel(), axes.get_ylabel()
+    across, up = (axes.get_xlabel(), axes.get_ylabel()) if axes.axison else ("", "")
     names = _join([f"Across: {across}" * bool(across), f"up: {up}" * bool(up)], "; ")
-    peaks = _join((_peak(line) for line in axes.get_lines() if _is_curve(line)), "; ")
+    peaks = _join((_say_line(line) for line in axes.get_lines()), "; ")
     words = _join(_words(axes, said=peaks), "; ")
     return [f"{part}." for part in (titles, names, peaks, words) if part]
 
@@ -176,9 +180,13 @@ def _join(words: Iterable[str], by: str) -> str:
     return by.join(" ".join(line.split()) for line in words if line.strip())
 
 
-def _is_curve(line: Line2D) -> bool:
-    """Tell data from the rules across the axes, which have two points and no name."""
-    return np.size(line.get_xdata()) > 2 or not str(line.get_label()).startswith("_")
+def _say_line(line: Line2D) -> str:
+    label = str(line.get_label())
+    name = "" if label.startswith("_") else label
+    if line.get_gid() == LABELLED:
+        return name
+    # Rules across the axes have two points and no name.
+    return _peak(line) if name or np.size(line.get_xdata()) > 2 else ""
 
 
 def _peak(line: Line2D) -> str:

@@ -23,7 +23,7 @@ _COLOURS = {
     Arrow.FAULT: "#333333",
 }
 _LINE_IN = 0.195
-_ALL = 1_000_000_000
+ALL_STEPS = 1_000_000_000
 
 
 @check_arguments
@@ -57,7 +57,9 @@ def sequence(trace: Trace, client: int = 0, most: int = 24, axes: Axes | None = 
     canvas = draw_sequence(steps, client, axes)
     with style():
         what = f"{trace.label}: one client, from the top down"
-        write_titles(canvas, describe_steps(list_sequence_steps(trace, client, _ALL), client), what)
+        write_titles(
+            canvas, describe_steps(list_sequence_steps(trace, client, ALL_STEPS), client), what
+        )
     return canvas
 
 

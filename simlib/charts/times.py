@@ -83,6 +83,7 @@ def _shade(axes: Axes, spans_s: Iterable[tuple[float, float]]) -> None:
     As `axvspan` and `axvline`, which find the limits of the axes anew for each: these stand.
     """
     place: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "color": "#000000"}
+    place["label"] = "_fault"
     spans_s = sorted(spans_s)
     for start_s, stop_s in spans_s:
         axes.add_artist(

@@ -169,7 +169,7 @@ def _print_report(found: Report, as_json: bool) -> None:
     else:
         print_out("\n\n".join(found.answer))
     for title, why in found.missing.items():
-        print_note(f"Not written: {title} {why}")
+        print_note(f"Not written: {title}{'' if title.endswith('?') else ':'} {why}")
     print_note(f"The review is {found.files[0]}; Markdown, charts and tables stand beside it.")
 
 

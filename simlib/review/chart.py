@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from simlib.charts import plots
 from simlib.charts.colours import DASHES, colours_of
-from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, figure_of, new_panels
+from simlib.charts.figures import HEIGHT_IN, LABELLED, WIDTH_IN, figure_of, new_panels
 from simlib.charts.labels import Curve, name_curves
 from simlib.charts.sequence import draw_sequence
 from simlib.charts.style import count_axis, style
@@ -69,7 +69,8 @@ def load_chart(row: Sequence[PlayedPolicy]) -> Figure:
 def _draw_load(panel: Axes, played: PlayedPolicy, colour: str) -> None:
     load = attempts_per_s(played.trace)
     seconds = np.arange(load.size + 1.0)
-    panel.step(seconds, np.append(load, load[-1:]), where="post", color=colour, linewidth=1.2)
+    panel.step(seconds, np.append(load, load[-1:]), where="post", color=colour, linewidth=1.2,
+               label=played.name)  # fmt: skip
     panel.fill_between(seconds, 0.7, np.maximum(np.append(load, load[-1:]), 0.7), step="post",
                        color=colour, alpha=0.2, lw=0)  # fmt: skip
     for fault in interrupting(played.scenario):
@@ -150,8 +151,12 @@ def tradeoff_chart(
             x, y = each.mean(across), each.mean(up)
             if not (isfinite(x.value) and isfinite(y.value)):
                 continue
-            axes.errorbar(x.value, y.value, xerr=_half(x), yerr=_half(y), color=colours[each.name],
-                          marker=markers[i], markersize=7, capsize=3, linestyle="none")  # fmt: skip
+            mark, *_ = axes.errorbar(
+                x.value, y.value, xerr=_half(x), yerr=_half(y), color=colours[each.name],
+                marker=markers[i], markersize=7, capsize=3, linestyle="none",
+            )  # fmt: skip
+            say = f"{each.name}: {format_number(x.value)} s, {format_number(y.value)}"
+            mark.set(label=say, gid=LABELLED)
         axes.margins(0.2)
         axes.set(xlabel=f"{METRIC_WORDS[across]}, s", ylabel=METRIC_WORDS[up])
         count_axis(axes)
@@ -193,7 +198,7 @@ def quantiles_chart(row: Sequence[PlayedPolicy], prefix: str, across: str) -> Fi
         colours = policy_colours([each.name for each in row])
         for i, each in enumerate(reversed(row)):
             values = [each.mean(f"{prefix}_p{q}").value for q in (50, 95, 99)]
-            _draw_quantiles(axes, i, values, colours[each.name])
+            _draw_quantiles(axes, i, each.name, values, colours[each.name])
         names = [each.name for each in reversed(row)]
         axes.set_yticks(range(len(row)), names)
         axes.set(ylim=(-0.6, len(row) - 0.4), xlabel=across)
@@ -203,17 +208,18 @@ def quantiles_chart(row: Sequence[PlayedPolicy], prefix: str, across: str) -> Fi
     return figure_of(panels[0])
 
 
-def _draw_quantiles(axes: Axes, y: int, values: Sequence[float], colour: str) -> None:
+def _draw_quantiles(axes: Axes, y: int, name: str, values: Sequence[float], colour: str) -> None:
     shown = [value for value in values if isfinite(value)]
-    axes.plot(shown, [y] * len(shown), "-o", color=colour, linewidth=2, markersize=5)
-    look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+    half = f"50 %: {format_number(shown[0])} s" if shown else ""
+    most = f"99 %: {format_number(values[-1])} s"
+    most = most if isfinite(values[-1]) else "99 %: not in the run"
+    look: dict[str, Any] = {"color": colour, "linewidth": 2, "markersize": 5, "gid": LABELLED}
+    look["label"] = f"{name}, {half}, {most}" if half else f"{name}, {most}"
+    axes.plot(shown, [y] * len(shown), "-o", **look)
+    look = {"textcoords": "offset points", "va": "center", "fontsize": 8}
     if shown:
-        words = f"50 %: {format_number(shown[0])} s"
-        axes.annotate(words, (shown[0], y), (-8, 0), ha="right", **look)
-    words = (
-        f"99 %: {format_number(values[-1])} s" if isfinite(values[-1]) else "99 %: not in the run"
-    )
-    axes.annotate(words, (max(shown, default=0.0), y), (8, 0), ha="left", **look)
+        axes.annotate(half, (shown[0], y), (-8, 0), ha="right", **look)
+    axes.annotate(most, (max(shown, default=0.0), y), (8, 0), ha="left", **look)
 
 
 def best_chart(grid: Grid) -> Figure:
@@ -237,7 +243,7 @@ def best_chart(grid: Grid) -> Figure:
             if place == grid.given_place:
                 left, right, low, high = x - 0.49, x + 0.49, y - 0.47, y + 0.47
                 frame = [left, right, right, left, left], [low, low, high, high, low]
-                axes.plot(*frame, color="#333333")
+                axes.plot(*frame, color="#333333", gid=LABELLED)
         axes.set_xticks(range(len(across.values)), [_tick(each) for each in across.values])
         axes.set(
             xlim=(-0.5, len(across.values) - 0.5), ylim=(-0.5, rows - 0.5), xlabel=across.label

@@ -435,7 +435,7 @@ class Trace(ShowsCard):
             meta = json.loads((table.schema.metadata or {})[_KEY])
             origin = read_origin(table.schema.metadata)
         except KeyError as error:
-            raise SimlibError(f"{path} is not a trace: Trace.save wrote none") from error
+            raise SimlibError(f"{path} is not a trace: Trace.save did not write it") from error
         except FileNotFoundError as error:
             raise SimlibError(f"{path} is not a trace: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:

@@ -6,7 +6,7 @@ import pytest
 
 import simlib as sl
 from simlib.charts.colours import OTHER_COLOURS, colours_of, forgotten
-from simlib.charts.figures import Panels, describe, new_panels, save_figure
+from simlib.charts.figures import LABELLED, Panels, describe, new_panels, save_figure
 from simlib.charts.heatmap import heat
 from simlib.charts.style import style
 from simlib.studies.calibrate.calibrate import calibrate
@@ -82,6 +82,21 @@ def test_a_description_names_title_axes_curves_and_faults():
     assert "Attempts per second, 20 clients. Across: time, s; up: attempts per second" in said
     for part in ("mine: highest ", "yours: highest ", "outage"):
         assert part in said
+    assert 2 == said.count("highest ")  # the edges of the outage are no curves
+
+
+def test_a_description_tells_a_mark_by_its_label_and_a_drawing_without_axes_by_its_words():
+    panel = new_panels(4.0, 3.0)[0]
+    panel.plot([1, 2, 3], [4, 4, 4], label="phoenix, 50 %: 2 s", gid=LABELLED)
+    panel.set_axis_off()
+    panel.text(0.0, 0.0, "opens connection 1")
+    assert "phoenix, 50 %: 2 s. opens connection 1." == describe(panel.figure)
+
+
+def test_a_description_of_policies_names_their_medians_and_no_dots():
+    first = sl.plots.backoff({"full": sl.Backoff(jitter="full")})[0]
+    assert "median wait: highest " in describe(first.figure)
+    assert 1 == describe(first.figure).count("highest ")
 
 
 def test_what_a_description_quotes_cannot_end_the_attribute_it_stands_in():

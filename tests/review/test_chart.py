@@ -4,12 +4,15 @@ from itertools import combinations
 from math import inf
 from types import SimpleNamespace
 
+import pytest
 from matplotlib.text import Text
 
 import simlib as sl
+from simlib.charts.figures import describe
 from simlib.metrics.intervals import Estimate
 from simlib.review import chart
-from simlib.review.chart import tradeoff_chart
+from simlib.review.chart import quantiles_chart, tradeoff_chart
+from simlib.review.sections.recovery import tradeoff_title
 
 ACROSS, UP = "time_to_recover_s_p99", "peak_after_fault_per_s"
 
@@ -52,3 +55,38 @@ def test_the_subtitle_of_a_resized_chart_stands_above_the_names_of_faults():
 
 def is_text(artist, words):
     return isinstance(artist, Text) and artist.get_text() == words
+
+
+@pytest.mark.parametrize(
+    ("row", "title"),
+    [
+        (
+            [policy("slow", 15, 20), policy("phoenix", 1.36, 300)],
+            "Sooner costs load: 1.36 s and 300 attempts with phoenix, 15 s and 20 with slow",
+        ),
+        (
+            [policy("as given", 5, 20), policy("phoenix", 9, 300)],
+            "Soonest, with the least load: 5 s and 20 attempts with the policy as given",
+        ),
+        (
+            [policy("a", 15, 200), policy("b", inf, 10)],
+            "Time to come back, and load on the server",
+        ),
+    ],
+)
+def test_the_chart_of_time_and_load_says_what_sooner_costs(row, title):
+    assert title == tradeoff_title(row, ACROSS, UP)
+
+
+def test_the_chart_of_time_and_load_is_described_with_its_numbers():
+    figure = tradeoff_chart([policy("a", 15, 200), policy("b", 1.5, 300)], ACROSS, UP, {})
+    assert "a: 15 s, 200; b: 1.5 s, 300." in describe(figure)
+
+
+def test_quantiles_are_described_with_the_name_of_their_policy():
+    times = {"downtime_s_p50": 10.0, "downtime_s_p95": 20.0, "downtime_s_p99": inf}
+    mean = {name: Estimate(value, value, value, 5) for name, value in times.items()}
+    row = [SimpleNamespace(name="phoenix", mean=mean.__getitem__)]
+    said = describe(quantiles_chart(row, "downtime_s", "time offline, s"))
+    assert "phoenix, 50 %: 10 s, 99 %: not in the run." in said
+    assert "highest" not in said

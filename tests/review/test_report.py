@@ -259,7 +259,7 @@ def test_without_a_browser_only_the_pdf_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(write.shutil, "which", lambda _: None)
     said, page = call_small(tmp_path, monkeypatch, "--pdf")
     assert 1 == said.exit_code, said.output
-    assert "Not written: PDF a PDF needs Chromium or Chrome" in said.stderr
+    assert "Not written: PDF: a PDF needs Chromium or Chrome" in said.stderr
     assert page
 
 
@@ -348,3 +348,11 @@ def test_bad_input_is_one_sentence_and_nothing_is_played(tmp_path, monkeypatch, 
     assert words in found.stderr
     assert "Traceback" not in found.output
     assert not list(tmp_path.rglob("review.html"))
+
+
+def test_every_chart_is_described_with_a_number_and_in_whole_sentences(made):
+    charts = re.findall(r'role="img" aria-label="([^"]*)"', made[1].read_text())
+    assert len(charts) >= 5
+    for words in charts:
+        assert re.search(r"\d", words)
+        assert not re.search(r"(^|[.;] )[:;.](?!\.\.)| $", words), words

@@ -151,7 +151,9 @@ def test_a_trace_of_another_version_is_said(tmp_path):
         with pytest.raises(sl.SimlibError, match=r"a\.parquet is a trace of another version"):
             sl.Trace.load(file)
     pq.write_table(table.replace_schema_metadata({}), file)
-    with pytest.raises(sl.SimlibError, match=r"a\.parquet is not a trace: Trace\.save wrote none"):
+    with pytest.raises(
+        sl.SimlibError, match=r"a\.parquet is not a trace: Trace\.save did not write it"
+    ):
         sl.Trace.load(file)
 
 

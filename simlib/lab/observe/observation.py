@@ -168,7 +168,9 @@ class Observation(ShowsCard):
             meta = json.loads((table.schema.metadata or {})[_KEY])
             made_by = read_origin(table.schema.metadata).get("command", "")
         except KeyError as error:
-            raise SimlibError(f"{path} is not an observation: simlib observe wrote none") from error
+            raise SimlibError(
+                f"{path} is not an observation: simlib observe did not write it"
+            ) from error
         except FileNotFoundError as error:
             raise SimlibError(f"{path} is not an observation: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:

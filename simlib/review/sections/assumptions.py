@@ -16,7 +16,7 @@ from simlib.studies.policy.lint import lint
 
 _SOURCE = (
     "Strengthening the reporting of empirical simulation studies: T. Monks and others, STRESS "
-    "guidelines, Journal of Simulation 13 (2019), checklist for discrete-event simulation."
+    "guidelines, Journal of Simulation 13 (2019), checklist for discrete-event simulation"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isnan
+from math import inf, isfinite, isnan
 
 from simlib.metrics.words import format_number
 from simlib.review.chart import recovery_chart, tradeoff_chart
@@ -43,11 +43,28 @@ def write_recovery(material: Material) -> Section:
         if len(row) > 1:
             bounds = {b.metric: b.bound(row[0].scenario) for b in material.question.bounds}
             figure = tradeoff_chart(row, time, load, bounds)
-            title = "Time to come back, and load on the server"
-            blocks.append(
-                ChartBlock(f"{name}-tradeoff", title, figure, "Means with 95 % intervals")
-            )
+            title = tradeoff_title(row, time, load)
+            subtitle = "Time to come back, and load on the server: means with 95 % intervals"
+            blocks.append(ChartBlock(f"{name}-tradeoff", title, figure, subtitle))
     return Section("recovery", "How soon is everybody back?", tuple(blocks))
+
+
+def tradeoff_title(row: Sequence[PlayedPolicy], time: str, load: str) -> str:
+    """Return what sooner costs in load, in a sentence."""
+    points = [(each.mean(time).value, each.mean(load).value, each.name) for each in row]
+    if not all(isfinite(value) for point in points for value in point[:2]):
+        return "Time to come back, and load on the server"
+    soonest, gentlest = min(points), min(points, key=lambda point: (point[1], point[0]))
+    first, second = (
+        f"{format_number(after_s)} s and {format_number(attempts)}"
+        for after_s, attempts, _ in (soonest, gentlest)
+    )
+    if soonest is gentlest:
+        return f"Soonest, with the least load: {first} attempts with {say_policy(soonest[2])}"
+    return (
+        f"Sooner costs load: {first} attempts with {say_policy(soonest[2])}, {second} with "
+        f"{say_policy(gentlest[2])}"
+    )
 
 
 def recovery_title(row: Sequence[PlayedPolicy]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simlib.api import run
+from simlib.charts.sequence import ALL_STEPS, describe_steps
 from simlib.review.chart import story_figure
 from simlib.review.document import ChartBlock, Code, Section
 from simlib.review.material import Material
@@ -24,7 +25,8 @@ def write_story(material: Material) -> Section:
         client = _usual_client(played)
     steps = list_sequence_steps(trace, client, _MOST_STEPS)
     figure = story_figure(steps, client)
-    title = f"Client {client} with {say_policy(played.name)}, step by step"
+    did = describe_steps(list_sequence_steps(trace, client, ALL_STEPS), client)
+    title = f"{did}, with {say_policy(played.name)}"
     blocks = (
         ChartBlock("story", title, figure, "Messages, pings and polls are left out"),
         Code(to_mermaid(steps, client), "mermaid", "The same as a Mermaid diagram"),
