@@ -23,6 +23,7 @@ from simlib.engines.fleet.block import Block, leaves
 from simlib.engines.fleet.jit import compile_to_object, require
 from simlib.engines.kernel import loop, state
 from simlib.engines.kernel.features import LOOPS, PARTS
+from simlib.support.cache_folder import find_cache_folder
 from simlib.support.files import replacing
 from simlib.support.messages import warn_user
 
@@ -113,7 +114,7 @@ def file_of_loop(name: str, arrays: state.Fleet) -> Path:
 def cache_folder() -> Path:
     """Return the folder of compiled code: another one whenever a source or the machine changes."""
     caches: Path = require("platformdirs").user_cache_path("simlib")
-    return caches / f"kernels-{_digest_of_machine()}"
+    return find_cache_folder(caches, f"kernels-{_digest_of_machine()}")
 
 
 @contextmanager
