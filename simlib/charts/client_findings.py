@@ -16,6 +16,7 @@ from simlib.charts.finding_words import (
     ENGINE_NAMES,
     Samples,
     add_name,
+    capitalize_first,
     is_about_same,
     lower_first,
 )
@@ -39,7 +40,7 @@ def find_recovery(times_s: Samples, runs: int = 1) -> str:
     >>> find_recovery({"": fast})
     "Everybody is back 16 s after the fault's end"
     >>> find_recovery({"full jitter": fast, "no jitter": slow})
-    'With full jitter everybody is back in 16 s; without it 1 is still out'
+    'Full jitter: everybody is back in 16 s; without it 1 is still out'
     >>> find_recovery({"sim": fast, "live": np.array([1.0, 15.0])})
     'Everybody is back after 16 s simulated, 15 s live'
     """
@@ -100,16 +101,17 @@ def _describe_back(back: _Back, runs: int) -> str:
 
 def _compare_back(best: str, worst: str, known: Mapping[str, _Back], runs: int) -> str:
     mine, other = known[best], known[worst]
-    # "Without it" where the worst has none of what the best has.
+    # A label may be any words ("as given", "300 clients"), and a colon fits them all. "Without it"
+    # where the worst has none of what the best has.
     kind = best.rpartition(" ")[2]
-    without = f"without {'it' if worst == f'no {kind}' else ''}".strip()
-    said = without if worst == f"no {kind}" else f"with {worst}"
+    first = f"{capitalize_first(best)}:"
+    said = "without it" if worst == f"no {kind}" else f"{worst}:"
     out = f"{said} {other.count_never(runs)} {'is' if other.never == 1 else 'are'} still out"
     if not mine.back:
         return "Nobody comes back before the end of the run"
     if mine.never:
-        return f"With {best} {mine.count_never(runs)} never come back; {out}"
-    start = f"With {best} everybody is back in {format_seconds(mine.last_s)}"
+        return f"{first} {mine.count_never(runs)} never come back; {out}"
+    start = f"{first} everybody is back in {format_seconds(mine.last_s)}"
     return f"{start}; {out if other.never else f'{said} it takes {format_seconds(other.last_s)}'}"
 
 

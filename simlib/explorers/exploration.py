@@ -129,6 +129,9 @@ class Exploration:
         if len(self.pins) >= _MOST_PINS:
             self._note = f"{_MOST_PINS} curves are pinned: unpin them first."
             return
+        if any(pin.shown == self.shown for pin in self.pins):
+            self._note = "This curve is pinned already: move a control first."
+            return
         self.pins.append(Pin(self.shown, self.picture))
         self._note = "Pinned: move a control, and the curve stays beside the new one."
 
@@ -290,7 +293,10 @@ class Exploration:
 def _name_value(control: SettingControl, shown: Shown) -> str:
     """Return a setting with its value and unit."""
     known = control.field(shown.scenario)
-    return f"{known.label} {format_choice(control.value(shown), known.unit)}"
+    value = control.value(shown)
+    if isinstance(value, float):
+        value = float(f"{value:.4g}")  # enough to tell curves apart
+    return f"{known.label} {format_choice(value, known.unit)}"
 
 
 def settings_in_force(scenario: Scenario) -> list[tuple[str, str]]:

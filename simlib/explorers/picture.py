@@ -158,7 +158,8 @@ def _join(pinned: str, curve: str) -> str:
 
 def _describe_peak(series: Series) -> str:
     known = np.isfinite(series.y)
-    if series.form == "dots" or not known.any():
+    # A band has no name, and its line says where its middle is.
+    if series.form in ("dots", "band") or not known.any():
         return ""
     top = int(np.argmax(np.where(known, series.y, -np.inf)))
     at = f"highest {format_number(float(series.y[top]))} at {format_number(float(series.x[top]))}"

@@ -184,7 +184,9 @@ def test_keyboard_alone_pins_copies_and_shows_a_million(page):
     expect(explorer.locator(".curve-name", has_text="pinned: jitter none").first).to_be_visible()
     press(explorer, "clients", "End")
     assert "1,000,000" == explorer.locator('[data-name="clients"]').get_attribute("aria-valuetext")
-    assert "1,000,000 clients" in explorer.locator(".sentence").inner_text()
+    # What plays so many may have to be compiled first.
+    sentence = explorer.locator(".sentence")
+    expect(sentence).to_contain_text("1,000,000 clients", timeout=PATIENCE_MS)
     explorer.locator("summary").press("Enter")
     explorer.get_by_role("button", name="Copy to the clipboard").press("Enter")
     expect(explorer.get_by_text("It is in the clipboard.")).to_be_visible()
@@ -193,6 +195,41 @@ def test_keyboard_alone_pins_copies_and_shows_a_million(page):
     explorer.locator("summary").press("Enter")
     explorer.get_by_role("button", name="Unpin").press("Enter")
     settle(explorer)
+
+
+@pytest.mark.slow
+def test_each_format_is_copied_to_the_clipboard_as_python_writes_it(page):
+    explorer, same = explorer_of(page, "Backoff"), sl.explore.backoff()
+    explorer.get_by_role("button", name="Reset").click()
+    settle(explorer)
+    explorer.locator("summary").press("Enter")
+    formats = explorer.get_by_label("Copy as", exact=True)
+    for name in formats.locator("option").all_inner_texts():
+        formats.select_option(name)
+        settle(explorer)
+        explorer.get_by_role("button", name="Copy to the clipboard").press("Enter")
+        expect(explorer.get_by_text("It is in the clipboard.")).to_be_visible()
+        assert same.copy_as(name) == page.evaluate("() => navigator.clipboard.readText()")
+    explorer.locator("summary").press("Enter")
+
+
+@pytest.mark.slow
+def test_a_policy_is_chosen_by_keyboard_and_undone_and_reset(page):
+    explorer = explorer_of(page, "Backoff")
+    policies = explorer.locator(".buttons select").first
+    policies.press("ArrowDown")
+    settle(explorer)
+    first = policies.input_value()
+    assert first in sl.presets
+    policies.press("ArrowDown")
+    settle(explorer)
+    assert first != policies.input_value()
+    explorer.get_by_role("button", name="Undo").press("Enter")
+    settle(explorer)
+    assert first == policies.input_value()
+    explorer.get_by_role("button", name="Reset").press("Enter")
+    settle(explorer)
+    assert "" == policies.input_value()
 
 
 def test_values_that_contradict_are_told_in_words_and_undone(page):
@@ -245,7 +282,8 @@ def test_nothing_is_cut_or_overlaps_wide_narrow_light_and_dark(page):
 def choose_theme(page, name):
     page.emulate_media(color_scheme=name.lower())
     is_light = str(name == "Light").lower()
-    expect(page.locator(f'body[data-jp-theme-light="{is_light}"]')).to_have_count(1)
+    shown = page.locator(f'body[data-jp-theme-light="{is_light}"]')
+    expect(shown).to_have_count(1, timeout=PATIENCE_MS)
 
 
 @pytest.mark.slow

@@ -32,19 +32,19 @@ def times(*back, never=0):
         ({"": times(1, never=2)}, "1 of 3 is back after 1 s, 2 never in the run"),
         (
             {"no jitter": times(4, never=700_000), "full jitter": times(2, 16)},
-            "With full jitter everybody is back in 16 s; without it 700,000 are still out",
+            "Full jitter: everybody is back in 16 s; without it 700,000 are still out",
         ),
         (
             {"a": times(2, 16), "b": times(4, never=1)},
-            "With a everybody is back in 16 s; with b 1 is still out",
+            "A: everybody is back in 16 s; b: 1 is still out",
         ),
         (
             {"300 clients": times(16), "b": times(41)},
-            "With 300 clients everybody is back in 16 s; with b it takes 41 s",
+            "300 clients: everybody is back in 16 s; b: it takes 41 s",
         ),
         (
             {"a": times(16, never=1), "b": times(41, never=9)},
-            "With a 1 never come back; with b 9 are still out",
+            "A: 1 never come back; b: 9 are still out",
         ),
         ({"a": times(never=1), "b": times(never=9)}, "Nobody comes back before the end of the run"),
         (
@@ -67,7 +67,7 @@ def test_recovery(known, sentence):
 
 def test_of_several_runs_shares_are_said_in_the_place_of_counts():
     known = {"a": times(1, 2), "b": times(1, 3, never=2)}
-    assert "With a everybody is back in 2 s; with b 50 % are still out" == find_recovery(known, 5)
+    assert "A: everybody is back in 2 s; b: 50 % are still out" == find_recovery(known, 5)
 
 
 @pytest.mark.parametrize(

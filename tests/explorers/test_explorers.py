@@ -298,10 +298,32 @@ def test_a_share_that_is_reached_stays_so_on_a_longer_axis():
 
 def test_no_more_is_pinned_than_can_be_told_apart():
     explorer = sl.explore(SCENARIO)
-    for _ in range(5):
+    for base_s in (0.1, 0.2, 0.3, 0.4, 0.5):
+        explorer.controls["base_s"].value = base_s
         explorer.ask(do="pin")
     assert 4 == len(explorer.view["numbers"]["heads"])
     assert "unpin" in explorer.view["note"]
+
+
+def test_the_same_curve_is_pinned_once():
+    explorer = sl.explore(SCENARIO)
+    explorer.ask(do="pin")
+    explorer.ask(do="pin")
+    assert ["now", "pinned"] == explorer.view["numbers"]["heads"]
+    assert "pinned already" in explorer.view["note"]
+
+
+def test_a_pinned_curve_s_name_has_few_digits():
+    explorer = sl.explore.backoff(SCENARIO.replace("client.backoff.base_s", 2 / 3))
+    explorer.ask(do="pin")
+    explorer.controls["base_s"].value = 1
+    assert "pinned: base 0.6667 s" in explorer.view["numbers"]["heads"]
+
+
+def test_a_chart_s_words_name_a_curve_for_each_peak():
+    alt = sl.explore.backoff(SCENARIO).view["panels"][0]["alt"]
+    assert 1 == alt.count("highest")
+    assert "median: highest" in alt
 
 
 # --- presets, copies ----------------------------------------------------------------------

@@ -259,16 +259,19 @@ function nameCurves(plots, svg, curves) {
     for (let i = 0; i < columns; i++) {
       if (!spans[own][i]) continue;
       const at = Math.min(plots.LEFT + i * width + 3, plots.RIGHT - length);
-      for (const up of [spans[own][i][0] - 4, spans[own][i][1] + 11, spans[own][i][0] - 15, spans[own][i][1] + 22]) {
+      if (at < plots.LEFT) continue; // it is longer than the chart is wide
+      const [top, bottom] = spans[own][i];
+      for (const up of [top - 4, bottom + 11, top - 15, bottom + 22, top - 28, top - 40]) {
         if (up < plots.TOP + 8 || up > plots.BOTTOM - 2) continue;
         const box = [at, up - 9, at + length, up + 2];
-        const away = Math.min(Math.abs(up + 4 - spans[own][i][0]), Math.abs(up - 11 - spans[own][i][1]));
+        const away = Math.min(Math.abs(up + 4 - top), Math.abs(up - 11 - bottom));
         let cost = i * 0.02 + (up - plots.TOP) * 0.004 + away * 0.2;
         for (const other of taken) if (box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3]) cost += 1000;
         spans.forEach((span, k) => {
           for (let c = Math.max(0, Math.floor((box[0] - plots.LEFT) / width)); c < columns && plots.LEFT + c * width < box[2]; c++) {
             if (!span[c]) continue;
-            if (span[c][0] < box[3] && span[c][1] > box[1]) cost += 3;
+            // Beside a curve, or a little above it, a name can be read; on another's bar it cannot.
+            if (span[c][0] < box[3] && span[c][1] > box[1]) cost += k === own ? 3 : 6;
             else if (k !== own && Math.min(Math.abs(span[c][0] - up), Math.abs(span[c][1] - up)) < 18) cost += 0.8;
           }
         });

@@ -42,7 +42,7 @@ def test_storms_are_drawn_to_one_scale_with_the_server_s_rate():
     panels = storms_chart(play_storms(known, 20, 5.0, on="sim"))
     assert panels[0].get_ylim() == panels[1].get_ylim()
     figure = panels[0].figure
-    assert "With sockette everybody is back in" in figure.get_suptitle()
+    assert "Sockette: everybody is back in" in figure.get_suptitle()
     assert any("dashed: the server opens 2/s" in text.get_text() for text in figure.texts)
     assert ["20 never back"] == [text.get_text() for text in panels[1].texts]
 
