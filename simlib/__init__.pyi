@@ -77,6 +77,8 @@ from simlib.studies.sensitivity.sensitivity import sensitivity as sensitivity
 from simlib.studies.tune.chart import tuning_chart as tuning_chart
 from simlib.studies.tune.tune import tune as tune
 from simlib.studies.tune.variants import ensemble as ensemble
+from simlib.studies.validate.validate import Validation as Validation
+from simlib.studies.validate.validate import validate as validate
 from simlib.trace.trace import Trace as Trace
 
 __version__: str

@@ -47,6 +47,7 @@ SHORT = {
     "diff preset:": "--clients 50 --replications 3",
     "diff first_outage": "--replications 2",
     "report socket_io_storm": "--clients 200 --set server.accept_per_s=8 --replications 2",
+    "validate": "--only handshakes --workers 1",
     "run black_hole": "--set duration_s=2 --set faults=[]",
 }
 #: The same of Python.
@@ -68,7 +69,7 @@ SERVES = ("app", "proxy", "serve")
 #: They take seconds: only make test-all types them.
 LONG = (
     "gallery", "claims", "tune", "sensitivity", "sweep", "presets compare", "report",
-    "infer", "compare poor_network", "compare tls_storm", "watch first_outage --set",
+    "infer", "validate", "compare poor_network", "compare tls_storm", "watch first_outage --set",
     "run first_outage --observed",
 )  # fmt: skip
 

@@ -53,6 +53,13 @@ def complete_rule(ctx: click.Context, param: click.Parameter, incomplete: str) -
     return _items((metric for metric in MEANING if metric != "engine"), incomplete)
 
 
+def complete_group(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
+    """Complete a group of what is validated."""
+    from simlib.studies.validate.case import Topic
+
+    return _items((group.value for group in Topic), incomplete)
+
+
 def _settings(owner: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
     """Give every setting by its path, with the words that it may be; none for a number."""
     from dataclasses import fields, is_dataclass

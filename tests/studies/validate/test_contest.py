@@ -7,7 +7,8 @@ from statistics import fmean, stdev
 import pytest
 
 import simlib as sl
-from simlib.course.contest import contend
+from simlib.studies.validate.contest import contend
+from tests.batteries import with_slow
 
 REPEATS = 30
 
@@ -18,7 +19,7 @@ def published():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("clients", [1, 2, 10, 50, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("clients", with_slow([1, 2, 10], [50, 100]))
 @pytest.mark.parametrize("jitter", ["none", "full", "equal", "decorrelated"])
 def test_calls_and_time_are_those_of_aws_s_simulator(jitter, clients):
     # A first wait of that simulator has a ceiling of twice its base of 5 ms.

@@ -1,0 +1,1 @@
+"""Does simlib give what theory and published studies give?"""
