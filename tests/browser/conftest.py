@@ -1,9 +1,9 @@
 """What the tests in a browser share: JupyterLab, and a page."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.browser.jupyter import FLAGS, serve_lab
+from tests.browser.chromium import open_browser, open_page
+from tests.browser.jupyter import serve_lab
 
 
 @pytest.fixture
@@ -20,12 +20,16 @@ def dark_lab(tmp_path):
         yield served
 
 
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The browser of a file's tests."""
+    with open_browser(chromium) as opened:
+        yield opened
+
+
 @pytest.fixture
-def lab_page(chromium):
+def lab_page(browser):
     """A page of a browser, wide enough for a notebook."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        try:
-            yield browser.new_page(viewport={"width": 1280, "height": 900})
-        finally:
-            browser.close()
+    page = open_page(browser, height=900)
+    yield page
+    page.context.close()

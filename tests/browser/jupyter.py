@@ -19,18 +19,6 @@ from playwright.sync_api import Locator, Page, expect
 ROOT = Path(__file__).parents[2]
 #: Where pictures are left to be looked at.
 SCREENS = ROOT / "out" / "screens"
-#: A busy machine takes its time.
-PATIENCE_MS = 200_000
-#: The flags keep Chromium off the network.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 _TOKEN = "a-token-for-this-test"
 
 
@@ -111,8 +99,8 @@ def wait_until_up(address: str) -> None:
 
 def wait_for_kernel(page: Page) -> None:
     """Wait until the notebook is shown and its kernel has started."""
-    expect(page.locator(".jp-NotebookPanel .jp-CodeCell").first).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.get_by_text("(ipykernel) | Idle")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".jp-NotebookPanel .jp-CodeCell").first).to_be_visible()
+    expect(page.get_by_text("(ipykernel) | Idle")).to_be_visible()
 
 
 def run_all(page: Page) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyter import PATIENCE_MS, ROOT, SCREENS
+from tests.browser.jupyter import ROOT, SCREENS
 
 pytestmark = [
     pytest.mark.browser,
@@ -38,14 +38,14 @@ def address(tmp_path):
             yield found
         finally:
             process.send_signal(signal.SIGINT)
-            assert 0 == process.wait(60)
+            assert 0 == process.wait(300)
 
 
 def open_page(page, address):
     """Open the app's page, which comes up some seconds after its address."""
     for _ in range(100):
         try:
-            page.goto(address, timeout=PATIENCE_MS)
+            page.goto(address)
         except Exception:  # noqa: BLE001 - it does not listen yet
             page.wait_for_timeout(300)
         else:
@@ -60,13 +60,13 @@ def test_a_slider_of_the_app_changes_the_chart(address, lab_page):
     open_page(page, address)
     explorer = page.locator('.simlib-explorer[aria-label^="Backoff"]')
     chart = explorer.locator("figure svg").first
-    expect(chart).to_be_visible(timeout=PATIENCE_MS)
+    expect(chart).to_be_visible()
     before = chart.get_attribute("aria-label")
     explorer.locator('[data-name="base_s"]').press("Home")
-    expect(chart).not_to_have_attribute("aria-label", before, timeout=PATIENCE_MS)
+    expect(chart).not_to_have_attribute("aria-label", before)
     page.get_by_role("tab", name="Queue").click()
     queue = page.locator('.simlib-explorer[aria-label^="Queue"]')
-    expect(queue.locator("figure svg").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(queue.locator("figure svg").first).to_be_visible()
     # Its page was hidden when it was made: both charts are as wide as they are shown.
     drawn = "each => [each.viewBox.baseVal.width, Math.round(each.parentElement.clientWidth)]"
     for each in queue.locator("figure svg").all():

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 import simlib as sl
-from tests.browser.jupyter import PATIENCE_MS, SCREENS, run_all
+from tests.browser.jupyter import SCREENS, run_all
 
 pytestmark = [
     pytest.mark.browser,
@@ -30,7 +30,7 @@ console
 def press(page, name):
     """Press a button by keyboard alone."""
     button = page.get_by_role("button", name=name, exact=True)
-    expect(button).to_be_enabled(timeout=PATIENCE_MS)
+    expect(button).to_be_enabled()
     button.focus()
     page.keyboard.press("Enter")
 
@@ -39,7 +39,7 @@ def shows_open(page, live, twin):
     row = page.locator(".simlib-console table", has_text="Connection").locator(
         "tr", has=page.locator("th", has_text=re.compile("^open$"))
     )
-    expect(row.locator("td")).to_have_text([live, twin], timeout=PATIENCE_MS)
+    expect(row.locator("td")).to_have_text([live, twin])
 
 
 def picture(page, name):
@@ -65,17 +65,17 @@ def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     press(page, "restore")
     shows_open(page, "8", "8")
     press(page, "slow")
-    expect(page.get_by_text("latency +0.5 s since")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("latency +0.5 s since")).to_be_visible()
     slider = page.get_by_role("slider", name="slow by")
     slider.press("ArrowRight")
-    expect(slider).to_have_attribute("aria-valuetext", "0.55 s", timeout=PATIENCE_MS // 10)
-    expect(page.get_by_text("latency +0.55 s since")).to_be_visible(timeout=PATIENCE_MS)
+    expect(slider).to_have_attribute("aria-valuetext", "0.55 s")
+    expect(page.get_by_text("latency +0.55 s since")).to_be_visible()
     press(page, "stop")
     # So begins each of its verdicts, the one for a machine too busy to tell among them.
     verdict = re.compile("[Ss]imulation and live run")
-    expect(page.get_by_text(verdict).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text(verdict).first).to_be_visible()
     press(page, "save as scenario")
-    expect(page.get_by_text("Saved. Play it again: simlib run")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Saved. Play it again: simlib run")).to_be_visible()
     saved = sl.load(lab.folder / "in_a_notebook_by_hand.toml")
     assert ["outage", "latency", "latency"] == [fault.kind.name.lower() for fault in saved.faults]
     picture(page, "compared")

@@ -4,10 +4,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 import simlib as sl
-from tests.browser.jupyter import FLAGS, PATIENCE_MS
+from tests.browser.chromium import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.live]
 
@@ -53,15 +52,8 @@ def site():
 
 
 @pytest.fixture
-def page(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        try:
-            made = browser.new_page()
-            made.set_default_timeout(PATIENCE_MS)
-            yield made
-        finally:
-            browser.close()
+def page(browser):
+    return open_page(browser)
 
 
 def test_a_browser_s_websocket_is_cut_and_comes_back(page, site):

@@ -6,11 +6,12 @@ import statistics
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import simlib as sl
 from tests.batteries import with_slow
-from tests.browser.jupyter import FLAGS, PATIENCE_MS, ROOT, SCREENS, drag, run_all, serve_lab
+from tests.browser.chromium import open_page
+from tests.browser.jupyter import ROOT, SCREENS, drag, run_all, serve_lab
 
 NOTEBOOK = next((ROOT / "notebooks").glob("00_*.ipynb"))
 #: Where figures are left for `make bench`.
@@ -67,27 +68,15 @@ def notebooks(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        try:
-            yield found
-        finally:
-            found.close()
-
-
-@pytest.fixture(scope="module")
 def page(browser, notebooks):
     """Open a browser page wide enough for a notebook, with all explorers in it."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened = context.new_page()
+    opened = open_page(browser, permissions=["clipboard-read", "clipboard-write"])
     opened.wrong = []
     opened.on("pageerror", lambda error: note_error(opened.wrong, str(error)))
     opened.goto(notebooks.url("explorers.ipynb").replace("/lab/tree/", "/doc/tree/"))
     run_all(opened)
     for _, title in EXPLORERS.values():
-        expect(explorer_of(opened, title)).to_be_visible(timeout=PATIENCE_MS)
+        expect(explorer_of(opened, title)).to_be_visible()
     return opened
 
 
@@ -103,7 +92,7 @@ def explorer_of(page, title):
 
 def settle(explorer):
     """Wait until the page has the answer to what it asked last."""
-    expect(explorer).to_have_attribute("data-busy", "false", timeout=PATIENCE_MS)
+    expect(explorer).to_have_attribute("data-busy", "false")
 
 
 def press(explorer, name, *keys):
@@ -186,7 +175,7 @@ def test_keyboard_alone_pins_copies_and_shows_a_million(page):
     assert "1,000,000" == explorer.locator('[data-name="clients"]').get_attribute("aria-valuetext")
     # What plays so many may have to be compiled first.
     sentence = explorer.locator(".sentence")
-    expect(sentence).to_contain_text("1,000,000 clients", timeout=PATIENCE_MS)
+    expect(sentence).to_contain_text("1,000,000 clients")
     explorer.locator("summary").press("Enter")
     explorer.get_by_role("button", name="Copy to the clipboard").press("Enter")
     expect(explorer.get_by_text("It is in the clipboard.")).to_be_visible()
@@ -253,7 +242,7 @@ def test_clients_are_shown_as_dots(page):
     settle(explorer)
     explorer.get_by_role("button", name="Show clients as dots").click()
     picture = explorer.locator('img[alt*="clients by state over time"]')
-    expect(picture).to_be_visible(timeout=PATIENCE_MS)
+    expect(picture).to_be_visible()
     SCREENS.mkdir(parents=True, exist_ok=True)
     picture.evaluate("root => root.scrollIntoView()")
     page.screenshot(path=SCREENS / "explore_dots.png")
@@ -283,7 +272,7 @@ def choose_theme(page, name):
     page.emulate_media(color_scheme=name.lower())
     is_light = str(name == "Light").lower()
     shown = page.locator(f'body[data-jp-theme-light="{is_light}"]')
-    expect(shown).to_have_count(1, timeout=PATIENCE_MS)
+    expect(shown).to_have_count(1)
 
 
 @pytest.mark.slow
@@ -329,15 +318,15 @@ def measure_steps(explorer, slider, count=12):
 
 
 def test_dragging_a_slider_of_notebook_00_changes_the_chart(notebooks, browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = open_page(browser, height=900)
     page.goto(notebooks.url(NOTEBOOK.name))
     run_all(page)
     explorer = page.locator(".simlib-explorer").first
-    expect(explorer).to_be_visible(timeout=PATIENCE_MS)
+    expect(explorer).to_be_visible()
     chart = explorer.locator("figure svg").first
     before = chart.get_attribute("aria-label")
     drag(page, explorer.locator('[data-name="cap_s"]'), by_px=50)
-    expect(chart).not_to_have_attribute("aria-label", before, timeout=PATIENCE_MS)
+    expect(chart).not_to_have_attribute("aria-label", before)
     settle(explorer)
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / "explore_in_notebook_00.png")

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyter import PATIENCE_MS, ROOT, SCREENS, run_all, serve_lab
+from tests.browser.jupyter import ROOT, SCREENS, run_all, serve_lab
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,8 +29,8 @@ def test_all_cells_of_a_notebook_run_and_show_what_they_should(tmp_path, lab_pag
         lab_page.goto(lab.url(file.name))
         run_all(lab_page)
         last = lab_page.locator(".jp-CodeCell .jp-InputPrompt").last
-        expect(last).to_have_text(r"[*]:", timeout=PATIENCE_MS)
-        expect(last).not_to_have_text(r"[*]:", timeout=PATIENCE_MS)
+        expect(last).to_have_text(r"[*]:")
+        expect(last).not_to_have_text(r"[*]:")
         prompts = lab_page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
         assert [f"[{n}]:" for n in range(1, len(prompts) + 1)] == [each.strip() for each in prompts]
         assert 0 == lab_page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count()

@@ -1,15 +1,14 @@
 """A review in a real browser: sliders move over what was played, with the table's numbers."""
 
 import csv
-import shutil
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import simlib as sl
+from tests.browser.chromium import open_page
 
 pytestmark = pytest.mark.browser
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +30,9 @@ def out(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        try:
-            found = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no browser
-            pytest.skip(f"no Chromium here: {error}")
-        yield found
-        found.close()
-
-
-def find_chromium():
-    return shutil.which("chromium") or shutil.which("google-chrome")
-
-
 @pytest.fixture
 def page(browser, out):
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
+    opened = open_page(browser)
     opened.wrong = []
     opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
     opened.on("request", lambda asked: opened.wrong.append(asked.url)
@@ -57,7 +40,7 @@ def page(browser, out):
     opened.goto(out.as_uri())
     yield opened
     assert [] == opened.wrong
-    context.close()
+    opened.context.close()
 
 
 def cells(page):
@@ -123,7 +106,8 @@ def test_an_address_of_a_point_that_was_not_played_opens_the_nearest(page, out):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wider_than_the_screen_and_words_can_be_read(browser, out, scheme, width):
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    size = {"width": width, "height": 800}
+    page = open_page(browser, viewport=size, color_scheme=scheme)
     page.goto(out.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ratio = page.evaluate(
@@ -141,17 +125,16 @@ def test_nothing_is_wider_than_the_screen_and_words_can_be_read(browser, out, sc
         }"""
     )
     assert ratio >= 4.0
-    page.close()
+    page.context.close()
 
 
 def test_without_scripts_the_table_of_all_points_is_there(browser, out):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page = open_page(browser, java_script_enabled=False)
     page.goto(out.as_uri())
     assert page.locator("#living").is_hidden()
     page.locator("#limits summary").click()
     assert 3 * 2 * 2 == page.locator("#limits table tbody tr").count()
-    context.close()
+    page.context.close()
 
 
 def test_headings_follow_each_other_and_every_control_has_a_name(page):

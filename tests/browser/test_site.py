@@ -2,25 +2,22 @@
 
 import functools
 import http.server
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 import simlib as sl
 from simlib.metrics.words import format_cell
 from simlib.scenario.program import write_program
 from simlib.site.build import build_site
 from simlib.site.player import START
+from tests.browser.chromium import open_page
 from tests.site.test_lesson import ANSWERS
 
 PYODIDE = Path(__file__).parents[1] / "lab" / "node_modules" / "pyodide"
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "browser"
-#: The first visit loads Python; a busy machine takes its time.
-LOADING_MS = 180_000
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.long,
@@ -54,28 +51,18 @@ def address(folder):
 
 
 @pytest.fixture(scope="module")
-def page(address):
-    with sync_playwright() as playwright:
-        found = shutil.which("chromium") or shutil.which("google-chrome")
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no browser
-            pytest.skip(f"no Chromium here: {error}")
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        opened = context.new_page()
-        opened.set_default_timeout(LOADING_MS)
-        opened.wrong = []
-        opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
-        opened.on("request", lambda asked: opened.wrong.append(asked.url)
-                  if not asked.url.startswith((address, "data:")) else None)  # fmt: skip
-        opened.said = []
-        opened.on("console", lambda message: opened.said.append(message.text))
-        opened.goto(address)
-        opened.locator("#load-plot svg").wait_for()
-        yield opened
-        assert [] == opened.wrong
-        browser.close()
+def page(browser, address):
+    opened = open_page(browser, permissions=["clipboard-read", "clipboard-write"])
+    opened.wrong = []
+    opened.on("pageerror", lambda error: opened.wrong.append(str(error)))
+    opened.on("request", lambda asked: opened.wrong.append(asked.url)
+              if not asked.url.startswith((address, "data:")) else None)  # fmt: skip
+    opened.said = []
+    opened.on("console", lambda message: opened.said.append(message.text))
+    opened.goto(address)
+    opened.locator("#load-plot svg").wait_for()
+    yield opened
+    assert [] == opened.wrong
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +93,7 @@ def says(page, scenario):
     """Wait until the page shows a scenario; its numbers are those of the summary of a run here."""
     row = sl.summary(sl.run(scenario)).iloc[0]
     expect(page.locator("#numbers tbody tr").first.locator("td").first).to_have_text(
-        shown(row["attempts"]), timeout=LOADING_MS
+        shown(row["attempts"])
     )
     expected = {
         "attempts": row["attempts"],
@@ -178,7 +165,7 @@ def test_a_link_opens_the_scenario_that_was_shown(page, address):
 @pytest.mark.parametrize("end", ["s=2.abc", "s=1.abc", "s=1." + "A" * 30_000])
 def test_a_wrong_link_is_told_in_words_and_the_charts_stay(page, address, end):
     page.evaluate("end => { location.hash = end }", end)
-    expect(page.locator("#error")).to_contain_text("#s = ", timeout=LOADING_MS)
+    expect(page.locator("#error")).to_contain_text("#s = ")
     assert page.locator("#load-plot svg").count()
 
 
@@ -186,9 +173,9 @@ def test_a_wrong_link_is_told_in_words_and_the_charts_stay(page, address, end):
 def test_values_that_contradict_are_told_in_words(page):
     page.select_option("#preset", "")
     press(page, "client.backoff.base_s", "End")
-    expect(page.locator("#error")).to_contain_text("cap_s", timeout=LOADING_MS)
+    expect(page.locator("#error")).to_contain_text("cap_s")
     page.click("#undo")
-    expect(page.locator("#error")).to_be_hidden(timeout=LOADING_MS)
+    expect(page.locator("#error")).to_be_hidden()
 
 
 def test_what_is_copied_is_the_scenario(page):
@@ -218,7 +205,7 @@ def test_nothing_is_wider_than_the_screen(page, scheme, width):
 def lesson(page, address):
     """The first notebook in the page, with Python ready."""
     page.goto(f"{address}start.html")
-    expect(page.locator("#state")).to_have_text("Python is ready.", timeout=LOADING_MS)
+    expect(page.locator("#state")).to_have_text("Python is ready.")
     yield page
     page.goto("about:blank")
     page.goto(address)
@@ -232,7 +219,7 @@ def write_cell(page, beginning, source):
     )
     cell.locator("textarea").fill(source)
     cell.locator("textarea").press("Shift+Enter")
-    expect(cell).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    expect(cell).to_have_attribute("data-run", "done")
     return cell.locator(".shown")
 
 
@@ -243,7 +230,7 @@ CODES = "() => [...document.querySelectorAll('.cell textarea')].map((each) => ea
 def test_the_first_notebook_runs_in_the_page_to_its_end(lesson):
     lesson.click("#run-all")
     cells = lesson.locator(".cell")
-    expect(cells.last).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    expect(cells.last).to_have_attribute("data-run", "done")
     assert ["done"] * cells.count() == [each.get_attribute("data-run") for each in cells.all()]
     assert [] == lesson.locator("pre.error").all_inner_texts()
     storm = sl.Scenario(
@@ -266,10 +253,10 @@ def test_the_first_notebook_runs_in_the_page_to_its_end(lesson):
         assert write_cell(lesson, code.split()[0], code).inner_text().startswith("right: ")
     sliders = lesson.frame_locator("iframe")
     lesson.locator("iframe").scroll_into_view_if_needed()
-    sliders.locator("#load-plot svg").wait_for(timeout=LOADING_MS)
+    sliders.locator("#load-plot svg").wait_for()
     assert "1,428" == sliders.locator("#numbers tbody td").first.inner_text()
     sliders.locator("#clients").press("ArrowLeft")
-    expect(sliders.locator("#numbers tbody td").first).not_to_have_text("1,428", timeout=LOADING_MS)
+    expect(sliders.locator("#numbers tbody td").first).not_to_have_text("1,428")
     assert "100" == write_cell(lesson, "calmer = ", "explorer.scenario.clients").inner_text()
 
 
@@ -289,7 +276,7 @@ def test_no_cell_is_wider_than_the_screen(lesson, scheme, width):
     lesson.set_viewport_size({"width": width, "height": 800})
     lesson.emulate_media(color_scheme=scheme)
     lesson.click("#run-all")
-    expect(lesson.locator(".cell").last).to_have_attribute("data-run", "done", timeout=LOADING_MS)
+    expect(lesson.locator(".cell").last).to_have_attribute("data-run", "done")
     assert lesson.evaluate("() => document.documentElement.scrollWidth") <= width
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     lesson.screenshot(path=SCREENSHOTS / f"start_{scheme}_{width}.png", full_page=True)
