@@ -241,6 +241,9 @@ class Recommendation:
         for given, chosen in self.pairs(policy):
             where = f" in {given.scenario.name}" if len(self.results.by_scenario) > 1 else ""
             mean = chosen.mean(time)
+            if isnan(mean.value):
+                parts.append(f"no client loses its connection{where}")
+                continue
             if mean.value == inf:
                 parts.append(f"fewer than 99 % of the clients come back in the run{where}")
                 continue

@@ -297,6 +297,7 @@ def test_a_run_in_which_nothing_happens_has_a_review_too(tmp_path, monkeypatch, 
     said, page = call_small(tmp_path, monkeypatch, "--against", "preset:phoenix", **changes)
     assert 0 == said.exit_code, said.output
     assert "nan" not in said.stdout
+    assert " -" not in said.stdout
     assert "inf" not in said.stdout.split()
     assert "<h1>" in page
 

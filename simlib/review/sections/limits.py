@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import isnan
 
 from simlib.review.chart import best_chart
 from simlib.review.document import ChartBlock, Content, DataTable, Paragraph, Section
@@ -11,6 +12,7 @@ from simlib.review.material import Material
 from simlib.review.question import say_policy
 from simlib.review.tables import say_number
 
+_NOBODY_HIT = "No fault that ends in the run hits a client, so nobody has to come back."
 #: What varies, in a sentence.
 _AXIS_WORDS = {OUTAGE_AXIS: "outage length", CLIENTS_AXIS: "number of clients"}
 
@@ -23,8 +25,9 @@ def write_limits(material: Material) -> Section:
         return Section(
             "limits", title, missing=material.missing.get("limits", "No grid was played.")
         )
-    blocks: list[Content] = [Paragraph(describe_limits(material))]
-    if len(grid.policies) > 1:
+    words = _NOBODY_HIT if _nobody_was_hit(grid) else describe_limits(material)
+    blocks: list[Content] = [Paragraph(words)]
+    if len(grid.policies) > 1 and not _nobody_was_hit(grid):
         subtitle = (
             "Time until 99 % of the clients hit are back, one run each; framed: the scenario itself"
         )
@@ -38,10 +41,16 @@ def write_limits(material: Material) -> Section:
     return Section("limits", title, tuple(blocks))
 
 
+def _nobody_was_hit(grid: Grid) -> bool:
+    return all(isnan(point.numbers["time_to_recover_s_p99"]) for point in grid.points)
+
+
 def describe_limits(material: Material) -> str:
     """Return in a sentence at how many points of the grid the recommendation is best."""
     grid, chosen = material.grid, material.verdict.recommended
     if grid is None or chosen is None:
+        return ""
+    if _nobody_was_hit(grid):
         return ""
     what = " and ".join(_AXIS_WORDS.get(axis.key, axis.key) for axis in grid.axes)
     if len(grid.policies) == 1:
