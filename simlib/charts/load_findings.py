@@ -55,7 +55,7 @@ def find_admissions(attempts: float, opened: float, *, after_fault: bool) -> str
     Examples
     --------
     >>> find_admissions(4000, 1000, after_fault=True)
-    '4,000 attempts after the fault for 1,000 connections: 3 of 4 were turned away'
+    '4,000 attempts after the fault for 1,000 connections: 3 of 4 were not let in'
     """
     if not attempts:
         return ""
@@ -64,7 +64,8 @@ def find_admissions(attempts: float, opened: float, *, after_fault: bool) -> str
     failed = 1.0 - opened / attempts
     if failed < 0.005:
         return f"{said}: all were let in"
-    return f"{said}: {_in_words(failed)} were turned away"
+    # Not all were turned away: some time out, and some still wait when the run ends.
+    return f"{said}: {_in_words(failed)} were not let in" if opened else f"{said}: none was let in"
 
 
 def _in_words(share: float) -> str:

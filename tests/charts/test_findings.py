@@ -5,6 +5,7 @@ from math import inf, nan
 import numpy as np
 import pytest
 
+import simlib as sl
 from simlib.charts.client_findings import find_difference, find_recovery, find_shares, find_spread
 from simlib.charts.load_findings import (
     Refused,
@@ -149,7 +150,13 @@ def test_admissions():
         20, 20, after_fault=False
     )
     said = find_admissions(1000, 63, after_fault=False)
-    assert "1,000 attempts for 63 connections: 93.7 % were turned away" == said
+    assert "1,000 attempts for 63 connections: 93.7 % were not let in" == said
+
+
+def test_attempts_that_still_wait_at_the_end_were_not_turned_away():
+    run = sl.run(sl.Scenario(clients=3, duration_s=0.05, ramp_s=0))
+    said = sl.plots.admissions(run).get_title(loc="left")
+    assert "3 attempts for 0 connections: none was let in" == said
 
 
 def test_waits():
