@@ -10,6 +10,8 @@ import simlib as sl
 from simlib.differences.setting_changes import list_setting_changes
 from simlib.engines.live.sent_scenario import read_scenario, write_scenario
 from simlib.experiments.pool import open_pool
+from simlib.lab.infer.bands import delays
+from simlib.lab.infer.nearest import policy_distance
 from simlib.scenario.origin import scenario_hash
 
 
@@ -118,6 +120,35 @@ def test_lint_and_bands_are_taken_from_draws():
     assert "shrinking" in panel.get_title(loc="left") + "".join(
         text.get_text() for text in panel.texts
     )
+
+
+def test_a_function_among_known_policies_is_as_far_as_its_draws_are():
+    def seven(attempt, previous_s, u):
+        return 7.0
+
+    far, near = (sl.Backoff(jitter="none", base_s=each, cap_s=each) for each in (1.0, 7.0))
+    own = sl.FunctionBackoff(function=seven)
+    assert 0.0 == policy_distance(own, near)
+    assert 1.5 == policy_distance(own, far)
+    with pytest.raises(sl.SettingsError, match=r"the Python function seven.*: has no likelihood"):
+        delays(own, 1, 0.0, 1.0)
+
+
+def test_a_function_that_does_not_grow_is_not_called_flapping():
+    def steady(attempt, previous_s, u):
+        return 0.5 + u
+
+    rules = [
+        {each.rule for each in sl.lint(STORM.replace("client.backoff", f))} for f in (steady, quick)
+    ]
+    assert "flapping" not in rules[0]
+    assert "flapping" in rules[1]
+
+
+def test_lint_plays_a_breaker_with_a_function_and_names_its_own_longest_wait():
+    slow = OWN.replace("client.breaker", {"trip_after": 2, "open_s": 500.0})
+    [found] = [each for each in sl.lint(slow) if each.rule == "breaker-slows"]
+    assert "open_s of at most 12." in found.remedy  # 0.2 s times 64 attempts, not the default 30 s
 
 
 def test_it_is_described_as_other_runs_are():

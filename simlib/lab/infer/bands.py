@@ -17,6 +17,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff, _power, delay, height, looks_back, spread_ceiling, uncut
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter
+from simlib.core.errors import SettingsError
 from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
 
@@ -56,13 +57,29 @@ def _on_arrays(function: Any, done: dict[Any, Any]) -> Any:
     return done[function]
 
 
-#: The core's `delay`, whose draw and wait before may be arrays.
-delays = _on_arrays(delay, {})
+_delays = _on_arrays(delay, {})
 _uncut = _on_arrays(uncut, {})
 #: The core multiplies powers out, to the same bits everywhere; these may differ in the last.
 _height = _on_arrays(height, {_power: np.power})
 #: How floor and cap cut off what has its jitter already: `spread_ceiling` without its jitter.
 _cut = _on_arrays(spread_ceiling, {uncut: lambda rules, jitter, uncut_s, floor_s, u: uncut_s})
+
+
+def delays(rules: Backoff, attempt: Any, previous_s: Any, u: Any) -> Any:
+    """Return the core's `delay`, whose draw and wait before may be arrays.
+
+    Raises
+    ------
+    SettingsError
+        If a Python function makes the waits, and the end of the draws is asked for, which it never
+        meets: so nothing is known of where its waits end, and they have no likelihood.
+    """
+    if not rules.has_function:
+        return _delays(rules, attempt, previous_s, u)
+    if np.max(u) >= 1.0:
+        rule = "has no likelihood: its waits can only be drawn"
+        raise SettingsError("backoff", rules.in_words, rule)
+    return np.vectorize(rules.call_function, otypes=[float])(attempt, previous_s, u)
 
 
 def bands(rules: Backoff, waits: Waits) -> Bands:

@@ -12,6 +12,7 @@ import numpy as np
 
 from simlib.core.backoff import Backoff, delay_after_loss_s
 from simlib.core.backoff_kinds import CountedFrom
+from simlib.core.backoff_words import grows
 from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.settings import Settings
 from simlib.core.stops import Effect, effect
@@ -143,6 +144,14 @@ class Case:
     def spans_s(self) -> Floats:
         """How far the middle half of the waits before each attempt spans."""
         return np.asarray(self.waits[3] - self.waits[1])
+
+    @property
+    def grows(self) -> bool:
+        """Whether waits differ from attempt to attempt, before their jitter."""
+        if not self.rules.has_function:
+            return grows(self.rules)
+        # By how much the middle of a thousand draws may differ by chance is far less.
+        return bool(self.waits[2].max() > 1.5 * self.waits[2].min())
 
     @property
     def jitters(self) -> bool:

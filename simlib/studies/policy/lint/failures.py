@@ -9,7 +9,6 @@ import numpy as np
 
 from simlib.api import run
 from simlib.core.backoff import Backoff, delay, delay_after_loss_s
-from simlib.core.backoff_words import grows
 from simlib.core.breaker import Breaker
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.settings import Settings
@@ -19,7 +18,7 @@ from simlib.metrics.words import format_number, format_seconds
 from simlib.scenario.scenario import Scenario
 from simlib.studies.policy.benchmark import storm
 from simlib.studies.policy.lint.case import LINTED_ATTEMPTS, ROUND_TRIP_S, Case, Check, LintFinding
-from simlib.studies.policy.lint.draws import give_up_times_s
+from simlib.studies.policy.lint.draws import give_up_times_s, longest_wait_s
 
 #: A breaker may be lucky in one outage, so it is played in several around this one, or around the
 #: scenario's own; one of more than five minutes takes too long to play.
@@ -36,7 +35,7 @@ def flapping(case: Case) -> LintFinding | None:
     if first_s == inf:
         first_s = float(np.mean([delay(rules, 1, 0.0, u) for u in draws]))
     per_s = min(1.0 / (first_s + ROUND_TRIP_S), case.client.connect_budget.per_s)
-    if per_s < case.thresholds.flapping_per_s or (per_s < 5.0 and not grows(rules)):
+    if per_s < case.thresholds.flapping_per_s or (per_s < 5.0 and not case.grows):
         return None
     return case.finding(
         "error" if per_s >= 5.0 else "warning",
@@ -177,6 +176,7 @@ def breaker_slows(case: Case) -> LintFinding | None:
     late_s, alone_s = (_back_s(client, outages_s) for client in (endless, alone))
     if not late_s > (1.0 + case.thresholds.slower_fraction) * alone_s + 1.0:
         return None
+    longest_s = longest_wait_s(case.rules) if case.rules.has_function else case.rules.cap_s
     return case.finding(
         "warning",
         f"The breaker makes recovery slower than the backoff alone: after outages of "
@@ -184,7 +184,7 @@ def breaker_slows(case: Case) -> LintFinding | None:
         f"95 % are back in {format_seconds(late_s)}, without it in {format_seconds(alone_s)}.",
         late_s - alone_s,
         "s",
-        f"let it refuse for no longer than the cap: open_s of at most {case.rules.cap_s:g}",
+        f"let it refuse for no longer than the cap: open_s of at most {longest_s:g}",
     )
 
 
