@@ -29,9 +29,6 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from cosmic_ray.ast import ast_nodes, get_ast
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -74,6 +71,9 @@ class Mutant:
 
     def changed(self) -> str:
         """Return the text of the file with the change."""
+        from cosmic_ray.mutating import mutate_code
+        from cosmic_ray.plugins import get_operator
+
         text = (ROOT / self.file).read_text(encoding="utf-8")
         return str(mutate_code(text, get_operator(self.operator)(), self.occurrence))
 
@@ -102,6 +102,10 @@ def sample(size: int, seed: int) -> list[Mutant]:
 
 def mutants_of(group: str, path: Path) -> Iterator[tuple[str, tuple[int, int], Mutant]]:
     """Yield all changes of a file: the kind of the operator, where it changes, and the change."""
+    # Here, since pytest reads this file in every process, and few machines have Cosmic Ray.
+    from cosmic_ray.ast import ast_nodes, get_ast
+    from cosmic_ray.plugins import get_operator, operator_names
+
     text = path.read_text(encoding="utf-8")
     nodes = list(ast_nodes(get_ast(text)))
     skipped = lines_without_effect(ast.parse(text))
