@@ -27,7 +27,7 @@ POLICIES = {
 _NAMES = {"at_once": "no backoff", "none": "no jitter", "full": "full jitter",
           "equal": "equal jitter"}  # fmt: skip
 #: The numbers of clients that are played, each so often; a contest costs the square of them.
-_REPEATS = {2: 50, 10: 50, 50: 30, 100: 20, 200: 8}
+_REPEATS = {2: 50, 10: 200, 50: 30, 100: 20, 200: 16}
 _SOURCE = "aws-arch-backoff-simulator, 200 runs"
 
 
