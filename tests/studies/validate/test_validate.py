@@ -205,9 +205,7 @@ def test_the_page_has_the_table_that_the_command_gives(whole):
 @pytest.mark.long
 def test_an_interval_is_narrow_enough_to_say_something(whole):
     # A chance of 0 has no share: it is held to a twentieth.
-    wide = [
-        row.name for row in whole.rows if row.half_width > 0.25 * max(abs(row.reference), 0.2)
-    ]
+    wide = [row.name for row in whole.rows if row.half_width > 0.25 * max(abs(row.reference), 0.2)]
     assert [] == wide
 
 
