@@ -42,19 +42,25 @@ class Explorer(anywidget.AnyWidget):
         # JupyterLab may deliver a message in a thread of its own, while a cell moves a control.
         self._lock = threading.RLock()
         self._compiles = False
+        self._answered: dict[str, int] = {}  # of each page, the number of its last request
         super().__init__(view=exploration.view() | {"answers": 0})
         self.on_msg(self._take)
 
     def _take(self, _: Any, request: Any, __: Any = None) -> None:
         """Answer a page's request; whatever goes wrong, the page gets a view and may ask again."""
+        number, page = request.get("number", 0), request.get("page", "")
         with self._lock:
+            if page and self._answered.get(page) == number:
+                self.send_state("view")  # the page did not get it
+                return
+            self._answered[page] = number
             try:
                 self._exploration.answer(request)
             except Exception as error:
                 self._exploration.error = f"{type(error).__name__}: {error}"
                 raise
             finally:
-                self._show(request.get("number", 0))
+                self._show(number)
             if self._exploration.compiling is not None and not self._compiles:
                 self._compile_aside()
 

@@ -529,6 +529,22 @@ async def test_it_works_where_a_loop_runs():
     assert 9 == explorer.scenario.clients
 
 
+def test_what_a_page_asks_again_is_shown_again_and_not_done_twice():
+    explorer = sl.explore.backoff(sl.Scenario(clients=5))
+    for number, request in enumerate([{"set": {"factor": 3}}, {"set": {"factor": 4}}], 1):
+        explorer._take(explorer, request | {"number": number, "page": "a"})
+    undo = {"do": "undo", "number": 3, "page": "a"}
+    explorer._take(explorer, undo)
+    sent = []
+    explorer.send_state = sent.append
+    explorer._take(explorer, undo)  # the page did not get the answer
+    assert (["view"], 3) == (sent, explorer.view["answers"])
+    assert 3.0 == explorer.scenario.client.backoff.factor
+    del explorer.send_state
+    explorer._take(explorer, undo | {"page": "b"})  # another page's own
+    assert 2.0 == explorer.scenario.client.backoff.factor
+
+
 def test_messages_of_a_page_are_taken_from_another_thread():
     explorer = sl.explore.storm(SCENARIO)
     taken = threading.Thread(

