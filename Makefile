@@ -35,7 +35,6 @@ review: $(READY) ## write a design review: should clients of socket.io wait long
 
 test: lint $(CLIENTS) ## check style and types, and run the tests
 	@$(MAKE) --no-print-directory -j 3 simulated live browser BUT="and not slow"
-	@$(PYTEST) -m "alone and not slow" $(ALONE)
 
 test-all: lint $(CLIENTS) ## the same, and more cases of what the tests prove, as CI does
 	@$(MAKE) --no-print-directory -j 3 simulated live browser

@@ -6,6 +6,8 @@ import pytest
 
 from tests import house as tool
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

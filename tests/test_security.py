@@ -1,6 +1,7 @@
 """What `SECURITY.md` says of addresses and foreign data holds for every module."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ SOURCES = {
 NAMED = {"cli/observe.py", "lab/observe/session.py"}
 
 
+@cache
 def calls(source: str) -> list[str]:
     """What a module calls, as it is written."""
     nodes = ast.walk(ast.parse(source))

@@ -317,6 +317,7 @@ def measure_steps(explorer, slider, count=12):
     return explorer.evaluate("root => root.taken")[1:]
 
 
+@pytest.mark.slow
 def test_dragging_a_slider_of_notebook_00_changes_the_chart(notebooks, browser):
     page = open_page(browser, height=900)
     page.goto(notebooks.url(NOTEBOOK.name))

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 import simlib as sl
 from tests.browser.chromium import open_page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,6 @@ def test_an_address_of_a_point_that_was_not_played_opens_the_nearest(page, out):
     assert 2 == len(cells(page))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_is_wider_than_the_screen_and_words_can_be_read(browser, out, scheme, width):

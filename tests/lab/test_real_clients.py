@@ -130,9 +130,10 @@ LATE_S = 0.02
 @needs_clients
 @pytest.mark.alone
 @pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
-    [FAILURES, pytest.param(WITHOUT_LONG_SILENCES, marks=pytest.mark.slow)],
+    [FAILURES, WITHOUT_LONG_SILENCES],
     ids=lambda script: script.name,
 )
 def test_what_is_told_of_real_clients_is_what_they_document(script):

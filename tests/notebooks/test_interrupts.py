@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.batteries import with_slow
+
 pytest.importorskip("ipykernel")
 manager = pytest.importorskip("jupyter_client.manager")
 
@@ -80,7 +82,10 @@ def interrupted(kernel, cell):
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("what", CELLS)
+@pytest.mark.parametrize(
+    "what",
+    with_slow([name for name in CELLS if name != "sweep by processes"], ["sweep by processes"]),
+)
 def test_an_interrupted_cell_shows_one_line_that_says_what_was_kept(kernel, what):
     cell, said = CELLS[what]
     [line] = interrupted(kernel, cell)["traceback"]

@@ -302,6 +302,7 @@ SCENARIOS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(40))
 @given(SCENARIOS)
 def test_a_scenario_survives_toml(scenario):

@@ -68,6 +68,7 @@ def shown(tmp_path_factory):
     return dict(zip(wanted, json.loads(found.stdout), strict=True))
 
 
+@pytest.mark.slow
 def test_numbers_charts_and_the_story_are_those_of_the_notebook(shown):
     without, full = played()
     table = sl.summary([without, full])
