@@ -42,6 +42,7 @@ SHOWN = {
     "index": "README.md",
     "glossary": "GLOSSARY.md",
     "contributing": "CONTRIBUTING.md",
+    "security": "SECURITY.md",
     "changes": "CHANGELOG.md",
     "design": "simlib/README.md",
     "data": "data/README.md",
