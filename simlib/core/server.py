@@ -11,7 +11,7 @@ Rules of the server:
 - When too many handshakes wait, more workers come after a delay; what waits already stays where
   it waits, since new instances get new connections.
 - A message counts once: a second copy is answered as a duplicate, over any connection. A server
-  that does not deduplicate counts each copy.
+  that does not deduplicate counts each copy. The ids outlive a crash only if they are kept on disk.
 - Where it advises a window, it says so to the clients that it refuses with 503 and to those whose
   connections its operator ends, and each draws its moment within it.
 - An edit counts if it was made on the newest version; otherwise it is a conflict.
@@ -63,9 +63,17 @@ _Where = tuple[int, int]
 
 
 class Server:
-    """One server, from its start to its crash."""
+    """One server, from its start to its crash.
 
-    def __init__(self, settings: ServerSettings, seed: int = 0) -> None:
+    ``counted``: what it knows from earlier lives, by client; what it counts is added there.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        seed: int = 0,
+        counted: dict[int, DedupWindow] | None = None,
+    ) -> None:
         self.settings = settings
         self._seed = seed
         self._handshakes = WorkerQueue(settings.workers, settings.backlog)
@@ -83,7 +91,7 @@ class Server:
         self._open: dict[_Where, float] = {}
         self._heard_s: dict[_Where, float] = {}
         self._arrivals_s: dict[int, float] = {}
-        self._dedup_windows: dict[int, DedupWindow] = {}
+        self._dedup_windows = {} if counted is None else counted
         self._channels = ServerChannels(settings.history)
         #: What ends connections: a moment, the connection, and the command; None: look for silence.
         self._endings: list[tuple[float, int, _Where, ev.CloseConnection | None]] = []
@@ -301,6 +309,8 @@ class Server:
         reason, newest = _ACCEPTED, self._channels.newest(framed.key)
         if framed.message in window and self.settings.deduplicates:
             reason = Reason.DUPLICATE
+            # It made the version after its base, perhaps in a life whose channels are lost.
+            newest = max(newest, framed.base + 1)
         elif framed.base != NONE and framed.base < newest:
             reason = Reason.CONFLICT
         else:

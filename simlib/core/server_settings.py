@@ -35,6 +35,13 @@ class FullBacklog(IntEnum):
     DROP = 1
 
 
+class Remember(IntEnum):
+    """Where a server keeps the ids of the messages that it has counted."""
+
+    MEMORY = 0
+    DISK = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scaling(ValidatedSettings):
     """When a server gets more workers for its handshakes; by default never.
@@ -129,6 +136,9 @@ class ServerSettings(ValidatedSettings):
     advises_window_s: float = seconds(0.0)
     #: Whether it keeps the ids of messages, and counts each message once; else it counts each copy.
     deduplicates: bool = flag(True)
+    #: Where it keeps these ids: in memory, which is lost when it crashes, so that what is sent
+    #: again may count twice; or on disk, as part of the write that counts the message.
+    remember: Remember = choice(Remember.MEMORY)
     #: Updates of each channel that are kept, to be sent to who comes back.
     history: Count = count(100, low=0, endless=True)
     #: How long a session holds; inf: no session is asked for.
@@ -154,6 +164,9 @@ class ServerSettings(ValidatedSettings):
         if self.backlog_full == FullBacklog.DROP and self.backlog == inf:
             rule = "needs a bound: a backlog without one is never full"
             raise SettingsError("backlog", self.backlog, rule)
+        if self.remember == Remember.DISK and not self.deduplicates:
+            rule = "must be memory with deduplicates = false: there are no ids to keep"
+            raise SettingsError("remember", "disk", rule)
 
 
 def is_limited(settings: ServerSettings) -> bool:

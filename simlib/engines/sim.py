@@ -18,6 +18,8 @@ from simlib.core.events import Command, Reason
 from simlib.core.faults import ALL_GATEWAYS, FaultKind, Route
 from simlib.core.path import IdleAction
 from simlib.core.server import Server
+from simlib.core.server_messages import DedupWindow
+from simlib.core.server_settings import Remember
 from simlib.core.tls import Tls
 from simlib.engines import garbage_collection as garbage
 from simlib.engines import reasons
@@ -82,13 +84,15 @@ class _Line:
 class _Gateway:
     """One server of the run, and the alarm that wakes it."""
 
-    __slots__ = ("number", "server", "alarm")
+    __slots__ = ("number", "server", "alarm", "counted")
 
     def __init__(self, number: int, host: SimHost, clock: SimClock) -> None:
         self.number = number
         #: None while it is down.
         self.server: Server | None = None
         self.alarm = clock.alarm(host.wake_server, self)
+        #: The messages that its server has counted, as they stand on its disk.
+        self.counted: dict[int, DedupWindow] = {}
 
 
 class SimHost:
@@ -300,9 +304,10 @@ class SimHost:
     # --- the servers ---------------------------------------------------------------------
 
     def _start_server(self, gateway: _Gateway) -> None:
-        gateway.server = Server(self._scenario.server, self._scenario.seed)
-        workers = self._scenario.server.workers
-        self._trace.server_log.note_start(self._clock.now_s, gateway.number, workers)
+        settings = self._scenario.server
+        counted = gateway.counted if settings.remember == Remember.DISK else None
+        gateway.server = Server(settings, self._scenario.seed, counted)
+        self._trace.server_log.note_start(self._clock.now_s, gateway.number, settings.workers)
         slowness = self._timeline.slowness(self._clock.now_s, gateway.number)
         if slowness > 1.0:
             self.tell_server(gateway, ev.Slow(slowness))

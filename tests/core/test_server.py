@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlib.core.admission import WorkerQueue, begins_s, join, occupy
+from simlib.core.errors import SettingsError
 from simlib.core.events import (
     Admit,
     Answer,
@@ -219,6 +220,21 @@ def test_a_message_counts_once_over_any_connection():
     assert [Reason.ACCEPTED, Reason.DUPLICATE, Reason.DUPLICATE, Reason.ACCEPTED] == [
         told(server, frame, 0.0)[0].reason for frame in frames
     ]
+
+
+def test_the_next_life_counts_nothing_again_that_it_is_told_of():
+    counted: dict[int, DedupWindow] = {}
+    before = Server(ServerSettings(remember="disk"), counted=counted)
+    told(before, posted(0, 1, 0), 0.0)
+    told(before, posted(0, 1, 1, 5, 7), 0.0)
+    after = Server(ServerSettings(remember="disk"), counted=counted)
+    assert [Answer(0, 2, 0, Reason.DUPLICATE)] == told(after, posted(0, 2, 0), 1.0)
+    # An edit that was counted made the version after its base, which the channels have forgotten.
+    again = Answer(0, 2, 1, Reason.DUPLICATE, version=8)
+    assert [again] == told(after, posted(0, 2, 1, 5, 7), 1.0)
+    assert [Answer(0, 2, 2, Reason.ACCEPTED)] == told(after, posted(0, 2, 2), 1.0)
+    with pytest.raises(SettingsError, match=r"remember = .?disk.*must be memory with dedup"):
+        ServerSettings(remember="disk", deduplicates=False)
 
 
 def test_a_client_beyond_its_rate_is_told_when_to_come_back():

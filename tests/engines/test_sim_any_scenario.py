@@ -10,6 +10,7 @@ import simlib as sl
 from simlib.core.client import Client
 from simlib.core.faults import FAULT_FIELDS, Direction, FaultKind, Route
 from simlib.core.server import Server
+from simlib.core.server_settings import Remember
 from tests.batteries import examples
 
 COUNT = st.sampled_from([1, 2, inf])
@@ -92,9 +93,9 @@ CLIENTS = st.builds(
     connect_timeout_s=st.sampled_from([0.1, 0.5, 3.0]),
 )
 SERVERS = st.builds(
-    lambda hint, **settings: sl.ServerSettings(**hint, **settings),
+    lambda hint, ids, **settings: sl.ServerSettings(**hint, **ids, **settings),
     hint=st.sampled_from([{}, {"retry_after_s": 2}, {"advises_window_s": 1.5}]),
-    deduplicates=st.sampled_from([True, True, False]),
+    ids=st.sampled_from([{}, {"remember": "disk"}, {"deduplicates": False}]),
     accept_per_s=st.sampled_from([inf, 2.0]),
     handshake_service_s=st.sampled_from([0.0, 0.3]),
     backlog=st.sampled_from([inf, 0.0, 1.0]),
@@ -240,7 +241,8 @@ def assert_it_plays_out(scenario):
         assert trace.recorded_decisions(number) == [each for _, each in trace.replay(number)]
         assert _versions_ascend(own)
         crashes = any(fault.kind == FaultKind.SERVER_CRASH for fault in scenario.faults)
-        if scenario.server.deduplicates and not crashes:
+        remembers = not crashes or scenario.server.remember == Remember.DISK
+        if scenario.server.deduplicates and remembers:
             assert processed["message"].is_unique
             assert _keys_in_order(scenario, processed, dropped)
 

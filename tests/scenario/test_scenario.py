@@ -150,7 +150,8 @@ SCALING = st.builds(
     most_steps=st.integers(1, 100),
 )
 SERVERS = st.builds(
-    lambda hint, **settings: sl.ServerSettings(**hint, **settings),
+    lambda hint, ids, **settings: sl.ServerSettings(**hint, **ids, **settings),
+    ids=st.sampled_from([{}, {"deduplicates": False}, {"remember": "disk"}]),
     hint=st.builds(dict, retry_after_s=st.integers(0, 1000))
     | st.builds(dict, advises_window_s=TIME_S),
     accept_per_s=st.just(inf) | ABOVE_S,
@@ -163,7 +164,6 @@ SERVERS = st.builds(
     max_connections=COUNT,
     message_service_s=TIME_S,
     rate=RATE,
-    deduplicates=st.booleans(),
     history=COUNT | st.just(0),
     session_lifetime_s=ABOVE_S,
     sign_in_service_s=TIME_S,

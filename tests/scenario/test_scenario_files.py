@@ -212,6 +212,15 @@ def test_a_patient_resend_sends_once():
     assert 0.0 == patient["duplicate_fraction"]
 
 
+def test_ids_on_disk_count_once_across_a_crash_and_ids_in_memory_do_not():
+    disk = metrics(shipped("crash_counts_once"))
+    memory = changed("crash_counts_once", server__remember="memory")
+    assert (0, 0, 0) == (disk["doubled"], disk["lost"], memory["lost"])
+    assert memory["doubled"] > 5
+    # The same copies came to both.
+    assert memory["duplicate_fraction"] == disk["duplicate_fraction"]
+
+
 def test_who_hears_that_the_network_is_back_is_back_sooner():
     trace = played(shipped("network_back_early"))
     opened = rows(trace, "opened")

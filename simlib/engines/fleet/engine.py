@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from simlib.core.errors import SettingsError
 from simlib.core.faults import FaultKind
 from simlib.core.path import IdleAction
-from simlib.core.server_settings import FullBacklog
+from simlib.core.server_settings import FullBacklog, Remember
 from simlib.engines.fleet.cluster import play_parts
 from simlib.engines.fleet.gateways import play_gateways
 from simlib.engines.fleet.jit import require
@@ -131,6 +131,7 @@ def find_left_out(scenario: Scenario) -> list[str]:
         "server.silence_timeout_s": server.silence_timeout_s < inf,
         "server.per_address.accept_per_s": server.per_address.accept_per_s < inf,
         "server.backlog_full": server.backlog_full == FullBacklog.DROP,
+        "server.remember": server.remember == Remember.DISK and needs.sends(scenario),
         "path.idle_action": _closes_idle(scenario),
         "server.max_connection_age_s": server.max_connection_age_s < inf,
         "workload.rate_per_s": needs.sends(scenario) and not needs.is_plain(scenario),

@@ -101,10 +101,12 @@ class Processes:
             self._standby.append(service)
 
     async def listen(self) -> int:
-        """Activate the next process; return its port."""
+        """Activate the next process, once the killed one is gone; return its port."""
         if not self._standby:
             await self.prepare(1)  # a crash that the scenario did not foresee
-        self._serving = self._standby.popleft()
+        before, self._serving = self._serving, self._standby.popleft()
+        if before is not None:
+            await before.wait()  # so that its log, which the next may read, is whole
         return await self._serving.listen()
 
     def order(self, event: ServerEvent) -> None:

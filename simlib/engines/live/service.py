@@ -13,9 +13,11 @@ import os
 import secrets
 import socket
 import sys
+from collections import defaultdict
 from collections.abc import Coroutine
 from functools import partial
 from math import ceil, inf
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,14 +34,15 @@ from simlib.core import events as ev
 from simlib.core.errors import EngineError
 from simlib.core.events import NONE, Reason, ServerCommand, ServerEvent
 from simlib.core.server import Server
-from simlib.core.server_settings import ServerSettings
+from simlib.core.server_messages import DedupWindow
+from simlib.core.server_settings import Remember, ServerSettings
 from simlib.core.tls import Tls
 from simlib.engines import operator as orders
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
-from simlib.engines.live.decision_log import STANDSTILL, DecisionLog
+from simlib.engines.live.decision_log import STANDSTILL, DecisionLog, read_log
 from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
 from simlib.engines.live.tls import server_context
 from simlib.scenario.build import build
@@ -57,11 +60,11 @@ class Service:
 
     def __init__(self, settings: ServerSettings, order: dict[str, Any], clock: LoopClock) -> None:
         self._settings = settings
-        self._server = Server(settings, order["seed"])
+        self._log = DecisionLog(order["log"])
+        self._server = Server(settings, order["seed"], _recall(settings, Path(order["log"])))
         self._secret: str = order["secret"]
         self._password: str = order["password"]
         self._clock = clock
-        self._log = DecisionLog(order["log"])
         self._alarm = clock.alarm(Service._woken, self)
         self._sockets: dict[_Where, ServiceSocket] = {}
         #: Closes of connections that are admitted, and whose handshake is not answered yet.
@@ -283,6 +286,22 @@ class Service:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _recall(settings: ServerSettings, log: Path) -> dict[int, DedupWindow] | None:
+    """Return what earlier lives of this server have counted, by client; None: it keeps no ids.
+
+    Their logs stand beside its own. The record that counts a message is the one that is read
+    again, so no kill can come between the effect and the memory of it.
+    """
+    if settings.remember != Remember.DISK:
+        return None
+    counted: dict[int, DedupWindow] = defaultdict(DedupWindow)
+    for earlier in log.parent.glob(f"*{log.suffix}"):
+        for _, _, name, client, _, message, reason, *_ in read_log(earlier):
+            if name == Name.PROCESS and reason == Reason.ACCEPTED:
+                counted[client].add(message)
+    return counted
 
 
 async def _refuse_request(request: Request, error: Exception) -> Response:

@@ -702,6 +702,12 @@ def test_what_it_leaves_out_is_refused_by_its_keys():
     ]  # fmt: skip
     with pytest.raises(SettingsError, match='balance = "random": is not played by the fleet'):
         sl.run(front, on="fleet")
+    # Nothing is counted twice where nothing is sent.
+    remembers = storm(server=server(remember="disk"))
+    assert [] == fleet.find_left_out(remembers)
+    sends = remembers.replace("workload.rate_per_s", 1)
+    with pytest.raises(SettingsError, match=r'server\.remember = "?disk"?: is not played by the'):
+        sl.run(sends, on="fleet")
     # One gateway has nothing to balance, and a path without a time-out nothing to close.
     idle = storm(balance="random", path=sl.Path(idle_action="close"))
     assert [] == fleet.find_left_out(idle)

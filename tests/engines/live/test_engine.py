@@ -143,6 +143,28 @@ def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.few(1)
+@pytest.mark.parametrize("remember", ["disk", "memory"])
+def test_ids_on_disk_survive_a_real_crash_and_ids_in_memory_do_not(remember: str) -> None:
+    crashes = [sl.Fault("server_crash", 1.0, 1.3), sl.Fault("server_crash", 2.5, 2.8)]
+    trace = sl.run(
+        scenario(
+            clients=10,
+            duration_s=6,
+            faults=crashes,
+            path=sl.Path(latency=sl.Latency(mean_s=0.15)),
+            workload=sl.Workload(rate_per_s=8, stop_s=3.5),
+            server=sl.ServerSettings(remember=remember),
+        ),
+        on="live",
+    )
+    row = sl.summary(trace).iloc[0]
+    assert (0, 0) == (row["lost"], row["undelivered"])
+    # Answers that the crashes cut off: the copies came, and this alone decides how they count.
+    assert row["duplicate_fraction"] > 0.0
+    assert (remember == "memory") == (row["doubled"] > 0)
+
+
 def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop() -> None:
     crashes = [sl.Fault("server_crash", 0.5, 0.9), sl.Fault("server_crash", 0.7, 1.4)]
     trace = sl.run(scenario(faults=crashes), on="live")
