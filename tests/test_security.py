@@ -1,6 +1,7 @@
 """What `SECURITY.md` says of addresses and foreign data holds for every module."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -51,3 +52,43 @@ RUN = {"core/immutable.py", "site/lesson.py"}
 @pytest.mark.parametrize("call", ["eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system"])
 def test_data_is_not_run(call):
     assert set() == {name for name, text in SOURCES.items() if call in calls(text)} - RUN
+
+
+#: What runs or unpacks what it reads, and who uses it, for what of simlib's own.
+LOADERS = {
+    "cloudpickle": {"engines/live/sent_scenario.py"},  # a policy in Python, for a run's own workers
+    "dill": set(),
+    "joblib": set(),
+    "marshal": set(),
+    "pickle": {"engines/live/sent_scenario.py"},
+    "shelve": set(),
+    "tarfile": set(),
+    "xml": {"studies/policy/lint/reports.py"},  # which writes JUnit's form
+    "zipfile": {"site/build.py"},  # which writes one
+}
+
+
+@pytest.mark.parametrize("library", LOADERS)
+def test_what_runs_or_unpacks_what_it_reads_is_imported_where_that_is_ours(library):
+    pattern = re.compile(rf"^\s*(import|from) {library}\b", re.MULTILINE)
+    assert LOADERS[library] >= {name for name, text in SOURCES.items() if pattern.search(text)}
+
+
+@pytest.mark.parametrize(
+    "words", ["shell=True", "mktemp(", "verify=False", "CERT_NONE", "yaml.Loader", "extractall"]
+)
+def test_what_trusts_too_much_stands_nowhere(words):
+    assert [] == [name for name, text in SOURCES.items() if words in text]
+
+
+def test_a_page_takes_html_from_simlib_alone():
+    """Words of others reach a page as text: `innerHTML` has pictures that Python has escaped."""
+    pages = [*ROOT.rglob("*.js"), *ROOT.rglob("*.mjs"), *ROOT.rglob("*.html")]
+    found = {
+        (page.name, line.strip()[-40:])
+        for page in pages
+        for line in page.read_text("utf-8").splitlines()
+        if re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\|\s*safe", line)
+    }
+    assert {"explorer.js", "start.js"} == {name for name, _ in found}
+    assert 2 == len(found), found

@@ -33,16 +33,18 @@ def calibrate(pings: Path, name: str, unit: str | None, out: Path | None, as_jso
     PINGS is a table with one column of round trips, its unit in the heading (as rtt_ms), or the
     output of ping. Writes a network profile, which a scenario takes as network = "FILE".
     """
+    from simlib.scenario.file_names import check_file_name, name_folder
     from simlib.studies.calibrate.calibrate import calibrate as fit
 
-    folder = out or Path("out") / name
+    check_file_name("--name", name)
+    folder = out or Path("out") / name_folder(name)
     check_writable(folder)
     with progress_bar("fitting") as progress:
         calibration = fit(pings, unit, progress=progress)
     from simlib.studies.calibrate.chart import save_quantile_chart
     from simlib.studies.calibrate.text import calibration_in_words
 
-    profile = folder / f"{name}.toml"
+    profile = folder / f"{name_folder(name)}.toml"
     write(profile, calibration.profile_toml(name))
     save_quantile_chart(calibration, folder)
     if as_json:

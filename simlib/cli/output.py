@@ -56,7 +56,9 @@ def saving_if_interrupted(folder: Path | None) -> Iterator[None]:
 
 def default_out(scenario: Scenario) -> Path:
     """Return the folder for results that nobody named one for."""
-    return Path("out") / scenario.name
+    from simlib.scenario.file_names import name_folder
+
+    return Path("out") / name_folder(scenario.name)
 
 
 def check_writable(folder: Path) -> None:

@@ -1,5 +1,10 @@
 """The errors of simlib, few and by whose fault."""
 
+from simlib.core.secrets import HIDDEN, is_secret, mask_addresses, mask_secrets
+
+#: So much of a value is shown in an error.
+MOST_SHOWN_CHARACTERS = 500
+
 
 class SimlibError(Exception):
     """Base class of all errors that simlib raises on purpose.
@@ -14,6 +19,8 @@ class SimlibError(Exception):
 class SettingsError(SimlibError, ValueError):
     """A setting breaks its rule: the error names the key, the value and the rule.
 
+    Its message has no secrets of addresses, headers and options.
+
     Examples
     --------
     >>> print(SettingsError("clients", 0, "must be a whole number from 1"))
@@ -22,7 +29,9 @@ class SettingsError(SimlibError, ValueError):
 
     def __init__(self, key: str, value: object, rule: str) -> None:
         self.key, self.value, self.rule = key, value, rule
-        super().__init__(f"{key} = {_describe_value(value)}: {rule}")
+        # A key may have words before it: of an option, or of a file.
+        shown = HIDDEN if is_secret(f" {key}".rpartition(" ")[2]) else _describe_value(value)
+        super().__init__(f"{mask_addresses(key)} = {shown}: {mask_addresses(rule)}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # An exception is copied to another process by its arguments, which are not its message.
@@ -47,7 +56,7 @@ class FileError(SettingsError):
         self.file, self.where = str(file), where
         super().__init__(f"{file}: {where}" if where else str(file), value, rule)
         if value is ...:
-            self.args = (f"{self.key}: {rule}",)
+            self.args = (mask_addresses(f"{self.key}: {rule}"),)
 
     def __reduce__(self) -> tuple[object, ...]:
         return FileError, (self.file, self.rule, self.where, self.value)
@@ -125,5 +134,10 @@ def on_one_line(text: str) -> str:
 def _describe_value(value: object) -> str:
     # An error is one line, whatever it shows: of a scenario or a result, its title.
     if isinstance(value, str):
-        return f'"{on_one_line(value)}"'
-    return (repr(value).splitlines() or [""])[0]
+        return f'"{_shorten(on_one_line(mask_secrets(value)))}"'
+    return _shorten(mask_secrets((repr(value).splitlines() or [""])[0]))
+
+
+def _shorten(text: str) -> str:
+    is_short = len(text) <= MOST_SHOWN_CHARACTERS
+    return text if is_short else f"{text[:MOST_SHOWN_CHARACTERS]}..."

@@ -19,6 +19,7 @@ from simlib.live_console.console_run import ConsoleRun, Sight
 from simlib.live_console.picture import STYLE, WINDOW_S, Moment, describe_opens, draw
 from simlib.live_console.slider import Slider
 from simlib.live_console.words import Words
+from simlib.scenario.file_names import name_folder
 from simlib.scenario.scenario import Scenario, dump
 from simlib.studies.compare.compare import Comparison
 from simlib.support.files import replacing
@@ -151,7 +152,7 @@ class Console(widgets.VBox):  # type: ignore[misc] # ipywidgets ships no types
         )
         self.words, self.picture, self.result = Words(), widgets.HTML(), widgets.HTML()
         self.file = widgets.Text(
-            value=f"{self._given.name}_by_hand.toml", description="file", layout=_WIDE
+            value=f"{name_folder(self._given.name)}_by_hand.toml", description="file", layout=_WIDE
         )
         self.save_button = _button("save as scenario", "Write the scenario, with your faults.")
         self.toml = widgets.Textarea(

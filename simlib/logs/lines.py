@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from simlib.core.errors import FileError
-from simlib.support.made_by import mask_secrets
+from simlib.core.secrets import mask_secrets
 from simlib.support.progress import Progress
 
 #: A line that is longer is none of a log, and is not kept.
@@ -64,7 +64,7 @@ class Source:
 
     def error(self, number: int, line: str, rule: str) -> FileError:
         """Return the error of a row, which is shown as far as a line of a terminal holds it."""
-        shown = mask_secrets(line[:_SHOWN_CHARACTERS])
+        shown = mask_secrets(line)[:_SHOWN_CHARACTERS]
         return FileError(self.path, rule, f"row {number}", shown)
 
 

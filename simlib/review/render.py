@@ -201,7 +201,9 @@ def _markdown(block: Content, folder: str) -> str:
     if isinstance(block, ChartBlock):
         words = escape_markdown(f"{block.title}. {describe(block.figure)}")
         return f"**{escape_markdown(block.title)}**\n\n![{words}]({folder}/{block.name}.png)"
-    fence = "```" if "```" not in block.text else "~~~~"
+    # Longer than any that stands in the text, which so cannot end it.
+    longest = max(map(len, re.findall(r"`+", block.text)), default=0)
+    fence = "`" * max(3, longest + 1)
     caption = f"{escape_markdown(block.caption)}:\n\n" if block.caption else ""
     return f"{caption}{fence}{block.language}\n{block.text.rstrip()}\n{fence}"
 

@@ -36,6 +36,7 @@ from simlib.core.validation import (
     times,
 )
 from simlib.scenario.build import LISTS, build, build_inside, check_name
+from simlib.scenario.file_names import check_file_name
 from simlib.scenario.functions import refuse_functions
 from simlib.scenario.networks import latency_table, network, path_table, resolve, workload_table
 from simlib.scenario.presets import client_table, presets, with_presets
@@ -110,9 +111,7 @@ class Scenario(ValidatedSettings):
 
     def check(self) -> None:
         """Raise `SettingsError` where parts contradict each other."""
-        if not isinstance(self.name, str) or not self.name.strip(".") or "/" in self.name:
-            rule = "must be a text without a slash, and not of dots alone"
-            raise SettingsError("name", self.name, rule)
+        check_file_name("name", self.name)
         if not isinstance(self.teaches, str):
             raise SettingsError("teaches", self.teaches, "must be a text")
         for name, kind in LISTS.items():

@@ -6,7 +6,6 @@ outermost counts: what a command calls inside is no call of its own.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from numbers import Real
 from os import PathLike, fspath
 from typing import Any
 
+from simlib.core.secrets import HIDDEN, is_secret, mask_secrets
+
 #: The name under which a result carries its origin: a key in JSON, and in Parquet's metadata.
 KEY = "made_by"
 PARQUET_KEY = b"simlib.made_by"
-_HIDDEN = "***"
 #: Lists and texts are shown as far as this.
 _MOST_ITEMS, _MOST_CHARACTERS = 20, 300
 
@@ -72,8 +72,7 @@ def describe_call(function: str, given: Sequence[Any], named: Mapping[str, Any])
     """
     shown = [_describe(value) for value in given]
     shown += [
-        f"{name}={_HIDDEN if _is_secret(name) else _describe(value)}"
-        for name, value in named.items()
+        f"{name}={HIDDEN if is_secret(name) else _describe(value)}" for name, value in named.items()
     ]
     return f"sl.{function}({', '.join(shown)})"
 
@@ -85,7 +84,7 @@ def _describe(value: Any) -> str:
         return str(value)
     if isinstance(value, Mapping):
         inside = (
-            f"{_describe(key)}: {_HIDDEN if _is_secret(str(key)) else _describe(item)}"
+            f"{_describe(key)}: {HIDDEN if is_secret(str(key)) else _describe(item)}"
             for key, item in list(value.items())[:_MOST_ITEMS]
         )
         return "{" + ", ".join([*inside, *_rest(value)]) + "}"
@@ -102,43 +101,6 @@ def _rest(values: Any) -> list[str]:
     return ["..."] if len(values) > _MOST_ITEMS else []
 
 
-# --- secrets -----------------------------------------------------------------------------
-
-#: What names end with that keep something secret. Not "session" and "key" alone: settings of
-#: simlib are called so.
-_SECRET = (
-    r"(?:token|secret|password|passwd|passphrase|pwd|cookies?|authorization|auth|jwt|signature|sig"
-    r"|credentials?|api[-_]?key|access[-_]?key|private[-_]?key|session[-_]?id|sessid|sid|bearer)"
-)
-_SECRET_NAME = re.compile(rf"-{{0,2}}[\w.-]*?{_SECRET}", re.IGNORECASE)
-_RULES = (
-    # The user and password of a URL.
-    (re.compile(r"(://)[^/@\s'\"]+@"), rf"\1{_HIDDEN}@"),
-    # A header, to the end of what is quoted.
-    (re.compile(rf"(?i)\b([\w-]*{_SECRET})(\s*:\s*)[^'\"]+"), rf"\1\2{_HIDDEN}"),
-    # A parameter of a URL, an assignment, an option with its value.
-    (re.compile(rf"(?i)\b([\w.-]*{_SECRET})=(?!\*)[^&\s;'\"]+"), rf"\1={_HIDDEN}"),
-    (re.compile(r"(?i)\b(bearer|basic|digest)\s+(?!\*)[\w.~+/=-]+"), rf"\1 {_HIDDEN}"),
-    # A JSON web token, wherever it stands.
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), _HIDDEN),
-)
-
-
-def mask_secrets(text: str) -> str:
-    """Return a text without the cookies, tokens and passwords that can be told in it.
-
-    Examples
-    --------
-    >>> mask_secrets("Cookie: sid=1; b=2"), mask_secrets("Authorization: Bearer abc.def")
-    ('Cookie: ***', 'Authorization: ***')
-    >>> mask_secrets("client.session.lifetime_s=30")
-    'client.session.lifetime_s=30'
-    """
-    for pattern, shown in _RULES:
-        text = pattern.sub(shown, text)
-    return text
-
-
 def mask_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments of a command without secrets, those that follow their option included.
 
@@ -150,10 +112,6 @@ def mask_arguments(arguments: Sequence[str]) -> list[str]:
     masked = []
     follows = False
     for argument in arguments:
-        masked.append(_HIDDEN if follows else mask_secrets(argument))
-        follows = argument.startswith("-") and _is_secret(argument)
+        masked.append(HIDDEN if follows else mask_secrets(argument))
+        follows = argument.startswith("-") and is_secret(argument)
     return masked
-
-
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.fullmatch(name) is not None

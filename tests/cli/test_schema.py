@@ -65,9 +65,9 @@ def test_a_new_scenario_may_lie_in_a_folder_and_have_its_suffix(here):
         ("there", "there.toml: is there already"),
         ("there.toml", "there.toml: is there already"),
         ("nowhere/storm", "cannot be written"),
-        ("..", "must be a text without a slash"),
+        ("..", "must be a text without slashes"),
         ('a"b', "must be of letters"),
-        ("a\nb", "must be of letters"),
+        ("a\nb", "must be a text without slashes and control"),
     ],
 )
 def test_nothing_is_written_over_or_beside_what_is_asked_for(here, name, said):

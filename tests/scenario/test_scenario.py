@@ -26,7 +26,9 @@ TIME_S = st.floats(0.0, 1000.0)
 ABOVE_S = st.floats(0.001, 1000.0)
 COUNT = st.just(inf) | st.integers(1, 1000)
 TEXT = st.text(
-    st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/"), min_size=1
+    st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp"), blacklist_characters="/\\"),
+    min_size=1,
+    max_size=50,
 )
 RATE = st.builds(sl.Rate, per_s=st.just(inf) | ABOVE_S, burst=st.integers(1, 100))
 GROWTHS = st.builds(
@@ -180,7 +182,10 @@ SERVERS = st.builds(
     ),
     max_connection_age_jitter_fraction=st.floats(0.0, 1.0),
 )
-NAME_RULE = "must be a text without a slash, and not of dots alone"
+NAME_RULE = (
+    "must be a text without slashes and control characters, not of dots alone, and of at most 200 "
+    "bytes"
+)
 LATENCIES = st.builds(
     sl.Latency,
     distribution=st.sampled_from(sorted(set(Distribution) - {Distribution.TABLE})),

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 import simlib as sl
+from simlib.core.secrets import mask_secrets
 from simlib.engines.loops import run_to_end
 from simlib.support.made_by import (
     current_command,
     describe_call,
     mask_arguments,
-    mask_secrets,
     noting,
     write_command,
 )

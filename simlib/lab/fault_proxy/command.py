@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from simlib.core.errors import SettingsError
+from simlib.core.secrets import mask_secrets
 from simlib.lab.fault_proxy.control import ProxyControl, serve_control
 from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 from simlib.lab.fault_proxy.fault_script import (
@@ -73,7 +74,8 @@ class ProxyCommand:
                 tasks.append(loop.create_task(serve_control(control, steering, over)))
                 self.say(f"Control on http://{_HOST}:{steering.getsockname()[1]}")
             relay.listen(listener)
-            self.say(f"Listening on {self.target.through(_HOST, port)}, leads to {self.target.url}")
+            through = mask_secrets(self.target.through(_HOST, port))
+            self.say(f"Listening on {through}, leads to {mask_secrets(self.target.url)}")
             tasks.append(loop.create_task(_play(self.script, relay, note, over)))
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 with suppress(ValueError, RuntimeError, NotImplementedError):

@@ -7,6 +7,7 @@ from math import inf
 from types import TracebackType
 
 from simlib.core.errors import MisuseError
+from simlib.core.secrets import mask_secrets
 from simlib.engines.loop_thread import LoopThread
 from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 from simlib.lab.fault_proxy.relay import Relay
@@ -144,7 +145,7 @@ class FaultProxy:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"FaultProxy({'stopped' if self._last is not None else self.url})"
+        return f"FaultProxy({'stopped' if self._last is not None else mask_secrets(self.url)})"
 
     def _begin(self, effect: ProxyEffect) -> None:
         self._call(lambda: self._relay.begin(_BY_HAND, effect))

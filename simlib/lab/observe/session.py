@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.errors import SettingsError
+from simlib.core.secrets import mask_secrets
 from simlib.lab.observe.endpoint import Connection, Order
 from simlib.lab.observe.identity import ObservedClient, ObservedClients
 from simlib.lab.observe.lateness import Ticks
@@ -147,8 +148,9 @@ class LabSession:
     def odd(self, word: str, sentence: str) -> None:
         """Note something odd, once."""
         if word not in self._notes and len(self._notes) < _MOST_NOTES:
-            self._notes[word] = sentence
-            self._listener.on_note(sentence)
+            # What clients ask for and print may hold their users' secrets.
+            self._notes[word] = mask_secrets(sentence)
+            self._listener.on_note(self._notes[word])
 
     # --- the script --------------------------------------------------------------------------
 
