@@ -12,6 +12,8 @@ from simlib.metrics.array_types import Floats
 ROOT_OF_TWO_PI = sqrt(2.0 * pi)
 #: So many timing errors away from an end of a band, errors do not reach it.
 _NEAR = 7.0
+#: Of waits that were in time, the mean lateness in timing errors.
+_LEAST = 1e-3
 
 
 def between_ends(over: Floats, under: Floats, between: Floats) -> Floats:
@@ -21,6 +23,18 @@ def between_ends(over: Floats, under: Floats, between: Floats) -> Floats:
     near = ((np.abs(over) < _NEAR) | (np.abs(under) < _NEAR)) & (between > 0.0)
     density[near] = (_ndtr(over[near]) - _ndtr(under[near])) * between[near]
     return density
+
+
+def late_between_ends(
+    over: Floats, under: Floats, between: Floats, lateness: ClientLateness, sharpness: Floats
+) -> Floats:
+    """Return the same where a share of the waits was late by an exponential time besides."""
+    late_fraction = np.broadcast_to(lateness.late_fraction, over.shape)
+    in_time = between_ends(over, under, between)
+    off = lateness.least_s * sharpness
+    errors = np.broadcast_to(1.0 / np.maximum(lateness.mean_s * sharpness, _LEAST), over.shape)
+    late = (_late_until(over - off, errors) - _late_until(under - off, errors)) * between
+    return np.asarray(in_time + late_fraction * (late - in_time))
 
 
 def add_point(
@@ -61,6 +75,12 @@ def late_point(off: Floats, errors: Floats) -> Floats:
     early = 0.5 * np.exp(-0.5 * off * off) * erfcx(short / sqrt(2.0))
     tail = np.exp(np.minimum(0.0, errors * (0.5 * errors - off))) * _ndtr(off - errors)
     return np.asarray(errors * np.where(off < errors, early, tail))
+
+
+def _late_until(off: Floats, errors: Floats) -> Floats:
+    """Return the share of late waits without jitter that lie no more than ``off`` errors beyond."""
+    # The integral of `late_point`; far from the wait itself it is nearly 0 or 1.
+    return np.asarray(_ndtr(off) - late_point(off, errors) / errors)
 
 
 def _ndtr(z: Floats) -> Floats:

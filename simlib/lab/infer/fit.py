@@ -17,6 +17,7 @@ from simlib.core.errors import SettingsError
 from simlib.lab.infer.evaluation import evaluate_family
 from simlib.lab.infer.families import PLAIN
 from simlib.lab.infer.late_client import explain_by_lateness
+from simlib.lab.infer.late_jitter import find_agreeing_if_late, fit_with_lateness
 from simlib.lab.infer.likelihood import wait_places
 from simlib.lab.infer.lockstep import Search
 from simlib.lab.infer.policy_fit import FamilyFit, Parameter, PolicyFit
@@ -89,14 +90,13 @@ def fit(
     candidates.sort(key=lambda candidate: (not candidate.goodness.is_good, candidate.bic))
     explained = find_simple_if_late(candidates, seen)
     explained = explained or explain_by_lateness(candidates, seen, unsure)
+    explained = explained or find_agreeing_if_late(candidates, seen)
     if explained is not None:
-        seen, without_jitter = explained
+        seen, late = explained
         unsure = unsure.with_timing_of(seen)
-        without_jitter = [_compare_with_unsure(unsure, candidate) for candidate in without_jitter]
-        names = {candidate.name for candidate in without_jitter}
-        candidates = without_jitter + [
-            candidate for candidate in candidates if candidate.name not in names
-        ]
+        late = [_compare_with_unsure(unsure, candidate) for candidate in late]
+        names = {candidate.name for candidate in late}
+        candidates = late + [candidate for candidate in candidates if candidate.name not in names]
     policy_fit = PolicyFit(seen, candidates, [], unsure)
     return add_intervals(policy_fit) if intervals else policy_fit
 
@@ -106,8 +106,10 @@ def add_intervals(policy_fit: PolicyFit) -> PolicyFit:
     best, *others = policy_fit.candidates
     if not best.family.free:
         return replace(policy_fit, parameters=measure_steps(best, policy_fit))
-    best, parameters = _sample_intervals(best, policy_fit.waits)
-    return replace(policy_fit, candidates=[best, *others], parameters=parameters)
+    waits, best = fit_with_lateness(best, policy_fit.waits) or (policy_fit.waits, best)
+    best, parameters = _sample_intervals(best, waits)
+    unsure = policy_fit.unsure.with_timing_of(waits)
+    return PolicyFit(waits, [best, *others], parameters, unsure)
 
 
 def _check_waits(frame: pd.DataFrame) -> Waits:

@@ -55,8 +55,12 @@ class Goodness:
     @property
     def is_good(self) -> bool:
         """Whether the policy may be the right one."""
-        uneven = self.chance < _LEVEL and self.distance > _SMALL_DISTANCE
-        return not uneven and self.outside_chance >= _LEVEL
+        return self.is_even and self.outside_chance >= _LEVEL
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the waits inside the bands may lie evenly."""
+        return self.chance >= _LEVEL or self.distance <= _SMALL_DISTANCE
 
 
 def measure_goodness(rules: Backoff, waits: Waits) -> Goodness:

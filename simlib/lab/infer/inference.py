@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.core.backoff_kinds import Jitter
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SettingsError
 from simlib.core.settings import Settings
@@ -187,7 +188,7 @@ class Inference(ShowsCard):
         if self.fit.is_none:
             return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
         words, late_s = f"{best.name}, from {count} waits", self._value(LATENESS)
-        if isinstance(late_s, float):
+        if isinstance(late_s, float) and best.rules.jitter == Jitter.NONE:
             words += f" that were up to {late_s:.2g} s late: a busy process, or jitter no wider"
         return words
 

@@ -24,7 +24,13 @@ from simlib.lab.infer.bands import (
     of_waits,
     stack_bands,
 )
-from simlib.lab.infer.densities import ROOT_OF_TWO_PI, add_point, between_ends, point
+from simlib.lab.infer.densities import (
+    ROOT_OF_TWO_PI,
+    add_point,
+    between_ends,
+    late_between_ends,
+    point,
+)
 from simlib.lab.infer.waits import Waits, Whole
 from simlib.metrics.array_types import Floats
 
@@ -115,8 +121,12 @@ def log_densities(policy_bands: Bands, column: WaitPlaces, waits: Waits, blur_s:
     sharpness = _by_wait(sharp, column)
     over = (waits.wait_s - _by_wait(policy_bands.low_s, column)) * sharpness
     under = (waits.wait_s - _by_wait(policy_bands.high_s, column)) * sharpness
-    density = between_ends(over, under, _by_wait(between, column))
     lateness = waits.lateness_by_wait if waits.is_late else None
+    evenly = _by_wait(between, column)
+    if lateness is None or not evenly.any():
+        density = between_ends(over, under, evenly)
+    else:
+        density = late_between_ends(over, under, evenly, lateness, sharpness)
     for share, off in ((at_high, under), (at_low, over)):
         if share.any():
             add_point(density, _by_wait(share, column), off, lateness, sharpness)
@@ -242,18 +252,20 @@ def wait_places(rules: Backoff, waits: Waits) -> Places:
     slack_s = 5.0 * blur_s + 0.005 * high_s
     under, over = waits.wait_s < low_s - slack_s, waits.wait_s > high_s + slack_s
     early = under & (waits.wait_s + waits.early_s >= low_s - slack_s)
-    late_s = waits.late_s + waits.lateness_by_wait.most_s
-    late = over & (waits.wait_s - late_s <= high_s + slack_s)
-    excused = early | late
+    lateness = waits.lateness_by_wait
+    measured = early | (over & (waits.wait_s - waits.late_s <= high_s + slack_s))
+    most_s = waits.wait_s - waits.late_s - lateness.most_s
+    excused = measured | (over & (most_s <= high_s + slack_s))
     outside = (under | over) & ~excused
     if rules.drawn_once:
         firsts = np.unique(waits.client, return_index=True)[1].astype(np.int64)
         return Places(kept.draw[0], firsts, outside, excused)
-    uncertain_s = 10.0 * blur_s + waits.late_s + waits.early_s
+    mean_late_s = lateness.late_fraction * (lateness.least_s + lateness.mean_s)
+    uncertain_s = 10.0 * blur_s + waits.late_s + waits.early_s + mean_late_s
     # In a narrow band errors move a wait by much of the width: its place would say more of the
     # errors than of the policy.
-    telling = ~excused & (width_s > 2.0 * uncertain_s)
-    place = (waits.wait_s[telling] - low_s[telling]) / width_s[telling]
+    telling = ~measured & (width_s > 2.0 * uncertain_s)
+    place = ((waits.wait_s - mean_late_s - low_s) / np.maximum(width_s, 1e-12))[telling]
     place = np.clip(place, 0.0, 1.0)
     at_high, at_low, wait_s = (
         policy_bands.at_high[telling],

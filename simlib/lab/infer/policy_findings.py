@@ -120,10 +120,15 @@ def count_left_out(waits: pd.DataFrame) -> list[Finding]:
 
 
 def find_lateness(policy_fit: PolicyFit | None) -> list[Finding]:
-    """Return by how much waits without jitter were longer than their policy says, if they were."""
+    """Return by how much waits were longer than their policy says, if they were."""
     if policy_fit is None or not policy_fit.waits.is_late:
         return []
     waits, which = policy_fit.waits, "waits"
+    if policy_fit.best.rules.jitter != Jitter.NONE:
+        share, mean_s = waits.lateness.late_fraction, waits.lateness.mean_s
+        words = f"as likely as if {share:.0%} of its waits had been late, by {mean_s:.2g} s on"
+        words += " average: its process was busy; the intervals allow for that"
+        return [Finding(LATENESS, mean_s, nan, nan, len(waits), words)]
     if not waits.lateness.late_fraction:
         waits, which = waits.where(waits.attempt == 1), "first waits in a row"
     over_s = lateness_s(policy_fit.best, waits)
