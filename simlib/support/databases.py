@@ -24,7 +24,7 @@ _MARK = 0x73696D6C  # "siml", in the header: the file is one of simlib's
 _COMPANIONS = ("-journal", "-wal", "-shm")
 #: Where SQLite's locks lie in a database file (its file format, "the lock-byte page").
 _LOCKS_AT, _LOCKS_BYTES = 0x40000000, 512
-#: Less room than this is a full disk: SQLite writes pages of 4 KiB, and their old state.
+#: Less room than this is none: SQLite writes pages of 4 KiB, and their old state.
 _LEAST_FREE_BYTES = 16_384
 
 
@@ -36,7 +36,12 @@ class Trouble(Enum):
         "cannot be opened and written ({why}): change the permissions, or choose another place"
     )
     FULL = "cannot be written: the disk is full ({why}): make room, then start again"
+    LIMITED = (
+        "cannot be written: no file may be larger for this process ({why}): raise that limit "
+        "(ulimit -f), then start again"
+    )
     FOREIGN = "is a database of something else ({why}): choose another place, or move it away"
+    OLDER = "was written by an older version ({why}): use that, or move the file away"
     NEWER = "was written by a newer version ({why}): use that, or move the file away"
     DAMAGED = "is damaged, or no database ({why}): move it away to begin anew"
     FAILED = "cannot be used: {why}"
@@ -65,7 +70,7 @@ def open_database(
     tables : str
         ``CREATE TABLE`` statements, each ended by a semicolon. Those of a file must be the same.
     schema : int
-        The version of the tables; a higher one in the file is refused.
+        The version of the tables; a file that has another one is refused.
     alone : bool
         Whether to keep the lock, so that no other process opens the file.
     thorough : bool
@@ -187,9 +192,10 @@ def _check_tables(path: Path, base: sqlite3.Connection, tables: str, schema: int
     if not there and not mark:
         for statement in tables.split(";"):
             base.execute(statement)
-    elif mark == _MARK and version > schema:
+    elif mark == _MARK and version != schema:
         why = f"its schema is {version}, and this simlib knows {schema}"
-        raise UnusableDatabase(path, Trouble.NEWER, why)
+        trouble = Trouble.NEWER if version > schema else Trouble.OLDER
+        raise UnusableDatabase(path, trouble, why)
     elif mark not in (0, _MARK) or not _parse_tables(tables).items() <= there.items():
         why = f"its tables are {', '.join(sorted(there)) or 'not there'}"
         raise UnusableDatabase(path, Trouble.FOREIGN, why)
@@ -253,7 +259,9 @@ def _diagnose(path: Path, error: sqlite3.Error) -> tuple[Trouble, str]:
     if _is_full(path.parent):
         return Trouble.FULL, why
     forbidden = _forbidden(path)
-    return (Trouble.FORBIDDEN, forbidden) if forbidden else (trouble, why)
+    if forbidden:
+        return Trouble.FORBIDDEN, forbidden
+    return (Trouble.LIMITED if _is_at_limit(path) else trouble), why
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -271,6 +279,19 @@ def _is_full(folder: Path) -> bool:
     except OSError:
         return False
     return room.f_bavail * room.f_frsize < _LEAST_FREE_BYTES
+
+
+def _is_at_limit(path: Path) -> bool:
+    """Whether a file, or a companion of it, is as large as this process may make one."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return False
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    beside = (path.with_name(path.name + end) for end in ("", *_COMPANIONS))
+    largest_bytes = max((each.stat().st_size for each in beside if each.exists()), default=0)
+    is_limited = limit_bytes != resource.RLIM_INFINITY
+    return is_limited and limit_bytes - largest_bytes < _LEAST_FREE_BYTES
 
 
 def _forbidden(path: Path) -> str:

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import simlib as sl
+from simlib.core.events import Message
 from simlib.engines.store import SqliteStore
 from simlib.experiments.run_cache import RunCache, open_run_cache
 from simlib.experiments.space import axes
@@ -75,9 +77,10 @@ def files(path):
     return {each.name: each.read_bytes() for each in path.parent.iterdir()}
 
 
-def refused(open_it, path, trouble):
+def refused(open_it, path, trouble, opened_path=None):
+    """What is said of a file; ``opened_path``: that which is opened, if it is another."""
     with pytest.raises(UnusableDatabase) as caught:
-        open_it(path)
+        open_it(opened_path or path)
     assert trouble == caught.value.trouble
     assert str(caught.value).startswith(f"{path} ")
     return str(caught.value)
@@ -182,6 +185,30 @@ def test_a_newer_schema_is_not_guessed_at(tmp_path):
     assert "its schema is 2, and this simlib knows 1" in said
 
 
+@pytest.mark.parametrize("tables", [TABLES, "CREATE TABLE pair (key INTEGER);"])
+def test_an_older_schema_is_not_relabelled_nor_taken_for_something_else(tmp_path, tables):
+    open_database(tmp_path / "a", tables, schema=1).close()
+    before = (tmp_path / "a").read_bytes()
+    newer = partial(open_database, tables=TABLES, schema=2)
+    said = refused(newer, tmp_path / "a", Trouble.OLDER)
+    assert "was written by an older version (its schema is 1, and this simlib knows 2)" in said
+    assert before == (tmp_path / "a").read_bytes()
+
+
+def test_a_second_search_in_a_file_ends_no_trial_of_the_first(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    monkeypatch.setattr(databases, "WAIT_S", 0.05)
+    path = tmp_path / "trials.sqlite"
+    varies = axes(sl.Scenario(), {"client.backoff.base_s": (0.2, 2.0)})
+    with open_trials(path, "question", varies, 1) as trials:
+        trials.ask(1)
+        said = refused(search, tmp_path / "trials.sqlite-lock", Trouble.BUSY, path)
+        trials.tell(0, [1.0], {}, 2, "finished")
+        assert 1 == len(trials.list_finished())
+    assert "is locked by another process" in said
+    search(path)
+
+
 @contextmanager
 def no_privileges():
     """Be a user who may not do everything: root's permissions are never denied."""
@@ -278,9 +305,55 @@ def test_a_disk_that_fills_during_a_study_loses_nothing_that_was_kept(small_disk
         assert {"before": {"a": 1.0}} == store.rows(["before", "after"])
 
 
-def save_many(store):
+def save_many(store, saved=None):
     for number in range(10_000):
-        store.save(0, sl.core.events.Message(number))
+        store.save(0, Message(number))
+        if saved is not None:
+            saved.append(number)
+
+
+def saved_ids(path):
+    store = SqliteStore(path)
+    ids = [message.id for message in store.restore(0)]
+    store.close()
+    return ids
+
+
+def test_a_disk_that_fills_during_a_run_loses_no_message_that_was_saved(small_disk):
+    path, saved = small_disk / "s", []
+    store = SqliteStore(path)
+    with pytest.raises(UnusableDatabase, match=r"the disk is full .*saved before is kept"):
+        save_many(store, saved)
+    store.close()
+    assert len(saved) > 3
+    remount = ["mount", "-o", "remount,size=1m", str(small_disk)]
+    subprocess.run(remount, check=True)
+    assert saved == saved_ids(path)
+
+
+#: Saves messages in a file that may not grow beyond a size, and says which were saved.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from simlib.core.events import Message
+from simlib.engines.store import SqliteStore
+store = SqliteStore(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, resource.RLIM_INFINITY))
+for number in range(10_000):
+    store.save(0, Message(number))
+    print(number, flush=True)
+"""
+
+
+def test_a_limit_of_the_size_of_files_is_said_and_loses_nothing(tmp_path):
+    pytest.importorskip("resource")
+    path = tmp_path / "s"
+    command = [sys.executable, "-c", LIMITED, str(path)]
+    limited = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert "ulimit" in limited.stderr.splitlines()[-1]
+    saved = list(map(int, limited.stdout.split()))
+    assert len(saved) > 3
+    assert saved == saved_ids(path)
 
 
 def test_without_a_small_disk_a_limit_of_pages_fills_a_file_too(tmp_path):

@@ -18,7 +18,7 @@ from typing import Any
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.experiments.space import Axis
-from simlib.support.databases import Trouble, UnusableDatabase, explain, tables_of
+from simlib.support.databases import Trouble, UnusableDatabase, explain, open_database, tables_of
 from simlib.support.extras import load_extra
 
 #: Optuna's samplers, by the names they have here.
@@ -161,9 +161,11 @@ def open_trials(
         return
     from sqlalchemy.exc import SQLAlchemyError
 
-    storage = None
+    storage = lock = None
     try:
         storage = _storage(optuna, file)
+        # Trials that are still running were left by a process that died: by none that goes on.
+        lock = open_database(file.with_name(f"{file.name}-lock"), "", alone=True)
         yield Trials(storage, name, axes, objectives, sampler, seed)
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise explain(file, error, "the trials before are kept") from error
@@ -171,6 +173,8 @@ def open_trials(
         if storage is not None:
             storage.remove_session()
             storage.engine.dispose()
+        if lock is not None:
+            lock.close()
 
 
 def _storage(optuna: Any, file: Path) -> Any:
