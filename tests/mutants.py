@@ -3,8 +3,12 @@
 Cosmic Ray changes one operator, number or word of the code, in a copy of the project, and the tests
 about that file are played: they ought to fail. It prints how many of a seeded sample did, and each
 change that no test told (a survivor) with the reason that `equal_mutants.toml` gives for it, if it
-changes nothing that anybody could see. What was found is kept in ``out/mutants.json``: a run that
-was interrupted goes on there.
+changes nothing that anybody could see.
+
+First the tests are played without a change: they must pass, or every change would seem to be told.
+A change may take five times as long as that; then it counts as told, since it makes something wait
+for ever. What was told is kept in ``out/mutants.json``: a run that was interrupted goes on there,
+and one after new tests plays only the survivors. Remove that file to begin anew.
 """
 
 from __future__ import annotations
@@ -26,18 +30,25 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "out" / "mutants.json"
 LEAST_KILLED_FRACTION = 0.9
-#: Tests of a file end long before; a change may make one wait for ever.
-LONGEST_S = 600
+#: How many times as long as without a change: a busy machine is slow, a hang is endless.
+LONGEST_TIMES = 5
+#: For tests that take no second: the machine may be busy with something else when one begins.
+SHORTEST_LIMIT_S = 30
+#: What pytest returns if all passed, and if there was nothing to play.
+PASSED = (0, 5)
+CONSOLE = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -47,17 +58,26 @@ class Group:
     files: str
     tests: str
     share: float
+    #: The fleet's kernels hold the core: each change of it would compile them anew, for minutes.
+    has_fleet: bool = True
 
 
+PROXY_TESTS = "tests/engines/live/test_proxy.py tests/engines/live/test_proxy_paths.py"
 GROUPS = {
-    "core": Group("simlib/core/*.py", "tests/core tests/theory", 0.5),
+    "core": Group("simlib/core/*.py", "tests/core tests/theory", 0.5, has_fleet=False),
     "metrics": Group("simlib/metrics/*.py", "tests/metrics", 0.2),
     "compare": Group("simlib/studies/compare/*.py", "tests/studies/compare", 0.12),
     "store": Group("simlib/engines/store.py", "tests/engines/test_store.py", 0.06),
-    "proxy": Group("simlib/engines/live/proxy.py", "tests/engines/live/test_proxy.py", 0.12),
+    "proxy": Group("simlib/engines/live/proxy.py", PROXY_TESTS, 0.12),
 }
 #: What only words show: their tests look for parts of sentences, not for each.
 WORDS = ("words.py", "text.py", "chart.py", "meaning.py", "description.py", "run_sentences.py")
+#: The tests of `make test`, without those in a browser.
+PLAYED = "not browser and not alone and not slow"
+#: These need the fleet, or take minutes on another engine.
+OF_FLEET = ("tests/core/test_compiles.py", "tests/theory/test_server.py")
+#: Python reads this before anything else; tests that need numba are then skipped.
+NO_NUMBA = "import sys\n\nsys.modules['numba'] = None\n"
 
 
 @dataclass(frozen=True)
@@ -69,35 +89,49 @@ class Mutant:
     operator: str
     occurrence: int
 
+    @cached_property
     def changed(self) -> str:
-        """Return the text of the file with the change."""
+        """The text of the file with the change; somebody may edit the file during a run."""
         from cosmic_ray.mutating import mutate_code
         from cosmic_ray.plugins import get_operator
 
         text = (ROOT / self.file).read_text(encoding="utf-8")
         return str(mutate_code(text, get_operator(self.operator)(), self.occurrence))
 
-    def difference(self) -> list[str]:
-        """Return the lines that go and those that come."""
+    @cached_property
+    def key(self) -> str:
+        """What says a change whatever stands elsewhere in the file: the lines that go and come."""
         before = (ROOT / self.file).read_text(encoding="utf-8").splitlines()
-        lines = list(difflib.unified_diff(before, self.changed().splitlines(), n=0, lineterm=""))
-        return [f"{line[0]} {line[1:].strip()}" for line in lines[3:]]
+        lines = list(difflib.unified_diff(before, self.changed.splitlines(), n=0, lineterm=""))
+        return " ".join([f"{self.file}:", *(f"{each[0]} {each[1:].strip()}" for each in lines[3:])])
 
 
 def sample(size: int, seed: int) -> list[Mutant]:
-    """Return a sample of changes: of each group its share, each place at most once."""
-    draw = random.Random(seed)
+    """Return a sample of changes: of each group its share, each place at most once.
+
+    Each line draws for itself, so that an edit elsewhere leaves the sample as it is.
+    """
     chosen = []
     for name, group in GROUPS.items():
-        places: dict[tuple[str, str, tuple[int, int]], list[Mutant]] = {}
+        places: dict[tuple[str, ...], list[Mutant]] = {}
         for path in sorted(ROOT.glob(group.files)):
             if path.name not in WORDS:
-                for kind, start, mutant in mutants_of(name, path):
-                    places.setdefault((mutant.file, kind, start), []).append(mutant)
+                lines = path.read_text(encoding="utf-8").splitlines()
+                for kind, (row, column), mutant in mutants_of(name, path):
+                    place = (mutant.file, kind, lines[row - 1], str(column))
+                    places.setdefault(place, []).append(mutant)
         # A place is drawn, then what happens there: an operator with ten others counts once.
-        drawn = draw.sample(sorted(places), min(len(places), round(size * group.share)))
-        chosen += [draw.choice(places[place]) for place in drawn]
+        drawn = sorted(places, key=lambda place: draw(seed, *place))[: round(size * group.share)]
+        chosen += [
+            min(places[place], key=lambda each: draw(seed, *place, each.operator))
+            for place in drawn
+        ]
     return chosen
+
+
+def draw(seed: int, *what: str) -> float:
+    """Return a number that this seed always draws for this."""
+    return random.Random(repr((seed, what))).random()
 
 
 def mutants_of(group: str, path: Path) -> Iterator[tuple[str, tuple[int, int], Mutant]]:
@@ -159,33 +193,93 @@ def write_newer(path: Path, text: str) -> None:
     os.utime(path, (then, then))
 
 
-def plays_green(mutant: Mutant, folder: Path) -> bool:
+def tests_about(group: Group, folder: Path, file: str | None) -> Iterator[list[str]]:
+    """Yield commands that play the tests of a group: first what likely tells soonest.
+
+    These are a file's own examples and the tests of its name, then the others, then what needs real
+    time.
+    """
+    parts = group.tests.split()
+    never = () if group.has_fleet else OF_FLEET
+    own = []
+    if file is not None:
+        names = f"test_{Path(file).stem}*.py"
+        found = (path for part in parts for path in sorted((folder / part).rglob(names)))
+        named = (path.relative_to(folder).as_posix() for path in found)
+        own = [file, *(name for name in named if name not in never)]
+    left_out = [f"--ignore={each}" for each in (*own, *never)]
+    for which, files in (
+        ("not live", own),
+        ("not live", [*left_out, *parts]),
+        ("live", parts),
+    ):
+        if files:
+            yield [
+                sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider",
+                "-p", "no:xdist", "-m", f"{which} and {PLAYED}", *files,
+            ]  # fmt: skip
+
+
+def environment_of(group: Group, folder: Path) -> dict[str, str]:
+    """Return the environment of a group's tests: what they import is the copy of the project."""
+    path = [str(folder)]
+    if not group.has_fleet:
+        hidden = folder / "out" / "no_numba"
+        hidden.mkdir(parents=True, exist_ok=True)
+        (hidden / "sitecustomize.py").write_text(NO_NUMBA, encoding="utf-8")
+        path.insert(0, str(hidden))
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+
+
+def measure_unchanged(folder: Path) -> dict[str, float]:
+    """Return how long a change of each group may take, after its tests passed without one.
+
+    Raises
+    ------
+    SystemExit
+        If they do not pass.
+    """
+    limit_s = {}
+    for name, group in GROUPS.items():
+        began_s = monotonic()
+        for command in tests_about(group, folder, None):
+            done = subprocess.run(
+                command, cwd=folder, env=environment_of(group, folder),
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode not in PASSED:
+                said = "\n".join(done.stdout.splitlines()[-15:])
+                sys.exit(f"The tests about {name} fail without any change:\n{said}")
+        took_s = monotonic() - began_s
+        limit_s[name] = max(SHORTEST_LIMIT_S, LONGEST_TIMES * took_s)
+        CONSOLE.print(f"{name}: its tests pass without a change in {took_s:.0f} s")
+    return limit_s
+
+
+def plays_green(mutant: Mutant, folder: Path, limit_s: float) -> bool:
     """Whether the tests about a file pass though it is changed."""
     path, group = folder / mutant.file, GROUPS[mutant.group]
-    own = [each for part in group.tests.split()
-           for each in sorted(Path(folder, part).rglob(f"test_{path.stem}*.py"))]  # fmt: skip
-    command = [
-        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-        "-m", "not browser and not alone", "--ignore=tests/core/test_compiles.py",
-        *map(str, own), *group.tests.split(),
-    ]  # fmt: skip
     before = path.read_text(encoding="utf-8")
-    write_newer(path, mutant.changed())
+    write_newer(path, mutant.changed)
     try:
-        return has_passed(command, folder)
+        return all(
+            has_passed(command, folder, environment_of(group, folder), limit_s)
+            for command in tests_about(group, folder, mutant.file)
+        )
     finally:
         write_newer(path, before)
 
 
-def has_passed(command: list[str], folder: Path) -> bool:
+def has_passed(
+    command: list[str], folder: Path, environment: dict[str, str], limit_s: float
+) -> bool:
     """Whether a command ends well in time; nothing that it started goes on afterwards."""
-    environment = os.environ | {"PYTHONPATH": str(folder), "NUMBA_DISABLE_JIT": "1"}
     with subprocess.Popen(
         command, cwd=folder, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as tests:  # fmt: skip
         try:
-            return tests.wait(LONGEST_S) == 0
+            return tests.wait(limit_s) in PASSED
         except subprocess.TimeoutExpired:
             return False
         finally:
@@ -193,34 +287,39 @@ def has_passed(command: list[str], folder: Path) -> bool:
                 os.killpg(tests.pid, signal.SIGKILL)
 
 
-def play(mutants: list[Mutant], processes: int) -> dict[str, bool]:
-    """Return whether each change was told, played in copies of the project."""
+def play(mutants: list[Mutant], processes: int, equal: dict[str, str]) -> dict[str, bool]:
+    """Return whether each change was told; those that are not known yet are played in copies."""
     told: dict[str, bool] = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    left = [each for each in mutants if key(each) not in told]
+    settled = {each for each, is_told in told.items() if is_told or each in equal}
+    # Mixed, so that the time that the first take foretells that of the others.
+    left = sorted(
+        (each for each in mutants if each.key not in settled), key=lambda each: draw(0, each.key)
+    )
     KEPT.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(processes) as pool:
         copies: queue.SimpleQueue[Path] = queue.SimpleQueue()
         for i in range(processes):
             copies.put(copy_project(Path(temporary, str(i))))
+        limit_s = measure_unchanged(Path(temporary, "0")) if left else {}
 
         def play_one(mutant: Mutant) -> tuple[Mutant, bool]:
             folder = copies.get()
             try:
-                return mutant, not plays_green(mutant, folder)
+                return mutant, not plays_green(mutant, folder, limit_s[mutant.group])
             finally:
                 copies.put(folder)
 
         playing = [pool.submit(play_one, each) for each in left]
-        for done in track(as_completed(playing), "Changes played", len(playing)):
-            mutant, is_told = done.result()
-            told[key(mutant)] = is_told
-            KEPT.write_text(json.dumps(told, indent=0))
+        with Progress(console=CONSOLE) as progress:
+            for done in progress.track(
+                as_completed(playing), total=len(playing), description="Changes played"
+            ):
+                mutant, is_told = done.result()
+                told[mutant.key] = is_told
+                KEPT.write_text(json.dumps(told, indent=0))
+                if not is_told:
+                    progress.console.print(f"not told: {mutant.key}", markup=False)
     return told
-
-
-def key(mutant: Mutant) -> str:
-    """Return what says a change whatever stands elsewhere in the file: its lines."""
-    return f"{mutant.file}: {' '.join(mutant.difference())}"
 
 
 def main() -> int:
@@ -231,23 +330,22 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     mutants = sample(given.sample, given.seed)
-    told = play(mutants, given.processes)
     equal = tomllib.loads((Path(__file__).parent / "equal_mutants.toml").read_text("utf-8"))
+    told = play(mutants, given.processes, equal)
     table = Table("files", "changes", "told", "equal in effect", "not told")
     survivors = []
     for name in [*GROUPS, "all"]:
-        keys = [key(each) for each in mutants if name in (each.group, "all")]
+        keys = [each.key for each in mutants if name in (each.group, "all")]
         alive = [each for each in keys if not told[each]]
         same = [each for each in alive if each in equal]
         table.add_row(name, *map(str, (len(keys), len(keys) - len(alive), len(same),
                                        len(alive) - len(same))))  # fmt: skip
         survivors = alive
-    console = Console(highlight=False)
-    console.print(table)
+    CONSOLE.print(table)
     for each in survivors:
-        console.print(f"{each}\n    {equal.get(each, 'NOT TOLD: a test is missing')}", markup=False)
+        CONSOLE.print(f"{each}\n    {equal.get(each, 'NOT TOLD: a test is missing')}", markup=False)
     killed_fraction = 1 - len(survivors) / len(mutants)
-    console.print(f"{killed_fraction:.1%} were told; {LEAST_KILLED_FRACTION:.0%} ought to be.")
+    CONSOLE.print(f"{killed_fraction:.1%} were told; {LEAST_KILLED_FRACTION:.0%} ought to be.")
     return int(killed_fraction < LEAST_KILLED_FRACTION)
 
 

@@ -34,10 +34,12 @@ class Rule:
     def __str__(self) -> str:
         number = "a whole number" if self.whole else "a number"
         unit = f" of {self.unit}" if self.unit else ""
-        if self.high < inf:
-            bound = f"from {self.low:,g} to {self.high:,.0f}"
-        else:
+        if self.high == inf:
             bound = f"above {self.low:g}" if self.above else f"{self.low:g} or more"
+        elif self.above:
+            bound = f"above {self.low:,.15g} and at most {self.high:,.15g}"
+        else:
+            bound = f"from {self.low:,.15g} to {self.high:,.15g}"
         return f"must be {number}{unit}, {bound}" + (
             ", or inf for no limit" if self.endless else ""
         )

@@ -54,6 +54,14 @@ def test_each_trip_in_a_row_refuses_for_longer_up_to_the_longest():
     assert 110.0 == count_failure(closed, 1, 100.0, rules).until_s
 
 
+def test_how_long_it_refuses_is_spread_by_its_share_also_at_the_longest():
+    rules = Breaker(trip_after=1, open_s=10, factor=4, longest_open_s=20, open_spread_fraction=0.25)
+    first, last = [CLOSED, begin_probe(count_failure(CLOSED, 1, 0.0, rules))]
+    for guard, length_s in ((first, 10.0), (last, 20.0)):
+        waits = [count_failure(guard, 1, 100.0, rules, u).until_s - 100.0 for u in (0, 0.5, 1)]
+        assert [0.75 * length_s, length_s, 1.25 * length_s] == waits
+
+
 def test_a_factor_without_a_longest_grows_on():
     rules = Breaker(trip_after=1, open_s=1, factor=3)
     guard = CLOSED
@@ -68,6 +76,17 @@ def test_a_success_under_a_half_open_breaker_counts_until_there_are_enough():
     once = count_success(guard, rules)
     assert (BreakerState.HALF_OPEN, 1) == (once.state, once.probes)
     assert BreakerState.CLOSED == count_success(once, rules).state
+
+
+def test_a_closed_breaker_counts_no_probes():
+    assert 0 == after(HALF, "fs").probes
+    probed = count_success(begin_probe(count_failure(CLOSED, 1, 0.0, Breaker(trip_after=1))), HALF)
+    assert 0 == count_success(probed, HALF).probes
+    rules = Breaker(trip_after=1, probes=2)
+    assert (
+        BreakerState.HALF_OPEN
+        == count_success(begin_probe(count_failure(probed, 1, 9.0, rules)), rules).state
+    )
 
 
 @given(st.text("sf", max_size=40), st.sampled_from([0.3, 0.5, 1.0, inf]), st.integers(1, 6))

@@ -72,6 +72,17 @@ def test_bandwidth_and_latency_of_a_fault_come_on_top():
     assert 20.5 == way.send(UP, 20.0, 200)
 
 
+@pytest.mark.parametrize("distribution", ["uniform", "exponential", "lognormal", "pareto", "gamma"])
+def test_a_fault_that_does_not_act_changes_no_latency(distribution):
+    path = Path(latency=Latency(distribution=distribution, mean_s=0.5, floor_s=0.1))
+    plain = connection_path(path=path)
+    spared = connection_path(Fault("latency", 900, 901, amount_s=1), path=path)
+    moments = [(way, 10.0 * i) for i in range(20) for way in (UP, DOWN)]
+    arrivals = [plain.send(*each, 10) for each in moments]
+    assert arrivals == [spared.send(*each, 10) for each in moments]
+    assert len({arrival - now for arrival, (_, now) in zip(arrivals, moments, strict=True)}) == 40
+
+
 def test_a_hole_of_unknown_end_holds_and_a_lost_direction_does_not():
     held = connection_path(Fault("black_hole", 5))
     assert inf == held.send(UP, 6.0, 10)

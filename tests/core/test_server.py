@@ -462,6 +462,11 @@ def test_who_follows_hears_of_what_is_published_and_who_comes_back_of_what_was_m
     # Two more, and the first is forgotten: only the newest is told, the gap is the follower's.
     told(server, Ended(1, 2), 5.0)
     told(server, posted(0, 3, 2, 5), 5.0)
+    # Two are kept, and who has missed two gets both.
+    told(server, HandshakeArrived(2, 1), 5.0)
+    both = [Push(2, 1, 5, 2), Push(2, 1, 5, 3)]
+    assert both == told(server, Subscribed(2, 1, 5, 1), 5.0)
+    told(server, Ended(2, 1), 5.0)
     told(server, posted(0, 4, 3, 5), 5.0)
     told(server, HandshakeArrived(1, 3), 6.0)
     assert [Push(1, 3, 5, 4)] == told(server, Subscribed(1, 3, 5, 1), 6.0)

@@ -2,8 +2,19 @@ from math import inf, isnan
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from simlib.metrics.intervals import edge, mean, median, share
+from simlib.metrics.intervals import (
+    bracket,
+    edge,
+    mean,
+    median,
+    observed_quantiles,
+    quantile,
+    ratio_interval,
+    share,
+    t_interval,
+)
 
 
 def test_a_share_has_the_exact_interval():
@@ -42,3 +53,87 @@ def test_the_edge_is_found_or_said_to_be_beyond(at, expected):
 
 def test_nothing_is_known_of_nothing():
     assert isnan(mean(np.array([])).low)
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize("values", [[1.0, 4.0], [0.5, 2.0, 2.5, 9.0, -3.0]])
+def test_student_s_interval_is_that_of_the_books(values, confidence):
+    found = t_interval(np.array(values), confidence)
+    books = stats.t.interval(confidence, len(values) - 1, np.mean(values), stats.sem(values))
+    assert books == pytest.approx((found.low, found.high))
+    assert (np.mean(values), len(values)) == (found.value, found.observations)
+
+
+def test_a_mean_of_what_never_comes_is_infinite_and_one_value_has_no_interval():
+    never = t_interval(np.array([1.0, inf, 2.0]))
+    assert (inf, inf) == (never.value, never.high)
+    assert isnan(never.low)
+    alone = t_interval(np.array([3.0]))
+    assert (3.0, 1) == (alone.value, alone.observations)
+    assert isnan(alone.low)
+    assert isnan(alone.high)
+    assert isnan(t_interval(np.array([])).value)
+
+
+def test_a_ratio_s_interval_ends_where_student_s_of_the_difference_just_has_0():
+    rng = np.random.default_rng(3)
+    below = rng.normal(10.0, 1.0, 12)
+    above = 0.3 * below + rng.normal(0.0, 0.5, 12)
+    found = ratio_interval(above, below)
+    assert above.mean() / below.mean() == pytest.approx(found.value)
+    for end in (found.low, found.high):
+        of_difference = t_interval(above - end * below)
+        nearest = min(abs(of_difference.low), abs(of_difference.high))
+        assert 0.0 == pytest.approx(nearest, abs=1e-9)
+    assert found.low < found.value < found.high
+
+
+def test_a_ratio_over_what_may_be_0_is_known_and_its_interval_is_endless():
+    uncertain = ratio_interval(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 2.0]))
+    assert 6.0 == pytest.approx(uncertain.value)
+    assert (-inf, inf, 3) == (uncertain.low, uncertain.high, uncertain.observations)
+    nothing = ratio_interval(np.array([1.0, 2.0]), np.zeros(2))
+    assert isnan(nothing.value)
+    assert (-inf, inf) == (nothing.low, nothing.high)
+    alone = ratio_interval(np.array([4.0]), np.array([2.0]))
+    assert (2.0, -inf, inf, 1) == (alone.value, alone.low, alone.high, alone.observations)
+
+
+@pytest.mark.parametrize("n", [5, 6, 20, 101])
+def test_a_median_s_interval_has_the_two_values_of_the_sign_test(n):
+    """As many values are left out on each side as fewer heads of n coins would be too rare."""
+    found = median(np.arange(1.0, n + 1.0))
+    rare = [k for k in range(n) if stats.binom.cdf(k, n, 0.5) < 0.025]
+    left_out = max(0, len(rare) - 1)
+    assert (1.0 + left_out, n - left_out) == (found.low, found.high)
+    assert ((n + 1) // 2, n) == (found.value, found.observations)
+
+
+def test_quantiles_are_values_that_were_observed():
+    values = np.array([4.0, 1.0, 3.0, 2.0])
+    assert [1.0, 1.0, 2.0, 4.0] == observed_quantiles(values, [0.0, 0.25, 0.5, 1.0])
+    assert all(isnan(each) for each in observed_quantiles(np.array([]), [0.5, 0.9]))
+    found = quantile(np.arange(1.0, 101.0), 0.9)
+    assert (90.0, 100) == (found.value, found.observations)
+    assert {found.low, found.high} <= set(np.arange(1.0, 101.0))
+    # The number of values below it is binomial: its interval reaches two spreads to either side.
+    assert 2.0 * 3.0 == pytest.approx(found.value - found.low, abs=2.0)
+    assert 2.0 * 3.0 == pytest.approx(found.high - found.value, abs=2.0)
+
+
+@pytest.mark.parametrize("last", [0.5, 3.2, 6.5, 99.4])
+def test_a_bracket_halves_until_it_is_narrow_enough(last):
+    asked = []
+
+    def holds(value):
+        asked.append(value)
+        return value < last
+
+    low, high = bracket(holds, 0.0, 100.0, 1.0)
+    assert low < last <= high
+    assert high - low <= 1.0
+    assert 7 == len(asked)  # 100 / 2**7 is the first below 1
+    low, high = bracket(holds, 0.0, 100.0, 1.0, whole=True)
+    assert low < last <= high == low + 1.0
+    assert all(value == int(value) for value in asked[7:])
+    assert len(asked) <= 7 + 8

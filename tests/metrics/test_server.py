@@ -117,6 +117,7 @@ def test_a_refusal_names_the_limit_that_was_met(engine, server, column):
     if column != "refused_backlog":
         assert isnan(found["server_busy_fraction"])
         assert isnan(found["backlog_worst"])
+        assert all(isnan(found[f"backlog_wait_s_p{p}"]) for p in (50, 95, 99))
         assert 2 == found["handshakes_served"]
 
 

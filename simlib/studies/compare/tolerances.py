@@ -39,10 +39,10 @@ class Metric:
     @property
     def unit(self) -> str:
         """The unit, read off the name."""
-        for part, unit in _UNITS:
-            if part in self.name:
-                return unit
-        return ""
+        words = self.name.split("_")
+        if "s" not in words:
+            return "share" if "fraction" in words else ""
+        return "1/s" if "per" in words else "s"
 
     def tolerance(self, lateness: Lateness, value: float, numbers: pd.Series) -> float:
         """Return the tolerance beside a simulated value, given the live run and its numbers."""
@@ -53,7 +53,6 @@ class Metric:
         return self.absolute + self.relative * abs(value) + one_message
 
 
-_UNITS = (("_per_s", "1/s"), ("_fraction", "share"), ("_s_", "s"), ("_s", "s"))
 _TIMERS = "timers are late at each hop (measured), and programs take time"
 _TURNS = "timers are late, and one process serves all clients in turn (both measured)"
 _EDGE = "an attempt at the very edge of a fault falls on either side"

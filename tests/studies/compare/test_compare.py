@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from array import array
 from math import inf
@@ -337,6 +338,13 @@ def test_a_warm_up_is_cut_out_of_both_sides() -> None:
 def test_too_few_replications_are_refused() -> None:
     with pytest.raises(sl.SettingsError, match="replications = 4: must be at least 5"):
         sl.compare(FIRST_OUTAGE, replications=4)
+
+
+def test_twenty_runs_are_simulated_unless_told_otherwise() -> None:
+    played = sl.run(sl.Scenario(clients=2, duration_s=2))
+    assert 20 == len(compare_played(played).simulated)
+    for function in (sl.compare, sl.compare_live):
+        assert 20 == inspect.signature(function).parameters["replications"].default
 
 
 def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: list[Trace]) -> None:
