@@ -9,11 +9,18 @@ MOST_SHOWN_CHARACTERS = 500
 class SimlibError(Exception):
     """Base class of all errors that simlib raises on purpose.
 
+    An error is copied by its arguments, to another process and by SimPy: so ``args`` are always
+    those of its constructor, and what it says stands apart.
+
     Examples
     --------
     >>> issubclass(EngineError, SimlibError)
     True
     """
+
+    def __repr__(self) -> str:
+        # What it says, which has no secrets; its arguments may have some.
+        return f"{type(self).__name__}({str(self)!r})"
 
 
 class SettingsError(SimlibError, ValueError):
@@ -29,13 +36,13 @@ class SettingsError(SimlibError, ValueError):
 
     def __init__(self, key: str, value: object, rule: str) -> None:
         self.key, self.value, self.rule = key, value, rule
-        # A key may have words before it: of an option, or of a file.
-        shown = HIDDEN if is_secret(f" {key}".rpartition(" ")[2]) else _describe_value(value)
-        super().__init__(f"{mask_addresses(key)} = {shown}: {mask_addresses(rule)}")
+        super().__init__(key, value, rule)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # An exception is copied to another process by its arguments, which are not its message.
-        return SettingsError, (self.key, self.value, self.rule)
+    def __str__(self) -> str:
+        # A key may have words before it: of an option, or of a file.
+        hides = is_secret(f" {self.key}".rpartition(" ")[2])
+        shown = HIDDEN if hides else _describe_value(self.value)
+        return f"{mask_addresses(self.key)} = {shown}: {mask_addresses(self.rule)}"
 
     def inside(self, where: str) -> "SettingsError":
         """Return the same error with ``where`` put before its key."""
@@ -55,11 +62,12 @@ class FileError(SettingsError):
     def __init__(self, file: object, rule: str, where: str = "", value: object = ...) -> None:
         self.file, self.where = str(file), where
         super().__init__(f"{file}: {where}" if where else str(file), value, rule)
-        if value is ...:
-            self.args = (mask_addresses(f"{self.key}: {rule}"),)
+        self.args = (self.file, rule, where, value)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return FileError, (self.file, self.rule, self.where, self.value)
+    def __str__(self) -> str:
+        if self.value is ...:
+            return mask_addresses(f"{self.key}: {self.rule}")
+        return super().__str__()
 
     def inside(self, where: str) -> "FileError":
         """Return this error: it names its file."""

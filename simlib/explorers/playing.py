@@ -23,8 +23,11 @@ class CompilesFirst(SimlibError):
     def __init__(self, scenario: Scenario) -> None:
         from simlib.engines.fleet.part import compiling_for
 
-        super().__init__(compiling_for(scenario))
-        self._scenario = scenario
+        super().__init__(scenario)
+        self._scenario, self._says = scenario, compiling_for(scenario)
+
+    def __str__(self) -> str:
+        return self._says
 
     def compile(self, *, is_said: bool) -> None:
         """Compile it, so that the scenario can be played; say so unless that is done already."""

@@ -55,7 +55,12 @@ class UnusableDatabase(SimlibError):
 
     def __init__(self, path: Path, trouble: Trouble, why: str, after: str = "") -> None:
         self.path, self.trouble, self.why = path, trouble, why
-        super().__init__(f"{path} {trouble.value.format(why=why)}{after and f'; {after}'}")
+        self._after = after
+        super().__init__(path, trouble, why, after)
+
+    def __str__(self) -> str:
+        said = f"{self.path} {self.trouble.value.format(why=self.why)}"
+        return f"{said}; {self._after}" if self._after else said
 
 
 def open_database(

@@ -1,24 +1,33 @@
 """Errors name what is to blame, and stay the same in another process and under another name."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
 import simlib as sl
-from simlib.core.errors import FileError, Interruption, SettingsError
+from simlib.core.errors import EngineError, FileError, Interruption, SettingsError
+from simlib.explorers.playing import CompilesFirst
+from simlib.lab.observe.listener import ObservationInterrupted
+from simlib.lab.observe.observation import Observation
+from simlib.support.databases import Trouble, UnusableDatabase
 
 ERRORS = {
     "setting": SettingsError("a.b", 3, "must be a text"),
     "file": FileError("pings.csv", "is empty"),
     "row": FileError("pings.csv", "must be a time", where="row 3", value="x"),
+    "store": UnusableDatabase(Path("a.sqlite"), Trouble.FULL, "no room", "it is kept"),
+    "fleet": CompilesFirst(sl.Scenario()),
+    "observation": ObservationInterrupted(Observation([])),
 }
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_is_the_same_in_another_process(name):
+def test_an_error_is_the_same_in_another_process_and_as_simpy_copies_it(name):
     error = ERRORS[name]
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(error), str(error), error.key) == (type(again), str(again), again.key)
+    sent, copied = pickle.loads(pickle.dumps(error)), type(error)(*error.args)
+    assert [(type(error), str(error))] * 2 == [(type(e), str(e)) for e in (sent, copied)]
+    assert vars(sent).keys() == vars(error).keys()
 
 
 def test_a_setting_is_named_from_further_out_and_a_file_is_not():
@@ -40,3 +49,9 @@ def test_an_error_about_a_scenario_is_one_line_too():
     storm = sl.Scenario(name="storm", faults=[sl.Fault("reset", start_s=1)])
     said = str(SettingsError("scenario", storm, "must be a number"))
     assert "scenario = Scenario storm: 100 clients, 60 s, seed 1: must be a number" == said
+
+
+def test_the_form_of_an_error_for_programmers_has_no_secrets_either():
+    error = SettingsError("url", "ws://host/?token=hush", "must be on this machine")
+    assert "hush" not in repr(error) and "must be on this machine" in repr(error)
+    assert "EngineError('a process is missing')" == repr(EngineError("a process is missing"))

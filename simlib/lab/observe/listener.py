@@ -13,11 +13,14 @@ class ObservationInterrupted(Interruption):
     """Ctrl-C while observing; ``observation`` holds what was seen so far."""
 
     def __init__(self, observation: Observation) -> None:
-        super().__init__(
-            f"{len(observation.attempts)} attempts were seen. They are kept: in a notebook as "
+        super().__init__(observation)
+        self.observation = observation
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.observation.attempts)} attempts were seen. They are kept: in a notebook as "
             "sys.last_value.observation, in a script as the observation of this exception."
         )
-        self.observation = observation
 
 
 class ObservationListener:
