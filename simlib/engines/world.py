@@ -339,9 +339,11 @@ class World:
 
     def _unload(self, driver: Driver) -> None:
         """Close a client's page: what was not saved is gone."""
-        if driver.gone or driver.client.number in self._left:
-            return
         client, now = driver.client, self.clock.now_s
+        # Who has not begun has no page, and would be started twice if it were opened again.
+        has_begun = now >= self.scenario.starts_s(client.number)
+        if driver.gone or not has_begun or client.number in self._left:
+            return
         driver.go()
         self._stage.vanish(driver)
         self.trace.append(note(now, client.number, Kind.FAULT, Name.GONE))

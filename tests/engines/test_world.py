@@ -6,6 +6,7 @@ import simpy
 
 import simlib as sl
 from simlib.core import events as ev
+from simlib.core.errors import SettingsError
 from simlib.core.events import Admit, Answer, Priority, Reason, Refuse
 from simlib.core.faults import FaultKind
 from simlib.core.link_table import State
@@ -388,3 +389,30 @@ def test_what_the_server_asked_for_is_a_row(command, cells):
 def test_a_handshake_that_reached_the_server_is_a_row():
     row = note(9.0, 3, Kind.SERVER, Name.ARRIVED, 2)
     assert row == ROW.unpack(pack_arrival(9.0, 3, 2))
+
+
+def test_an_error_in_a_process_of_the_users_own_comes_as_it_was_raised():
+    """SimPy raises a copy, made of the error's arguments."""
+
+    def send_too_much(world):
+        yield world.clock.timeout(1)
+        raise SettingsError("size_bytes", -1, "must be positive")
+
+    with pytest.raises(SettingsError, match="size_bytes = -1: must be positive"):
+        sl.run(sl.Scenario(clients=1, duration_s=5), processes=[send_too_much])
+
+
+def test_a_page_that_is_not_open_yet_is_not_reloaded():
+    """It would be started twice: by the reload, and at its own time."""
+    scenario = sl.Scenario(
+        clients=3,
+        duration_s=8,
+        ramp_s=6,
+        client=sl.Settings(session=sl.SessionRules(sign_in_after_s=0.5)),
+        faults=[sl.Fault("client_reload", 0.5, 1.0), sl.Fault("client_reload", 3.0, 5.0)],
+    )
+    rows = sl.run(scenario).frame().query("name in ('start', 'gone', 'reloaded')")
+    told = [list(rows.loc[rows["client"] == client, "name"]) for client in range(3)]
+    # They begin at 0, 2 and 4 s.
+    again = ["gone", "reloaded", "start"]
+    assert [["start", *again, *again], ["start", *again], ["start"]] == told
