@@ -168,9 +168,15 @@ class Trace(ShowsCard):
         """Add rows that are packed already, as those of a client's step are."""
         self._packed += rows
 
-    def packed_rows(self, start: int = 0) -> bytes:
-        """Return the rows from one on as they are kept, to be merged into another trace."""
-        return bytes(memoryview(self._packed)[start * ROW.size :])
+    def packed_rows(self) -> bytes:
+        """Return the rows as they are kept, to be merged into another trace."""
+        return bytes(self._packed)
+
+    def take_rows(self) -> bytes:
+        """Return the rows as they are kept, and keep them no longer: whoever takes them does."""
+        rows = self.packed_rows()
+        self._packed.clear()
+        return rows
 
     def merge_packed(self, parts: Sequence[bytes]) -> None:
         """Add rows of several traces in the order of their times.

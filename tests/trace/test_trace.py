@@ -36,6 +36,12 @@ def small() -> Trace:
 # --- rows and columns --------------------------------------------------------------------
 
 
+def test_rows_that_are_taken_are_kept_no_longer(small):
+    whole, trace = small.packed_rows(), Trace("sim", SMALL)
+    trace.append_packed(whole)
+    assert (whole, b"", 0) == (trace.take_rows(), trace.take_rows(), len(trace))
+
+
 def test_a_row_costs_little_more_than_a_hundred_bytes(small):
     assert sum(memoryview(column).nbytes for column in small.columns().values()) < 110 * len(small)
 

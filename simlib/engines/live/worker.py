@@ -39,7 +39,6 @@ class Worker:
         self._clock = clock
         self._trace = Trace("live", self._scenario)
         self._rows, self._rest = Path(order["rows"]), Path(order["rest"])
-        self._written = 0
         clients = range(*order["clients"])
         server = ServerElsewhere(*order["server"]) if order["server"] else None
         folder = self._rows.parent / f"{self._rows.stem}-store"
@@ -99,8 +98,7 @@ class Worker:
 
     def _write_rows(self) -> None:
         with self._rows.open("ab") as file:
-            file.write(self._trace.packed_rows(self._written))
-        self._written = len(self._trace)
+            file.write(self._trace.take_rows())
 
     def _write_rest(self) -> None:
         trace = self._trace

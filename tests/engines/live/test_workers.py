@@ -21,6 +21,7 @@ from simlib.cli.app import main
 from simlib.core.errors import SettingsError
 from simlib.engines.live import child_process, open_files
 from simlib.engines.live.target import Target
+from simlib.engines.live.worker import Worker
 from simlib.engines.live.workers import SharedRun
 from simlib.studies.compare.replay import replay
 from simlib.trace.columns import Kind
@@ -109,6 +110,15 @@ def test_a_server_that_crashes_is_found_again_by_all_workers() -> None:
     lost = Counter(trace.frame().query("name == 'lost'")["client"])
     assert {0, 1} == {client % 2 for client in lost}
     assert set(lost) <= set(trace.frame().query("name == 'opened' and time_s > 2")["client"])
+
+
+def test_a_worker_keeps_no_rows_that_it_has_written(tmp_path: Path) -> None:
+    trace = sl.run(scenario(clients=2))
+    worker, rows = Worker.__new__(Worker), trace.packed_rows()
+    worker._trace, worker._rows = trace, tmp_path / "rows"
+    worker._write_rows()
+    worker._write_rows()
+    assert (rows, 0) == ((tmp_path / "rows").read_bytes(), len(trace))
 
 
 def test_a_killed_worker_is_named_and_the_rest_is_kept() -> None:
