@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo review test test-all simulated live browser cover mutants lab docs site bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live browser cover mutants soak lab docs site bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -81,6 +81,9 @@ mutants: $(READY) ## change the code at 200 places, and see which changes no tes
 	  if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt cosmic-ray; \
 	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
 	@$(BIN)/python tests/mutants.py
+
+soak: $(READY) ## every fault at once on 200 live clients, kills too (MINUTES=15): is a message lost?
+	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15)
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check --quiet .

@@ -38,6 +38,11 @@ class ChildProcess:
         return cls(process, name, errors, *more)
 
     @property
+    def pid(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
+
+    @property
     def status(self) -> int | None:
         """The status that it ended with, negative for a signal; None while it runs."""
         return self._process.returncode

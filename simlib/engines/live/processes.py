@@ -93,6 +93,12 @@ class Processes:
         self._all: list[ServiceProcess] = []
         self._serving: ServiceProcess | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that serves, or served last, in the system."""
+        assert self._serving is not None
+        return self._serving.pid
+
     async def prepare(self, count: int) -> None:
         """Start processes ahead."""
         for _ in range(count):

@@ -65,6 +65,11 @@ class ServerSide:
         """What signs a client in."""
         return self._processes.password
 
+    @property
+    def pid(self) -> int:
+        """The number of the process that serves, or served last, in the system."""
+        return self._processes.pid
+
     async def begin(self) -> None:
         """Start the processes, and let one of them listen."""
         crashes = sum(
