@@ -12,7 +12,7 @@ from typing import Any
 from simlib.core.card import Card, ShowsCard
 from simlib.metrics.metrics import row
 from simlib.metrics.run_sentences import describe_numbers
-from simlib.metrics.words import format_number
+from simlib.metrics.words import REFUSALS, format_number
 from simlib.trace.disruptions import describe_unnoticed
 from simlib.trace.trace import Trace
 
@@ -31,11 +31,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "backlog_wait_s": "wait for a worker, s",
         "handshakes_served": "handshakes served",
         "handshakes_abandoned": "of those, in vain",
-        "refused_backlog": "refused: backlog full",
-        "refused_rate": "refused: accept rate passed",
-        "refused_connections": "refused: all connections taken",
-        "refused_session": "refused: no session",
-        "refused_address": "refused: limit of an address",
+        **REFUSALS,
         "open_connections_worst": "most connections open",
         "messages_limited": "messages over a client's rate",
         "sign_ins": "sign-ins",

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from simlib.metrics.intervals import Estimate
 
 
+#: Handshakes that the server refused, by what stood against them.
+REFUSALS = {
+    "refused_backlog": "refused: backlog full",
+    "refused_rate": "refused: accept rate passed",
+    "refused_connections": "refused: all connections taken",
+    "refused_session": "refused: no session",
+    "refused_address": "refused: limit of an address",
+}
+#: Metrics whose names say too little.
+_WORDS = {**REFUSALS, "mean_wait_fraction": "mean wait over its ceiling"}
+
+
 def words_and_unit(metric: str) -> tuple[str, str]:
     """Return a metric's name as it is read, its quantile apart, and its unit.
 
@@ -24,6 +36,8 @@ def words_and_unit(metric: str) -> tuple[str, str]:
     >>> words_and_unit("time_to_recover_s_p99"), words_and_unit("peak_attempts_per_s")
     (('time to recover, 99 %', 's'), ('peak attempts', '1/s'))
     """
+    if metric in _WORDS:
+        return _WORDS[metric], ""
     name, is_quantile, quantile = metric.partition("_s_p")
     if is_quantile:
         share, _, of = quantile.partition("_")

@@ -189,7 +189,7 @@ class Recommendation:
         others = len(self.results.question.policies) - 1
         if not others:
             given = self.results.question.given
-            return f"The policy as given keeps every bound: {self._say_time(given)}."
+            return f"The policy as given was played alone: {self._say_time(given)}."
         if sooner := self._sooner_but_heavier():
             has, loads = ("has", "loads") if len(sooner) == 1 else ("have", "load")
             return (

@@ -7,14 +7,14 @@ from dataclasses import replace
 from math import inf, isnan
 
 from simlib.metrics.intervals import Estimate
-from simlib.metrics.words import format_number, say_mean
+from simlib.metrics.words import REFUSALS, format_number, say_mean
 from simlib.review.document import DataTable
 from simlib.review.results import PlayedPolicy
 
 #: These say something only where they are not 0.
 _NOTHING_AT_0 = frozenset(
     {
-        *("handshakes_abandoned", "refused_rate", "refused_backlog", "refused_connections"),
+        *("handshakes_abandoned", *REFUSALS),
         *("backlog_worst", "backlog_wait_s_p95", "undelivered", "duplicate_fraction", "doubled"),
         *("gave_up", "polling_fraction", "time_to_detect_s_p50", "time_to_detect_s_p95"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, isfinite
 
-from simlib.metrics.words import format_number
+from simlib.metrics.words import REFUSALS, format_number
 from simlib.review.chart import load_chart
 from simlib.review.document import ChartBlock, Content, Section
 from simlib.review.material import Material
@@ -23,9 +23,7 @@ _METRICS = {
     "backlog_worst": "handshakes that waited, at worst",
     "backlog_wait_s_p95": "wait for a worker, 95 %, s",
     "handshakes_abandoned": "handshakes served in vain",
-    "refused_rate": "refused: accept rate passed",
-    "refused_backlog": "refused: backlog full",
-    "refused_connections": "refused: connections full",
+    **REFUSALS,
     "open_connections_worst": "most connections open",
 }
 
