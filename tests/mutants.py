@@ -28,7 +28,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -278,13 +278,24 @@ def has_passed(
         command, cwd=folder, env=environment, start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as tests:  # fmt: skip
+        _PLAYING.add(tests.pid)
         try:
             return tests.wait(limit_s) in PASSED
         except subprocess.TimeoutExpired:
             return False
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(tests.pid, signal.SIGKILL)
+            end(tests.pid)
+
+
+#: The processes that play tests now.
+_PLAYING: set[int] = set()
+
+
+def end(group: int) -> None:
+    """End a process and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    _PLAYING.discard(group)
 
 
 def play(mutants: list[Mutant], processes: int, equal: dict[str, str]) -> dict[str, bool]:
@@ -310,7 +321,7 @@ def play(mutants: list[Mutant], processes: int, equal: dict[str, str]) -> dict[s
                 copies.put(folder)
 
         playing = [pool.submit(play_one, each) for each in left]
-        with Progress(console=CONSOLE) as progress:
+        with ends_on_interruption(pool), Progress(console=CONSOLE) as progress:
             for done in progress.track(
                 as_completed(playing), total=len(playing), description="Changes played"
             ):
@@ -322,6 +333,21 @@ def play(mutants: list[Mutant], processes: int, equal: dict[str, str]) -> dict[s
     return told
 
 
+@contextmanager
+def ends_on_interruption(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end what is played now, and begin nothing more."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for group in list(_PLAYING):
+            end(group)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> int:
     """Play the sample and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -331,7 +357,11 @@ def main() -> int:
     given = parser.parse_args()
     mutants = sample(given.sample, given.seed)
     equal = tomllib.loads((Path(__file__).parent / "equal_mutants.toml").read_text("utf-8"))
-    told = play(mutants, given.processes, equal)
+    try:
+        told = play(mutants, given.processes, equal)
+    except KeyboardInterrupt:
+        CONSOLE.print("Interrupted: the next run goes on here.")
+        return 130
     table = Table("files", "changes", "told", "equal in effect", "not told")
     survivors = []
     for name in [*GROUPS, "all"]:

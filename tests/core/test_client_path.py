@@ -11,6 +11,7 @@ from simlib.core.path import Latency, Path, dark_s, stall_s
 
 UP, DOWN = Stream.UP, Stream.DOWN
 PATH = Path(latency=Latency(mean_s=0.5))
+EXPONENTIAL = Latency(distribution="exponential", mean_s=0.5)
 
 
 def connection_path(*faults: Fault, path: Path = PATH, born_s: float = 0.0) -> ConnectionPath:
@@ -81,6 +82,24 @@ def test_a_fault_that_does_not_act_changes_no_latency(distribution):
     arrivals = [plain.send(*each, 10) for each in moments]
     assert arrivals == [spared.send(*each, 10) for each in moments]
     assert len({arrival - now for arrival, (_, now) in zip(arrivals, moments, strict=True)}) == 40
+
+
+@pytest.mark.parametrize("latency", [Latency(mean_s=0.5), EXPONENTIAL])
+def test_what_was_sent_before_a_fault_was_known_of_counts_for_its_draws(latency):
+    """A fault by hand finds the draws where they are, as one of the scenario does."""
+    loss = Fault("loss", 50, loss_fraction=0.5)
+    known, surprised = Timeline([loss], 1), Timeline([], 1)
+    paths = [ClientPath(Path(latency=latency), each, 1, 0) for each in (known, surprised)]
+    ways = [ConnectionPath(each, Route.WEBSOCKET, 0.0) for each in paths]
+    assert paths[0].connect(Route.WEBSOCKET, 1.0) == paths[1].connect(Route.WEBSOCKET, 1.0)
+    for now in range(2, 20):
+        for way in (UP, UP, DOWN):
+            assert ways[0].send(way, float(now), 10) == ways[1].send(way, float(now), 10)
+    surprised.begin(Fault("loss", loss_fraction=0.5), 50.0)
+    later = [(way, 50.0 + 30.0 * i) for i in range(20) for way in (UP, DOWN)]
+    arrivals = [ways[0].send(way, now, 10) for way, now in later]
+    assert arrivals == [ways[1].send(way, now, 10) for way, now in later]
+    assert any(arrival > now + 0.65 for arrival, (_, now) in zip(arrivals, later, strict=True))
 
 
 def test_a_hole_of_unknown_end_holds_and_a_lost_direction_does_not():

@@ -41,6 +41,10 @@ def test_a_kernel_gives_up_after_its_last_try():
     assert 1 + len(SENT_AGAIN_S) == len(drops)
 
 
+def test_a_kernel_waits_twice_as_long_each_time():
+    assert tuple(2.0**sent - 1.0 for sent in range(1, 7)) == SENT_AGAIN_S
+
+
 def test_a_client_that_has_gone_does_not_come_again():
     server = Server(ServerSettings(handshake_service_s=0.5, backlog=0, backlog_full="drop"))
     moments = [(0.0, arrived(0)), (0.1, arrived(1)), (0.8, ev.Ended(1, 1))]

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.admission import WorkerQueue, begins_s, join, occupy
+from simlib.core.admission import (
+    Decision,
+    HandshakeVerdict,
+    WorkerQueue,
+    begins_s,
+    join,
+    occupy,
+)
 from simlib.core.errors import SettingsError
 from simlib.core.events import (
     Admit,
@@ -591,6 +598,15 @@ def test_one_step_at_a_time_and_no_more_than_allowed():
     third = scaling(100.0, at_backlog=1, delay_s=5, workers=2, most_steps=3)
     # A third step, called for at 50 s, serves the last from 55 s on.
     assert [*expected_s[:-1], 155] == opened(third, *arrivals_s)
+
+
+def test_the_log_of_a_refused_handshake_has_no_times_and_of_one_that_is_taken_all_three():
+    server = Server(ServerSettings(handshake_service_s=2, resync_service_s=3, max_connections=1))
+    told(server, HandshakeArrived(0, 1), 5.0)
+    told(server, HandshakeArrived(1, 1), 5.0)
+    taken = HandshakeVerdict(Decision.TAKEN, 0, 1, begin_s=5.0, done_s=7.0, free_s=10.0)
+    refused = HandshakeVerdict(Decision.CONNECTIONS, 1, 1, begin_s=0.0, done_s=0.0, free_s=0.0)
+    assert [taken, refused] == server.verdicts
 
 
 def test_who_is_refused_calls_for_nobody():

@@ -16,7 +16,7 @@ import simlib as sl
 from simlib.core import events as ev
 from simlib.core.events import Priority
 from simlib.metrics import metrics
-from simlib.metrics.attempts import attempt_times_s, attempts_per_s
+from simlib.metrics.attempts import attempt_times_s, attempts_per_s, peak_of_tenths
 from simlib.metrics.fault_times import detection_times_s, recovery_times_s
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.messages import messages, outbox_depth, staleness_s
@@ -136,6 +136,41 @@ def test_a_copy_is_a_duplicate_whether_or_not_the_server_knows_it(fault):
     numbers = row(sl.run(scenario(fault), processes=[sender(5)]))
     assert numbers["duplicate_fraction"] == 0.5
     assert numbers["delivered_fraction"] == 1.0
+
+
+def test_a_round_trip_is_known_of_what_was_sent_once_alone():
+    # The reset at 5.15 takes the answer with it: that message is sent again, and the other is not.
+    fault = sl.Fault("reset", start_s=5.15)
+    trace = sl.run(scenario(fault), processes=[sender(2, 5)])
+    table = messages(trace)
+    assert [0.2, inf] == pytest.approx(table["round_trip_s"].tolist())
+    assert 0.2 == pytest.approx(row(trace)["round_trip_s_p50"])
+
+
+def test_an_edit_is_stale_until_it_or_a_newer_one_of_the_same_draft_is_acknowledged():
+    # Two clients and two drafts: what is known of one says nothing of another.
+    table = pd.DataFrame(
+        {
+            "client": [0, 0, 0, 1, 1],
+            "key": [4, 4, 5, 4, 4],
+            "message": [0, 1, 2, 0, 1],
+            "send_s": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "acknowledged_s": [inf, 9.0, 3.5, 30.0, 20.0],
+            "edit": True,
+        }
+    )
+    assert [0.5, 7.0, 8.0, 15.0, 16.0] == staleness_s(table).tolist()
+    alone = table.iloc[[2, 3]]
+    assert [0.5, 26.0] == staleness_s(alone).tolist()
+    assert 0 == staleness_s(table.assign(edit=False)).size
+
+
+@pytest.mark.parametrize(
+    ("tenths", "peak"),
+    [([4], 4), ([1] * 10, 10), ([5] + [0] * 9 + [6], 6), ([2] * 5 + [3] * 9, 29)],
+)
+def test_the_worst_second_is_any_ten_tenths_that_follow_each_other(tenths, peak):
+    assert peak == peak_of_tenths(np.array(tenths))
 
 
 def test_a_message_dropped_after_all_but_delivered_is_not_lost():

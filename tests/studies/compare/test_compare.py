@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 import simlib as sl
 from simlib.core.admission import Decision
@@ -225,7 +226,6 @@ def test_short_standstills_are_allowed_for_in_every_metric_as_they_act_on_it() -
     assert {*judged_again} == {*compare_traces(runs, live).disagreements}
 
 
-@pytest.mark.slow
 @pytest.mark.few(1)
 @pytest.mark.parametrize("name", DOCTORED)
 def test_small_lateness_excuses_no_doctored_side(simulated: list[Trace], name: str) -> None:
@@ -345,6 +345,28 @@ def test_twenty_runs_are_simulated_unless_told_otherwise() -> None:
     assert 20 == len(compare_played(played).simulated)
     for function in (sl.compare, sl.compare_live):
         assert 20 == inspect.signature(function).parameters["replications"].default
+
+
+def test_the_interval_is_a_prediction_of_one_more_run_and_all_hold_together() -> None:
+    runs = replications(SLOWER, count=8)
+    table = compare_traces(runs[:7], runs[7]).table.set_index("metric")
+    values = sl.summary(runs[:7])
+    error = 0.01 / len(COMPARED_METRICS)
+    for metric in ("attempts", "mean_wait_s", "downtime_s_p50"):
+        mean, spread = values[metric].mean(), values[metric].std()
+        books = stats.t(6, loc=mean, scale=spread * (1 + 1 / 7) ** 0.5).interval(1 - error)
+        low, high = table.loc[metric, ["sim_low", "sim_high"]]
+        assert (max(0.0, books[0]), books[1]) == pytest.approx((low, high))
+    assert table.loc["availability_fraction", "sim_high"] <= 1.0
+
+
+def test_progress_says_which_replication_is_simulated() -> None:
+    told: list[tuple[float, str]] = []
+    played = sl.run(sl.Scenario(clients=2, duration_s=2))
+    compare_played(played, 5, lambda fraction, word: told.append((fraction, word)))
+    expected = [(0.06 * i, f"simulating, replication {i + 1} of 5") for i in range(5)]
+    assert [word for _, word in expected] == [word for _, word in told]
+    assert [done for done, _ in expected] == pytest.approx([done for done, _ in told])
 
 
 def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: list[Trace]) -> None:
