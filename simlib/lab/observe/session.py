@@ -306,7 +306,8 @@ class LabSession:
         while not any(guest.attempts for guest in self._guests.present()):
             failed = [command for command in self._commands.values() if command.status is not None]
             if len(failed) == len(self._commands) > 0:
-                words = f": {failed[0].last_words}" if failed[0].last_words else ""
+                said = await failed[0].last_words()
+                words = f": {said}" if said else ""
                 sentence = f"the command ended with status {failed[0].status} before it connected"
                 self.odd(f"command {self._number}", sentence + words)
                 return False

@@ -60,9 +60,12 @@ class ClientProcess:
         """How long it was ready to run without running; NaN if the system does not say."""
         return cpu_wait_s(self._process.pid)
 
-    @property
-    def last_words(self) -> str:
-        """The last line of its output."""
+    async def last_words(self) -> str:
+        """Return the last line of its output; of a client that has ended, of all its output."""
+        if self.status is not None:
+            # The end of a process may be known before what it printed was read; whatever it
+            # started may keep the pipe open.
+            await asyncio.wait({self._reading}, timeout=END_TIMEOUT_S)
         lines = self._said.decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
