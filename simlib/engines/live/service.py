@@ -37,6 +37,7 @@ from simlib.core.server import Server
 from simlib.core.server_messages import DedupWindow
 from simlib.core.server_settings import Remember, ServerSettings
 from simlib.core.tls import Tls
+from simlib.engines import garbage_collection as garbage
 from simlib.engines import operator as orders
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
@@ -385,6 +386,7 @@ async def _serve(settings: ServerSettings, order: dict[str, Any]) -> None:
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     print(listener.getsockname()[1], flush=True)
     hearing = asyncio.ensure_future(asyncio.to_thread(_hear_orders, loop, service))
+    garbage.collect_often()
     with noting_standstills(loop, service.note_standstill):
         await asyncio.wait({serving, hearing}, return_when=asyncio.FIRST_COMPLETED)
     os._exit(0)
