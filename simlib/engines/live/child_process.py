@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -82,11 +84,12 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Kill it outright (SIGKILL)."""
-        # Once only: a second kill would reap the process before asyncio's watcher does.
-        if not self._killed:
-            self._killed = True
+        self._killed = True
+        # Not by its Popen, which would reap a process that is just ending before asyncio's watcher
+        # does, and so lose its status.
+        if self.status is None:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                os.kill(self.pid, signal.SIGKILL)
 
     async def end(self) -> None:
         """Kill it and wait until it is gone."""
