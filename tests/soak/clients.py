@@ -25,6 +25,7 @@ from typing import Any
 import simpy
 
 from simlib.core.events import NONE, Command, Drop, Event, Priority, Send
+from simlib.engines import garbage_collection as garbage
 from simlib.engines.driver import Driver
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.host import LiveHost, ServerElsewhere
@@ -64,10 +65,9 @@ class Clients:
             host.world.begin([partial(talk, client=i, order=self._order) for i in self._clients])
             print("ready", flush=True)
             clock.begin(await self._begun)
-            while not (self._stopped.done() or clock.failed.done()):
-                ends = {self._stopped, clock.failed}
-                await asyncio.wait(ends, timeout=REPORT_S, return_when=asyncio.FIRST_COMPLETED)
-                self._report()
+            # As in every live run.
+            with garbage.freeze_objects(), garbage.collect_rarely():
+                await self._live()
             if clock.failed.done():
                 clock.failed.result()
         finally:
@@ -80,6 +80,12 @@ class Clients:
             "files": count_files() - self._files_before,
             "notes": self._trace.notes,
         }), flush=True)  # fmt: skip
+
+    async def _live(self) -> None:
+        while not (self._stopped.done() or self._clock.failed.done()):
+            ends = {self._stopped, self._clock.failed}
+            await asyncio.wait(ends, timeout=REPORT_S, return_when=asyncio.FIRST_COMPLETED)
+            self._report()
 
     @property
     def _clients(self) -> range:

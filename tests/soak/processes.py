@@ -192,6 +192,8 @@ class Member:
         """Let everything happen that is to happen to this process."""
         happen = {"kill": self._be_killed, "lock": self._be_locked_out, "fill": self._run_full}
         for incident in incidents:
+            if incident.kind == "fill" and not self.has_small_disk:
+                continue
             await asyncio.sleep(max(0.0, incident.time_s - self._station.clock.now_s))
             await happen[incident.kind](incident.clock_step_s)
             self._station.happened[incident.kind] += 1
@@ -208,8 +210,6 @@ class Member:
         await beginning
 
     async def _run_full(self, clock_step_s: float) -> None:
-        if not self.has_small_disk:
-            return
         # Not killed: a log of changes that is left behind has room in it.
         await self.stop()
         await self._begin_again(clock_step_s)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simlib.support.files import replacing
-from tests.soak.processes import Station
+from tests.soak.processes import Station, can_fill_disks
 from tests.soak.soak import Soak
 
 #: Memory that is flat grows by no more, from a fifth of the time (minute 3 of 15) to the end.
@@ -32,6 +32,8 @@ def print_table(soak: Soak) -> None:
         growth = late / early - 1.0
         print(f"{name:34}{early / 2**20:12.1f} MiB {late / 2**20:12.1f} MiB {growth:+12.1%}")
     print("\nLeft behind: " + ", ".join(f"{count} {what}" for what, count in left(soak).items()))
+    if not can_fill_disks():
+        print("No disk was filled up: only root can make a small one.")
     told = sum((station.told for station in soak.stations), Counter[str]())
     print("Stores refused: " + (", ".join(f"{n} times {why}" for why, n in told.items()) or "none"))
     faults = find_faults(soak)
