@@ -32,6 +32,10 @@ def test_what_is_saved_is_restored_in_order_until_it_is_forgotten(store):
     assert [] == store.restore(2)
 
 
+def test_a_client_begins_without_an_earlier_life(store):
+    assert [0, 0] == [store.begin_life(3), store.begin_life(4)]
+
+
 def test_the_newer_of_two_of_a_number_is_kept(store):
     store.save(0, FIRST)
     store.save(0, Message(7, Priority.LOW))
