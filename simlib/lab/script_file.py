@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
+from simlib.support.toml_errors import describe_toml_error
 
 _Script = TypeVar("_Script")
 
@@ -35,7 +36,7 @@ def read_script(
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError("script", str(path), f"is not TOML: {error}") from error
+        raise SettingsError("script", str(path), describe_toml_error(error)) from error
     except OSError as error:
         rule = f"{otherwise}cannot be read: {error.strerror}"
         raise SettingsError("script", str(path), rule) from error
@@ -70,7 +71,7 @@ def parse_script(text: str, keys: Sequence[str], example: str) -> dict[str, Any]
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError("script", "", f"is not TOML: {error}") from error
+        raise SettingsError("script", "", describe_toml_error(error)) from error
     for key, value in data.items():
         if key not in keys:
             rule = f"is not a setting{nearest(key, list(keys))}; known are {', '.join(keys)}"

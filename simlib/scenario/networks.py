@@ -15,6 +15,7 @@ from simlib.scenario.measurements import RoundTrips, read_messages, read_round_t
 from simlib.scenario.start_times import starts_table
 from simlib.support.arguments import check_arguments
 from simlib.support.files import find_shipped
+from simlib.support.toml_errors import describe_toml_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,10 +74,8 @@ def _network_file(file: FilePath) -> dict[str, Any]:
     """Return the path settings in a file of one network, checked, so that errors name the file."""
     try:
         known = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise FileError(file, f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(file, f"is not TOML: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(file, describe_toml_error(error)) from error
     tables = {name: table for name, table in known.items() if isinstance(table, dict)}
     if len(known) != 1 or len(tables) != 1:
         said = ", ".join(known) or "nothing"

@@ -19,6 +19,7 @@ from simlib.scenario.build import build
 from simlib.support.files import find_shipped
 from simlib.support.json_values import jsonable
 from simlib.support.plugins import load_plugins
+from simlib.support.toml_errors import describe_toml_error
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
@@ -238,9 +239,9 @@ def _table_of_file(where: str, given: str, file: Path) -> Any:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise SettingsError(where, given, f"cannot be read: {error.strerror}") from error
+        raise SettingsError(where, given, describe_toml_error(error)) from error
     except (ValueError, RecursionError) as error:
-        raise FileError(file, f"is not TOML: {error}") from error
+        raise FileError(file, describe_toml_error(error)) from error
     if "client" not in document:
         rule = "has no client: simlib import, infer and tune write files that have one"
         raise FileError(file, rule)

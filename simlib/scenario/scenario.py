@@ -44,6 +44,7 @@ from simlib.scenario.start_times import check_recorded_starts, starts_table
 from simlib.scenario.words import describe_fault, draw_timeline, flatten
 from simlib.scenario.workload import Hint, TimeOrigin, Workload
 from simlib.support.arguments import check_arguments
+from simlib.support.toml_errors import describe_toml_error
 
 #: Shares that are added up may be wrong by this much.
 _ROUNDING = 1e-9
@@ -359,10 +360,8 @@ def load(path: str | FilePath) -> Scenario:
     file = FilePath(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SettingsError("scenario", str(path), f"cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise SettingsError("scenario", str(path), f"is not TOML: {error}") from error
+    except (OSError, ValueError) as error:
+        raise SettingsError("scenario", str(path), describe_toml_error(error)) from error
     data = _parse(text, str(path))
     data.setdefault("name", file.stem)
     try:
@@ -403,7 +402,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise SettingsError("scenario", source, f"is not TOML: {error}") from error
+        raise SettingsError("scenario", source, describe_toml_error(error)) from error
     # What lint ignores in a file changes nothing in its runs; lint itself reads it.
     if not isinstance(data.pop("lint", {}), dict):
         raise SettingsError("scenario", source, "lint must be a table, [lint]")

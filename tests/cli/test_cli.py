@@ -512,7 +512,8 @@ def test_a_bad_file_is_refused_naming_file_key_value_and_rule(here, text):
     ("content", "said"),
     [
         (b"no toml", "is not TOML: Expected '=' after a key"),
-        (b"\xff\xfe", "is not TOML: 'utf-8' codec can't decode byte 0xff"),
+        (b"\xff\xfe", "is not TOML, which is text in UTF-8: byte 0 is another"),
+        (b"PAR1\x15\xe0", "is a table of a run or of an observation (Parquet)"),
         (None, "cannot be read: No such file or directory"),
     ],
 )

@@ -12,6 +12,7 @@ from simlib.core.errors import FileError, SettingsError
 from simlib.core.validation import ValidatedSettings, nearest, number, seconds
 from simlib.scenario.build import build
 from simlib.scenario.json_schema import settings_schema
+from simlib.support.toml_errors import describe_toml_error
 
 #: The table of a scenario's file, and that of a project.
 SCENARIO_TABLE, PROJECT_TABLE = "lint", "tool.simlib.lint"
@@ -156,10 +157,8 @@ def _project_table(file: Path | None) -> tuple[Path, str, Any] | None:
 def _load(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise FileError(file, f"cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise FileError(file, f"is not TOML: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileError(file, describe_toml_error(error)) from error
 
 
 def _read(
