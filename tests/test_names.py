@@ -103,8 +103,8 @@ ONE_WORD = {
     "millis": "seconds",
     "percent": "a fraction",
 }
-#: Words of others: an HTTP header, a function of asyncio, a method of Matplotlib.
-THEIRS = {"retry_after", "retry_after_s", "sleep", "buffer_rgba"}
+#: Words of others: an HTTP header, functions of asyncio, a method of Matplotlib.
+THEIRS = {"retry_after", "retry_after_s", "sleep", "buffer_rgba", "get_write_buffer_size"}
 
 
 def identifiers(path: Path) -> set[str]:

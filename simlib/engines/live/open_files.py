@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import resource
+import sys
 
 from simlib.core.errors import SimlibError
+
+if sys.platform != "win32":  # which has no such limit
+    import resource
 
 #: Sockets per client in the process that plays it, its own and two of the proxy's, and in the
 #: server's; each twice, for overlaps.
@@ -23,16 +26,26 @@ def allow_sockets(clients: int, workers: int = 1) -> None:
     """
     most = -(-clients // workers)
     needed = max(most * _PER_CLIENT, clients * _PER_CLIENT_OF_SERVER) + _OTHERS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
+    allowed = allow_files(needed)
+    if allowed < needed:
         raise SimlibError(
             f"{clients} live clients need {needed} open files{_in_each(workers)} and this machine "
-            f"allows {hard}: play fewer clients, share them among more processes "
+            f"allows {allowed}: play fewer clients, share them among more processes "
             f"(workers = {2 * workers}), or raise the limit with ulimit -n"
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def allow_files(wanted: int) -> int:
+    """Raise the limit of open files as far as wanted and allowed; return how many may be open."""
+    if sys.platform == "win32":
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # What is infinite is below 0 on some systems.
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= allowed:
+        return wanted if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
 
 
 def _in_each(workers: int) -> str:

@@ -110,7 +110,7 @@ class Service:
     async def login(self, request: Request) -> Response:
         """Sign a user in: the right password gives a session, in a signed HttpOnly cookie."""
         where = _where(request)
-        given = (await request.body()).decode(errors="replace")
+        given = (await _read_body(request)).decode(errors="replace")
         if not secrets.compare_digest(given, self._password):
             return Response("wrong password", 403)
         answer = await self._decide(where, ev.Requested(*where, signs_in=True))
@@ -134,7 +134,7 @@ class Service:
     async def post(self, request: Request) -> Response:
         """Take one message by HTTP."""
         where = _where(request)
-        framed = codec.parse_client_frame(await request.body(), *where)
+        framed = codec.parse_client_frame(await _read_body(request), *where)
         if not isinstance(framed, ev.MessageArrived):
             raise EngineError("only messages are posted")
         event = ev.Requested(*where, self._signed_in_s(request, where), framed)
@@ -307,6 +307,16 @@ def _recall(settings: ServerSettings, log: Path) -> dict[int, DedupWindow] | Non
 
 async def _refuse_request(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
+
+
+async def _read_body(request: Request) -> bytes:
+    """Return what a request carries, which may be as much as a frame."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > codec.MAX_FRAME_BYTES:
+            raise EngineError(f"a request carries at most {codec.MAX_FRAME_BYTES:,} bytes")
+    return bytes(body)
 
 
 async def _left_first(websocket: WebSocket, decision: asyncio.Future[Any]) -> bool:

@@ -21,6 +21,8 @@ from simlib.engines import sockets
 
 #: Where the ASGI scope has the protocol of its connection.
 _PROTOCOL = "simlib_protocol"
+#: A client that leaves so much unread, of what others cause to be sent to it, is cut.
+MOST_UNREAD_BYTES = 16 * 1024 * 1024
 SWITCHING_PROTOCOLS = 101
 
 
@@ -34,6 +36,24 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Prepare a new connection."""
         sockets.read_quickly(transport)
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Process data from the client."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # Too many headers, or too long ones: uvicorn would leave it open for ever.
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """Read nothing from a client that does not read: each answer would wait in memory."""
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read again."""
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
 
     def handle_connect(self, event: Request) -> None:
         """Put this protocol into the ASGI scope, where the application finds it."""
@@ -77,6 +97,8 @@ class ServiceSocket:
         if protocol.conn.state is State.OPEN and not protocol.transport.is_closing():
             protocol.conn.send_text(text.encode())
             protocol.transport.write(b"".join(protocol.conn.data_to_send()))
+            if protocol.transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+                protocol.transport.abort()
 
     def stop_listening(self) -> None:
         """Ignore all later texts and pings."""

@@ -45,6 +45,12 @@ def begin_connecting(address: tuple[str, int], *, own_port: bool = False) -> soc
     return connecting
 
 
+def reset_socket(own: socket.socket) -> None:
+    """Close a socket with a reset (RST); unsent data is lost."""
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    own.close()
+
+
 class TcpConnection:
     """A socket that is connected or connecting; data written before it is connected waits.
 

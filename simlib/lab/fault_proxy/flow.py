@@ -18,6 +18,8 @@ from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 
 #: A limited bandwidth carries a piece in this time, so that it flows rather than jumps.
 _PIECE_S = 0.05
+#: What is read at once is cut into no more pieces: each costs as much memory as a hundred bytes.
+MOST_PIECES = 256
 
 
 class Flow:
@@ -84,8 +86,9 @@ class Flow:
         if self._sink is None and self._source is not None:
             return
         rate = min((effect.bandwidth_bytes_per_s for effect in self._effects), default=inf)
-        size = len(data) if rate == inf else max(1, int(rate * _PIECE_S))
-        for start in range(0, max(1, len(data)), max(1, size)):
+        size = len(data) if rate == inf else int(rate * _PIECE_S)
+        size = max(1, size, -(-len(data) // MOST_PIECES))
+        for start in range(0, max(1, len(data)), size):
             piece = data[start : start + size]
             self._queue.append((self._arrival_s(len(piece), rate), piece))
         self.waiting_bytes += len(data)

@@ -10,11 +10,15 @@ from math import inf
 from simlib.core.draws import Stream
 from simlib.core.faults import is_hit
 from simlib.engines.live.acceptor import Acceptor
-from simlib.engines.live.tcp import TcpConnection, begin_connecting
+from simlib.engines.live.open_files import allow_files
+from simlib.engines.live.tcp import TcpConnection, begin_connecting, reset_socket
 from simlib.lab.fault_proxy.effects import EffectKind, ProxyEffect
 from simlib.lab.fault_proxy.flow import Flow
 from simlib.lab.fault_proxy.statistics import Statistics
 
+#: So many connections are let through at once, where the machine allows two files for each.
+MOST_CONNECTIONS = 10_000
+_FILES_PER_CONNECTION, _OTHER_FILES = 2, 100
 _CLOSE_TIMEOUT_S = 10.0
 
 
@@ -34,6 +38,9 @@ class Relay:
         self._counts = Statistics()
         self._acceptor: Acceptor | None = None
         self._is_target_there = True
+        files = allow_files(MOST_CONNECTIONS * _FILES_PER_CONNECTION + _OTHER_FILES)
+        self.most = min(MOST_CONNECTIONS, (files - _OTHER_FILES) // _FILES_PER_CONNECTION)
+        self._is_full = False
         self._is_empty = asyncio.Event()
 
     def listen(self, listener: socket.socket) -> None:
@@ -103,9 +110,19 @@ class Relay:
 
     def _take(self, accepted: socket.socket, port: int) -> None:
         self._counts.connections += 1
+        if len(self.pipes) >= self.most:
+            self._turn_away(accepted)
+            return
         pipe = RelayedConnection(self, self._counts.connections - 1, accepted)
         self.pipes.add(pipe)
         pipe.open(self.effects_on(pipe))
+
+    def _turn_away(self, accepted: socket.socket) -> None:
+        self._counts.turned_away += 1
+        if not self._is_full:
+            self._is_full = True
+            self._note(f"{self.most:,} connections are open, the most: more are reset")
+        reset_socket(accepted)
 
     def count_refused(self) -> None:
         """Count a connection that a fault refused."""
@@ -148,6 +165,8 @@ class Relay:
         """Remove a connection whose two sides have ended."""
         if pipe in self.pipes:
             self.pipes.discard(pipe)
+            # Not sooner: it is not to be said again for each that ends.
+            self._is_full = self._is_full and len(self.pipes) > self.most // 2
             self.count_carried(pipe.up.carried_bytes, pipe.down.carried_bytes)
         if not self.pipes:
             self._is_empty.set()

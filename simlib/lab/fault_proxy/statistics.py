@@ -20,6 +20,8 @@ class Statistics:
     connections: int = 0
     #: Of these: reset at once, since a fault refuses.
     refused: int = 0
+    #: Of these: reset at once, since as many were open as may be.
+    turned_away: int = 0
     #: Of these: the target was not there.
     unreachable: int = 0
     #: Of these: reset later, by a fault.
@@ -34,6 +36,7 @@ class Statistics:
         """Return the numbers in words, a line each."""
         parts = [f"{self.connections:,} connection{'s' * (self.connections != 1)}"]
         parts += [f"{self.refused:,} refused"] * bool(self.refused)
+        parts += [f"{self.turned_away:,} turned away"] * bool(self.turned_away)
         parts += [f"{self.unreachable:,} without a server"] * bool(self.unreachable)
         parts += [f"{self.cut:,} cut"] * bool(self.cut)
         waited = f", at most {self.most_waiting_bytes:,} bytes of one waiting"

@@ -28,6 +28,9 @@ from simlib.lab.observe.script import ABRUPT, Phase, PhaseKind
 
 #: The largest message that is taken from a client.
 MAX_MESSAGE_BYTES = 1_000_000
+#: Who has sent no whole request by then is reset: so many that never send one would keep all others
+#: out, since no more than `MOST_OPEN` are let in at once.
+REQUEST_TIMEOUT_S = 30.0
 #: A client has this long to answer a close before it is cut.
 CLOSE_TIMEOUT_S = 1.0
 _CLIENT_HELLO = 0x16
@@ -98,6 +101,7 @@ class Connection(asyncio.Protocol):
         #: It does not read what it is sent.
         self._is_full = False
         self._is_mute = False
+        self._timers: set[asyncio.TimerHandle] = set()
 
     # --- asyncio's side ------------------------------------------------------------------
 
@@ -115,6 +119,8 @@ class Connection(asyncio.Protocol):
         self._frames.answers_pings = order.phase.kind is not PhaseKind.NO_PONG
         if order.phase.kind is PhaseKind.REFUSE:
             self.reset()
+        else:
+            self._later(REQUEST_TIMEOUT_S, self._end_without_request)
 
     def data_received(self, data: bytes) -> None:
         """Process data from the client."""
@@ -145,6 +151,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Process the end of the connection."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
         self._host.on_close(self)
         if self._transport is None:
             return
@@ -157,12 +166,16 @@ class Connection(asyncio.Protocol):
         self._host.on_end(self)
 
     def pause_writing(self) -> None:
-        """Stop writing to a client that does not read."""
+        """Stop writing to a client that does not read, and reading what it would be answered."""
         self._is_full = True
+        if self._transport is not None:
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Speak again."""
+        """Speak and read again."""
         self._is_full = False
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     # --- what the client says ------------------------------------------------------------
 
@@ -180,6 +193,14 @@ class Connection(asyncio.Protocol):
             self.attempt.detail = "garbage"
             self._host.odd("garbage", "a client sent what is not HTTP; its connection was ended")
         self._leave("us")
+
+    def _end_without_request(self) -> None:
+        if isnan(self.attempt.request_s) and self.attempt.ended_by == "none":
+            sentence = (
+                f"a client sent no whole request within {REQUEST_TIMEOUT_S:g} s: it was reset"
+            )
+            self._host.odd("no request", sentence)
+            self.reset()
 
     def _on_request(self, request: Request) -> None:
         self.attempt.request_s = self._host.now_s()
@@ -332,10 +353,12 @@ class Connection(asyncio.Protocol):
 
     def _later(self, delay_s: float, function: Callable[..., None], *arguments: Any) -> None:
         def act() -> None:
+            self._timers.discard(timer)
             if self._transport is not None:
                 function(*arguments)
 
-        asyncio.get_running_loop().call_later(delay_s, act)
+        timer = asyncio.get_running_loop().call_later(delay_s, act)
+        self._timers.add(timer)
 
     def _write(self) -> None:
         if self._transport is None:

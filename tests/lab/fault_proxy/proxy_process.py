@@ -31,6 +31,11 @@ class ProxyProcess:
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def find(self, pattern: str) -> str:
         """Wait for a line, and return the first group of the pattern in it."""
         until_s = time.monotonic() + LIMIT_S
