@@ -411,6 +411,12 @@ def test_who_is_suspended_and_never_signs_in_is_stopped_for_good(code):
                             "stopped-by-fault")  # fmt: skip
 
 
+def test_what_keeps_clients_out_in_the_scenario_itself_is_said_first():
+    fault = sl.Fault("reject", 10, 40, status=401)
+    rules = [each.rule for each in lint(backoff(jitter="none").replace("faults", [fault]))]
+    assert rules[:2] == ["stopped-by-fault", "no-jitter"]
+
+
 def test_a_server_that_refuses_what_is_too_much_ends_who_ends_on_503():
     full = stops(ends_on=[503]).replace("server.max_connections", 100)
     assert (

@@ -97,7 +97,13 @@ def lint(
             finding = None if name in options.ignore else check(case)
             if finding is not None:
                 findings.append(replace(finding, rule=name))
-    return LintFindings(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return LintFindings(sorted(findings, key=_rank))
+
+
+def _rank(finding: LintFinding) -> tuple[int, bool]:
+    # Of equally bad ones, that clients do not come back from the scenario's own faults is said
+    # first: it is what a run shows.
+    return SEVERITIES.index(finding.severity), finding.rule != "stopped-by-fault"
 
 
 def _cases(target: Scenario | Preset, resets: str, thresholds: Thresholds) -> Iterator[Case]:
