@@ -20,7 +20,8 @@ Rules of the faults:
   stop. client_sleep: its timers stand still, and what comes in waits; then all is due at once.
   client_throttle: its timers fire once in a while only, each client's at moments of its own; what
   comes in is handled at once.
-- announced: the clients' platform tells them offline at the start and online at the stop.
+- announced: the clients' platform tells them offline at the start and online at the stop; of a
+  handover both at once.
 """
 
 from __future__ import annotations

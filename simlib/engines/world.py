@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from math import inf, nextafter
 from typing import Any, Protocol
@@ -116,6 +117,8 @@ class World:
         # Numbers that an earlier process gave are never given again.
         self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
         self._noted_size = False
+        #: How many announced faults keep a client from the network, by its number.
+        self._away: Counter[int] = Counter()
         #: Clients whose users have left for good.
         self._left: set[int] = set()
 
@@ -296,18 +299,27 @@ class World:
             self.trace.append(fault_row(self.clock.now_s, name, origin, kind))
         # A platform knows of the network's end before a connection does, and of its return after.
         if starts and fault.announced:
-            self._tell_hit(index, Offline())
+            self._tell_offline(index)
         (self._stage.fault_starts if starts else self._stage.fault_stops)(index)
-        if not starts and fault.announced:
-            self._tell_hit(index, Online())
+        # A handover is over at its start: the network that is back is another.
+        if fault.announced and (not starts or fault.end_s == fault.start_s):
+            self._tell_online(index)
         action = _TO_CLIENTS.get((fault.kind, starts))
         if action is not None:
             for driver in self._hit(index):
                 action(self, driver)
 
-    def _tell_hit(self, index: int, event: Event) -> None:
+    def _tell_offline(self, index: int) -> None:
         for driver in self._hit(index):
-            driver.feed(event)
+            self._away[driver.client.number] += 1
+            driver.feed(Offline())
+
+    def _tell_online(self, index: int) -> None:
+        """Tell a fault's clients that the network is back, unless another still keeps it away."""
+        for driver in self._hit(index):
+            self._away[driver.client.number] -= 1
+            if not self._away[driver.client.number]:
+                driver.feed(Online())
 
     def _hint(self, hint: Hint) -> None:
         told = round(hint.clients_fraction * self.scenario.clients)

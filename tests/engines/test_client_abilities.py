@@ -374,6 +374,22 @@ def test_time_begins_anew_when_the_network_is_back():
     assert "opened -> open" in story(back)[-1]
 
 
+def test_an_announced_handover_tells_that_the_network_is_back_at_once():
+    # Before it has opened: told only that it is offline, it would wait for ever.
+    trace = sl.run(quiet(20, sl.Fault("handover", 0.1, announced=True)))
+    assert [0.1] == moments(trace, Name.OFFLINE) == moments(trace, Name.ONLINE)
+    assert "opened -> open" in trace.story(0)[-1]
+
+
+def test_the_network_is_back_when_the_last_announced_fault_that_keeps_it_away_is_over():
+    faults = [
+        sl.Fault("outage", 5, 12, announced=True),
+        sl.Fault("outage", 6, 8, announced=True),
+        sl.Fault("handover", 9, announced=True),
+    ]
+    assert [12.0] == moments(sl.run(quiet(30, *faults)), Name.ONLINE)
+
+
 # --- budgets that successes fill ---------------------------------------------------------
 
 
