@@ -76,7 +76,7 @@ bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
 bench-quick: $(READY) ## measure a few ratios in a minute, beside those of earlier commits
 	@$(BIN)/python tests/benchmarks/run.py --quick
 
-mutants: $(READY) ## change the code at 200 places, and see which changes no test tells (an hour)
+mutants: $(READY) ## change the code at 200 places, and see which changes no test tells (a quarter of an hour, longer on a busy machine)
 	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || \
 	  if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt cosmic-ray; \
 	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
