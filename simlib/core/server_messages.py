@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from math import inf
 
 from simlib.core import events as ev
@@ -14,29 +15,44 @@ _Where = tuple[int, int]
 
 
 class DedupWindow:
-    """The message ids of one client that were counted, kept as a prefix and the rest."""
+    """The message ids of one client that were counted, kept as runs of ids without a gap.
 
-    __slots__ = ("_below", "_rest")
+    A client counts its messages, and each of its processes begins at a number of its own: so there
+    is a run for each process, and for each message that never comes.
+    """
+
+    __slots__ = ("_starts", "_ends")
 
     def __init__(self) -> None:
-        self._below = 0
-        self._rest: set[int] = set()
+        self._starts: list[int] = []
+        #: The first id after each run.
+        self._ends: list[int] = []
 
     def __contains__(self, message: int) -> bool:
-        return message < self._below or message in self._rest
+        i = bisect_right(self._starts, message)
+        return i > 0 and message < self._ends[i - 1]
 
     def add(self, message: int) -> bool:
         """Count a message; False if it was counted before."""
-        if message == self._below and not self._rest:
+        starts, ends = self._starts, self._ends
+        if ends and message == ends[-1]:
             # In order, as nearly all come.
-            self._below += 1
+            ends[-1] += 1
             return True
-        if message in self:
+        i = bisect_right(starts, message)
+        if i > 0 and message < ends[i - 1]:
             return False
-        self._rest.add(message)
-        while self._below in self._rest:
-            self._rest.remove(self._below)
-            self._below += 1
+        follows, precedes = i > 0 and ends[i - 1] == message, message + 1 in starts[i : i + 1]
+        if follows and precedes:
+            del starts[i]
+            del ends[i - 1]
+        elif follows:
+            ends[i - 1] += 1
+        elif precedes:
+            starts[i] -= 1
+        else:
+            starts.insert(i, message)
+            ends.insert(i, message + 1)
         return True
 
 

@@ -289,13 +289,18 @@ def test_seen_counts_each_id_once_in_any_order(numbers):
     for number in numbers:
         assert (number not in model) == seen.add(number)
         model.add(number)
+        assert model == {each for each in range(-1, 32) if each in seen}
+    ends = sorted(each + 1 for each in model if each + 1 not in model)
+    assert (len(ends), ends) == (len(seen._starts), seen._ends)
 
 
-def test_ids_in_order_need_no_room():
+def test_ids_of_each_process_of_a_client_need_the_room_of_one():
+    """A server's memory grew with each message of a client that was not in its first process."""
     seen = DedupWindow()
-    for number in (0, 1, 3, 2, 4):
-        assert seen.add(number)
-    assert not seen._rest
+    for process in range(3):
+        for number in (0, 1, 3, 2, *range(4, 1000)):
+            assert seen.add(number + (process << 20))
+    assert [0, 1 << 20, 2 << 20] == seen._starts
 
 
 SERVERS = st.builds(
