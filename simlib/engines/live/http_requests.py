@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
 import httpx
 
@@ -50,7 +51,7 @@ class HttpRequests:
 
     async def check_health(self, port: int) -> None:
         """See that the server process on a port is well, past the proxy."""
-        health = await self._http.get(f"{self._scheme}://127.0.0.1:{port}/health")
+        health = await self._fetch("GET", f"{self._scheme}://127.0.0.1:{port}/health")
         if health.status_code != 200:
             raise EngineError(f"the server process is not well: HTTP {health.status_code}")
 
@@ -121,9 +122,15 @@ class HttpRequests:
             url += f"&channels={codec.channels_text(channels)}"
         headers = {"Cookie": self._cookies[key[0]]} if key[0] in self._cookies else {}
         try:
-            return await self._http.request(method, url, content=text, headers=headers)
+            return await self._fetch(method, url, content=text, headers=headers)
         except httpx.TransportError:
             return None
+
+    async def _fetch(self, method: str, url: str, **more: Any) -> httpx.Response:
+        response = await self._http.request(method, url, **more)
+        # All is read, and it holds its response: a circle, which would wait for the collector.
+        del response.stream
+        return response
 
     def _hint_s(self, response: httpx.Response | None) -> float:
         headers = [] if response is None else response.headers.multi_items()

@@ -8,6 +8,7 @@ system calls, since uvicorn pauses reading until the application has taken the m
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from simlib.engines import sockets
+from simlib.engines.live.circles import break_circles
 
 #: Where the ASGI scope has the protocol of its connection.
 _PROTOCOL = "simlib_protocol"
@@ -55,11 +57,17 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.transport.resume_reading()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application that the connection is over, and let go of it."""
+        super().connection_lost(exc)
+        break_circles(self.conn)
+
     def handle_connect(self, event: Request) -> None:
         """Put this protocol into the ASGI scope, where the application finds it."""
         super().handle_connect(event)
         if self.response.status_code == SWITCHING_PROTOCOLS:
-            self.scope["state"][_PROTOCOL] = self
+            # Weakly, since it holds the scope: a circle would wait for the collector.
+            self.scope["state"][_PROTOCOL] = weakref.ref(self)
 
     def handle_text(self, event: Frame) -> None:
         """Pass on an unfragmented text, unless earlier messages still wait in ASGI's queue."""
@@ -85,7 +93,8 @@ class ServiceSocket:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
-        self._protocol: DirectProtocol = websocket.scope["state"][_PROTOCOL]
+        # It is there: what the application receives by is a method of it.
+        self._protocol: DirectProtocol = websocket.scope["state"][_PROTOCOL]()
 
     def listen(self, on_text: Callable[[str], None], on_ping: Callable[[], None] | None) -> None:
         """Set the callbacks for texts and pings."""

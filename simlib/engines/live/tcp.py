@@ -183,4 +183,8 @@ class TcpConnection:
 
     def _report_end(self) -> None:
         self._catch_up()
-        self._on_end()
+        on_end = self._on_end
+        # They hold who holds this connection: a circle, which would wait for the collector.
+        del self._on_data, self._on_end
+        self.on_sent = None
+        on_end()

@@ -101,10 +101,10 @@ class TlsConnection:
         self._clients = clients
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._side = clients.begin(self._incoming, self._outgoing)
-        self._on_data = on_data
+        self._on_data, self._on_end = on_data, on_end
         self._agreed = self._closed = False
         self._unsent = b""
-        self._tcp = TcpConnection(own, self._receive, on_end, catch_up)
+        self._tcp = TcpConnection(own, self._receive, self._report_end, catch_up)
         self._agree()
 
     def write(self, data: bytes) -> None:
@@ -133,6 +133,11 @@ class TlsConnection:
             # Not TLS, not trusted, or its end: the connection is over.
             self._flush()
             self.close()
+
+    def _report_end(self) -> None:
+        on_end = self._on_end
+        del self._on_data, self._on_end  # as in `TcpConnection`
+        on_end()
 
     def _agree(self) -> None:
         try:

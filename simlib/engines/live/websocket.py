@@ -23,6 +23,7 @@ from simlib.core.events import Reason
 from simlib.engines import reasons
 from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
+from simlib.engines.live.circles import break_circles
 from simlib.engines.live.codec import MAX_FRAME_BYTES
 from simlib.engines.live.tcp import TcpConnection
 from simlib.engines.live.tls import TlsClients, TlsConnection
@@ -100,6 +101,7 @@ class WebSocketConnection:
                 self._listener.on_lost(*self._why_lost())
             else:
                 self._listener.on_failed(Reason.REFUSED, 0.0, 0)
+        break_circles(self._protocol)
         self._gone()
 
     _opened = False
