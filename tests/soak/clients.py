@@ -96,6 +96,8 @@ class Clients:
         said = json.loads(line or '{"stop": true}')
         if "begin" in said:
             self._begun.set_result(said["begin"])
+        if "quiet" in said:
+            self._order["is_quiet"] = True
         if "port" in said:
             self._host.move_server(said["port"])
         if "stop" in said and not self._stopped.done():
@@ -126,7 +128,7 @@ def talk(world: World, client: int, order: dict[str, Any]) -> Iterator[simpy.Eve
     keys = (NONE, client, world.scenario.clients + client)
     while True:
         yield world.clock.timeout(draw.expovariate(order["rate_per_s"]))
-        if world.clock.now_s >= order["stop_s"]:
+        if order["is_quiet"]:
             return
         priority, size_bytes = draw.choice(list(Priority)), draw.randint(60, 600)
         world.send(client, priority, size_bytes, key=draw.choice(keys))

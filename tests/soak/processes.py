@@ -115,8 +115,8 @@ class Member:
             "accepted": str(self.accepted),
             "seed": f"{station.scenario.seed} {self._number} {self.lives}",
             "rate_per_s": station.rate_per_s,
-            "stop_s": station.length_s - now_s,
             "clock_step_s": clock_step_s,
+            "is_quiet": False,
         }
 
     def tell(self, what: dict[str, Any]) -> None:
@@ -281,11 +281,10 @@ class Station:
         scenario: sl.Scenario,
         clock: WallClock,
         folder: Path,
-        length_s: float,
         rate_per_s: float,
     ) -> None:
         self.name, self.scenario, self.clock = name, scenario, clock
-        self.length_s, self.rate_per_s = length_s, rate_per_s
+        self.rate_per_s = rate_per_s
         #: Where the server listens; None while it is down. And where it listened last.
         self.port: int | None = None
         self.last_port = 0
@@ -325,6 +324,11 @@ class Station:
         for time_s, index, starts in self._timeline.edges():
             play = self.server.fault_starts if starts else self.server.fault_stops
             self.clock.at(time_s, play, index)
+
+    def quieten(self) -> None:
+        """Let the applications send nothing more."""
+        for member in self.members:
+            member.tell({"quiet": True})
 
     def fates(self) -> Fates:
         """Return what became of the messages up to now."""

@@ -73,7 +73,7 @@ class Soak:
             Station(
                 name,
                 scenario(name, clients // 2, length_s, seed + i, crashes=bool(i)),
-                self._clock, folder / name, length_s, RATE_PER_S,
+                self._clock, folder / name, RATE_PER_S,
             )
             for i, name in enumerate(("steady", "crashing"))
         ]  # fmt: skip
@@ -98,6 +98,8 @@ class Soak:
             print(f"The soak begins: {minutes:g} minutes, seed {self.seed}", flush=True)
             await self._suffer()
             self.played_s = self._clock.now_s
+            for station in self.stations:
+                station.quieten()
             await _until(lambda: self.interrupted.is_set() or self._is_drained(), DRAIN_S)
             await asyncio.gather(*(m.stop() for s in self.stations for m in s.members))
             await _until(lambda: not self._count_sockets_left(sockets), CLOSE_S)
