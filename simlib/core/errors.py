@@ -42,7 +42,11 @@ class SettingsError(SimlibError, ValueError):
         # A key may have words before it: of an option, or of a file.
         hides = is_secret(f" {self.key}".rpartition(" ")[2])
         shown = HIDDEN if hides else _describe_value(self.value)
-        return f"{mask_addresses(self.key)} = {shown}: {mask_addresses(self.rule)}"
+        # The rule too may hold words of others: of a library that could not read a file.
+        return on_one_line(f"{mask_addresses(self.key)} = {shown}: {mask_addresses(self.rule)}")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def inside(self, where: str) -> "SettingsError":
         """Return the same error with ``where`` put before its key."""
@@ -66,7 +70,7 @@ class FileError(SettingsError):
 
     def __str__(self) -> str:
         if self.value is ...:
-            return mask_addresses(f"{self.key}: {self.rule}")
+            return on_one_line(mask_addresses(f"{self.key}: {self.rule}"))
         return super().__str__()
 
     def inside(self, where: str) -> "FileError":

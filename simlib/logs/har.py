@@ -21,6 +21,7 @@ from simlib.logs.moments import parse_iso
 
 _RULE = 'must be a HAR: {"log": {"entries": [...]}}'
 _CHUNK_BYTES = 1 << 20
+_MOST_STATUS = 999
 #: Texts are kept as far as this: a URL is shorter.
 _KEPT_CHARACTERS = 10_000
 _SPACE = re.compile(r"[ \t\r\n]*+")
@@ -74,7 +75,10 @@ def _is_websocket(entry: dict[str, Any]) -> bool:
 
 def _line(entry: dict[str, Any]) -> LogLine:
     # A browser gives an attempt without an answer the status 0, or a negative one.
-    status = max(0, int(entry.get("status") or 0))
+    status = entry.get("status") or 0
+    if not status <= _MOST_STATUS:
+        raise ValueError(status)
+    status = int(max(0, status))
     return LogLine(parse_iso(entry["startedDateTime"]), status, str(entry.get("url", "")))
 
 

@@ -65,7 +65,9 @@ def check_columns(columns: Mapping[str, int | str] | None) -> None:
 
 
 def _split(line: str, separator: str) -> list[str]:
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator), [""])]
+    # Within a line a return of the carriage is a blank, and no line end as csv has it.
+    cells = next(csv.reader([line.replace("\r", " ")], delimiter=separator), [""])
+    return [cell.strip() for cell in cells]
 
 
 def _find_columns(path: str, first_line: str, heading: list[str]) -> dict[str, int]:

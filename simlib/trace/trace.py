@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Client
-from simlib.core.errors import Interruption, SettingsError, SimlibError
+from simlib.core.errors import Interruption, SettingsError, SimlibError, on_one_line
 from simlib.core.events import NONE
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command
@@ -445,7 +445,7 @@ class Trace(ShowsCard):
         except FileNotFoundError as error:
             raise SimlibError(f"{path} is not a trace: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise SimlibError(f"{path} is not a trace: {error}") from error
+            raise SimlibError(f"{path} is not a trace: {on_one_line(str(error))}") from error
         version = meta.get("version", 1)
         if version != FILE_VERSION or set(table.column_names) != set(NAMES):
             writer = f", {origin['simlib']}" if origin else ""
@@ -456,7 +456,8 @@ class Trace(ShowsCard):
         try:
             return cls._read(meta, table, origin.get("command", ""))
         except (KeyError, TypeError, SettingsError) as error:
-            raise SimlibError(f"{path} is a trace of another version of simlib: {error}") from error
+            said = on_one_line(str(error))
+            raise SimlibError(f"{path} is a trace of another version of simlib: {said}") from error
 
     @classmethod
     def _read(cls, meta: dict[str, Any], table: pa.Table, made_by: str) -> Trace:

@@ -412,6 +412,13 @@ def test_a_flood_of_headers_ends_its_connection_alone(name, server):
     assert b" 101 " in head
 
 
+@pytest.mark.parametrize("origin", [b"http://[", b"null", b"http://elsewhere"])
+def test_an_origin_that_is_none_is_another_site(origin, tmp_path):
+    with service(tmp_path) as (_, port):
+        _, head = upgraded(port, WHERE, b"Origin: " + origin + b"\r\n")
+    assert b" 403 " in head
+
+
 @pytest.mark.slow
 def test_a_thousand_attempts_a_second_are_all_counted_and_told_of(tmp_path):
     with serving(tmp_path, "at_s = 0") as (process, port):

@@ -356,7 +356,10 @@ def _is_cross_site(websocket: WebSocket) -> bool:
     A browser always names the page's origin; who names none is no browser.
     """
     origin = websocket.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != websocket.headers.get("host")
+    try:
+        return origin is not None and urlsplit(origin).netloc != websocket.headers.get("host")
+    except ValueError:
+        return True  # it is no origin at all
 
 
 def _refusal(command: ev.Refuse) -> Response:

@@ -76,12 +76,15 @@ class Target:
                     "codec", self.codec, "is for a server of your own: name its url"
                 )
             return
-        parts = urlsplit(self.url)
+        rule = (
+            "must be ws://HOST:PORT/PATH (not wss: the fault proxy stands between, and cannot "
+            "read what is encrypted)"
+        )
+        try:
+            parts = urlsplit(self.url)
+        except ValueError as error:
+            raise SettingsError("url", self.url, f"{rule}: {error}") from error
         if parts.scheme != "ws" or not parts.hostname:
-            rule = (
-                "must be ws://HOST:PORT/PATH (not wss: the fault proxy stands between, and cannot "
-                "read what is encrypted)"
-            )
             raise SettingsError("url", self.url, rule)
         try:
             _ = parts.port

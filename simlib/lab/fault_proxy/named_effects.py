@@ -56,11 +56,11 @@ def parse_named_effect(given: Any, before: NamedEffect | None = None) -> NamedEf
             raise SettingsError(key, value, f"is no key of a toxic; known are {', '.join(_KEYS)}")
     said = given if before is None else {**before.to_json(), **_without_names(given)}
     kind = said.get("type")
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         rule = f"must be one of {', '.join(_TYPES)}{nearest(kind, list(_TYPES))}"
         raise SettingsError("type", kind, rule)
     stream = said.get("stream") or "downstream"
-    if stream not in _STREAMS:
+    if not isinstance(stream, str) or stream not in _STREAMS:
         raise SettingsError("stream", stream, f"must be {' or '.join(_STREAMS)}")
     name = said.get("name") or f"{kind}_{stream}"
     if not isinstance(name, str) or "/" in name:

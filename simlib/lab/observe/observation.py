@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.errors import SimlibError
+from simlib.core.errors import SimlibError, on_one_line
 from simlib.scenario.origin import describe_origin
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command, mask_arguments
@@ -174,7 +174,8 @@ class Observation(ShowsCard):
         except FileNotFoundError as error:
             raise SimlibError(f"{path} is not an observation: there is no such file") from error
         except (OSError, pa.ArrowException, ValueError) as error:
-            raise SimlibError(f"{path} is not an observation: {error}") from error
+            said = on_one_line(str(error))
+            raise SimlibError(f"{path} is not an observation: {said}") from error
         lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
         if meta.pop("schema", None) != SCHEMA or lacking:
             raise SimlibError(f"{path} is an observation of another version of simlib")
