@@ -72,14 +72,16 @@ def filled(path) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "overwritten", "nonsense"])
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "in a page", "nonsense"])
 def test_a_damaged_file_is_moved_aside_and_said(tmp_path, damage):
     path = tmp_path / "s"
     whole = filled(path)
-    assert len(whole) > 8192
+    assert len(whole) > 16_384
     damaged = {
         "truncated": whole[: len(whole) // 2],
         "overwritten": whole[:4096] + b"\xff" * (len(whole) - 4096),
+        # Half of a page of messages, without what counts them.
+        "in a page": whole[:14_336] + b"\xff" * 2048 + whole[16_384:],
         "nonsense": b"not a database at all, but long enough to be looked at" * 20,
     }[damage]
     path.write_bytes(damaged)
