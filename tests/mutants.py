@@ -329,7 +329,7 @@ def play(mutants: list[Mutant], processes: int, equal: dict[str, str]) -> dict[s
                 told[mutant.key] = is_told
                 KEPT.write_text(json.dumps(told, indent=0))
                 if not is_told:
-                    progress.console.print(f"not told: {mutant.key}", markup=False)
+                    progress.console.print(f"not told: {mutant.key}", markup=False, soft_wrap=True)
     return told
 
 
@@ -373,7 +373,8 @@ def main() -> int:
         survivors = alive
     CONSOLE.print(table)
     for each in survivors:
-        CONSOLE.print(f"{each}\n    {equal.get(each, 'NOT TOLD: a test is missing')}", markup=False)
+        reason = equal.get(each, "NOT TOLD: a test is missing")
+        CONSOLE.print(f"{each}\n    {reason}", markup=False, soft_wrap=True)
     killed_fraction = 1 - len(survivors) / len(mutants)
     CONSOLE.print(f"{killed_fraction:.1%} were told; {LEAST_KILLED_FRACTION:.0%} ought to be.")
     return int(killed_fraction < LEAST_KILLED_FRACTION)
