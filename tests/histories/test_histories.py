@@ -30,6 +30,7 @@ KILLS = [
 
 
 @pytest.mark.live
+@pytest.mark.long
 @pytest.mark.few(1)
 @pytest.mark.parametrize("seed", range(4))
 def test_real_sockets_and_killed_processes_have_the_same_history(seed):

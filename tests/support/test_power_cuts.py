@@ -248,7 +248,7 @@ def trials(path: Path, last: Transaction | None = None) -> list[float]:
         return [trial.settings["client.backoff.base_s"] for trial in search.list_finished()]
 
 
-@pytest.mark.parametrize("states", [pytest.param(1000, marks=pytest.mark.slow), 9])
+@pytest.mark.parametrize("states", [pytest.param(200, marks=pytest.mark.slow), 9])
 def test_a_cut_while_a_trial_is_told_leaves_all_trials_before(tmp_path, folder, states):
     pytest.importorskip("optuna")
     path = tmp_path / "trials.sqlite"
