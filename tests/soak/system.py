@@ -9,18 +9,20 @@ from pathlib import Path
 
 def own_bytes(pid: int) -> int:
     """Return the memory of a process that is no other's, and no file's (RssAnon)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
+    with suppress(OSError):  # it is gone
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
     return 0
 
 
 def count_sockets(pid: int) -> int:
-    """Return how many sockets a process has open."""
+    """Return how many sockets a process has open; none if it is gone."""
     count = 0
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):  # closed since
-            count += str(entry.readlink()).startswith("socket:")
+    with suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # closed since
+                count += str(entry.readlink()).startswith("socket:")
     return count
 
 

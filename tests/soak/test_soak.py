@@ -12,6 +12,7 @@ import pytest
 from simlib.core.faults import FaultKind
 from tests.soak.judging import read_accepted
 from tests.soak.schedule import FAULTS, draw_faults
+from tests.soak.system import count_sockets, own_bytes
 
 ROOT = Path(__file__).parents[2]
 SHORT = [sys.executable, "-m", "tests.soak", "--minutes=0.5", "--clients=20", "--seed=7"]
@@ -40,6 +41,13 @@ def test_every_kind_of_fault_is_in_a_soak_of_any_length():
 def test_a_line_that_a_kill_has_cut_is_no_message(tmp_path):
     (tmp_path / "accepted").write_text("3 1048576 -1\n3 1048577 4\n3 10485")
     assert {(3, 1048576): -1, (3, 1048577): 4} == read_accepted([tmp_path / "accepted"])
+
+
+def test_a_process_that_is_gone_has_nothing():
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    assert (0, 0) == (own_bytes(gone.pid), count_sockets(gone.pid))
+    assert own_bytes(os.getpid()) > 1_000_000
 
 
 @pytest.mark.live
