@@ -35,8 +35,8 @@ from simlib.engines.world import World
 from simlib.trace.trace import Trace
 from tests.soak.system import count_files
 
-#: Time between two reports.
-REPORT_S = 1.0
+#: Time after which rows are let go of, as a worker of a live run does, and that between reports.
+ROWS_S, REPORT_S = 0.2, 1.0
 
 
 class Clients:
@@ -82,10 +82,15 @@ class Clients:
         }), flush=True)  # fmt: skip
 
     async def _live(self) -> None:
+        report_s = 0.0
         while not (self._stopped.done() or self._clock.failed.done()):
             ends = {self._stopped, self._clock.failed}
-            await asyncio.wait(ends, timeout=REPORT_S, return_when=asyncio.FIRST_COMPLETED)
-            self._report()
+            await asyncio.wait(ends, timeout=ROWS_S, return_when=asyncio.FIRST_COMPLETED)
+            self._let_go()
+            if self._clock.now_s >= report_s:
+                report_s = self._clock.now_s + REPORT_S
+                self._report()
+        self._report()
 
     @property
     def _clients(self) -> range:
@@ -112,11 +117,12 @@ class Clients:
             line = f"{driver.client.number} {message.id} {message.key}\n"
             os.write(self._accepted, line.encode())
 
-    def _report(self) -> None:
+    def _let_go(self) -> None:
         # The records of a run grow with it: what is asked here is what grows besides.
         self._trace.take_rows()
-        self._trace.standstills.clear()
         del self._clock.late_s[:]
+
+    def _report(self) -> None:
         drivers = self._host.world.drivers
         kept = sum(len(driver.client.outbox) for driver in drivers)
         print(json.dumps({"kept": kept, "tasks": len(asyncio.all_tasks())}), flush=True)
