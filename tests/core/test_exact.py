@@ -71,6 +71,20 @@ def test_every_machine_gives_these_bits(function, x, bits):
     assert bits == function(x).hex()
 
 
+@pytest.mark.parametrize(
+    ("shape", "p", "bits"),
+    [
+        (0.2, 0.7, "0x1.efc51b8fa9b45p-4"),
+        (0.5, 0.03, "0x1.72c5a8157fc4dp-11"),
+        (2.0, 0.999, "0x1.27781f89f9b1cp+3"),
+        (7.5, 0.3, "0x1.7713d0f436097p+2"),
+        (50.0, 0.7, "0x1.ab9f7fb88912ep+5"),
+    ],
+)
+def test_every_machine_gives_these_bits_of_a_gamma_quantile(shape, p, bits):
+    assert bits == exact.gamma_quantile(shape, p).hex()
+
+
 @pytest.mark.parametrize("shape", [0.2, 0.5, 1.0, 2.0, 7.5, 50.0])
 def test_the_gamma_quantile_is_the_distribution_s(shape):
     for p in (1e-9, 1e-4, 0.03, 0.5, 0.9, 0.999, 1.0 - 1e-9):

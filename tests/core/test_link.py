@@ -468,3 +468,15 @@ def test_a_client_of_no_attempts_stops_at_the_first_loss_and_the_first_failure()
 def test_a_hint_that_is_not_heeded_changes_nothing():
     rules = settings(backoff={"heeds_hint": False})
     assert 2.0 == last(rules, ("start", 0), ("failed", 1, 30.0)).deadline_s
+
+
+def test_the_time_after_which_it_gives_up_counts_from_its_start_and_anew_from_the_next():
+    rules = settings(backoff={"factor": 2, "give_up_after_s": 10})
+    # It starts at 5, and waits for 1, 2 and 4 s: the last of these waits ends at 15, just in time.
+    tries = [("start", 5), ("failed", 6), ("wake", 7), ("failed", 8), ("wake", 10), ("failed", 11)]
+    link = last(rules, *tries)
+    assert (State.WAITING, 15.0) == (link.state, link.deadline_s)
+    stopped = last(rules, *tries, ("wake", 15), ("failed", 16))
+    assert State.STOPPED == stopped.state
+    again = last(rules, *tries, ("wake", 15), ("failed", 16), ("start", 100), ("failed", 101))
+    assert State.WAITING == again.state

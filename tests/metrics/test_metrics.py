@@ -563,6 +563,13 @@ def test_whoever_comes_again_is_there_again():
     assert not looks["left"].iloc[-1]
 
 
+def test_who_has_not_come_yet_has_not_left_though_another_has():
+    trace = sl.run(scenario(clients=2, ramp_s=8), processes=[leaving(3)])
+    first, second = (own for _, own in metrics.spans(trace, ["left"]).groupby("client"))
+    assert [False, True] == first["left"].tolist()
+    assert [False] == second["left"].tolist()
+
+
 def test_silence_is_noticed_as_late_as_the_most_patient_cohort_notices_it():
     cohorts = [
         sl.Cohort(
