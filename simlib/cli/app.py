@@ -26,6 +26,8 @@ from simlib.support.messages import LEVELS, show_logs
 _GIVEN = "simlib.cli.given"
 #: Letters of a command's first sentence; click cuts what is longer.
 _WHOLE_SENTENCE = 200
+#: What the loader of Linux says of a library for which no memory is left.
+_NO_ROOM = "failed to map segment"
 #: What no name of a variable has.
 _VARIABLE = re.compile(r"\W")
 DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -116,6 +118,12 @@ class _Commands(click.Group):
             kept = type(stopped) is Interruption
             click.echo(f"Interrupted: {stopped}" if kept else "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
+        except (MemoryError, ImportError) as error:
+            if isinstance(error, ImportError) and _NO_ROOM not in str(error):
+                raise
+            raise _Failure(
+                "there is too little memory for this: give it more, or play fewer clients"
+            ) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click ends quietly when nobody reads on

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import termios
-import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -20,9 +18,13 @@ def read_keys(act: Callable[[str], None]) -> Iterator[bool]:
     bool
         Whether there is a keyboard: standard input may be a file or nothing at all.
     """
-    if sys.stdin is None or not sys.stdin.isatty():
+    # Windows has no terminals of this kind.
+    if sys.platform == "win32" or sys.stdin is None or not sys.stdin.isatty():
         yield False
         return
+    import termios
+    import tty
+
     loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal)

@@ -5,13 +5,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.batteries import examples
-from tests.fuzz.targets import HARS, TARGETS, play
+from tests.fuzz.targets import HARS, LOGS, TARGETS, play
 
 #: What once was a traceback, or an error of many lines.
 FOUND = [
     ("settings of the command line", ("\x00", "\x00")),
     ("tables in CSV", b"\x01\rrtt_ms\n12.5\n13\n40\n11\n"),
     ("access logs", b"\x01\rtime,status\n100,503\n"),
+    ("access logs", LOGS[2].replace(b" 503 ", b" " + b"9" * 40 + b" ")),
     ("archives (HAR)", HARS[0].replace(b'"status": 101', b'"status": 1e999')),
     ("archives (HAR)", HARS[0].replace(b'"status": 101', b'"status": 1000')),
     ("addresses", b"ws://::1]:80/x#y"),
