@@ -93,6 +93,29 @@ def test_a_path_that_leads_nowhere_good_is_refused_in_a_sentence(arguments, insi
     assert "Error: " in said
 
 
+LONG_LABEL = "a" * 70 + ".example"
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("proxy", "--to", f"ws://{LONG_LABEL}"),
+        ("observe", "--host", LONG_LABEL, "--", "true"),
+        ("run", "first_outage", "--on", "live", "--url", f"ws://{LONG_LABEL}/ws"),
+        ("run", "first_outage", "--on", "live", "--url", f"ws://{'a.' * 200}b/ws"),
+        ("run", "first_outage", "--on", "live", "--url", f"ws://{LONG_LABEL}/ws", "--allow-host",
+         LONG_LABEL),
+    ],
+    ids=range(5),
+)  # fmt: skip
+def test_a_host_that_nobody_can_have_is_refused_in_a_sentence(arguments, inside):
+    status, said = play(*arguments)
+    assert 2 == status, said
+    assert "Error: " in said
+    assert len(said) < 2000
+
+
 @pytest.mark.parametrize("name", ["nul", "a:b", "<script>", "ends. "])
 def test_results_of_an_odd_name_are_beside_those_of_others(name, inside):
     Path("odd.toml").write_text(

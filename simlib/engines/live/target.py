@@ -30,6 +30,8 @@ class Codec(IntEnum):
 
 #: Server processes of a run, beside those that wait for a crash: each takes a second to start.
 MOST_SERVERS = 16
+#: No name of a host is longer (RFC 1035).
+MOST_HOST_CHARACTERS = 253
 #: How long a user's server may take to accept, before the run.
 _REACH_TIMEOUT_S = 5.0
 #: What only a server of simlib's own can be told to do.
@@ -84,16 +86,17 @@ class Target:
             parts = urlsplit(self.url)
         except ValueError as error:
             raise SettingsError("url", self.url, f"{rule}: {error}") from error
-        if parts.scheme != "ws" or not parts.hostname:
+        host = parts.hostname or ""
+        if parts.scheme != "ws" or not 0 < len(host) <= MOST_HOST_CHARACTERS:
             raise SettingsError("url", self.url, rule)
         try:
             _ = parts.port
         except ValueError as error:
             raise SettingsError("url", self.url, "must name a port from 1 to 65535") from error
-        if not _is_loopback(parts.hostname) and parts.hostname != self.allow_host:
+        if not _is_loopback(host) and host != self.allow_host:
             rule = (
                 f"is not on this machine: faults are only played against others if you say so "
-                f"outright, with allow_host = {parts.hostname} (--allow-host {parts.hostname})"
+                f"outright, with allow_host = {host} (--allow-host {host})"
             )
             raise SettingsError("url", self.url, rule)
 
@@ -120,7 +123,7 @@ class Target:
             answering: tuple[str, int] = writer.get_extra_info("peername")[:2]
             writer.close()
             await writer.wait_closed()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: no name of a host
             rule = f"cannot be reached: {error or 'no answer'}; start your server"
             raise SettingsError("url", f"{host}:{port}", rule) from error
         return answering

@@ -29,8 +29,8 @@ class ProxyTarget:
         """
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            rule = f"has a host that cannot be found: {error.strerror or error}"
+        except (OSError, UnicodeError) as error:  # UnicodeError: it is no name of a host
+            rule = f"has a host that cannot be found: {getattr(error, 'strerror', '') or error}"
             raise SettingsError("to", self.url, rule) from error
         # IPv4 first: that is where servers under development listen.
         found.sort(key=lambda each: each[0] != socket.AF_INET)

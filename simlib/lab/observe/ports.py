@@ -84,3 +84,5 @@ def listen(host: str, number: int) -> socket.socket:
             raise SettingsError("port", number, rule) from error
         rule = f"is no address of this machine: {error.strerror}"
         raise SettingsError("host", host, rule) from error
+    except UnicodeError as error:
+        raise SettingsError("host", host, f"is no name of a host: {error}") from error
