@@ -2,8 +2,8 @@
 
 from simlib.core.secrets import HIDDEN, is_secret, mask_addresses, mask_secrets
 
-#: So much of a value is shown in an error.
-MOST_SHOWN_CHARACTERS = 500
+#: So much of a value is shown in an error, and of a rule, which may quote it.
+MOST_SHOWN_CHARACTERS, MOST_RULE_CHARACTERS = 500, 1200
 
 
 class SimlibError(Exception):
@@ -43,7 +43,10 @@ class SettingsError(SimlibError, ValueError):
         hides = is_secret(f" {self.key}".rpartition(" ")[2])
         shown = HIDDEN if hides else _describe_value(self.value)
         # The rule too may hold words of others: of a library that could not read a file.
-        return on_one_line(f"{mask_addresses(self.key)} = {shown}: {mask_addresses(self.rule)}")
+        return on_one_line(f"{mask_addresses(self.key)} = {shown}: {self._show_rule()}")
+
+    def _show_rule(self) -> str:
+        return _shorten(mask_addresses(self.rule), MOST_RULE_CHARACTERS)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -70,7 +73,7 @@ class FileError(SettingsError):
 
     def __str__(self) -> str:
         if self.value is ...:
-            return on_one_line(mask_addresses(f"{self.key}: {self.rule}"))
+            return on_one_line(f"{mask_addresses(self.key)}: {self._show_rule()}")
         return super().__str__()
 
     def inside(self, where: str) -> "FileError":
@@ -150,6 +153,5 @@ def _describe_value(value: object) -> str:
     return _shorten(mask_secrets((repr(value).splitlines() or [""])[0]))
 
 
-def _shorten(text: str) -> str:
-    is_short = len(text) <= MOST_SHOWN_CHARACTERS
-    return text if is_short else f"{text[:MOST_SHOWN_CHARACTERS]}..."
+def _shorten(text: str, most: int = MOST_SHOWN_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most]}..."

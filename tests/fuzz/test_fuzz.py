@@ -16,6 +16,7 @@ FOUND = [
     ("archives (HAR)", HARS[0].replace(b'"status": 101', b'"status": 1e999')),
     ("archives (HAR)", HARS[0].replace(b'"status": 101', b'"status": 1000')),
     ("addresses", b"ws://" + b"a." * 1000 + b"b/"),
+    ("addresses", b"ws://[" + b"a:" * 2000 + b"]/"),
     ("addresses", b"ws://::1]:80/x#y"),
     ("addresses", b"ws://\x00127.0.0.1:8000/chat"),
     ("toxics", {"type": {}}),
