@@ -12,10 +12,15 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
 
 import simlib as sl
 from simlib.engines.live import codec
 from simlib.engines.live.processes import Processes
+from simlib.engines.live.service import listen_on
+from simlib.engines.live.service_socket import MOST_UNREAD_BYTES, DirectProtocol, ServiceSocket
 from simlib.engines.sockets import MOST_WAITING_BYTES
 from simlib.lab.fault_proxy import relay
 from simlib.lab.fault_proxy.flow import MOST_PIECES
@@ -251,6 +256,37 @@ def test_who_reads_nothing_holds_up_no_more_than_its_share_in_the_proxy():
         _, printed = process.end()
     waited = int(re.search(r"at most ([\d,]+) bytes", printed[-1])[1].replace(",", ""))
     assert MOST_WAITING_BYTES <= waited <= MOST_WAITING_BYTES + 65536
+
+
+def test_who_leaves_too_much_of_others_updates_unread_is_cut():
+    async def fill() -> tuple[bool, bool]:
+        is_cut: asyncio.Future[tuple[bool, bool]] = asyncio.get_running_loop().create_future()
+
+        async def push_updates(websocket):
+            await websocket.accept()
+            own, update = ServiceSocket(websocket), "u" * 65536
+            transport = own._protocol.transport
+            while transport.get_write_buffer_size() + 2 * len(update) <= MOST_UNREAD_BYTES:
+                own.send_text(update)
+            at_bound = transport.is_closing()
+            own.send_text(update)
+            own.send_text(update)
+            is_cut.set_result((at_bound, transport.is_closing()))
+
+        app = Starlette(routes=[WebSocketRoute("/ws", push_updates)])
+        config = uvicorn.Config(app, ws=DirectProtocol, lifespan="off", log_level="critical")
+        server, listener = uvicorn.Server(config), listen_on(0)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        own, head = await asyncio.to_thread(upgraded, listener.getsockname()[1])
+        assert b" 101 " in head
+        try:
+            return await asyncio.wait_for(is_cut, 60.0)
+        finally:
+            own.close()
+            server.should_exit = True
+            await serving
+
+    assert (False, True) == asyncio.run(fill())
 
 
 def test_a_narrow_way_cuts_what_it_reads_into_few_pieces():
