@@ -82,7 +82,8 @@ mutants: $(READY) ## change the code at 200 places, and see which changes no tes
 	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
 	@$(BIN)/python tests/mutants.py
 
-soak: $(READY) ## every fault at once on 200 live clients, kills too (MINUTES=15): is a message lost?
+soak: $(READY) ## every fault at once, kills too, simulated and on 200 live clients (MINUTES=15): is a message lost?
+	@PYTHONPATH=. $(BIN)/python tests/benchmarks/histories.py $(if $(MINUTES),500,10000)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15)
 
 lint: $(READY) ## check style and types

@@ -55,6 +55,8 @@ _CLIENT_BITS, _PLACE_BITS = 2, 3
 _LANES = 1 << (_CLIENT_BITS + _PLACE_BITS)
 #: At most so many blocks are kept of each seed (8 MB), and of so many seeds.
 _MOST_BLOCKS, _MOST_SEEDS = 1 << 14, 4
+#: By seed, then by place as one number: a tuple of its parts takes three times the room.
+_BLOCKS_OF: dict[int, dict[int, array[int]]] = {}
 _UNIT = 1.0 / 9007199254740992.0
 
 
@@ -63,8 +65,7 @@ def _in_blocks(draw: Draw) -> Draw:
 
     For the interpreter alone: compiled code is quicker without blocks, and takes what is wrapped.
     """
-    # By seed, then by place as one number: a tuple of its parts takes three times the room.
-    blocks_of: dict[int, dict[int, array[int]]] = {}
+    blocks_of = _BLOCKS_OF
 
     @wraps(draw)
     def uniform(seed: int, client: int, stream: int, index: int) -> float:
@@ -84,6 +85,14 @@ def _in_blocks(draw: Draw) -> Draw:
         return block[(client & 3) << 3 | word & 7] * _UNIT
 
     return uniform
+
+
+def forget_blocks() -> None:
+    """Forget the blocks of draws that are kept; they are computed anew when they are asked for.
+
+    In a process that runs for hours, most of them are of draws that are over.
+    """
+    _BLOCKS_OF.clear()
 
 
 def _compute_block(seed: int, clients: int, words: int) -> array[int]:

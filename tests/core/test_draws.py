@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simlib.core.draws import INDEX_BITS, SEED_LIMIT, Stream, uniform
+from simlib.core.draws import INDEX_BITS, SEED_LIMIT, Stream, forget_blocks, uniform
 
 WORD = st.integers(0, 2**32 - 1)
 
@@ -54,6 +54,12 @@ def test_blocks_are_computed_anew_once_there_are_too_many():
     before = [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
     assert before[0] == unwrap(uniform)(5, 0, Stream.STAY, 0)
     assert before == [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
+
+
+def test_blocks_that_are_forgotten_are_computed_anew():
+    before = [uniform(5, client, Stream.STAY, 0) for client in range(40)]
+    forget_blocks()
+    assert before == [uniform(5, client, Stream.STAY, 0) for client in range(40)]
 
 
 def test_neighbouring_addresses_share_no_draw():

@@ -24,6 +24,7 @@ from typing import Any
 
 import simpy
 
+from simlib.core.draws import forget_blocks
 from simlib.core.events import NONE, Command, Drop, Event, Priority, Send
 from simlib.engines import garbage_collection as garbage
 from simlib.engines.driver import Driver
@@ -89,6 +90,7 @@ class Clients:
             self._let_go()
             if self._clock.now_s >= report_s:
                 report_s = self._clock.now_s + REPORT_S
+                forget_blocks()  # as a worker does
                 self._report()
         self._report()
 

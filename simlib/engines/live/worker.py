@@ -19,6 +19,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from simlib.core.draws import forget_blocks
 from simlib.engines import garbage_collection as garbage
 from simlib.engines.live.clock import WallClock, noting_standstills
 from simlib.engines.live.host import LiveHost, ServerElsewhere
@@ -29,6 +30,8 @@ from simlib.trace.trace import Trace
 
 #: Time between two writes of rows: what a kill may take.
 _WRITE_S = 0.2
+#: So often the draws that were kept are forgotten; those still wanted take a few ms to draw again.
+_FORGET_S = 10.0
 
 
 class Worker:
@@ -87,12 +90,16 @@ class Worker:
             self._write_rest()
 
     async def _play_on(self) -> None:
-        clock, duration_s = self._clock, self._scenario.duration_s
+        clock, duration_s, forget_s = self._clock, self._scenario.duration_s, _FORGET_S
         while not self.stopped.done() and not clock.failed.done() and clock.now_s < duration_s:
             rest_s = max(0.0, min(_WRITE_S, duration_s - clock.now_s))
             ends = {clock.failed, self.stopped}
             await asyncio.wait(ends, timeout=rest_s, return_when=asyncio.FIRST_COMPLETED)
             self._write_rows()
+            if clock.now_s >= forget_s:
+                # Draws that are over would stay: a worker's memory is not to grow with the run.
+                forget_s = clock.now_s + _FORGET_S
+                forget_blocks()
         if clock.failed.done():
             clock.failed.result()
 
