@@ -37,7 +37,7 @@ def test_the_help_loads_no_library_but_click():
     loaded = modules_after_command("--help")
     assert set() == HEAVY & loaded
     core = {name for name in loaded if name.startswith("simlib.core.")}
-    assert {"simlib.core.errors"} == core
+    assert {"simlib.core.errors", "simlib.core.secrets"} == core
 
 
 def test_every_file_of_a_command_is_loaded_for_the_help_and_for_no_other_reason():

@@ -122,7 +122,7 @@ def test_a_disk_that_takes_no_more_is_said_and_what_was_finished_is_kept(tmp_pat
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
         with (
-            pytest.raises(sl.SimlibError, match=r"cannot be used.*the cells before are kept"),
+            pytest.raises(sl.SimlibError, match=r"ulimit -f.*the cells before are kept"),
             cells.open_run_cache(tmp_path) as store,
         ):
             store.keep("after", {"a": "x" * 50_000})
