@@ -8,6 +8,7 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.chromium import evaluate_until
 from tests.browser.jupyter import ROOT, SCREENS
 
 pytestmark = [
@@ -75,6 +76,6 @@ def test_a_slider_of_the_app_changes_the_chart(address, lab_page):
     SCREENS.mkdir(parents=True, exist_ok=True)
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
-        assert [] == page.evaluate(_CUT)
+        assert [] == evaluate_until(page, _CUT, [])
         page.screenshot(path=SCREENS / f"app_{width}.png")
     assert [] == [url for url in outside if url.startswith("http") and "://127.0.0.1:" not in url]

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 import simlib as sl
+from tests.browser.chromium import evaluate_until
 from tests.browser.jupyter import SCREENS, run_all
 
 pytestmark = [
@@ -81,6 +82,11 @@ def test_cut_and_restore_by_keyboard_change_the_state_shown(lab, lab_page):
     picture(page, "compared")
 
 
+_CUT = """() => [...document.querySelectorAll(".simlib-console *, .jp-OutputArea-output button")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+  .map((each) => each.outerHTML.slice(0, 80))"""
+
+
 @pytest.mark.slow
 def test_in_the_dark_theme_and_on_a_phone_nothing_is_cut_off(dark_lab, lab_page):
     page = lab_page
@@ -92,10 +98,5 @@ def test_in_the_dark_theme_and_on_a_phone_nothing_is_cut_off(dark_lab, lab_page)
     picture(page, "dark")
     page.set_viewport_size({"width": 390, "height": 800})
     picture(page, "dark_390")
-    over = page.evaluate(
-        """() => [...document.querySelectorAll(".simlib-console *, .jp-OutputArea-output button")]
-          .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
-          .map((each) => each.outerHTML.slice(0, 80))"""
-    )
-    assert [] == over
+    assert [] == evaluate_until(page, _CUT, [])
     press(page, "stop")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 import simlib as sl
 from tests.batteries import with_slow
-from tests.browser.chromium import open_page
+from tests.browser.chromium import evaluate_until, open_page
 from tests.browser.jupyter import ROOT, SCREENS, drag, run_all, serve_lab
 
 NOTEBOOK = next((ROOT / "notebooks").glob("00_*.ipynb"))
@@ -260,7 +260,7 @@ def test_nothing_is_cut_or_overlaps_wide_narrow_light_and_dark(page):
             for name, (_, title) in EXPLORERS.items():
                 explorer = explorer_of(page, title)
                 explorer.scroll_into_view_if_needed()
-                assert [] == explorer.evaluate(f"{LOOKS}.cut"), (name, theme, width)
+                assert [] == evaluate_until(explorer, f"{LOOKS}.cut", []), (name, theme, width)
                 assert explorer.evaluate(f"{LOOKS}.contrast") >= 4.0, (name, theme)
                 explorer.evaluate("root => root.scrollIntoView()")
                 page.screenshot(path=SCREENS / f"explore_{name}_{theme.lower()}_{width}.png")
