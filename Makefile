@@ -13,9 +13,9 @@ ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 .PHONY: help demo review test test-all simulated live browser cover mutants soak lab docs site bench bench-quick lint clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-demo: $(READY) ## play the first outage in simulation and on real WebSockets, and compare
+demo: $(READY) ## play the first outage simulated and for real, and compare
 	@echo "Playing the first outage: 20 times simulated, then once for real, for 15 s"
 	@$(BIN)/simlib compare data/scenarios/first_outage.toml; status=$$?; \
 	if [ $$status -le 1 ]; then \
@@ -73,16 +73,16 @@ site: $(READY) $(CLIENTS) ## build the page that plays simlib in a browser, in s
 bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
 	@$(BIN)/python tests/benchmarks/run.py --record
 
-bench-quick: $(READY) ## measure a few ratios in a minute, beside those of earlier commits
+bench-quick: $(READY) ## measure a few ratios, beside those of earlier commits
 	@$(BIN)/python tests/benchmarks/run.py --quick
 
-mutants: $(READY) ## change the code at 200 places, and see which changes no test tells (a quarter of an hour, longer on a busy machine)
+mutants: $(READY) ## change the code at 200 places: which do no tests tell?
 	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || \
 	  if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt cosmic-ray; \
 	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
 	@$(BIN)/python tests/mutants.py
 
-soak: $(READY) ## every fault at once, kills too, simulated and on 200 live clients (MINUTES=15): is a message lost?
+soak: $(READY) ## every fault at once on 200 live clients: is a message lost?
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/histories.py $(if $(MINUTES),500,10000)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15)
 
