@@ -26,7 +26,7 @@ demo: $(READY) ## play the first outage simulated and for real, and compare
 	  echo "  source $(BIN)/activate && simlib scenarios"; \
 	fi; exit $$status
 
-review: $(READY) ## write a design review: should clients of socket.io wait longer?
+review: $(READY) ## write a design review: should socket.io wait longer?
 	@echo "50,000 clients, an outage of 60 s, 2,000 connections/s: seeking better settings, then comparing"
 	@$(BIN)/simlib report socket_io_storm --out out/review.html \
 	  --objective "peak_after_fault_per_s <= 3 * server.accept_per_s" \
@@ -54,7 +54,7 @@ browser: $(READY)
 	@said=$$(mktemp); $(PYTEST) -m "browser $(BUT)" tests/browser >$$said 2>&1; \
 	status=$$?; printf '\nIn a browser:\n'; cat $$said; rm $$said; exit $$status
 
-cover: $(READY) ## measure how much of the core its own tests cover, branches too
+cover: $(READY) ## measure how much of the core its own tests cover
 	@$(BIN)/python -m pytest -q -n 2 tests/core tests/theory \
 	  --cov=simlib.core --cov-report=term --cov-fail-under=99
 
@@ -70,7 +70,7 @@ site: $(READY) $(CLIENTS) ## build the page that plays simlib in a browser, in s
 	@echo "Serve it: python3 -m http.server 8000 --bind 127.0.0.1 --directory site"
 	@echo "and open http://localhost:8000/"
 
-bench: $(READY) ## measure speed and memory, print a table, write out/bench.json
+bench: $(READY) ## measure speed and memory, and write out/bench.json
 	@$(BIN)/python tests/benchmarks/run.py --record
 
 bench-quick: $(READY) ## measure a few ratios, beside those of earlier commits
