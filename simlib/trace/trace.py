@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Client
-from simlib.core.errors import Interruption, SettingsError, SimlibError, on_one_line
+from simlib.core.errors import Interruption, SimlibError, on_one_line
 from simlib.core.events import NONE
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command
@@ -440,6 +440,7 @@ class Trace(ShowsCard):
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_KEY])
             origin = read_origin(table.schema.metadata)
+            columns = set(table.column_names)
         except KeyError as error:
             raise SimlibError(f"{path} is not a trace: Trace.save did not write it") from error
         except FileNotFoundError as error:
@@ -447,7 +448,7 @@ class Trace(ShowsCard):
         except (OSError, pa.ArrowException, ValueError) as error:
             raise SimlibError(f"{path} is not a trace: {on_one_line(str(error))}") from error
         version = meta.get("version", 1)
-        if version != FILE_VERSION or set(table.column_names) != set(NAMES):
+        if version != FILE_VERSION or columns != set(NAMES):
             writer = f", {origin['simlib']}" if origin else ""
             raise SimlibError(
                 f"{path} is a trace of another version of simlib{writer}: its file has layout "
@@ -455,7 +456,7 @@ class Trace(ShowsCard):
             )
         try:
             return cls._read(meta, table, origin.get("command", ""))
-        except (KeyError, TypeError, SettingsError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             said = on_one_line(str(error))
             raise SimlibError(f"{path} is a trace of another version of simlib: {said}") from error
 

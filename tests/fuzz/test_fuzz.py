@@ -1,11 +1,14 @@
 """Foreign data is read, or refused in a sentence; `tests/benchmarks/fuzz.py` does so for longer."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simlib.core.errors import SimlibError
 from tests.batteries import examples
-from tests.fuzz.targets import HARS, LOGS, TARGETS, play
+from tests.fuzz.targets import HARS, LOGS, TARGETS, parquets, play, read_parquet
 
 #: What once was a traceback, or an error of many lines.
 FOUND = [
@@ -41,3 +44,10 @@ def test_foreign_data_is_read_or_refused_in_a_sentence(name):
         play(target, example)
 
     plays()
+
+
+@pytest.mark.parametrize("column", [b"client", b"accept_s"])
+def test_a_parquet_file_with_a_column_whose_name_is_no_text_is_refused(column):
+    for content in parquets():
+        with suppress(SimlibError):
+            read_parquet(content.replace(column, b"\x80" + column[1:]))

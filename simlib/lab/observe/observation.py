@@ -167,6 +167,7 @@ class Observation(ShowsCard):
             table = pq.read_table(path)
             meta = json.loads((table.schema.metadata or {})[_KEY])
             made_by = read_origin(table.schema.metadata).get("command", "")
+            columns = table.column_names
         except KeyError as error:
             raise SimlibError(
                 f"{path} is not an observation: simlib observe did not write it"
@@ -176,11 +177,11 @@ class Observation(ShowsCard):
         except (OSError, pa.ArrowException, ValueError) as error:
             said = on_one_line(str(error))
             raise SimlibError(f"{path} is not an observation: {said}") from error
-        lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*table.column_names, *meta}
+        lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*columns, *meta}
         if meta.pop("schema", None) != SCHEMA or lacking:
             raise SimlibError(f"{path} is an observation of another version of simlib")
         # What older files do not have yet was not measured.
-        there = [name for name in ATTEMPT_COLUMNS if name in table.column_names]
+        there = [name for name in ATTEMPT_COLUMNS if name in columns]
         attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
         known = {name: meta[name] for name in _META if name in meta}
         return cls(attempts, **known, made_by=made_by)
