@@ -143,11 +143,11 @@ def toml_value(text: str) -> Any:
 
 
 def _parse(text: str) -> dict[str, Any]:
-    import tomllib
+    from simlib.support.toml_files import parse_toml
 
     try:
-        return tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")
+    except ValueError:
         return {}
 
 

@@ -2,8 +2,10 @@
 
 from simlib.core.secrets import HIDDEN, is_secret, mask_addresses, mask_secrets
 
-#: So much of a value is shown in an error, and of a rule, which may quote it.
+#: So much of a key and a value is shown in an error, and of a rule, which may quote them.
 MOST_SHOWN_CHARACTERS, MOST_RULE_CHARACTERS = 500, 1200
+#: So much of it is searched for secrets: what is shown, and the ends of secrets that begin there.
+_MOST_SEARCHED_CHARACTERS = 20 * MOST_SHOWN_CHARACTERS
 
 
 class SimlibError(Exception):
@@ -43,7 +45,10 @@ class SettingsError(SimlibError, ValueError):
         hides = is_secret(f" {self.key}".rpartition(" ")[2])
         shown = HIDDEN if hides else _describe_value(self.value)
         # The rule too may hold words of others: of a library that could not read a file.
-        return on_one_line(f"{mask_addresses(self.key)} = {shown}: {self._show_rule()}")
+        return on_one_line(f"{self._show_key()} = {shown}: {self._show_rule()}")
+
+    def _show_key(self) -> str:
+        return _shorten(mask_addresses(self.key))
 
     def _show_rule(self) -> str:
         return _shorten(mask_addresses(self.rule), MOST_RULE_CHARACTERS)
@@ -73,7 +78,7 @@ class FileError(SettingsError):
 
     def __str__(self) -> str:
         if self.value is ...:
-            return on_one_line(f"{mask_addresses(self.key)}: {self._show_rule()}")
+            return on_one_line(f"{self._show_key()}: {self._show_rule()}")
         return super().__str__()
 
     def inside(self, where: str) -> "FileError":
@@ -149,8 +154,12 @@ def on_one_line(text: str) -> str:
 def _describe_value(value: object) -> str:
     # An error is one line, whatever it shows: of a scenario or a result, its title.
     if isinstance(value, str):
-        return f'"{_shorten(on_one_line(mask_secrets(value)))}"'
-    return _shorten(mask_secrets((repr(value).splitlines() or [""])[0]))
+        return f'"{_shorten(on_one_line(mask_secrets(value[:_MOST_SEARCHED_CHARACTERS])))}"'
+    try:
+        written = repr(value)
+    except (RecursionError, ValueError):
+        return "(too long, or nested too deep, to be shown)"
+    return _shorten(mask_secrets((written[:_MOST_SEARCHED_CHARACTERS].splitlines() or [""])[0]))
 
 
 def _shorten(text: str, most: int = MOST_SHOWN_CHARACTERS) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from simlib.scenario.scenario import Scenario, load
 from simlib.studies.policy.benchmark import storm
 from simlib.studies.policy.imports.imported import ImportedPolicy
 from simlib.studies.policy.imports.policy_from import policy_from
+from simlib.support.toml_files import parse_toml, read_toml_text
 from simlib.trace.trace import Trace
 
 #: Clients of the storm in which two policies are compared that came without a scenario.
@@ -82,8 +82,7 @@ def read_side(file: Path) -> Scenario | Settings | ImportedPolicy | Trace:
     if file.suffix not in ("", ".toml"):
         return policy_from(file)
     scenario = load(file)
-    with file.open("rb") as opened:
-        keys = set(tomllib.load(opened))
+    keys = set(parse_toml(read_toml_text(file)))
     return scenario.client if "client" in keys and keys <= _OF_POLICY else scenario
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 from simlib.core.errors import SettingsError
 from simlib.core.validation import nearest
 from simlib.support.toml_errors import describe_toml_error
+from simlib.support.toml_files import parse_toml, read_toml_text
 
 _Script = TypeVar("_Script")
 
@@ -34,7 +34,7 @@ def read_script(
         Naming the file, the key, the value and the rule that it breaks.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_toml_text(path)
     except UnicodeDecodeError as error:
         raise SettingsError("script", str(path), describe_toml_error(error)) from error
     except OSError as error:
@@ -69,8 +69,8 @@ def parse_script(text: str, keys: Sequence[str], example: str) -> dict[str, Any]
     {'faults': [{}]}
     """
     try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_toml(text)
+    except ValueError as error:
         raise SettingsError("script", "", describe_toml_error(error)) from error
     for key, value in data.items():
         if key not in keys:

@@ -240,7 +240,7 @@ def _parse(form: Form, line: str) -> LogLine | None:
 
 
 def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAttempts:
-    requests = Requests(endpoint)
+    requests = Requests(endpoint, source)
     unreadable = Unreadable(source, form)
     for number, text in source.lines():
         line = _parse(form, text)
@@ -293,7 +293,7 @@ def _observe_requests(
 
 
 def _read_har(source: Source) -> ObservedAttempts:
-    har, requests = Har(source), Requests(None)
+    har, requests = Har(source), Requests(None, source)
     for line in har.websockets():
         requests.add(line._replace(request=""))
     if not requests.times_s:
@@ -307,8 +307,8 @@ def _read_har(source: Source) -> ObservedAttempts:
 def _har_notes(har: Har, attempts: int, source: Source) -> Iterator[str]:
     if har.messages:
         yield f"The connections carried {count_in_words(har.messages, 'message')}."
-    if others := har.requests - attempts - len(har.unreadable):
+    if others := har.requests - attempts - har.unreadable:
         yield f"Left out: {count_in_words(others, 'request')} not of WebSockets."
     if har.unreadable:
-        row = f"row {har.unreadable[0]:,} of {source.path}"
-        yield f"Entries that could not be read: {len(har.unreadable):,}, the first before {row}."
+        row = f"row {har.unreadable_row:,} of {source.path}"
+        yield f"Entries that could not be read: {har.unreadable:,}, the first before {row}."

@@ -29,7 +29,8 @@ _SPACE = re.compile(r"[ \t\r\n]*+")
 _TEXT = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 #: What opens and closes nothing: possessive, so that nothing is ever tried again.
 _FLAT = re.compile(r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-_WORD = re.compile(r"[-+.\w]*+")
+#: Numbers are shorter: a longer one is not read on for.
+_WORD = re.compile(r"[-+.\w]{0,400}+")
 _SCHEMES = ("ws://", "wss://")
 
 
@@ -39,8 +40,9 @@ class Har:
     def __init__(self, source: Source) -> None:
         self._source = source
         #: What was passed over so far.
-        self.requests = self.messages = 0
-        self.unreadable: list[int] = []
+        self.requests = self.messages = self.unreadable = 0
+        #: The row of the first that could not be read.
+        self.unreadable_row = 0
 
     def websockets(self) -> Iterator[LogLine]:
         """Give a line for each entry that is a WebSocket; others are counted.
@@ -60,7 +62,8 @@ class Har:
                 try:
                     yield _line(entry)
                 except (KeyError, TypeError, ValueError):
-                    self.unreadable.append(scanner.row)
+                    self.unreadable += 1
+                    self.unreadable_row = self.unreadable_row or scanner.row
 
 
 def _is_websocket(entry: dict[str, Any]) -> bool:
@@ -125,12 +128,14 @@ class _Scanner:
         self._path, self._stream, self._move = path, stream, move
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
         self._text, self._at = "", 0
-        self._row = 1
+        self._row, self._counted = 1, 0
 
     @property
     def row(self) -> int:
         """The row of the file that has been reached."""
-        return self._row + self._text.count("\n", 0, self._at)
+        self._row += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        return self._row
 
     def error(self, why: str) -> FileError:
         """Return the error of the place that has been reached."""
@@ -244,7 +249,7 @@ class _Scanner:
         self._move()
         self._row = self.row
         self._text = self._text[self._at :] + self._decoder.decode(data)
-        self._at = 0
+        self._at = self._counted = 0
         return True
 
 

@@ -106,4 +106,7 @@ def in_words(moment_s: float) -> str:
     >>> in_words(0.25)
     '1970-01-01 00:00:00 UTC'
     """
-    return (_EPOCH + timedelta(seconds=moment_s)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return (_EPOCH + timedelta(seconds=moment_s)).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except OverflowError:  # a calendar has the years 1 to 9999
+        return f"{moment_s:.15g} s after 1970"

@@ -6,6 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from simlib.core.card import count_in_words
+from simlib.core.errors import FileError
 from simlib.logs.forms import SWITCHED, Form, LogLine, is_polling, path_of
 from simlib.logs.lines import Source
 
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
 #: A file of which more than this share cannot be read is none of its form.
 _MOST_UNREADABLE = 0.5
-#: Paths beyond these count as one.
-_MOST_PATHS = 10_000
+#: Paths beyond these count as one, and so do those that begin with the same characters.
+_MOST_PATHS, _MOST_PATH_CHARACTERS = 10_000, 1000
+#: Of as many, some hundreds of MiB are kept; a packed file of few may hold very many more.
+MOST_ATTEMPTS = 10_000_000
 
 
 class Requests:
     """What is kept of each request: numbers alone."""
 
-    def __init__(self, endpoint: str | None) -> None:
+    def __init__(self, endpoint: str | None, source: Source) -> None:
+        self._source = source
         self.times_s, self.statuses = array("d"), array("h")
         self.paths, self.are_ends = array("i"), array("b")
         self.is_dated = True
@@ -40,6 +44,10 @@ class Requests:
         if self._endpoint is not None and path != self._endpoint:
             self.elsewhere += 1
             return
+        if len(self.times_s) >= MOST_ATTEMPTS:
+            rule = f"has more than {MOST_ATTEMPTS:,} attempts: cut it to the time that is asked for"
+            raise FileError(self._source.path, rule)
+        path = path[:_MOST_PATH_CHARACTERS]
         number = self._numbers.get(path, -1)
         if number < 0 and len(self._numbers) < _MOST_PATHS:
             number = self._numbers[path] = len(self._numbers)

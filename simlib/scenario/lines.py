@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
-#: What a statement may end with that goes over several lines; asking the parser takes time.
-_ENDS = ("]", "}", '"""', "'''")
+#: What a statement may hold that has line ends in it, or looks like what has.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|[\[\]{}\n]'
+    r"|'''.*?'''|'[^'\n]*'",
+    re.DOTALL,
+)
 
 
 def key_lines(text: str) -> dict[str, int]:
@@ -53,20 +58,16 @@ def line_of(lines: dict[str, int], key: str) -> int:
 def _statements(text: str) -> list[tuple[int, str]]:
     """Return the headers and assignments of a text, each with its first line."""
     found: list[tuple[int, str]] = []
-    waiting: list[str] = []
-    start = 1
-    for number, line in enumerate(text.splitlines(), 1):
-        if not waiting:
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-            start = number
-        waiting.append(line)
-        bare = line.partition("#")[0].rstrip()
-        if len(waiting) == 1 or bare.endswith(_ENDS) or line.rstrip().endswith(_ENDS):
-            statement = "\n".join(waiting)
-            if _parse(statement) is not None:
-                found.append((start, statement))
-                waiting = []
+    number, start, depth = 1, 0, 0
+    text = text.replace("\r\n", "\n") + "\n"
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        depth += (mark in "[{") - (mark in "]}")
+        if mark == "\n" and depth <= 0:
+            statement = text[start : token.start()]
+            if statement.strip() and not statement.lstrip().startswith("#"):
+                found.append((number, statement))
+            number, start, depth = number + statement.count("\n") + 1, token.end(), 0
     return found
 
 

@@ -194,12 +194,14 @@ def _check(table: Table, cells: pd.Series[Any], wrong: Any, rule: str) -> None:
 # --- what ping prints --------------------------------------------------------------------
 
 _PRINTED = re.compile(r"ttl|icmp|bytes|octets", re.IGNORECASE)
-_TIME = re.compile(r"[^\W\d]+([=<])\s?(\d+(?:[.,]\d+)?)\s?(ms|us|\u00b5s|s)\b")
+#: No rule begins with what may be repeated (that would take the square of a line's length), and no
+#: number has more digits than one that was counted or measured.
+_TIME = re.compile(r"[^\W\d]([=<])\s?(\d{1,15}(?:[.,]\d+)?)\s?(ms|us|\u00b5s|s)\b")
 _SUMMARIES = (
-    re.compile(r"(\d+) packets transmitted, (\d+) (?:packets )?received"),
-    re.compile(r"= (\d+), [^\W\d]+ = (\d+), [^\W\d]+ = \d+ \("),
+    re.compile(r"(?<!\d)(\d{1,15}) packets transmitted, (\d{1,15}) (?:packets )?received"),
+    re.compile(r"= (\d{1,15}), [^\W\d]+ = (\d{1,15}), [^\W\d]+ = \d+ \("),
 )
-_SEQUENCE = re.compile(r"\b(?:icmp_)?seq[= ](\d+)")
+_SEQUENCE = re.compile(r"\b(?:icmp_)?seq[= ](\d{1,15})(?!\d)")
 _NO_ANSWER = re.compile(r"timed out|timeout|no answer|unreachable", re.IGNORECASE)
 #: Sequence numbers of ICMP begin anew after so many.
 _SEQUENCES = 65536
@@ -256,6 +258,8 @@ _COLUMNS = (
 )
 _OTHER_SIZES = {"kb", "kib", "mb", "mib", "kilobytes", "megabytes", "bits", "kbit"}
 _MOST_BYTES = 1_000_000
+#: Of a size: Python refuses to read a number of thousands of digits.
+_MOST_DIGITS = 15
 
 
 def read_messages(path: str | Path) -> list[list[Any]]:
@@ -286,7 +290,8 @@ def read_messages(path: str | Path) -> list[list[Any]]:
 
 def _message(table: Table, row: int, time_s: float, priority: str, size: str) -> list[Any]:
     good = isfinite(time_s) and time_s >= 0.0 and priority.upper() in Priority.__members__
-    if not good or not size.isdecimal() or not 1 <= int(size) <= _MOST_BYTES:
+    is_size = size.isdecimal() and len(size) <= _MOST_DIGITS and 1 <= int(size) <= _MOST_BYTES
+    if not good or not is_size:
         raise table.error(row, f"{_MESSAGE}; a size is from 1 to 10^6")
     return [time_s, priority.lower(), int(size)]
 

@@ -16,6 +16,7 @@ from simlib.scenario.start_times import starts_table
 from simlib.support.arguments import check_arguments
 from simlib.support.files import find_shipped
 from simlib.support.toml_errors import describe_toml_error
+from simlib.support.toml_files import parse_toml, read_toml_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,8 @@ def network(name: str, folder: FilePath = FilePath()) -> dict[str, Any]:
 def _network_file(file: FilePath) -> dict[str, Any]:
     """Return the path settings in a file of one network, checked, so that errors name the file."""
     try:
-        known = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        known = parse_toml(read_toml_text(file))
+    except (OSError, ValueError) as error:
         raise FileError(file, describe_toml_error(error)) from error
     tables = {name: table for name, table in known.items() if isinstance(table, dict)}
     if len(known) != 1 or len(tables) != 1:

@@ -20,6 +20,7 @@ from simlib.support.files import find_shipped
 from simlib.support.json_values import jsonable
 from simlib.support.plugins import load_plugins
 from simlib.support.toml_errors import describe_toml_error
+from simlib.support.toml_files import parse_toml, read_toml_text
 
 #: What a scenario writes before a preset's name.
 PREFIX = "preset:"
@@ -237,10 +238,10 @@ def _table(where: str, given: Any, name: Any) -> dict[str, Any]:
 def _table_of_file(where: str, given: str, file: Path) -> Any:
     """Return the client's table of a scenario's file, as import, infer and tune write it."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        document = parse_toml(read_toml_text(file))
     except OSError as error:
         raise SettingsError(where, given, describe_toml_error(error)) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise FileError(file, describe_toml_error(error)) from error
     if "client" not in document:
         rule = "has no client: simlib import, infer and tune write files that have one"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
@@ -45,6 +44,7 @@ from simlib.scenario.words import describe_fault, draw_timeline, flatten
 from simlib.scenario.workload import Hint, TimeOrigin, Workload
 from simlib.support.arguments import check_arguments
 from simlib.support.toml_errors import describe_toml_error
+from simlib.support.toml_files import parse_toml, read_toml_text
 
 #: Shares that are added up may be wrong by this much.
 _ROUNDING = 1e-9
@@ -359,7 +359,7 @@ def load(path: str | FilePath) -> Scenario:
     """
     file = FilePath(path)
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = read_toml_text(file)
     except (OSError, ValueError) as error:
         raise SettingsError("scenario", str(path), describe_toml_error(error)) from error
     data = _parse(text, str(path))
@@ -400,8 +400,8 @@ def loads(text: str) -> Scenario:
 
 def _parse(text: str, source: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        data = parse_toml(text)
+    except ValueError as error:
         raise SettingsError("scenario", source, describe_toml_error(error)) from error
     # What lint ignores in a file changes nothing in its runs; lint itself reads it.
     if not isinstance(data.pop("lint", {}), dict):
@@ -546,10 +546,14 @@ def _check_effect(changed: Any, new: Mapping[str, Any]) -> None:
             raise SettingsError(key, new[key], rule)
 
 
+#: Python refuses to read a number of thousands of digits.
+_MOST_DIGITS = 9
+
+
 def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
     """Raise `SettingsError` where a part of a scenario has no field, or place, of this name."""
     if isinstance(owner, tuple):
-        if not key.isdecimal() or int(key) >= len(owner):
+        if not key.isdecimal() or len(key) > _MOST_DIGITS or int(key) >= len(owner):
             raise SettingsError(
                 where, value, f"must name one of {len(owner)} by its number, from 0"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -33,6 +34,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_bounded(file: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """Return what a file holds, unless it is larger than that, or has no end as /dev/zero.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is too large: says so as other errors of the system do.
+    """
+    with Path(file).open("rb") as opened:
+        content = opened.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes / 2**20:g} MiB", str(file))
+    return content
 
 
 def find_shipped(name: str) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import FileError, SettingsError
+from simlib.support.files import read_bounded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,10 @@ UNIT_OF = {word: unit for unit, words in _SPELT.items() for word in words.split(
 _OTHER_UNITS = {"minute", "minutes", "mins", "hour", "hours", "day", "days", "jiffies", "ticks"}
 #: A number as people write it.
 NUMBER = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?"
+#: Of a file: Python keeps some thirty bytes of memory for each.
+MOST_TABLE_BYTES = 32 * 2**20
+#: A table with more is none of measurements.
+MOST_COLUMNS = 1000
 #: Control characters are below the space; these are in texts all the same.
 _WHITE = "\t\n\v\f"
 
@@ -84,6 +89,9 @@ def read_table(path: str | Path, text: str, may_be_row: Callable[[Sequence[str]]
     separator = _separator(text)
     rows = re.sub(r"\A(?:[ \t]*\n)+", "", text)  # pandas finds no columns in an empty first line
     first_row = 1 + text.count("\n") - rows.count("\n")
+    columns = 1 + rows.partition("\n")[0].count(separator)
+    if columns > MOST_COLUMNS:
+        raise FileError(path, f"has {columns:,} columns, and must have {MOST_COLUMNS:,} at most")
     try:
         frame = pd.read_csv(
             io.StringIO(rows),
@@ -187,7 +195,7 @@ def read_text(path: str | Path, must: str) -> str:
         If there is no such file, it is no text, or it is empty and so not what it must be.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_bounded(path, MOST_TABLE_BYTES)
     except OSError as error:
         raise FileError(path, f"cannot be read: {error.strerror}") from error
     text = _decode(data).replace("\r\n", "\n").replace("\r", "\n")

@@ -462,17 +462,16 @@ class Trace(ShowsCard):
 
     @classmethod
     def _read(cls, meta: dict[str, Any], table: pa.Table, made_by: str) -> Trace:
-        import tomllib
-
         import numpy as np
 
         from simlib.scenario.build import build
         from simlib.scenario.scenario import Scenario
+        from simlib.support.toml_files import parse_toml
         from simlib.trace.counts import Tally
 
         trace = cls(
             engine=meta["engine"],
-            scenario=build(Scenario, tomllib.loads(meta["scenario"])),
+            scenario=build(Scenario, parse_toml(meta["scenario"])),
             label=meta["label"],
             partial=meta["partial"],
             end_s=meta["end_s"],

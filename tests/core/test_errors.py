@@ -41,6 +41,15 @@ def test_a_row_of_a_file_is_named_with_its_value():
     assert 'pings.csv: row 3 = "x": must be a time' == str(ERRORS["row"])
 
 
+def test_a_value_that_python_cannot_write_is_refused_all_the_same():
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in (nested, 16**5000):
+        said = str(SettingsError("clients", value, "must be a number"))
+        assert "clients = (too long, or nested too deep, to be shown): must be a number" == said
+
+
 def test_a_notebook_shows_an_interruption_as_one_line():
     assert ["Interrupted: all is kept."] == Interruption("all is kept.")._render_traceback_()
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from simlib.core.errors import SimlibError
 from tests.batteries import examples
-from tests.fuzz.targets import HARS, LOGS, TARGETS, parquets, play, read_parquet
+from tests.fuzz.targets import HARS, LOGS, TABLES, TARGETS, parquets, play, read_parquet
 
 #: What once was a traceback, or an error of many lines.
 FOUND = [
@@ -23,6 +23,23 @@ FOUND = [
     ("toxics", {"type": {}}),
     ("toxics", {"type": "latency", "stream": {}}),
     ("Parquet", b"PAR1" + bytes(range(1, 40)) + b"PAR1"),
+    # Nested too deep, and numbers of more digits than Python writes or reads.
+    ("scenarios in TOML", b"a." * 1000 + b"a = 1"),
+    ("scenarios in TOML", b"clients = 0x" + b"f" * 5000),
+    ("settings of the command line", ("clients", "[" * 5000)),
+    ("settings of the command line", ("clients", "9" * 5000)),
+    ("settings of the command line", ("cohorts." + "9" * 5000, "1")),
+    ("tables in CSV", TABLES[2].replace(b"icmp_seq=1", b"icmp_seq=" + b"9" * 5000) * 30),
+    ("tables in CSV", TABLES[2].replace(b"2 packets", b"9" * 5000 + b" packets") * 30),
+    ("tables in CSV", TABLES[3].replace(b"100", b"9" * 5000)),
+    ("access logs", b"time_ms,status\n1e30,101\n2e30,503\n"),
+    # Of these the time grew with the square of the length: to hours, or minutes.
+    ("tables in CSV", b"ttl " + b"a" * 1_000_000),
+    ("tables in CSV", b"ttl " + b"9" * 1_000_000),
+    ("tables in CSV", b"," * 300_000),
+    ("access logs", b"a" * 65_000),
+    ("access logs", (b"x:1 [31/Jan/2026:10:00:03.655] a " + b"/" * 60_000 + b" x\n") * 20),
+    ("scenarios in TOML", b"a." * 100_000 + b"a = 1"),
 ]
 
 

@@ -315,6 +315,43 @@ def test_memory_does_not_grow_with_the_length_of_lines_or_with_messages(tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("attempts", "is_read"), [(5, True), (6, False)])
+def test_attempts_are_kept_up_to_a_bound(tmp_path, monkeypatch, attempts, is_read):
+    monkeypatch.setattr("simlib.logs.requests.MOST_ATTEMPTS", 5)
+    file = tmp_path / "times.csv"
+    file.write_text("".join(f"{i},503\n" for i in range(attempts)))
+    if is_read:
+        assert 5 == len(sl.read_attempts(file).times_s)
+    else:
+        with pytest.raises(FileError, match="more than 5 attempts"):
+            sl.read_attempts(file)
+
+
+def test_long_paths_are_kept_by_their_beginnings(tmp_path):
+    line = '::1 - - [31/Jan/2026:10:00:00 +0000] "GET /{}{} HTTP/1.1" 503 0 "-" "-"\n'
+    file = tmp_path / "access.log"
+    file.write_text("".join(line.format(i, "\U0001f600" * 15_000) for i in range(200)))
+    tracemalloc.start()
+    assert 200 == len(sl.read_attempts(file).times_s)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 8_000_000  # all of them are 12 MB
+
+
+def test_a_number_without_end_in_a_har_is_not_read_to_it(tmp_path):
+    file = tmp_path / "page.har"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        packed.write(b'{"log":{"entries":[{"request":{"url":')
+        for _ in range(30):
+            packed.write(b"1" * 1_000_000)
+    tracemalloc.start()
+    with pytest.raises(FileError, match="is missing"):
+        sl.read_attempts(file)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 10_000_000
+
+
 def test_a_line_without_end_is_one_that_cannot_be_read(tmp_path):
     lines = [nginx(5, 503), "x" * 300_000, nginx(6, 503)]
     seen = sl.read_attempts(write(tmp_path / "access.log", lines))

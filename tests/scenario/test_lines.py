@@ -101,3 +101,9 @@ def test_every_key_of_a_shipped_scenario_has_a_line_that_names_it(file: Path):
 def test_a_long_list_takes_no_longer_than_its_lines():
     numbers = "".join(f"    {i}.5,\n" for i in range(20_000))
     assert 20_003 == key_lines(f"arrivals_s = [\n{numbers}]\nclients = 3\n")["clients"]
+
+
+def test_lists_and_texts_whose_lines_look_like_ends_take_no_longer_than_their_lines():
+    numbers, text = "    [1]\n    ,\n" * 20_000, "x]\n" * 20_000
+    lines = key_lines(f'a = [\n{numbers}    [2]\n]\nb = """\n{text}"""\nclients = 3\n')
+    assert (1, 40_004, 60_006) == (lines["a"], lines["b"], lines["clients"])

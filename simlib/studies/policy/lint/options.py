@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from simlib.core.validation import ValidatedSettings, nearest, number, seconds
 from simlib.scenario.build import build
 from simlib.scenario.json_schema import settings_schema
 from simlib.support.toml_errors import describe_toml_error
+from simlib.support.toml_files import parse_toml, read_toml_text
 
 #: The table of a scenario's file, and that of a project.
 SCENARIO_TABLE, PROJECT_TABLE = "lint", "tool.simlib.lint"
@@ -156,8 +156,8 @@ def _project_table(file: Path | None) -> tuple[Path, str, Any] | None:
 
 def _load(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_toml(read_toml_text(file))
+    except (OSError, ValueError) as error:
         raise FileError(file, describe_toml_error(error)) from error
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from simlib.scenario.lines import key_lines, line_of
 from simlib.studies.policy.lint.case import LintFinding
+from simlib.support.toml_files import read_toml_text
 
 #: The settings that rules are about: within a policy, or after a slash of the whole scenario.
 RULE_KEYS = {
@@ -54,7 +55,7 @@ def key_of(finding: LintFinding) -> str:
 
 def lines_of(file: Path | None) -> dict[str, int]:
     """Return the lines of a file's keys; none without a file."""
-    return {} if file is None else key_lines(file.read_text(encoding="utf-8-sig"))
+    return {} if file is None else key_lines(read_toml_text(file))
 
 
 def find_line(finding: LintFinding, lines: dict[str, int]) -> int:
