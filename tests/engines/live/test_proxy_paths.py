@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,8 +17,10 @@ from simlib.core.client_path import ClientPath
 from simlib.core.draws import Stream
 from simlib.core.faults import Fault, Timeline
 from simlib.core.path import Latency, Path
+from simlib.engines.live import proxy as proxy_module
 from simlib.engines.live.clock import WallClock
 from simlib.engines.live.proxy import Pipe, Proxy
+from simlib.engines.live.tcp import begin_connecting
 
 pytestmark = pytest.mark.live
 
@@ -297,3 +301,147 @@ async def test_what_has_ended_before_it_was_idle_for_too_long_is_let_go_once() -
         writer.close()
         await until(lambda: not proxy.pipes and proxy.clock.peek() == inf)
         assert [0] == proxy.balancer.connections
+
+
+@pytest.mark.parametrize("way", [Stream.UP, Stream.DOWN])
+async def test_a_side_is_read_until_too_much_waits_and_again_once_half_of_it_is_gone(
+    way: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So little that a socket takes each piece at once: only what the network holds waits.
+    monkeypatch.setattr(proxy_module, "MOST_WAITING_BYTES", 1000)
+    async with running() as (proxy, server, connect):
+        await connect(0)
+        pipe = await pipe_of(proxy, server)
+        await until(lambda: pipe._up is not None and pipe._up.reached)
+        source, other = (pipe._down, pipe._up) if way is Stream.UP else (pipe._up, pipe._down)
+        assert source is not None
+        assert other is not None
+        proxy.timeline.begin(Fault("black_hole"), proxy.clock.now_s)
+        is_paused = []
+        for size in (499, 1, 499, 1):
+            pipe._pass_on(way, b"x" * size)
+            is_paused.append(source._is_paused)
+        assert [False, False, False, True] == is_paused
+        # They arrive one by one: 501 and then 500 bytes are left on the way.
+        for size in (499, 1):
+            pipe._deliver(way, b"x" * size)
+            is_paused.append(source._is_paused)
+        assert [True, False] == is_paused[4:]
+        assert not other._is_paused
+
+
+async def test_what_a_socket_has_not_taken_waits_too() -> None:
+    async with running() as (proxy, server, connect):
+        await connect(0)
+        pipe = await pipe_of(proxy, server)
+        assert pipe._up is not None
+        assert pipe._down is not None
+        # Nothing of it is on its way: all of it waits behind the server's and the client's sockets.
+        for way, source, sink in (
+            (Stream.UP, pipe._down, pipe._up),
+            (Stream.DOWN, pipe._up, pipe._down),
+        ):
+            while sink.unsent_bytes < proxy_module.MOST_WAITING_BYTES:
+                assert not source._is_paused
+                pipe._pass_on(way, b"x" * 65536)
+            assert source._is_paused
+            assert 0 == pipe._on_the_way_bytes[way]
+
+
+async def test_a_head_may_be_so_long_and_no_longer() -> None:
+    async with running() as (_, server, _):
+        ends = [await asyncio.open_connection("127.0.0.1", server.proxy_port) for _ in range(2)]
+        for (_, writer), length in zip(ends, (8192, 8193), strict=True):
+            writer.write(b"x" * length)
+        assert await is_reset(ends[1][0])
+        assert not ends[0][0].at_eof()
+        # It waits for the first line's end: then it says that this is nobody.
+        ends[0][1].write(b"\r\n")
+        assert await is_reset(ends[0][0])
+        for _, writer in ends:
+            writer.transport.abort()
+
+
+async def test_a_head_that_comes_in_pieces_is_read_once_and_passed_on_whole() -> None:
+    async with running(path=Path(latency=Latency(mean_s=0.05))) as (proxy, server, connect):
+        for number in range(2):
+            _, writer = await connect(number)
+            await until(lambda number=number: any(p.client == number for p in proxy.pipes))
+            writer.write(b"Host: here\r\n\r\n")
+            whole = head(number) + b"Host: here\r\n\r\n"
+            await until(lambda whole=whole: whole in server.told)
+            assert [number + 1] == proxy.balancer.connections
+
+
+@pytest.mark.parametrize("client", [0, 1])
+async def test_who_cannot_be_read_is_known_by_the_port_it_comes_from(client: int) -> None:
+    async with running() as (proxy, server, _):
+        proxy.passes_tls = True
+        begun = begin_connecting(("127.0.0.1", server.proxy_port), own_port=True)
+        proxy.expected[begun.getsockname()[1]] = (client, 3)
+        while select.select([], [begun], [], 0)[1] == []:  # noqa: ASYNC110 - a bare socket
+            await asyncio.sleep(0.002)
+        _, writer = await asyncio.open_connection(sock=begun)
+        writer.write(b"\x16\x03\x01 no line")
+        pipe = await pipe_of(proxy, server)
+        assert client == pipe.client
+        assert [b"\x16\x03\x01 no line"] == server.told
+        writer.transport.abort()
+        await until(lambda: not proxy.pipes)
+        assert {} == proxy.expected
+
+
+async def test_who_never_said_who_it_is_was_on_no_server() -> None:
+    async with running() as (proxy, server, _):
+        _, writer = await asyncio.open_connection("127.0.0.1", server.proxy_port)
+        await until(lambda: len(proxy.pipes) == 1)
+        writer.transport.abort()
+        await until(lambda: not proxy.pipes)
+        assert [0] == proxy.balancer.connections
+
+
+async def test_a_server_that_does_not_listen_is_a_refusal() -> None:
+    async with running() as (proxy, server, connect):
+        with socket.create_server(("127.0.0.1", 0)) as gone:
+            proxy.server_ports = [gone.getsockname()[1]]
+        reader, _ = await connect(0)
+        assert await is_reset(reader)
+        await until(lambda: not proxy.pipes)
+        assert [0] == proxy.balancer.connections
+        assert [] == server.told
+
+
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [
+        (
+            Fault("reject", status=503),
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n",
+        ),
+        (Fault("reject", status=599), b"HTTP/1.1 599 Rejected\r\nContent-Length: 0\r\n"),
+        (
+            Fault("reject", status=429, retry_after_s=1),
+            b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n",
+        ),
+    ],
+)
+async def test_a_rejection_says_what_the_fault_says_and_no_more(
+    fault: Fault, answer: bytes
+) -> None:
+    async with running(fault) as (proxy, _, connect):
+        reader, _ = await connect(0)
+        said = await asyncio.wait_for(reader.read(), 60)
+        assert answer + b"Connection: close\r\n\r\n" == said
+        await until(lambda: not proxy.pipes)
+
+
+async def test_a_crowd_is_cut_a_few_at_a_time() -> None:
+    async with running(Fault("reset")) as (proxy, server, connect):
+        readers = [(await connect(0))[0] for _ in range(45)]
+        await until(lambda: len(server.told) == 45 and all(server.told))
+        pipes = list(proxy.pipes)
+        proxy.cut(0)
+        # Sockets that have work get on before the next ones are cut.
+        assert 20 == sum(pipe._cut for pipe in pipes)
+        assert all([await is_reset(reader) for reader in readers])
+        await until(lambda: not proxy.pipes)
