@@ -5,11 +5,14 @@ import pytest
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker
 from simlib.core.client import Client
+from simlib.core.draft import DraftRules
 from simlib.core.errors import MisuseError
 from simlib.core.events import (
     Close,
     Drop,
+    Edit,
     Failed,
+    Forget,
     Lost,
     Message,
     Notify,
@@ -24,6 +27,7 @@ from simlib.core.events import (
     Priority,
     Reason,
     Received,
+    Save,
     Send,
     Start,
     Stop,
@@ -296,6 +300,29 @@ def test_a_limit_without_a_hint_pauses_for_the_base():
     one = opened()
     told(one, (Send(A), 1.0), (Received(1, A.id, Reason.LIMITED), 1.5))
     assert 2.5 == one.deadline
+
+
+@pytest.mark.parametrize("persist", ["none", "all"])
+def test_what_nobody_acknowledges_is_forgotten_as_it_leaves(persist):
+    limits = OutboxLimits(awaits_ack=False, max_resends=0, persist=persist)
+    one = client(outbox=limits)
+    saved, forgotten = ([Save(A)], [Forget(A)]) if persist == "all" else ([], [])
+    assert saved == told(one, (Send(A), 0.0))
+    told(one, (Start(), 0.0))
+    asked = told(one, (Opened(1), 1.0))
+    assert [*forgotten, Transmit(1, A)] == asked
+    assert (0, inf) == (len(one.outbox), one.deadline)
+    # Nothing of it comes back.
+    told(one, (Lost(1, Reason.RESET), 2.0), (Wake(), 3.0))
+    assert [] == told(one, (Opened(2), 3.0))
+
+
+def test_an_edit_awaits_its_answer_though_messages_do_not():
+    limits = OutboxLimits(awaits_ack=False, max_resends=0)
+    edit = Message(7, key=5, base=0)
+    one = opened(outbox=limits, draft=DraftRules(debounce_s=0))
+    assert [Transmit(1, edit)] == told(one, (Edit(edit), 1.0))
+    assert 1 == one.outbox.in_flight
 
 
 # --- heartbeat ---------------------------------------------------------------------------

@@ -63,17 +63,23 @@ def describe_taken(metadata: Any) -> str:
     ))  # fmt: skip
 
 
+def kinds_of_the_core() -> list[type[ValidatedSettings]]:
+    """Return the kinds of settings that the core has, by their names."""
+    kinds = ValidatedSettings.__subclasses__()
+    own = [kind for kind in kinds if kind.__module__.startswith("simlib.core.")]
+    return sorted(own, key=lambda kind: kind.__name__)
+
+
 def settings_of_the_core() -> list[tuple[str, str, str]]:
     """Return each setting with its default and what it takes."""
     rows = []
-    for kind in ValidatedSettings.__subclasses__():
-        if kind.__module__.startswith("simlib.core."):
-            for item in fields(kind):  # type: ignore[arg-type]
-                if item.metadata:
-                    assert item.default is not MISSING, f"{kind.__name__}.{item.name}"
-                    default = format_setting(item.default)
-                    name = f"{kind.__name__}.{item.name}"
-                    rows.append((name, default, describe_taken(item.metadata)))
+    for kind in kinds_of_the_core():
+        for item in fields(kind):  # type: ignore[arg-type]
+            if item.metadata:
+                assert item.default is not MISSING, f"{kind.__name__}.{item.name}"
+                default = format_setting(item.default)
+                name = f"{kind.__name__}.{item.name}"
+                rows.append((name, default, describe_taken(item.metadata)))
     return sorted(rows)
 
 
@@ -102,6 +108,18 @@ def write(record: Path, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]])
 
 def test_each_setting_has_the_default_and_the_bounds_of_record():
     assert read(SETTINGS) == settings_of_the_core()
+
+
+@pytest.mark.parametrize("kind", kinds_of_the_core(), ids=lambda kind: kind.__name__)
+def test_a_default_that_is_said_is_like_one_that_is_not(kind):
+    # Each infinity is an object of its own, as those are that are read from a file.
+    said = {
+        item.name: float("inf") if item.default == inf else item.default
+        for item in fields(kind)
+        if item.metadata
+    }
+    made = kind(**said)
+    assert said == {name: getattr(made, name) for name in said}
 
 
 def test_each_word_has_the_number_of_record():

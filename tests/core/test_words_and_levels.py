@@ -64,7 +64,9 @@ def test_any_traffic_puts_off_the_next_ping_where_it_counts_as_life():
 
 
 def test_settings_that_say_two_things_at_once_are_refused():
-    with pytest.raises(SettingsError, match="max_resends"):
-        OutboxLimits(awaits_ack=False, max_resends=3)
+    for max_resends in (1, 3, inf):
+        with pytest.raises(SettingsError, match="max_resends"):
+            OutboxLimits(awaits_ack=False, max_resends=max_resends)
+    assert not OutboxLimits(awaits_ack=False, max_resends=0).awaits_ack
     with pytest.raises(SettingsError, match="either is the hint"):
         ServerSettings(advises_window_s=5, retry_after_s=3)

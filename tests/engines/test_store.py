@@ -5,6 +5,7 @@ from math import inf
 import pytest
 
 from simlib.core.events import Message, Priority
+from simlib.engines import store as store_module
 from simlib.engines.store import MemoryStore, SqliteStore
 from simlib.support import databases
 from simlib.support.databases import UnusableDatabase
@@ -104,3 +105,19 @@ def test_a_store_that_fails_says_which(tmp_path):
     store.close()
     with pytest.raises(UnusableDatabase, match="s cannot be used: Cannot operate on a closed"):
         store.save(0, FIRST)
+
+
+def test_a_store_that_fails_as_it_is_opened_says_which(tmp_path, monkeypatch):
+    opened = []
+
+    def open_and_lose(*arguments, **options):
+        opened.append(databases.open_database(*arguments, **options))
+        opened[0].close()
+        return opened[0]
+
+    monkeypatch.setattr(store_module, "open_database", open_and_lose)
+    with pytest.raises(UnusableDatabase, match="s cannot be used: Cannot operate on a closed"):
+        SqliteStore(tmp_path / "s")
+    # Nothing keeps it locked: the next one opens it.
+    monkeypatch.undo()
+    SqliteStore(tmp_path / "s").close()
