@@ -11,7 +11,7 @@ import simlib as sl
 from simlib.core.admission import Decision
 from simlib.core.server_settings import AddressLimit
 from simlib.metrics.metrics import summary
-from simlib.metrics.server_counts import count_servers
+from simlib.metrics.server_counts import _Tenths, count_servers
 from simlib.trace.server_counts import up_spans
 from simlib.trace.trace import Trace
 
@@ -246,3 +246,12 @@ def test_no_time_is_no_number():
     found = numbers(sl.run(at_once(duration_s=0.05)))
     assert isnan(found["server_busy_fraction"])
     assert isnan(found["backlog_mean"])
+
+
+def test_what_comes_after_the_last_tenth_of_a_second_is_not_counted():
+    tenths = _Tenths(3)
+    # A level has a tenth to begin in, and goes on in the next one.
+    tenths.change(0, np.array([0.025, 0.175, 0.2, 0.9]), np.array([1, 2, 5, 7]))
+    assert [75_000, 25_000 + 50_000, 150_000] == tenths.counts[:, 0].tolist()
+    tenths.count(1, np.array([0.0, 0.099, 0.299, 0.3]))
+    assert [2, 0, 1] == tenths.counts[:, 1].tolist()
