@@ -144,3 +144,18 @@ def test_a_resend_that_always_meets_the_blackout_waits_no_longer_than_tcp_does()
     # Every resend falls into the dark, as its period divides the back-off; TCP gives up growing.
     path = Path(rto_s=0.2, blackout_every_s=0.4, blackout_s=0.3)
     assert dark_s(path, 0.15) < 15 * 120
+
+
+def test_tcp_waits_twice_as_long_each_time_up_to_two_minutes_and_for_fifteen_times():
+    # Times that a float holds exactly: 0.25 to 64 s, and then six times 120 s.
+    path = Path(rto_s=0.25, blackout_every_s=0.5, blackout_s=0.375)
+    assert 0.25 * (2**9 - 1) + 6 * 120.0 == dark_s(path, 0.1875)
+    # Whose first wait is longer keeps to that.
+    path = Path(rto_s=200.0, blackout_every_s=200.0, blackout_s=100.0)
+    assert 15 * 200.0 == dark_s(path, 150.0)
+    assert 0.25 * (2**15 - 1) == stall_s(0.99, 0.25, 1.0 - 2.0**-53)
+
+
+def test_it_is_dark_from_the_first_moment_of_a_blackout_to_the_last():
+    path = Path(rto_s=0.25, blackout_every_s=8.0, blackout_s=0.5)
+    assert [0.0, 0.75, 0.25] == [dark_s(path, at) for at in (7.4375, 7.5, 7.75)]

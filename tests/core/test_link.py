@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from simlib.core.backoff import Backoff
 from simlib.core.breaker import Breaker, BreakerState
-from simlib.core.draws import PER_LIFE
+from simlib.core.draws import PER_LIFE, Stream, uniform
 from simlib.core.fallback import Fallback, Transport
 from simlib.core.link import step
 from simlib.core.link_fields import Link, idle
 from simlib.core.link_table import TABLE, Input, Move, State
-from simlib.core.meters import Rate, ready_s
+from simlib.core.meters import AttemptBudget, Rate, ready_s
 from simlib.core.settings import Settings
 
 PLAIN = Settings(backoff=Backoff(base_s=1, cap_s=10, jitter="none"), connect_timeout_s=5)
@@ -480,3 +480,118 @@ def test_the_time_after_which_it_gives_up_counts_from_its_start_and_anew_from_th
     assert State.STOPPED == stopped.state
     again = last(rules, *tries, ("wake", 15), ("failed", 16), ("start", 100), ("failed", 101))
     assert State.WAITING == again.state
+
+
+# --- a resumption ------------------------------------------------------------------------
+
+
+FULL = settings(backoff={"jitter": "full"})
+
+
+def drawn(index: int) -> float:
+    """The draw of a wait, of the links of `told`."""
+    return uniform(1, 0, Stream.WAIT, index)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [("start", 0), ("opened", 1), ("suspend", 5)],
+        [("start", 0), ("failed", 1), ("suspend", 5)],
+        [("start", 0), ("opened", 1), ("lost", 2), ("suspend", 5)],
+    ],
+    ids=["opened", "failed", "lost"],
+)
+def test_whoever_was_there_before_resumes_scattered_over_a_first_wait(script):
+    before, link = told(FULL, *script, ("resume", 10))[-2:]
+    assert State.WAITING == link.state
+    assert 10.0 + drawn(before.draws) * 1.0 == link.deadline_s
+    assert before.draws + 1 == link.draws
+    plain = last(PLAIN, *script, ("resume", 10))
+    assert (10.0, before.draws + 1) == (plain.deadline_s, plain.draws)
+
+
+def test_a_very_first_attempt_that_had_to_wait_resumes_at_once():
+    link = last(FULL, ("suspend", 0), ("resume", 10))
+    assert (State.WAITING, 10.0, 1) == (link.state, link.deadline_s, link.draws)
+
+
+def test_a_resumption_may_only_shorten_a_wait():
+    # The second wait is two seconds long, without jitter: until 3 s.
+    script = [("start", 0), ("failed", 0), ("wake", 1), ("failed", 1)]
+    assert [3.0, 1.5] == [link.deadline_s for link in told(PLAIN, *script, ("resume", 1.5))[-2:]]
+    # What was drawn is later than what is left of the wait.
+    late = 3.0 - drawn(0) / 2
+    plain = last(PLAIN, *script)
+    assert late < 3.0 < late + drawn(2)
+    assert 3.0 == step(plain, Input.RESUME, late, FULL, 1, 0, 0.0).deadline_s
+
+
+def test_a_resumption_waits_for_the_breaker_and_for_the_hint():
+    tripped = [*TRIPPED, ("suspend", 5), ("resume", 10)]
+    assert 31.0 == last(TRIPS_AT_TWO, *tripped).deadline_s
+    assert 40.0 == last(TRIPS_AT_TWO, *tripped[:-1], ("resume", 40)).deadline_s
+    hinted = [("start", 0), ("failed", 0, 20.0), ("suspend", 5)]
+    assert 20.0 == last(PLAIN, *hinted, ("resume", 10)).deadline_s
+    assert 25.0 == last(PLAIN, *hinted, ("resume", 25)).deadline_s
+
+
+# --- budgets -----------------------------------------------------------------------------
+
+RATIONED = settings(attempt_budget=AttemptBudget(per_s=0.1, burst=1))
+
+
+def test_attempts_after_failures_take_tokens_and_the_first_takes_none():
+    links = told(RATIONED, ("start", 0), ("failed", 0), ("wake", 1), ("failed", 1))
+    assert [(1.0, 0), (11.0, 1)] == [(link.deadline_s, link.rationed) for link in links[1::2]]
+    assert [0.0, 0.0, 11.0, 11.0] == [link.budget.attempt_s for link in links]
+
+
+def test_every_attempt_takes_a_token_of_the_budget_of_connections():
+    rules = settings(connect_budget=Rate(per_s=0.1, burst=1))
+    links = told(rules, ("start", 0), ("failed", 0), ("wake", 10), ("opened", 11), ("lost", 12))
+    assert [(10.0, 1), (20.0, 1)] == [(link.deadline_s, link.rationed) for link in links[1::3]]
+    assert [10.0, 10.0, 20.0, 20.0, 20.0] == [link.budget.connect_s for link in links]
+
+
+def test_a_budget_that_is_ready_as_the_wait_ends_rations_nothing():
+    rules = settings(connect_budget=Rate(per_s=1, burst=1))
+    link = last(rules, ("start", 0), ("failed", 0))
+    assert (1.0, 0) == (link.deadline_s, link.rationed)
+
+
+def test_the_later_of_two_budgets_decides():
+    both = settings(
+        attempt_budget=AttemptBudget(per_s=0.1, burst=1), connect_budget=Rate(per_s=0.05, burst=1)
+    )
+    script = [("start", 0), ("failed", 0), ("wake", 20), ("failed", 20)]
+    assert [20.0, 40.0] == [link.deadline_s for link in told(both, *script)[1::2]]
+    other = settings(
+        attempt_budget=AttemptBudget(per_s=0.1, burst=1), connect_budget=Rate(per_s=0.5, burst=1)
+    )
+    assert [2.0, 12.0] == [
+        link.deadline_s
+        for link in told(other, ("start", 0), ("failed", 0), ("wake", 2), ("failed", 2))[1::2]
+    ]
+
+
+@pytest.mark.parametrize(("success_fraction", "attempt_s"), [(0.0, 1.0), (0.25, 0.75)])
+def test_a_success_brings_a_share_of_a_token(success_fraction, attempt_s):
+    budget = AttemptBudget(per_s=0, burst=2, success_fraction=success_fraction)
+    rules = settings(attempt_budget=budget)
+    link = last(rules, ("start", 0), ("failed", 0), ("wake", 1), ("opened", 2))
+    assert (attempt_s, 0) == (link.budget.attempt_s, link.rationed)
+
+
+def test_a_resumption_waits_for_the_budget_too():
+    script = [("start", 0), ("failed", 0), ("wake", 1), ("failed", 1), ("suspend", 2)]
+    links = [last(RATIONED, *script, ("resume", now)) for now in (5, 11, 15)]
+    assert [(11.0, 1), (11.0, 0), (15.0, 0)] == [(x.deadline_s, x.rationed) for x in links]
+
+
+def test_whoever_may_never_attempt_again_stops():
+    spent = settings(attempt_budget=AttemptBudget(per_s=0, burst=1))
+    script = [("start", 0), ("failed", 0), ("wake", 1)]
+    assert State.STOPPED == last(spent, *script, ("failed", 1)).state
+    link = last(spent, *script, ("suspend", 1.5), ("resume", 2))
+    assert (State.STOPPED, inf, 1) == (link.state, link.deadline_s, link.draws)

@@ -1,12 +1,13 @@
 """Policies in words, starts at random, and levels by tenths of a second."""
 
-from math import inf
+from math import exp, inf, log
 
 import numpy as np
 import pytest
 
-from simlib.core.arrivals import has_ties, random_starts_s
+from simlib.core.arrivals import StartTimes, has_ties, random_start_s, random_starts_s
 from simlib.core.backoff import Backoff
+from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
 from simlib.core.heartbeat import Heartbeat, HeartbeatRules, next_ping_s
 from simlib.core.levels import TENTH_US, change_level, count_in_tenth
@@ -37,6 +38,22 @@ def test_random_starts_ascend_and_no_two_are_the_same(kind):
     assert not has_ties(starts_s)
     assert 200 == len(starts_s)
     assert has_ties((1.0, 2.0, 2.0))
+
+
+def test_random_starts_add_up_one_drawn_gap_per_client():
+    gaps = [-log(1.0 - uniform(7, client, Stream.JOIN, 0)) for client in range(3)]
+    # Poisson: gaps of mean ramp / clients. Uniform: by Renyi's representation of order statistics.
+    sums = [sum(gaps[: client + 1]) for client in range(3)]
+    poisson = random_starts_s(StartTimes.POISSON, 6.0, 7, 3)
+    assert [2.0 * each for each in sums] == pytest.approx(list(poisson))
+    sums = [gaps[0] / 3, gaps[0] / 3 + gaps[1] / 2, gaps[0] / 3 + gaps[1] / 2 + gaps[2]]
+    even = random_starts_s(StartTimes.UNIFORM, 6.0, 7, 3)
+    assert [6.0 * (1.0 - exp(-each)) for each in sums] == pytest.approx(list(even))
+
+
+def test_a_start_however_late_it_is_drawn_lies_within_the_ramp():
+    for gaps in (700.0, 800.0, 1e6):
+        assert 6.0 == random_start_s(StartTimes.UNIFORM, 6.0, gaps, 3)
 
 
 def test_a_level_and_a_count_beyond_the_last_tenth_are_not_kept():

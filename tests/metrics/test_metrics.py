@@ -390,6 +390,63 @@ def test_the_order_of_server_rows_does_not_matter(scenario):
     pd.testing.assert_frame_equal(metrics.summary(trace), metrics.summary(live))
 
 
+# --- messages whose answer nobody awaits -------------------------------------------------
+
+#: Of two clients one awaits its answers, and the other forgets what it has sent.
+AT_MOST_ONCE = sl.Settings(
+    backoff=sl.Backoff(jitter="none", base_s=1, factor=2, cap_s=4),
+    outbox=sl.OutboxLimits(awaits_ack=False, max_resends=0),
+)
+
+
+def two_kinds(*faults):
+    forgetful = sl.Cohort(name="forgetful", clients_fraction=0.5, client=AT_MOST_ONCE)
+    found = scenario(*faults, clients=2).replace(cohorts=[forgetful])
+    # Which client is drawn into the cohort is the seed's doing.
+    seeds = (found.replace(seed=seed) for seed in range(1, 100))
+    return next(each for each in seeds if [1, 0] == [each.cohort_of(0), each.cohort_of(1)])
+
+
+def both_send(*times_s):
+    def send(world):
+        for time_s in times_s:
+            yield world.clock.timeout(time_s - world.clock.now)
+            for client in (0, 1):
+                world.send(client)
+
+    return send
+
+
+def test_what_is_lost_on_its_way_and_kept_by_nobody_is_lost():
+    # One is on its way when the connections are reset, and one at the end of the run.
+    cut = sl.Fault("reset", start_s=5.05)
+    numbers = row(sl.run(two_kinds(cut), processes=[both_send(2, 3, 5, 29.95)]))
+    # The first client sends again what was cut; neither is done with the last one.
+    expected = {"sent": 8, "lost": 1, "undelivered": 2, "delivered_fraction": 5 / 8}
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+    # All that they sent is lost in the cut, and not what still was in the outbox.
+    numbers = row(sl.run(two_kinds(cut), processes=[both_send(5, 5.06, 5.5)]))
+    expected = {"sent": 6, "lost": 1, "undelivered": 0, "delivered_fraction": 5 / 6}
+    assert expected == pytest.approx({name: numbers[name] for name in expected})
+
+
+def test_of_a_connection_that_was_never_there_nothing_is_lost():
+    outage = sl.Fault("outage", start_s=0, stop_s=40)
+    numbers = row(sl.run(two_kinds(outage), processes=[both_send(5, 6)]))
+    assert (4, 0, 4) == (numbers["sent"], numbers["lost"], numbers["undelivered"])
+
+
+def test_what_nobody_acknowledges_leaves_the_outbox_as_it_is_sent():
+    trace = sl.run(two_kinds(OUTAGE), processes=[both_send(5, 12)])
+    table = messages(trace).sort_values(["client", "send_s"])
+    assert [5, 22, 5, 22] == pytest.approx(table["left_s"].tolist())
+    depth = outbox_depth(trace)
+    # The first client holds each until its answer, 0.2 s later.
+    assert [0, 5, 5, 5, 5.2, 12, 12, 22, 22.2] == pytest.approx(depth.index.tolist())
+    held = depth["normal"].groupby(level=0).last()
+    assert [0, 1, 0, 2, 1, 0] == held.tolist()
+
+
 # --- a warm-up ---------------------------------------------------------------------------
 
 

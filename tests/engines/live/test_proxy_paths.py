@@ -189,6 +189,23 @@ async def test_who_connects_where_one_direction_is_lost_never_arrives() -> None:
         assert [head(1)] == server.told
 
 
+async def test_what_is_sent_the_way_that_is_lost_never_arrives_and_is_held_by_nobody() -> None:
+    async with running() as (proxy, server, connect):
+        reader, writer = await connect(0)
+        pipe = await pipe_of(proxy, server)
+        lost = proxy.timeline.begin(Fault("half_open", direction="up"), proxy.clock.now_s)
+        writer.write(b"gone")
+        await until(lambda: pipe._on_the_way_bytes[Stream.UP] == 4)
+        assert [] == proxy.held
+        proxy.timeline.end(lost, proxy.clock.now_s)
+        writer.write(b"gone, too")
+        await until(lambda: pipe._on_the_way_bytes[Stream.UP] == 13)
+        # The other way is as it was.
+        server.writers[0].write(b"answer")
+        assert b"answer" == await asyncio.wait_for(reader.readexactly(6), 60)
+        assert ([head(0)], []) == (server.told, proxy.held)
+
+
 async def test_a_fault_cuts_the_clients_and_routes_that_it_hits() -> None:
     reset = Fault("reset", route="websocket")
     async with running(reset) as (proxy, server, connect):
@@ -360,6 +377,19 @@ async def test_a_head_may_be_so_long_and_no_longer() -> None:
         assert await is_reset(ends[0][0])
         for _, writer in ends:
             writer.transport.abort()
+
+
+async def test_a_first_line_that_comes_in_pieces_is_waited_for() -> None:
+    async with running() as (proxy, server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.proxy_port)
+        writer.write(head(1)[:-2])
+        await until(lambda: any(pipe._head for pipe in proxy.pipes))
+        assert [-1] == [pipe.client for pipe in proxy.pipes]
+        writer.write(head(1)[-2:])
+        assert 1 == (await pipe_of(proxy, server)).client
+        assert [head(1)] == server.told
+        assert not reader.at_eof()
+        writer.transport.abort()
 
 
 async def test_a_head_that_comes_in_pieces_is_read_once_and_passed_on_whole() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 from array import array
+from collections.abc import Callable
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scipy import stats
@@ -15,9 +18,11 @@ import simlib as sl
 from simlib.core.admission import Decision
 from simlib.engines import sim
 from simlib.engines.late_clock import LateClock, lateness_by_tick_s
+from simlib.metrics.lateness import play_as_late
 from simlib.metrics.meaning import OF_SERVER
+from simlib.studies.compare import compare as compare_module
 from simlib.studies.compare.compare import Comparison, compare_played, compare_traces
-from simlib.studies.compare.replay import replay
+from simlib.studies.compare.replay import Replay, replay
 from simlib.studies.compare.tolerances import COMPARED_METRICS
 from simlib.trace.columns import Name
 from simlib.trace.trace import Standstill, Trace
@@ -151,6 +156,37 @@ def test_the_replay_finds_a_client_that_decides_otherwise() -> None:
     assert result.first.startswith("client ")
 
 
+def test_a_replay_counts_every_decision_of_every_client_and_tells_the_first_that_differs() -> None:
+    trace = sl.run(EDGE)
+    decisions = sum(len(trace.recorded_decisions(client)) for client in range(EDGE.clients))
+    assert replay(trace) == Replay(decisions, decisions)
+    # The first client alone decides otherwise from its first wait on.
+    other = sl.run(EDGE.replace("client.backoff.base_s", 0.5))
+    trace.scenario = other.scenario
+    found = replay(trace)
+    assert 0 < found.matched < found.total == decisions
+    first, *_ = (
+        row["time_s"]
+        for decided, (row, fresh) in zip(trace.recorded_decisions(0), trace.replay(0), strict=True)
+        if decided != fresh
+    )
+    assert found.first.startswith(f"client 0 at {first:.3f} s: decided ")
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "agreed"),
+    [
+        (Replay(3, 4, "client 1"), "3 of 4 decisions the same (75.00%)", False),
+        (Replay(4000, 4000), "4,000 of 4,000 decisions the same (100.00%)", True),
+        (Replay(0, 0), "0 of 0 decisions the same (100.00%)", True),
+    ],
+)
+def test_a_replay_says_how_many_decisions_were_the_same(
+    found: Replay, words: str, agreed: bool
+) -> None:
+    assert (words, agreed) == (str(found), found.agreed)
+
+
 def late_run(scenario: sl.Scenario, standstills: list[Standstill]) -> Trace:
     """Play a simulated run whose processes stood still, as a live one measures it."""
     ticks_s = lateness_by_tick_s(standstills, scenario.duration_s)
@@ -224,6 +260,23 @@ def test_short_standstills_are_allowed_for_in_every_metric_as_they_act_on_it() -
     assert {"attempts", "availability_fraction", "time_to_recover_s_p50"} <= {*judged_again}
     live.standstills = []
     assert {*judged_again} == {*compare_traces(runs, live).disagreements}
+
+
+def test_nothing_is_played_again_where_nothing_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = replications(EDGE, count=5)
+    agrees, late = sl.run(EDGE), late_run(EDGE, SHORTLY)
+    agrees.standstills = SHORTLY
+    played: list[Trace] = []
+
+    def play_and_note(simulated: list[Trace], live: Trace, processes: Any) -> list[Trace]:
+        played.append(live)
+        return play_as_late(simulated, live, processes)
+
+    monkeypatch.setattr(compare_module, "play_as_late", play_and_note)
+    for live in (agrees, late):
+        assert "agree" == compare_traces(runs, live).verdict
+    # It costs another set of runs, so only what would disagree is worth it.
+    assert [late] == played
 
 
 @pytest.mark.few(1)
@@ -367,6 +420,23 @@ def test_progress_says_which_replication_is_simulated() -> None:
     expected = [(0.06 * i, f"simulating, replication {i + 1} of 5") for i in range(5)]
     assert [word for _, word in expected] == [word for _, word in told]
     assert [done for done, _ in expected] == pytest.approx([done for done, _ in told])
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("function", [sl.compare, sl.compare_live], ids=["alone", "in a loop"])
+def test_progress_goes_on_through_the_live_run_to_the_comparison(
+    function: Callable[..., Any],
+) -> None:
+    told: list[tuple[float, str]] = []
+    short = sl.Scenario(clients=2, duration_s=0.5, ramp_s=0)
+    made = function(short, 5, progress=lambda fraction, word: told.append((fraction, word)))
+    comparison = asyncio.run(made) if inspect.iscoroutine(made) else made
+    assert 5 == len(comparison.simulated)
+    fractions = [fraction for fraction, _ in told]
+    assert fractions == sorted(fractions)
+    live = [fraction for fraction, word in told if word == "playing live"]
+    assert 0.3 <= live[0] <= live[-1] == 1.0
+    assert (1.0, "comparing") == told[-1]
 
 
 def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: list[Trace]) -> None:
