@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simlib.core.faults import ALL_GATEWAYS
 from simlib.scenario.scenario import Scenario
-from simlib.trace.disruptions import interrupting
+from simlib.trace.disruptions import interrupts
 
 #: The share of time in which clients could send: 0 where no client ever connected.
 AVAILABLE = "availability_fraction"
@@ -20,11 +20,12 @@ def can_connect(scenario: Scenario) -> bool:
     False
     """
     return not any(
-        fault.start_s <= scenario.warm_up_s
+        interrupts(fault)
+        and fault.start_s <= scenario.warm_up_s
         and fault.end_s >= scenario.duration_s
         and fault.clients_fraction == 1.0
         and fault.gateway == ALL_GATEWAYS
-        for fault in interrupting(scenario)
+        for fault in scenario.faults
     )
 
 

@@ -35,10 +35,13 @@ def interrupting(scenario: Scenario) -> list[Fault]:
     return [
         fault
         for fault in scenario.faults
-        if fault.kind not in _HARMLESS
-        and fault.route != Route.HTTP
-        and fault.start_s >= scenario.warm_up_s
+        if interrupts(fault) and fault.start_s >= scenario.warm_up_s
     ]
+
+
+def interrupts(fault: Fault) -> bool:
+    """Whether a fault can end a WebSocket connection or keep one from opening."""
+    return fault.kind not in _HARMLESS and fault.route != Route.HTTP
 
 
 def may_die_unnoticed(scenario: Scenario) -> bool:

@@ -13,6 +13,7 @@ from simlib.core.events import (
     Edit,
     Failed,
     Forget,
+    Hinted,
     Lost,
     Message,
     Notify,
@@ -39,6 +40,7 @@ from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.link_table import State
 from simlib.core.meters import Rate
 from simlib.core.outbox import OutboxLimits
+from simlib.core.quality import Quality, QualityRules
 from simlib.core.settings import Settings
 
 A, B, C = Message(0), Message(1), Message(2)
@@ -470,3 +472,99 @@ def test_a_stop_while_open_returns_what_was_in_flight():
     assert [] == told(one, (Stop(), 4.0))
     told(one, (Start(), 5.0))
     assert [Transmit(2, A)] == told(one, (Opened(2), 5.0))
+
+
+# --- quality -----------------------------------------------------------------------------
+
+#: What a platform says of a network that is next to none, and of a good one.
+POOR, FINE = Hinted(0.0, 5000, False), Hinted(0.05, 0, False)
+
+
+def watching(**fallback) -> Client:
+    """A client whose connection 1 opened at 0 s, and that polls after 2 s of poor quality."""
+    rules = {"when_quality": "poor", "quality_for_s": 2, "return_after_s": 3, "poll_interval_s": 4}
+    # Quality betters with each hint, as a class does after long enough.
+    return opened(quality=QualityRules(better_after_s=0), fallback=Fallback(**rules | fallback))
+
+
+def test_quality_that_is_poor_for_long_enough_falls_back_and_keeps_the_connection():
+    one = watching()
+    assert [] == told(one, (POOR, 10.0))
+    assert (12.0, Quality.POOR) == (one.deadline, one.quality)
+    assert [] == told(one, (POOR, 11.0), (Wake(), 11.9))
+    assert 12.0 == one.deadline
+    assert [Notify(Reason.FELL_BACK), Poll(2)] == told(one, (Wake(), 12.0))
+    assert (State.OPEN, Transport.POLL) == (one.link.state, one.link.transport)
+    # From now on the poll alone has a time.
+    assert 17.0 == one.deadline
+
+
+def test_quality_that_betters_in_time_does_not_fall_back():
+    one = watching()
+    told(one, (POOR, 10.0), (FINE, 11.0))
+    assert inf == one.deadline
+    told(one, (POOR, 11.5))
+    assert 13.5 == one.deadline
+
+
+def test_it_returns_once_quality_was_good_for_long_enough_and_not_before():
+    one = watching()
+    told(one, (POOR, 10.0), (Wake(), 12.0), (Polled(2, Reason.ACCEPTED), 12.5))
+    told(one, (FINE, 13.0))
+    # The return would be due at 16 s, as is the next poll.
+    assert [Poll(3)] == told(one, (POOR, 14.0), (Wake(), 16.0))
+    assert Transport.POLL == one.link.transport
+    told(one, (FINE, 17.0))
+    assert 20.0 == one.deadline
+    assert [Close(3), Notify(Reason.RETURNED)] == told(one, (Wake(), 20.0))
+    assert (Transport.WEBSOCKET, inf) == (one.link.transport, one.deadline)
+
+
+def test_quality_changes_the_transport_once_per_dwell_time():
+    one = watching(dwell_s=10)
+    told(one, (POOR, 0.5))
+    # It has not changed yet, so nothing keeps it.
+    assert 2.5 == one.deadline
+    told(one, (Wake(), 2.5), (FINE, 3.0))
+    assert Transport.POLL == told_transport(one, 12.4)
+    assert Transport.WEBSOCKET == told_transport(one, 12.5)
+    told(one, (POOR, 13.0))
+    assert 22.5 == one.deadline
+
+
+def told_transport(one: Client, now: float) -> Transport:
+    """What carries messages after a wake."""
+    told(one, (Wake(), now))
+    return Transport(one.link.transport)
+
+
+def test_a_new_connection_is_poor_from_its_own_beginning():
+    one = watching()
+    told(one, (POOR, 10.0), (Lost(1, Reason.RESET), 11.0), (Wake(), 12.0), (Opened(2), 12.5))
+    assert 14.5 == one.deadline
+
+
+def test_what_is_asked_of_a_client_tells_how_good_its_way_is():
+    one = opened(heartbeat=HeartbeatRules(interval_s=30, timeout_s=10))
+    told(one, (Send(A), 1.0), (Received(1, A.id, Reason.ACCEPTED), 1.25))
+    assert (0.25, 0.0) == (one.monitor.rtt_s, one.monitor.failure_fraction)
+    assert (0, 0) == (one.monitor.reconnects, one.monitor.missed)
+    told(one, (Wake(), 30.0), (Wake(), 40.0))
+    assert (0.5, 1) == (one.monitor.failure_fraction, one.monitor.missed)
+    told(one, (Wake(), 41.0), (Failed(2, Reason.REFUSED), 41.5))
+    assert 2 / 3 == one.monitor.failure_fraction
+    # The second wait is two seconds long.
+    told(one, (Wake(), 43.5), (Wake(), 48.5))
+    assert 3 / 4 == one.monitor.failure_fraction
+    told(one, (Wake(), 52.5), (Opened(4), 53.0))
+    assert (1, 3 / 4) == (one.monitor.reconnects, one.monitor.failure_fraction)
+
+
+def test_of_a_message_that_was_sent_twice_no_round_trip_is_known():
+    one = opened(outbox=OutboxLimits(ack_timeout_s=2))
+    told(one, (Send(A), 1.0), (Wake(), 3.0), (Received(1, A.id, Reason.ACCEPTED), 3.5))
+    assert (inf, 1.0) == (one.monitor.rtt_s, one.monitor.failure_fraction)
+    # Given back and sent over the next connection: once over this one.
+    told(one, (Send(B), 4.0), (Lost(1, Reason.RESET), 4.5), (Wake(), 5.5), (Opened(2), 5.5))
+    told(one, (Received(2, B.id, Reason.ACCEPTED), 6.0))
+    assert 0.5 == one.monitor.rtt_s

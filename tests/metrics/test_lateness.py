@@ -45,3 +45,28 @@ def test_a_simulated_run_is_never_late() -> None:
 )
 def test_only_what_was_too_late_is_an_excuse(trace: Trace, words: str) -> None:
     assert words == excuse(trace)
+
+
+def test_a_turn_is_the_work_of_all_clients_for_one_event_each() -> None:
+    trace = late([])
+    trace.work_s = 0.6
+    events = sum(kind == "event" for kind in trace.frame()["kind"])
+    assert events > 2
+    assert 2 * 0.6 / events == pytest.approx(Lateness.of(trace).turn_s)
+    nothing = Trace("live", trace.scenario, end_s=60.0)
+    nothing.work_s = 0.6
+    assert 1.2 == pytest.approx(Lateness.of(nothing).turn_s)
+
+
+@pytest.mark.parametrize(
+    ("lateness", "hides", "is_too_late"),
+    [
+        (Lateness(0.0, 0.05, 0.1, 0.0), False, False),
+        (Lateness(0.0, 0.051, 0.1, 0.0), True, True),
+        (Lateness(0.06, 0.05, 0.101, 0.0), False, True),
+    ],
+)
+def test_what_is_too_late_begins_beyond_the_bound(
+    lateness: Lateness, hides: bool, is_too_late: bool
+) -> None:
+    assert (hides, is_too_late) == (lateness.hides_times, lateness.is_too_late)
