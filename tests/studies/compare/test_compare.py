@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 import json
 from array import array
@@ -11,6 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -18,7 +20,7 @@ import simlib as sl
 from simlib.core.admission import Decision
 from simlib.engines import sim
 from simlib.engines.late_clock import LateClock, lateness_by_tick_s
-from simlib.metrics.lateness import play_as_late
+from simlib.metrics.lateness import Lateness, play_as_late
 from simlib.metrics.meaning import OF_SERVER
 from simlib.studies.compare import compare as compare_module
 from simlib.studies.compare.compare import Comparison, compare_played, compare_traces
@@ -277,6 +279,77 @@ def test_nothing_is_played_again_where_nothing_disagrees(monkeypatch: pytest.Mon
         assert "agree" == compare_traces(runs, live).verdict
     # It costs another set of runs, so only what would disagree is worth it.
     assert [late] == played
+
+
+ON_TIME = Lateness(p50_s=0.001, p99_s=0.005, longest_s=0.01, turn_s=0.0)
+TOO_LATE = Lateness(p50_s=0.001, p99_s=0.005, longest_s=0.2, turn_s=0.0)
+
+
+def judged_again(
+    live: float, as_late: float, lateness: Lateness = ON_TIME, sims: int = 5
+) -> dict[str, Any]:
+    """A row that disagreed, of an interval from 5 to 10, with simulated runs that were as late."""
+    outside = max(5.0 - live, live - 10.0)
+    row = {
+        "metric": "attempts", "sim_low": 5.0, "sim_high": 10.0, "live": live,
+        "outside": outside, "tolerance": 0.5, "why": "as ever", "verdict": "disagree",
+    }  # fmt: skip
+    # Runs that do not scatter: the interval is the value.
+    late = pd.DataFrame({"attempts": [as_late] * sims})
+    return compare_module._judge_again(row, late, lateness)
+
+
+@pytest.mark.parametrize(
+    ("live", "as_late", "tolerance", "verdict"),
+    [
+        (12.0, 11.5, 2.0, "agree"),
+        (12.0, 11.375, 1.875, "disagree"),
+        (3.0, 3.5, 2.0, "agree"),
+        (3.0, 3.625, 1.875, "disagree"),
+        # Lateness that moves the other end, or none, allows nothing more.
+        (12.0, 3.0, 0.5, "disagree"),
+        (3.0, 12.0, 0.5, "disagree"),
+    ],
+)
+def test_lateness_allows_as_much_more_as_it_moves_the_end_at_which_the_live_value_lies(
+    live: float, as_late: float, tolerance: float, verdict: str
+) -> None:
+    row = judged_again(live, as_late)
+    assert (tolerance, verdict) == (row["tolerance"], row["verdict"])
+    assert (row["why"] == "as ever") == (verdict == "disagree")
+    # After a long standstill nothing is said against the row.
+    late = judged_again(live, as_late, TOO_LATE)
+    assert late["verdict"] == ("agree" if verdict == "agree" else "too little data")
+
+
+def test_without_enough_runs_that_were_as_late_nothing_is_judged() -> None:
+    assert "too little data" == judged_again(12.0, 11.5, sims=4)["verdict"]
+    assert "too little data" == judged_again(12.0, inf)["verdict"]
+    agreed = {"verdict": "agree", "metric": "attempts"}
+    assert agreed == compare_module._judge_again(agreed, None, TOO_LATE)
+
+
+def test_five_runs_give_an_interval_and_four_do_not() -> None:
+    runs = replications(EDGE, count=5)
+    verdicts = [
+        compare_traces(runs[:count], runs[0]).table.set_index("metric").loc["attempts", "verdict"]
+        for count in (4, 5)
+    ]
+    assert ["too little data", "agree"] == verdicts
+
+
+def test_a_client_that_decided_otherwise_disagrees_though_every_metric_agrees() -> None:
+    runs = replications(EDGE, count=5)
+    comparison = compare_traces(runs, runs[0])
+    assert (comparison.verdict, comparison.agreed, comparison.disagreed) == ("agree", True, False)
+    assert "Simulation and live run agree." == comparison.headline
+    comparison.require_agreement()
+    other = dataclasses.replace(comparison, replay=Replay(8, 9, "client 3 at 1.000 s"))
+    assert (other.verdict, other.agreed, other.disagreed) == ("disagree", False, True)
+    assert [] == other.disagreements
+    assert "a client decided otherwise" in other.headline
+    with pytest.raises(sl.Disagreement, match=r"disagree on client 3 at 1\.000 s"):
+        other.require_agreement()
 
 
 @pytest.mark.few(1)
