@@ -10,7 +10,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q
 REAL_TIME = $$(grep -rl --include='*.py' 'mark\.live' tests)
 ALONE = $$(grep -rl --include='*.py' 'mark\.alone' tests)
 
-.PHONY: help demo review test test-all simulated live browser cover mutants soak lab docs site bench bench-quick lint clean
+.PHONY: help demo review test test-all simulated live browser cover mutants soak pythons lab docs site bench bench-quick lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -77,14 +77,16 @@ bench-quick: $(READY) ## measure a few ratios, beside those of earlier commits
 	@$(BIN)/python tests/benchmarks/run.py --quick
 
 mutants: $(READY) ## change the code at 200 places: which do no tests tell?
-	@$(BIN)/python -c 'import cosmic_ray' 2>/dev/null || \
-	  if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt cosmic-ray; \
-	  else $(BIN)/python -m pip install -q -c constraints.txt cosmic-ray; fi
+	@$(call need,cosmic_ray)
 	@$(BIN)/python tests/mutants.py
 
 soak: $(READY) ## every fault at once on 200 live clients: is a message lost?
 	@PYTHONPATH=. $(BIN)/python tests/benchmarks/histories.py $(if $(MINUTES),500,10000)
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15)
+
+pythons: $(READY) ## play the tests on each Python from 3.11 to 3.14 that is here
+	@$(call need,nox)
+	@$(BIN)/python -m nox --noxfile tests/packaging/noxfile.py --envdir out/pythons --reuse-venv yes
 
 lint: $(READY) ## check style and types
 	@$(BIN)/ruff check --quiet .
@@ -94,6 +96,11 @@ lint: $(READY) ## check style and types
 clean: ## remove .venv, results and caches
 	@rm -rf .venv out site docs/_build tests/lab/node_modules .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installs what one target alone needs, in its pinned version; a .venv that uv made has no pip.
+need = $(BIN)/python -c 'import $(1)' 2>/dev/null || \
+	{ if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python -c constraints.txt $(1); \
+	else $(BIN)/python -m pip install -q -c constraints.txt $(1); fi; }
 
 # Real clients for the tests of the lab, in exact versions; without Node these tests are skipped.
 $(CLIENTS): tests/lab/package.json

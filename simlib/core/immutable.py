@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import FrozenInstanceError
 from typing import Any, Self, dataclass_transform
 
@@ -14,7 +15,7 @@ class _Kind(type):
     _defaults: dict[str, Any]
 
     def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> _Kind:
-        fields = tuple(space.get("__annotations__", ()))
+        fields = _annotated(space)
         defaults = {field: space.pop(field) for field in fields if field in space}
         space |= {
             "__slots__": fields,
@@ -23,6 +24,20 @@ class _Kind(type):
             "_defaults": defaults,
         }
         return super().__new__(cls, name, bases, space)
+
+
+def _annotated(space: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names that a class annotates, before there is a class."""
+    # From Python 3.14 on, a module without the __future__ import keeps them in a function.
+    if sys.version_info >= (3, 14) and "__annotations__" not in space:
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(space)
+        if annotate is None:
+            return ()
+        names = annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+        return tuple(names)
+    return tuple(space.get("__annotations__", ()))
 
 
 class Immutable(metaclass=_Kind):

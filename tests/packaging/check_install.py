@@ -2,9 +2,9 @@
 
     python tests/packaging/check_install.py
 
-On each Python from 3.11 on that is on the PATH. It needs a network, or an index nearby, so it is
-no test of the suite: `.ci/run` runs it. The folder has a space in its name, and nothing can be
-written to HOME.
+On each Python that `pyproject.toml` names and this machine has. It needs a network, or an index
+nearby, so it is no test of the suite: `.ci/run` runs it. The folder has a space in its name, and
+nothing can be written to HOME.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PYTHONS = ("python3.11", "python3.12", "python3.13")
 #: How many distributions a plain installation may have.
 MOST_DISTRIBUTIONS = 40
 #: The extras' libraries are absent: one sentence says which command installs them.
@@ -62,10 +62,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="simlib away ") as folder:
         away = Path(folder)
         wheel = build(away)
-        pythons = [found for found in map(find, PYTHONS) if found] or [sys.executable]
+        pythons = [found for found in map(find, supported()) if found] or [sys.executable]
         with ThreadPoolExecutor() as pool:
             for said in pool.map(lambda python: try_on(python, wheel, away), pythons):
                 print(said)
+
+
+def supported() -> list[str]:
+    """Return the commands of the Pythons that the project names as supported."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = [each.rpartition(" :: ")[2] for each in project["classifiers"]]
+    return [f"python{each}" for each in versions if each.startswith("3.")]
 
 
 def build(away: Path) -> Path:
