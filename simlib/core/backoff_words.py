@@ -22,7 +22,7 @@ def describe_backoff(policy: Backoff, least_first_s: float, most_first_s: float)
     if policy.first_s < inf:
         is_exact = policy.first_jitter == Jitter.NONE
         first = "" if is_exact else f"{least_first_s:.3g} to "
-        parts.append(f"first {first}{_s(policy.first_s if is_exact else most_first_s)}")
+        parts.append(f"first {first}{say_seconds(policy.first_s if is_exact else most_first_s)}")
     parts.append(_ceilings(policy))
     parts.append(_jitter(policy))
     if policy.floor_s > 0.0:
@@ -39,41 +39,49 @@ def describe_beside_waits(policy: Backoff, waits: list[str]) -> str:
     if policy.max_attempts < inf:
         parts.append(f"{policy.max_attempts:.0f} attempts")
     if policy.give_up_after_s < inf:
-        parts.append(f"none later than {_s(policy.give_up_after_s)}")
+        parts.append(f"none later than {say_seconds(policy.give_up_after_s)}")
     if policy.heeds_hint and policy.hint_cap_s < inf:
-        parts.append(f"hints of at most {_s(policy.hint_cap_s)}")
+        parts.append(f"hints of at most {say_seconds(policy.hint_cap_s)}")
     if policy.stable_after_s > 0.0:
-        parts.append(f"counts on until open for {_s(policy.stable_after_s)}")
+        parts.append(f"counts on until open for {say_seconds(policy.stable_after_s)}")
     return ", ".join(parts)
 
 
-def _s(value: float) -> str:
-    return f"{value:.3g} s" if value < 1000 else f"{value:,.0f} s"
+def say_seconds(value_s: float) -> str:
+    """Return a time with three digits, or in whole seconds where those are more.
+
+    Examples
+    --------
+    >>> [say_seconds(value_s) for value_s in (0.25, 999.4, 999.5, 7200.0)]
+    ['0.25 s', '999 s', '1,000 s', '7,200 s']
+    """
+    # From here on three digits would be 1e+03.
+    return f"{value_s:.3g} s" if value_s < 999.5 else f"{value_s:,.0f} s"
 
 
 def _ceilings(policy: Backoff) -> str:
     if policy.step_count == 1:
-        return f"{_s(policy.steps_s[0])} always"
+        return f"{say_seconds(policy.steps_s[0])} always"
     if policy.step_count:
         first = [f"{step_s:g}" for step_s in policy.steps_s[:-1]]
         shown = f"{', '.join(first[:3])} ..." if len(first) > 3 else f"{', '.join(first)},"
-        return f"{shown} {_s(policy.steps_s[-1])}"
-    end = "" if policy.cap_s >= NO_CAP_S else f" to {_s(policy.cap_s)}"
+        return f"{shown} {say_seconds(policy.steps_s[-1])}"
+    end = "" if policy.cap_s >= NO_CAP_S else f" to {say_seconds(policy.cap_s)}"
     if policy.jitter == Jitter.DECORRELATED:  # three times the wait before: nothing else grows
-        return f"{_s(policy.base_s)}{end or ' and more'}"
+        return f"{say_seconds(policy.base_s)}{end or ' and more'}"
     if policy.growth == Growth.LINEAR:
-        return f"{_s(policy.base_s)} + {_s(policy.rise_s)}{end}"
+        return f"{say_seconds(policy.base_s)} + {say_seconds(policy.rise_s)}{end}"
     if not grows(policy):
-        return f"{_s(policy.base_s)} always"
+        return f"{say_seconds(policy.base_s)} always"
     if policy.growth == Growth.POWER:
-        return f"{_s(policy.base_s)} x attempt^{policy.exponent:.4g}{end}"
-    return f"{_s(policy.base_s)} x {policy.factor:.4g}{end}"
+        return f"{say_seconds(policy.base_s)} x attempt^{policy.exponent:.4g}{end}"
+    return f"{say_seconds(policy.base_s)} x {policy.factor:.4g}{end}"
 
 
 def _after_loss(policy: Backoff) -> str:
     is_exact = policy.after_loss_jitter == Jitter.NONE
     spread = "" if is_exact else f", {_spread(policy, policy.after_loss_jitter)},"
-    return f"{_s(policy.after_loss_s)}{spread} after a loss"
+    return f"{say_seconds(policy.after_loss_s)}{spread} after a loss"
 
 
 def _spread(policy: Backoff, jitter: Jitter) -> str:
@@ -102,7 +110,7 @@ def _jitter(policy: Backoff) -> str:
 def _floor(policy: Backoff) -> str:
     """Return the floor in words; without jitter it makes no difference how it is kept."""
     is_drawn = policy.drawn_above_floor and policy.jitter != Jitter.NONE
-    return f"{'drawn above' if is_drawn else 'at least'} {_s(policy.floor_s)}"
+    return f"{'drawn above' if is_drawn else 'at least'} {say_seconds(policy.floor_s)}"
 
 
 def grows(policy: Backoff) -> bool:

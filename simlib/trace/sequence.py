@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from simlib.core.backoff_words import say_seconds
 from simlib.core.events import Reason
 from simlib.core.link_table import State
 from simlib.core.notices import WORDINGS
@@ -95,7 +96,7 @@ def _event_steps(row: dict[str, Any], name: Name, number: int) -> Iterator[Step]
     elif name != Name.WAKE:
         return
     if row["state"] == State.WAITING and name in (Name.FAILED, Name.LOST):
-        wait = f"waits {row['wait_s']:.3g} s"
+        wait = f"waits {say_seconds(row['wait_s'])}"
         yield Step(time_s, Arrow.NOTE, f"{wait}, after {_times(row['attempt'])}")
     if row["state"] == State.STOPPED and name in (Name.FAILED, Name.LOST):
         yield Step(time_s, Arrow.NOTE, "gives up")

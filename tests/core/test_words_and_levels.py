@@ -18,17 +18,92 @@ from simlib.core.server_settings import ServerSettings
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"floor_s": 0.2, "jitter": "none"}, "at least 0.2 s"),
-        ({"floor_s": 0.2, "drawn_above_floor": True, "jitter": "full"}, "drawn above 0.2 s"),
-        ({"counted_from": "start"}, "from the start of the attempt before"),
-        ({"give_up_after_s": 60}, "none later than 60 s"),
-        ({"growth": "power", "exponent": 2}, "x attempt^2"),
-        ({"max_attempts": 7}, "7 attempts"),
-        ({"factor": 1, "base_s": 3, "cap_s": 9}, "3 s always"),
+        ({"max_attempts": 0}, "never reconnects"),
+        ({"first_s": 0.5}, "first 0.5 s, 1 s x 2 to 30 s, full jitter"),
+        (
+            {"first_s": 0.5, "first_jitter": "full"},
+            "first 0 to 0.5 s, 1 s x 2 to 30 s, full jitter",
+        ),
+        ({"first_s": 2, "first_jitter": "equal"}, "first 1 to 2 s, 1 s x 2 to 30 s, full jitter"),
+        ({"steps_s": [3]}, "3 s always, full jitter"),
+        ({"steps_s": [1, 2, 5]}, "1, 2, 5 s, full jitter"),
+        ({"steps_s": [1, 2, 3, 4]}, "1, 2, 3, 4 s, full jitter"),
+        ({"steps_s": [1, 2, 3, 4, 5]}, "1, 2, 3 ... 5 s, full jitter"),
+        (
+            {"steps_s": [2, 2, 2], "jitter_place": "after_cap", "jitter": "proportional"},
+            "2, 2, 2 s, +-50 %",
+        ),
+        ({"cap_s": 1000000.0}, "1 s x 2, full jitter"),
+        ({"cap_s": 999999}, "1 s x 2 to 999,999 s, full jitter"),
+        (
+            {"cap_s": 1000000.0, "jitter_place": "after_cap", "jitter": "proportional"},
+            "1 s x 2, +-50 %",
+        ),
+        ({"cap_s": 999.9}, "1 s x 2 to 1,000 s, full jitter"),
+        ({"cap_s": 1000}, "1 s x 2 to 1,000 s, full jitter"),
+        ({"jitter": "decorrelated"}, "1 s to 30 s, decorrelated jitter"),
+        ({"jitter": "decorrelated", "cap_s": 10000000.0}, "1 s and more, decorrelated jitter"),
+        ({"growth": "linear", "rise_s": 2}, "1 s + 2 s to 30 s, full jitter"),
+        ({"growth": "linear", "rise_s": 0}, "1 s + 0 s to 30 s, full jitter"),
+        ({"growth": "power", "exponent": 1.5}, "1 s x attempt^1.5 to 30 s, full jitter"),
+        ({"growth": "power", "exponent": 0}, "1 s always, full jitter"),
+        ({"factor": 1}, "1 s always, full jitter"),
+        ({"factor": 1.05}, "1 s x 1.05 to 30 s, full jitter"),
+        ({"cap_s": 1}, "1 s always, full jitter"),
+        ({"after_loss_s": 2}, "2 s after a loss, 1 s x 2 to 30 s, full jitter"),
+        (
+            {"after_loss_s": 2, "after_loss_jitter": "below"},
+            "2 s, up to 50 % less, after a loss, 1 s x 2 to 30 s, full jitter",
+        ),
+        ({"after_loss_s": 0}, "0 s after a loss, 1 s x 2 to 30 s, full jitter"),
+        ({"jitter": "proportional", "spread_fraction": 0.333}, "1 s x 2 to 30 s, +-33.3 %"),
+        ({"jitter": "below", "spread_fraction": 0.2}, "1 s x 2 to 30 s, up to 20 % less"),
+        (
+            {"jitter": "additive", "add_least_s": -0.5, "add_most_s": 2},
+            "1 s x 2 to 30 s, -0.5 to +2 s",
+        ),
+        ({"jitter": "none", "jitter_place": "after_cap"}, "1 s x 2 to 30 s, no jitter"),
+        (
+            {"jitter": "equal", "jitter_place": "before_cap"},
+            "1 s x 2 to 30 s, equal jitter before the cap",
+        ),
+        (
+            {"jitter": "equal", "jitter_place": "after_cap"},
+            "1 s x 2 to 30 s, equal jitter after the cap",
+        ),
+        ({"factor": 1, "jitter_place": "after_cap"}, "1 s always, full jitter"),
+        ({"compounding": True}, "1 s x 2 to 30 s, full jitter, compounding"),
+        (
+            {"compounding": True, "drawn_once": True},
+            "1 s x 2 to 30 s, full jitter, compounding, drawn once",
+        ),
+        ({"drawn_once": True}, "1 s x 2 to 30 s, full jitter, drawn once"),
+        ({"compounding": True, "jitter": "none"}, "1 s x 2 to 30 s, no jitter"),
+        (
+            {"floor_s": 0.25, "jitter": "none", "drawn_above_floor": True},
+            "1 s x 2 to 30 s, no jitter, at least 0.25 s",
+        ),
+        (
+            {"floor_s": 0.25, "drawn_above_floor": True},
+            "1 s x 2 to 30 s, full jitter, drawn above 0.25 s",
+        ),
+        ({"floor_s": 0.25}, "1 s x 2 to 30 s, full jitter, at least 0.25 s"),
+        (
+            {"counted_from": "start"},
+            "1 s x 2 to 30 s, full jitter, from the start of the attempt before",
+        ),
+        ({"growth": "power", "exponent": 2}, "1 s x attempt^2 to 30 s, full jitter"),
+        ({"factor": 1, "base_s": 3, "cap_s": 9}, "3 s always, full jitter"),
+        ({"max_attempts": 7}, "1 s x 2 to 30 s, full jitter, 7 attempts"),
+        ({"give_up_after_s": 90}, "1 s x 2 to 30 s, full jitter, none later than 90 s"),
+        ({"give_up_after_s": 7200}, "1 s x 2 to 30 s, full jitter, none later than 7,200 s"),
+        ({"hint_cap_s": 60}, "1 s x 2 to 30 s, full jitter, hints of at most 60 s"),
+        ({"hint_cap_s": 60, "heeds_hint": False}, "1 s x 2 to 30 s, full jitter"),
+        ({"stable_after_s": 10}, "1 s x 2 to 30 s, full jitter, counts on until open for 10 s"),
     ],
 )
 def test_a_policy_says_in_words_what_it_does(settings, words):
-    assert words in Backoff(**settings).in_words
+    assert words == Backoff(**settings).in_words
 
 
 @pytest.mark.parametrize("kind", [1, 2])

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from simlib.core.backoff_kinds import Jitter
+from simlib.core.backoff_words import say_seconds
 from simlib.core.errors import Unexpected
 from simlib.lab.infer.findings import Finding
 from simlib.lab.infer.infer import infer
@@ -131,10 +132,10 @@ class _Seen:
         if len(above):
             row = max(_records(above), key=lambda each: each["wait_s"])
             more = f", and {len(above) - 1} more waits are above" if len(above) > 1 else ""
-            yield f"it waited {row['wait_s']:.3g} s after {_answer(row)}{more}"
+            yield f"it waited {say_seconds(row['wait_s'])} after {_answer(row)}{more}"
         cap = {} if self.found.fit is None else {p.name: p for p in self.found.fit.parameters}
         if not self.found.unjudged and "cap_s" in cap and cap["cap_s"].low > limit_s:
-            yield f"its waits grow to {cap['cap_s'].value:.3g} s"
+            yield f"its waits grow to {say_seconds(cap['cap_s'].value)}"
 
     def against_stops(self, codes: Collection[int]) -> Iterator[str]:
         findings = {code: [f for f in self._findings() if _code(f) == code] for code in codes}
@@ -158,7 +159,7 @@ class _Seen:
         if limit.value is not None:
             after_s = self._gave_up_after_s()
             if after_s < outage_s:
-                yield f"it {limit.words}, {after_s:.3g} s into an outage"
+                yield f"it {limit.words}, {say_seconds(after_s)} into an outage"
         if not stops:
             yield from self._stopped_elsewhere(())
 
@@ -174,7 +175,7 @@ class _Seen:
     def _came_back(self, name: str) -> str:
         here = [row for row in _records(self.waits) if _answer(row) == name]
         times = "once" if len(here) == 1 else f"{len(here)} times"
-        return f"came back {times}, first after {here[0]['wait_s']:.3g} s"
+        return f"came back {times}, first after {say_seconds(here[0]['wait_s'])}"
 
     def _gave_up_after_s(self) -> float:
         spans = []
@@ -197,12 +198,12 @@ class _Seen:
                 most_s = (after["wait_s"] + max(0.0, after["early_s"])) * (1 + _SHORTER_FRACTION)
                 in_a_row = after["attempt"] == before["attempt"] + 1
                 if in_a_row and least_s > most_s + _SHORTER_S:
-                    return f"{before['wait_s']:.3g} s, then {after['wait_s']:.3g} s"
+                    return f"{say_seconds(before['wait_s'])}, then {say_seconds(after['wait_s'])}"
         return ""
 
     def _first_waits(self) -> str:
         waits_s = self.waits["wait_s"].head(_NAMED)
-        return f"its first: {', '.join(f'{wait_s:.3g} s' for wait_s in waits_s)}"
+        return f"its first: {', '.join(map(say_seconds, waits_s))}"
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from simlib.core.backoff_words import say_seconds
 from simlib.lab.observe.script import ABRUPT
 from simlib.metrics.array_types import Floats
 from simlib.support.json_values import jsonable
@@ -83,7 +84,7 @@ def connect_timeout(rows: pd.DataFrame, blur_s: float) -> Finding:
     others = lasted[silent["ended_by"] != "client"]
     if own.size == 0 and len(others) and float(others.max()) > 0.0:
         least_s = float(others.max())
-        words = f"none within {least_s:.3g} s; a longer phase silent would tell more"
+        words = f"none within {say_seconds(least_s)}; a longer phase silent would tell more"
         return Finding(about, None, least_s, inf, len(others), words)
     tells = "phase silent, long enough for several time-outs, tells it"
     return not_enough(about, "silent", own.size, FEWEST_TIMES, tells)
@@ -102,7 +103,7 @@ def heartbeat(rows: pd.DataFrame, blur_s: float) -> list[Finding]:
         findings = [measure(about, first, blur_s, "first ping this long after opening; no second")]
     elif len(silent):
         longest_s = float((silent["ended_s"] - silent["answered_s"]).max())
-        words = f"no ping within {longest_s:.3g} s; a longer phase no_pong would tell more"
+        words = f"no ping within {say_seconds(longest_s)}; a longer phase no_pong would tell more"
         findings = [Finding(about, None, longest_s, inf, len(silent), words)]
     else:
         findings = [not_enough(about, "no_pong", 0, 1, "phase no_pong tells it")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from simlib.core.backoff_words import say_seconds
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import sequences
 from simlib.lab.infer.findings import AFTER_LOSS, Finding
@@ -114,6 +115,6 @@ def find_separate_waits(
         if not wait_s.size:
             continue
         low, middle, high = (float(quantile) for quantile in np.quantile(wait_s, [0.0, 0.5, 1.0]))
-        words = f"unlike its other waits: {low:.3g} to {high:.3g} s; left out of the policy"
+        words = f"unlike its other waits: {low:.3g} to {say_seconds(high)}; left out of the policy"
         findings.append(Finding(f"wait after {name}", middle, low, high, wait_s.size, words))
     return findings

@@ -10,6 +10,7 @@ import pandas as pd
 
 from simlib.core.backoff import Backoff, ceiling
 from simlib.core.backoff_kinds import Jitter
+from simlib.core.backoff_words import say_seconds
 from simlib.lab.infer import findings as phases
 from simlib.lab.infer import reset_rule, sequences
 from simlib.lab.infer.bands import bands
@@ -48,12 +49,14 @@ def find_reset_rule(
     low = float(shorter[-1]) if shorter.size else 0.0
     high = float(longer[0]) if longer.size else inf
     if likely[0] == 0.0:
-        words = f"its count resets on open, or at most {high:.3g} s later"
+        words = f"its count resets on open, or at most {say_seconds(high)} later"
         return Finding(about, 0.0, 0.0, high, open_s.size, words)
     if high == inf:
-        words = f"its count does not reset within {low:.3g} s of being open; a longer {tells}"
+        words = (
+            f"its count does not reset within {say_seconds(low)} of being open; a longer {tells}"
+        )
         return Finding(about, None, low, inf, open_s.size, words)
-    words = f"its count resets when it has been open for {low:.3g} to {high:.3g} s"
+    words = f"its count resets when it has been open for {low:.3g} to {say_seconds(high)}"
     return Finding(about, (low + high) / 2.0, low, high, open_s.size, words)
 
 
@@ -89,7 +92,7 @@ def _heeds(about: str, waits: pd.DataFrame, policy_fit: PolicyFit | None, blur_s
     if policy_fit is None or policy_fit.is_none or not _unlikely(hinted, policy_fit):
         words = "its own waits are as long as the hint; a longer Retry-After tells it"
         return Finding(about, None, nan, nan, count, words)
-    words = f"waited for it {count} of {count} times, and up to {over_s.max():.3g} s longer"
+    words = f"waited for it {count} of {count} times, and up to {say_seconds(over_s.max())} longer"
     return Finding(about, "yes", nan, nan, count, words)
 
 

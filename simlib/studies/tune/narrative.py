@@ -256,11 +256,11 @@ def format_value(value: Any) -> str:
 
     Examples
     --------
-    >>> [format_value(value) for value in (1.23456, 12345.6, "full", float("inf"))]
-    ['1.23', '12,346', 'full', 'never']
+    >>> [format_value(value) for value in (1.23456, 999.9, 12345.6, "full", float("inf"))]
+    ['1.23', '1,000', '12,346', 'full', 'never']
     """
     if not isinstance(value, float):
         return say_setting(value)
     if value == inf:
         return "never"
-    return f"{value:,.3g}" if abs(value) < 1000.0 else f"{value:,.0f}"
+    return f"{value:,.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
