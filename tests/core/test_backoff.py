@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simlib.core.backoff import Backoff, ceiling, delay, longest_s, scale_hint, wait_after_attempt_s
+from simlib.core.backoff import (
+    Backoff,
+    ceiling,
+    delay,
+    delay_after_loss_s,
+    is_scattered,
+    longest_s,
+    looks_back,
+    scale_hint,
+    useful_after_s,
+    wait_after_attempt_s,
+)
 from simlib.core.backoff_kinds import Growth, Jitter, JitterPlace
 from simlib.core.errors import SettingsError
 
@@ -238,3 +249,120 @@ def test_waits_counted_from_the_start_of_an_attempt_are_shorter_by_as_long_as_it
     steady = Backoff(jitter="none", base_s=1, factor=1, counted_from="start")
     assert max(0.0, 1.0 - lasted_s) == wait_after_attempt_s(steady, 1.0, lasted_s)
     assert 1.0 == wait_after_attempt_s(replace(steady, counted_from="failure"), 1.0, lasted_s)
+
+
+# --- what others ask of a policy ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("jitter", ["full", "equal"])
+def test_two_clients_never_draw_the_same_wait_where_each_draw_is_spread_over_a_stretch(jitter):
+    assert is_scattered(Backoff(jitter=jitter))
+    assert is_scattered(Backoff(jitter=jitter, steps_s=[0.1, 5], jitter_place="after_cap"))
+    assert is_scattered(Backoff(jitter=jitter, heeds_hint=False, spread_fraction=0))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"jitter": "none"},
+        {"jitter": "decorrelated"},
+        {"jitter": "proportional"},
+        {"jitter": "below"},
+        {"jitter": "additive"},
+        {"jitter_place": "before_cap"},
+        {"drawn_once": True},
+        {"compounding": True},
+        {"floor_s": 0.1},
+        {"counted_from": "start"},
+        {"first_s": 0.5},
+        {"after_loss_s": 0},
+        {"spread_fraction": 0},
+        {"steps_s": [0, 5]},
+    ],
+)
+def test_anything_that_cuts_a_draw_off_may_give_two_clients_the_same_wait(changed):
+    assert not is_scattered(Backoff(**changed))
+
+
+def test_a_connection_was_of_use_once_it_counts_as_stable_or_after_a_second():
+    assert [1.0, 0.25, 9.0] == [useful_after_s(Backoff(stable_after_s=x)) for x in (0, 0.25, 9)]
+
+
+@pytest.mark.parametrize(
+    ("jitter", "ends"),
+    [
+        ("none", (4.0, 4.0)),
+        ("full", (0.0, 4.0)),
+        ("equal", (2.0, 4.0)),
+        ("proportional", (3.0, 5.0)),
+        ("below", (3.0, 4.0)),
+        ("additive", (0.0, 4.5)),
+    ],
+)
+def test_a_wait_after_a_loss_is_spread_as_it_says_and_the_cap_does_not_bound_it(jitter, ends):
+    rules = Backoff(
+        cap_s=2, after_loss_s=4, after_loss_jitter=jitter, spread_fraction=0.25,
+        add_least_s=-6, add_most_s=0.5,
+    )  # fmt: skip
+    assert ends == tuple(delay_after_loss_s(rules, u) for u in (0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("hint_s", "u", "expected_s"),
+    [
+        # A hint below 0 is a window, and the draw a share of it.
+        (-8.0, 0.0, 0.0),
+        (-8.0, 0.75, 6.0),
+        (-40.0, 0.5, 10.0),
+        (8.0, 0.0, 8.0),
+        (8.0, 0.5, 10.0),
+        (20.0, 0.5, 25.0),
+        (40.0, 0.5, 25.0),
+        (0.0, 0.5, 0.0),
+    ],
+)
+def test_a_hint_is_capped_before_it_is_spread_and_a_window_is_drawn_from(hint_s, u, expected_s):
+    rules = Backoff(hint_cap_s=20, spread_fraction=0.5)
+    assert expected_s == scale_hint(rules, hint_s, u)
+    assert 0.0 == scale_hint(replace(rules, heeds_hint=False), hint_s, u)
+
+
+@pytest.mark.parametrize(
+    ("settings", "longest"),
+    [
+        ({"jitter": "proportional"}, 10.0),
+        ({"jitter": "proportional", "jitter_place": "before_cap"}, 10.0),
+        ({"jitter": "proportional", "jitter_place": "after_cap", "spread_fraction": 0.25}, 12.5),
+        ({"jitter": "additive", "jitter_place": "after_cap", "add_most_s": 3}, 13.0),
+        ({"jitter": "additive", "jitter_place": "after_cap", "add_least_s": -3, "add_most_s": -2},
+         10.0),
+        ({"jitter": "full", "jitter_place": "after_cap"}, 10.0),
+        ({"jitter": "none", "jitter_place": "after_cap"}, 10.0),
+        ({"jitter": "decorrelated", "jitter_place": "after_cap"}, 10.0),
+        ({"jitter": "none", "jitter_place": "after_cap", "first_jitter": "proportional"}, 15.0),
+    ],
+)  # fmt: skip
+def test_no_wait_is_longer_than_what_jitter_beyond_the_cap_can_reach(settings, longest):
+    assert longest == longest_s(Backoff(base_s=1, cap_s=10, **settings))
+
+
+def test_bounds_that_are_equal_contradict_nothing():
+    assert 3.0 == ceiling(Backoff(base_s=3, cap_s=3), 5)
+    assert [2.0, 2.0] == waits(
+        Backoff(jitter="none", base_s=1, cap_s=2, first_s=2, floor_s=2, steps_s=[2]), [0.5] * 2
+    )
+    same = Backoff(jitter="additive", base_s=1, cap_s=9, factor=1, add_least_s=1, add_most_s=1)
+    assert [2.0, 2.0] == waits(same, [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "looks"),
+    [
+        ({}, False),
+        ({"jitter": "decorrelated"}, True),
+        ({"compounding": True}, True),
+        ({"drawn_once": True}, False),
+    ],
+)
+def test_some_waits_depend_on_the_one_before(settings, looks):
+    assert looks == looks_back(Backoff(**settings))

@@ -117,6 +117,13 @@ def test_the_nearest_word_is_suggested_only_when_it_is_near():
     assert ' (did you mean "socket.io-client"?)' == nearest(
         "socketio", ["sockette", "socket.io-client"]
     )
+    # Three letters are enough for that, and two are not; of several the first is meant.
+    clients = ["sockette", "socket.io-client"]
+    assert ' (did you mean "sockette"?)' == nearest("Soc", clients)
+    assert not nearest("so", clients)
+    # Of letters in a row at least six of ten must be the same.
+    assert ' (did you mean "abcde"?)' == nearest("abcxy", ["zzzzz", "abcde"])
+    assert not nearest("abxyz", ["zzzzz", "abcde"])
     assert not nearest("zebra", ["base_s", "cap_s"])
     assert not nearest(7, ["base_s"])
 

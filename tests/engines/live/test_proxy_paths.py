@@ -366,12 +366,13 @@ async def test_what_a_socket_has_not_taken_waits_too() -> None:
 
 
 async def test_a_head_may_be_so_long_and_no_longer() -> None:
-    async with running() as (_, server, _):
+    async with running() as (proxy, server, _):
         ends = [await asyncio.open_connection("127.0.0.1", server.proxy_port) for _ in range(2)]
         for (_, writer), length in zip(ends, (8192, 8193), strict=True):
             writer.write(b"x" * length)
         assert await is_reset(ends[1][0])
-        assert not ends[0][0].at_eof()
+        await until(lambda: [8192] == [len(pipe._head) for pipe in proxy.pipes])
+        assert [False] == [pipe._cut for pipe in proxy.pipes]
         # It waits for the first line's end: then it says that this is nobody.
         ends[0][1].write(b"\r\n")
         assert await is_reset(ends[0][0])
