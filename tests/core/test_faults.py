@@ -373,3 +373,68 @@ def test_a_fault_that_begins_must_concern_a_gateway_that_there_is():
     assert 0 == script.begin(Fault("server_crash", gateway=1), 5.0)
     with pytest.raises(SettingsError, match=r"gateway = 2: must be below gateways \(2\)"):
         script.begin(Fault("server_crash", gateway=2), 5.0)
+
+
+def test_behind_a_balancer_a_gateway_s_fault_may_hit_any_client():
+    faults = (Fault("server_crash", gateway=1), Fault("close", clients_fraction=0.5, gateway=1))
+    own, balanced = Timeline(faults, 1, 3), Timeline(faults, 1, 3, balanced=True)
+    assert [[1, 4], list(range(6))] == [each.hit(0, 6) for each in (own, balanced)]
+    # Which gateway is asked about makes no difference, since no client has one of its own.
+    assert list(range(6)) == balanced.hit(0, 6, gateway=2)
+    assert balanced.hit(1, 200) == [client for client in range(200) if balanced.hits(1, client)]
+    assert 60 < len(balanced.hit(1, 200)) < 140
+
+
+def test_of_the_first_gateway_too_only_its_own_clients_are_hit():
+    script = Timeline((Fault("server_crash", 2, 4, gateway=0),), 1, 3)
+    assert [0, 3, 6] == script.hit(0, 7)
+    assert [True, False] == [script.is_crashed(3.0, gateway) for gateway in (0, 1)]
+    assert [False, True, True, False] == [script.is_crashed(now) for now in (1.9, 2.0, 3.9, 4.0)]
+
+
+def test_a_flap_of_ten_thousand_outages_is_allowed_and_each_is_where_it_should_be():
+    flap = Fault("flap", 1, 1001, period_s=0.1, clients_fraction=0.3, route="http", announced=True)
+    outages = timeline(flap).faults
+    assert 10_000 == len(outages)
+    assert 1 + 9_999 * 0.1 == outages[-1].start_s
+    for outage in (outages[0], outages[-1]):
+        assert (0.3, HTTP, True) == (outage.clients_fraction, outage.route, outage.announced)
+    with pytest.raises(SettingsError, match="makes 10,001 outages"):
+        Fault("flap", 0, 10_001, period_s=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed"),
+    [
+        ("loss", "loss_fraction = 0.0: must be given for loss: 0 is none"),
+        ("bandwidth", "bandwidth_bytes_per_s = inf: must be given for bandwidth: inf is none"),
+        ("slow_server", "factor = 1.0: must be given for slow_server: 1 is none"),
+        ("flap", "stop_s = inf: must be given for flap: inf is none"),
+        ("deploy", "stop_s = inf: must be given for deploy: inf is none"),
+    ],
+)
+def test_a_fault_needs_what_makes_it_one(kind, needed):
+    with pytest.raises(SettingsError) as error:
+        Fault(kind)
+    assert needed == str(error.value)
+
+
+def test_each_fault_that_begins_draws_for_itself():
+    script = timeline(Fault("reset", 9), Fault("flap", 10, 14, period_s=2))
+    for expected in (2, 3):
+        script.begin(Fault("outage", clients_fraction=0.5), 5.0)
+        assert expected == script.origins[-1]
+    first, second = (script.hit(index, 200) for index in (3, 4))
+    assert first != second
+    assert 0 == timeline().begin(Fault("outage"), 1.0)
+
+
+def test_the_timeline_knows_which_faults_change_the_way_of_what_is_sent():
+    script = timeline(
+        Fault("outage"),
+        Fault("latency", amount_s=1),
+        Fault("reset"),
+        Fault("loss", loss_fraction=0.1),
+    )
+    assert [1, 3] == script.impairment_origins
+    assert [FaultKind.LATENCY, FaultKind.LOSS] == [fault.kind for fault in script.impairments]

@@ -369,6 +369,18 @@ def test_waiting_makes_a_message_more_urgent():
     assert [0, 2, 1] == sent(outbox, now=26.0)
 
 
+def test_nothing_is_more_urgent_than_critical_however_long_it_waits():
+    # Both were accepted before the critical one; only what has waited three periods is as urgent.
+    outbox = filled(Message(0, HIGH), Message(1, LOW), Message(2, CRITICAL), age_after_s=10)
+    assert [2, 0, 1] == sent(outbox, now=9.0)
+    outbox = filled(Message(0, CRITICAL), Message(1, LOW), age_after_s=10)
+    assert [0, 1] == sent(outbox, now=1000.0)
+    outbox = filled(Message(0, LOW), Message(1, CRITICAL, created_s=25.0), age_after_s=10)
+    assert [1, 0] == sent(outbox, now=29.9)
+    outbox = filled(Message(0, LOW), Message(1, CRITICAL, created_s=25.0), age_after_s=10)
+    assert [0, 1] == sent(outbox, now=30.0)
+
+
 def test_without_ageing_the_low_one_waits():
     outbox = filled(Message(0, LOW), Message(1, NORMAL, created_s=25.0))
     assert [1, 0] == sent(outbox, now=99.0)

@@ -14,6 +14,7 @@ from simlib.core.admission import (
 )
 from simlib.core.errors import SettingsError
 from simlib.core.events import (
+    NONE,
     Admit,
     Answer,
     AnswerPoll,
@@ -612,6 +613,71 @@ def test_the_log_of_a_refused_handshake_has_no_times_and_of_one_that_is_taken_al
     taken = HandshakeVerdict(Decision.TAKEN, 0, 1, begin_s=5.0, done_s=7.0, free_s=10.0)
     refused = HandshakeVerdict(Decision.CONNECTIONS, 1, 1, begin_s=0.0, done_s=0.0, free_s=0.0)
     assert [taken, refused] == server.verdicts
+
+
+def test_the_log_says_when_a_handshake_that_waits_is_begun():
+    server = Server(ServerSettings(handshake_service_s=2, resync_service_s=3))
+    for client, now in ((0, 5.0), (1, 6.0), (2, 30.0)):
+        told(server, HandshakeArrived(client, 1), now)
+    taken = [(verdict.begin_s, verdict.done_s, verdict.free_s) for verdict in server.verdicts]
+    assert [(5.0, 7.0, 10.0), (10.0, 12.0, 15.0), (30.0, 32.0, 35.0)] == taken
+
+
+def test_the_log_says_how_many_workers_were_called_for_and_when_they_come():
+    server = scaling(at_backlog=1, delay_s=5, workers=2)
+    for client in range(2):
+        told(server, HandshakeArrived(client, 1), 1.0)
+    called = HandshakeVerdict(Decision.CALLED, NONE, 2, begin_s=6.0)
+    assert [Decision.TAKEN, Decision.TAKEN, called] == [
+        verdict if verdict.decision == Decision.CALLED else verdict.decision
+        for verdict in server.verdicts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "decision"),
+    [
+        ({"accept_per_s": 1}, Decision.RATE),
+        ({"backlog": 0, "handshake_service_s": 9}, Decision.BACKLOG),
+        ({"max_connections": 1}, Decision.CONNECTIONS),
+        ({"per_address": AddressLimit(accept_per_s=0.1, clients=9)}, Decision.ADDRESS),
+    ],
+)
+def test_the_log_says_what_limit_was_met(settings, decision):
+    server = Server(ServerSettings(**settings))
+    for client in range(2):
+        told(server, HandshakeArrived(client, 1), 0.0)
+    assert [Decision.TAKEN, decision] == [verdict.decision for verdict in server.verdicts]
+    assert (1, 1) == (server.verdicts[-1].client, server.verdicts[-1].connection)
+
+
+def test_a_server_without_limits_notes_nothing_and_one_with_sessions_whom_it_refused():
+    free, strict = Server(ServerSettings()), Server(ServerSettings(session_lifetime_s=5))
+    for server in (free, strict):
+        told(server, HandshakeArrived(0, 7, -inf), 1.0)
+    assert [] == free.verdicts
+    assert [HandshakeVerdict(Decision.SESSION, 0, 7)] == strict.verdicts
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        MessageArrived(0, 1, 5),
+        Subscribed(0, 1, 5, 0),
+        Fetched(0, 1, 5),
+        PingArrived(0, 1),
+    ],
+    ids=lambda sign: type(sign).__name__,
+)
+def test_whatever_a_client_sends_is_a_sign_of_life_of_that_connection(sign):
+    server = Server(ServerSettings(silence_timeout_s=10))
+    for client in range(2):
+        told(server, HandshakeArrived(client, 1), 0.0)
+    told(server, sign, 4.0)
+    assert [CloseConnection(1, 1, 1001)] == told(server, Wake(), 10.0)
+    assert 14.0 == server.deadline
+    assert [CloseConnection(0, 1, 1001)] == told(server, Wake(), 14.0)
+    assert inf == server.deadline
 
 
 def test_who_is_refused_calls_for_nobody():

@@ -296,6 +296,16 @@ async def test_the_client_s_end_arrives_after_what_it_sent_before_and_takes_no_b
         assert [head(0) + b"farewell"] == server.told
 
 
+async def test_the_server_s_end_takes_no_bandwidth() -> None:
+    async with running() as (proxy, server, connect):
+        reader, _ = await connect(0)
+        await pipe_of(proxy, server)
+        narrow = Fault("bandwidth", bandwidth_bytes_per_s=0.001)
+        proxy.timeline.begin(narrow, proxy.clock.now_s)
+        server.writers[0].close()
+        assert b"" == await asyncio.wait_for(reader.read(), 60)
+
+
 async def test_what_is_idle_is_closed_when_it_has_been_so_for_long_enough_and_not_before() -> None:
     path = Path(latency=Latency(mean_s=0.0), idle_timeout_s=0.4, idle_action="close")
     async with running(path=path) as (proxy, server, connect):
