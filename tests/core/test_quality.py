@@ -53,6 +53,47 @@ def test_a_round_trip_at_the_bound_does_not_better_it():
     assert Quality.FAIR == monitor.level
 
 
+@pytest.mark.parametrize(
+    ("worse", "bound", "level"),
+    [(1.1, 1.0, Quality.FAIR), (0.9, 0.3, Quality.GOOD), (0.2, 0.1, Quality.EXCELLENT)],
+)
+def test_a_class_betters_only_below_its_bound_by_the_margin(worse, bound, level):
+    # A fifth below the bound of each class, the round trip is that of the class.
+    for share, reached in ((0.81, level - 1), (0.79, level)):
+        monitor = heard((0, worse), *((float(now), share * bound) for now in range(1, 200)))
+        assert reached == monitor.level
+
+
+def test_failures_too_must_be_below_their_bound_by_the_margin():
+    rules = QualityRules(window=10, poor_failure_fraction=0.4, better_after_s=0)
+    monitor, levels = heard(*[(0, 0.01)] * 5, rules=rules), []
+    for _ in range(5):
+        monitor.record_failure(0.0)
+    for _ in range(10):
+        monitor.record_answer(0.0, 0.01)
+        levels.append((round(10 * monitor.failure_fraction), int(monitor.level)))
+    # Poor above 3.2 of ten, at most fair above 1.6; a class at a time.
+    after_answers = [(5, 1)] * 5 + [(4, 1), (3, 2), (2, 2), (1, 3), (0, 4)]
+    assert after_answers == levels
+
+
+def test_a_downlink_of_slow_2g_is_poor_and_at_its_bound_it_is_not():
+    for bytes_per_s, level in ((1, 1), (6249, 1), (6250, 4), (0, 4)):
+        monitor = Monitor(RULES)
+        monitor.record_hint(0, 0.05, bytes_per_s)
+        assert level == monitor.level
+
+
+def test_it_betters_at_the_very_moment_at_which_it_may():
+    monitor = Monitor(RULES)
+    monitor.record_hint(10.0, 0.0, 5000)
+    levels = []
+    for now in (10.5, 12.4, 12.5, 14.4, 14.5):
+        monitor.record_hint(now, 0.05, 0)
+        levels.append(int(monitor.level))
+    assert [1, 1, 2, 2, 3] == levels
+
+
 def test_failures_make_it_poor_and_half_of_them_fair():
     rules = QualityRules(window=10, poor_failure_fraction=0.4)
     monitor = heard(*[(0, 0.01)] * 10, rules=rules)

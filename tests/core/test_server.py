@@ -38,12 +38,17 @@ from simlib.core.events import (
 )
 from simlib.core.meters import Rate
 from simlib.core.server import Server
-from simlib.core.server_messages import DedupWindow
+from simlib.core.server_messages import ChannelLog, DedupWindow
 from simlib.core.server_settings import (
     AddressLimit,
     Scaling,
     ServerSettings,
+    accepts,
+    advised_hint_s,
+    decides,
     handshake_s,
+    has_queue,
+    is_limited,
     max_age_s,
 )
 
@@ -704,3 +709,77 @@ def test_the_resynchronisation_takes_as_long_whatever_the_handshakes_take():
     first_s, second_s = (handshake_s(settings, 1.0, 4, client, 1) for client in range(2))
     assert first_s != second_s
     assert [first_s, first_s + 1.0 + second_s] == opened(Server(settings, seed=4), 0.0, 0.0)
+
+
+# --- what a server's settings come to ----------------------------------------------------
+
+#: Settings, and whether a server with them limits handshakes, decides on them, and has a queue.
+LIMITS = [
+    ({}, (False, False, False)),
+    ({"accept_per_s": 5}, (True, True, False)),
+    ({"max_connections": 5}, (True, True, False)),
+    ({"handshake_service_s": 0.1}, (True, True, True)),
+    ({"tls_service_s": 0.1}, (True, True, True)),
+    ({"resync_service_s": 0.1}, (True, True, True)),
+    ({"session_lifetime_s": 60}, (False, True, False)),
+    ({"per_address": AddressLimit(accept_per_s=1)}, (False, True, False)),
+    ({"message_service_s": 0.1, "backlog": 3, "silence_timeout_s": 5}, (False, False, False)),
+]
+
+
+@pytest.mark.parametrize(("settings", "found"), LIMITS)
+def test_a_server_decides_on_handshakes_only_where_something_is_limited(settings, found):
+    made = ServerSettings(**settings)
+    assert found == (is_limited(made), decides(made), has_queue(made))
+
+
+@pytest.mark.parametrize(
+    ("per_s", "burst"), [(inf, 1), (0.2, 1), (1.0, 1), (1.5, 2), (20.0, 20), (20.25, 21)]
+)
+def test_an_accept_rate_holds_what_one_second_brings(per_s, burst):
+    assert Rate(per_s=per_s, burst=burst) == accepts(per_s)
+
+
+def test_a_window_is_advised_where_no_retry_after_is_said():
+    plain, advising = ServerSettings(), ServerSettings(advises_window_s=8)
+    assert [0.0, 3.0] == [advised_hint_s(plain, hint_s) for hint_s in (0.0, 3.0)]
+    assert [-8.0, 3.0] == [advised_hint_s(advising, hint_s) for hint_s in (0.0, 3.0)]
+    server = Server(ServerSettings(advises_window_s=8, max_connections=1))
+    told(server, HandshakeArrived(0, 1), 0.0)
+    assert [Refuse(1, 1, 503, -8.0)] == told(server, HandshakeArrived(1, 1), 0.0)
+    shut = told(server, CloseClients(frozenset({0}), 1013, 0.0, 0.0), 1.0)
+    assert [CloseConnection(0, 1, 1013, -8.0)] == shut
+
+
+def test_ages_are_drawn_within_their_share_of_the_age_up_and_down():
+    settings = ServerSettings(max_connection_age_s=100, max_connection_age_jitter_fraction=0.2)
+    ages_s = [max_age_s(settings, 1, client, 1) for client in range(2000)]
+    assert 80.0 <= min(ages_s) < 81.0
+    assert 119.0 < max(ages_s) <= 120.0
+    assert 100.0 == pytest.approx(sum(ages_s) / len(ages_s), abs=1.5)
+    exact = ServerSettings(max_connection_age_s=100, max_connection_age_jitter_fraction=0)
+    assert {100.0} == {max_age_s(exact, 1, client, 1) for client in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("history", "published", "seen", "after"),
+    [
+        (inf, [1, 2, 3], 0, [1, 2, 3]),
+        (inf, [1, 2, 3], 2, [3]),
+        (inf, [1, 2, 3], 3, []),
+        (inf, [1, 2, 3], 9, []),
+        (2, [1, 2, 3], 1, [2, 3]),
+        (2, [1, 2, 3], 0, None),
+        (0, [1, 2, 3], 2, None),
+        # A version that does not follow the last one: what lies between is not known.
+        (inf, [1, 5], 1, None),
+        (inf, [1, 5, 6], 4, [5, 6]),
+        (inf, [1, 5, 6], 3, None),
+    ],
+)
+def test_a_channel_can_send_what_it_keeps_and_says_where_it_cannot(history, published, seen, after):
+    log = ChannelLog()
+    for version in published:
+        log.publish(version, history)
+    found = log.after(seen)
+    assert after == (None if found is None else list(found))

@@ -163,6 +163,8 @@ def test_an_edit_is_stale_until_it_or_a_newer_one_of_the_same_draft_is_acknowled
     assert [0.5, 7.0, 8.0, 15.0, 16.0] == staleness_s(table).tolist()
     alone = table.iloc[[2, 3]]
     assert [0.5, 26.0] == staleness_s(alone).tolist()
+    # Two clients' drafts of one key: what one has acknowledged is not in the other's text.
+    assert [7.0, 26.0] == staleness_s(table.iloc[[1, 3]]).tolist()
     assert 0 == staleness_s(table.assign(edit=False)).size
 
 
