@@ -51,7 +51,7 @@ class Card(NamedTuple):
 
     def _all_notes(self) -> tuple[str, ...]:
         hidden = len(self.rows) - MOST_ROWS
-        more = (f"and {hidden:,} more rows",) if hidden > 0 else ()
+        more = (f"and {count_in_words(hidden, 'more row')}",) if hidden > 0 else ()
         return (*more, *filter(None, self.notes))
 
 

@@ -32,6 +32,26 @@ def test_a_long_table_is_cut_and_says_so():
     assert MOST_ROWS + 2 == len(text.splitlines())
 
 
+def test_forty_rows_are_shown_and_one_more_is_said():
+    assert 40 == MOST_ROWS
+    assert "more row" not in Card("Long", (("a", "1"),) * 40).text()
+    assert Card("Long", (("a", "1"),) * 41).text().endswith("and 1 more row")
+    assert 40 == Card("Long", (("a", "1"),) * 41).html().count("<tr>")
+
+
+def test_a_line_is_a_hundred_characters_long_unless_little_is_left_for_the_last_column():
+    words = "word " * 60
+    lines = Card("Wide", (("name", words),), lead=words).text().splitlines()
+    assert 100 >= max(map(len, lines)) > 94
+    later = [line for line in lines if line.startswith("  ") and "name" not in line]
+    assert {" " * 8} == {line[: len(line) - len(line.lstrip())] for line in later}
+    narrow = Card("Wide", (("n" * 90, words),)).text().splitlines()[1:]
+    assert 2 + 90 + 2 + 40 >= max(map(len, narrow)) > 2 + 90 + 2 + 34
+    # Columns before it are as wide as their longest cell.
+    table = Card("Two", (("a", "1", "x"), ("long", "22", ""))).text()
+    assert "Two\n  a     1   x\n  long  22" == table
+
+
 def test_settings_show_what_differs_from_the_defaults():
     assert "Backoff(base_s=0.3)" == repr(sl.Backoff(base_s=0.3))
     assert "Settings()" == repr(sl.Settings())

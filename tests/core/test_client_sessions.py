@@ -352,6 +352,15 @@ def test_dead_letters_are_kept_for_the_application():
     assert (A,) == one.delivery.dead_letters
 
 
+def test_the_last_hundred_dead_letters_are_kept():
+    limits = OutboxLimits(ack_timeout_s=1, max_resends=0, capacity=200, max_in_flight=200)
+    one = opened(outbox=limits)
+    for number in range(102):
+        told(one, (Send(Message(number)), 0.0))
+    assert 102 == len(told(one, (Wake(), 1.0)))
+    assert list(range(2, 102)) == [letter.id for letter in one.delivery.dead_letters]
+
+
 @pytest.mark.parametrize("reason", [Reason.FULL, Reason.QUOTA])
 def test_an_edit_that_the_outbox_refuses_is_let_go_of_entirely(reason):
     limits = {Reason.FULL: {"capacity": 1}, Reason.QUOTA: {"quota_bytes": 150}}[reason]

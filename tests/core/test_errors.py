@@ -65,3 +65,31 @@ def test_the_form_of_an_error_for_programmers_has_no_secrets_either():
     assert "hush" not in repr(error)
     assert "must be on this machine" in repr(error)
     assert "EngineError('a process is missing')" == repr(EngineError("a process is missing"))
+
+
+def test_so_much_of_key_value_and_rule_is_shown_and_no_more():
+    whole = str(SettingsError("k" * 500, "v" * 500, "r" * 1200))
+    assert f'{"k" * 500} = "{"v" * 500}": {"r" * 1200}' == whole
+    cut = str(SettingsError("k" * 501, "v" * 501, "r" * 1201))
+    assert f'{"k" * 500}... = "{"v" * 500}...": {"r" * 1200}...' == cut
+    listed = str(SettingsError("clients", ["v" * 600], "must be a number"))
+    assert f"clients = ['{'v' * 498}...: must be a number" == listed
+    assert "clients = : must be a number" == str(
+        SettingsError("clients", Silent(), "must be a number")
+    )
+
+
+class Silent:
+    """What shows nothing of itself."""
+
+    def __repr__(self):
+        return ""
+
+
+def test_secrets_are_looked_for_beyond_what_is_shown():
+    # The mask is shorter than the secret, so what stands behind it moves up.
+    said = str(SettingsError("headers", f"token={'x' * 9000} end", "must be short"))
+    assert 'headers = "token=*** end": must be short' == said
+    # And no further than that: a text of any length takes little time.
+    said = str(SettingsError("headers", f"{'y' * 480} token={'x' * 20_000} end", "must be short"))
+    assert f'headers = "{"y" * 480} token=***": must be short' == said

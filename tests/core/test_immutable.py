@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 from dataclasses import FrozenInstanceError
+from math import inf
 
 import pytest
 
@@ -89,3 +90,20 @@ def test_a_kind_is_matched_by_its_fields_in_order():
             assert (4, 1.5) == (connection, hint_s)
         case _:
             pytest.fail("was not matched")
+
+
+def test_what_is_left_out_is_nothing_none_or_never():
+    """A host names what it knows; the rest must not say anything."""
+    nothing = {
+        "hint_s": 0.0, "version": NONE, "code": 0, "reason": Reason.NONE, "key": NONE, "base": NONE,
+        "channels": (), "pushes": (), "post": None, "signs_in": False, "save_data": False,
+        "rtt_s": 0.0, "downlink_bytes_per_s": 0, "signed_in_s": inf, "expires_s": inf,
+        "created_s": 0.0, "lifetime_s": 0.0, "size_bytes": 100, "priority": ev.Priority.NORMAL,
+    }  # fmt: skip
+    left_out = {
+        (kind.__name__, field): value for kind in KINDS for field, value in kind._defaults.items()
+    }
+    # Who begins to follow a channel has seen nothing of it.
+    expected = {each: nothing[each[1]] for each in left_out} | {("Follow", "version"): 0}
+    assert expected == left_out
+    assert (-1, 0) == (NONE, Reason.NONE)

@@ -83,8 +83,11 @@ def test_a_list_is_a_list(codes):
 
 
 def test_a_code_that_no_frame_has_is_refused_since_it_would_never_come():
-    with pytest.raises(SettingsError, match="1006: is in no close frame: a connection that breaks"):
-        Stops(ends_on=[1006])
+    for code in (1006, 1015):
+        with pytest.raises(SettingsError, match=f"{code}: is in no close frame: a connection that"):
+            Stops(ends_on=[code])
+    # A range over one of them is of those beside it.
+    assert ENDS == effect(Stops(ends_on=["1005-1007"]), 1007)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,8 @@ def test_a_code_that_no_frame_has_is_refused_since_it_would_never_come():
         (["4400-4499"], [4401], "suspends_on[0]", 4401),
         ([4450], ["4400-4499"], "suspends_on[0]", 4450),
         ([403], None, "suspends_on[1]", 403),
+        (["4400-4450"], ["4450-4499"], "suspends_on[0]", 4450),
+        (["4450-4499"], ["4400-4450"], "suspends_on[0]", 4450),
     ],
 )
 def test_no_code_is_in_both_lists(ends_on, suspends_on, key, code):
@@ -102,6 +107,17 @@ def test_no_code_is_in_both_lists(ends_on, suspends_on, key, code):
         Stops(**given)
     assert key == error.value.key
     assert f"is in ends_on too ({code})" in str(error.value)
+
+
+def test_ranges_that_touch_share_no_code():
+    stops = Stops(ends_on=["4400-4449", "4500-4599"], suspends_on=["4450-4499", "4600-4700"])
+    found = [effect(stops, code) for code in (4449, 4450, 4499, 4500, 4599, 4600)]
+    assert [ENDS, SUSPENDS, SUSPENDS, ENDS, ENDS, SUSPENDS] == found
+    assert (2, 2) == (stops.end_count, stops.suspend_count)
+
+
+def test_two_codes_in_a_row_are_no_range():
+    assert (400, 401, "1000-1002", 4000) == as_codes([401, 400, 1000, 1001, 1002, 4000, 4000])
 
 
 def test_every_code_of_a_list_is_said():

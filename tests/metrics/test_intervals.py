@@ -137,3 +137,38 @@ def test_a_bracket_halves_until_it_is_narrow_enough(last):
     assert low < last <= high == low + 1.0
     assert all(value == int(value) for value in asked[7:])
     assert len(asked) <= 7 + 8
+
+
+def test_the_same_values_have_the_same_interval_whoever_draws_it():
+    values = np.random.default_rng(9).exponential(2.0, 30)
+    drawn = values[np.random.default_rng(1).integers(0, 30, (2000, 30))]
+    found = mean(values)
+    assert (values.mean(), 30) == (found.value, found.observations)
+    assert tuple(np.quantile(drawn.mean(axis=1), [0.025, 0.975])) == pytest.approx(
+        (found.low, found.high)
+    )
+    found = quantile(values, 0.75)
+    tops = np.quantile(drawn, 0.75, axis=1, method="inverted_cdf")
+    assert np.quantile(tops, [0.025, 0.975], method="inverted_cdf").tolist() == [
+        found.low, found.high,
+    ]  # fmt: skip
+
+
+def test_an_edge_is_sought_until_it_is_known_to_a_fiftieth_of_the_highest_value():
+    asked = []
+
+    def holds(value):
+        asked.append(value)
+        return value < 3.0
+
+    # 10 / 2**6 is the first below 0.2; the ends are asked about before.
+    assert 3.0 == pytest.approx(edge(holds, 0.0, 10.0), abs=0.1)
+    assert [0.0, 10.0, 5.0, 2.5] == asked[:4]
+    assert 2 + 6 == len(asked)
+    assert -3.0 == pytest.approx(edge(lambda x: x < -3.0, -10.0, -1.0, 0.01), abs=0.01)
+
+
+def test_half_of_the_values_are_below_a_median_of_an_even_number():
+    assert 2.0 == median(np.array([4.0, 1.0, 3.0, 2.0])).value
+    assert 7.0 == median(np.array([7.0])).value
+    assert (7.0, 7.0) == (median(np.array([7.0])).low, median(np.array([7.0])).high)

@@ -212,6 +212,15 @@ def test_the_quantiles_are_those_of_the_last_latencies():
         step(counters, ev.Send(message(number)), sent_s)
         step(counters, ev.Received(1, number, Reason.ACCEPTED), sent_s + took_s)
     assert 1.0 == counters.snapshot().latencies["high"].p95_s
+    # Of a thousand that are kept, fifty are longer than the quantile.
+    assert 1000 == LATENCIES_KEPT
+    for number in range(50):
+        step(counters, ev.Send(message(number)), 0.0)
+        step(counters, ev.Received(1, number, Reason.ACCEPTED), 5.0)
+    assert 1.0 == counters.snapshot().latencies["high"].p95_s
+    step(counters, ev.Send(message(50)), 0.0)
+    step(counters, ev.Received(1, 50, Reason.ACCEPTED), 5.0)
+    assert 5.0 == counters.snapshot().latencies["high"].p95_s
 
 
 def test_what_a_client_ends_itself_at_its_stop_is_no_failure():

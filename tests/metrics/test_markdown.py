@@ -43,6 +43,12 @@ def test_a_label_of_several_policies_or_engines_has_no_mean(runs):
     with pytest.raises(sl.SettingsError, match="give each a label of its own"):
         sl.summary(same, intervals=True)
     assert 2 == len(sl.summary(same))
+    one, other = sl.run(STORM), sl.run(STORM.replace(seed=2))
+    assert 2 == sl.summary([one, other], intervals=True)["runs"].iloc[0]
+    other.engine = "live"
+    for mixed in ([one, other], [other, one]):
+        with pytest.raises(sl.SettingsError, match="several scenarios or engines"):
+            sl.summary(mixed, intervals=True)
 
 
 def test_markdown_has_a_row_for_each_metric_that_has_a_value(runs):
