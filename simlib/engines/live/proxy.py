@@ -31,7 +31,8 @@ from simlib.engines.sizes import ANSWER_BYTES
 from simlib.engines.sockets import MOST_WAITING_BYTES
 
 _FIRST_LINE = re.compile(rb"[A-Z]+ (/\w+)\?client=(\d{1,9})&connection=(\d{1,9}) ")
-_LONGEST_HEAD_BYTES = 8192
+#: Who has sent more, and no whole first line, is nobody's client.
+LONGEST_LINE_BYTES = 8192
 _CLOSE_TIMEOUT_S = 10.0
 #: In one turn of the loop, so that sockets that have work get on in between.
 _RESETS_AT_ONCE = 20
@@ -155,8 +156,12 @@ class Pipe:
         self._head += data
         if self.client < 0 and (self._proxy.passes_tls or b"\r\n" in self._head):
             self._begin()
-        if len(self._head) > _LONGEST_HEAD_BYTES:
-            self.reset()
+        if self.client < 0:
+            if len(self._head) > LONGEST_LINE_BYTES:
+                self.reset()
+        elif self._down is not None and len(self._head) >= MOST_WAITING_BYTES:
+            # A post's body may come while it is not connected yet.
+            self._down.pause_reading()
 
     def _on_client_left(self) -> None:
         """Pass the client's end on, after what it sent before."""
@@ -216,6 +221,7 @@ class Pipe:
         if self._down is None or self._cut:
             return
         self._connected = True
+        self._on_the_way_bytes[Stream.UP] += len(self._head)
         self._send(Stream.UP, len(self._head), self._request)
 
     def _request(self) -> None:
@@ -240,7 +246,9 @@ class Pipe:
         )
         self._up.on_sent = partial(self._slow_the_source, Stream.UP)
         self._up.write(self._head)
+        self._on_the_way_bytes[Stream.UP] -= len(self._head)
         self._head = b""
+        self._slow_the_source(Stream.UP)
 
     def _reject(self, fault: Fault) -> None:
         if self._down is not None:

@@ -17,7 +17,7 @@ from simlib.core.faults import Timeline
 from simlib.core.path import Latency, Path
 from simlib.engines.live import acceptor
 from simlib.engines.live.clock import WallClock
-from simlib.engines.live.proxy import Proxy
+from simlib.engines.live.proxy import LONGEST_LINE_BYTES, Proxy
 from simlib.engines.sockets import MOST_WAITING_BYTES, READ_BYTES
 
 pytestmark = pytest.mark.live
@@ -77,6 +77,46 @@ async def test_what_is_no_client_of_the_run_is_reset(proxy: Proxy, head: bytes) 
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(1), 5)
     writer.close()
+
+
+async def test_a_first_line_is_waited_for_up_to_a_bound(proxy: Proxy) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
+    writer.write(b"x" * LONGEST_LINE_BYTES)
+    for _ in range(6000):
+        if any(len(pipe._head) == LONGEST_LINE_BYTES for pipe in proxy.pipes):
+            break
+        await asyncio.sleep(0.01)
+    assert [False] == [pipe._cut for pipe in proxy.pipes]
+    writer.write(b"x")
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(1), 60)
+    writer.close()
+
+
+@pytest.mark.parametrize("size_bytes", [LONGEST_LINE_BYTES + 1, 20 * MOST_WAITING_BYTES])
+async def test_what_follows_the_first_line_waits_for_the_connection(
+    proxy: Proxy, size_bytes: int
+) -> None:
+    came = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(READ_BYTES):
+            came.extend(data)
+        writer.close()
+
+    slow = Path(latency=Latency(mean_s=0.2))
+    proxy.client_paths = [ClientPath(slow, proxy.timeline, 1, 0)]
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    proxy.server_ports = [server.sockets[0].getsockname()[1]]
+    _, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
+    sent = FIRST + b"x" * (size_bytes - 1) + b"."
+    writer.write(sent)
+    async with asyncio.timeout(60):
+        while bytes(came) != sent:
+            assert all(len(pipe._head) < MOST_WAITING_BYTES + READ_BYTES for pipe in proxy.pipes)
+            await asyncio.sleep(0.01)
+    writer.close()
+    server.close()
 
 
 async def test_no_server_is_a_refusal(proxy: Proxy) -> None:
