@@ -30,7 +30,8 @@ _OF_CONNECTIONS = {
     "what the server meets",
     "amplification": "attempts per connection that was of use: not lost before it was stable",
     "mean_wait_s": "mean of the waits that clients set themselves after a failure or a loss",
-    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint; "
+    "mean_wait_fraction": "mean of waits over their ceilings, without those of breaker or hint, "
+    "and those after more than 254 failures in a row if ceilings still change then; "
     "above 1 where jitter may pass the ceiling (of decorrelated jitter, which has none: the "
     "ceiling of its growth without jitter)",
     "gave_up": "clients that gave up, or that a code ended for good, at least once",

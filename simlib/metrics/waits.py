@@ -11,6 +11,7 @@ from simlib.core.backoff import Backoff, ceiling
 from simlib.core.breaker import BreakerState
 from simlib.core.events import Reason
 from simlib.core.link_table import State
+from simlib.engines.kernel.state import MOST_ATTEMPTS
 from simlib.metrics.array_types import Floats, Ints
 from simlib.metrics.run_columns import RunColumns
 from simlib.scenario.scenario import Scenario
@@ -45,8 +46,18 @@ def add_up_fractions(trace: Trace, tally: Tally) -> tuple[float, float]:
 
 
 def _height_s(backoff: Backoff, attempt: int) -> float:
-    """Return the ceiling of a wait; 0 if it has none: a function's, or after an uncounted loss."""
-    return ceiling(backoff, attempt) if attempt > 0 and not backoff.has_function else 0.0
+    """Return the ceiling of a wait; 0 if it has none: a function's, or after an uncounted loss.
+
+    Nor is it known of late attempts, which the fleet counts as one, while ceilings still change.
+    """
+    if attempt <= 0 or backoff.has_function:
+        return 0.0
+    height_s, last = ceiling(backoff, attempt), MOST_ATTEMPTS - 1
+    if attempt >= last:
+        # Ceilings never fall; but those of a table may, up to its end, which repeats.
+        later = (*range(last, len(backoff.steps_s) + 1), _ATTEMPTS)
+        return height_s if {height_s} == {ceiling(backoff, each) for each in later} else 0.0
+    return height_s
 
 
 def wait_fractions(run: RunColumns) -> Floats:
