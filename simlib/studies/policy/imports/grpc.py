@@ -24,6 +24,8 @@ _HOSTS = "is about the choice of a host, and the model's client has one address"
 _CALL = "is about single calls"
 #: gRPC's clients take no more attempts than these, whatever the configuration says.
 _MOST_GRPC_ATTEMPTS = 5
+#: The largest int, in milliseconds, is how gRPC says never: nobody means a longer one.
+_NEVER_S = 2_000_000.0
 
 
 # --- gRPC: the service config ------------------------------------------------------------
@@ -130,7 +132,7 @@ def _grpc_channel(options: Options) -> Tables:
     timeout_s = max(0.1, options.milliseconds("grpc.min_reconnect_backoff_ms", 20.0))
     table["connect_timeout_s"] = timeout_s
     interval_s = options.milliseconds("grpc.keepalive_time_ms", inf)
-    if interval_s < 2_000_000.0:  # the largest int is how gRPC says never
+    if interval_s < _NEVER_S:
         answer_s = options.milliseconds("grpc.keepalive_timeout_ms", 20.0)
         table["heartbeat"] = {
             "interval_s": max(0.001, interval_s),

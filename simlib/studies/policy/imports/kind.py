@@ -15,7 +15,7 @@ from simlib.studies.policy.imports.values import Call, Joined
 
 Tables = dict[str, Any]
 #: How deep options may stand in a document.
-_DEPTH = 12
+DEEPEST_OPTIONS = 12
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def because(reason: str, keys: str) -> dict[str, str]:
     return dict.fromkeys(keys.split(), reason)
 
 
-def tables(value: Any, depth: int = _DEPTH) -> Iterator[Mapping[str, Any]]:
+def tables(value: Any, depth: int = DEEPEST_OPTIONS) -> Iterator[Mapping[str, Any]]:
     """Yield the tables within a value, the outer before the inner."""
     if depth == 0:
         return
@@ -86,7 +86,7 @@ def find_table(value: Any, signs: frozenset[str]) -> Mapping[str, Any] | None:
     return next((table for table in tables(value) if signs & table.keys()), None)
 
 
-def calls(value: Any, depth: int = _DEPTH) -> Iterator[Call]:
+def calls(value: Any, depth: int = DEEPEST_OPTIONS) -> Iterator[Call]:
     """Yield the calls within a value, those of a chain in their order."""
     if depth == 0:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import inf
+from math import floor, inf, log
 from typing import Any
 
 from simlib.studies.policy.imports.kind import (
@@ -19,6 +19,8 @@ from simlib.studies.policy.imports.options import Options
 from simlib.studies.policy.imports.values import Call
 
 _NS_S = 1e-9
+#: Waits of a table.
+_MOST_STEPS = 1000
 
 
 def _library() -> Tables:
@@ -50,15 +52,10 @@ def _backoff(options: Options) -> Tables:
 
 def _count_made(base_s: float, factor: float, cap_s: float, steps: float) -> float:
     """Return how many tries there are until the steps are used up, or the cap is reached."""
-    if factor <= 1.0 or base_s <= 0.0:
+    if factor <= 1.0 or base_s <= 0.0 or cap_s == inf:
         return steps
-    wait_s, made = base_s, 1.0
-    while made < min(steps, 2000.0):
-        wait_s *= factor
-        if wait_s > cap_s:
-            return made
-        made += 1.0
-    return steps
+    # Waits that grow to the cap itself are made, whatever the logarithms round.
+    return min(steps, 1.0 + floor((log(cap_s) - log(base_s)) / log(factor) + 1e-9))
 
 
 BACKOFF = OptionKind(
@@ -114,8 +111,9 @@ def _fast_slow(options: Options, call: Call, table: Tables) -> None:
     fast_s = inner.duration("fastDelay", 0.005, unit_s=_NS_S)
     slow_s = inner.duration("slowDelay", 10.0, unit_s=_NS_S)
     count = inner.count("maxFastAttempts", 1.0)
-    if count > 1000:
-        raise inner.error("maxFastAttempts", count, "must be 1,000 or less, to be a table of waits")
+    if count > _MOST_STEPS:
+        rule = f"must be {_MOST_STEPS:,} or less, to be a table of waits"
+        raise inner.error("maxFastAttempts", inner.given["maxFastAttempts"], rule)
     steps_s = [fast_s] * int(count) + [slow_s]
     table["backoff"] |= {"steps_s": steps_s, "cap_s": max(30.0, *steps_s)}
 
@@ -135,8 +133,8 @@ def _bucket(options: Options, call: Call, table: Tables) -> None:
     limit = call.arguments[0]
     if isinstance(limit, Call) and limit.name == "rate.Limit" and limit.arguments:
         inner = options.part(call.name, {"limit": limit.arguments[0], "burst": call.arguments[1]})
-    per_s, burst = inner.number("limit", inf), inner.count("burst", 1.0, low=1.0)
-    table["connect_budget"] = {"per_s": per_s, "burst": int(min(burst, 1e9))}
+    per_s, burst = inner.number("limit", inf), inner.finite_count("burst", 1.0, low=1.0)
+    table["connect_budget"] = {"per_s": per_s, "burst": burst}
     options.note("its bucket is that of the whole queue; here of one client")
 
 

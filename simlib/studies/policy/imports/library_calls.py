@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simlib.core.breaker import LONGEST_WINDOW
 from simlib.studies.policy.imports.kind import (
     Tables,
 )
@@ -13,8 +14,6 @@ CALL_NOTE = (
     "a call is attempted again after its failure; here the loss of the connection is the first "
     "failure"
 )
-#: How many attempts the model's breaker can look back on.
-LONGEST_WINDOW = 60
 
 
 def library_table() -> Tables:

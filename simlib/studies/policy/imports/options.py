@@ -29,6 +29,10 @@ _ISO_DURATION = re.compile(
     re.IGNORECASE,
 )
 _TIME_SPAN = re.compile(r"(?:(\d+)\.)?(\d+):(\d{1,2}):(\d{1,2}(?:\.\d+)?)")
+#: A text that is longer is no time.
+_LONGEST_DURATION = 40
+#: Whole numbers from here on, as the largest int of a language, stand for no limit.
+_NO_LIMIT = 2_000_000_000
 #: Seconds in an option of milliseconds, and the other way round: no policy is like that.
 _FEW_MS, _MANY_S = 10.0, 3600.0
 
@@ -111,11 +115,15 @@ class Options:
             raise self.error(key, value, "is too large a number") from None
 
     def count(self, key: str, default: float, *, low: float = 0.0) -> float:
-        """Return a whole number, or inf for no limit; any above 2 000 000 000 stands for none."""
+        """Return a whole number, or inf for no limit: so is the largest int of a language."""
         value = self.number(key, default, low=low)
         if value != inf and value != int(value):
             raise self.error(key, self.given[key], "must be a whole number")
-        return inf if value >= 2_000_000_000 else value
+        return inf if value >= _NO_LIMIT else value
+
+    def finite_count(self, key: str, default: float, *, low: float = 0.0) -> int:
+        """Return a whole number, where the model has no word for no limit: it is a large one."""
+        return int(min(self.count(key, default, low=low), _NO_LIMIT))
 
     def flag(self, key: str, default: bool) -> bool:
         """Return yes or no."""
@@ -232,7 +240,7 @@ def parse_duration(text: str) -> float | None:
     [0.1, 90.0, 300.0, 2.5, None]
     """
     text = text.strip()
-    if len(text) > 40:
+    if len(text) > _LONGEST_DURATION:
         return None
     parts = _DURATION.findall(text)
     if parts and _DURATION.sub("", text).strip() == "":

@@ -33,6 +33,7 @@ _REWRITES = (
     (re.compile(r"(?<![\w)\]])&(?=\w)"), ""),  # Go: the address of a literal
     (re.compile(r";\s*$", re.MULTILINE), ""),
 )  # fmt: skip
+#: Blanks before a line are shortened to so many: rules would be tried at each.
 _DEEPEST_INDENT = 100
 _FIELDS = re.compile(r"\s*(?:\}|\w+\s*=(?![=>]))")
 

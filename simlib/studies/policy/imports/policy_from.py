@@ -13,7 +13,7 @@ from simlib.scenario.build import build
 from simlib.studies.policy.imports.aws import AWS
 from simlib.studies.policy.imports.grpc import GRPC_CHANNEL, GRPC_RETRY
 from simlib.studies.policy.imports.imported import ImportedPolicy
-from simlib.studies.policy.imports.kind import OptionKind, calls, tables
+from simlib.studies.policy.imports.kind import DEEPEST_OPTIONS, OptionKind, calls, tables
 from simlib.studies.policy.imports.kubernetes import BACKOFF, LIMITER
 from simlib.studies.policy.imports.options import Options
 from simlib.studies.policy.imports.polly import POLLY
@@ -30,6 +30,8 @@ from simlib.studies.policy.imports.websocket_clients import (
 )
 from simlib.support.arguments import check_arguments
 
+#: A text that is longer is no name of a file.
+_LONGEST_PATH = 1000
 #: The kinds of options that can be imported, by name.
 KINDS: dict[str, OptionKind] = {
     kind.name: kind
@@ -105,7 +107,7 @@ def _values(options: Any, source: str) -> tuple[list[Any], str]:
 
 def _is_file(text: str) -> bool:
     try:
-        return "\n" not in text and len(text) < 1000 and Path(text).is_file()
+        return "\n" not in text and len(text) <= _LONGEST_PATH and Path(text).is_file()
     except (OSError, ValueError):
         return False
 
@@ -155,7 +157,7 @@ def _read(kind: OptionKind, given: Mapping[str, Any], source: str) -> ImportedPo
 def _unknown(values: list[Any], source: str, kind: str | None) -> FileError:
     """Return the error of options that are of no kind; a misspelt key has its nearest."""
     if kind is not None:
-        return FileError(source, f"holds no options of {kind}")
+        return FileError(source, f"holds no options of {kind}{_say_if_too_deep(values)}")
     keys = [str(key) for value in values for table in tables(value) for key in table]
     keys += [call.name for value in values for call in calls(value)]
     keys = [on_one_line(key)[:40] for key in keys]
@@ -164,5 +166,13 @@ def _unknown(values: list[Any], source: str, kind: str | None) -> FileError:
             if key not in known.signs and (near := nearest(key, sorted(known.signs))):
                 return FileError(source, f"is no option that is known{near}, of {known.name}", key)
     said = f" ({', '.join(keys[:5])})" if keys else ""
-    rule = f"is of no kind that is known{said}: say which with --from or kind, one of"
-    return FileError(source, f"{rule} {', '.join(KINDS)}")
+    rule = f"is of no kind that is known{said}{_say_if_too_deep(values)}: say which with --from"
+    return FileError(source, f"{rule} or kind, one of {', '.join(KINDS)}")
+
+
+def _say_if_too_deep(values: list[Any]) -> str:
+    """Return where options are not sought, if there is anything."""
+    counts = [
+        sum(1 for value in values for _ in tables(value, DEEPEST_OPTIONS + i)) for i in (0, 1)
+    ]
+    return f" (sought {DEEPEST_OPTIONS} levels deep)" if counts[0] < counts[1] else ""

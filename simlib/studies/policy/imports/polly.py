@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simlib.core.backoff_words import NO_CAP_S
+from simlib.core.breaker import LONGEST_WINDOW
 from simlib.studies.policy.imports.kind import (
     OptionKind,
     Tables,
@@ -17,7 +18,6 @@ from simlib.studies.policy.imports.kind import (
 )
 from simlib.studies.policy.imports.library_calls import (
     CALL_NOTE,
-    LONGEST_WINDOW,
     NAMING,
     bound_window,
     library_table,

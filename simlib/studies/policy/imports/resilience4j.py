@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simlib.core.backoff_words import NO_CAP_S
+from simlib.core.breaker import LONGEST_WINDOW
 from simlib.studies.policy.imports.kind import (
     OptionKind,
     Tables,
@@ -19,7 +20,6 @@ from simlib.studies.policy.imports.kind import (
 from simlib.studies.policy.imports.library_calls import (
     CALL_NOTE,
     EXCEPTIONS,
-    LONGEST_WINDOW,
     NAMING,
     bound_window,
     library_table,
@@ -102,9 +102,7 @@ def _r4j_breaker(breaker: Options, table: Tables) -> None:
         "window": size,
         "least": min(size, bound_window(breaker, "minimumNumberOfCalls", least, "it")),
         "open_s": breaker.duration("waitDurationInOpenState", 60.0, unit_s=0.001) or 0.001,
-        "probes": int(
-            min(1e6, breaker.count("permittedNumberOfCallsInHalfOpenState", 10.0, low=1.0))
-        ),
+        "probes": breaker.finite_count("permittedNumberOfCallsInHalfOpenState", 10.0, low=1.0),
     }
     breaker.note("half-open it judges its calls by their share of failures; here each must succeed")
     breaker.finish(
