@@ -48,10 +48,10 @@ class SettingsError(SimlibError, ValueError):
         return on_one_line(f"{self._show_key()} = {shown}: {self._show_rule()}")
 
     def _show_key(self) -> str:
-        return _shorten(mask_addresses(self.key))
+        return shorten(mask_addresses(self.key))
 
     def _show_rule(self) -> str:
-        return _shorten(mask_addresses(self.rule), MOST_RULE_CHARACTERS)
+        return shorten(mask_addresses(self.rule), MOST_RULE_CHARACTERS)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
@@ -154,13 +154,20 @@ def on_one_line(text: str) -> str:
 def _describe_value(value: object) -> str:
     # An error is one line, whatever it shows: of a scenario or a result, its title.
     if isinstance(value, str):
-        return f'"{_shorten(on_one_line(mask_secrets(value[:_MOST_SEARCHED_CHARACTERS])))}"'
+        return f'"{shorten(on_one_line(mask_secrets(value[:_MOST_SEARCHED_CHARACTERS])))}"'
     try:
         written = repr(value)
     except (RecursionError, ValueError):
         return "(too long, or nested too deep, to be shown)"
-    return _shorten(mask_secrets((written[:_MOST_SEARCHED_CHARACTERS].splitlines() or [""])[0]))
+    return shorten(mask_secrets((written[:_MOST_SEARCHED_CHARACTERS].splitlines() or [""])[0]))
 
 
-def _shorten(text: str, most: int = MOST_SHOWN_CHARACTERS) -> str:
+def shorten(text: str, most: int = MOST_SHOWN_CHARACTERS) -> str:
+    """Return a text as far as it is shown; dots say that it goes on.
+
+    Examples
+    --------
+    >>> shorten("abc", 3), shorten("abcd", 3)
+    ('abc', 'abc...')
+    """
     return text if len(text) <= most else f"{text[:most]}..."

@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 
 #: What stands in a file's metadata under this name is all of a trace but its rows.
 _KEY = b"simlib"
-#: A server can say something else each time.
+#: A server can say something else each time: so much is noted of it.
 _MOST_NOTES = 20
+_MORE_NOTES = f"More than {_MOST_NOTES} odd things were seen: the others were not noted."
 
 
 class Interrupted(Interruption):
@@ -192,8 +193,13 @@ class Trace(ShowsCard):
 
     def add_note(self, sentence: str) -> None:
         """Note something odd once, however often it happens."""
-        if sentence not in self.notes and len(self.notes) < _MOST_NOTES:
+        if sentence not in self.notes:
             self.notes.append(sentence)
+
+    def add_foreign_note(self, sentence: str) -> None:
+        """Note something odd that others do, who may do as many such things as they like."""
+        is_full = sentence not in self.notes and len(self.notes) >= _MOST_NOTES
+        self.add_note(_MORE_NOTES if is_full else sentence)
 
     def columns(self) -> dict[str, npt.NDArray[Any]]:
         """Return the columns by name, as arrays of numbers."""

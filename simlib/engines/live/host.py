@@ -208,7 +208,7 @@ class LiveHost:
 
     def odd(self, sentence: str) -> None:
         """Note an irregularity, such as an invalid header from a server."""
-        self.world.trace.add_note(sentence)
+        self.world.trace.add_foreign_note(sentence)
 
     def reject(self, driver: Driver, connection: int) -> None:
         """End a connection whose server says what no server should."""

@@ -16,6 +16,7 @@ from simlib.core.outbox import Persist
 from simlib.core.quality import Quality
 from simlib.core.tls import Tls
 from simlib.core.validation import word
+from simlib.engines.url_port import url_port
 from simlib.scenario.scenario import Scenario
 from simlib.scenario.workload import Workload
 
@@ -87,12 +88,12 @@ class Target:
         except ValueError as error:
             raise SettingsError("url", self.url, f"{rule}: {error}") from error
         host = parts.hostname or ""
-        if parts.scheme != "ws" or not 0 < len(host) <= MOST_HOST_CHARACTERS:
+        if parts.scheme != "ws" or not host:
             raise SettingsError("url", self.url, rule)
-        try:
-            _ = parts.port
-        except ValueError as error:
-            raise SettingsError("url", self.url, "must name a port from 1 to 65535") from error
+        if len(host) > MOST_HOST_CHARACTERS:
+            rule = f"has a host of {len(host):,} characters; no name has more than "
+            raise SettingsError("url", self.url, f"{rule}{MOST_HOST_CHARACTERS}")
+        url_port("url", self.url)
         if not _is_loopback(host) and host != self.allow_host:
             rule = (
                 f"is not on this machine: faults are only played against others if you say so "
@@ -103,8 +104,8 @@ class Target:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of the user's server."""
-        parts = urlsplit(self.url)
-        return str(parts.hostname), parts.port or 80
+        port = url_port("url", self.url)
+        return str(urlsplit(self.url).hostname), 80 if port is None else port
 
     async def reach(self) -> tuple[str, int]:
         """Return the address that answers, as numbers.

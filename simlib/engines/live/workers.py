@@ -127,7 +127,7 @@ class WorkerProcess(ChildProcess):
         trace.standstills += [Standstill(*row) for row in rest["standstills"]]
         trace.work_s += rest["work_s"]
         for sentence in rest["notes"]:
-            trace.add_note(sentence)
+            trace.add_foreign_note(sentence)
 
 
 class SharedRun:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from simlib.core.errors import SettingsError
+from simlib.engines.url_port import url_port
 
 _PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
@@ -66,9 +67,9 @@ def proxy_target(url: str) -> ProxyTarget:
     rule = 'must be a URL such as "ws://127.0.0.1:8000" (ws, wss, http or https)'
     try:
         parts = urlsplit(url)
-        port = parts.port
     except ValueError as error:
         raise SettingsError("to", url, f"{rule}: {error}") from error
+    port = url_port("to", url)
     if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
         raise SettingsError("to", url, rule)
     return ProxyTarget(url, parts.hostname, _PORTS[parts.scheme] if port is None else port)

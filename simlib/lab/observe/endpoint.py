@@ -20,6 +20,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from simlib.core.errors import shorten
 from simlib.engines import retry_after as hints
 from simlib.engines import sockets
 from simlib.lab.observe.observation import Attempt
@@ -34,7 +35,8 @@ REQUEST_TIMEOUT_S = 30.0
 #: A client has this long to answer a close before it is cut.
 CLOSE_TIMEOUT_S = 1.0
 _CLIENT_HELLO = 0x16
-_LONGEST_AGENT = 200
+#: What clients say of themselves is kept as far as this, and what they ask for is shown so far.
+_LONGEST_AGENT, _LONGEST_PATH = 200, 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +206,13 @@ class Connection(asyncio.Protocol):
 
     def _on_request(self, request: Request) -> None:
         self.attempt.request_s = self._host.now_s()
-        self.attempt.user_agent = ", ".join(request.headers.get_all("User-Agent"))[:_LONGEST_AGENT]
+        agent = ", ".join(request.headers.get_all("User-Agent"))
+        self.attempt.user_agent = shorten(agent, _LONGEST_AGENT)
         asked = request.path.partition("?")[0]
         if asked.rstrip("/") != self._host.path.rstrip("/"):
-            sentence = (
-                f"a client asked for {asked[:80]}, not {self._host.path}: it is answered alike"
-            )
-            self._host.odd(f"path {asked[:80]}", sentence)
+            shown = shorten(asked, _LONGEST_PATH)
+            sentence = f"a client asked for {shown}, not {self._host.path}: it is answered alike"
+            self._host.odd(f"path {shown}", sentence)
         phase = self._order.phase
         if self._order.rejects or phase.kind is PhaseKind.STATUS:
             self._reject(request, phase)

@@ -40,3 +40,6 @@ class ObservationListener:
 
     def on_note(self, sentence: str) -> None:
         """Handle a note about something odd."""
+
+    def on_finish(self) -> None:
+        """Handle the end of the observation."""

@@ -11,6 +11,7 @@ from simlib.core.errors import SettingsError
 from simlib.engines import sockets
 
 _BACKLOG = 4096
+_LARGEST_PORT = 65_535
 _REOPEN_TIMEOUT_S = 5.0
 _PAUSE_S = 0.05
 
@@ -19,9 +20,7 @@ class Ports:
     """One port for each seat."""
 
     def __init__(self, host: str, first: int, seats: int) -> None:
-        if not 0 <= first <= 65536 - seats:
-            rule = f"must be a port up to {65536 - seats:,}, or 0 for a free one"
-            raise SettingsError("port", first, rule)
+        _check_port(first, _LARGEST_PORT + 1 - seats)
         self._host = host
         #: The numbers; those that are to be chosen are known when it listens.
         self.numbers = [first + i if first else 0 for i in range(seats)]
@@ -73,6 +72,7 @@ def listen(host: str, number: int) -> socket.socket:
     SettingsError
         If the port is in use or may not be opened, or the host is none of this machine's.
     """
+    _check_port(number, _LARGEST_PORT)
     try:
         return socket.create_server((host, number), backlog=_BACKLOG)
     except OSError as error:
@@ -84,5 +84,11 @@ def listen(host: str, number: int) -> socket.socket:
             raise SettingsError("port", number, rule) from error
         rule = f"is no address of this machine: {error.strerror}"
         raise SettingsError("host", host, rule) from error
-    except UnicodeError as error:
+    except (UnicodeError, TypeError) as error:  # TypeError: it has a null character
         raise SettingsError("host", host, f"is no name of a host: {error}") from error
+
+
+def _check_port(number: int, largest: int) -> None:
+    if not 0 <= number <= largest:
+        rule = f"must be a port up to {largest:,}, or 0 for a free one"
+        raise SettingsError("port", number, rule)

@@ -27,7 +27,9 @@ MOST_ROWS, MOST_OPEN = 100_000, 1000
 #: So many attempts within a second are a flood.
 FLOOD_PER_S = 200
 MOST_OBSERVED_CLIENTS = 100
-_MOST_NOTES = 50
+#: Of what strangers may do in as many ways as they like, so much is noted: what they ask for, and
+#: that they are gone. Else they could keep out what is noted of a flood.
+_OF_STRANGERS, _MOST_NOTES = ("path ", "gone "), 50
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
 #: What these phases do to an attempt may take longer than they have.
@@ -80,6 +82,7 @@ class LabSession:
         self._connected: set[Connection] = set()
         self._outcomes: list[dict[str, Any]] = []
         self._notes: dict[str, str] = {}
+        self._noted_of_strangers = 0
         self._number, self._phase = 0, self.script.phases[0]
         self._not_kept = 0
         self._second, self._within_second = -1, 0
@@ -147,10 +150,16 @@ class LabSession:
 
     def odd(self, word: str, sentence: str) -> None:
         """Note something odd, once."""
-        if word not in self._notes and len(self._notes) < _MOST_NOTES:
-            # What clients ask for and print may hold their users' secrets.
-            self._notes[word] = mask_secrets(sentence)
-            self._listener.on_note(self._notes[word])
+        if word in self._notes:
+            return
+        if word.startswith(_OF_STRANGERS):
+            if self._noted_of_strangers == _MOST_NOTES:
+                self.odd("notes", f"more than {_MOST_NOTES} such notes: the others were left out")
+                return
+            self._noted_of_strangers += 1
+        # What clients ask for and print may hold their users' secrets.
+        self._notes[word] = mask_secrets(sentence)
+        self._listener.on_note(self._notes[word])
 
     # --- the script --------------------------------------------------------------------------
 
@@ -407,3 +416,4 @@ class LabSession:
         await asyncio.gather(*(command.end() for command in self._commands.values()))
         # What was being accepted when the ports closed was reset.
         await self._until(lambda: not self._connected)
+        self._listener.on_finish()

@@ -18,7 +18,7 @@ from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.script import Phase, Script
 
-#: More attempts than these within a second are not told one by one.
+#: More attempts than these that end within a second are not told one by one.
 _MOST_LINES_PER_S = 50
 _LAST_ATTEMPTS, _LAST_NOTES = 12, 4
 _REFRESH_S = 0.1
@@ -92,10 +92,10 @@ class Lines(ObservationListener):
     def on_end(self, attempt: Attempt) -> None:
         """Print an attempt."""
         wait_s = self._waits.pop(id(attempt), float("nan"))
-        if int(attempt.accept_s) != self._second:
-            if self._untold:
-                self._tell(f"            and {self._untold:,} more attempts in that second")
-            self._second, self._told, self._untold = int(attempt.accept_s), 0, 0
+        # By their ends, which come in order; at the end of all, some have none.
+        if not isnan(attempt.ended_s) and int(attempt.ended_s) != self._second:
+            self._tell_untold()
+            self._second, self._told = int(attempt.ended_s), 0
         if self._told < _MOST_LINES_PER_S:
             self._told += 1
             self._tell(attempt_line(attempt, wait_s))
@@ -105,6 +105,15 @@ class Lines(ObservationListener):
     def on_note(self, sentence: str) -> None:
         """Print a note."""
         self._tell(f"  note: {sentence}")
+
+    def on_finish(self) -> None:
+        """Print how many attempts of the last second were not told."""
+        self._tell_untold()
+
+    def _tell_untold(self) -> None:
+        if self._untold:
+            self._tell(f"            and {self._untold:,} more attempts in that second")
+            self._untold = 0
 
 
 class ObservationScreen(ObservationListener):

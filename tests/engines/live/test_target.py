@@ -30,7 +30,8 @@ ANSWERS = {Name.PROCESS, Name.LIMIT, Name.CONTEST}
     [
         ({"url": "http://127.0.0.1/"}, "url = .* must be ws://HOST:PORT/PATH"),
         ({"url": "wss://127.0.0.1/"}, "cannot read what is encrypted"),
-        ({"url": "ws://127.0.0.1:99999/"}, "a port from 1 to 65535"),
+        ({"url": "ws://127.0.0.1:99999/"}, "a port from 1 to 65,535, or none"),
+        ({"url": "ws://127.0.0.1:0/"}, "a port from 1 to 65,535, or none"),
         ({"url": "ws://example.org/"}, "allow_host = example.org"),
         ({"url": "ws://example.org/", "allow_host": "example.com"}, "allow_host = example.org"),
         ({"url": "ws://127.0.0.1/", "codec": "json"}, "must be one of simlib, echo, none"),

@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 import simlib as sl
 from simlib import cli
+from simlib.lab.fault_proxy import control as control_requests
 from tests.lab.fault_proxy.proxy_process import LIMIT_S, ROOT, running
 
 pytestmark = pytest.mark.live
@@ -194,6 +195,15 @@ def test_a_bad_toxic_is_refused_with_its_key_and_rule(steered, body, words):
     refused = control.post("/proxies/simlib/toxics", content=body)
     assert 400 == refused.status_code
     assert words in refused.json()["error"]
+
+
+def test_a_request_to_the_control_is_read_up_to_a_bound(steered):
+    control, _, _ = steered
+    longest = '{"type": "latency"}'.ljust(control_requests._LONGEST_BODY_BYTES)
+    assert 200 == control.post("/proxies/simlib/toxics", content=longest).status_code
+    refused = control.post("/proxies/simlib/toxics", content=f"{longest} ")
+    assert 400 == refused.status_code
+    assert "must have 100,000 bytes or less" in refused.json()["error"]
 
 
 def test_another_proxy_is_not_there(steered):
