@@ -251,6 +251,7 @@ def _read_lines(source: Source, form: Form, endpoint: str | None) -> ObservedAtt
         else:
             requests.add(line)
     notes = unreadable.judge(len(requests.times_s) + requests.polls + requests.elsewhere)
+    notes += [*source.describe_cut(), *requests.describe_others()]
     return _observe_requests(source, form.name, requests, notes, endpoint)
 
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from simlib.core.errors import FileError
+from simlib.core.card import count_in_words
+from simlib.core.errors import FileError, shorten
 from simlib.core.secrets import mask_secrets
 from simlib.support.progress import Progress
 
-#: A line that is longer is none of a log, and is not kept.
+#: Of a line that is longer the beginning is read.
 _LONGEST_BYTES = 1 << 16
 #: How often the bar moves, in lines.
 _EVERY = 20_000
@@ -27,6 +28,8 @@ class Source:
     def __init__(self, path: str | Path, progress: Progress) -> None:
         self.path = path
         self._progress = progress
+        #: How many lines were longer than what is read of one, and the first of them.
+        self.cut, self._first_cut = 0, 0
 
     @contextmanager
     def open(self) -> Iterator[tuple[IO[bytes], Any]]:
@@ -50,21 +53,35 @@ class Source:
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """Give each line that is not empty, and its number; of a line without end its beginning."""
+        self.cut = 0
         with self.open() as (stream, move):
             number = 0
             while line := stream.readline(_LONGEST_BYTES):
                 number += 1
                 text = _decode(self.path, number, line)
+                rest = b""
                 while len(line) == _LONGEST_BYTES and not line.endswith(b"\n"):
                     line = stream.readline(_LONGEST_BYTES)
+                    rest = rest or line.strip()
+                if rest:
+                    self._first_cut = self._first_cut if self.cut else number
+                    self.cut += 1
                 if number % _EVERY == 0:
                     move()
                 if text:
                     yield number, text
 
+    def describe_cut(self) -> list[str]:
+        """Return a sentence on the lines of which only the beginning was read."""
+        if not self.cut:
+            return []
+        row = f"row {self._first_cut:,} of {self.path}"
+        most = f"Longer than {_LONGEST_BYTES:,} bytes, and read up to there"
+        return [f"{most}: {count_in_words(self.cut, 'row')}, the first is {row}."]
+
     def error(self, number: int, line: str, rule: str) -> FileError:
         """Return the error of a row, which is shown as far as a line of a terminal holds it."""
-        shown = mask_secrets(line)[:_SHOWN_CHARACTERS]
+        shown = shorten(mask_secrets(line), _SHOWN_CHARACTERS)
         return FileError(self.path, rule, f"row {number}", shown)
 
 

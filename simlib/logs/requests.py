@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 from simlib.core.card import count_in_words
-from simlib.core.errors import FileError
+from simlib.core.errors import FileError, shorten
 from simlib.logs.forms import SWITCHED, Form, LogLine, is_polling, path_of
 from simlib.logs.lines import Source
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 #: A file of which more than this share cannot be read is none of its form.
 _MOST_UNREADABLE = 0.5
-#: Paths beyond these count as one, and so do those that begin with the same characters.
-_MOST_PATHS, _MOST_PATH_CHARACTERS = 10_000, 1000
+#: Paths beyond these count as one, of this number, and so do those that begin with the same
+#: characters.
+_MOST_PATHS, _OTHERS, _MOST_PATH_CHARACTERS = 10_000, -1, 1000
 #: Of as many, some hundreds of MiB are kept; a packed file of few may hold very many more.
 MOST_ATTEMPTS = 10_000_000
 
@@ -30,6 +31,8 @@ class Requests:
         self.times_s, self.statuses = array("d"), array("h")
         self.paths, self.are_ends = array("i"), array("b")
         self.is_dated = True
+        #: Whether there were more paths than are told apart.
+        self.has_others = False
         self.polls = self.elsewhere = 0
         self._endpoint = endpoint
         self._numbers: dict[str, int] = {}
@@ -48,8 +51,8 @@ class Requests:
             rule = f"has more than {MOST_ATTEMPTS:,} attempts: cut it to the time that is asked for"
             raise FileError(self._source.path, rule)
         path = path[:_MOST_PATH_CHARACTERS]
-        number = self._numbers.get(path, -1)
-        if number < 0 and len(self._numbers) < _MOST_PATHS:
+        number = self._numbers.get(path, _OTHERS)
+        if number == _OTHERS and len(self._numbers) < _MOST_PATHS:
             number = self._numbers[path] = len(self._numbers)
         if line.is_websocket or line.status == SWITCHED:
             self._websockets.add(number)
@@ -58,6 +61,7 @@ class Requests:
         self.paths.append(number)
         self.are_ends.append(line.is_end)
         self.is_dated = line.is_dated
+        self.has_others = self.has_others or number == _OTHERS
 
     def of_websockets(self) -> npt.NDArray[np.bool_]:
         """Return which requests are to a path that was ever opened as a WebSocket, if one was."""
@@ -73,7 +77,17 @@ class Requests:
         if self._endpoint is not None:
             return self._endpoint
         names = [path for path, number in self._numbers.items() if number in self._websockets]
-        return names[0][:40] if len(names) == 1 else count_in_words(len(names), "path")
+        if _OTHERS in self._websockets:
+            return "paths of WebSockets"
+        return shorten(names[0], 40) if len(names) == 1 else count_in_words(len(names), "path")
+
+    def describe_others(self) -> list[str]:
+        """Return a sentence on the paths that are not told apart, if they matter."""
+        if not self.has_others or not self._websockets or self._endpoint is not None:
+            return []
+        counted = "are counted" if _OTHERS in self._websockets else "are left out"
+        words = f"Of more than {_MOST_PATHS:,} paths only the first are told apart"
+        return [f"{words}: all requests to others {counted}. Name the endpoint."]
 
 
 class Unreadable:
