@@ -18,6 +18,9 @@ from typing import NamedTuple
 
 from simlib.core.validation import Count, ValidatedSettings, count, number, seconds
 
+#: So many outcomes are kept as the bits of one number.
+LONGEST_WINDOW = 60
+
 
 class BreakerState(IntEnum):
     """Whether attempts are allowed."""
@@ -56,9 +59,9 @@ class Breaker(ValidatedSettings):
     #: Share of failures among the last attempts that trips it; inf: it does not look.
     failure_fraction: float = number(inf, "", above=True, endless=True)
     #: How many attempts it looks back on.
-    window: int = count(20, high=60)
+    window: int = count(20, high=LONGEST_WINDOW)
     #: It looks only once there are so many.
-    least: int = count(5, high=60)
+    least: int = count(5, high=LONGEST_WINDOW)
     #: Attempts are refused this long.
     open_s: float = seconds(30.0, above=True)
     #: Each trip that no closing came before refuses so many times as long as the last.

@@ -112,6 +112,7 @@ _NEEDED: dict[FaultKind, tuple[str, float]] = {
 }
 #: Kinds that take but a moment, at their start.
 _MOMENTS = (FaultKind.RESET, FaultKind.HANDOVER, FaultKind.SESSION_EXPIRY)
+#: Outages that one flap may be, each a fault of its own in a run.
 _MOST_FLAPS = 10_000
 MOST_GATEWAYS = 10_000
 ALL_GATEWAYS = -1
@@ -186,7 +187,11 @@ class Fault(ValidatedSettings):
         if self.kind == FaultKind.FLAP:
             flaps = (self.stop_s - self.start_s) / self.period_s
             if flaps > _MOST_FLAPS:
-                raise SettingsError("period_s", self.period_s, f"makes {flaps:,.0f} outages")
+                rule = (
+                    f"makes more than {_MOST_FLAPS:,} outages: choose a longer one, or let it stop"
+                )
+                rule += " sooner"
+                raise SettingsError("period_s", self.period_s, rule)
         if self.rolling and self.gateway != ALL_GATEWAYS:
             rule = "is not for a rolling deploy, which goes through all gateways"
             raise SettingsError("gateway", self.gateway, rule)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
 
+from simlib.core.breaker import LONGEST_WINDOW
 from simlib.core.errors import SettingsError
 from simlib.core.validation import ValidatedSettings, count, number, seconds
 
@@ -55,7 +56,7 @@ class QualityRules(ValidatedSettings):
     #: A share of failures above this is poor; above half of it, at most fair.
     poor_failure_fraction: float = number(0.4, "", above=True, high=1.0)
     #: Pings, messages and attempts over which that share is taken.
-    window: int = count(20, high=60)
+    window: int = count(20, high=LONGEST_WINDOW)
     #: The class betters only if the round trip is below its bound by this share.
     margin_fraction: float = number(0.2, "", high=0.9)
     #: And only after this long.

@@ -20,6 +20,9 @@ from simlib.core.validation import (
     seconds,
 )
 
+#: Workers of a server, and of a step that adds some; and such steps.
+MOST_WORKERS, _MOST_STEPS = 10_000, 1_000
+
 
 class ServiceTime(IntEnum):
     """The distributions of the service time of a handshake."""
@@ -59,9 +62,9 @@ class Scaling(ValidatedSettings):
     #: From the call to the moment at which the new workers are there.
     delay_s: float = seconds(30.0)
     #: Workers that each step adds.
-    workers: int = count(1, high=10_000)
+    workers: int = count(1, high=MOST_WORKERS)
     #: The most steps from the server's start to its end.
-    most_steps: int = count(1, high=1_000)
+    most_steps: int = count(1, high=_MOST_STEPS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,7 @@ class ServerSettings(ValidatedSettings):
     #: Handshakes accepted per second (one second's worth at once); inf: no limit.
     accept_per_s: float = number(inf, "handshakes per second", above=True, endless=True)
     #: Handshakes worked on at the same time.
-    workers: int = count(1, high=10_000)
+    workers: int = count(1, high=MOST_WORKERS)
     #: Work on one handshake.
     handshake_service_s: float = seconds(0.0)
     #: Whether it always takes that long, or on average: constant or exponential.

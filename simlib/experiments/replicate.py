@@ -28,6 +28,7 @@ from simlib.support.progress import Progress, show_progress
 #: Replications that a sequential stop begins with, and adds at a time; and the most by default.
 _FIRST, _MORE, MOST = 10, 5, 1000
 FEWEST_REPLICATIONS = 2
+_MOST_REPLICATIONS = 1_000_000
 #: Below this, a variance's gain from pairing may as well be luck.
 _LITTLE_GAIN = 1.2
 
@@ -231,16 +232,14 @@ def replicate(
     check_metric("metric", metric)
     if until is None:
         count = 30 if n is None else n
-        if not FEWEST_REPLICATIONS <= count <= 1_000_000:
-            raise SettingsError("n", count, f"must be a whole number from {FEWEST_REPLICATIONS}")
+        _check_count("n", count, FEWEST_REPLICATIONS)
         with show_progress(progress, f"playing {scenario.name}") as move:
             return Replications(scenario, on, _play(scenario, count, 0, on, move, count))
     if until != "ci" or n is not None:
         raise SettingsError("until", until, 'must be "ci", in the place of n')
     if not 0.0 < within < inf:
         raise SettingsError("within", within, "must be a share of the mean, above 0")
-    if most < _FIRST:
-        raise SettingsError("most", most, f"must be a whole number from {_FIRST}")
+    _check_count("most", most, _FIRST)
     with show_progress(progress, f"playing {scenario.name}") as move:
         table = _play(scenario, _FIRST, 0, on, move, most)
         while (off := _relative(t_interval(_numbers(table, metric)))) > within:
@@ -304,8 +303,7 @@ def paired(
     >>> paired(calm, calm.replace(clients=4), 3, metric="attempts").difference.value
     1.0
     """
-    if not FEWEST_REPLICATIONS <= n <= 1_000_000:
-        raise SettingsError("n", n, f"must be a whole number from {FEWEST_REPLICATIONS}")
+    _check_count("n", n, FEWEST_REPLICATIONS)
     check_metric("metric", metric)
     # Draws have addresses (client, purpose, index), so under one seed both scenarios give a client
     # the same draws even where one of them asks for more: the random numbers are common, not just
@@ -315,6 +313,12 @@ def paired(
         first = _play(one, n, 0, on, lambda done: move(done / 2.0), n)
         second = _play(same, n, 0, on, lambda done: move(0.5 + done / 2.0), n)
     return Paired(metric, Replications(one, on, first), Replications(same, on, second))
+
+
+def _check_count(key: str, count: int, fewest: int) -> None:
+    if not fewest <= count <= _MOST_REPLICATIONS:
+        rule = f"must be a whole number from {fewest} to {_MOST_REPLICATIONS:,}"
+        raise SettingsError(key, count, rule)
 
 
 def _play(

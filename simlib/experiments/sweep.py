@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -226,10 +227,12 @@ def _cells(
             raise SettingsError(f"grid {key}", values, "must be a list of at least one value")
     if replications < 1:
         raise SettingsError("replications", replications, "must be a whole number from 1")
-    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-    if len(combinations) * replications > MOST_CELLS:
-        rule = f"makes {len(combinations) * replications:,} runs, more than {MOST_CELLS:,}"
+    runs = prod(map(len, grid.values())) * replications
+    if runs > MOST_CELLS:
+        # Before they are listed: a slip of the keyboard asks for more than memory holds.
+        rule = f"makes {runs:,} runs, more than {MOST_CELLS:,}: choose fewer values or replications"
         raise SettingsError("grid", list(grid), rule)
+    combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     cells = []
     for combination in combinations:
         try:

@@ -117,7 +117,9 @@ def _clients(trace: Trace) -> Any:
 
 def _describe_lanes(trace: Trace, shown: int) -> str:
     if trace.tally is not None:
-        return f"lanes of {shown:,} watched clients" if shown else _WITHOUT_LANES
+        first = f"the first {shown:,} of " if shown < len(trace.watched) else ""
+        watched = count_in_words(len(trace.watched), "watched client")
+        return f"lanes of {first}{watched}" if shown else _WITHOUT_LANES
     all_clients = count_in_words(trace.scenario.clients, "client")
     if shown == trace.scenario.clients:
         return f"lanes of {all_clients}"

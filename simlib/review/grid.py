@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import ceil, inf, isfinite
+from math import ceil, inf, isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -132,9 +132,10 @@ def grid_axes(
                 _change(scenario, {axis.key: value})
     else:
         found = _usual_axes(scenario, question.on)
-    points = int(np.prod([len(axis.values) for axis in found])) * len(question.policies)
+    points = prod(len(axis.values) for axis in found) * len(question.policies)
     if points > MOST_GRID_POINTS:
-        rule = f"make {points} points with all policies; {MOST_GRID_POINTS} are the most"
+        rule = f"make {points:,} points with all policies, more than {MOST_GRID_POINTS}: "
+        rule += "choose fewer values"
         raise SettingsError("vary", {axis.key: len(axis.values) for axis in found}, rule)
     return found
 

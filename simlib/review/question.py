@@ -26,6 +26,8 @@ METRIC_WORDS = {
 TUNED = "tuned"
 #: More policies than this fit on no chart, and into nobody's head.
 MOST_POLICIES = 8
+#: Runs of each policy in each scenario.
+_MOST_REPLICATIONS = 10_000
 
 
 def say_policy(name: str) -> str:
@@ -117,14 +119,14 @@ def frame_question(
     if len(set(names)) < len(names):
         rule = "must have names that differ: a review tells its scenarios apart by them"
         raise SettingsError("scenarios", names, rule)
-    if not FEWEST_REPLICATIONS <= replications <= 10_000:
-        rule = f"must be a whole number from {FEWEST_REPLICATIONS} to 10,000"
+    if not FEWEST_REPLICATIONS <= replications <= _MOST_REPLICATIONS:
+        rule = f"must be a whole number from {FEWEST_REPLICATIONS} to {_MOST_REPLICATIONS:,}"
         raise SettingsError("replications", replications, rule)
     for scenario in scenarios:
         refuse_functions(scenario, _NOT_IN_A_REVIEW)
     policies = (Policy(AS_GIVEN), *(_policy(*each) for each in against.items()))
     if len(policies) > MOST_POLICIES:
-        rule = f"are more than a review can show: {MOST_POLICIES} with the one as given"
+        rule = f"are more than a review can show: {MOST_POLICIES - 1} beside the one as given"
         raise SettingsError("against", list(against), rule)
     _, checked = constraints(bounds, scenarios)
     played = [policy.in_scenario(scenario) for scenario in scenarios for policy in policies]

@@ -25,7 +25,7 @@ from simlib.scenario.build import LISTS
 from simlib.scenario.networks import networks
 from simlib.scenario.presets import PREFIX, presets
 from simlib.scenario.scenario import Scenario
-from simlib.scenario.workload import Workload
+from simlib.scenario.workload import MOST_MESSAGE_BYTES, Workload
 from simlib.support.text_tables import UNITS
 
 #: The draft that editors of TOML know.
@@ -178,7 +178,7 @@ def _messages() -> Schema:
     row = [
         {"type": "number", "minimum": 0, "maximum": _BEYOND},
         {"anyOf": [{"enum": words}, {"enum": [each.value for each in Priority]}]},
-        {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+        {"type": "integer", "minimum": 1, "maximum": MOST_MESSAGE_BYTES},
     ]
     message = {"type": "array", "items": row, "minItems": 3, "maxItems": 3}
     return {"type": "array", "items": message}

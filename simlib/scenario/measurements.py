@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import FileError, SettingsError
 from simlib.core.events import Priority
+from simlib.scenario.workload import MOST_MESSAGE_BYTES
 from simlib.support.text_tables import (
     NUMBER,
     UNIT_OF,
@@ -257,7 +258,6 @@ _COLUMNS = (
     re.compile(r"size|bytes|length", re.IGNORECASE),
 )
 _OTHER_SIZES = {"kb", "kib", "mb", "mib", "kilobytes", "megabytes", "bits", "kbit"}
-_MOST_BYTES = 1_000_000
 #: Of a size: Python refuses to read a number of thousands of digits.
 _MOST_DIGITS = 15
 
@@ -290,9 +290,9 @@ def read_messages(path: str | Path) -> list[list[Any]]:
 
 def _message(table: Table, row: int, time_s: float, priority: str, size: str) -> list[Any]:
     good = isfinite(time_s) and time_s >= 0.0 and priority.upper() in Priority.__members__
-    is_size = size.isdecimal() and len(size) <= _MOST_DIGITS and 1 <= int(size) <= _MOST_BYTES
-    if not good or not is_size:
-        raise table.error(row, f"{_MESSAGE}; a size is from 1 to 10^6")
+    is_size = size.isdecimal() and len(size) <= _MOST_DIGITS
+    if not good or not is_size or not 1 <= int(size) <= MOST_MESSAGE_BYTES:
+        raise table.error(row, f"{_MESSAGE}; a size is from 1 to {MOST_MESSAGE_BYTES:,}")
     return [time_s, priority.lower(), int(size)]
 
 

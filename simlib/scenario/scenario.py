@@ -48,6 +48,8 @@ from simlib.support.toml_files import parse_toml, read_toml_text
 
 #: Shares that are added up may be wrong by this much.
 _ROUNDING = 1e-9
+#: The fleet has numbers for more; memory ends sooner.
+_MOST_CLIENTS = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class Scenario(ValidatedSettings):
     #: One sentence for the list of scenarios: what it teaches.
     teaches: str = ""
     #: How many clients.
-    clients: int = count(100, high=100_000_000)
+    clients: int = count(100, high=_MOST_CLIENTS)
     #: Length of the run.
     duration_s: float = seconds(60.0, above=True)
     #: Seed of every draw.

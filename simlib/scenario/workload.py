@@ -12,6 +12,9 @@ from simlib.core.errors import SettingsError
 from simlib.core.events import Priority
 from simlib.core.validation import ValidatedSettings, choice, count, flag, number, seconds
 
+#: The largest message that is sent: twice as much is the largest frame of a live run.
+MOST_MESSAGE_BYTES = 1_000_000
+
 
 class Arrivals(IntEnum):
     """How a client's messages are spaced."""
@@ -51,7 +54,7 @@ class Workload(ValidatedSettings):
     #: No message after this moment; inf: to the end of the run.
     stop_s: float = seconds(inf, endless=True)
     #: Size of a message on the wire.
-    size_bytes: int = count(200, high=1_000_000)
+    size_bytes: int = count(200, high=MOST_MESSAGE_BYTES)
     #: A message older than this is dropped; inf: never.
     expires_after_s: float = seconds(inf, above=True, endless=True)
     #: Share of the messages that are critical; what the three shares leave is normal.
@@ -109,11 +112,13 @@ def _read_message(item: tuple[int, Any]) -> tuple[float, Priority, int]:
     try:
         time_s, priority, size_bytes = row
         named = Priority[priority.upper()] if isinstance(priority, str) else Priority(priority)
-        good = isfinite(time_s) and time_s >= 0.0 and 1 <= size_bytes <= 1_000_000
-    except (TypeError, ValueError, KeyError):
+        good = isfinite(time_s) and time_s >= 0.0 and size_bytes == int(size_bytes)
+        good = good and 1 <= size_bytes <= MOST_MESSAGE_BYTES
+    except (TypeError, ValueError, KeyError, OverflowError):
         good = False
     if not good:
-        rule = "must be a time in seconds, a priority (as high), and a size in bytes from 1 to 10^6"
+        rule = "must be a time in seconds, a priority (as high), and a size in whole bytes, from 1 "
+        rule += f"to {MOST_MESSAGE_BYTES:,}"
         raise SettingsError(where, row, rule)
     return float(time_s), named, int(size_bytes)
 

@@ -152,8 +152,13 @@ def _fault(scenario: Scenario) -> Fault:
 
 def write_address(scenario: Scenario) -> str:
     """Return a scenario as the end of a page's address."""
-    packed = base64.urlsafe_b64encode(zlib.compress(dump(scenario).encode(), 9)).decode()
-    return f"s={_VERSION}.{packed.rstrip('=')}"
+    toml = dump(scenario).encode()
+    packed = base64.urlsafe_b64encode(zlib.compress(toml, 9)).decode().rstrip("=")
+    if len(toml) > _MOST_BYTES or len(packed) > _MOST_LETTERS:
+        rule = f"is too long for the address of a page, which holds {_MOST_LETTERS:,} letters and "
+        rule += f"{_MOST_BYTES:,} bytes of TOML: {_MORE}"
+        raise SettingsError("scenario", scenario.name, rule)
+    return f"s={_VERSION}.{packed}"
 
 
 def read_address(text: str) -> str:
@@ -176,7 +181,7 @@ def read_address(text: str) -> str:
         if not unpack.eof or len(packed) > _MOST_LETTERS:
             raise ValueError("cut short, or too long")
     except (ValueError, zlib.error) as error:
-        rule = "holds no scenario: the address was cut or changed on its way"
+        rule = "holds no scenario: the address was cut or changed on its way, or is too long"
         raise SettingsError("#s", text[:20], rule) from error
     return toml
 

@@ -170,7 +170,9 @@ def _check_numbers(metrics: Sequence[str], samples: int, replications: int, coun
         raise SettingsError("replications", replications, "must be a whole number from 1")
     runs = samples * (count + 2) * replications
     if runs > MOST_CELLS:
-        raise SettingsError("samples", samples, f"makes {runs:,} runs, more than {MOST_CELLS:,}")
+        fewer = "choose fewer samples, replications or settings"
+        rule = f"makes {runs:,} runs, more than {MOST_CELLS:,}: {fewer}"
+        raise SettingsError("samples", samples, rule)
 
 
 def _play(
