@@ -548,14 +548,10 @@ def _check_effect(changed: Any, new: Mapping[str, Any]) -> None:
             raise SettingsError(key, new[key], rule)
 
 
-#: Python refuses to read a number of thousands of digits.
-_MOST_DIGITS = 9
-
-
 def _check_known(owner: Any, key: str, where: str, value: Any) -> None:
     """Raise `SettingsError` where a part of a scenario has no field, or place, of this name."""
     if isinstance(owner, tuple):
-        if not key.isdecimal() or len(key) > _MOST_DIGITS or int(key) >= len(owner):
+        if key not in map(str, range(len(owner))):
             raise SettingsError(
                 where, value, f"must name one of {len(owner)} by its number, from 0"
             )

@@ -42,6 +42,7 @@ from simlib.logs import har, lines, requests
 from simlib.review import grid, question
 from simlib.review.grid import MOST_GRID_POINTS
 from simlib.review.question import MOST_POLICIES
+from simlib.scenario import measurements
 from simlib.scenario import scenario as scenarios
 from simlib.scenario.measurements import FEWEST_ROWS, read_messages, read_round_trips
 from simlib.scenario.networks import MOST_QUANTILES, quantiles
@@ -58,6 +59,7 @@ from simlib.studies.policy.imports import (
 )
 from simlib.studies.policy.imports.kind import DEEPEST_OPTIONS
 from simlib.studies.sensitivity import sensitivity
+from simlib.support import text_tables
 from simlib.trace import schema, trace
 from simlib.trace.columns import STATE_COLUMNS
 from tests.security.sockets import MADE, upgraded
@@ -466,6 +468,15 @@ def test_as_many_paths_as_allowed_are_told_apart_and_that_there_are_more_is_told
     assert [500] == named.statuses.tolist()
 
 
+def test_paths_are_told_apart_by_so_many_characters(tmp_path):
+    row = '::1 - - [31/Jan/2026:10:00:00 +0000] "GET {} HTTP/1.1" {} 0 "-" "-"'
+    most = requests._MOST_PATH_CHARACTERS
+    for length, counted in ((most, 1), (most + 1, 2)):
+        one, other = (("/".ljust(length - 1, "x") + end) for end in "ab")
+        file = write(tmp_path, row.format(one, 503), row.format(other, 500), row.format(one, 101))
+        assert counted == len(sl.read_attempts(file).times_s)
+
+
 def test_a_status_of_a_har_has_three_digits_at_most(tmp_path):
     entry = (
         '{"startedDateTime": "2026-01-31T10:00:00Z", "_resourceType": "websocket", '
@@ -503,6 +514,22 @@ def test_the_largest_message_of_a_file_is_read_and_a_larger_one_refused_by_its_r
     file = write(tmp_path, head, "0.1,low,1", f"0.5,high,{MOST_MESSAGE_BYTES + 1}")
     with pytest.raises(FileError, match=r"row 3 = .*a size is from 1 to 1,000,000"):
         read_messages(file)
+
+
+def test_a_size_has_so_many_digits_at_most(tmp_path):
+    size = "7".zfill(measurements._MOST_DIGITS)
+    assert [[0.5, "high", 7]] == read_messages(write(tmp_path, f"0.5,high,{size}"))
+    with pytest.raises(FileError, match="a size is from 1 to"):
+        read_messages(write(tmp_path, f"0.5,high,0{size}"))
+
+
+def test_a_table_of_a_file_has_so_many_bytes_at_most(tmp_path, monkeypatch):
+    file = write(tmp_path, "rtt_ms", *map(str, range(FEWEST_ROWS)))
+    monkeypatch.setattr(text_tables, "MOST_TABLE_BYTES", file.stat().st_size)
+    assert FEWEST_ROWS == len(read_round_trips(file).values_s)
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n", encoding="utf-8")
+    with pytest.raises(FileError, match="cannot be read: it is larger than"):
+        read_round_trips(file)
 
 
 def test_a_size_of_half_a_byte_is_refused():
@@ -672,3 +699,11 @@ def test_an_error_shows_a_value_and_a_rule_up_to_a_bound():
         assert "x" * most in str(given("x" * most))
         assert "..." not in str(given("x" * most))
         assert f"{'x' * most}..." in str(given("x" * (most + 1)))
+
+
+def test_a_secret_that_begins_in_what_is_shown_is_masked_however_long_it_is():
+    begins = "x" * (errors.MOST_SHOWN_CHARACTERS - 20) + "?token="
+    for length in (0, 1, errors.MOST_SHOWN_CHARACTERS):
+        secret = "s" * (errors._MOST_SEARCHED_CHARACTERS - len(begins) + length)
+        said = str(SettingsError("url", f"ws://h/{begins}{secret}", "rule"))
+        assert "ss" not in said

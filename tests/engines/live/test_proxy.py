@@ -79,20 +79,6 @@ async def test_what_is_no_client_of_the_run_is_reset(proxy: Proxy, head: bytes) 
     writer.close()
 
 
-async def test_a_first_line_is_waited_for_up_to_a_bound(proxy: Proxy) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
-    writer.write(b"x" * LONGEST_LINE_BYTES)
-    for _ in range(6000):
-        if any(len(pipe._head) == LONGEST_LINE_BYTES for pipe in proxy.pipes):
-            break
-        await asyncio.sleep(0.01)
-    assert [False] == [pipe._cut for pipe in proxy.pipes]
-    writer.write(b"x")
-    with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(reader.read(1), 60)
-    writer.close()
-
-
 @pytest.mark.parametrize("size_bytes", [LONGEST_LINE_BYTES + 1, 20 * MOST_WAITING_BYTES])
 async def test_what_follows_the_first_line_waits_for_the_connection(
     proxy: Proxy, size_bytes: int

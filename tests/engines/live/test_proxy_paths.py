@@ -19,7 +19,7 @@ from simlib.core.faults import Fault, Timeline
 from simlib.core.path import Latency, Path
 from simlib.engines.live import proxy as proxy_module
 from simlib.engines.live.clock import WallClock
-from simlib.engines.live.proxy import Pipe, Proxy
+from simlib.engines.live.proxy import LONGEST_LINE_BYTES, Pipe, Proxy
 from simlib.engines.live.tcp import begin_connecting
 
 pytestmark = pytest.mark.live
@@ -378,8 +378,8 @@ async def test_what_a_socket_has_not_taken_waits_too() -> None:
 async def test_a_head_may_be_so_long_and_no_longer() -> None:
     async with running() as (proxy, server, _):
         ends = [await asyncio.open_connection("127.0.0.1", server.proxy_port) for _ in range(2)]
-        for (_, writer), length in zip(ends, (8192, 8193), strict=True):
-            writer.write(b"x" * length)
+        for i, (_, writer) in enumerate(ends):
+            writer.write(b"x" * (LONGEST_LINE_BYTES + i))
         assert await is_reset(ends[1][0])
         await until(lambda: [8192] == [len(pipe._head) for pipe in proxy.pipes])
         assert [False] == [pipe._cut for pipe in proxy.pipes]
