@@ -437,7 +437,7 @@ def test_replace_takes_several_top_fields_at_once():
         ("faults.2.start_s", 5, "faults.2 = 5: must name one of 2 by its number, from 0"),
         ("faults.-1", 5, "faults.-1 = 5: must name one of 2 by its number, from 0"),
         ("faults.01.start_s", 5, "faults.01 = 5: must name one of 2 by its number, from 0"),
-        ("faults.\uff11.start_s", 5, "must name one of 2 by its number, from 0"),
+        ("faults.\uff11", 5, "faults.\uff11 = 5: must name one of 2 by its number, from 0"),
         ("faults.0.stop_s", 5, "faults.0.stop_s = 5.0: must be after start_s (10)"),
         ("faults.0", 5, "faults[0] = 5: must be a Fault"),
     ],
