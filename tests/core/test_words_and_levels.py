@@ -33,6 +33,10 @@ from simlib.core.server_settings import ServerSettings
             {"steps_s": [2, 2, 2], "jitter_place": "after_cap", "jitter": "proportional"},
             "2, 2, 2 s, +-50 %",
         ),
+        (
+            {"steps_s": [2, 2, 3], "jitter_place": "after_cap", "jitter": "proportional"},
+            "2, 2, 3 s, +-50 % after the cap",
+        ),
         ({"cap_s": 1000000.0}, "1 s x 2, full jitter"),
         ({"cap_s": 999999}, "1 s x 2 to 999,999 s, full jitter"),
         (

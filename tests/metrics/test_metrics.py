@@ -544,6 +544,49 @@ def test_messages_count_that_are_sent_from_the_end_of_the_warm_up_on():
     assert expected == pytest.approx({name: numbers[name] for name in expected})
 
 
+def at_and_just_after(trace, moment_s, *names):
+    """Metrics with a warm-up to a moment at which something happens, and to just after it."""
+    both = [after(at_s, trace) for at_s in (moment_s, np.nextafter(moment_s, inf))]
+    return [tuple(numbers[name] for name in names) for numbers in both]
+
+
+def test_what_happens_as_the_warm_up_ends_counts():
+    trace = sl.run(scenario(OUTAGE), processes=[sender(5, 12)])
+    frame = trace.frame()
+    attempts_s = attempt_times_s(trace).tolist()
+    assert [(4,), (3,)] == at_and_just_after(trace, attempts_s[1], "attempts")
+    # Four waits of 1, 2, 4 and 4 s: the first is set as the connection is lost.
+    assert [(11 / 4,), (10 / 3,)] == at_and_just_after(trace, 10.0, "mean_wait_s")
+    assert [(2,), (1,)] == at_and_just_after(trace, 5.0, "sent")
+    [processed_s, _] = frame.loc[frame["name"] == "process", "time_s"]
+    assert [(2,), (1,)] == at_and_just_after(trace, processed_s, "messages_served")
+    [lost], [not_lost] = at_and_just_after(trace, 10.0, "downtime_s_p50")
+    assert 12.0 == pytest.approx(lost)
+    assert isnan(not_lost)
+    # Opened since, by an attempt from before: none per connection.
+    [_, opened_s] = frame.loc[frame["name"] == "opened", "time_s"]
+    [opened], [not_opened] = at_and_just_after(trace, opened_s, "amplification")
+    assert 0.0 == opened
+    assert isnan(not_opened)
+
+
+def test_giving_up_as_the_warm_up_ends_counts():
+    policy = sl.Backoff(jitter="none", base_s=1, max_attempts=1)
+    trace = sl.run(scenario(OUTAGE, backoff=policy))
+    frame = trace.frame()
+    [gave_up_s] = frame.loc[frame["reason"] == "gave_up", "time_s"]
+    assert [(1,), (0,)] == at_and_just_after(trace, gave_up_s, "gave_up")
+
+
+def test_a_message_that_counts_twice_is_doubled():
+    # The reset takes the answer with it, and the server does not know the copy.
+    cut = scenario(sl.Fault("reset", start_s=5.15)).replace("server.deduplicates", False)
+    numbers = row(sl.run(cut, processes=[sender(2, 3, 5)]))
+    assert (1, 1.0) == (numbers["doubled"], numbers["delivered_fraction"])
+    known = row(sl.run(scenario(sl.Fault("reset", start_s=5.15)), processes=[sender(2, 3, 5)]))
+    assert 0 == known["doubled"]
+
+
 def test_a_copy_of_a_message_from_before_is_no_duplicate_of_those_after():
     trace = sl.run(scenario(sl.Fault("reset", start_s=5.15)), processes=[sender(5, 20)])
     # The copy comes at 6.7 s, of a message sent at 5.

@@ -184,6 +184,18 @@ def test_what_came_before_the_warm_up_does_not_count(engine):
     assert isnan(found["backlog_wait_s_p50"])
 
 
+def test_a_handshake_that_comes_as_the_warm_up_ends_counts():
+    trace = sl.run(at_once())
+    [arrived_s] = set(trace.server_log.records()["time_s"][1:])
+    waits = []
+    for warm_up_s in (arrived_s, np.nextafter(arrived_s, 9.0)):
+        found = numbers(sl.run(at_once(warm_up_s=float(warm_up_s))))
+        waits.append((found["backlog_wait_s_p95"], found["backlog_worst"]))
+    assert (1.0, 2) == waits[0]
+    assert isnan(waits[1][0])
+    assert 0 == waits[1][1]
+
+
 @pytest.mark.parametrize("engine", engines())
 def test_workers_that_come_later_are_counted_from_then_on(engine):
     server = sl.ServerSettings(
