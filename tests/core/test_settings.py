@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import simlib.core
-from simlib.core.draws import INDEX_BITS, PER_LIFE
+from simlib.core.draws import INDEX_BITS, PER_LIFE, SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.core.validation import Rule, ValidatedSettings, format_setting
 
@@ -128,6 +128,7 @@ def test_each_word_has_the_number_of_record():
 
 def test_the_draws_of_a_life_begin_at_the_addresses_of_record():
     assert (65_536, 26) == (PER_LIFE, INDEX_BITS)
+    assert 4_294_967_296 == SEED_LIMIT
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_a_ratio_s_interval_ends_where_student_s_of_the_difference_just_has_0():
     assert found.low < found.value < found.high
 
 
+def test_a_ratio_over_what_is_below_0_is_that_over_its_opposite():
+    above, below = np.array([0.9, 1.1, 1.0]), np.array([10.0, 10.5, 10.0])
+    found, mirrored = ratio_interval(above, below), ratio_interval(above, -below)
+    assert (-found.high, -found.value, -found.low) == pytest.approx(
+        (mirrored.low, mirrored.value, mirrored.high)
+    )
+
+
 def test_a_ratio_over_what_may_be_0_is_known_and_its_interval_is_endless():
     uncertain = ratio_interval(np.array([1.0, 2.0, 3.0]), np.array([-1.0, 0.0, 2.0]))
     assert 6.0 == pytest.approx(uncertain.value)

@@ -357,6 +357,40 @@ async def test_a_side_is_read_until_too_much_waits_and_again_once_half_of_it_is_
         assert not other._is_paused
 
 
+async def test_where_no_server_is_any_more_what_is_on_the_way_alone_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proxy_module, "MOST_WAITING_BYTES", 1000)
+    async with running() as (proxy, server, connect):
+        await connect(0)
+        pipe = await pipe_of(proxy, server)
+        proxy.timeline.begin(Fault("black_hole"), proxy.clock.now_s)
+        server.writers[0].close()
+        await until(lambda: pipe._up is None)
+        assert pipe._down is not None
+        is_paused = []
+        for size in (999, 1):
+            pipe._pass_on(Stream.UP, b"x" * size)
+            is_paused.append(pipe._down._is_paused)
+        assert [False, True] == is_paused
+
+
+async def test_closing_ends_every_connection_and_lets_nobody_in() -> None:
+    async with running() as (proxy, server, connect):
+        readers = [(await connect(client))[0] for client in (0, 1)]
+        unnamed, writer = await asyncio.open_connection("127.0.0.1", server.proxy_port)
+        await until(lambda: len(server.told) == 2 and all(server.told) and len(proxy.pipes) == 3)
+        await proxy.close()
+        assert set() == proxy.pipes
+        assert [True] * 3 == [await is_reset(reader) for reader in (*readers, unnamed)]
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.proxy_port)
+        writer.transport.abort()
+        await until(lambda: all(server.ended))
+        # To close what is closed does nothing.
+        await proxy.close()
+
+
 async def test_what_a_socket_has_not_taken_waits_too() -> None:
     async with running() as (proxy, server, connect):
         await connect(0)

@@ -8,7 +8,7 @@ import inspect
 import json
 from array import array
 from collections.abc import Callable
-from math import inf
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +327,23 @@ def test_without_enough_runs_that_were_as_late_nothing_is_judged() -> None:
     assert "too little data" == judged_again(12.0, inf)["verdict"]
     agreed = {"verdict": "agree", "metric": "attempts"}
     assert agreed == compare_module._judge_again(agreed, None, TOO_LATE)
+
+
+@pytest.mark.parametrize(
+    ("simulated", "live", "has_any"),
+    [
+        ([nan, nan], nan, False),
+        ([nan, 1.0], nan, True),
+        ([nan, nan], 1.0, True),
+        ([0.0, 0.0], 0.0, True),
+        ([nan, nan], inf, False),
+    ],
+)
+def test_a_number_of_the_server_is_compared_if_either_side_has_it(
+    simulated: list[float], live: float, has_any: bool
+) -> None:
+    sims, numbers = pd.DataFrame({"backlog_mean": simulated}), pd.Series({"backlog_mean": live})
+    assert has_any == compare_module._has_any("backlog_mean", sims, numbers)
 
 
 def test_five_runs_give_an_interval_and_four_do_not() -> None:
