@@ -3,7 +3,7 @@ from math import inf
 import pytest
 
 from simlib.core.backoff import Backoff
-from simlib.core.breaker import Breaker
+from simlib.core.breaker import CLOSED, Breaker, BreakerState
 from simlib.core.client import Client
 from simlib.core.draft import DraftRules
 from simlib.core.errors import MisuseError
@@ -35,7 +35,7 @@ from simlib.core.events import (
     Transmit,
     Wake,
 )
-from simlib.core.fallback import Fallback, Transport
+from simlib.core.fallback import WEBSOCKET, Fallback, Transport
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.link_table import State
 from simlib.core.meters import Rate
@@ -568,3 +568,58 @@ def test_of_a_message_that_was_sent_twice_no_round_trip_is_known():
     told(one, (Send(B), 4.0), (Lost(1, Reason.RESET), 4.5), (Wake(), 5.5), (Opened(2), 5.5))
     told(one, (Received(2, B.id, Reason.ACCEPTED), 6.0))
     assert 0.5 == one.monitor.rtt_s
+
+
+# --- what may never be -------------------------------------------------------------------
+
+
+def broken(one: Client, **fields) -> Client:
+    """The client with fields of its link changed, as no input changes them."""
+    one.link = one.link._replace(**fields)
+    return one
+
+
+def told_offline(one: Client) -> Client:
+    one._offline = True
+    return one
+
+
+TRIPPED_STATUS = CLOSED._replace(state=BreakerState.OPEN.value)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        broken(opened(), state=State.WAITING, deadline_s=inf),
+        broken(opened(), state=State.CONNECTING, deadline_s=inf),
+        broken(opened(), breaker_status=TRIPPED_STATUS),
+        broken(opened(), state=State.CONNECTING, deadline_s=9.0, breaker_status=TRIPPED_STATUS),
+        told_offline(broken(opened(), state=State.CONNECTING, deadline_s=9.0)),
+        told_offline(broken(opened(), state=State.WAITING, deadline_s=9.0)),
+        broken(opened(heartbeat=HeartbeatRules(interval_s=30)), state=State.STOPPED),
+        broken(polling(), transport_status=WEBSOCKET),
+    ],
+)
+def test_a_client_that_is_in_no_state_of_its_own_is_told(one):
+    with pytest.raises(AssertionError):
+        one.check()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        broken(opened(), state=State.WAITING, deadline_s=9.0, breaker_status=TRIPPED_STATUS),
+        told_offline(opened()),
+        told_offline(broken(opened(), state=State.SUSPENDED)),
+        opened(heartbeat=HeartbeatRules(interval_s=30)),
+        polling(),
+    ],
+)
+def test_a_client_whose_state_is_one_of_its_own_is_not(one):
+    one.check()
+
+
+def test_each_life_of_a_client_has_numbers_and_draws_of_its_own():
+    one = Client(Settings(), seed=1, life=2)
+    assert [Open(2 * 65_536 + 1)] == told(one, (Start(), 0.0))
+    assert 2 * 65_536 == one.link.draws

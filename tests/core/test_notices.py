@@ -107,6 +107,11 @@ def test_boards_of_many_clients_are_one_with_how_many_have_each():
     assert [] == merge_notices([])
 
 
+def test_a_notice_is_one_of_one_client_unless_more_is_known():
+    one = Notice(Reason.TRIPPED, 1.0, 2.0)
+    assert (1, 1) == (one.count, one.clients)
+
+
 def test_what_is_no_notice_is_a_mistake():
     with pytest.raises(MisuseError, match="refused is not a notice to the user"):
         Board().post(Reason.REFUSED, 1.0)

@@ -403,3 +403,61 @@ def test_storage_has_its_quota():
     outbox.acknowledge(0)
     assert 400 == outbox.saved_bytes
     assert [2] == [each.id for each in outbox.messages()]
+
+
+# --- what may never be -------------------------------------------------------------------
+
+
+def lose_count(outbox: Outbox):
+    outbox.waiting += 1
+
+
+def exceed_capacity(outbox: Outbox):
+    outbox.accept(message(9))
+    outbox.accept(message(10))
+
+
+def queue_twice(outbox: Outbox):
+    outbox._in_flight[1] = outbox._entries[1]
+    outbox.waiting -= 1
+
+
+def lose_a_message(outbox: Outbox):
+    outbox._queues[NORMAL].clear()
+
+
+def fly_too_many(outbox: Outbox):
+    for number in (1, 2):
+        outbox._in_flight[number] = outbox._entries[number]
+    outbox._queues[NORMAL].clear()
+    outbox.waiting -= 2
+
+
+def save_more(outbox: Outbox):
+    outbox.saved_bytes += 1
+
+
+def forget_the_time(outbox: Outbox):
+    outbox._times_out_s = inf
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [
+        lose_count, exceed_capacity, queue_twice, lose_a_message, fly_too_many, save_more,
+        forget_the_time,
+    ],
+)  # fmt: skip
+def test_an_outbox_that_contradicts_itself_is_told(breaks):
+    outbox = filled(message(0), message(1), message(2), capacity=4, max_in_flight=2, persist="all")
+    outbox.send_next(0.0, 1)
+    outbox.check()
+    breaks(outbox)
+    with pytest.raises(AssertionError):
+        outbox.check()
+
+
+def test_an_outbox_at_its_bounds_is_as_it_may_be():
+    outbox = filled(message(0), message(1), message(2), capacity=3, max_in_flight=2)
+    assert [0, 1] == sent(outbox)
+    outbox.check()

@@ -783,3 +783,36 @@ def test_a_channel_can_send_what_it_keeps_and_says_where_it_cannot(history, publ
         log.publish(version, history)
     found = log.after(seen)
     assert after == (None if found is None else list(found))
+
+
+# --- what may never be -------------------------------------------------------------------
+
+
+def test_a_server_that_contradicts_itself_is_told():
+    settings = ServerSettings(max_connections=2, history=2)
+    for where, place in (((0, 1), "_waiting"), ((7, 1), "_waiting"), ((7, 1), "_open")):
+        server = Server(settings)
+        for client in range(2):
+            told(server, HandshakeArrived(client, 1), 0.0)
+        server.check()
+        getattr(server, place)[where] = 0.0
+        with pytest.raises(AssertionError):
+            server.check()
+
+
+def test_channels_of_a_server_that_contradict_it_are_told():
+    server = Server(ServerSettings(history=2))
+    told(server, HandshakeArrived(0, 1), 0.0)
+    told(server, Subscribed(0, 1, 5, 0), 0.0)
+    for number in range(3):
+        told(server, posted(1, number, number, 5), 0.0)
+    log = server._channels._logs[5]
+    assert (3, 2) == (log.newest, log.oldest)
+    log.oldest = 1
+    with pytest.raises(AssertionError):
+        server.check()
+    log.oldest = 2
+    server.check()
+    log.followers[9, 9] = None
+    with pytest.raises(AssertionError):
+        server.check()
