@@ -62,6 +62,43 @@ def test_how_long_it_refuses_is_spread_by_its_share_also_at_the_longest():
         assert [0.75 * length_s, length_s, 1.25 * length_s] == waits
 
 
+def test_a_longest_below_the_first_time_shortens_nothing_and_lets_nothing_grow():
+    rules = Breaker(trip_after=1, open_s=10, factor=3, longest_open_s=5)
+    guard, waits = CLOSED, []
+    for _ in range(3):
+        guard = count_failure(guard, 1, 0.0, rules)
+        waits.append(guard.until_s)
+        guard = begin_probe(guard)
+    assert [10.0] * 3 == waits
+
+
+def test_a_trip_and_a_closing_forget_what_was_seen_before():
+    tripped = after(HALF, "sfsf")
+    assert (BreakerState.OPEN, 1, 0, 0) == (
+        tripped.state, tripped.trips, tripped.outcomes, tripped.seen,
+    )  # fmt: skip
+    closed = count_success(begin_probe(tripped), HALF)
+    assert (BreakerState.CLOSED, 0, 0, 0) == (
+        closed.state, closed.trips, closed.outcomes, closed.seen,
+    )  # fmt: skip
+    # Failures of before do not trip it again.
+    assert BreakerState.CLOSED == count_failure(closed, 1, 9.0, HALF).state
+
+
+def test_both_ways_to_trip_are_looked_at():
+    rules = Breaker(trip_after=3, failure_fraction=0.75, window=8, least=4, open_s=10)
+    assert BreakerState.CLOSED == after(rules, "ssff").state
+    assert BreakerState.OPEN == after(rules, "sssfff").state
+    assert BreakerState.OPEN == after(rules, "ffsf").state
+    assert BreakerState.CLOSED == after(rules, "fsfsf").state
+
+
+def test_a_breaker_that_is_open_already_counts_a_late_failure_and_stays_as_it_is():
+    opened = count_failure(CLOSED, 1, 100.0, Breaker(trip_after=1, open_s=10))
+    late = count_failure(opened, 2, 105.0, Breaker(trip_after=1, open_s=10))
+    assert opened == late
+
+
 def test_a_factor_without_a_longest_grows_on():
     rules = Breaker(trip_after=1, open_s=1, factor=3)
     guard = CLOSED

@@ -33,6 +33,15 @@ def test_each_flight_takes_its_time_at_the_bandwidth():
     assert sum(flights) / 100 == pytest.approx(secured_s)
 
 
+def test_each_flight_is_as_long_as_was_measured():
+    flights = {
+        name: [(up_bytes(Tls[name], trip), down_bytes(Tls[name], trip)) for trip in range(trips)]
+        for name, trips in (("1.2", 2), ("1.3", 1), ("RESUMED", 1))
+    }
+    measured = {"1.2": [(162, 1197), (93, 242)], "1.3": [(225, 1354)], "RESUMED": [(517, 241)]}
+    assert measured == flights
+
+
 def test_no_flight_is_longer_than_the_longest():
     flights = [
         size(tls, trip)

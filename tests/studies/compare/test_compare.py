@@ -552,6 +552,21 @@ def test_of_a_run_that_was_stopped_what_was_played_is_compared() -> None:
     assert scenario == whole.scenario
 
 
+def test_what_begins_at_the_very_end_of_what_was_played_is_left_out() -> None:
+    faults = [sl.Fault("reset", start_s=at_s) for at_s in (2.0, 3.75, 4.0)]
+    hints = [sl.Hint(start_s=at_s, rtt_s=0.1) for at_s in (3.0, 3.75)]
+    cut = compare_module._cut(BUSY.replace(faults=faults, hints=hints), 3.75)
+    assert 3.75 == cut.duration_s
+    assert [2.0] == [fault.start_s for fault in cut.faults]
+    assert [3.0] == [hint.start_s for hint in cut.hints]
+
+
+def test_each_simulated_run_has_the_next_seed_and_after_the_last_comes_the_first() -> None:
+    played = sl.run(sl.Scenario(clients=2, duration_s=2, seed=2**32 - 2))
+    seeds = [run.scenario.seed for run in compare_played(played, 5).simulated]
+    assert [2**32 - 2, 2**32 - 1, 0, 1, 2] == seeds
+
+
 def test_a_run_that_was_stopped_before_its_clients_were_there_is_not_compared() -> None:
     stopped = sl.run(BUSY.replace(duration_s=3.0))
     stopped.scenario, stopped.partial, stopped.end_s = BUSY, True, 0.25
