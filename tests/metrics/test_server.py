@@ -184,6 +184,40 @@ def test_what_came_before_the_warm_up_does_not_count(engine):
     assert isnan(found["backlog_wait_s_p50"])
 
 
+@pytest.mark.parametrize(
+    ("warm_up_s", "busy_s", "of_s"), [(0.7, 1.1, 1.3), (0.75, 1.0, 1.2), (0.8, 1.0, 1.2)]
+)
+def test_whole_tenths_of_a_second_count_from_the_end_of_the_warm_up(warm_up_s, busy_s, of_s):
+    found = numbers(sl.run(at_once(warm_up_s=warm_up_s)))
+    assert pytest.approx(busy_s / of_s) == found["server_busy_fraction"]
+
+
+def test_a_tenth_that_is_not_whole_at_the_end_does_not_count():
+    # Busy from 0.3 to 1.8 s, of 1.9 s that count.
+    found = numbers(sl.run(at_once(duration_s=1.95)))
+    assert pytest.approx(1.5 / 1.9) == found["server_busy_fraction"]
+
+
+def test_connections_that_are_open_as_the_warm_up_ends_are_among_the_worst():
+    # They open at 0.9, 1.4 and 1.9 s.
+    found = [
+        numbers(sl.run(at_once(warm_up_s=at_s)))["open_connections_worst"]
+        for at_s in (0.5, 1.0, 1.95)
+    ]
+    assert [3, 3, 3] == found
+    cut = at_once(faults=[sl.Fault("reset", start_s=1.95)], warm_up_s=1.96)
+    assert 0 == numbers(sl.run(cut))["open_connections_worst"]
+
+
+def test_of_servers_that_ran_for_different_times_the_counts_are_added_up():
+    crash = sl.Fault("server_crash", start_s=1.05, gateway=1)
+    trace = sl.run(at_once(clients=4, gateways=2, faults=[crash]))
+    load = sl.server_load(trace)
+    assert [2.0, 2.0, 1.5, 1.0] == load.loc[[0.2, 0.9, 1.0, 1.2], "workers"].tolist()
+    assert 20 == len(load)
+    assert [0.0, 1.9] == [load.index[0], load.index[-1]]
+
+
 def test_a_handshake_that_comes_as_the_warm_up_ends_counts():
     trace = sl.run(at_once())
     [arrived_s] = set(trace.server_log.records()["time_s"][1:])
