@@ -92,10 +92,13 @@ class ObservedAttempts(ShowsCard):
         begin = in_words(self.begin_s) if self.is_dated else f"{self.begin_s:g} s"
         head = count_in_words(len(self.times_s), "attempt")
         title = f"{head} in {self.source} ({self.form}), from {begin} on, over {self.last_s:.6g} s"
-        common = Counter(self.statuses.tolist()).most_common(_SHOWN_STATUSES)
+        counts = Counter(self.statuses.tolist())
+        common = counts.most_common(_SHOWN_STATUSES)
         # A table may have no column of statuses.
         none = "not given" if self.form in TABLES else "no answer"
         rows = tuple((str(status or none), f"{count:,}") for status, count in common)
+        if others := counts.total() - sum(count for _, count in common):
+            rows += (("others", f"{others:,}"),)
         return Card(title, rows, ("status", "attempts") if rows else (), self.notes)
 
     @check_arguments

@@ -6,6 +6,7 @@ limit that no test names.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -38,7 +39,7 @@ from simlib.lab.fault_proxy.target import proxy_target
 from simlib.lab.observe import endpoint, ports, session, text
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.session import MOST_OBSERVED_CLIENTS, LabSession
-from simlib.logs import har, lines, requests
+from simlib.logs import attempts, har, lines, requests
 from simlib.review import grid, question
 from simlib.review.grid import MOST_GRID_POINTS
 from simlib.review.question import MOST_POLICIES
@@ -475,6 +476,27 @@ def test_paths_are_told_apart_by_so_many_characters(tmp_path):
         one, other = (("/".ljust(length - 1, "x") + end) for end in "ab")
         file = write(tmp_path, row.format(one, 503), row.format(other, 500), row.format(one, 101))
         assert counted == len(sl.read_attempts(file).times_s)
+
+
+def test_statuses_that_are_not_shown_are_counted(tmp_path):
+    statuses = range(500, 500 + attempts._SHOWN_STATUSES)
+    most = sl.read_attempts(
+        write(tmp_path, *(f"{i},{status}" for i, status in enumerate(statuses)))
+    )
+    assert "others" not in repr(most)
+    more = (*statuses, 599, 598)
+    seen = sl.read_attempts(write(tmp_path, *(f"{i},{status}" for i, status in enumerate(more))))
+    assert re.search(r"^ *others +2$", repr(seen), re.MULTILINE)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_url_of_a_har_is_kept_up_to_a_bound(tmp_path, more):
+    url = "wss://h/".ljust(har._KEPT_CHARACTERS + more, "x")
+    entry = {"startedDateTime": "2026-01-31T10:00:00Z", "request": {"url": url}}
+    file = write(tmp_path, json.dumps({"log": {"entries": [entry]}}))
+    assert 1 == len(sl.read_attempts(file).times_s)
+    (kept,) = har.Har(lines.Source(file, lambda _: None)).websockets()
+    assert url[: har._KEPT_CHARACTERS] == kept.request
 
 
 def test_a_status_of_a_har_has_three_digits_at_most(tmp_path):

@@ -20,8 +20,10 @@ import numpy as np
 LAB_TICK_S = 0.005
 #: An event loop's timers are so late on a machine that has nothing else to do.
 _USUAL_S = 0.002
-#: Ticks that were later are kept, so many of the last ones.
+#: Ticks that were later are kept, so many of the last ones; of those before, how late any was.
 _KEPT = 100_000
+#: All are counted by how late they were, in so many steps: a server in trouble may run for days.
+_STEP_S, _STEPS = 1e-5, 100_000
 _PROC = Path("/proc")
 
 
@@ -30,9 +32,10 @@ class Ticks:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._late_s = array("d")
+        self._counts, self._longest_s = array("Q", bytes(8 * _STEPS)), 0.0
         #: When it was later than usual, and how late.
         self._noted: deque[tuple[float, float]] = deque(maxlen=_KEPT)
+        self._longest_before_s = 0.0
         self._due_s = self._rang_s = self._loop.time()
         self._last_late_s = 0.0
         self._handle = self._loop.call_at(self._due_s, self._tick)
@@ -40,8 +43,11 @@ class Ticks:
     def _tick(self) -> None:
         now_s = self._loop.time()
         self._rang_s, self._last_late_s = now_s, now_s - self._due_s
-        self._late_s.append(self._last_late_s)
+        self._counts[min(_STEPS - 1, max(0, int(self._last_late_s / _STEP_S)))] += 1
+        self._longest_s = max(self._longest_s, self._last_late_s)
         if self._last_late_s > _USUAL_S:
+            if len(self._noted) == _KEPT:
+                self._longest_before_s = max(self._longest_before_s, self._noted[0][1])
             self._noted.append((now_s, self._last_late_s))
         self._due_s = now_s + LAB_TICK_S
         self._handle = self._loop.call_at(self._due_s, self._tick)
@@ -62,17 +68,16 @@ class Ticks:
         latest_s = self.late_s()
         for rang_s, late_s in reversed(self._noted):
             if rang_s < time_s:
-                break
+                return latest_s
             latest_s = max(latest_s, late_s)
-        return latest_s
+        return max(latest_s, self._longest_before_s)
 
     def quantiles_s(self) -> dict[str, float]:
         """Return quantiles of the timer's lateness: median, 99 % and maximum."""
-        late_s = np.asarray(self._late_s) if self._late_s else np.zeros(1)
-        p50_s, p99_s, longest_s = (
-            float(quantile) for quantile in np.quantile(late_s, [0.5, 0.99, 1.0])
-        )
-        return {"p50_s": p50_s, "p99_s": p99_s, "longest_s": longest_s}
+        until = np.cumsum(np.asarray(self._counts))
+        steps = np.searchsorted(until, np.array([0.5, 0.99]) * until[-1])
+        p50_s, p99_s = (min(self._longest_s, (step + 1) * _STEP_S) for step in steps.tolist())
+        return {"p50_s": p50_s, "p99_s": p99_s, "longest_s": self._longest_s}
 
 
 def cpu_wait_s(process: int) -> float:

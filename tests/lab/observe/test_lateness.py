@@ -6,10 +6,12 @@ import sys
 import time
 from math import isnan
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import simlib as sl
+from simlib.lab.observe import lateness
 from simlib.lab.observe.lateness import LAB_TICK_S, Ticks, cpu_wait_s
 from simlib.lab.observe.script import Phase, PhaseKind, Script
 from tests.lab.puppets import LIMIT_S
@@ -36,6 +38,51 @@ def test_a_loop_that_was_blocked_is_late_by_as_long():
     assert at_once_s >= 0.1 - LAB_TICK_S - 0.01, "also before the tick that was due has rung"
     assert since_s >= 0.1 - LAB_TICK_S - 0.01
     assert quantiles_s["p50_s"] <= quantiles_s["p99_s"] <= quantiles_s["longest_s"]
+
+
+class HandClock:
+    """A clock of an event loop, turned by hand, whose timers never ring."""
+
+    now_s = 0.0
+
+    def time(self):
+        return self.now_s
+
+    def call_at(self, _, __):
+        return SimpleNamespace(cancel=lambda: None)
+
+
+def ticks_that_were_late(*late_s):
+    """Ticks that rang at 1 s, 2 s ..., and that late."""
+
+    async def make():
+        ticks = Ticks()
+        ticks.stop()
+        return ticks
+
+    ticks = asyncio.run(make())
+    ticks._loop = HandClock()
+    for i, each_s in enumerate(late_s, 1):
+        ticks._loop.now_s, ticks._due_s = float(i), i - each_s
+        ticks._tick()
+    ticks._loop.now_s += LAB_TICK_S
+    return ticks
+
+
+def test_how_late_it_ever_was_stands_for_what_is_not_kept(monkeypatch):
+    monkeypatch.setattr(lateness, "_KEPT", 3)
+    whole, more = (ticks_that_were_late(0.9, 0.5, 0.2, *rest) for rest in ((), (0.1,)))
+    assert [0.9, 0.5, 0.2] == [pytest.approx(whole.latest_since_s(s)) for s in (0.5, 1.5, 2.5)]
+    # One more, and the first is not kept: of all before the second it is known all the same.
+    since_s = [more.latest_since_s(s) for s in (0.5, 1.5, 2.5, 3.5)]
+    assert [0.9, 0.9, 0.2, 0.1] == pytest.approx(since_s)
+
+
+def test_quantiles_of_all_ticks_are_known_without_keeping_them():
+    most_s = lateness._STEP_S * lateness._STEPS
+    found = ticks_that_were_late(0.1, *[0.2] * 97, 0.3, 2.0 * most_s).quantiles_s()
+    assert [0.2, 0.3, 2.0 * most_s] == pytest.approx(list(found.values()), abs=2 * lateness._STEP_S)
+    assert {"p50_s": 0.0, "p99_s": 0.0, "longest_s": 0.0} == ticks_that_were_late().quantiles_s()
 
 
 needs_schedstat = pytest.mark.skipif(
