@@ -160,7 +160,7 @@ async def test_both_sides_are_read_as_long_as_they_speak() -> None:
 async def test_what_is_sent_into_a_black_hole_arrives_in_order_when_it_ends() -> None:
     async with running() as (proxy, server, connect):
         _, writer = await connect(0)
-        await pipe_of(proxy, server)
+        pipe = await pipe_of(proxy, server)
         hole = proxy.timeline.begin(Fault("black_hole"), proxy.clock.now_s)
         for said in (b"one ", b"two ", b"three"):
             held = len(proxy.held)
@@ -174,6 +174,8 @@ async def test_what_is_sent_into_a_black_hole_arrives_in_order_when_it_ends() ->
         await until(lambda: len(server.told) == 2 and bool(server.told[1]))
         assert [head(0) + b"one two three", head(1)] == server.told
         assert [] == proxy.held
+        # Nothing is before what comes now.
+        assert {Stream.UP: 0, Stream.DOWN: 0} == pipe._waiting
 
 
 async def test_who_connects_where_one_direction_is_lost_never_arrives() -> None:
