@@ -257,6 +257,18 @@ async def test_who_is_cut_while_it_connects_does_not_reach_the_server() -> None:
         assert [1] == proxy.balancer.connections
 
 
+async def test_who_leaves_while_it_connects_does_not_reach_the_server() -> None:
+    async with running(path=Path(latency=Latency(mean_s=0.1))) as (proxy, server, connect):
+        _, writer = await connect(0)
+        await until(lambda: any(pipe.client == 0 for pipe in proxy.pipes))
+        writer.transport.abort()
+        await until(lambda: not proxy.pipes and proxy.clock.peek() == inf)
+        assert [0] == proxy.balancer.connections
+        await connect(1)
+        await until(lambda: bool(server.told and server.told[0]))
+        assert [head(1)] == server.told
+
+
 async def test_an_outage_refuses_the_route_that_it_is_about() -> None:
     async with running(Fault("outage", route="websocket")) as (_, server, connect):
         refused, _ = await connect(1)
