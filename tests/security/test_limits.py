@@ -37,6 +37,7 @@ from simlib.experiments import replicate, sweep
 from simlib.lab.fault_proxy.fault_script import check_seed
 from simlib.lab.fault_proxy.target import proxy_target
 from simlib.lab.observe import endpoint, ports, session, text
+from simlib.lab.observe.identity import ObservedClient
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.session import MOST_OBSERVED_CLIENTS, LabSession
 from simlib.logs import attempts, har, lines, requests
@@ -353,6 +354,14 @@ def test_what_strangers_ask_for_is_noted_up_to_a_bound_and_keeps_nothing_else_ou
     lab.odd("flood", "a flood")
     more = f"more than {session._MOST_NOTES} such notes: the others were left out"
     assert [more, "a flood"] == list(lab._notes.values())[session._MOST_NOTES :]
+
+
+def test_a_note_names_so_many_clients_and_counts_the_others():
+    short = [ObservedClient(i, 0, "h", ended=1) for i in range(session._MOST_NAMED + 2)]
+    named = session._describe_short(short[: session._MOST_NAMED], "of 3 within 9 s")
+    assert named.endswith("client 3 made 1, client 4 made 1 of 3 within 9 s")
+    more = session._describe_short(short, "of 3 within 9 s")
+    assert f"{named}, and 2 more clients too few" == more
 
 
 def test_what_a_server_says_is_noted_up_to_a_bound_and_keeps_nothing_else_out():

@@ -9,6 +9,7 @@ from math import inf, isnan, nan
 from pathlib import Path
 from typing import Any
 
+from simlib.core.card import count_in_words
 from simlib.core.errors import SettingsError
 from simlib.core.secrets import mask_secrets
 from simlib.lab.observe.endpoint import Connection, Order
@@ -30,6 +31,8 @@ MOST_OBSERVED_CLIENTS = 100
 #: Of what strangers may do in as many ways as they like, so much is noted: what they ask for, and
 #: that they are gone. Else they could keep out what is noted of a flood.
 _OF_STRANGERS, _MOST_NOTES = ("path ", "gone "), 50
+#: Clients that a note names; of more it says how many there are.
+_MOST_NAMED = 5
 _LOOK_S = 0.1
 _END_TIMEOUT_S = 2.0
 #: What these phases do to an attempt may take longer than they have.
@@ -40,6 +43,14 @@ _HOLDING = {
     PhaseKind.SEVERAL,
     PhaseKind.STAY,
 }
+
+
+def _describe_short(short: Sequence[ObservedClient], within: str) -> str:
+    told = ", ".join(f"client {each.number} made {each.ended}" for each in short[:_MOST_NAMED])
+    more = len(short) - _MOST_NAMED
+    return f"{told} {within}" + (
+        f", and {count_in_words(more, 'more client')} too few" if more > 0 else ""
+    )
 
 
 class LabSession:
@@ -278,10 +289,9 @@ class LabSession:
             self._expected = max(1, len(self._guests.known))
         short = [guest for guest in self._guests.present() if guest.ended < phase.attempts]
         if short and not phase.closed and why == "time":
-            told = ", ".join(f"client {guest.number} made {guest.ended}" for guest in short[:5])
             sentence = f"not enough attempts in phase {number} ({phase.words}): "
-            sentence += f"{told} of {phase.attempts} within {self.now_s() - self._began_s:.0f} s"
-            self.odd(f"few {number}", sentence)
+            within = f"of {phase.attempts} within {self.now_s() - self._began_s:.0f} s"
+            self.odd(f"few {number}", sentence + _describe_short(short, within))
         self._outcomes.append(
             {
                 "phase": number,
