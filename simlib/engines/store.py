@@ -118,10 +118,16 @@ class SqliteStore:
             (client,),
         )
         zero_s = self._zero_unix_s
-        return [
-            Message(number, Priority(priority), size, created_s - zero_s, expires_s - zero_s, *rest)
-            for number, priority, size, created_s, expires_s, *rest in rows
-        ]
+        try:
+            return [
+                Message(
+                    number, Priority(priority), size, created_s - zero_s, expires_s - zero_s, *rest
+                )
+                for number, priority, size, created_s, expires_s, *rest in _check_rows(rows)
+            ]
+        except (TypeError, ValueError) as error:
+            why = f"a message of client {client} is none"
+            raise UnusableDatabase(self._path, Trouble.DAMAGED, why) from error
 
     def begin_life(self, client: int) -> int:
         """Count the lives of a client; return how many there were before."""
@@ -129,7 +135,10 @@ class SqliteStore:
             "INSERT INTO life VALUES (?, 1) ON CONFLICT DO UPDATE SET lives = lives + 1", (client,)
         )
         ((lives,),) = self._run("SELECT lives FROM life WHERE client = ?", (client,))
-        return int(lives) - 1
+        if not isinstance(lives, int):
+            why = f"the lives of client {client} are no number"
+            raise UnusableDatabase(self._path, Trouble.DAMAGED, why)
+        return lives - 1
 
     def close(self) -> None:
         """Close the file."""
@@ -141,6 +150,16 @@ class SqliteStore:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise explain(self._path, error, "what was saved before is kept") from error
+
+
+def _check_rows(rows: list[Any]) -> list[Any]:
+    """Return rows of messages; raise `ValueError` if one was not written by `save`."""
+    for number, _, size, *times_s, key, base in rows:
+        whole = all(isinstance(each, int) for each in (number, size, key, base))
+        # SQLite keeps NaN as nothing.
+        if not whole or not all(isinstance(each, float) for each in times_s):
+            raise ValueError("a cell has another type than its column")
+    return rows
 
 
 def _open_store(path: Path) -> sqlite3.Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, fields
 from functools import reduce
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Attempts are counted by tenth of a second too, so that the worst second may begin at any.
 TENTHS_PER_S = 10
+#: Of a file, unpacked.
+MOST_TALLY_BYTES = 2**28
 
 
 @dataclass
@@ -130,11 +133,27 @@ class Tally:
 
     @classmethod
     def from_text(cls, text: str) -> Tally:
-        """Return what `to_text` gave."""
+        """Return what `to_text` gave.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it is no such text.
+        """
+        from zipfile import BadZipFile, ZipFile
+
         import numpy as np
 
-        kept = np.load(BytesIO(b64decode(text)))
-        values = {name: kept[name] for name in kept.files}
+        packed = b64decode(text)
+        try:
+            with ZipFile(BytesIO(packed)) as archive:
+                size_bytes = sum(each.file_size for each in archive.infolist())
+            if size_bytes > MOST_TALLY_BYTES:
+                raise ValueError("its counts are too large")
+            kept = np.load(BytesIO(packed))
+            values = {name: kept[name] for name in kept.files}
+        except (BadZipFile, EOFError, OSError, NotImplementedError, zlib.error) as error:
+            raise ValueError("its counts are damaged") from error
         for name in ("there_s", "open_s", "breaker_open_s"):
             values[name] = float(values[name])
         values["unstable"] = int(values["unstable"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from struct import Struct
 from typing import Any
-from zlib import compress, decompress
+from zlib import compress, decompressobj, error
 
 from simlib.core.admission import Decision, HandshakeVerdict
 from simlib.core.events import NONE
@@ -20,6 +20,8 @@ _FIELDS = (
     ("time_s", "d"), ("begin_s", "d"), ("done_s", "d"), ("free_s", "d"),
     ("gateway", "i"), ("decision", "i"), ("client", "i"), ("connection", "i"),
 )  # fmt: skip
+#: Of a file, unpacked: eleven million decisions.
+MOST_LOG_BYTES = 2**29
 _RECORD = Struct("<" + "".join(code for _, code in _FIELDS))
 
 
@@ -68,5 +70,21 @@ class ServerLog:
 
     @classmethod
     def from_text(cls, text: str) -> ServerLog:
-        """Return what `to_text` gave."""
-        return cls(decompress(b64decode(text)))
+        """Return what `to_text` gave.
+
+        Raises
+        ------
+        ValueError
+            If it is no log of any server.
+        """
+        unpacking = decompressobj()
+        try:
+            packed = unpacking.decompress(b64decode(text), MOST_LOG_BYTES)
+        except error as damaged:
+            raise ValueError("its server's log is damaged") from damaged
+        if not unpacking.eof or len(packed) % _RECORD.size:
+            raise ValueError("its server's log is damaged, or too long")
+        log = cls(packed)
+        if not set(log.records()["decision"].tolist()) <= set(Decision):
+            raise ValueError("its server's log has decisions that no server makes")
+        return log

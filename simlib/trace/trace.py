@@ -7,7 +7,6 @@ the step. Rows are packed numbers, 103 bytes each, read back as columns.
 from __future__ import annotations
 
 import hashlib
-import json
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.client import Client
-from simlib.core.errors import Interruption, SimlibError, on_one_line
+from simlib.core.errors import (
+    MOST_RULE_CHARACTERS,
+    Interruption,
+    SimlibError,
+    on_one_line,
+    shorten,
+)
 from simlib.core.events import NONE
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command
@@ -42,15 +47,17 @@ from simlib.trace.server_log import ServerLog
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
-    import pyarrow as pa
 
     from simlib.exports.perfetto import PerfettoFile
     from simlib.scenario.scenario import Scenario
+    from simlib.support.parquet import LoadedTable
     from simlib.trace.counts import Tally
 
 
 #: What stands in a file's metadata under this name is all of a trace but its rows.
 _KEY = b"simlib"
+#: Of a file; Python needs some three hundred bytes of memory for each.
+MOST_ROWS = 20_000_000
 #: A server can say something else each time: so much is noted of it.
 _MOST_NOTES = 20
 _MORE_NOTES = f"More than {_MOST_NOTES} odd things were seen: the others were not noted."
@@ -437,44 +444,35 @@ class Trace(ShowsCard):
         SimlibError
             If there is no such file, or it is not a trace.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        from simlib.support.parquet import load_table
 
-        from simlib.support.parquet import read_origin
-
-        try:
-            table = pq.read_table(path)
-            meta = json.loads((table.schema.metadata or {})[_KEY])
-            origin = read_origin(table.schema.metadata)
-            columns = set(table.column_names)
-        except KeyError as error:
-            raise SimlibError(f"{path} is not a trace: Trace.save did not write it") from error
-        except FileNotFoundError as error:
-            raise SimlibError(f"{path} is not a trace: there is no such file") from error
-        except (OSError, pa.ArrowException, ValueError) as error:
-            raise SimlibError(f"{path} is not a trace: {on_one_line(str(error))}") from error
-        version = meta.get("version", 1)
-        if version != FILE_VERSION or columns != set(NAMES):
-            writer = f", {origin['simlib']}" if origin else ""
-            raise SimlibError(
+        loaded = load_table(path, _KEY, "a trace", "Trace.save", MOST_ROWS)
+        version = loaded.notes.get("version", 1)
+        if version != FILE_VERSION or set(loaded.table.column_names) != set(NAMES):
+            writer = f", {loaded.origin['simlib']}" if "simlib" in loaded.origin else ""
+            said = on_one_line(
                 f"{path} is a trace of another version of simlib{writer}: its file has layout "
                 f"{version}, and this simlib reads {FILE_VERSION}; play its scenario again"
             )
+            raise SimlibError(shorten(said, MOST_RULE_CHARACTERS))
         try:
-            return cls._read(meta, table, origin.get("command", ""))
-        except (KeyError, TypeError, ValueError) as error:
-            said = on_one_line(str(error))
+            return cls._read(loaded)
+        except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
+            said = shorten(on_one_line(str(error)))
             raise SimlibError(f"{path} is a trace of another version of simlib: {said}") from error
 
     @classmethod
-    def _read(cls, meta: dict[str, Any], table: pa.Table, made_by: str) -> Trace:
+    def _read(cls, loaded: LoadedTable) -> Trace:
         import numpy as np
 
         from simlib.scenario.build import build
         from simlib.scenario.scenario import Scenario
         from simlib.support.toml_files import parse_toml
         from simlib.trace.counts import Tally
+        from simlib.trace.trace_checks import check_trace_notes, read_columns
 
+        meta = loaded.notes
+        check_trace_notes(meta)
         trace = cls(
             engine=meta["engine"],
             scenario=build(Scenario, parse_toml(meta["scenario"])),
@@ -490,11 +488,11 @@ class Trace(ShowsCard):
             if "server_log" in meta
             else ServerLog(),
             notes=list(meta.get("notes", ())),
-            made_by=made_by,
+            made_by=loaded.made_by,
         )
-        rows = np.empty(len(table), dtype=_row_type())
-        for name in NAMES:
-            rows[name] = table[name].to_numpy()
+        rows = np.empty(len(loaded.table), dtype=_row_type())
+        for name, column in read_columns(loaded.table, trace.scenario).items():
+            rows[name] = column
         trace._packed += rows.tobytes()
         return trace
 

@@ -374,6 +374,197 @@ def read_toxic(given: Any) -> None:
     assert named == parse_named_effect(named.to_json())
 
 
+# --- what simlib saved, and somebody changed ----------------------------------------------------
+
+#: Cells and notes of a table that nobody expects.
+ODD: list[Any] = [
+    *(None, "x", "", "y\n" * 2000, -1.5, -1, 0, 99, True, 2**63 - 1, 1e300, [1, 2], b"\xff"),
+    *({"a": 1}, float("nan"), float("inf"), [[1], "x"], "clients = 0x" + "f" * 5000, "eJw=", []),
+]
+
+
+def odd_edits() -> st.SearchStrategy[Any]:
+    """Edits of a table: in which column or note, what stands there, and whether in all rows."""
+    edit = st.tuples(st.integers(0, 50), st.sampled_from(ODD), st.booleans())
+    return st.tuples(st.integers(0, 1), st.lists(edit, min_size=1, max_size=3))
+
+
+def read_edited(given: tuple[int, list[tuple[int, Any, bool]]]) -> None:
+    import pyarrow.parquet as pq
+
+    which, edits = given
+    parquets()
+    table = pq.read_table(folder() / ("good.parquet", "seen.parquet")[which])
+    for place, value, in_all in edits:
+        table = _edit(table, place, value, in_all)
+    pq.write_table(table, folder() / "edited.parquet")
+    if which:
+        sl.Observation.load(folder() / "edited.parquet").waits()
+        sl.infer(folder() / "edited.parquet").to_json()
+        return
+    trace = sl.Trace.load(folder() / "edited.parquet")
+    assert repr(trace)
+    trace.story(0)
+    sl.summary([trace])
+    trace.to_csv(folder() / "edited.csv")
+    trace.to_perfetto(folder() / "edited.json")
+
+
+def _edit(table: Any, place: int, value: Any, in_all: bool) -> Any:
+    import pyarrow as pa
+
+    key = next(key for key in (b"simlib", b"simlib.observation") if key in table.schema.metadata)
+    notes = json.loads(table.schema.metadata[key])
+    names = [*table.column_names, *notes]
+    name = names[place % len(names)]
+    with suppress(pa.ArrowException, OverflowError, TypeError, ValueError):
+        if name in notes:
+            metadata = {**table.schema.metadata, key: json.dumps(notes | {name: value}).encode()}
+            return table.replace_schema_metadata(metadata)
+        cells = [value] * len(table) if in_all else [value, *table[name].to_pylist()[1:]]
+        return table.set_column(table.column_names.index(name), name, pa.array(cells))
+    return table
+
+
+@cache
+def saved_messages() -> bytes:
+    from simlib.core.events import Message, Priority
+    from simlib.engines.store import SqliteStore
+
+    store = SqliteStore(folder() / "good.sqlite")
+    store.begin_life(0)
+    store.save(0, Message(3, Priority.HIGH, 200, 1.5))
+    store.close()
+    return (folder() / "good.sqlite").read_bytes()
+
+
+def saved_edits() -> st.SearchStrategy[Any]:
+    cells = st.sampled_from([value for value in ODD if not isinstance(value, list | dict)])
+    columns = ["id", "priority", "size_bytes", "created_unix_s", "expires_unix_s", "key", "lives"]
+    return mutated([saved_messages()]) | st.tuples(st.sampled_from(columns), cells)
+
+
+def read_store(given: bytes | tuple[str, Any]) -> None:
+    import sqlite3
+
+    from simlib.engines.store import SqliteStore
+
+    for old in folder().glob("foreign.sqlite*"):
+        old.unlink()
+    path = in_file("foreign.sqlite", given if isinstance(given, bytes) else saved_messages())
+    if not isinstance(given, bytes):
+        table = "life" if given[0] == "lives" else "message"
+        base = sqlite3.connect(path)
+        with base, suppress(sqlite3.Error, OverflowError):
+            base.execute(f"UPDATE {table} SET {given[0]} = ?", given[1:])
+        base.close()
+    store = SqliteStore(path)
+    try:
+        store.restore(0)
+        store.begin_life(0)
+    finally:
+        store.close()
+
+
+@cache
+def page_addresses() -> list[bytes]:
+    from simlib.site.player import START, write_address
+
+    return [write_address(START).encode()]
+
+
+def read_page_address(content: bytes) -> None:
+    from simlib.site.player import read_address
+
+    sl.loads(read_address(content.decode(errors="replace")))
+
+
+# --- what stands beside a scenario, and in options ----------------------------------------------
+
+BESIDE = [
+    ("network.toml", b'[slow]\nsource = "x"\nlatency = {mean_s = 0.1}\nloss_fraction = 0.1\n'),
+    ("policy.toml", b'[client]\npreset = "phoenix"\nbackoff.cap_s = 3\n'),
+    ("rtt.csv", b"rtt_ms\n" + b"12.5\n13\n" * 12),
+    ("messages.csv", TABLES[3]),
+    ("starts.csv", TABLES[5]),
+    ("lint.toml", b'clients = 3\n[lint]\nignore = ["no-jitter"]\nthresholds = {clients = 5}\n'),
+]
+_NAMES_THEM = """network = "network.toml"
+client = "policy.toml"
+path.latency.csv = "rtt.csv"
+workload.csv = "messages.csv"
+arrivals_csv = "starts.csv"
+"""
+
+
+def beside() -> st.SearchStrategy[tuple[str, bytes]]:
+    return st.one_of(*(st.tuples(st.just(name), mutated([good])) for name, good in BESIDE))
+
+
+def read_beside(given: tuple[str, bytes]) -> None:
+    from simlib.scenario.lines import key_lines
+    from simlib.studies.policy.lint.options import read_options
+
+    name, content = given
+    path = in_file(name, content)
+    line = next((line for line in _NAMES_THEM.splitlines() if name in line), "")
+    if line:
+        sl.load(in_file("names.toml", line.encode()))
+        return
+    read_options(path, ["no-jitter"])
+    key_lines(content.decode(errors="replace"))
+    sl.lint(sl.load(path))
+
+
+SAID = [
+    *("lost > +5%", "peak_attempts_per_s <= 3 * server.accept_per_s", "phoenix=40,sockette=60"),
+    *("client.backoff.cap_s=5..60", "client.backoff.jitter=none,full", "seed=[1, 2]"),
+    *("2026-01-31T10:00:00Z", "31/Jan/2026:10:00:05 +0000", "1.5"),
+]
+
+
+def read_said(content: bytes) -> None:
+    """Read what options say, each as any of them: most refuse it."""
+    from simlib.cli.arguments import read_settings, space_of
+    from simlib.differences.fail_rules import fail_rule
+    from simlib.experiments.objectives import constraint
+    from simlib.scenario.mix import mix, read_mix
+
+    text = content.decode(errors="replace")
+    attempts = sl.read_attempts(in_file("dated.csv", TABLES[8]))
+    reads: list[Callable[[], object]] = [
+        lambda: fail_rule(text),
+        lambda: constraint(text, [sl.Scenario()]),
+        lambda: mix(read_mix(text)),
+        lambda: space_of([text]),
+        lambda: read_settings([text]),
+        lambda: attempts.place(0.0, start=text),
+    ]
+    refused = []
+    for read in reads:
+        try:
+            read()
+        except SettingsError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+HEARD = [
+    *(b'40/chat,{"sid": 1}', b'{"type":"connection_init"}', b"CONNECT\naccept-version:1.2\n\n\0"),
+    *(b'["1","2","room","phx_join",{}]', b'{"topic":"t","event":"heartbeat","ref":1}'),
+    *(b"\x10\x0c\x00\x04MQTT\x05\x02\x00\x3c\x00", b"\x82\x08\x00\x01\x00\x03a/b\x00"),
+]
+
+
+def read_heard(content: bytes) -> None:
+    from simlib.lab.observe.protocols import GREETINGS, greeting
+
+    for name in GREETINGS:
+        for data in (content, content.decode(errors="replace")):
+            greeting(name).heard(data)
+
+
 TARGETS: dict[str, Target] = {
     "scenarios in TOML": Target(lambda: mutated(scenarios()), read_scenario),
     "settings of the command line": Target(settings, change_setting),
@@ -387,4 +578,10 @@ TARGETS: dict[str, Target] = {
     "schedules": Target(lambda: mutated(SCHEDULES), read_schedule),
     "frames": Target(lambda: mutated(FRAMES), read_frame, (EngineError,)),
     "toxics": Target(toxics, read_toxic),
+    "tables with odd cells": Target(odd_edits, read_edited, (SimlibError,)),
+    "saved messages": Target(saved_edits, read_store, (SimlibError,)),
+    "addresses of pages": Target(lambda: mutated(page_addresses()), read_page_address),
+    "files beside a scenario": Target(beside, read_beside),
+    "words of options": Target(lambda: mutated([each.encode() for each in SAID]), read_said),
+    "messages to the lab": Target(lambda: mutated(HEARD), read_heard),
 }

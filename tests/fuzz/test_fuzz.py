@@ -40,6 +40,22 @@ FOUND = [
     ("access logs", b"a" * 65_000),
     ("access logs", (b"x:1 [31/Jan/2026:10:00:03.655] a " + b"/" * 60_000 + b" x\n") * 20),
     ("scenarios in TOML", b"a." * 100_000 + b"a = 1"),
+    # Cells and notes of traces and observations: which file, and column or note, cell, in all rows.
+    ("tables with odd cells", (0, [(1, -1, False)])),
+    ("tables with odd cells", (0, [(2, 99, True)])),
+    ("tables with odd cells", (0, [(3, 0, True)])),
+    ("tables with odd cells", (0, [(0, float("inf"), True)])),
+    *(("tables with odd cells", (0, [(note, {"a": 1}, True)])) for note in range(28, 41)),
+    ("tables with odd cells", (0, [(32, float("inf"), True)])),
+    ("tables with odd cells", (1, [(0, None, True)])),
+    ("tables with odd cells", (1, [(3, [1, 2], True)])),
+    ("tables with odd cells", (1, [(5, 1e300, True)])),
+    ("tables with odd cells", (1, [(5, float("inf"), True)])),
+    *(("tables with odd cells", (1, [(note, {"a": 1}, True)])) for note in range(22, 32)),
+    ("saved messages", ("priority", 99)),
+    ("saved messages", ("size_bytes", "x")),
+    ("saved messages", ("created_unix_s", b"\xff")),
+    ("saved messages", ("lives", "x")),
 ]
 
 

@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter
@@ -32,8 +33,9 @@ from simlib.lab.infer.policy_findings import (
 )
 from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS
+from simlib.lab.observe.attempt_columns import read_attempt_columns
 from simlib.lab.observe.attempt_pairs import ResetRule, number_waits, pair_attempts
-from simlib.lab.observe.observation import Observation, is_observation
+from simlib.lab.observe.observation import MOST_ROWS, Observation, is_observation
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import is_trace
@@ -131,15 +133,31 @@ def _read(observation: str | Path | Observation | pd.DataFrame) -> tuple[str, pd
         if is_trace(observation):
             rule = "is the trace of a run: simlib observe writes what infer reads"
             raise FileError(observation, rule)
-        return Path(observation).name, pd.read_parquet(observation), 0.0
+        return Path(observation).name, _read_plain(observation), 0.0
     except OSError as error:
         rule = f"cannot be read: {error.strerror or error}"
         raise SettingsError("observation", str(observation), rule) from error
     except SettingsError:
         raise
-    except ValueError as error:  # pyarrow's errors are such
+    except (ValueError, pa.ArrowException, KeyError) as error:
         rule = "is not a Parquet file of attempts, as simlib observe writes it"
-        raise SettingsError("observation", str(observation), rule) from error
+        raise SettingsError("observation", str(observation), f"{rule}{_say_why(error)}") from error
+
+
+def _read_plain(observation: str | Path) -> pd.DataFrame:
+    """Return the attempts of a table that somebody else wrote."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(observation) as file:
+        if file.metadata.num_rows > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} rows")
+        frame: pd.DataFrame = read_attempt_columns(file.read()).to_pandas()
+    return frame
+
+
+def _say_why(error: Exception) -> str:
+    """Return what is wrong with a column or with the table, if that was found out here."""
+    return f": {error}" if type(error) is ValueError else ""
 
 
 def _infer_policy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import nan
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlib.core.card import Card, ShowsCard
-from simlib.core.errors import SimlibError, on_one_line
+from simlib.core.errors import SimlibError
 from simlib.scenario.origin import describe_origin
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command, mask_arguments
-from simlib.support.parquet import read_origin, save_table
+from simlib.support.parquet import check_notes, load_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The version of the file's form.
 SCHEMA = 1
+#: An observation has fewer: the lab keeps a tenth of it.
+MOST_ROWS = 1_000_000
 _KEY = b"simlib.observation"
 
 
@@ -160,43 +161,34 @@ class Observation(ShowsCard):
         SimlibError
             If the file is no observation, or of a later version.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        from simlib.lab.observe.attempt_columns import NOTE_RULES, read_attempt_columns
 
-        try:
-            table = pq.read_table(path)
-            meta = json.loads((table.schema.metadata or {})[_KEY])
-            made_by = read_origin(table.schema.metadata).get("command", "")
-            columns = table.column_names
-        except KeyError as error:
-            raise SimlibError(
-                f"{path} is not an observation: simlib observe did not write it"
-            ) from error
-        except FileNotFoundError as error:
-            raise SimlibError(f"{path} is not an observation: there is no such file") from error
-        except (OSError, pa.ArrowException, ValueError) as error:
-            said = on_one_line(str(error))
-            raise SimlibError(f"{path} is not an observation: {said}") from error
+        loaded = load_table(path, _KEY, "an observation", "simlib observe", MOST_ROWS)
+        columns, meta = loaded.table.column_names, loaded.notes
         lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*columns, *meta}
         if meta.pop("schema", None) != SCHEMA or lacking:
             raise SimlibError(f"{path} is an observation of another version of simlib")
+        try:
+            check_notes(meta, NOTE_RULES)
+            table = read_attempt_columns(loaded.table)
+        except ValueError as error:
+            raise SimlibError(f"{path} is not an observation: {error}") from error
         # What older files do not have yet was not measured.
         there = [name for name in ATTEMPT_COLUMNS if name in columns]
         attempts = [Attempt(**row) for row in table.select(there).to_pylist()]
         known = {name: meta[name] for name in _META if name in meta}
-        return cls(attempts, **known, made_by=made_by)
+        return cls(attempts, **known, made_by=loaded.made_by)
 
     def _table(self) -> pa.Table:
         import pyarrow as pa
 
+        from simlib.lab.observe.attempt_columns import arrow_types
+
         rows = sorted(self.attempts, key=lambda attempt: attempt.accept_s)
-        kinds = {"int": pa.int64(), "str": pa.string(), "float": pa.float64(), "bool": pa.bool_()}
         return pa.table(
             {
-                item.name: pa.array(
-                    [getattr(row, item.name) for row in rows], kinds[str(item.type)]
-                )
-                for item in fields(Attempt)
+                name: pa.array([getattr(row, name) for row in rows], kind)
+                for name, kind in arrow_types().items()
             }
         )
 
