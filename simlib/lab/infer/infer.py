@@ -35,7 +35,7 @@ from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS
 from simlib.lab.observe.attempt_columns import read_attempt_columns
 from simlib.lab.observe.attempt_pairs import ResetRule, number_waits, pair_attempts
-from simlib.lab.observe.observation import MOST_ROWS, Observation, is_observation
+from simlib.lab.observe.observation import MOST_ROWS, Attempt, Observation, is_observation
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
 from simlib.trace.trace import is_trace
@@ -151,7 +151,7 @@ def _read_plain(observation: str | Path) -> pd.DataFrame:
     with pq.ParquetFile(observation) as file:
         if file.metadata.num_rows > MOST_ROWS:
             raise ValueError(f"it has more than {MOST_ROWS:,} rows")
-        frame: pd.DataFrame = read_attempt_columns(file.read()).to_pandas()
+        frame: pd.DataFrame = read_attempt_columns(file.read(), Attempt).to_pandas()
     return frame
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from typing import TYPE_CHECKING, Any
 
-from simlib.lab.observe.observation import Attempt
 from simlib.support.parquet import MOST_S, is_number, is_numbers, is_text, is_texts
 
 if TYPE_CHECKING:
@@ -27,18 +26,18 @@ NOTE_RULES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def arrow_types() -> dict[str, pa.DataType]:
-    """Return the type of each column of attempts, by its name."""
+def arrow_types(row: type) -> dict[str, pa.DataType]:
+    """Return the type of each column of a table of rows, which are a dataclass, by its name."""
     import pyarrow as pa
 
     kinds = {"int": pa.int64(), "str": pa.string(), "float": pa.float64(), "bool": pa.bool_()}
-    return {item.name: kinds[str(item.type)] for item in fields(Attempt)}
+    return {item.name: kinds[str(item.type)] for item in fields(row)}
 
 
-def read_attempt_columns(table: pa.Table) -> pa.Table:
+def read_attempt_columns(table: pa.Table, row: type) -> pa.Table:
     """Return a table whose columns of attempts have their types; other columns stay as they are.
 
-    An empty cell is what `Attempt` has where nothing is said.
+    ``row`` is `Attempt`; an empty cell is what it has where nothing is said.
 
     Raises
     ------
@@ -47,8 +46,8 @@ def read_attempt_columns(table: pa.Table) -> pa.Table:
     """
     import pyarrow as pa
 
-    types = arrow_types()
-    for item in fields(Attempt):
+    types = arrow_types(row)
+    for item in fields(row):
         if item.name not in table.column_names:
             continue
         try:

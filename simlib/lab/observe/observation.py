@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from simlib.core.card import Card, ShowsCard
 from simlib.core.errors import SimlibError
+from simlib.lab.observe.attempt_columns import NOTE_RULES, arrow_types, read_attempt_columns
 from simlib.scenario.origin import describe_origin
 from simlib.support.arguments import check_arguments
 from simlib.support.made_by import current_command, mask_arguments
@@ -161,8 +162,6 @@ class Observation(ShowsCard):
         SimlibError
             If the file is no observation, or of a later version.
         """
-        from simlib.lab.observe.attempt_columns import NOTE_RULES, read_attempt_columns
-
         loaded = load_table(path, _KEY, "an observation", "simlib observe", MOST_ROWS)
         columns, meta = loaded.table.column_names, loaded.notes
         lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*columns, *meta}
@@ -170,7 +169,7 @@ class Observation(ShowsCard):
             raise SimlibError(f"{path} is an observation of another version of simlib")
         try:
             check_notes(meta, NOTE_RULES)
-            table = read_attempt_columns(loaded.table)
+            table = read_attempt_columns(loaded.table, Attempt)
         except ValueError as error:
             raise SimlibError(f"{path} is not an observation: {error}") from error
         # What older files do not have yet was not measured.
@@ -182,13 +181,11 @@ class Observation(ShowsCard):
     def _table(self) -> pa.Table:
         import pyarrow as pa
 
-        from simlib.lab.observe.attempt_columns import arrow_types
-
         rows = sorted(self.attempts, key=lambda attempt: attempt.accept_s)
         return pa.table(
             {
                 name: pa.array([getattr(row, name) for row in rows], kind)
-                for name, kind in arrow_types().items()
+                for name, kind in arrow_types(Attempt).items()
             }
         )
 
