@@ -257,6 +257,16 @@ async def test_who_is_cut_while_it_connects_does_not_reach_the_server() -> None:
         assert [1] == proxy.balancer.connections
 
 
+async def test_a_server_that_goes_down_while_somebody_connects_is_a_refusal() -> None:
+    async with running(path=Path(latency=Latency(mean_s=0.1))) as (proxy, server, connect):
+        reader, _ = await connect(0)
+        await until(lambda: any(pipe.client == 0 for pipe in proxy.pipes))
+        proxy.server_ports = [None]
+        assert await is_reset(reader)
+        await until(lambda: not proxy.pipes)
+        assert ([0], []) == (proxy.balancer.connections, server.told)
+
+
 async def test_who_leaves_while_it_connects_does_not_reach_the_server() -> None:
     async with running(path=Path(latency=Latency(mean_s=0.1))) as (proxy, server, connect):
         _, writer = await connect(0)
