@@ -595,3 +595,64 @@ def test_whoever_may_never_attempt_again_stops():
     assert State.STOPPED == last(spent, *script, ("failed", 1)).state
     link = last(spent, *script, ("suspend", 1.5), ("resume", 2))
     assert (State.STOPPED, inf, 1) == (link.state, link.deadline_s, link.draws)
+
+
+# --- giving up, and what goes on ---------------------------------------------------------
+
+
+def test_the_time_after_which_it_gives_up_counts_anew_from_each_loss_of_a_stable_connection():
+    rules = settings(backoff={"give_up_after_s": 10})
+    script = [("start", 5), ("opened", 6), ("lost", 100)]
+    assert [5.0, inf, 100.0] == [link.budget.since_s for link in told(rules, *script)]
+    # Waits of 1, 2 and 4 s would end at 101, 103 and 107; the next of 8 s is too late.
+    script += [("wake", 101), ("failed", 101), ("wake", 103), ("failed", 103)]
+    waiting = last(rules, *script)
+    assert (State.WAITING, 107.0) == (waiting.state, waiting.deadline_s)
+    assert State.STOPPED == last(rules, *script, ("wake", 107), ("failed", 107)).state
+    # A suspension ends the count, and the next attempt begins it.
+    links = told(rules, ("start", 5), ("failed", 6), ("suspend", 7), ("resume", 90), ("wake", 90))
+    assert [5.0, 5.0, inf, inf, 90.0] == [link.budget.since_s for link in links]
+
+
+def test_a_connection_that_was_not_stable_goes_on_with_the_count():
+    rules = settings(backoff={"give_up_after_s": 10, "stable_after_s": 4})
+    script = [("start", 5), ("opened", 6), ("lost", 8)]
+    assert [5.0, 5.0, 5.0] == [link.budget.since_s for link in told(rules, *script)]
+    assert inf == last(rules, ("start", 5), ("opened", 6), ("wake", 10)).budget.since_s
+
+
+def test_giving_up_spreads_nothing():
+    breaker = Breaker(trip_after=2, open_s=30, open_spread_fraction=0.5)
+    rules = settings(breaker=breaker, backoff={"max_attempts": 2})
+    link = last(rules, *TRIPPED)
+    assert (State.STOPPED, 31.0) == (link.state, link.breaker_status.until_s)
+
+
+def test_a_fallback_that_the_dwell_time_forbids_comes_later_though_it_gave_up():
+    rules = settings(
+        fallback=Fallback(after_attempts=1, return_after_s=0, dwell_s=50),
+        backoff={"max_attempts": 2},
+    )
+    script = [("start", 0), ("failed", 0), ("wake", 1), ("opened", 60), ("lost", 61)]
+    script += [("wake", 62), ("failed", 62), ("wake", 64), ("failed", 64)]
+    links = told(rules, *script)
+    assert [0, 1, 1, 0, 0, 0, 0, 0, 0] == [link.transport for link in links]
+    assert (State.STOPPED, 110.0) == (links[-1].state, links[-1].deadline_s)
+    polls = last(rules, *script, ("wake", 110))
+    assert (State.STOPPED, Transport.POLL, inf) == (polls.state, polls.transport, polls.deadline_s)
+
+
+def test_a_stop_keeps_when_the_transport_changed_last():
+    stopped = last(FALLS_BACK, *TRIPPED, ("stop", 9))
+    assert (1.0, inf) == (
+        stopped.transport_status.changed_s, stopped.transport_status.good_s,
+    )  # fmt: skip
+    suspended = last(FALLS_BACK, *TRIPPED, ("wake", 3), ("opened", 4), ("suspend", 5))
+    assert (Transport.POLL, inf) == (suspended.transport, suspended.transport_status.good_s)
+
+
+def test_a_hint_that_was_heeded_is_kept_and_none_is_now():
+    assert [0.0, 7.0, 7.0, 9.0] == [
+        link.hinted_s
+        for link in told(PLAIN, ("start", 0), ("failed", 0, 7.0), ("wake", 7), ("failed", 9))
+    ]
