@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simlib.core.draws import INDEX_BITS, SEED_LIMIT, Stream, forget_blocks, uniform
+from simlib.core.draws import _BLOCKS_OF, INDEX_BITS, SEED_LIMIT, Stream, forget_blocks, uniform
 
 WORD = st.integers(0, 2**32 - 1)
 
@@ -54,6 +54,25 @@ def test_blocks_are_computed_anew_once_there_are_too_many():
     before = [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
     assert before[0] == unwrap(uniform)(5, 0, Stream.STAY, 0)
     assert before == [uniform(5, client, Stream.STAY, 0) for client in range(0, 80_000, 4)]
+
+
+def test_no_more_blocks_are_kept_than_take_eight_megabytes_of_each_of_four_seeds():
+    forget_blocks()
+    for seed in range(4):
+        uniform(seed, 0, Stream.STAY, 0)
+    assert 4 == len(_BLOCKS_OF)
+    uniform(4, 0, Stream.STAY, 0)
+    assert [4] == list(_BLOCKS_OF)
+    for client in range(4, 4 * 16_384, 4):
+        uniform(4, client, Stream.STAY, 0)
+    assert 16_384 == len(_BLOCKS_OF[4])
+    # Neighbours are in the blocks that there are; a client further on is not.
+    uniform(4, 4 * 16_384 - 1, Stream.STAY, 7)
+    assert 16_384 == len(_BLOCKS_OF[4])
+    uniform(4, 4 * 16_384, Stream.STAY, 0)
+    assert 1 == len(_BLOCKS_OF[4])
+    forget_blocks()
+    assert {} == _BLOCKS_OF
 
 
 def test_blocks_that_are_forgotten_are_computed_anew():

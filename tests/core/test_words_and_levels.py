@@ -147,6 +147,21 @@ def test_a_level_and_a_count_beyond_the_last_tenth_are_not_kept():
     assert [1, 0, 0] == tenths[:, 1].tolist()
 
 
+def test_a_level_is_shared_between_the_tenth_it_begins_in_and_the_next():
+    tenths = np.zeros((3, 2), np.int64)
+    change_level(tenths, 0, 0.025, 1)
+    assert [75_000, 25_000, 0] == tenths[:, 0].tolist()
+    change_level(tenths, 0, 0.175, -2)
+    assert [75_000, 25_000 - 50_000, -150_000] == tenths[:, 0].tolist()
+    # From the last tenth on there is none for it to go on in.
+    change_level(tenths, 0, 0.2, 7)
+    assert [75_000, -25_000, -150_000] == tenths[:, 0].tolist()
+    for time_s in (0.0, 0.0999, 0.1, 0.2999, 0.3):
+        count_in_tenth(tenths, 1, time_s)
+    count_in_tenth(tenths, 1, 0.15, -3)
+    assert [2, 1 - 3, 1] == tenths[:, 1].tolist()
+
+
 def test_any_traffic_puts_off_the_next_ping_where_it_counts_as_life():
     rules = HeartbeatRules(interval_s=10, timeout_s=4, any_traffic=True)
     assert 15.0 == next_ping_s(5.0, 8.0, rules)
