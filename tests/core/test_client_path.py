@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from simlib.core.client_path import ClientPath, ConnectionPath
-from simlib.core.draws import Stream
+from simlib.core.draws import Stream, uniform
 from simlib.core.faults import Fault, Route, Timeline
 from simlib.core.path import Latency, Path, dark_s, stall_s
 
@@ -124,6 +124,39 @@ def test_losses_have_their_share_and_stall_what_follows():
     faulty = connection_path(Fault("loss", 0, 1e6, loss_fraction=0.25))
     late = [faulty.send(UP, 100.0 * i, 0) - 100.0 * i > 0.6 for i in range(4000)]
     assert 0.25 == pytest.approx(sum(late) / len(late), abs=0.025)
+
+
+@pytest.mark.parametrize(
+    ("path", "faults"),
+    [
+        (Path(latency=Latency(mean_s=0.5), loss_fraction=0.25, rto_s=0.5), ()),
+        (Path(latency=Latency(mean_s=0.5), rto_s=0.5), (Fault("loss", loss_fraction=0.25),)),
+    ],
+    ids=["the path's", "a fault's"],
+)
+def test_each_direction_draws_its_losses_for_itself(path, faults):
+    way = connection_path(*faults, path=path)
+    for index in range(40):
+        now = 1e5 * index
+        for direction, stream in ((UP, Stream.LOSS_UP), (DOWN, Stream.LOSS_DOWN)):
+            late_s = stall_s(0.25, 0.5, uniform(1, 0, stream, index))
+            arrival_s = way.send(direction, now, 0)
+            assert now + 0.5 + late_s == pytest.approx(arrival_s, abs=1e-6)
+
+
+def test_losses_of_path_and_fault_come_together():
+    path = Path(latency=Latency(mean_s=0.5), loss_fraction=0.5, rto_s=0.5)
+    way = connection_path(Fault("loss", loss_fraction=0.5), path=path)
+    for index in range(40):
+        late_s = stall_s(0.75, 0.5, uniform(1, 0, Stream.LOSS_UP, index))
+        assert 1e5 * index + 0.5 + late_s == pytest.approx(way.send(UP, 1e5 * index, 0), abs=1e-6)
+
+
+def test_the_narrowest_bandwidth_counts():
+    faults = [Fault("bandwidth", bandwidth_bytes_per_s=rate) for rate in (200, 100, 400)]
+    assert 0.5 + 3.0 == connection_path(*faults).send(UP, 0.0, 300)
+    narrow = Path(latency=Latency(mean_s=0.5), bandwidth_bytes_per_s=50)
+    assert 0.5 + 6.0 == connection_path(*faults, path=narrow).send(UP, 0.0, 300)
 
 
 def test_what_leaves_into_a_blackout_is_sent_again_until_it_is_over():
