@@ -1,5 +1,6 @@
 """What is saved outlives the client, and a damaged file is never taken for an empty one."""
 
+import sqlite3
 from math import inf
 
 import pytest
@@ -121,3 +122,59 @@ def test_a_store_that_fails_as_it_is_opened_says_which(tmp_path, monkeypatch):
     # Nothing keeps it locked: the next one opens it.
     monkeypatch.undo()
     SqliteStore(tmp_path / "s").close()
+
+
+WRITTEN = {
+    "client": 0, "id": 7, "priority": 1, "size_bytes": 300, "created_unix_s": 2.5,
+    "expires_unix_s": 9.0, "key": 3, "base": 17,
+}  # fmt: skip
+
+
+def written_by_hand(path, **cells) -> SqliteStore:
+    """A store with one message, some of whose cells are what another program wrote."""
+    SqliteStore(path).close()
+    row = WRITTEN | cells
+    base = sqlite3.connect(path)
+    with base:
+        base.execute(f"INSERT INTO message VALUES ({', '.join('?' * len(row))})", [*row.values()])
+    base.close()
+    return SqliteStore(path, 0.0)
+
+
+def test_what_another_program_wrote_as_the_store_does_is_restored(tmp_path):
+    store = written_by_hand(tmp_path / "s")
+    assert [FIRST] == store.restore(0)
+    store.close()
+    # A column of times makes a time of a whole number.
+    store = written_by_hand(tmp_path / "t", created_unix_s=2, expires_unix_s=inf)
+    [found] = store.restore(0)
+    assert (2.0, inf) == (found.created_s, found.expires_s)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"id": "seven"}, {"id": 7.5}, {"priority": 9}, {"priority": "high"}, {"priority": None},
+        {"size_bytes": "large"}, {"size_bytes": None}, {"created_unix_s": "now"},
+        {"created_unix_s": None}, {"expires_unix_s": "never"}, {"expires_unix_s": None},
+        {"key": "a"}, {"key": 1.5}, {"base": None}, {"base": b"x"},
+    ],
+    ids=lambda cell: " ".join(f"{name} {value!r}" for name, value in cell.items()),
+)  # fmt: skip
+def test_a_cell_that_the_store_never_writes_is_damage_and_said(tmp_path, cell):
+    store = written_by_hand(tmp_path / "s", **cell)
+    with pytest.raises(UnusableDatabase, match=r"damaged.*a message of client 0 is none"):
+        store.restore(0)
+    assert [] == store.restore(1)
+    store.close()
+
+
+def test_lives_that_are_no_number_are_damage_and_said(tmp_path):
+    store = SqliteStore(tmp_path / "s")
+    assert [0, 0] == [store.begin_life(3), store.begin_life(4)]
+    assert 1 == store.begin_life(3)
+    store._run("UPDATE life SET lives = 1.5 WHERE client = ?", (3,))
+    with pytest.raises(UnusableDatabase, match=r"damaged.*the lives of client 3 are no number"):
+        store.begin_life(3)
+    store.close()

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from simlib.metrics.lateness import Lateness
-from simlib.studies.compare.tolerances import COMPARED_METRICS
+from simlib.studies.compare.tolerances import COMPARED_METRICS, Metric
 
 RECORD = Path(__file__).parent / "tolerances.csv"
 #: Each part of it has digits of its own, so that what is allowed tells what it is made of.
@@ -48,6 +48,12 @@ def test_a_share_of_messages_is_allowed_one_message_more_or_less(
     [metric] = [each for each in COMPARED_METRICS if each.name == "delivered_fraction"]
     numbers = pd.Series({"sent": sent})
     assert pytest.approx(allowed) == metric.tolerance(LATE, 0.5, numbers)
+
+
+def test_a_metric_that_says_nothing_is_allowed_nothing() -> None:
+    assert 0.0 == Metric("any").tolerance(LATE, 5.0, NUMBERS)
+    assert 0.0 == Metric("any", turns=3, tail=True).tolerance(LATE, 5.0, NUMBERS)
+    assert (inf, "", 0) == (Metric("any").highest, Metric("any").why, Metric("any").hops)
 
 
 def test_a_share_cannot_be_above_one_and_each_metric_says_why_it_is_allowed_that() -> None:
