@@ -446,6 +446,31 @@ def test_polling_goes_on_after_giving_up():
     assert [Post(3, A)] == told(one, (Send(A), 1.0))
 
 
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_only_what_is_accepted_proves_the_route_and_ends_a_message(reason):
+    polled = polling()
+    told(polled, (Polled(2, reason), 1.0))
+    assert polled.available == (reason == Reason.ACCEPTED)
+    posted = posting()
+    told(posted, (Posted(3, A.id, reason), 1.5))
+    # Who answers that a message is known, contested or too much is there, too.
+    answers = {Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT, Reason.LIMITED}
+    assert posted.available == (reason in answers)
+    assert (0 if reason in answers - {Reason.LIMITED} else 1) == len(posted.outbox)
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_an_answer_over_the_connection_ends_a_message_or_gives_it_back(reason):
+    one = opened(outbox=OutboxLimits(max_in_flight=1))
+    told(one, (Send(A), 1.0), (Send(B), 1.0))
+    asked = told(one, (Received(1, A.id, reason), 1.5))
+    counted = {Reason.ACCEPTED, Reason.DUPLICATE, Reason.CONFLICT}
+    assert (1 if reason in counted else 2) == len(one.outbox)
+    sent = [command.message for command in asked if isinstance(command, Transmit)]
+    # Of a limit alone it rests; what else it is given back for is sent again at once.
+    assert ([] if reason == Reason.LIMITED else [B] if reason in counted else [A]) == sent
+
+
 # --- stop --------------------------------------------------------------------------------
 
 

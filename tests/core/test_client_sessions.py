@@ -129,6 +129,15 @@ def test_a_user_who_never_signs_in_is_asked_once():
     assert (State.SUSPENDED, inf) == (one.link.state, one.deadline)
 
 
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_only_a_sign_in_that_is_accepted_gives_a_session(reason):
+    one = client(session=USER)
+    told(one, (Start(), 0.0), (SignedIn(1, reason, 60.0), 0.5))
+    accepted = reason == Reason.ACCEPTED
+    assert (0.5 if accepted else 3.5) == one.deadline
+    assert accepted == one.session.valid(1.0)
+
+
 def test_a_sign_in_without_an_answer_or_with_a_bad_one_is_tried_again():
     one = client(session=USER)
     told(one, (Start(), 0.0))
