@@ -7,6 +7,7 @@ import pytest
 
 from simlib.core.events import Priority, Reason
 from simlib.metrics.deliveries import deliveries, keys
+from simlib.metrics.messages import _counts
 from simlib.trace.columns import Name
 
 ACCEPTED, DUPLICATE, NONE = Reason.ACCEPTED, Reason.DUPLICATE, Reason.NONE
@@ -116,3 +117,25 @@ def test_client_and_message_are_one_number_that_no_others_have():
     pairs = columns(*((0.0, Name.SEND, c, m, NONE) for c in (0, 1, 2) for m in (0, 1, 2**31 - 1)))
     assert 9 == len(set(keys(pairs).tolist()))
     assert keys(pairs).tolist() == sorted(keys(pairs).tolist())
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_only_some_answers_say_that_a_message_arrived(reason):
+    for answer in (Name.RECEIVED, Name.POSTED):
+        found = fate((2.0, Name.TRANSMIT, NONE), (3.0, answer, reason))
+        assert (found["acknowledged_s"] == 3.0) == (reason in {ACCEPTED, DUPLICATE})
+    assert (reason == ACCEPTED) == fate((2.0, Name.PROCESS, reason))["counted"]
+
+
+@pytest.mark.parametrize("reason", Reason, ids=lambda reason: reason.name)
+def test_what_was_dropped_is_lost_unless_a_newer_one_or_the_user_settles_it(reason):
+    table = {
+        "send_s": np.array([1.0]), "delivered": np.array([False]), "reason": np.array([reason]),
+        "dropped_s": np.array([2.0]), "vanished": np.array([False]),
+        "acknowledged_s": np.array([inf]), "counted": np.array([0]),
+    }  # fmt: skip
+    counts = _counts(table, processed=0, length_s=10.0)
+    settled = {"superseded": reason == Reason.COALESCED, "contested": reason == Reason.CONFLICT}
+    assert settled == {name: counts[name] for name in settled}
+    assert (not any(settled.values())) == counts["lost"]
+    assert (1, 0) == (counts["sent"], counts["undelivered"])
