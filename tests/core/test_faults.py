@@ -438,3 +438,28 @@ def test_the_timeline_knows_which_faults_change_the_way_of_what_is_sent():
     )
     assert [1, 3] == script.impairment_origins
     assert [FaultKind.LATENCY, FaultKind.LOSS] == [fault.kind for fault in script.impairments]
+
+
+#: What a fault of a kind needs to be one.
+NEEDED = {
+    "latency": {"amount_s": 1}, "loss": {"loss_fraction": 0.1}, "slow_server": {"factor": 2},
+    "bandwidth": {"bandwidth_bytes_per_s": 9}, "flap": {"stop_s": 9}, "deploy": {"stop_s": 9},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FaultKind, ids=lambda kind: kind.name)
+def test_what_each_kind_does_at_its_start_on_the_way_and_at_its_end(kind):
+    name = kind.name.lower()
+    fault = Fault(name, 5, **NEEDED.get(name, {}))
+    script = timeline(fault)
+    # A flap stands as the outages that it is.
+    assert (name in {"outage", "flap", "reset", "server_crash"}) == script.cuts(0, 3, HTTP)
+    on_the_way = {"black_hole", "latency", "half_open", "loss", "bandwidth", "handover"}
+    assert (name in on_the_way) == bool(script.impairments)
+    moments = {"reset", "handover", "session_expiry", "close"}
+    assert (5.0 if name in moments else fault.stop_s) == fault.end_s
+    assert (name in {"outage", "flap"}) == script.refuses(0, WEBSOCKET, 5.5)
+    assert (name == "reject") == (script.rejection(0, WEBSOCKET, 5.5) is not None)
+    assert (name == "server_crash") == script.is_crashed(5.5)
+    assert (name == "deploy") == script.is_draining(0, 5.5)
+    assert (2.0 if name == "slow_server" else 1.0) == script.slowness(5.5)
