@@ -46,3 +46,18 @@ def test_full_passes_are_rare_during_a_run_and_as_before_after_it():
 def test_what_ended_connections_leave_behind_does_not_wait_in_a_server():
     """Megabytes of it waited: Python looks all through once there is a quarter more of it."""
     assert 2 * count_waiting("often") < count_waiting("as Python comes")
+
+
+def _leave_circles(count):
+    for _ in range(count):
+        circle = []
+        circle.append(circle)
+
+
+def test_what_short_runs_leave_behind_is_freed_now_and_then():
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(40):
+        with garbage.freeze_objects():
+            _leave_circles(before // 10)
+    assert len(gc.get_objects()) < 2 * before

@@ -566,3 +566,8 @@ def test_a_breaker_is_judged_without_the_end_by_time():
     slow = BREAKER.replace("client.backoff.give_up_after_s", 5)
     [finding] = found(slow, "breaker-slows")
     assert finding.number < inf
+
+
+def test_a_client_whose_attempts_never_succeed_is_judged_all_the_same():
+    hasty = breaking(trip_after=3).replace("client.connect_timeout_s", 1e-9)
+    assert "breaker-slows" not in {finding.rule for finding in lint(hasty)}
