@@ -14,6 +14,7 @@ from simlib.support.made_by import PARQUET_KEY
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def save_table(
@@ -82,8 +83,7 @@ def load_table(
             origin = _read_object(metadata.get(PARQUET_KEY, b"{}"))
             if file.metadata.num_rows > most_rows:
                 raise ValueError(f"it has more than {most_rows:,} rows")
-            table = file.read()
-            _ = table.column_names  # which may be no text
+            table = read_texts(file)
     except KeyError as error:
         raise SimlibError(f"{path} is not {what}: {writer} did not write it") from error
     except FileNotFoundError as error:
@@ -92,6 +92,25 @@ def load_table(
         said = shorten(on_one_line(str(error)))
         raise SimlibError(f"{path} is not {what}: {said}") from error
     return LoadedTable(table, notes, origin)
+
+
+def read_texts(file: pq.ParquetFile) -> pa.Table:
+    """Read a table in which each text, and each column's name, is one.
+
+    pyarrow says that it is none only when somebody looks at it.
+
+    Raises
+    ------
+    ValueError
+        If a text is none; pyarrow's own errors are such.
+    """
+    table = file.read()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except ValueError as error:
+            raise ValueError(f"column {name} cannot be read: {error}") from error
+    return table
 
 
 def _read_object(text: bytes) -> dict[str, Any]:

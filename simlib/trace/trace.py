@@ -458,8 +458,8 @@ class Trace(ShowsCard):
         try:
             return cls._read(loaded)
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
-            said = shorten(on_one_line(str(error)))
-            raise SimlibError(f"{path} is a trace of another version of simlib: {said}") from error
+            said = shorten(on_one_line(f"or was changed: {error}"))
+            raise SimlibError(f"{path} is a trace of another version of simlib, {said}") from error
 
     @classmethod
     def _read(cls, loaded: LoadedTable) -> Trace:
@@ -469,7 +469,7 @@ class Trace(ShowsCard):
         from simlib.scenario.scenario import Scenario
         from simlib.support.toml_files import parse_toml
         from simlib.trace.counts import Tally
-        from simlib.trace.trace_checks import check_trace_notes, read_columns
+        from simlib.trace.trace_checks import check_trace_notes, read_file_columns
 
         meta = loaded.notes
         check_trace_notes(meta)
@@ -491,7 +491,8 @@ class Trace(ShowsCard):
             made_by=loaded.made_by,
         )
         rows = np.empty(len(loaded.table), dtype=_row_type())
-        for name, column in read_columns(loaded.table, trace.scenario).items():
+        columns = read_file_columns(loaded.table, trace.scenario, trace.end_s)
+        for name, column in columns.items():
             rows[name] = column
         trace._packed += rows.tobytes()
         return trace

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import simlib as sl
 from simlib.core.errors import SimlibError
 from tests.batteries import examples
 from tests.fuzz.targets import HARS, LOGS, TABLES, TARGETS, parquets, play, read_parquet
@@ -82,3 +83,16 @@ def test_a_parquet_file_with_a_column_whose_name_is_no_text_is_refused(column):
     for content in parquets():
         with pytest.raises(SimlibError, match="is not a"):
             read_parquet(content.replace(column, b"\x80" + column[1:]))
+
+
+@pytest.mark.parametrize("text", [b"503", b"status", b"h:1"])
+def test_a_parquet_file_with_a_text_that_is_none_is_refused(text, tmp_path):
+    (content,) = (each for each in parquets() if text in each)
+    broken = content.replace(text, b"\x80" + text[1:])
+    (tmp_path / "broken.parquet").write_bytes(broken)
+    with pytest.raises(SimlibError, match=r"column \w+ cannot be read: .*UTF8"):
+        sl.Observation.load(tmp_path / "broken.parquet")
+    for name, each in (("seen", broken), ("mere_table", broken.replace(b"simlib", b"others"))):
+        (tmp_path / name).write_bytes(each)
+        with pytest.raises(SimlibError, match=r"is not an observation|is not a Parquet file"):
+            sl.infer(tmp_path / name)

@@ -38,6 +38,7 @@ from simlib.lab.observe.attempt_pairs import ResetRule, number_waits, pair_attem
 from simlib.lab.observe.observation import MOST_ROWS, Attempt, Observation, is_observation
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
+from simlib.support.parquet import read_texts
 from simlib.trace.trace import is_trace
 
 
@@ -151,7 +152,7 @@ def _read_plain(observation: str | Path) -> pd.DataFrame:
     with pq.ParquetFile(observation) as file:
         if file.metadata.num_rows > MOST_ROWS:
             raise ValueError(f"it has more than {MOST_ROWS:,} rows")
-        frame: pd.DataFrame = read_attempt_columns(file.read(), Attempt).to_pandas()
+        frame: pd.DataFrame = read_attempt_columns(read_texts(file), Attempt).to_pandas()
     return frame
 
 
