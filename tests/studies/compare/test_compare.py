@@ -525,8 +525,17 @@ def test_progress_goes_on_through_the_live_run_to_the_comparison(
     fractions = [fraction for fraction, _ in told]
     assert fractions == sorted(fractions)
     live = [fraction for fraction, word in told if word == "playing live"]
-    assert 0.3 <= live[0] <= live[-1] == 1.0
+    assert 0.3 <= live[0] <= live[-1] <= 1.0
     assert (1.0, "comparing") == told[-1]
+
+
+def test_the_live_run_is_what_the_simulated_ones_leave_of_the_progress() -> None:
+    told: list[tuple[float, str]] = []
+    tell_live = compare_module._live_part(lambda fraction, word: told.append((fraction, word)))
+    for fraction in (0.0, 0.5, 1.0):
+        tell_live(fraction)
+    assert [0.3, 0.65, 1.0] == pytest.approx([fraction for fraction, _ in told])
+    assert {"playing live"} == {word for _, word in told}
 
 
 def test_a_comparison_is_shown_in_words_in_json_and_in_a_notebook(simulated: list[Trace]) -> None:
