@@ -54,7 +54,10 @@ def check_target(out: Path, pdf: bool = False) -> None:
 
 def _is_review(file: Path) -> bool:
     """Whether a file is an earlier review: such a one is written anew."""
-    return file.is_file() and _MARK in file.read_text(encoding="utf-8", errors="replace")[:2000]
+    if not file.is_file():
+        return False
+    with file.open(encoding="utf-8", errors="replace") as opened:
+        return _MARK in opened.read(2000)
 
 
 def _check_beside(out: Path, pdf: bool) -> None:

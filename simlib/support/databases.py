@@ -15,7 +15,7 @@ from enum import Enum
 from itertools import count
 from pathlib import Path
 
-from simlib.core.errors import SimlibError
+from simlib.core.errors import SimlibError, on_one_line
 
 #: How long to wait for another process's lock: it holds one for milliseconds while it writes.
 WAIT_S = 5.0
@@ -26,6 +26,10 @@ _COMPANIONS = ("-journal", "-wal", "-shm")
 _LOCKS_AT, _LOCKS_BYTES = 0x40000000, 512
 #: Less room than this is none: SQLite writes pages of 4 KiB, and their old state.
 _LEAST_FREE_BYTES = 16_384
+
+
+#: What reading a file may raise; SQLite quotes what is damaged, and Python cannot always decode it.
+_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 
 class Trouble(Enum):
@@ -59,7 +63,7 @@ class UnusableDatabase(SimlibError):
         super().__init__(path, trouble, why, after)
 
     def __str__(self) -> str:
-        said = f"{self.path} {self.trouble.value.format(why=self.why)}"
+        said = on_one_line(f"{self.path} {self.trouble.value.format(why=self.why)}")
         return f"{said}; {self._after}" if self._after else said
 
 
@@ -106,7 +110,7 @@ def open_database(
         base.execute(f"PRAGMA application_id = {_MARK}")
         base.execute(f"PRAGMA user_version = {schema}")
         base.execute("COMMIT")
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         base.close()
         raise explain(path, error) from error
     except UnusableDatabase:
@@ -127,7 +131,7 @@ def tables_of(path: Path) -> set[str]:
     try:
         base.execute("BEGIN IMMEDIATE")
         return set(_columns(base))
-    except sqlite3.Error as error:
+    except _ERRORS as error:
         raise explain(path, error) from error
     finally:
         base.close()
@@ -146,6 +150,8 @@ def explain(path: Path, error: Exception, after: str = "") -> UnusableDatabase:
         What to add, such as what has been kept; left out where the file is damaged.
     """
     sqlite_error = next((x for x in _causes(error) if isinstance(x, sqlite3.Error)), None)
+    if isinstance(error, UnicodeDecodeError):
+        return UnusableDatabase(path, Trouble.DAMAGED, "a text in it is not in UTF-8")
     if sqlite_error is None:
         return UnusableDatabase(path, Trouble.FAILED, str(error).splitlines()[0], after)
     trouble, why = _diagnose(path, sqlite_error)

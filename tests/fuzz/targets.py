@@ -445,25 +445,81 @@ def saved_edits() -> st.SearchStrategy[Any]:
 
 
 def read_store(given: bytes | tuple[str, Any]) -> None:
-    import sqlite3
-
     from simlib.engines.store import SqliteStore
 
     for old in folder().glob("foreign.sqlite*"):
         old.unlink()
     path = in_file("foreign.sqlite", given if isinstance(given, bytes) else saved_messages())
     if not isinstance(given, bytes):
-        table = "life" if given[0] == "lives" else "message"
-        base = sqlite3.connect(path)
-        with base, suppress(sqlite3.Error, OverflowError):
-            base.execute(f"UPDATE {table} SET {given[0]} = ?", given[1:])
-        base.close()
+        _update(path, "life" if given[0] == "lives" else "message", *given)
     store = SqliteStore(path)
     try:
         store.restore(0)
         store.begin_life(0)
     finally:
         store.close()
+
+
+def _use_runs(path: Path) -> None:
+    from simlib.experiments.run_cache import RunCache
+
+    runs = RunCache(path)
+    try:
+        runs.rows(["key"])
+        runs.keep("key", {"attempts": 2})
+        runs.flush()
+    finally:
+        runs.close()
+
+
+def _use_trials(path: Path) -> None:
+    from simlib.experiments.space import axes
+    from simlib.studies.tune.optuna_store import open_trials
+
+    varied = axes(sl.Scenario(), {"client.backoff.cap_s": (5, 60)})
+    with open_trials(path, "question", varied, 1, "random") as trials:
+        trials.ask(1)
+        trials.tell(0, [1.0], {"lost <= 0": 0.5}, 3, "played")
+        trials.list_finished()
+
+
+@cache
+def kept_files() -> list[bytes]:
+    """What a study keeps: finished runs, and the trials of a tuning."""
+    kept = []
+    for name, use in (("cells.sqlite", _use_runs), ("trials.sqlite", _use_trials)):
+        use(folder() / name)
+        kept.append((folder() / name).read_bytes())
+    return kept
+
+
+def kept_edits() -> st.SearchStrategy[Any]:
+    columns = ["trials.state", "trials.number", "trials.datetime_start", "trial_values.value"]
+    columns += ["trial_params.distribution_json", "trial_user_attributes.value_json"]
+    cells = st.sampled_from([value for value in ODD if not isinstance(value, list | dict)])
+    bytewise = st.one_of(*(st.tuples(st.just(i), mutated([kept_files()[i]])) for i in (0, 1)))
+    return bytewise | st.tuples(st.sampled_from(columns), cells)
+
+
+def read_kept(given: tuple[int | str, Any]) -> None:
+    which, change = given
+    for old in folder().glob("foreign.sqlite*"):
+        old.unlink()
+    if isinstance(which, int):
+        path = in_file("foreign.sqlite", change)
+    else:
+        path = in_file("foreign.sqlite", kept_files()[1])
+        _update(path, *which.split("."), change)
+    (_use_runs if which == 0 else _use_trials)(path)
+
+
+def _update(path: Path, table: str, column: str, value: Any) -> None:
+    import sqlite3
+
+    base = sqlite3.connect(path)
+    with base, suppress(sqlite3.Error, OverflowError):
+        base.execute(f"UPDATE {table} SET {column} = ?", (value,))
+    base.close()
 
 
 @cache
@@ -580,6 +636,7 @@ TARGETS: dict[str, Target] = {
     "toxics": Target(toxics, read_toxic),
     "tables with odd cells": Target(odd_edits, read_edited, (SimlibError,)),
     "saved messages": Target(saved_edits, read_store, (SimlibError,)),
+    "runs and trials kept": Target(kept_edits, read_kept, (SimlibError,)),
     "addresses of pages": Target(lambda: mutated(page_addresses()), read_page_address),
     "files beside a scenario": Target(beside, read_beside),
     "words of options": Target(lambda: mutated([each.encode() for each in SAID]), read_said),

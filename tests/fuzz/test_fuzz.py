@@ -57,6 +57,11 @@ FOUND = [
     ("saved messages", ("size_bytes", "x")),
     ("saved messages", ("created_unix_s", b"\xff")),
     ("saved messages", ("lives", "x")),
+    *(("runs and trials kept", (f"trials.{name}", "x")) for name in ("state", "datetime_start")),
+    ("runs and trials kept", ("trials.number", None)),
+    ("runs and trials kept", ("trial_params.distribution_json", "{}")),
+    ("runs and trials kept", ("trial_user_attributes.value_json", "x")),
+    ("runs and trials kept", ("trial_values.value", "x")),
 ]
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from simlib.core.errors import SettingsError
+from simlib.core.errors import SettingsError, on_one_line, shorten
 from simlib.core.validation import nearest
 from simlib.experiments.space import Axis
 from simlib.support.databases import Trouble, UnusableDatabase, explain, open_database, tables_of
@@ -66,6 +66,9 @@ class Trials:
     def _ask_again(self) -> None:
         """Re-enqueue trials left RUNNING by a process that died."""
         states = _optuna().trial.TrialState
+        numbers = sorted(trial.number for trial in self._study.get_trials(deepcopy=False))
+        if numbers != list(range(len(numbers))):
+            raise ValueError("the numbers of the trials have gaps")
         for trial in self._study.get_trials(deepcopy=False, states=(states.RUNNING,)):
             self._study.tell(trial.number, state=states.FAIL)
             if "refused" not in trial.user_attrs:
@@ -166,7 +169,7 @@ def open_trials(
         storage = _storage(optuna, file)
         # Trials that are still running were left by a process that died: by none that goes on.
         lock = open_database(file.with_name(f"{file.name}-lock"), "", alone=True)
-        yield Trials(storage, name, axes, objectives, sampler, seed)
+        yield _read_trials(file, lambda: Trials(storage, name, axes, objectives, sampler, seed))
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
         raise explain(file, error, "the trials before are kept") from error
     finally:
@@ -175,6 +178,17 @@ def open_trials(
             storage.engine.dispose()
         if lock is not None:
             lock.close()
+
+
+def _read_trials(file: Path, read: Callable[[], Trials]) -> Trials:
+    """Return the trials of a file, all of which can be read."""
+    try:
+        trials = read()
+        trials.list_finished()
+        return trials
+    except (LookupError, TypeError, ValueError, AssertionError) as error:
+        why = shorten(on_one_line(f"a trial in it cannot be read: {error}"))
+        raise UnusableDatabase(file, Trouble.DAMAGED, why) from error
 
 
 def _storage(optuna: Any, file: Path) -> Any:
