@@ -258,9 +258,13 @@ async def test_who_is_cut_while_it_connects_does_not_reach_the_server() -> None:
 
 
 async def test_a_server_that_goes_down_while_somebody_connects_is_a_refusal() -> None:
-    async with running(path=Path(latency=Latency(mean_s=0.1))) as (proxy, server, connect):
+    async with running() as (proxy, server, connect):
+        hole = proxy.timeline.begin(Fault("black_hole"), proxy.clock.now_s)
         reader, _ = await connect(0)
-        await until(lambda: any(pipe.client == 0 for pipe in proxy.pipes))
+        await until(lambda: bool(proxy.held))
+        proxy.timeline.end(hole, proxy.clock.now_s)
+        # It was there as the connection got on its way again, and is not when that arrives.
+        proxy.release()
         proxy.server_ports = [None]
         assert await is_reset(reader)
         await until(lambda: not proxy.pipes)
@@ -268,11 +272,15 @@ async def test_a_server_that_goes_down_while_somebody_connects_is_a_refusal() ->
 
 
 async def test_who_leaves_while_it_connects_does_not_reach_the_server() -> None:
-    async with running(path=Path(latency=Latency(mean_s=0.1))) as (proxy, server, connect):
+    async with running() as (proxy, server, connect):
+        hole = proxy.timeline.begin(Fault("black_hole"), proxy.clock.now_s)
         _, writer = await connect(0)
-        await until(lambda: any(pipe.client == 0 for pipe in proxy.pipes))
+        await until(lambda: bool(proxy.held))
         writer.transport.abort()
-        await until(lambda: not proxy.pipes and proxy.clock.peek() == inf)
+        await until(lambda: not proxy.pipes)
+        proxy.timeline.end(hole, proxy.clock.now_s)
+        proxy.release()
+        await until(lambda: proxy.clock.peek() == inf)
         assert [0] == proxy.balancer.connections
         await connect(1)
         await until(lambda: bool(server.told and server.told[0]))
@@ -478,8 +486,7 @@ async def test_who_cannot_be_read_is_known_by_the_port_it_comes_from(client: int
         proxy.passes_tls = True
         begun = begin_connecting(("127.0.0.1", server.proxy_port), own_port=True)
         proxy.expected[begun.getsockname()[1]] = (client, 3)
-        while select.select([], [begun], [], 0)[1] == []:  # noqa: ASYNC110 - a bare socket
-            await asyncio.sleep(0.002)
+        await until(lambda: select.select([], [begun], [], 0)[1] != [])
         _, writer = await asyncio.open_connection(sock=begun)
         writer.write(b"\x16\x03\x01 no line")
         pipe = await pipe_of(proxy, server)
