@@ -73,14 +73,20 @@ class OutboxLimits(ValidatedSettings):
     age_after_s: float = seconds(inf, above=True, endless=True)
     #: What is saved: none, urgent (critical and high) or all.
     persist: Persist = choice(Persist.NONE)
+    #: live: Whether what is saved is flushed to the disk before the message is accepted. Then it
+    #: survives a loss of power and not the client's death alone; it takes milliseconds a message.
+    flush: bool = flag(False)
     #: Bytes of messages that the storage takes; a message beyond is refused.
     quota_bytes: float = number(5_000_000.0, "bytes", above=True, endless=True)
 
     def check(self) -> None:
-        """Raise `SettingsError` where messages that are forgotten should be sent again."""
+        """Raise `SettingsError` where what is forgotten is sent again, or nothing is flushed."""
         if not self.awaits_ack and self.max_resends > 0:
             rule = "must be 0 where awaits_ack is false: what is forgotten is not sent again"
             raise SettingsError("max_resends", self.max_resends, rule)
+        if self.flush and self.persist == Persist.NONE:
+            rule = "must be false where persist is none: nothing is saved"
+            raise SettingsError("flush", self.flush, rule)
 
 
 _SAVED = {Persist.NONE: -1, Persist.URGENT: Priority.HIGH.value, Persist.ALL: Priority.LOW.value}

@@ -1,8 +1,8 @@
 """Where messages outlive their client: in memory for the simulation, in SQLite for real.
 
-The SQLite file is in WAL mode with ``synchronous = NORMAL``: what was saved survives the death of
-the process at any moment. It survives a loss of power only up to the last checkpoint; FULL would
-add that for a disk flush per message. One process writes; a second one is refused.
+The SQLite file is in WAL mode. With ``synchronous = NORMAL`` what was saved survives the death of
+the process at any moment, and a loss of power only up to the last checkpoint. FULL adds that, for a
+flush of the disk per message: `OutboxLimits.flush`. One process writes; a second one is refused.
 """
 
 from __future__ import annotations
@@ -83,11 +83,13 @@ class SqliteStore:
         anew is a decision and not an accident.
     """
 
-    def __init__(self, path: Path, zero_unix_s: float | None = None) -> None:
+    def __init__(
+        self, path: Path, zero_unix_s: float | None = None, *, flush: bool = False
+    ) -> None:
         self._zero_unix_s = time.time() if zero_unix_s is None else zero_unix_s
         self._path = path
         try:
-            self._database = _open_store(path)
+            self._database = _open_store(path, flush)
         except UnusableDatabase as error:
             if error.trouble is not Trouble.DAMAGED:
                 raise
@@ -98,7 +100,7 @@ class SqliteStore:
             raise UnusableDatabase(path, error.trouble, error.why, said) from error
 
     def save(self, client: int, message: Message) -> None:
-        """Save a message; on return it survives the death of the process."""
+        """Save a message; on return it survives the death of the process, or a loss of power."""
         m, zero_s = message, self._zero_unix_s
         self._run(
             "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -162,12 +164,12 @@ def _check_rows(rows: list[Any]) -> list[Any]:
     return rows
 
 
-def _open_store(path: Path) -> sqlite3.Connection:
+def _open_store(path: Path, flush: bool) -> sqlite3.Connection:
     """Open a store that no other process uses, and read it whole."""
     database = open_database(path, _TABLES, alone=True, thorough=True)
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
     except sqlite3.Error as error:
         database.close()
         raise explain(path, error) from error

@@ -227,6 +227,7 @@ def test_the_expiry_of_one_that_is_gone_wakes_nobody():
         ("ack_timeout_s", 0),
         ("max_resends", -1),
         ("when_full", "drop"),
+        ("flush", True),  # nothing is saved
     ],
 )
 def test_bounds_that_make_no_outbox_are_refused(key, value):

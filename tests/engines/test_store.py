@@ -1,6 +1,10 @@
 """What is saved outlives the client, and a damaged file is never taken for an empty one."""
 
+import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 from math import inf
 
 import pytest
@@ -55,6 +59,36 @@ def test_the_next_process_finds_everything_at_its_own_times(tmp_path):
     assert (2.5 - 60.0, 9.0 - 60.0) == (found.created_s, found.expires_s)
     assert (1, 1, 0) == (after.begin_life(0), after.begin_life(5), after.begin_life(6))
     after.close()
+
+
+SAVES = """
+import sys
+from pathlib import Path
+from simlib.core.events import Message
+from simlib.engines.store import SqliteStore
+store = SqliteStore(Path(sys.argv[1]), flush=sys.argv[2] == "flushed")
+store.save(0, Message(99))  # the first also makes the files
+print("opened", flush=True)
+for number in range(10):
+    store.save(0, Message(number))
+    print("accepted", number, flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace sees what reaches the disk")
+@pytest.mark.parametrize(
+    ("how", "steps"), [("flushed", ["sync", "accepted"]), ("written", ["accepted"])]
+)
+def test_what_is_accepted_is_on_the_disk_if_that_was_asked(how, steps, tmp_path):
+    calls = tmp_path / "calls"
+    strace = ["strace", "-f", "-e", "trace=write,fsync,fdatasync", "-o", calls]
+    subprocess.run([*strace, sys.executable, "-c", SAVES, tmp_path / "s", how], check=True)
+    seen = re.findall(r"(sync|opened|accepted)", calls.read_text(encoding="utf-8"))
+    saving = seen[seen.index("opened") + 1 :]
+    # Each flush comes before its message is accepted; what comes after the last closes the file.
+    last = len(saving) - saving[::-1].index("accepted")
+    assert steps * 10 == saving[:last]
 
 
 def test_only_one_process_writes(tmp_path, monkeypatch):

@@ -366,6 +366,7 @@ def _move(move: Callable[[int | None, int], None], gateway: int, port: int | Non
 
 def _store(scenario: Scenario, path: Path) -> Store:
     """Return the store of messages: SQLite if any message is saved, else memory."""
-    if all(client.outbox.persist == Persist.NONE for client in scenario.policies):
+    outboxes = [client.outbox for client in scenario.policies]
+    if all(outbox.persist == Persist.NONE for outbox in outboxes):
         return MemoryStore()
-    return SqliteStore(path)
+    return SqliteStore(path, flush=any(outbox.flush for outbox in outboxes))
