@@ -14,7 +14,13 @@ ROOT = Path(__file__).parent.parent
 ROOMS = (
     *("core", "scenario", "logs", "trace", "lab/observe", "lab/bad_server", "lab/fault_proxy"),
     *("engines/live", "engines/kernel/state.py", "engines/retry_after.py", "engines/sockets.py"),
-    *("engines/url_port.py", "engines/no_time.py", "studies/policy/imports", "site/player.py"),
+    *(
+        "engines/url_port.py",
+        "engines/no_time.py",
+        "engines/world.py",
+        "studies/policy/imports",
+        "site/player.py",
+    ),
     *("support/text_tables.py", "support/toml_files.py", "support/files.py"),
     *("experiments/sweep.py", "experiments/replicate.py", "review/question.py", "review/grid.py"),
 )

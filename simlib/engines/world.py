@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import simpy
 
 from simlib.core.client import Client
-from simlib.core.draws import Stream, uniform
-from simlib.core.errors import MisuseError
+from simlib.core.draws import INDEX_BITS, PER_LIFE, Stream, uniform
+from simlib.core.errors import MisuseError, SettingsError
 from simlib.core.events import (
     NONE,
     Edit,
@@ -32,7 +32,7 @@ from simlib.core.events import (
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.outbox import Persist
 from simlib.engines.driver import Driver, Host, Observer
-from simlib.engines.live.codec import message_bytes
+from simlib.engines.live.codec import NUMBER_LIMIT, message_bytes
 from simlib.engines.sim_clock import SimClock
 from simlib.engines.store import Store
 from simlib.engines.traffic import TrafficGenerator
@@ -106,7 +106,9 @@ class World:
         self._stage = stage
         self._store = store
         #: How many processes each client has lived in before.
-        self._lives = [store.begin_life(client) if self._persists else 0 for client in self.clients]
+        persists = self._persists
+        self._lives = [store.begin_life(client) if persists else 0 for client in self.clients]
+        _check_lives(max(self._lives, default=0), scenario)
         self.drivers = [
             Driver(
                 Client(scenario.client_of(client), scenario.seed, client, lives), clock, stage,
@@ -116,6 +118,8 @@ class World:
         ]  # fmt: skip
         # Numbers that an earlier process gave are never given again.
         self._numbered = [lives * NUMBERS_PER_LIFE for lives in self._lives]
+        most = NUMBERS_PER_LIFE if persists else NUMBER_LIMIT
+        self._numbers_end = [first + most for first in self._numbered]
         self._noted_size = False
         #: How many announced faults keep a client from the network, by its number.
         self._away: Counter[int] = Counter()
@@ -253,6 +257,8 @@ class World:
         if driver.gone or client in self._left:
             return NONE
         number = self._numbered[place]
+        if number == self._numbers_end[place]:
+            raise _make_numbering_error(client, self._persists)
         self._numbered[place] = number + 1
         now = self.clock.now_s
         expires_s = now + expires_after_s
@@ -400,5 +406,23 @@ _TO_CLIENTS: dict[tuple[FaultKind, bool], Callable[[World, Driver], None]] = {
     (FaultKind.CLIENT_RELOAD, True): World._unload,
     (FaultKind.CLIENT_RELOAD, False): World._reload,
 }
-#: Messages that one life of a client may number.
+#: Messages that one life of a client may number, if there is another after it.
 NUMBERS_PER_LIFE = 1 << 20
+#: Lives of one client: each has draws at addresses, and messages with numbers, of its own.
+MOST_LIVES = (1 << INDEX_BITS) // PER_LIFE
+
+
+def _check_lives(earlier: int, scenario: Scenario) -> None:
+    reloads = sum(fault.kind == FaultKind.CLIENT_RELOAD for fault in scenario.faults)
+    if earlier + 1 + reloads > MOST_LIVES:
+        rule = f"of a client, with its reloads, are more than {MOST_LIVES:,}, which have draws of "
+        rule += "their own: begin a new store, or leave reloads out"
+        raise SettingsError("lives", earlier + 1 + reloads, rule)
+
+
+def _make_numbering_error(client: int, persists: bool) -> SettingsError:
+    most = NUMBERS_PER_LIFE if persists else NUMBER_LIMIT
+    rule = (
+        f"of client {client} in one life are more than {most:,}, which have numbers: play shorter"
+    )
+    return SettingsError("messages", most + 1, rule)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import fields
 from math import inf, nan, nextafter
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from simlib.core import errors, faults, server_settings
 from simlib.core import events as ev
 from simlib.core.breaker import LONGEST_WINDOW
 from simlib.core.client import Client
-from simlib.core.draws import SEED_LIMIT
+from simlib.core.draws import INDEX_BITS, PER_LIFE, SEED_LIMIT
 from simlib.core.errors import EngineError, FileError, SettingsError
 from simlib.core.faults import MOST_GATEWAYS, Fault, Timeline
 from simlib.core.quality import QualityRules
@@ -29,7 +31,7 @@ from simlib.core.server import Server
 from simlib.core.server_messages import MOST_CHANNELS
 from simlib.core.server_settings import MOST_WORKERS, Scaling, ServerSettings
 from simlib.core.validation import ValidatedSettings
-from simlib.engines import url_port
+from simlib.engines import url_port, world
 from simlib.engines.kernel import state
 from simlib.engines.live import codec
 from simlib.engines.live.target import MOST_HOST_CHARACTERS, MOST_SERVERS, Target
@@ -276,6 +278,59 @@ def test_failures_that_the_fleet_counts_as_one_give_the_numbers_of_sim(backoff):
     for name in ("attempts", "mean_wait_s", "mean_wait_fraction"):
         assert expected[name] == pytest.approx(found[name], rel=1e-9), name
     assert 0.4 < found["mean_wait_fraction"] < 0.6
+
+
+KEEPS = CALM.replace({"client.outbox.persist": "all", "clients": 1})
+
+
+def test_a_client_has_so_many_lives_at_most(monkeypatch):
+    monkeypatch.setattr(world, "MOST_LIVES", 3)
+    reloads = [Fault("client_reload", start_s=at_s, stop_s=at_s + 0.1) for at_s in (1.2, 1.6, 2.0)]
+    played = sl.run(KEEPS.replace("faults", reloads[:2]))
+    assert 2 == played.counts()["reloaded"]
+    with pytest.raises(
+        SettingsError, match="lives = 4: of a client, with its reloads, are more than 3"
+    ):
+        sl.run(KEEPS.replace("faults", reloads))
+
+
+def test_the_last_life_has_draws_and_messages_of_its_own():
+    last = world.MOST_LIVES - 1
+    assert (last + 1) * PER_LIFE == 1 << INDEX_BITS
+    assert (last + 1) * world.NUMBERS_PER_LIFE <= codec.NUMBER_LIMIT
+
+
+@pytest.mark.live
+@pytest.mark.slow
+def test_a_store_serves_so_many_lives_and_then_says_so(tmp_path):
+    store = tmp_path / "saved.sqlite"
+    asked = KEEPS.replace("workload", Workload(rate_per_s=2.0, arrivals="constant"))
+    for lives, plays in ((0, True), (world.MOST_LIVES - 1, True), (world.MOST_LIVES, False)):
+        if lives:
+            with closing(sqlite3.connect(store)) as database:
+                database.execute("UPDATE life SET lives = ?", (lives,))
+                database.commit()
+        if plays:
+            trace_of_life = sl.run(asked, on="live", target=Target(store=store))
+            assert lives * world.NUMBERS_PER_LIFE in trace_of_life.frame()["message"].tolist()
+            continue
+        with pytest.raises(
+            SettingsError, match=r"lives = 1025: .* more than 1,024, .*: begin a new store"
+        ):
+            sl.run(asked, on="live", target=Target(store=store))
+
+
+def test_a_life_numbers_so_many_messages_at_most(monkeypatch):
+    def send(count: int) -> Any:
+        recorded = [(1.0 + 0.1 * i, "high", 100) for i in range(count)]
+        return sl.run(KEEPS.replace("workload", Workload(arrivals="recorded", recorded=recorded)))
+
+    monkeypatch.setattr(world, "NUMBERS_PER_LIFE", 4)
+    assert 4 == send(4).counts()["process"]
+    with pytest.raises(
+        SettingsError, match="messages = 5: of client 0 in one life are more than 4"
+    ):
+        send(5)
 
 
 def test_a_trace_keeps_the_most_failures_that_its_column_holds():
