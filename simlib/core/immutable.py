@@ -15,7 +15,7 @@ class _Kind(type):
     _defaults: dict[str, Any]
 
     def __new__(cls, name: str, bases: tuple[type, ...], space: dict[str, Any]) -> _Kind:
-        fields = _annotated(space)
+        fields = _find_annotations(space)
         defaults = {field: space.pop(field) for field in fields if field in space}
         space |= {
             "__slots__": fields,
@@ -26,7 +26,7 @@ class _Kind(type):
         return super().__new__(cls, name, bases, space)
 
 
-def _annotated(space: dict[str, Any]) -> tuple[str, ...]:
+def _find_annotations(space: dict[str, Any]) -> tuple[str, ...]:
     """Return the names that a class annotates, before there is a class."""
     # From Python 3.14 on, a module without the __future__ import keeps them in a function.
     if sys.version_info >= (3, 14) and "__annotations__" not in space:

@@ -20,7 +20,7 @@ _MOST_UNREADABLE = 0.5
 #: characters.
 _MOST_PATHS, _OTHERS, _MOST_PATH_CHARACTERS = 10_000, -1, 1000
 #: Of as many, some hundreds of MiB are kept; a packed file of few may hold very many more.
-MOST_ATTEMPTS = 10_000_000
+MOST_LOGGED_ATTEMPTS = 10_000_000
 
 
 class Requests:
@@ -47,8 +47,8 @@ class Requests:
         if self._endpoint is not None and path != self._endpoint:
             self.elsewhere += 1
             return
-        if len(self.times_s) >= MOST_ATTEMPTS:
-            rule = f"has more than {MOST_ATTEMPTS:,} attempts: cut it to the time that is asked for"
+        if len(self.times_s) >= MOST_LOGGED_ATTEMPTS:
+            rule = f"has more than {MOST_LOGGED_ATTEMPTS:,} attempts: cut it to the time that is asked for"
             raise FileError(self._source.path, rule)
         path = path[:_MOST_PATH_CHARACTERS]
         number = self._numbers.get(path, _OTHERS)

@@ -317,7 +317,7 @@ def test_memory_does_not_grow_with_the_length_of_lines_or_with_messages(tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize(("attempts", "is_read"), [(5, True), (6, False)])
 def test_attempts_are_kept_up_to_a_bound(tmp_path, monkeypatch, attempts, is_read):
-    monkeypatch.setattr("simlib.logs.requests.MOST_ATTEMPTS", 5)
+    monkeypatch.setattr("simlib.logs.requests.MOST_LOGGED_ATTEMPTS", 5)
     file = tmp_path / "times.csv"
     file.write_text("".join(f"{i},503\n" for i in range(attempts)))
     if is_read:
