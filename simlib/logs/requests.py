@@ -48,7 +48,7 @@ class Requests:
             self.elsewhere += 1
             return
         if len(self.times_s) >= MOST_LOGGED_ATTEMPTS:
-            rule = f"has more than {MOST_LOGGED_ATTEMPTS:,} attempts: cut it to the time that is asked for"
+            rule = f"has more than {MOST_LOGGED_ATTEMPTS:,} attempts: cut it to the time asked for"
             raise FileError(self._source.path, rule)
         path = path[:_MOST_PATH_CHARACTERS]
         number = self._numbers.get(path, _OTHERS)

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 #: What stands in a file's metadata under this name is all of a trace but its rows.
 _KEY = b"simlib"
 #: Of a file; Python needs some three hundred bytes of memory for each.
-MOST_ROWS = 20_000_000
+MOST_TRACE_ROWS = 20_000_000
 #: A server can say something else each time: so much is noted of it.
 _MOST_NOTES = 20
 _MORE_NOTES = f"More than {_MOST_NOTES} odd things were seen: the others were not noted."
@@ -446,7 +446,7 @@ class Trace(ShowsCard):
         """
         from simlib.support.parquet import load_table
 
-        loaded = load_table(path, _KEY, "a trace", "Trace.save", MOST_ROWS)
+        loaded = load_table(path, _KEY, "a trace", "Trace.save", MOST_TRACE_ROWS)
         version = loaded.notes.get("version", 1)
         if version != FILE_VERSION or set(loaded.table.column_names) != set(NAMES):
             writer = f", {loaded.origin['simlib']}" if "simlib" in loaded.origin else ""

@@ -38,7 +38,7 @@ from simlib.engines.live.target import MOST_HOST_CHARACTERS, MOST_SERVERS, Targe
 from simlib.experiments import replicate, sweep
 from simlib.lab.fault_proxy.fault_script import check_seed
 from simlib.lab.fault_proxy.target import proxy_target
-from simlib.lab.observe import endpoint, ports, session, text
+from simlib.lab.observe import attempt_columns, endpoint, observation, ports, session, text
 from simlib.lab.observe.identity import ObservedClient
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.session import MOST_OBSERVED_CLIENTS, LabSession
@@ -429,6 +429,41 @@ def test_what_a_server_says_is_noted_up_to_a_bound_and_keeps_nothing_else_out():
     played.add_note("A worker was killed.")
     more = f"More than {trace._MOST_NOTES} odd things were seen: the others were not noted."
     assert [more, "A worker was killed."] == played.notes[trace._MOST_NOTES :]
+
+
+def test_traces_and_observations_of_others_have_so_many_rows_at_most(tmp_path, monkeypatch):
+    played = sl.run(CALM)
+    played.save(tmp_path / "trace.parquet")
+    seen = observation.Observation([ended(float(i), i + 0.5) for i in range(3)])
+    seen.save(tmp_path / "seen.parquet")
+    for module, name, load, rows in (
+        (
+            trace,
+            "MOST_TRACE_ROWS",
+            lambda: trace.Trace.load(tmp_path / "trace.parquet"),
+            len(played),
+        ),
+        (observation, "MOST_OBSERVED_ROWS", lambda: type(seen).load(tmp_path / "seen.parquet"), 3),
+    ):
+        monkeypatch.setattr(module, name, rows)
+        assert load()
+        monkeypatch.setattr(module, name, rows - 1)
+        with pytest.raises(sl.SimlibError, match=f"it has more than {rows - 1} rows"):
+            load()
+
+
+def test_counts_of_an_observation_are_below_a_limit(tmp_path):
+    def save_and_load(bytes_in: int) -> int:
+        attempt = ended(0.0, 0.5)
+        attempt.bytes_in = bytes_in
+        sl.Observation([attempt]).save(tmp_path / "seen.parquet")
+        return sl.Observation.load(tmp_path / "seen.parquet").attempts[0].bytes_in
+
+    for count in (attempt_columns._COUNT_LIMIT - 1, 1 - attempt_columns._COUNT_LIMIT):
+        assert count == save_and_load(count)
+    for count in (attempt_columns._COUNT_LIMIT, -(2**63)):
+        with pytest.raises(sl.SimlibError, match="bytes_in"):
+            save_and_load(count)
 
 
 @pytest.mark.live

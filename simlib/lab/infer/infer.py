@@ -35,7 +35,7 @@ from simlib.lab.infer.policy_fit import PolicyFit
 from simlib.lab.infer.waits import BLUR_S, LEAST_WAITS
 from simlib.lab.observe.attempt_columns import read_attempt_columns
 from simlib.lab.observe.attempt_pairs import ResetRule, number_waits, pair_attempts
-from simlib.lab.observe.observation import MOST_ROWS, Attempt, Observation, is_observation
+from simlib.lab.observe.observation import MOST_OBSERVED_ROWS, Attempt, Observation, is_observation
 from simlib.scenario.presets import presets
 from simlib.support.arguments import check_arguments
 from simlib.support.parquet import read_texts
@@ -150,8 +150,8 @@ def _read_plain(observation: str | Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(observation) as file:
-        if file.metadata.num_rows > MOST_ROWS:
-            raise ValueError(f"it has more than {MOST_ROWS:,} rows")
+        if file.metadata.num_rows > MOST_OBSERVED_ROWS:
+            raise ValueError(f"it has more than {MOST_OBSERVED_ROWS:,} rows")
         frame: pd.DataFrame = read_attempt_columns(read_texts(file), Attempt).to_pandas()
     return frame
 

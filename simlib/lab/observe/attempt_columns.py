@@ -11,7 +11,8 @@ from simlib.support.parquet import MOST_S, is_number, is_numbers, is_text, is_te
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_COUNT = 2**31
+#: Counts are below this, and so exact as floats. The bytes of a connection of days pass 32 bits.
+_COUNT_LIMIT = 2**53
 #: What an observation says beside its attempts.
 NOTE_RULES: dict[str, Callable[[Any], bool]] = {
     "script": is_text,
@@ -76,7 +77,7 @@ def _is_good(column: pa.ChunkedArray) -> bool:
 
     values = column.to_numpy()
     if pa.types.is_integer(column.type):
-        return bool((np.abs(values) < _MOST_COUNT).all())
+        return bool(((values > -_COUNT_LIMIT) & (values < _COUNT_LIMIT)).all())
     if pa.types.is_floating(column.type):
         return bool((np.isnan(values) | (np.abs(values) <= MOST_S)).all())
     return True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: The version of the file's form.
 SCHEMA = 1
 #: An observation has fewer: the lab keeps a tenth of it.
-MOST_ROWS = 1_000_000
+MOST_OBSERVED_ROWS = 1_000_000
 _KEY = b"simlib.observation"
 
 
@@ -162,7 +162,7 @@ class Observation(ShowsCard):
         SimlibError
             If the file is no observation, or of a later version.
         """
-        loaded = load_table(path, _KEY, "an observation", "simlib observe", MOST_ROWS)
+        loaded = load_table(path, _KEY, "an observation", "simlib observe", MOST_OBSERVED_ROWS)
         columns, meta = loaded.table.column_names, loaded.notes
         lacking = {*ATTEMPT_COLUMNS, *_META} - _LATER - {*columns, *meta}
         if meta.pop("schema", None) != SCHEMA or lacking:
