@@ -187,10 +187,7 @@ class Fault(ValidatedSettings):
         if self.kind == FaultKind.FLAP:
             flaps = (self.stop_s - self.start_s) / self.period_s
             if flaps > _MOST_FLAPS:
-                rule = (
-                    f"makes more than {_MOST_FLAPS:,} outages: choose a longer one, or let it stop"
-                )
-                rule += " sooner"
+                rule = f"makes more than {_MOST_FLAPS:,} outages: choose a longer one"
                 raise SettingsError("period_s", self.period_s, rule)
         if self.rolling and self.gateway != ALL_GATEWAYS:
             rule = "is not for a rolling deploy, which goes through all gateways"
