@@ -48,10 +48,10 @@ class SettingsError(SimlibError, ValueError):
         return on_one_line(f"{self._show_key()} = {shown}: {self._show_rule()}")
 
     def _show_key(self) -> str:
-        return shorten(mask_addresses(self.key))
+        return shorten(on_one_line(mask_addresses(self.key)))
 
     def _show_rule(self) -> str:
-        return shorten(mask_addresses(self.rule), MOST_RULE_CHARACTERS)
+        return shorten(on_one_line(mask_addresses(self.rule)), MOST_RULE_CHARACTERS)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"
