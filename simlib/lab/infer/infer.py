@@ -26,6 +26,7 @@ from simlib.lab.infer.odd_waits import (
 )
 from simlib.lab.infer.policy_findings import (
     count_left_out,
+    describe_long_rows,
     find_drawn_once,
     find_hint_use,
     find_lateness,
@@ -86,7 +87,7 @@ def infer(
             raise FileError(observation, error.rule, error.key, error.value) from error
         raise
     end_s = max(end_s, float(rows["ended_s"].fillna(rows["accept_s"]).max()))
-    followed = pair_attempts(rows)
+    followed, later = sequences.cut_long_rows(pair_attempts(rows))
     counting, policy_fit, why_not = _infer_policy(followed, blur_s)
     waits = number_waits(followed, counting)
     blurred_s = BLUR_S if policy_fit is None else policy_fit.waits.blur_s
@@ -102,6 +103,7 @@ def infer(
         find_drawn_once(policy_fit),
         *find_separate_waits(waits, policy_fit, counting),
         *count_left_out(waits),
+        *describe_long_rows(later),
         *find_lateness(policy_fit),
         *phases.stops(rows, longest_s, end_s),
     ]

@@ -122,6 +122,14 @@ def count_left_out(waits: pd.DataFrame) -> list[Finding]:
     return [Finding(WAITS_LEFT_OUT, count, nan, nan, len(usable), words)]
 
 
+def describe_long_rows(later: int) -> list[Finding]:
+    """Return how many waits were left out of the policy since so many failures came before."""
+    if not later:
+        return []
+    words = f"those after more than {sequences.LONGEST_ROW} failures in a row are left out"
+    return [Finding("waits of long rows", float(later), nan, nan, later, words)]
+
+
 def find_lateness(policy_fit: PolicyFit | None) -> list[Finding]:
     """Return by how much waits were longer than their policy says, if they were."""
     if policy_fit is None or not policy_fit.waits.is_late:

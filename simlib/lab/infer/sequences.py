@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.errors import SettingsError
-from simlib.lab.observe.attempt_pairs import ResetRule
+from simlib.lab.observe.attempt_pairs import ResetRule, number_waits
 
 #: What a table of attempts must have; what else an observation has is used where it is there.
 NEEDED = {
@@ -34,6 +34,8 @@ _USED = {
     "end_late_s": np.nan,
     "client_late_s": np.nan,
 }
+#: Failures in a row whose waits are looked at.
+LONGEST_ROW = 256
 #: How well a wait must have been timed to say something of a policy, and that in words.
 CERTAIN_S, _CERTAIN_FRACTION = 0.02, 0.02
 CERTAINLY = "to within 20 ms or 2 %"
@@ -67,6 +69,15 @@ def check_attempts(frame: pd.DataFrame) -> pd.DataFrame:
                 rule = f"must be {np.dtype(kind).name} in every row"
                 raise SettingsError("observation", name, rule) from error
     return kept.sort_values(["accept_s"], kind="stable").reset_index(drop=True)
+
+
+def cut_long_rows(followed: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Return the pairs up to `LONGEST_ROW` failures in a row, and how many come later.
+
+    What a fit takes grows with the longest row, and no policy is still changing there.
+    """
+    is_later = number_waits(followed, ResetRule())["attempt"] > LONGEST_ROW
+    return followed[~is_later], int(is_later.sum())
 
 
 def recount(waits: pd.DataFrame, odd: pd.Index) -> pd.DataFrame:

@@ -201,13 +201,17 @@ def guess_additive_exponential(waits: Waits) -> Iterator[Values]:
         }
 
 
+#: No wait has grown so far, and its square is still a number.
+_MOST_GROWTH = 1e100
+
+
 def _fit_hidden_growth(waits: Waits) -> list[tuple[float, float, float, float]]:
     """Return base, factor, what is added and cap that explain the means best, by least squares."""
     mean_s, counts = waits.mean_s, waits.counts
     # All factors at once, a row for each.
     # For a given factor the model is linear in base and addition, so least squares give these at
     # once; the factors are tried from a list.
-    powers = _FACTORS[:, np.newaxis] ** (waits.attempts - 1.0)
+    powers = np.minimum(_FACTORS[:, np.newaxis] ** (waits.attempts - 1.0), _MOST_GROWTH)
     growths = []
     for flat_from in range(min(3, len(mean_s)), len(mean_s) + 1):
         head, tail = slice(0, flat_from), slice(flat_from, None)

@@ -25,10 +25,11 @@ from simlib.lab.infer.likelihood import sample
 from simlib.lab.infer.nearest import nearest_policies, policy_distance
 from simlib.lab.infer.policy_findings import find_hint_use
 from simlib.lab.infer.reset_rule import guess_reset_rules
-from simlib.lab.infer.sequences import check_attempts
+from simlib.lab.infer.sequences import LONGEST_ROW, check_attempts
 from simlib.lab.infer.text import inference_in_words
 from simlib.lab.infer.waits import Waits
 from simlib.lab.observe.attempt_pairs import LOST, ResetRule, number_waits, pair_attempts
+from simlib.lab.observe.observation import Attempt, Observation
 from simlib.scenario.build import build
 from tests.batteries import with_slow
 from tests.lab.playing import FOREIGN, LOST_AND_REFUSED, STANDARD, Phase, Played, drawn, foreign
@@ -711,3 +712,13 @@ def test_what_waits_after_a_loss_too_late_to_be_timed_would_decide_is_not_judged
     assert found.verdict.startswith(
         "could not be judged: all waits but those after a loss agree with exponential, no jitter"
     )
+
+
+@pytest.mark.parametrize(("failures", "left_out"), [(LONGEST_ROW, 0), (LONGEST_ROW + 2, 2)])
+def test_waits_after_many_failures_in_a_row_are_left_out_and_counted(failures, left_out):
+    rows = [Attempt(0, "status", "503", 0, "", float(i), ended_s=float(i)) for i in range(failures)]
+    found = sl.infer(Observation([*rows, Attempt(0, "open", "", 0, "", float(failures))]))
+    assert LONGEST_ROW == found.fit.waits.attempts[-1]
+    assert LONGEST_ROW == len(found.fit.waits)
+    told = [each.value for each in found.findings if each.about == "waits of long rows"]
+    assert [left_out] * bool(left_out) == told
