@@ -9,11 +9,13 @@ const pyodide = await loadPyodide({ indexURL: `${pyodideFolder}/`, _makeSnapshot
 pyodide.unpackArchive(new Uint8Array(readFileSync(packages)), "zip", { extractDir: "/packages" });
 // What is imported when it is first needed is needed by the first answer.
 pyodide.runPython(`
-import gc, sys
+import gc, importlib, sys
 sys.path.insert(0, "/packages")
 from simlib.site.player import answer_request, list_presets
 answer_request("{}")
 list_presets()
+# Files that are open here are not in the page. importlib keeps Python's own archive open.
+importlib.invalidate_caches()
 gc.collect()
 `);
 writeFileSync(out, pyodide.makeMemorySnapshot());
