@@ -79,7 +79,8 @@ def fail_rule(text: str) -> FailRule:
     >>> rule.limit, rule.is_share, rule.rises
     (0.05, True, True)
     """
-    match = _RULE.fullmatch(text)
+    # Blanks of any kind, such as line ends, are one blank.
+    match = _RULE.fullmatch(" ".join(text.split()))
     if match is None:
         rule = (
             'must be METRIC > +LIMIT or METRIC < -LIMIT, as "time_to_recover_s_p95 > +5%", '

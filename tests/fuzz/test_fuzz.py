@@ -24,6 +24,7 @@ FOUND = [
     ("addresses", b"ws://\x00127.0.0.1:8000/chat"),
     ("toxics", {"type": {}}),
     ("toxics", {"type": "latency", "stream": {}}),
+    ("words of options", b"lost > +\r\n5%"),
     ("Parquet", b"PAR1" + bytes(range(1, 40)) + b"PAR1"),
     # Nested too deep, and numbers of more digits than Python writes or reads.
     ("scenarios in TOML", b"a." * 1000 + b"a = 1"),
