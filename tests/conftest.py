@@ -14,7 +14,8 @@ import pytest
 from hypothesis import settings
 
 # A project of somebody else, which has a pytest of its own.
-collect_ignore = ["pytest_plugin/example"]
+# The second is read by nox, which the tests do not need.
+collect_ignore = ["pytest_plugin/example", "packaging/noxfile.py"]
 
 # Charts go to files, never to a screen.
 os.environ["MPLBACKEND"] = "Agg"
