@@ -23,9 +23,9 @@ def freeze_objects() -> Iterator[None]:
 
 
 class _LastPass:
-    """How many objects there were after the last full pass that was made here."""
+    """How many objects there were after the last full pass that was made here, and runs since."""
 
-    objects = 0
+    objects, runs = 0, 0
 
 
 def _collect_if_grown() -> None:
@@ -34,14 +34,16 @@ def _collect_if_grown() -> None:
     Python does so by itself, but forgets how much has come whenever objects are frozen: of short
     runs, one after the other, it would free nothing, and each leaves circles behind.
     """
-    if gc.get_freeze_count() > _GROWN * _LastPass.objects:
+    _LastPass.runs += 1
+    # To count the objects is a walk over all of them.
+    if _LastPass.runs % _COUNTED_EVERY == 0 and gc.get_freeze_count() > _GROWN * _LastPass.objects:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
         _LastPass.objects = gc.get_freeze_count()
 
 
-_GROWN = 1.25
+_COUNTED_EVERY, _GROWN = 20, 1.25
 
 
 @contextmanager
