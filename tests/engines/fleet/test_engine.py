@@ -880,7 +880,7 @@ def test_of_many_that_need_compiled_code_at_once_one_compiles(tmp_path):
     at_once = Barrier(3)
 
     def need(_):
-        at_once.wait(10)
+        at_once.wait(300)
         with machine_code.one_compiles(tmp_path / "kernels" / "plain") as is_first:
             (tmp_path / "kernels" / "plain").touch()
             return is_first

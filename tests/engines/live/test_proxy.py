@@ -54,7 +54,7 @@ async def test_bytes_pass_in_order_and_ends_follow_them(proxy: Proxy) -> None:
     for i in range(100):
         writer.write(b"%03d" % i)
     expected = FIRST + b"".join(b"%03d" % i for i in range(100))
-    assert await asyncio.wait_for(reader.readexactly(len(expected)), 5) == expected
+    assert await asyncio.wait_for(reader.readexactly(len(expected)), 60) == expected
     server.close()
     writer.close()
     await writer.wait_closed()
@@ -75,7 +75,7 @@ async def test_what_is_no_client_of_the_run_is_reset(proxy: Proxy, head: bytes) 
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(head)
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(reader.read(1), 5)
+        await asyncio.wait_for(reader.read(1), 60)
     writer.close()
 
 
@@ -109,7 +109,7 @@ async def test_no_server_is_a_refusal(proxy: Proxy) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.listen())
     writer.write(FIRST)
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(reader.read(1), 5)
+        await asyncio.wait_for(reader.read(1), 60)
     writer.close()
     assert not proxy.pipes
 

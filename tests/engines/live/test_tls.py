@@ -153,9 +153,9 @@ async def echo_once(clients: TlsClients, address: tuple[str, int]) -> None:
     own = tcp.begin_connecting(address)
     connection = TlsConnection(clients, own, heard.set_result, partial(ended.set_result, None))
     connection.write(b"over")
-    assert b"over" == await asyncio.wait_for(heard, 20)
+    assert b"over" == await asyncio.wait_for(heard, 60)
     connection.close()
-    await asyncio.wait_for(ended, 20)
+    await asyncio.wait_for(ended, 60)
 
 
 @pytest.mark.parametrize(("tls", "resumed"), [(Tls["1.2"], 0), (Tls["1.3"], 0), (Tls.RESUMED, 3)])
@@ -180,6 +180,6 @@ async def test_what_is_not_tls_or_not_trusted_ends_the_connection(tmp_path):
         ended = asyncio.get_running_loop().create_future()
         own = tcp.begin_connecting(server.sockets[0].getsockname())
         TlsConnection(clients, own, pytest.fail, partial(ended.set_result, None))
-        await asyncio.wait_for(ended, 20)
+        await asyncio.wait_for(ended, 60)
         assert 0 == clients.agreed
         server.close()

@@ -33,7 +33,7 @@ async def keys_of(keyboard: int, typed: bytes) -> list[str]:
     with read_keys(act) as has_keys:
         assert has_keys
         os.write(keyboard, typed)
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
     return keys
 
 

@@ -83,12 +83,12 @@ class Terminal:
     def wait_for(self, words: str) -> None:
         """Wait until the terminal shows some words, and forget what it showed up to there."""
         with self._more:
-            assert self._more.wait_for(lambda: re.search(words, self._text), 30), self._text
+            assert self._more.wait_for(lambda: re.search(words, self._text), 300), self._text
             self._text = self._text[re.search(words, self._text).end() :]
 
     def end(self) -> int:
         """Wait for the end; return the status."""
-        status = self.process.wait(30)
+        status = self.process.wait(300)
         assert self.mode == self.mode_before
         left = subprocess.run(["pgrep", "-s", str(self.process.pid)], check=False)
         assert 1 == left.returncode, "a process is left"
