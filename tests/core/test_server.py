@@ -408,8 +408,10 @@ def test_what_is_revoked_are_the_sessions_of_before():
 
 def test_nobody_needs_a_session_where_there_are_none():
     server = Server(ServerSettings())
-    told(server, HandshakeArrived(0, 1), 0.0)
+    # So a client comes that never signed in.
+    assert [Admit(0, 1)] == told(server, HandshakeArrived(0, 1, -inf), 0.0)
     assert [] == told(server, Revoke(), 5.0)
+    assert [Admit(0, 2)] == told(server, HandshakeArrived(0, 2, -inf), 6.0)
 
 
 # --- the operator ------------------------------------------------------------------------
