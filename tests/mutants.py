@@ -41,6 +41,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "out" / "mutants.json"
+EQUAL = ROOT / "tests" / "equal_mutants.toml"
 LEAST_KILLED_FRACTION = 0.9
 #: How many times as long as without a change: a busy machine is slow, a hang is endless.
 LONGEST_TIMES = 5
@@ -168,6 +169,20 @@ def lines_without_effect(tree: ast.AST) -> list[tuple[tuple[int, int], tuple[int
         ((each.lineno, each.col_offset), (each.end_lineno or 0, each.end_col_offset or 0))
         for each in found
     ]
+
+
+def read_equal() -> dict[str, str]:
+    """Return the changes that change nothing that anybody could see, each with the reason."""
+    return tomllib.loads(EQUAL.read_text(encoding="utf-8"))
+
+
+def is_stale(key: str) -> bool:
+    """Whether the line that a change replaces is not in its file any more."""
+    name, _, change = key.partition(": - ")
+    file = ROOT / name
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    bare = [line.strip() for line in lines]
+    return not any(change.startswith((f"{line} + ", f"{line} - ")) for line in bare)
 
 
 def copy_project(folder: Path) -> Path:
@@ -356,7 +371,10 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     mutants = sample(given.sample, given.seed)
-    equal = tomllib.loads((Path(__file__).parent / "equal_mutants.toml").read_text("utf-8"))
+    equal = read_equal()
+    for each in filter(is_stale, equal):
+        said = f"equal_mutants.toml lists a change of a line that is gone: {each}"
+        CONSOLE.print(said, markup=False, soft_wrap=True)
     try:
         told = play(mutants, given.processes, equal)
     except KeyboardInterrupt:
