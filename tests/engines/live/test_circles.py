@@ -55,6 +55,8 @@ def test_an_ended_connection_waits_for_no_collector(monkeypatch, tls):
         left = {kind.__name__: sum(each() is not None for each in made[kind]) for kind in made}
     finally:
         gc.enable()
-    assert int(trace.counts()["open"]) == len(made[WebSocketConnection]) > 20
-    assert tls != "none" or len(made[httpx.Response]) > 5
+    # Each client came back at least once; most of them come back after each fault.
+    opened = int(trace.counts()["open"])
+    assert opened == len(made[WebSocketConnection]) >= 2 * scenario.clients
+    assert tls != "none" or made[httpx.Response]
     assert {kind.__name__: 0 for kind in made} == left
