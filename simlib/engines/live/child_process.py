@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from simlib.core.errors import EngineError
 
-START_TIMEOUT_S = 30.0
+#: One that ends without a word is told at once; only one that hangs is waited for this long.
+START_TIMEOUT_S = 120.0
 
 
 class ChildProcess:
