@@ -19,6 +19,7 @@ from simlib.cli.arguments import scenario_of
 from simlib.cli.completion import complete_scenario, complete_setting
 from simlib.cli.output import print_note
 from simlib.core.errors import Interruption, SettingsError, SimlibError
+from simlib.support.ending_signals import EndingSignals
 from simlib.support.made_by import noting, write_command
 from simlib.support.messages import LEVELS, show_logs
 
@@ -30,7 +31,7 @@ _WHOLE_SENTENCE = 200
 _NO_ROOM = "failed to map segment"
 #: What no name of a variable has.
 _VARIABLE = re.compile(r"\W")
-DISAGREED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+DISAGREED, BAD_INPUT = 1, 2
 
 
 class _Failure(click.ClickException):
@@ -108,16 +109,17 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was named."""
+        signals = EndingSignals()
         try:
-            with noting(partial(write_command, ctx.meta[_GIVEN])):
+            with signals, noting(partial(write_command, ctx.meta[_GIVEN])):
                 return super().invoke(ctx)
         except SimlibError as error:
             raise _Failure(str(error)) from error
         except KeyboardInterrupt as stopped:
             # That of one run says nothing here: its command has told where its files are.
             kept = type(stopped) is Interruption
-            click.echo(f"Interrupted: {stopped}" if kept else "Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            print_note(f"Interrupted: {stopped}" if kept else "Interrupted.")
+            ctx.exit(signals.status)
         except (MemoryError, ImportError) as error:
             if isinstance(error, ImportError) and _NO_ROOM not in str(error):
                 raise
@@ -158,8 +160,8 @@ def going_on(kept: str, folder: Path) -> Iterator[None]:
         import shlex
 
         command = shlex.join(["simlib", *given_arguments()])
-        click.echo(f"{kept} are kept in {folder}. The same command goes on:", err=True)
-        click.echo(f"  {command}", err=True)
+        print_note(f"{kept} are kept in {folder}. The same command goes on:")
+        print_note(f"  {command}")
         # Without the words that the study has for a caller in Python: they say the same.
         raise KeyboardInterrupt from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,8 +155,9 @@ def print_out(result: Any) -> None:
 
 
 def print_note(text: str) -> None:
-    """Say something beside the result, on stderr."""
-    click.echo(text, err=True)
+    """Say something beside the result, on stderr; where nothing can be said, the result counts."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def describe_resumed(count: int) -> str:

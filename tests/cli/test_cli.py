@@ -1,15 +1,17 @@
 """The command line: what it prints and writes, and one sentence for whatever goes wrong."""
 
-import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -635,24 +637,46 @@ def test_the_command_line_loads_nothing_heavy_before_it_must():
 
 
 @pytest.mark.live
-def test_ctrl_c_in_a_live_run_leaves_no_process_behind(here):
+@pytest.mark.parametrize(
+    "ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda ending: ending.name
+)
+def test_whatever_ends_a_live_run_keeps_what_there_is_and_leaves_nothing_behind(here, ending):
     command = process("run", "small.toml", "--on", "live", "--set", "duration_s=100")
     servers = wait_for_children(command)
-    command.send_signal(signal.SIGINT)
+    command.send_signal(ending)
     _, told = command.communicate(timeout=300)
-    assert 130 == command.returncode
+    assert 128 + ending == command.returncode
     assert b"The live run is partial" in told
     assert b"Traceback" not in told
     assert Trace.load("out/small/live.partial.parquet").partial
     assert [] == [pid for pid in servers if Path(f"/proc/{pid}").exists()]
+    assert [] == list(Path("temporary").iterdir())
 
 
-def process(*arguments: str, stdout: int | io.TextIOBase = subprocess.PIPE) -> subprocess.Popen:
+@pytest.mark.live
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="setsid gives a command its terminal")
+def test_a_terminal_that_is_closed_ends_a_live_run_as_ctrl_c_does(here):
+    terminal, own_end = os.openpty()
+    # "setsid --ctty" makes it the terminal of the command, whom the system tells of its end.
+    command = process(
+        *("run", "small.toml", "--on", "live", "--set", "duration_s=100"),
+        before=("setsid", "--ctty"), stdin=own_end, stdout=own_end, stderr=own_end,
+    )  # fmt: skip
+    os.close(own_end)
+    servers = wait_for_children(command)
+    os.close(terminal)
+    assert 129 == command.wait(300)
+    assert Trace.load("out/small/live.partial.parquet").partial
+    assert [] == [pid for pid in servers if Path(f"/proc/{pid}").exists()]
+    assert [] == list(Path("temporary").iterdir())
+
+
+def process(*arguments: str, before: Sequence[str] = (), **streams: Any) -> subprocess.Popen:
+    Path("temporary").mkdir()
     return subprocess.Popen(
-        [sys.executable, "-c", "from simlib.cli import main; main()", *arguments],
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(Path(sl.__file__).parents[1])},
+        [*before, sys.executable, "-c", "from simlib.cli import main; main()", *arguments],
+        env=os.environ | {"PYTHONPATH": str(Path(sl.__file__).parents[1]), "TMPDIR": "temporary"},
+        **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams),
     )
 
 

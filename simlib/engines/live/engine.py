@@ -6,9 +6,11 @@ Whatever ends the run, processes, sockets, tasks and files of it are gone after.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from simlib.core.errors import Interruption
@@ -97,12 +99,12 @@ async def play_async(
     trace = Trace("live", scenario, label) if trace is None else trace
     allow_sockets(scenario.clients, workers)
     clock = WallClock(asyncio.get_running_loop())
-    with tempfile.TemporaryDirectory(prefix="simlib-") as folder:
+    with _temporary_folder() as folder:
         run: OwnRun | SharedRun
         if workers > 1:
-            run = SharedRun(scenario, trace, clock, Path(folder), target, workers)
+            run = SharedRun(scenario, trace, clock, folder, target, workers)
         else:
-            run = OwnRun(scenario, trace, clock, Path(folder), target)
+            run = OwnRun(scenario, trace, clock, folder, target)
         trace.partial = True
         try:
             await run.begin()
@@ -120,6 +122,20 @@ async def play_async(
                 run.collect()
             LOGGER.debug("live run of %s ended at %.3f s", scenario.name, trace.end_s)
     return trace
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards, also if Ctrl-C is pressed while it is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="simlib-"))
+    try:
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def play(
