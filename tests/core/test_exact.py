@@ -56,8 +56,12 @@ def test_normal_quantile_is_within_its_stated_error(p):
     [
         (exact.log, 0.1, "-0x1.26bb1bbb55515p+1"),
         (exact.log, 3.7, "0x1.4eeee650ae550p+0"),
-        # Where the last term of the series shows in the last bit.
+        # Where the last terms of the series show in the last bit.
         (exact.log, 1.4000518063333331, "0x1.5895e0da50fecp-2"),
+        (exact.log, 1.407750636, "0x1.5e3372ea68646p-2"),
+        (exact.log, 1.41003868, "0x1.5fdd2bb0d1f69p-2"),
+        (exact.log, 1.412260164, "0x1.6179d8fc9a3c9p-2"),
+        (exact.log, 1.413151478, "0x1.621f3dc54d05cp-2"),
         (exact.log, 1e-300, "-0x1.5963447f87fb5p+9"),
         (exact.exp, 1.0, "0x1.5bf0a8b14576ap+1"),
         (exact.exp, -37.5, "0x1.dd5c566301ec8p-55"),

@@ -575,7 +575,7 @@ def test_the_later_of_two_budgets_decides():
     ]
 
 
-@pytest.mark.parametrize(("success_fraction", "attempt_s"), [(0.0, 1.0), (0.25, 0.75)])
+@pytest.mark.parametrize(("success_fraction", "attempt_s"), [(0.0, 1.0), (0.25, 0.75), (1.0, 0.0)])
 def test_a_success_brings_a_share_of_a_token(success_fraction, attempt_s):
     budget = AttemptBudget(per_s=0, burst=2, success_fraction=success_fraction)
     rules = settings(attempt_budget=budget)

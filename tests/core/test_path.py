@@ -80,6 +80,14 @@ def test_a_larger_draw_is_never_a_shorter_delay(name, u, v):
             "shape = 1.0: must be above 1 for pareto, or it has no mean",
         ),
         (
+            {"distribution": "gamma", "shape": 0.09},
+            "shape = 0.09: must be from 0.1 to 100 for gamma",
+        ),
+        (
+            {"distribution": "gamma", "shape": 101},
+            "shape = 101.0: must be from 0.1 to 100 for gamma",
+        ),
+        (
             {"distribution": "table", "table_s": [1]},
             "table_s = (1.0,): must have at least two quantiles",
         ),
@@ -95,6 +103,21 @@ def test_parts_that_make_no_distribution_are_refused(wrong, message):
     with pytest.raises(SettingsError) as error:
         Latency(**wrong)
     assert message == str(error.value)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"distribution": "gamma", "shape": 0.1},
+        {"distribution": "gamma", "shape": 100},
+        {"distribution": "pareto", "shape": 1.01},
+        {"distribution": "table", "table_s": [1, 1]},
+    ],
+    ids=str,
+)
+def test_parts_at_their_bounds_make_a_distribution(parts):
+    latency = Latency(**parts)
+    assert 0.0 <= latency_s(latency, 0.25) <= latency_s(latency, 0.75) < inf
 
 
 def test_a_floor_may_be_the_mean_and_then_the_delay_is_constant():
