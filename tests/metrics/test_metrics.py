@@ -666,6 +666,16 @@ def test_whoever_comes_again_is_there_again():
     assert not looks["left"].iloc[-1]
 
 
+def test_who_leaves_while_its_page_is_closed_has_left_from_then_on():
+    away = sl.Fault("client_reload", start_s=10, stop_s=20)
+    story = scenario(away, clients=20).replace("stay_s", 15)
+    leaves_s = [each for each in map(story.leaves_s, range(20)) if 10 < each < 20]
+    assert leaves_s
+    looks = metrics.spans(sl.run(story), ["left"])
+    left_s = looks["start_s"][looks["left"] & looks["start_s"].between(10, 20)]
+    assert sorted(leaves_s) == sorted(left_s)
+
+
 def test_who_has_not_come_yet_has_not_left_though_another_has():
     trace = sl.run(scenario(clients=2, ramp_s=8), processes=[leaving(3)])
     first, second = (own for _, own in metrics.spans(trace, ["left"]).groupby("client"))
