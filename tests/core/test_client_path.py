@@ -159,6 +159,24 @@ def test_the_narrowest_bandwidth_counts():
     assert 0.5 + 6.0 == connection_path(*faults, path=narrow).send(UP, 0.0, 300)
 
 
+@pytest.mark.parametrize(
+    "looks",
+    [
+        {},
+        {"latency": Latency(distribution="uniform", mean_s=0.5, floor_s=0.5)},
+        {"idle_timeout_s": 60},
+        {"blackout_every_s": 100, "blackout_s": 0.1},
+    ],
+    ids=lambda looks: next(iter(looks), "plain"),
+)
+def test_the_packets_that_open_a_connection_take_no_bandwidth(looks):
+    path = Path(**{"latency": PATH.latency, "bandwidth_bytes_per_s": 100} | looks)
+    slower = Fault("bandwidth", 5, 20, bandwidth_bytes_per_s=50)
+    for faults in ((), (slower,)):
+        client_path = ClientPath(path, Timeline(faults, 1), 1, 0)
+        assert 11.0 == client_path.connect(Route.WEBSOCKET, 10.0)
+
+
 def test_what_leaves_into_a_blackout_is_sent_again_until_it_is_over():
     path = Path(latency=Latency(mean_s=0.5), blackout_every_s=15, blackout_s=0.47)
     assert [0.0, 0.0, 0.0] == [dark_s(path, at) for at in (0.0, 14.5, 15.0)]
