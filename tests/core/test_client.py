@@ -648,3 +648,12 @@ def test_each_life_of_a_client_has_numbers_and_draws_of_its_own():
     one = Client(Settings(), seed=1, life=2)
     assert [Open(2 * 65_536 + 1)] == told(one, (Start(), 0.0))
     assert 2 * 65_536 == one.link.draws
+
+
+def test_a_client_and_its_parts_have_no_dictionary_since_there_may_be_millions():
+    one = client()
+    parts = [
+        *(one, one.link, one.delivery, one.outbox, one.heartbeat),
+        *(one.polling, one.session, one.channels, one.monitor),
+    ]
+    assert [] == [type(part).__name__ for part in parts if hasattr(part, "__dict__")]

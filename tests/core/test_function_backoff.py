@@ -189,6 +189,22 @@ def test_what_cannot_be_called_so_is_refused_at_once(given, use):
         use(given)
 
 
+def test_a_refusal_says_whether_the_arguments_or_the_hash_are_wrong():
+    with pytest.raises(sl.SettingsError, match="must take three arguments by place"):
+        sl.FunctionBackoff(function=lambda attempt: 1.0)
+    with pytest.raises(sl.SettingsError, match="must be hashable"):
+        sl.FunctionBackoff(function=Unhashable())
+
+
+def test_the_rules_of_what_the_function_leaves_hold_beside_it():
+    with pytest.raises(sl.SettingsError, match=r"add_most_s = 1\.0: must not be below add_least_s"):
+        sl.FunctionBackoff(
+            function=fibonacci, after_loss_jitter="additive", add_least_s=2, add_most_s=1
+        )
+    with pytest.raises(sl.SettingsError, match=r"after_loss_jitter .* must not be decorrelated"):
+        sl.FunctionBackoff(function=fibonacci, after_loss_jitter="decorrelated")
+
+
 @pytest.mark.parametrize("key", ["base_s", "cap_s", "jitter", "steps_s", "first_s", "add_most_s"])
 def test_a_setting_that_the_function_replaces_is_refused(key):
     value = {"jitter": "none", "steps_s": (1.0,)}.get(key, 7.0)
