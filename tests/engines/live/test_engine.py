@@ -146,14 +146,15 @@ def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
 @pytest.mark.few(1)
 @pytest.mark.parametrize("remember", ["disk", "memory"])
 def test_ids_on_disk_survive_a_real_crash_and_ids_in_memory_do_not(remember: str) -> None:
-    crashes = [sl.Fault("server_crash", 1.0, 1.3), sl.Fault("server_crash", 2.5, 2.8)]
+    # Seconds before each crash, for a busy machine on which a server takes some to begin.
+    crashes = [sl.Fault("server_crash", 3.0, 3.3), sl.Fault("server_crash", 8.0, 8.3)]
     trace = sl.run(
         scenario(
             clients=10,
-            duration_s=6,
+            duration_s=14,
             faults=crashes,
-            path=sl.Path(latency=sl.Latency(mean_s=0.15)),
-            workload=sl.Workload(rate_per_s=8, stop_s=3.5),
+            path=sl.Path(latency=sl.Latency(mean_s=0.3)),
+            workload=sl.Workload(rate_per_s=8, stop_s=9),
             server=sl.ServerSettings(remember=remember),
         ),
         on="live",
