@@ -132,7 +132,7 @@ def test_latency_slows_every_message() -> None:
 
 
 def test_a_crash_kills_the_server_process_and_another_takes_over() -> None:
-    crash = scenario(faults=[sl.Fault("server_crash", start_s=0.6, stop_s=1.1)])
+    crash = scenario(duration_s=6, faults=[sl.Fault("server_crash", start_s=1.5, stop_s=2.0)])
     trace = sl.run(crash, on="live")
     assert reasons(trace, "lost") == {"reset": 4}
     assert set(reasons(trace, "failed")) == {"refused"}
@@ -167,10 +167,10 @@ def test_ids_on_disk_survive_a_real_crash_and_ids_in_memory_do_not(remember: str
 
 
 def test_two_crashes_that_overlap_keep_the_server_down_until_the_later_stop() -> None:
-    crashes = [sl.Fault("server_crash", 0.5, 0.9), sl.Fault("server_crash", 0.7, 1.4)]
-    trace = sl.run(scenario(faults=crashes), on="live")
+    crashes = [sl.Fault("server_crash", 1.5, 1.9), sl.Fault("server_crash", 1.7, 2.4)]
+    trace = sl.run(scenario(duration_s=6, faults=crashes), on="live")
     opened = trace.frame().query("name == 'opened'")["time_s"]
-    assert (opened < 0.5).sum() == (opened > 1.4).sum() == 4
+    assert (opened < 1.5).sum() == (opened > 2.4).sum() == 4
 
 
 def test_a_rejection_carries_its_retry_after_as_a_lower_bound() -> None:
