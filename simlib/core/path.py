@@ -16,6 +16,9 @@ from simlib.core.exact import exp, gamma_quantile, log, normal_quantile
 from simlib.core.tls import Tls
 from simlib.core.validation import ValidatedSettings, choice, number, seconds, times
 
+#: Of a lognormal delay, whose draws reach 8.2 sigmas: `exp` takes up to 700.
+MOST_SIGMA = 30.0
+
 
 class Distribution(IntEnum):
     """The shape of a delay."""
@@ -45,8 +48,8 @@ class Latency(ValidatedSettings):
     mean_s: float = seconds(0.02)
     #: No delay is shorter.
     floor_s: float = seconds(0.0)
-    #: Lognormal: sigma of the logarithm. Gamma: the shape, from 0.1 to 100. Pareto: the tail
-    #: exponent, above 1.
+    #: Lognormal: sigma of the logarithm, at most 30. Gamma: the shape, from 0.1 to 100. Pareto: the
+    #: tail exponent, above 1.
     shape: float = number(2.0, "", above=True)
     #: Quantiles at equal steps of probability, ascending, at least two.
     table_s: tuple[float, ...] = times()
@@ -64,6 +67,9 @@ class Latency(ValidatedSettings):
             raise SettingsError(
                 "shape", self.shape, "must be above 1 for pareto, or it has no mean"
             )
+        if self.distribution == Distribution.LOGNORMAL and self.shape > MOST_SIGMA:
+            rule = f"must be {MOST_SIGMA:g} at most for lognormal"
+            raise SettingsError("shape", self.shape, rule)
         if self.distribution == Distribution.GAMMA and not 0.1 <= self.shape <= 100.0:
             raise SettingsError("shape", self.shape, "must be from 0.1 to 100 for gamma")
         if self.distribution == Distribution.TABLE and len(self.table_s) < 2:

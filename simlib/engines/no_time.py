@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NO_TIME_S = 1e-6
 #: Events at one moment: of all that is not a client's, of each client, of each message it holds.
 _MOST, _PER_CLIENT, _PER_MESSAGE = 100_000, 100, 20
+#: So many events no run gets through.
+_NO_BOUND = 2.0**62
 #: Attempts in a row of one client that take no time: as many as the events above allow one.
 _MOST_ATTEMPTS = 10_000
 
@@ -27,7 +29,8 @@ _MOST_ATTEMPTS = 10_000
 def most_at_once(scenario: Scenario, *, messages: bool = True) -> int:
     """Return how many events may come at one moment; ``messages``: whether they are played."""
     events_per_client = _PER_CLIENT + (_PER_MESSAGE * _count_held(scenario) if messages else 0)
-    return int(_MOST + events_per_client * scenario.clients)
+    # A client may be given more messages than there are numbers for: that is no bound.
+    return int(min(_MOST + events_per_client * scenario.clients, _NO_BOUND))
 
 
 def _count_held(scenario: Scenario) -> float:

@@ -63,6 +63,8 @@ def parse_common_log(text: str) -> float:
     if not dot:
         return _parse_second(text)
     digits = rest.split(" ", 1)[0]
+    if not digits.isdecimal():  # "1e5" and "1_0" would make a number, too
+        raise ValueError(text)
     return _parse_second(second + rest[len(digits) :]) + float(f"0.{digits}")
 
 

@@ -15,7 +15,8 @@ _RULE = (
 #: Windows has devices of these names in every folder.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
-_NOWHERE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: The last two are marks that turn the direction of what is printed after them.
+_NOWHERE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def check_file_name(key: str, name: object) -> None:

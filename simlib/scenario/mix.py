@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import Any
 
 from simlib.core.cohorts import Cohort
@@ -61,7 +60,7 @@ def _cohort(name: str, share: Any) -> Cohort:
     except SettingsError as error:
         raise SettingsError(where, share, error.rule) from error
     is_number = isinstance(share, int | float) and not isinstance(share, bool)
-    if not is_number or not isfinite(share) or not 0.0 < share <= 100.0:
+    if not is_number or not 0.0 < share <= 100.0:
         raise SettingsError(where, share, "must be a share of 100, above 0 and at most 100")
     return Cohort(name=name.removeprefix(PREFIX), clients_fraction=share / 100.0, client=client)
 

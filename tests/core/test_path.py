@@ -8,7 +8,16 @@ from scipy import stats
 
 from simlib.core.draws import Stream, uniform
 from simlib.core.errors import SettingsError
-from simlib.core.path import NEW_LANE, Distribution, Lane, Latency, Path, latency_s, transit
+from simlib.core.path import (
+    MOST_SIGMA,
+    NEW_LANE,
+    Distribution,
+    Lane,
+    Latency,
+    Path,
+    latency_s,
+    transit,
+)
 
 GRID = [(i + 0.5) / 20_000 for i in range(20_000)]
 EXAMPLES = {
@@ -59,6 +68,12 @@ def test_the_extreme_draws_give_a_finite_delay_not_below_the_floor(name, u):
     assert floor_s <= latency_s(latency, u) < inf
 
 
+@pytest.mark.parametrize("u", [0.0, 0.5, 1.0 - 2.0**-53])
+def test_the_widest_lognormal_has_a_delay_for_every_draw(u):
+    widest = Latency(distribution="lognormal", mean_s=0.05, shape=MOST_SIGMA)
+    assert 0.0 <= latency_s(widest, u) < inf
+
+
 @given(st.integers(2, 5000))
 def test_the_last_draw_stays_inside_a_table_of_any_length(length):
     table = Latency(distribution="table", table_s=[float(i) for i in range(length)])
@@ -86,6 +101,10 @@ def test_a_larger_draw_is_never_a_shorter_delay(name, u, v):
         (
             {"distribution": "gamma", "shape": 101},
             "shape = 101.0: must be from 0.1 to 100 for gamma",
+        ),
+        (
+            {"distribution": "lognormal", "shape": 30.5},
+            "shape = 30.5: must be 30 at most for lognormal",
         ),
         (
             {"distribution": "table", "table_s": [1]},

@@ -1,5 +1,6 @@
 """Time that stands still is the same error in every engine, and no run without an end."""
 
+from math import inf
 from types import SimpleNamespace
 
 import pytest
@@ -143,6 +144,12 @@ def test_a_bound_grows_with_what_a_scenario_can_do_at_once():
     few, many = (most_at_once(nowhere(clients=clients)) for clients in (1, 1000))
     sending = most_at_once(nowhere(workload=sl.Workload(rate_per_s=5)))
     assert few < most_at_once(nowhere()) < min(many, sending)
+
+
+@pytest.mark.parametrize("workload", [{"burst": 1.7e308}, {"rate_per_s": 1.7e308}])
+def test_more_messages_than_there_are_numbers_for_are_no_bound(workload):
+    scenario = sl.Scenario(clients=3, duration_s=3, workload=sl.Workload(**workload))
+    assert 2**62 == most_at_once(scenario.replace("client.outbox.capacity", inf))
 
 
 def test_a_long_storm_after_a_moment_without_events_is_not_one_in_which_time_stands_still():

@@ -165,6 +165,14 @@ def test_a_table_of_times_is_read(tmp_path, text, times_s, statuses):
     assert ("CSV", times_s, statuses) == (seen.form, seen.times_s.tolist(), seen.statuses.tolist())
 
 
+@pytest.mark.parametrize("fraction", [".1e5", ".1_0", ".", ".-5", ".nan"])
+def test_a_fraction_of_a_second_has_digits_and_nothing_else(tmp_path, fraction):
+    odd = nginx(5, 503).replace(":05 ", f":05{fraction} ")
+    seen = sl.read_attempts(write(tmp_path / "access.log", [odd, nginx(6, 502), nginx(7, 502)]))
+    assert ([502, 502], [0.0, 1.0]) == (seen.statuses.tolist(), seen.times_s.tolist())
+    assert seen.notes[0].startswith("1 of 3 rows could not be read, the first is row 1 of ")
+
+
 def test_the_columns_of_a_table_can_be_named(tmp_path):
     file = write(tmp_path / "t.csv", ["login_time,ws_time,result", "1,5,503", "2,7,101"])
     seen = sl.read_attempts(file, columns={"time": "ws_time", "status": "result"})

@@ -1,6 +1,7 @@
 """The lines of a TOML file's keys."""
 
 import tomllib
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_every_key_of_a_shipped_scenario_has_a_line_that_names_it(file: Path):
 def test_a_long_list_takes_no_longer_than_its_lines():
     numbers = "".join(f"    {i}.5,\n" for i in range(20_000))
     assert 20_003 == key_lines(f"arrivals_s = [\n{numbers}]\nclients = 3\n")["clients"]
+
+
+@pytest.mark.parametrize("quotes", ['"', '"""'])
+@pytest.mark.parametrize("inside", ["x", r"\""])
+def test_a_long_text_takes_no_more_memory_than_itself(quotes, inside):
+    text = f"a = {quotes}{inside * 200_000}{quotes}\nb = 1\n"
+    tracemalloc.start()
+    try:
+        assert {"a": 1, "b": 2} == key_lines(text)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(text)
+    finally:
+        tracemalloc.stop()
 
 
 def test_lists_and_texts_whose_lines_look_like_ends_take_no_longer_than_their_lines():

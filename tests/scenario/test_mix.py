@@ -57,6 +57,10 @@ def test_clients_of_a_mix_play_as_those_of_a_file_with_cohorts(tmp_path):
             {"phoenix": "many"},
             'mix["phoenix"] = "many": must be a share of 100, above 0 and at most 100',
         ),
+        (
+            {"phoenix": 10**400},
+            f'mix["phoenix"] = 1{"0" * 400}: must be a share of 100, above 0 and at most 100',
+        ),
         ({}, "mix = {}: must have at least one preset and its share"),
         (
             {"phoenix": 60, "sockette": 50},

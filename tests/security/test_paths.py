@@ -11,12 +11,14 @@ from simlib.core.errors import SettingsError
 from simlib.scenario.file_names import MOST_NAME_BYTES, name_folder
 
 ELSEWHERE = ["../up", "/etc/storm", "a/../../b", "..\\up", "C:\\up", "a\x00b", "a\nb", "a\u2028b"]
+#: What turns the direction of what is printed after it: "gpj.sh" is shown as "hs.jpg".
+TURNED = ["a\u202egpj.sh", "a\u2066b", "\u2069a"]
 NO_NAMES = ["", ".", "..", " . ", "\ud800"]
 #: What Windows has as a device, or in no name.
 DEVICES = ["CON", "nul", "com1.toml", "a:b", "what?", "a|b", "<b>", "ends. "]
 
 
-@pytest.mark.parametrize("name", [*ELSEWHERE, *NO_NAMES], ids=ascii)
+@pytest.mark.parametrize("name", [*ELSEWHERE, *TURNED, *NO_NAMES], ids=ascii)
 def test_a_scenario_is_not_named_so_that_its_folder_is_elsewhere(name):
     with pytest.raises(SettingsError, match=r"^name = .*must be a text without slashes") as raised:
         sl.Scenario(name=name)

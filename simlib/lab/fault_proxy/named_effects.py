@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf
+from sys import float_info
 from typing import Any
 
 from simlib.core.errors import SettingsError
@@ -94,8 +95,9 @@ def _attributes(kind: str, known: Mapping[str, float], given: Any) -> dict[str, 
 
 
 def _number(key: str, value: Any, most: float = inf) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not is_number or not 0.0 <= value <= most:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    # No comparison with a nan holds; a whole number may be beyond every float.
+    if not is_number or not 0.0 <= value <= min(most, float_info.max):
         bound = "0 or more" if most == inf else f"from 0 to {most:g}"
         raise SettingsError(key, value, f"must be a number, {bound}")
     return float(value)

@@ -184,6 +184,10 @@ def test_a_page_of_another_origin_cannot_steer_it(steered, headers, words):
         ('{"type": "slicer"}', "must be one of latency, bandwidth, timeout"),
         ('{"type": "latency", "attributes": {"latency": "1s"}}', "attributes.latency"),
         ('{"type": "latency", "attributes": {"latency": -1}}', "must be a number, 0 or more"),
+        (
+            f'{{"type": "latency", "attributes": {{"latency": 1{"0" * 400}}}}}',
+            "must be a number, 0 or more",
+        ),
         ('{"type": "latency", "attributes": {"rate": 1}}', "which has latency, jitter"),
         ('{"type": "latency", "stream": "both"}', "must be upstream or downstream"),
         ('{"type": "latency", "toxicity": 2}', "from 0 to 1"),

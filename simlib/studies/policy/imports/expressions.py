@@ -97,7 +97,7 @@ def _expressions(tree: ast.Module) -> Iterator[ast.expr]:
 def _read(node: ast.expr) -> Any:
     try:
         return _value(node)
-    except (ArithmeticError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return CodeText(_source(node))
 
 
@@ -109,6 +109,13 @@ def _source(node: ast.AST) -> str:
 
 
 def _value(node: ast.expr) -> Any:
+    try:
+        return _evaluate(node)
+    except ArithmeticError:  # of this part alone: what stands around it is read all the same
+        return CodeText(_source(node))
+
+
+def _evaluate(node: ast.expr) -> Any:
     match node:
         case ast.Constant():
             return CodeText("...") if node.value is ... else node.value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 from simlib.core.errors import FileError, on_one_line
@@ -105,9 +105,9 @@ class Options:
             raise self.error(
                 key, value, f"is code, which is not run: must be a number{_bounds(low, high)}"
             )
-        if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
-            raise self.error(key, value, f"must be a number{_bounds(low, high)}")
-        if not low <= value <= high:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        # No comparison with a nan holds; a whole number may be too long to ask whether it is one.
+        if not is_number or not low <= value <= high:
             raise self.error(key, value, f"must be a number{_bounds(low, high)}")
         try:
             return float(value)

@@ -122,6 +122,8 @@ def _read_yaml(text: str, source: str, why: list[str]) -> list[Any] | None:
 
     try:
         _check_yaml(yaml.parse(text, Loader=yaml.SafeLoader), source)
+        for root in yaml.compose_all(text, Loader=yaml.SafeLoader):
+            _check_keys(root, source)
         documents = [each for each in yaml.safe_load_all(text) if each is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -156,6 +158,21 @@ def _check_yaml(events: Iterable[Any], source: str) -> None:
         level -= isinstance(event, yaml.CollectionEndEvent)
         if level > MOST_LEVELS:
             raise FileError(source, f"is nested deeper than {MOST_LEVELS} levels", place)
+
+
+def _check_keys(node: Any, source: str) -> None:
+    """Refuse a table that has a key twice, as JSON's are: the last would count, unseen."""
+    import yaml
+
+    found: set[tuple[str, str]] = set()
+    for part in node.value if isinstance(node, yaml.CollectionNode) else ():
+        key, value = part if isinstance(node, yaml.MappingNode) else (None, part)
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in found:
+                place = f"line {key.start_mark.line + 1}"
+                raise FileError(source, "stands twice: which of the two counts?", place, key.value)
+            found.add((key.tag, key.value))
+        _check_keys(value, source)
 
 
 _Reader = Callable[[str, str, list[str]], list[Any] | None]

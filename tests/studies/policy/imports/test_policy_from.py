@@ -330,6 +330,15 @@ BAD = {
     "half of a JSON": ('{"reconnectionDelay": 500,', None, r"^options: is not whole JSON \(line 1"),
     "a key that stands twice": (
         '{"maxRetries": 1, "maxRetries": 2}', None, "maxRetries = 2: stands twice"),
+    "a key that stands twice in YAML": (
+        "retry_policy:\n  - {num_retries: 1,\n     num_retries: 2}", None,
+        'line 3 = "num_retries": stands twice'),
+    "a whole number beyond every float": (
+        f'{{"reconnectionDelay": 1{"0" * 400}}}', None, r"reconnectionDelay = 10+: is too large"),
+    "such a one in YAML": (
+        f"retry_policy: {{num_retries: 0x{'f' * 4000}}}", None, "num_retries = .*: is too large"),
+    "a sum beyond every float": (
+        "{reconnectionDelay: 9**9**9, maxDelay: 1}", None, "options: maxDelay = 1: is no option"),
     "an alias in YAML": (BOMB, None, 'line 2 = "a": is an alias'),
     "YAML with a tag": ("retry_policy: !!python/object/apply:os.system [ls]", None, "is not YAML"),
     "code for a number": (
