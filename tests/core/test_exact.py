@@ -65,6 +65,9 @@ def test_normal_quantile_is_within_its_stated_error(p):
         (exact.log, 1e-300, "-0x1.5963447f87fb5p+9"),
         (exact.exp, 1.0, "0x1.5bf0a8b14576ap+1"),
         (exact.exp, -37.5, "0x1.dd5c566301ec8p-55"),
+        # Where it shows to which side the argument is rounded.
+        (exact.exp, 0.714, "0x1.0564f57255527p+1"),
+        (exact.exp, -0.668, "0x1.0684f138ba80fp-1"),
         (exact.exp, 20.25, "0x1.290d76d1966aap+29"),
         (exact.normal_quantile, 1e-10, "-0x1.9720359482785p+2"),
         (exact.normal_quantile, 0.7, "0x1.0c7e395d14935p-1"),

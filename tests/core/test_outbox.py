@@ -180,6 +180,18 @@ def test_coming_back_with_its_connection_does_not_count_as_a_resend():
     assert (1, inf) == (len(outbox), outbox.deadline_s)
 
 
+def test_of_two_on_their_way_the_first_to_time_out_wakes_the_client():
+    for acknowledged, left_s in ((0, 13.0), (1, 10.0)):
+        outbox = filled(message(0), message(1), ack_timeout_s=10)
+        for now in (0.0, 3.0):
+            outbox.send_next(now, 1)
+            outbox.check()
+            assert 10.0 == outbox.deadline_s
+        outbox.acknowledge(acknowledged)
+        outbox.check()
+        assert left_s == outbox.deadline_s
+
+
 def test_without_a_timeout_nothing_is_ever_overdue():
     outbox = filled(message(0), ack_timeout_s=inf)
     sent(outbox)
@@ -234,6 +246,12 @@ def test_bounds_that_make_no_outbox_are_refused(key, value):
     with pytest.raises(SettingsError) as error:
         OutboxLimits(**{key: value})
     assert (key, value) == (error.value.key, error.value.value)
+
+
+def test_what_is_forgotten_as_it_is_sent_is_never_sent_again():
+    with pytest.raises(SettingsError, match=r"max_resends = 1\.0: must be 0 where awaits_ack"):
+        OutboxLimits(awaits_ack=False, max_resends=1)
+    assert 0 == OutboxLimits(awaits_ack=False, max_resends=0).max_resends
 
 
 # --- any order of calls ------------------------------------------------------------------
