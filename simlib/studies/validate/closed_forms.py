@@ -12,6 +12,9 @@ BOUNDED = "Gross and Harris, Fundamentals of Queueing Theory"
 COBHAM = "Cobham, Operations Research 2 (1954)"
 POISSON = "tail of the Poisson distribution"
 RUNS = "Feller, Probability Theory I, XIII.7: success runs"
+SCANS = "Fu and Koutras, JASA 89 (1994): Markov chain of the last attempts"
+ADDED_UP = "added up by the policy's definition"
+GCRA = "ITU-T I.371 (GCRA)"
 RENEWAL = "elementary renewal theorem"
 RETRIAL = "Falin and Templeton, Retrial Queues (1997), 1"
 
@@ -154,3 +157,31 @@ def attempts_until_trip(failing_fraction: float, in_a_row: int) -> float:
     14.0
     """
     return (failing_fraction**-in_a_row - 1.0) / (1.0 - failing_fraction)
+
+
+def attempts_until_share(failing_fraction: float, failed: int, window: int) -> float:
+    """Return how many attempts it takes on average to a failure with which so many have failed.
+
+    Of the last ``window`` attempts, and not before there were so many. It is the sum of the chances
+    that it has not come to that yet, from the Markov chain whose state is the last attempts.
+
+    Examples
+    --------
+    >>> round(attempts_until_share(0.5, 3, 3), 9) == attempts_until_trip(0.5, 3)
+    True
+    >>> round(attempts_until_share(0.5, 1, 1), 9)  # the first failure
+    2.0
+    """
+    kept = (1 << window) - 1
+    chances, attempts, mean = {0: 1.0}, 0, 0.0
+    while (left := sum(chances.values())) > 1e-15:
+        mean += left
+        attempts += 1
+        later: dict[int, float] = {}
+        for last, chance in chances.items():
+            for bit, share in ((0, 1.0 - failing_fraction), (1, failing_fraction)):
+                now = (last << 1 | bit) & kept
+                if not bit or attempts < window or now.bit_count() < failed:
+                    later[now] = later.get(now, 0.0) + chance * share
+        chances = later
+    return mean

@@ -10,7 +10,6 @@ import numpy as np
 from simlib.core.arrivals import StartTimes
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter
-from simlib.core.events import Reason
 from simlib.core.fallback import Fallback
 from simlib.core.faults import Fault, FaultKind, Route
 from simlib.core.heartbeat import HeartbeatRules
@@ -18,10 +17,11 @@ from simlib.core.path import Latency, Path
 from simlib.core.settings import Settings
 from simlib.core.tls import Tls
 from simlib.metrics.array_types import Floats
+from simlib.metrics.fault_times import detection_times_s
 from simlib.scenario.scenario import Scenario
-from simlib.scenario.workload import Workload
+from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.validate import closed_forms as theory
-from simlib.studies.validate.case import Known, KnownCase, Topic, simulate
+from simlib.studies.validate.case import Known, KnownCase, Topic, play_quickly, simulate
 from simlib.trace.columns import Kind, Name
 from simlib.trace.trace import Trace
 
@@ -42,6 +42,35 @@ def _handshake(tls: Tls, words: str, round_trips: int, source: str) -> KnownCase
     name = f"80 ms round trip, {words}: open"
     check = Known(name, round_trips * rtt_s, source, measure_opened, "s")
     return KnownCase(Topic.HANDSHAKES, simulate(scenario), (check,), 1, 0.05)
+
+
+def _lossy_handshake() -> KnownCase:
+    """Return handshakes of four packets, each of which is lost with a chance of 1 in 5.
+
+    A lost one is sent again after 0.2 s, and once more after another 0.4 s. So those that are open
+    by 0.16 + 2 * 0.2 s have lost none, one, or two that are not the same packet.
+    """
+    lost, packets, rtt_s = 0.2, 4, 0.08
+    scenario = Scenario(
+        clients=1000,
+        duration_s=60.0,
+        ramp_s=0.0,
+        path=Path(latency=Latency(mean_s=rtt_s / 2.0), loss_fraction=lost, rto_s=0.2),
+        client=Settings(connect_timeout_s=1e6),
+        workload=Workload(rate_per_s=0.0),
+    )
+    early = (1.0 - lost) ** packets * (1.0 + packets * lost + 6.0 * lost**2)
+    check = Known(
+        "80 ms, 1 in 5 lost: over 0.6 s", 1.0 - early, "RFC 6298 (5.5)",
+        partial(measure_open_later, 0.6), is_share=True,
+    )  # fmt: skip
+    return KnownCase(Topic.HANDSHAKES, simulate(scenario), (check,), 1, 0.5)
+
+
+def measure_open_later(after_s: float, trace: Trace) -> Floats:
+    """Return whether each client was open later than that, if at all."""
+    early = int((measure_opened(trace) <= after_s).sum())
+    return np.repeat([0.0, 1.0], [early, trace.scenario.clients - early])
 
 
 def measure_opened(trace: Trace) -> Floats:
@@ -67,15 +96,67 @@ def _heartbeat(interval_s: float, timeout_s: float) -> KnownCase:
         faults=(Fault(FaultKind.BLACK_HOLE, start_s),),
     )
     name = f"ping {interval_s:g} s, pong {timeout_s:g} s: noticed"
-    check = Known(name, interval_s / 2.0 + timeout_s, _UNIFORM, measure_detection, "s")
-    return KnownCase(Topic.LIVENESS, simulate(scenario), (check,), 2, 0.5)
+    check = Known(name, interval_s / 2.0 + timeout_s, _UNIFORM, detection_times_s, "s")
+    # The fleet has pings of its own, so each engine plays one of the two.
+    play = play_quickly(scenario) if interval_s == timeout_s else simulate(scenario)
+    return KnownCase(Topic.LIVENESS, play, (check,), 2, 0.5)
 
 
-def measure_detection(trace: Trace) -> Floats:
-    """Return how long after the network's silence each client ended its connection."""
-    columns = trace.columns()
-    ended = (columns["name"] == Name.CLOSE) & (columns["reason"] == Reason.SILENT)
-    return np.asarray(columns["time_s"][ended] - trace.scenario.faults[0].start_s)
+def _pings(interval_s: float, way_s: float, duration_s: float) -> KnownCase:
+    """Return a client with a slow network: pings follow each other, whatever an answer takes."""
+    scenario = Scenario(
+        clients=1,
+        ramp_s=0.0,
+        duration_s=duration_s,
+        path=Path(latency=Latency(mean_s=way_s)),
+        client=Settings(heartbeat=HeartbeatRules(interval_s=interval_s, timeout_s=interval_s)),
+        workload=Workload(rate_per_s=0.0),
+    )
+    # Two round trips, then an interval before the first.
+    pings = int((duration_s - 4.0 * way_s) / interval_s)
+    name = f"ping {interval_s:g} s, answer {2.0 * way_s:g} s: pings"
+    check = Known(name, float(pings), theory.ADDED_UP, partial(measure_count, Name.PING))
+    return KnownCase(Topic.LIVENESS, simulate(scenario), (check,), 1, 0.05)
+
+
+def _pings_in_silence() -> KnownCase:
+    """Return a client that gets an answer each second, and pings only after 5 s of silence."""
+    scenario = Scenario(
+        clients=1,
+        ramp_s=0.0,
+        duration_s=100.0,
+        path=_AT_ONCE,
+        client=Settings(heartbeat=HeartbeatRules(interval_s=5.0, any_traffic=True)),
+        workload=Workload(arrivals=Arrivals.CONSTANT, rate_per_s=1.0),
+    )
+    count = partial(measure_count, Name.PING)
+    check = Known("ping 5 s, answers each s: pings", 0.0, "gRPC, keepalive", count)
+    return KnownCase(Topic.LIVENESS, simulate(scenario), (check,), 1, 0.05)
+
+
+def _slow_polls(interval_s: float, way_s: float, duration_s: float) -> KnownCase:
+    """Return a client with a slow network: so do polls, the first when WebSocket is refused."""
+    scenario = Scenario(
+        clients=1,
+        ramp_s=0.0,
+        duration_s=duration_s,
+        path=Path(latency=Latency(mean_s=way_s)),
+        client=Settings(
+            fallback=Fallback(after_attempts=1, poll_interval_s=interval_s),
+            backoff=Backoff(jitter=Jitter.NONE, base_s=1000.0, cap_s=1000.0),
+        ),
+        workload=Workload(rate_per_s=0.0),
+        faults=(Fault(FaultKind.OUTAGE, 0.0, route=Route.WEBSOCKET),),
+    )
+    polls = 1 + int((duration_s - 2.0 * way_s) / interval_s)
+    name = f"poll {interval_s:g} s, answer {4.0 * way_s:g} s: polls"
+    check = Known(name, float(polls), theory.ADDED_UP, partial(measure_count, Name.POLL))
+    return KnownCase(Topic.LIVENESS, simulate(scenario), (check,), 1, 0.05)
+
+
+def measure_count(name: Name, trace: Trace) -> Floats:
+    """Return how often something happened."""
+    return np.array([float((trace.columns()["name"] == name).sum())])
 
 
 def _polls(interval_s: float, updates_per_s: float) -> KnownCase:
@@ -141,8 +222,13 @@ def liveness_cases() -> list[KnownCase]:
         _handshake(Tls.NONE, "no TLS", 2, _HANDSHAKE),
         _handshake(Tls["1.3"], "TLS 1.3", 3, "RFC 8446 (2)"),
         _handshake(Tls["1.2"], "TLS 1.2", 4, "RFC 5246 (7.3)"),
+        _handshake(Tls.RESUMED, "resumed", 3, "RFC 8446 (2.2)"),
+        _lossy_handshake(),
         _heartbeat(30.0, 10.0),
         _heartbeat(20.0, 20.0),
         _polls(4.0, 0.2),
         _polls(2.0, 0.5),
+        _pings(10.0, 1.0, 105.0),
+        _pings_in_silence(),
+        _slow_polls(4.0, 0.5, 100.0),
     ]

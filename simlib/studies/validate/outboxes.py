@@ -32,10 +32,10 @@ _PRIORITIES = ("critical", "high", "normal", "low")
 _OUTBOX_RUNS, _OUTBOXES = 6, 40
 
 
-def _outbox(clients: int) -> Scenario:
+def _outbox(clients: int, loads: tuple[float, ...]) -> Scenario:
     """Return clients whose messages leave one a second: each is a queue with priorities."""
-    total = sum(_LOADS)
-    critical, high, _, low = (load / total for load in _LOADS)
+    total = sum(loads)
+    critical, high, _, low = (load / total for load in loads)
     return Scenario(
         clients=clients,
         duration_s=700.0,
@@ -76,8 +76,29 @@ def _priorities() -> KnownCase:
         for rank, name in enumerate(_PRIORITIES)
     ]
     return KnownCase(
-        Topic.PRIORITIES, simulate(_outbox(_OUTBOXES)), tuple(checks), _OUTBOX_RUNS, 2.0
+        Topic.PRIORITIES, simulate(_outbox(_OUTBOXES, _LOADS)), tuple(checks), _OUTBOX_RUNS, 2.0
     )
+
+
+def _first_come() -> KnownCase:
+    """Return outboxes whose messages are all alike: the mean wait does not tell who was first."""
+    load, t = 0.5, 1.0
+    check = Known(
+        f"one priority, {load:g}/s: over {t:g} s",
+        1.0 - theory.constant_wait_share(load, t),
+        theory.CROMMELIN,
+        partial(measure_share_waiting, t),
+    )
+    alike = simulate(_outbox(_OUTBOXES, (0.0, 0.0, load, 0.0)))
+    return KnownCase(Topic.PRIORITIES, alike, (check,), _OUTBOX_RUNS, 1.0)
+
+
+def measure_share_waiting(longer_than_s: float, trace: Trace) -> Floats:
+    """Return the share of each client's messages that waited for longer, once it is steady."""
+    table = messages(trace)
+    table = table[table["send_s"] >= 60.0]
+    late = table["left_s"] - table["send_s"] > longer_than_s + 1e-9
+    return np.asarray(late.groupby(table["client"]).mean(), dtype=float)
 
 
 def measure_overflow(trace: Trace) -> Floats:
@@ -131,4 +152,4 @@ def _overflow() -> KnownCase:
 
 def outbox_cases() -> list[KnownCase]:
     """Return all of them."""
-    return [_overflow(), _priorities()]
+    return [_overflow(), _priorities(), _first_come()]

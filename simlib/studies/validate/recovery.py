@@ -1,4 +1,4 @@
-"""Waits between attempts, and how clients come back: backoff, giving up, the circuit breaker."""
+"""Waits between attempts, and how clients come back: backoff, and giving up."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import numpy as np
 
 from simlib.core.backoff import Backoff
 from simlib.core.backoff_kinds import Jitter, JitterPlace
-from simlib.core.balancer import Balance
-from simlib.core.breaker import Breaker, BreakerState
 from simlib.core.faults import Fault, FaultKind
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.link_table import State
 from simlib.core.path import Latency, Path
-from simlib.core.server_settings import ServerSettings
 from simlib.core.settings import Settings
 from simlib.metrics.array_types import Floats
 from simlib.metrics.fault_times import recovery_times_s
@@ -28,10 +25,10 @@ from simlib.trace.trace import Trace
 
 _CLIENTS = 1000
 #: When every connection is lost; attempts take no time.
-_START_S = 1.0
+START_S = 1.0
 _EXACT = "sums of uniform waits, exactly (Feller, Probability Theory II, I.9)"
 #: Decorrelated jitter and the breaker have no closed form: 20,000,000 and 200,000 draws.
-_DRAWN = "drawn from the policy's definition"
+DRAWN = "drawn from the policy's definition"
 
 
 def outage(backoff: Backoff, length_s: float, stop_s: float, **client: object) -> Scenario:
@@ -44,17 +41,17 @@ def outage(backoff: Backoff, length_s: float, stop_s: float, **client: object) -
         path=Path(latency=Latency(mean_s=0.0)),
         client=Settings(**settings),  # type: ignore[arg-type]
         workload=Workload(rate_per_s=0.0),
-        faults=(Fault(FaultKind.OUTAGE, _START_S, _START_S + length_s),),
+        faults=(Fault(FaultKind.OUTAGE, START_S, START_S + length_s),),
     )
 
 
 def times_after_loss_s(trace: Trace) -> tuple[Floats, Floats]:
     """Return when each client made its attempts after the loss, and whose each is; by client."""
     columns = trace.columns()
-    opens = (columns["name"] == Name.OPEN) & (columns["time_s"] >= _START_S)
+    opens = (columns["name"] == Name.OPEN) & (columns["time_s"] >= START_S)
     clients, times_s = columns["client"][opens], columns["time_s"][opens]
     order = np.lexsort((times_s, clients))
-    return times_s[order] - _START_S, clients[order]
+    return times_s[order] - START_S, clients[order]
 
 
 def _nth_times_s(trace: Trace, n: int) -> Floats:
@@ -124,6 +121,13 @@ def measure_attempts(trace: Trace) -> Floats:
     return np.bincount(clients.astype(int), minlength=trace.scenario.clients).astype(float)
 
 
+def measure_all_attempts(trace: Trace) -> Floats:
+    """Return how many attempts each client made in the whole run."""
+    columns = trace.columns()
+    attempts = columns["client"][columns["name"] == Name.OPEN]
+    return np.bincount(attempts.astype(int), minlength=trace.scenario.clients).astype(float)
+
+
 def measure_gave_up(trace: Trace) -> Floats:
     """Return whether each client gave up."""
     columns = trace.columns()
@@ -151,7 +155,7 @@ def _recovery(
         late = partial(measure_late, 1.0)
         checks.append(Known(f"{name}: over 1 s", late_share, _EXACT, late, is_share=True))
     backoff = Backoff(jitter=jitter, base_s=1.0, cap_s=10.0)
-    play = simulate(outage(backoff, length_s, _START_S + length_s + 12.0))
+    play = simulate(outage(backoff, length_s, START_S + length_s + 12.0))
     return KnownCase(Topic.RECOVERY, play, tuple(checks), 2, 1.0 + length_s / 30.0)
 
 
@@ -159,7 +163,7 @@ def _giving_up(length_s: float, share: float) -> KnownCase:
     backoff = Backoff(jitter=Jitter.FULL, base_s=1.0, cap_s=10.0, max_attempts=10)
     name = f"10 attempts, {length_s:g} s outage"
     check = Known(f"{name}: gave up", share, _EXACT, measure_gave_up, is_share=True)
-    play = simulate(outage(backoff, length_s, _START_S + length_s + 12.0))
+    play = simulate(outage(backoff, length_s, START_S + length_s + 12.0))
     return KnownCase(Topic.RECOVERY, play, (check,), 2, 1.5)
 
 
@@ -171,61 +175,6 @@ def _long_outage(jitter: Jitter, per_s: float) -> KnownCase:
     return KnownCase(Topic.RECOVERY, simulate(scenario), (check,), 1, 1.5)
 
 
-# --- the breaker -------------------------------------------------------------------------
-
-
-def _slow_breaker(length_s: float, back_s: float, error_s: float) -> KnownCase:
-    """Return clients whose breaker opens for 30 s after five failures in a row."""
-    backoff = Backoff(jitter=Jitter.FULL, base_s=1.0, cap_s=10.0)
-    breaker = Breaker(trip_after=5, open_s=30.0)
-    scenario = outage(backoff, length_s, _START_S + length_s + 60.0, breaker=breaker)
-    name = f"5 trip, {length_s:g} s outage: back after"
-    check = Known(name, back_s, _DRAWN, measure_recovery, "s", reference_error=error_s)
-    return KnownCase(Topic.BREAKER, simulate(scenario), (check,), 2, 1.5)
-
-
-def _trips(gateways: int, in_a_row: int) -> KnownCase:
-    """Return clients that connect again and again, each time to a gateway at random.
-
-    One gateway never answers in time, so an attempt fails with a chance of 1 in so many, whatever
-    happened before; and a server ends each connection soon, so that an attempt follows the other.
-    """
-    scenario = Scenario(
-        clients=800,
-        ramp_s=0.0,
-        duration_s=400.0,
-        gateways=gateways,
-        balance=Balance.RANDOM,
-        path=Path(latency=Latency(mean_s=0.0)),
-        client=Settings(
-            connect_timeout_s=0.5,
-            backoff=Backoff(jitter=Jitter.NONE, base_s=0.1, factor=1.0, cap_s=0.1),
-            breaker=Breaker(trip_after=in_a_row, open_s=10_000.0),
-            heartbeat=HeartbeatRules(interval_s=inf),
-        ),
-        server=ServerSettings(
-            workers=10_000, handshake_service_s=0.001, max_connection_age_s=0.01,
-            max_connection_age_jitter_fraction=0.0,
-        ),
-        workload=Workload(rate_per_s=0.0),
-        faults=(Fault(FaultKind.SLOW_SERVER, 0.0, 400.0, factor=1e5, gateway=gateways - 1),),
-    )  # fmt: skip
-    expected = theory.attempts_until_trip(1.0 / gateways, in_a_row)
-    name = f"1 in {gateways} fails, {in_a_row} trip: attempts"
-    check = Known(name, expected, theory.RUNS, measure_attempts_until_trip)
-    return KnownCase(Topic.BREAKER, simulate(scenario), (check,), 2, 3.0)
-
-
-def measure_attempts_until_trip(trace: Trace) -> Floats:
-    """Return how many attempts it took until each client's breaker tripped; inf: it never did."""
-    columns = trace.columns()
-    is_open = columns["breaker"] == BreakerState.OPEN
-    attempts = columns["client"][(columns["name"] == Name.OPEN) & ~is_open]
-    counts = np.bincount(attempts, minlength=trace.scenario.clients).astype(float)
-    tripped = np.isin(np.arange(trace.scenario.clients), columns["client"][is_open])
-    return np.where(tripped, counts, inf)
-
-
 def recovery_cases() -> list[KnownCase]:
     """Return all of them."""
     aws = "AWS's definition of the policy"
@@ -234,7 +183,7 @@ def recovery_cases() -> list[KnownCase]:
         _waits("full jitter", Jitter.FULL, 19.75, 4.806679380473246, aws),
         _waits("equal jitter", Jitter.EQUAL, 29.625, 2.403339690236623, aws),
         _waits("+-25 %", Jitter.PROPORTIONAL, 39.5, 2.403339690236623, aws),
-        _waits("decorrelated", Jitter.DECORRELATED, 29.16618975281513, 0.0, _DRAWN),
+        _waits("decorrelated", Jitter.DECORRELATED, 29.16618975281513, 0.0, DRAWN),
         _recovery(Jitter.NONE, 10.0, 5.0, 4.0),
         _recovery(Jitter.FULL, 5.0, 3.0387543495132294, 4.078584203235979, 0.7454042398592212),
         _recovery(Jitter.FULL, 20.0, 3.346452342188242, 7.169290468437649),
@@ -244,8 +193,4 @@ def recovery_cases() -> list[KnownCase]:
         _giving_up(40.0, 0.6271132192307891),
         _long_outage(Jitter.FULL, 0.2),
         _long_outage(Jitter.EQUAL, 2.0 / 15.0),
-        _slow_breaker(20.0, 21.767963877496403, 0.0138),
-        _slow_breaker(60.0, 12.496291787880743, 0.011),
-        _trips(2, 3),
-        _trips(3, 2),
     ]

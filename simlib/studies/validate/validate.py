@@ -16,7 +16,9 @@ from simlib.core.validation import nearest
 from simlib.experiments.pool import Outcome, open_pool
 from simlib.metrics.array_types import Floats
 from simlib.studies.validate import (
+    attempt_limits,
     aws,
+    breakers,
     collapse,
     failing_calls,
     liveness,
@@ -24,6 +26,7 @@ from simlib.studies.validate import (
     queues,
     records,
     recovery,
+    wait_rules,
 )
 from simlib.studies.validate.case import KnownCase, Topic
 from simlib.studies.validate.judge import FAMILY_ERROR, ValidationRow, judge_number, skip_number
@@ -32,8 +35,9 @@ from simlib.support.progress import Progress, show_progress
 
 #: Where cases come from; each is asked when they are needed.
 _SOURCES: tuple[Callable[[], list[KnownCase]], ...] = (
-    queues.queue_cases, outboxes.outbox_cases, recovery.recovery_cases, liveness.liveness_cases,
-    aws.aws_cases, failing_calls.call_cases, collapse.collapse_cases, records.record_cases,
+    queues.queue_cases, outboxes.outbox_cases, recovery.recovery_cases, wait_rules.wait_cases,
+    attempt_limits.limit_cases, breakers.breaker_cases, liveness.liveness_cases, aws.aws_cases,
+    failing_calls.call_cases, collapse.collapse_cases, records.record_cases,
 )  # fmt: skip
 _NEEDS_FLEET = "needs the fleet"
 
@@ -45,7 +49,7 @@ class Validation(ShowsCard):
     Examples
     --------
     >>> validate(["handshakes"], workers=1).headline
-    '3 of 3 rows hold, none fail.'
+    '5 of 5 rows hold, none fail.'
     """
 
     rows: tuple[ValidationRow, ...]
@@ -121,7 +125,10 @@ def cells(row: ValidationRow) -> tuple[str, str, str, str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10_000.0 else f"{value:.4g}"
+    if abs(value) >= 10_000.0:
+        return f"{value:,.0f}"
+    # The noughts behind the point take the place of a digit, or the line would be too long.
+    return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.4g}"
 
 
 def _with_interval(row: ValidationRow) -> str:
@@ -136,7 +143,8 @@ def _difference(row: ValidationRow) -> str:
         return "0"
     if row.reference == 0.0:
         return f"{row.difference:+.2g}"
-    return f"{100.0 * row.difference / row.reference:+.2g} %"
+    share = 100.0 * row.difference / row.reference
+    return f"{share:+.1g} %" if abs(share) < 0.01 else f"{share:+.2g} %"
 
 
 # --- playing -----------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_the_command_prints_a_table_of_80_columns():
     result = run("--only", "handshakes", "--workers", "1")
     assert 0 == result.exit_code, result.output
     assert "80 ms round trip, TLS 1.3: open" in result.stdout
-    assert "3 of 3 rows hold, none fail." in result.stdout
+    assert "5 of 5 rows hold, none fail." in result.stdout
     assert all(len(line.rstrip()) <= 80 for line in result.stdout.splitlines())
     assert "Round trips of a handshake (handshakes)" in result.stdout
 
@@ -209,6 +209,24 @@ def test_an_interval_is_narrow_enough_to_say_something(whole):
     assert [] == wide
 
 
+@pytest.mark.slow
+@pytest.mark.long
+def test_no_line_of_the_table_is_wrapped_at_80_columns(whole):
+    # As the widths of `validate/text.py`.
+    for row in whole.rows:
+        assert [33, 9, 18, 8, 7] == [
+            max(width, len(text))
+            for width, text in zip((33, 9, 18, 8, 7), (row.name, *module.cells(row)), strict=True)
+        ]
+
+
 def test_a_row_shows_its_interval_only_if_it_has_one():
     exact = ValidationRow(Topic.QUEUES, "n", "", "theory", 54.0, 54.0, 5e-8, 1)
     assert ("54", "54", "0", "holds") == module.cells(exact)
+
+
+def test_small_numbers_have_a_digit_less_so_that_they_fit():
+    small = ValidationRow(Topic.QUEUES, "n", "s", "theory", 0.00722123, 0.00734456, 0.00089, 24)
+    assert ("0.00722 s", "0.00734 +- 0.00089", "+1.7 %", "holds") == module.cells(small)
+    near = ValidationRow(Topic.QUEUES, "n", "s", "theory", 1100.0, 1100.0803, 1.0, 24)
+    assert "+0.007 %" == module.cells(near)[2]
