@@ -75,7 +75,6 @@ for number in range(10):
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace sees what reaches the disk")
 @pytest.mark.parametrize(
     ("how", "steps"), [("flushed", ["sync", "accepted"]), ("written", ["accepted"])]
