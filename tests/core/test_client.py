@@ -176,6 +176,13 @@ def test_it_says_when_the_breaker_trips_and_mends():
     assert [Notify(Reason.MENDED)] == told(one, (Opened(3), 31.0))
 
 
+def test_it_says_that_the_breaker_trips_again_when_a_probe_fails():
+    one = client(breaker=Breaker(trip_after=2, open_s=30))
+    told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0), (Wake(), 1.0))
+    told(one, (Failed(2, Reason.REFUSED), 1.0), (Wake(), 31.0))
+    assert [Notify(Reason.TRIPPED)] == told(one, (Failed(3, Reason.REFUSED), 31.0))
+
+
 def test_it_says_when_it_gives_up_and_starts_again_when_told():
     one = client(backoff={"max_attempts": 1})
     asked = told(one, (Start(), 0.0), (Failed(1, Reason.REFUSED), 0.0))

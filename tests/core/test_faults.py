@@ -426,7 +426,9 @@ def test_each_fault_that_begins_draws_for_itself():
         assert expected == script.origins[-1]
     first, second = (script.hit(index, 200) for index in (3, 4))
     assert first != second
-    assert 0 == timeline().begin(Fault("outage"), 1.0)
+    only = timeline()
+    assert 0 == only.begin(Fault("outage"), 1.0)
+    assert [0] == only.origins
 
 
 def test_the_timeline_knows_which_faults_change_the_way_of_what_is_sent():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import simlib as sl
@@ -19,7 +20,7 @@ def play(scenario: dict[str, Any], **client: Any) -> sl.Trace:
         sl.Scenario(
             clients=3,
             duration_s=40,
-            client=sl.Settings(backoff=BACKOFF, **client),
+            client=sl.Settings(**{"backoff": BACKOFF} | client),
             workload=sl.Workload(rate_per_s=0),
             **{"faults": [sl.Fault("outage", start_s=10, stop_s=30)]} | scenario,
         )
@@ -49,6 +50,12 @@ def test_what_something_else_put_off_says_nothing_of_the_backoff(
     assert max(waits_s) > 4.0
     assert 0 < fractions.size < waits_s.size
     assert [1.0] * fractions.size == pytest.approx(fractions.tolist())
+
+
+def test_a_wait_that_a_function_made_has_no_ceiling() -> None:
+    run = read_columns(play({}, backoff=sl.FunctionBackoff(function=lambda attempt, _, u: 1.0 + u)))
+    assert wait_fractions(run).size
+    assert np.isnan(wait_fractions(run)).all()
 
 
 def test_what_came_before_the_warm_up_does_not_count() -> None:
