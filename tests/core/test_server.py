@@ -41,6 +41,7 @@ from simlib.core.server import Server
 from simlib.core.server_messages import ChannelLog, DedupWindow
 from simlib.core.server_settings import (
     AddressLimit,
+    FullBacklog,
     Scaling,
     ServerSettings,
     accepts,
@@ -751,6 +752,39 @@ def test_a_window_is_advised_where_no_retry_after_is_said():
     assert [Refuse(1, 1, 503, -8.0)] == told(server, HandshakeArrived(1, 1), 0.0)
     shut = told(server, CloseClients(frozenset({0}), 1013, 0.0, 0.0), 1.0)
     assert [CloseConnection(0, 1, 1013, -8.0)] == shut
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"advises_window_s": 0.5, "retry_after_s": 1},
+            "retry_after_s = 1: must be 0 with advises_window_s (0.5): either is the hint",
+        ),
+        (
+            {"backlog_full": "drop"},
+            "backlog = inf: needs a bound: a backlog without one is never full",
+        ),
+    ],
+)
+def test_settings_that_say_two_things_at_once_are_refused(wrong, message):
+    with pytest.raises(SettingsError) as error:
+        ServerSettings(**wrong)
+    assert message == str(error.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"advises_window_s": 0.5},
+        {"retry_after_s": 1},
+        {"backlog_full": FullBacklog.DROP, "backlog": 1},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_settings_that_say_one_thing_are_taken(given):
+    settings = ServerSettings(**given)
+    assert given == {name: getattr(settings, name) for name in given}
 
 
 def test_ages_are_drawn_within_their_share_of_the_age_up_and_down():

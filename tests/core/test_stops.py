@@ -76,6 +76,14 @@ def test_a_range_is_of_statuses_or_of_close_codes_and_rises(code):
         Stops(suspends_on=[code])
 
 
+def test_a_list_is_kept_as_it_is_and_cannot_be_changed_afterwards():
+    codes = [1008, "4404-4499"]
+    stops = Stops(ends_on=codes)
+    codes.append(410)
+    assert (1008, "4404-4499") == stops.ends_on
+    assert {stops} == {Stops(ends_on=[1008, "4404-4499"])}
+
+
 @pytest.mark.parametrize("codes", [401, "401", None])
 def test_a_list_is_a_list(codes):
     with pytest.raises(SettingsError, match=r"must be a list of codes, such as \[410"):
