@@ -123,8 +123,8 @@ $(READY): pyproject.toml constraints.txt
 	  uv pip install --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
 	else \
 	  echo "1 of 2: making .venv"; \
-	  $(PYTHON) -m venv .venv && \
-	  echo "2 of 2: downloading and installing the packages" && \
+	  $(PYTHON) -m venv .venv || exit 1; \
+	  echo "2 of 2: downloading and installing the packages"; \
 	  { $(BIN)/python -m pip --disable-pip-version-check install -c constraints.txt -e '.[dev]'; \
 	    echo $$? > .venv/.status; } | while IFS= read -r line; do case "$$line" in \
 	      Collecting*) n=$$((n + 1)); printf '\r  %s packages found ' "$$n";; \

@@ -55,8 +55,8 @@ def storms_table() -> str:
              "phoenix", "signalr"]  # fmt: skip
     found = storms({name: sl.presets[name].client for name in names})
     columns = ["peak_after_per_s", "attempts_per_client", "back_s_p50", "back_s_p95", "never_back"]
-    head = ["client", "peak after it, attempts/s", "attempts of each", "half are back after, s",
-            "95 %, s", "never back"]  # fmt: skip
+    head = ["client", "peak after the outage, attempts/s", "attempts of each",
+            "half are back after, s", "95 % are, s", "never back"]  # fmt: skip
     rows = [
         [name, *(format_number(float(row[each])) for each in columns)]
         for name, row in found.iterrows()

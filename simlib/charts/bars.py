@@ -28,7 +28,7 @@ def attempt_bars(trace: Trace, ascii_only: bool = False) -> tuple[str, str, str]
     highest = len(letters) - 1
     levels = np.ceil(highest * rates / top).astype(int) if top else np.zeros(WIDTH, int)
     bars = "".join(letters[level] for level in levels.tolist())
-    title = f"attempts over time, from 0 to {trace.end_s:g} s"
+    title = f"attempts over time, from 0 to {trace.end_s:,g} s"
     return title, bars.rstrip(), _marks(trace)
 
 

@@ -20,6 +20,7 @@ from simlib.charts.finding_words import (
     is_about_same,
     lower_first,
 )
+from simlib.core.card import count_in_words
 from simlib.metrics.array_types import Floats
 from simlib.metrics.words import format_count, format_seconds, format_share
 
@@ -143,8 +144,8 @@ def find_spread(ranges_s: Mapping[str, tuple[float, float]], failures: int) -> s
     """
     known = {name: ends for name, ends in ranges_s.items() if isfinite(ends[1])}
     if not known:
-        return f"Nobody makes more than {failures} attempts"
-    after = f"After {failures} failures"
+        return f"Nobody makes more than {count_in_words(failures, 'attempt')}"
+    after = f"After {count_in_words(failures, 'failure')}"
     widest = max(known, key=lambda name: known[name][1] - known[name][0])
     narrow = min(known, key=lambda name: known[name][1] - known[name][0])
     low_s, high_s = known[widest]

@@ -30,8 +30,17 @@ def is_about_same(one: float, other: float) -> bool:
 
 
 def capitalize_first(text: str) -> str:
-    """Return a text whose first letter is a capital, and the others as they are."""
-    return text[:1].upper() + text[1:]
+    """Return a text whose first letter is a capital, and the others as they are.
+
+    A name that stands in code or files is left as it is written.
+
+    Examples
+    --------
+    >>> capitalize_first("full jitter is back"), capitalize_first("first_outage is back")
+    ('Full jitter is back', 'first_outage is back')
+    """
+    is_code = bool(set("_:") & set(text.partition(" ")[0].rstrip(":")))
+    return text if is_code else text[:1].upper() + text[1:]
 
 
 def lower_first(text: str) -> str:

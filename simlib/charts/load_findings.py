@@ -11,7 +11,7 @@ from math import inf, isfinite
 from typing import NamedTuple
 
 from simlib.charts.finding_words import ENGINE_NAMES, add_name, capitalize_first, is_about_same
-from simlib.metrics.words import format_count, format_share
+from simlib.metrics.words import format_count, format_share, say_count
 
 
 def find_peaks(peaks_per_s: Mapping[str, float], limit_per_s: float = inf, when: str = "") -> str:
@@ -30,8 +30,7 @@ def find_peaks(peaks_per_s: Mapping[str, float], limit_per_s: float = inf, when:
     can = f"; the server can take {format_count(limit_per_s)}" if limit_per_s < inf else ""
     if len(known) == 1:
         (peak,) = known.values()
-        attempts = "1 attempt" if peak == 1 else f"{format_count(peak)} attempts"
-        return f"{attempts} in the worst second{when}{can}"
+        return f"{say_count(peak, 'attempt')} in the worst second{when}{can}"
     if set(known) <= set(ENGINE_NAMES):
         first, *others = (f"{format_count(peak)}" for peak in known.values())
         engines = [ENGINE_NAMES[name] for name in known]
@@ -60,7 +59,7 @@ def find_admissions(attempts: float, opened: float, *, after_fault: bool) -> str
     if not attempts:
         return ""
     when = " after the fault" * after_fault
-    said = f"{format_count(attempts)} attempts{when} for {format_count(opened)} connections"
+    said = f"{say_count(attempts, 'attempt')}{when} for {say_count(opened, 'connection')}"
     failed = 1.0 - opened / attempts
     if failed < 0.005:
         return f"{said}: all were let in"
@@ -116,7 +115,7 @@ def find_waiting(most: Mapping[str, float], room: float = inf) -> str:
     worst, best = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
     if not known[worst]:
         return "No handshake waits"
-    said = f"Up to {format_count(known[worst])} handshakes wait"
+    said = f"Up to {say_count(known[worst], 'handshake')} wait"
     if len(known) == 1:
         return f"{said}, as many as there is room for" if known[worst] >= room else said
     if is_about_same(known[worst], known[best]):
@@ -154,7 +153,8 @@ def find_refused(handshakes: Mapping[str, Refused]) -> str:
         in_vain = [f"{share} {add_name(name)}" for share, name in zip(work, known, strict=True)]
         return f"Refused: {', '.join(refused)}; in vain: {', '.join(in_vain)}"
     (each,) = known.values()
-    said = f"{format_count(each.refused)} handshakes are refused" if each.refused else ""
+    are = "is" if each.refused == 1 else "are"
+    said = f"{say_count(each.refused, 'handshake')} {are} refused" if each.refused else ""
     said = said or "No handshake is refused"
     if not each.abandoned:
         return f"{said}; none is served in vain"

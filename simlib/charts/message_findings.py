@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simlib.charts.finding_words import Samples, add_name, agree_in_number, is_about_same
-from simlib.metrics.words import format_count, format_seconds, format_share
+from simlib.metrics.words import format_count, format_seconds, format_share, say_count
 
 
 class Backlog(NamedTuple):
@@ -43,7 +43,7 @@ def find_outbox(held: Mapping[str, Backlog]) -> str:
         return ""
     worst = max(known, key=lambda name: known[name].most)
     best = min(known, key=lambda name: known[name].most)
-    said = f"Up to {format_count(known[worst].most)} messages wait"
+    said = f"Up to {say_count(known[worst].most, 'message')} wait"
     if len(known) == 1:
         return "; ".join(filter(None, [said, _describe_drain(known[worst])]))
     if is_about_same(known[worst].most, known[best].most):

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simlib.charts.bars import attempt_bars
+from simlib.core.card import count_in_words
 from simlib.metrics.description import RunDescription
 from simlib.metrics.meaning import MEANING
 from simlib.metrics.metrics import row
@@ -51,7 +52,9 @@ class _AttemptBars:
 
     def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
         title, bars, marks = attempt_bars(self._trace, options.ascii_only)
-        yield from (Text(title, style="dim"), Text(bars), Text(marks, style="dim"))
+        yield from (Text(title, style="dim"), Text(bars))
+        if marks:
+            yield Text(marks, style="dim")
 
 
 def _numbers(described: RunDescription) -> Table:
@@ -86,7 +89,8 @@ def all_metrics_in_words(trace: Trace) -> Group:
 
 def headline(scenario: Scenario, engine: str) -> Text:
     """Return what was played, and on what."""
-    size = f"{scenario.clients:,} clients, {scenario.duration_s:g} s, seed {scenario.seed}"
+    clients = count_in_words(scenario.clients, "client")
+    size = f"{clients}, {scenario.duration_s:,g} s, seed {scenario.seed}"
     if scenario.warm_up_s:
         size += f"; what came before {scenario.warm_up_s:g} s does not count"
     return Text.assemble((scenario.name, "bold"), f" on {engine}: {size}")

@@ -59,8 +59,16 @@ class _Command(_InGroup, click.Command):
     pass
 
 
+def _row(command: click.Command) -> tuple[str, str]:
+    """Return a command's line in a help that lists it."""
+    return command.name or "", command.get_short_help_str(limit=_WHOLE_SENTENCE)
+
+
 class _Group(_InGroup, click.Group):
-    pass
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write its commands, each with the whole first sentence of its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([_row(self.commands[name]) for name in self.list_commands(ctx)])
 
 
 class _Commands(click.Group):
@@ -94,11 +102,7 @@ class _Commands(click.Group):
         names = self.list_commands(ctx)
         commands: list[Any] = [self.get_command(ctx, name) for name in names]
         for group in CommandGroup:
-            rows = [
-                (command.name, command.get_short_help_str(limit=_WHOLE_SENTENCE))
-                for command in commands
-                if command.listed_under == group
-            ]
+            rows = [_row(command) for command in commands if command.listed_under == group]
             with formatter.section(group):
                 formatter.write_dl(rows)
 

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     "--key",
     "keys",
     multiple=True,
-    help="A numeric setting to vary; may be given again. By default accept rate, workers, cap ...",
+    help="A numeric setting to vary; may be given again. By default gateways, accept rate, "
+    "workers and cap.",
 )
 @click.option(
     "--on", default="fleet", show_default=True, metavar="[fleet|sim]", help="The engine that plays."
@@ -60,8 +61,9 @@ def capacity(
 ) -> None:
     """Find what it takes to bring SCENARIO's clients back in time.
 
-    That is the least accept rate and number of workers, and the largest cap, each alone with the
-    rest as given. If no value is enough, that is a result, not an error: the status is 0.
+    That is the least number of gateways, accept rate and number of workers, and the largest cap,
+    each alone with the rest as given. If no value is enough, that is a result, not an error: the
+    status is 0.
     """
     from simlib.studies.capacity.capacity import capacity as find
 

@@ -30,7 +30,9 @@ from simlib.support.progress import progress_bar
 )
 @click.argument("scenario", default="report_claims", shell_complete=complete_scenario)
 @with_settings()
-@click.option("--replications", default=200, show_default=True, help="Clients of each run.")
+@click.option(
+    "--replications", default=200, show_default=True, help="Clients that play each claim."
+)
 @click.option("--live", is_flag=True, help="Also play each claim on real WebSockets, time-scaled.")
 @with_out
 @with_json
@@ -42,8 +44,9 @@ def claims(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Test the report's claims on SCENARIO's client: do they hold, and up to where?
+    """Test what a report claims of a client on SCENARIO's: does it hold, and up to where?
 
+    The report is the one that simlib began with: 99.9 % delivered, back in under 5 s, nothing lost.
     A claim that fails is a result, not an error: the status is 0.
     """
     from simlib.scenario.origin import describe_origin

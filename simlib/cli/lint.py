@@ -102,7 +102,9 @@ def _print(linted: Sequence[LintedTarget], form: str) -> None:
     elif form == "text":
         from simlib.studies.policy.lint.text import lint_in_words
 
-        for each in linted:
+        for i, each in enumerate(linted):
+            if i:
+                print_out("")
             print_out(lint_in_words(each.name, each.findings, each.ignored))
     else:
         write = {

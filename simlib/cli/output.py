@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simlib.core.card import count_in_words
 from simlib.core.errors import SettingsError
 from simlib.support.json_values import jsonable
 from simlib.support.made_by import KEY
@@ -162,13 +163,14 @@ def print_note(text: str) -> None:
 
 def describe_resumed(count: int) -> str:
     """Return how many runs an earlier command had finished; nothing if none."""
-    return f"{count:,} runs had been finished before." if count else ""
+    return f"{count_in_words(count, 'run')} had been finished before." if count else ""
 
 
 def end_if_runs_failed(failures: pd.DataFrame) -> None:
     """End with status 1 if runs failed, and say why the first did."""
     if len(failures):
-        print_note(f"{len(failures)} runs failed, the first with {failures['failure'].iloc[0]}")
+        failed = count_in_words(len(failures), "run")
+        print_note(f"{failed} failed, the first with {failures['failure'].iloc[0]}")
         raise SystemExit(1)
 
 

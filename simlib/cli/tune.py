@@ -100,12 +100,12 @@ def tune(
 ) -> None:
     """Find the settings of a client that do best in SCENARIO and others like it.
 
-    The best trials are played again under fresh seeds, together with the policy as given, the
-    report's defaults and all presets. With a --constraint, tune recommends the policy that keeps
-    all constraints and is best on the first objective; without one, the policy that is nearest to
-    the best of every objective. It may also advise you to keep what you have, or to take a preset
-    that is better on every objective. Trials are kept in
-    the folder: an interrupted tuning continues there, and so do more --trials. Exits with 1 if no
+    The best trials are played again under fresh seeds, together with the policy as given, all
+    presets, and the defaults of the report that simlib claims tests. With a --constraint, tune
+    recommends the policy that keeps all constraints and is best on the first objective; without
+    one, the policy that is nearest to the best of every objective. It may also advise you to keep
+    what you have, or to take a preset that is better on every objective. Trials are kept in the
+    folder: an interrupted tuning continues there, and so do more --trials. Exits with 1 if no
     policy keeps the constraints.
     """
     from simlib.experiments.engine_choice import choose_engine

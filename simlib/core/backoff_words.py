@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from simlib.core.backoff_kinds import CountedFrom, Growth, Jitter, JitterPlace
+from simlib.core.card import count_in_words
 
 if TYPE_CHECKING:
     from simlib.core.backoff import Backoff
@@ -37,7 +38,7 @@ def describe_beside_waits(policy: Backoff, waits: list[str]) -> str:
     if policy.counted_from == CountedFrom.START:
         parts.append("from the start of the attempt before")
     if policy.max_attempts < inf:
-        parts.append(f"{policy.max_attempts:.0f} attempts")
+        parts.append(count_in_words(int(policy.max_attempts), "attempt"))
     if policy.give_up_after_s < inf:
         parts.append(f"none later than {say_seconds(policy.give_up_after_s)}")
     if policy.heeds_hint and policy.hint_cap_s < inf:

@@ -20,7 +20,7 @@ _SUBJECTS = {
     "breaker_open_fraction": "the time with an open breaker",
     "server_busy_fraction": "the workers' time at work",
     "delivered_fraction": "the share of messages delivered",
-    "duplicate_fraction": "the share of messages processed twice",
+    "duplicate_fraction": "the share of messages that arrived twice",
     "backlog_mean": "the mean backlog",
     "backlog_worst": "the longest backlog",
     "open_connections_mean": "the mean number of connections open",

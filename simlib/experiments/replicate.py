@@ -13,7 +13,7 @@ from math import inf, isfinite, nan
 import numpy as np
 import pandas as pd
 
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.draws import SEED_LIMIT
 from simlib.core.errors import SettingsError
 from simlib.experiments.run_cache import Cell, play_cell
@@ -85,7 +85,8 @@ class Replications(ShowsCard):
             (str(name), *(format_number(float(row[column])) for column in ("mean", "low", "high")))
             for name, row in self.means.iterrows()
         )
-        title = f"{len(self.table)} replications of {self.scenario.name} on {self.on}"
+        played = count_in_words(len(self.table), "replication")
+        title = f"{played} of {self.scenario.name} on {self.on}"
         heading = ("metric", "mean", "low", "high")
         return Card(title, rows, heading, (self.note, "low to high: 95 % interval of the mean"))
 
@@ -141,18 +142,18 @@ class Paired(ShowsCard):
     def in_words(self) -> str:
         """The difference in a sentence."""
         difference = self.difference
+        pairs = count_in_words(difference.observations, "pair")
         if not isfinite(difference.value):
             endless = int((~np.isfinite(self._differences)).sum())
             return (
-                f"{self.metric}: no mean difference, since it is not finite in {endless} of "
-                f"{difference.observations} pairs"
+                f"{self.metric}: no mean difference, since it is not finite in {endless} of {pairs}"
             )
         one, other = self.one.scenario.name, self.other.scenario.name
         names = f"{other} minus {one}" if one != other else "the second minus the first"
         return (
             f"{self.metric}, {names}: {format_number(difference.value)} "
             f"({format_number(difference.low)} to {format_number(difference.high)}) "
-            f"from {difference.observations} pairs\ncommon random numbers: {self._gain}"
+            f"from {pairs}\ncommon random numbers: {self._gain}"
         )
 
     @property
@@ -249,9 +250,8 @@ def replicate(
             table = pd.concat([table, _play(scenario, count, len(table), on, move, most)])
     known = "is not known" if off == inf else f"is known within {100 * off:.3g} %"
     why = "" if off <= within else f", the most that was asked for ({100 * within:g} % was)"
-    return Replications(
-        scenario, on, table, f"{metric} {known} after {len(table)} replications{why}"
-    )
+    played = count_in_words(len(table), "replication")
+    return Replications(scenario, on, table, f"{metric} {known} after {played}{why}")
 
 
 @check_arguments

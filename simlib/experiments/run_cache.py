@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.api import run
+from simlib.core.card import count_in_words
 from simlib.core.errors import Interruption
 from simlib.experiments.pool import Outcomes
 from simlib.metrics.meaning import MEANING
@@ -204,7 +205,7 @@ def open_run_cache(folder: str | Path | None) -> Iterator[RunCache | None]:
     except KeyboardInterrupt:
         cells.flush()
         raise Interruption(
-            f"what was finished is kept in {folder}, {cells.count:,} runs. "
+            f"what was finished is kept in {folder}, {count_in_words(cells.count, 'run')}. "
             "The same call, or command, goes on from there."
         ) from None
     except BaseException:

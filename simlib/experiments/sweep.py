@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.api import engine
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.errors import SettingsError, SimlibError
 from simlib.core.validation import name_function
 from simlib.experiments.pool import open_pool
@@ -112,7 +112,8 @@ class Sweep(ShowsCard):
     def card(self) -> Card:
         """Return what is shown: what was swept, how often, and what failed."""
         size = " x ".join(f"{len(values)} {key}" for key, values in self.grid.items())
-        head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {len(self.table)} runs"
+        runs = count_in_words(len(self.table), "run")
+        head = f"Sweep of {self.scenario.name} on {self.on}: {size}, {runs}"
         rows = tuple(
             (key, ", ".join(map(say_setting, values))) for key, values in self.grid.items()
         )

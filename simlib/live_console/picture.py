@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from math import inf
 
+from simlib.core.card import count_in_words
 from simlib.core.faults import Fault
 from simlib.core.notices import Notice
 from simlib.core.server_settings import decides
@@ -73,11 +74,9 @@ def describe_opens(live: Sight, twin: Sight) -> str:
 
 def _headline(live: Sight) -> str:
     look = live.look
+    clients = count_in_words(look.clients, "client")
     when = f"{look.time_s:.1f} of {look.duration_s:g} s" if look.time_s else "starting"
-    return (
-        f'<div class="row"><b>{escape(look.scenario)}: {look.clients:,} clients</b>'
-        f"<span>{when}</span></div>"
-    )
+    return f'<div class="row"><b>{escape(look.scenario)}: {clients}</b><span>{when}</span></div>'
 
 
 def _over_time(live: Sight, twin: Sight, moments: Sequence[Moment]) -> str:

@@ -9,7 +9,7 @@ from itertools import groupby
 from math import isinf, isnan
 from typing import Any
 
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.metrics.metrics import row
 from simlib.metrics.run_sentences import describe_numbers
 from simlib.metrics.words import REFUSALS, format_number
@@ -47,7 +47,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "delivered_fraction": "delivered",
         "lost": "lost",
         "undelivered": "still under way",
-        "duplicate_fraction": "processed twice",
+        "duplicate_fraction": "arrived twice",
         "doubled": "counted twice",
         "latency_s": "latency, s",
         "staleness_s": "staleness of edits, s",
@@ -112,7 +112,8 @@ class RunDescription(ShowsCard):
 
     def card(self) -> Card:
         """Return what is shown: the sentences, then the numbers."""
-        size = f"{self.trace.scenario.clients:,} clients, {self.trace.scenario.duration_s:g} s"
+        scenario = self.trace.scenario
+        size = f"{count_in_words(scenario.clients, 'client')}, {scenario.duration_s:,g} s"
         rows: list[tuple[str, ...]] = []
         for group, lines in groupby(self.lines, lambda line: line.group):
             rows.append((group, "", "", "", ""))

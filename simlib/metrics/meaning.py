@@ -68,7 +68,7 @@ _OF_MESSAGES = {
     "lost": "messages dropped (full, evicted, expired, dead letter, quota), gone with a client, or "
     "with a connection where no acknowledgement is awaited, and never processed",
     "undelivered": "messages still on their way, or in an outbox, at the end of the run",
-    "duplicate_fraction": "share of what the server processed that it had processed before",
+    "duplicate_fraction": "share of what arrived at the server that had arrived before",
     "doubled": "messages that the server counted more than once: it keeps no ids, or lost them",
     "goodput_per_s": "distinct messages acknowledged per second of the run",
     "head_of_line_s": "mean time from send until a message first left, of those that left",

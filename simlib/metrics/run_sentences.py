@@ -15,11 +15,18 @@ import numpy as np
 
 from simlib.core.backoff import longest_s
 from simlib.core.backoff_kinds import Jitter
+from simlib.core.card import count_in_words
 from simlib.core.faults import Fault
 from simlib.metrics.array_types import Floats
 from simlib.metrics.attempts import attempts_per_s
 from simlib.metrics.fault_times import downtimes_s, recovery_times_s
-from simlib.metrics.words import format_count, format_number, format_seconds, format_share
+from simlib.metrics.words import (
+    format_count,
+    format_number,
+    format_seconds,
+    format_share,
+    say_count,
+)
 from simlib.scenario.rates import handshakes_per_s
 from simlib.scenario.scenario import Scenario
 from simlib.trace.disruptions import interrupting
@@ -57,13 +64,14 @@ def _describe_recovery(trace: Trace) -> str:
 def _describe_losses(clients: int, downtimes: Floats) -> str:
     """Return what was lost without a fault: to a server that closes, or a proxy that forgets."""
     if not downtimes.size:
-        return f"No fault cut off the {_clients(clients)}."
+        return f"No fault cut off the {count_in_words(clients, 'client')}."
     times = "once" if downtimes.size == 1 else f"{downtimes.size:,} times"
     half_s = float(np.sort(downtimes)[(downtimes.size - 1) // 2])
     lasted = f"half of the losses lasted up to {format_seconds(half_s)}"
     if isinf(half_s):
         lasted = "most of the losses lasted to the end of the run"
-    return f"No fault cut off the {_clients(clients)}, and connections were lost {times}: {lasted}."
+    whom = count_in_words(clients, "client")
+    return f"No fault cut off the {whom}, and connections were lost {times}: {lasted}."
 
 
 def _describe_faults(faults: list[Fault]) -> str:
@@ -79,8 +87,8 @@ def _describe_hit(hits: int, clients: int, faults: int) -> str:
     if faults > 1:
         return f"Clients were hit {hits:,} times"
     if hits == clients:
-        return f"All {_clients(clients)} were hit" if clients > 1 else "The client was hit"
-    return f"{hits:,} of {_clients(clients)} {'was' if hits == 1 else 'were'} hit"
+        return f"All {clients:,} clients were hit" if clients > 1 else "The client was hit"
+    return f"{hits:,} of {count_in_words(clients, 'client')} {'was' if hits == 1 else 'were'} hit"
 
 
 def _describe_back(times_s: Floats, trace: Trace, faults: int) -> str:
@@ -133,12 +141,10 @@ def describe_load(scenario: Scenario, values: Mapping[str, Any]) -> str:
     if isinf(can) or not peak:
         return ""
     if peak <= can:
-        return (
-            f"{format_count(peak)} attempts came {when}; the server can take {format_count(can)}."
-        )
+        return f"{say_count(peak, 'attempt')} came {when}; the server can take {format_count(can)}."
     times = format_number(round(peak / can, 1))
     limit = f"{times} times the {format_count(can)} that the server can take"
-    return f"{format_count(peak)} attempts came {when}, {limit}."
+    return f"{say_count(peak, 'attempt')} came {when}, {limit}."
 
 
 def _describe_vain_work(values: Mapping[str, Any]) -> str:
@@ -148,7 +154,8 @@ def _describe_vain_work(values: Mapping[str, Any]) -> str:
         return ""
     share = format_share(abandoned / values["handshakes_served"])
     whom = "their clients had gone by then" if abandoned > 1 else "its client had gone by then"
-    of_all = f"of the {format_count(values['handshakes_served'])} handshakes that the server served"
+    served = say_count(values["handshakes_served"], "handshake")
+    of_all = f"of the {served} that the server served"
     were = "were" if abandoned > 1 else "was"
     return f"{format_count(abandoned)} ({share}) {of_all} {were} in vain: {whom}."
 
@@ -164,7 +171,8 @@ def _describe_messages(values: Mapping[str, Any]) -> str:
         under_way
     )
     what = f": {' and '.join(parts)}" if parts else ""
-    return f"{format_share(values['delivered_fraction'])} of {sent:,} messages arrived{what}."
+    share = format_share(values["delivered_fraction"])
+    return f"{share[0].upper()}{share[1:]} of {count_in_words(sent, 'message')} arrived{what}."
 
 
 def _all_messages(sent: int) -> str:
@@ -178,8 +186,4 @@ def _describe_latency(values: Mapping[str, Any]) -> str:
 
 def _describe_ends(values: Mapping[str, Any]) -> str:
     gave_up = values["gave_up"]
-    return f"{_clients(gave_up).capitalize()} gave up." if gave_up else ""
-
-
-def _clients(count: int) -> str:
-    return f"{count:,} client" if count == 1 else f"{count:,} clients"
+    return f"{count_in_words(gave_up, 'client')} gave up." if gave_up else ""

@@ -72,6 +72,17 @@ def format_count(value: float) -> str:
     return f"{value:,.10g}" if value < 10 else f"{value:,.0f}"
 
 
+def say_count(value: float, word: str) -> str:
+    """Return a count, or a mean of counts, with what is counted, in the plural unless it is one.
+
+    Examples
+    --------
+    >>> say_count(1.0, "attempt"), say_count(2.5, "attempt"), say_count(1200.0, "attempt")
+    ('1 attempt', '2.5 attempts', '1,200 attempts')
+    """
+    return f"{format_count(value)} {word}{'' if value == 1 else 's'}"
+
+
 def format_seconds(value_s: float) -> str:
     """Return a time for reading.
 

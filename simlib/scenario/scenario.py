@@ -13,7 +13,7 @@ from typing import Any
 from simlib.core.arrivals import StartTimes, random_starts_s
 from simlib.core.backoff import Backoff
 from simlib.core.balancer import Balance
-from simlib.core.card import Card
+from simlib.core.card import Card, count_in_words
 from simlib.core.cohorts import Cohort, cohort_at, ends
 from simlib.core.draws import SEED_LIMIT, Stream, uniform
 from simlib.core.errors import SettingsError
@@ -240,7 +240,8 @@ class Scenario(ValidatedSettings):
 
     def card(self) -> Card:
         """Return what is shown: size, faults on the run's time, settings that are no defaults."""
-        size = f"{self.clients:,} clients, {self.duration_s:g} s, seed {self.seed}"
+        clients = count_in_words(self.clients, "client")
+        size = f"{clients}, {self.duration_s:,g} s, seed {self.seed}"
         table = plain(self)
         for name in ("name", "teaches", "clients", "duration_s", "seed", "faults"):
             table.pop(name, None)

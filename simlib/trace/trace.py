@@ -16,7 +16,7 @@ from pathlib import Path as FilePath
 from struct import calcsize
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.client import Client
 from simlib.core.errors import (
     MOST_RULE_CHARACTERS,
@@ -77,8 +77,8 @@ class Interrupted(Interruption):
 def describe_stop(trace: Trace) -> str:
     """Say how far a run came that was stopped, and where what there is can be found."""
     return (
-        f"{trace.label} was played on {trace.engine} for {trace.end_s:g} of "
-        f"{trace.scenario.duration_s:g} s. What there is, is kept: in a notebook as "
+        f"{trace.label} was played on {trace.engine} for {trace.end_s:,g} of "
+        f"{trace.scenario.duration_s:,g} s. What there is, is kept: in a notebook as "
         "sys.last_value.trace, in a script as the trace of this exception."
     )
 
@@ -161,10 +161,12 @@ class Trace(ShowsCard):
 
     def card(self) -> Card:
         """Return what is shown: what was played, how much was written down, and what was odd."""
-        size = f"{len(self):,} rows" if self.tally is None else "counted by second, without rows"
-        kept = [f"{size}, to {self.end_s:g} s" + ", partial" * self.partial]
-        kept += [f"with the rows of {len(self.watched)} watched clients"] * bool(self.watched)
-        clients = f"{self.scenario.clients:,} clients"
+        rows = count_in_words(len(self), "row")
+        size = rows if self.tally is None else "counted by second, without rows"
+        kept = [f"{size}, to {self.end_s:,g} s" + ", partial" * self.partial]
+        watched = count_in_words(len(self.watched), "watched client")
+        kept += [f"with the rows of {watched}"] * bool(self.watched)
+        clients = count_in_words(self.scenario.clients, "client")
         title = f"Trace of {self.label} on {self.engine}: {clients}, {', '.join(kept)}"
         return Card(title, notes=tuple(self.notes))
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import simlib as sl
+from simlib.charts.client_findings import find_spread
+from simlib.charts.load_findings import find_admissions
+from simlib.lab.observe.text import observation_in_words
 from simlib.metrics.attempts import attempts_per_s, peak_after_faults
 from simlib.metrics.run_sentences import describe_numbers
 
@@ -95,7 +101,8 @@ def test_messages_that_are_lost_or_under_way_are_counted():
     values |= {"peak_after_fault_per_s": np.nan, "peak_attempts_per_s": 1.0}
     said = describe_numbers(played(), values)
     assert "99.5 % of 1,000 messages arrived: 3 lost and 2 still under way at the end." in said
-    assert "more than 99.9 %" in describe_numbers(played(), values | {"delivered_fraction": 0.9999})
+    nearly_all = describe_numbers(played(), values | {"delivered_fraction": 0.9999})
+    assert " More than 99.9 % of" in nearly_all  # a sentence of its own
 
 
 def test_a_run_of_the_fleet_is_described_with_the_same_words_as_in_sim():
@@ -150,3 +157,28 @@ def test_a_description_has_the_bars_and_the_worst_finding_of_lint_in_a_notebook_
     assert "attempts over time, from 0 to 30 s" in html
     assert "<pre>" in html
     assert "outage" in found.bars[2]
+
+
+# --- words -------------------------------------------------------------------------------
+
+
+def test_what_there_is_one_of_is_in_the_singular():
+    server = sl.ServerSettings(accept_per_s=5)
+    alone = sl.Scenario(clients=1, duration_s=12, server=server, workload=QUIET, faults=[OUTAGE])
+    trace = sl.run(alone)
+    shown = [
+        repr(alone), repr(trace), repr(sl.describe_run(trace)), sl.presets["envoy"].waits,
+        repr(sl.replicate(alone, 1)), repr(sl.sweep(alone, {"seed": [1]}, 1, workers=1)),
+        find_admissions(1, 1, after_fault=False), find_spread({"": (0.0, 8.0)}, 1),
+        *observation_in_words(1, 1, 1, []),
+    ]  # fmt: skip
+    assert [] == [text for text in shown if re.search(r"(?<![\d.,])1 [a-z]+s\b", text)]
+
+
+def test_percent_stands_apart_from_its_number_everywhere():
+    root = Path(sl.__file__).parent
+    assert [] == [
+        f"{file.relative_to(root)}: {found}"
+        for file in sorted(root.rglob("*.py"))
+        for found in re.findall(r"\{[^{}\n]*%\}", file.read_text(encoding="utf-8"))
+    ]

@@ -31,7 +31,7 @@ each = sl.Scenario(clients=3, duration_s=2_000)
 grid = {"client.backoff.cap_s": [5, 9]}
 """
 CELLS = {
-    "sim": ("sl.run(long, progress=tell)", r"scenario was played on sim for .* of 200000 s\."),
+    "sim": ("sl.run(long, progress=tell)", r"scenario was played on sim for .* of 200,000 s\."),
     "live": ("sl.run(calm, on='live', progress=tell)", r"played on live for .* of 600 s\."),
     "awaited": (
         "await sl.run_live(calm, progress=tell)", r"played on live for .* of 600 s\. What there is",

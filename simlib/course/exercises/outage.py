@@ -35,7 +35,7 @@ def never_polls(answer: Scenario, given: Scenario) -> str:
     [key] = only(answer, given, "client.", one=True)
     polled = all_back(answer, runs=5)["polling_fraction"].max()
     if polled > 0:
-        raise NotYet(f"with this {key} clients still poll, {polled:.2%} of the time")
+        raise NotYet(f"with this {key} clients still poll, {100.0 * polled:.2f} % of the time")
     return f"{key} it is; nobody polls in five runs"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from simlib.core.card import count_in_words
 from simlib.core.errors import MisuseError, Unexpected
 from simlib.engines.loop_thread import LoopThread
 from simlib.lab.bad_server.switched_session import SwitchedSession
@@ -231,15 +232,15 @@ class BadServer:
         session = self._session
         if not await session.until(lambda: session.attempts_in_phase() >= count, timeout_s):
             came, what = session.attempts_in_phase(), session.doing
-            raise Unexpected(f"{came} of {count} attempts came within {timeout_s:g} s ({what})")
+            of = count_in_words(count, "attempt")
+            raise Unexpected(f"{came} of {of} came within {timeout_s:g} s ({what})")
 
     async def _until_open(self, count: int, timeout_s: float) -> None:
         session = self._session
         if not await session.until(lambda: len(session.open_connections) >= count, timeout_s):
             there, what = len(session.open_connections), session.doing
-            raise Unexpected(
-                f"{there} of {count} connections were open after {timeout_s:g} s ({what})"
-            )
+            of = count_in_words(count, "connection")
+            raise Unexpected(f"{there} of {of} opened within {timeout_s:g} s ({what})")
 
 
 #: Longer than any test: what was answered late then stays open.

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from simlib.core.card import count_in_words
 from simlib.core.errors import SettingsError
 from simlib.core.secrets import mask_secrets
 from simlib.lab.fault_proxy.control import ProxyControl, serve_control
@@ -122,7 +123,7 @@ def _act(key: str, relay: Relay, note: Callable[[str], None], over: asyncio.Even
     if key == "q":
         over.set()
     elif key == "c":
-        note(f"cut: {len(relay.pipes)} connections")
+        note(f"cut: {count_in_words(len(relay.pipes), 'connection')}")
         relay.cut()
     elif key == "r":
         note("restored")

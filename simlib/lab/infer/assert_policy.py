@@ -13,6 +13,7 @@ import pandas as pd
 
 from simlib.core.backoff_kinds import Jitter
 from simlib.core.backoff_words import say_seconds
+from simlib.core.card import count_in_words
 from simlib.core.errors import Unexpected
 from simlib.lab.infer.findings import Finding
 from simlib.lab.infer.infer import infer
@@ -93,9 +94,10 @@ def assert_policy(
         stops = frozenset(stops_on or ())
         broken += [f"{name}: {words}" for words in seen.against_outage(survives_outage_s, stops)]
     if broken:
-        clients = "client" if found.clients == 1 else "clients"
-        head = f"the client does not do what is expected ({found.attempts} attempts of "
-        raise Unexpected("\n  ".join([f"{head}{found.clients} {clients}):", *broken]))
+        seen = f"{count_in_words(found.attempts, 'attempt')} of "
+        seen += count_in_words(found.clients, "client")
+        head = f"the client does not do what is expected ({seen}):"
+        raise Unexpected("\n  ".join([head, *broken]))
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from simlib.core.backoff_kinds import Jitter
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.errors import SettingsError
 from simlib.core.settings import Settings
 from simlib.core.stops import Stops, codes_in
@@ -154,7 +154,8 @@ class Inference(ShowsCard):
         waits, lies = self.fit.waits, bands(self.fit.best.rules, self.fit.waits)
         left_out = self._value(WAITS_LEFT_OUT)
         count = left_out if isinstance(left_out, float) else 0.0
-        share, words = count / (count + len(waits)), f"{count:.0f} waits were not timed"
+        share, was = count / (count + len(waits)), "was" if count == 1.0 else "were"
+        words = f"{count_in_words(int(count), 'wait')} {was} not timed"
         if share > sequences.MOST_UNCERTAIN and (self.fit.is_none or len(waits) < _LEAST_LEFT):
             why = "no policy agrees with" if self.fit.is_none else "a policy needs more than"
             return f"{words} {sequences.CERTAINLY}, and {why} the other {len(waits)}"
@@ -182,12 +183,12 @@ class Inference(ShowsCard):
         """The policy's family in a sentence."""
         if self.fit is None:
             return self.why_not
-        best, count = self.fit.best, len(self.fit.waits)
+        best, waits = self.fit.best, count_in_words(len(self.fit.waits), "wait")
         if self.unjudged:
             return f"could not be judged: {self.unjudged}"
         if self.fit.is_none:
-            return f"none of these: the nearest, {best.name}, does not agree with {count} waits"
-        words, late_s = f"{best.name}, from {count} waits", self._value(LATENESS)
+            return f"none of these: the nearest, {best.name}, does not agree with {waits}"
+        words, late_s = f"{best.name}, from {waits}", self._value(LATENESS)
         if isinstance(late_s, float) and best.rules.jitter == Jitter.NONE:
             words += f" that were up to {late_s:.2g} s late: a busy process, or jitter no wider"
         return words

@@ -137,8 +137,10 @@ def find_lateness(policy_fit: PolicyFit | None) -> list[Finding]:
     waits, which = policy_fit.waits, "waits"
     if policy_fit.best.rules.jitter != Jitter.NONE:
         share, mean_s = waits.lateness.late_fraction, waits.lateness.mean_s
-        words = f"as likely as if {share:.0%} of its waits had been late, by {mean_s:.2g} s on"
-        words += " average: its process was busy; the intervals allow for that"
+        words = (
+            f"as likely as if {100.0 * share:.0f} % of its waits had been late, by {mean_s:.2g} s"
+        )
+        words += " on average: its process was busy; the intervals allow for that"
         return [Finding(LATENESS, mean_s, nan, nan, len(waits), words)]
     if not waits.lateness.late_fraction:
         waits, which = waits.where(waits.attempt == 1), "first waits in a row"

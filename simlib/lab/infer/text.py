@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from simlib.core.card import count_in_words
 from simlib.lab.infer.findings import Finding
 from simlib.lab.infer.inference import Inference
 from simlib.lab.infer.policy_fit import PolicyFit
@@ -18,7 +19,9 @@ _NEAREST = 3
 
 def inference_in_words(inference: Inference) -> Group:
     """Return an inference as text for a terminal: policy, findings, and what is unknown."""
-    seen = f": {inference.attempts:,} attempts of {_count_in_words(inference.clients, 'client')}"
+    seen = f": {count_in_words(inference.attempts, 'attempt')}"
+    if inference.attempts:
+        seen += f" of {count_in_words(inference.clients, 'client')}"
     parts: list[RenderableType] = [Text.assemble((inference.source, "bold"), seen), ""]
     parts += [_verdict(inference), ""]
     if inference.fit is not None:
@@ -35,10 +38,6 @@ def inference_in_words(inference: Inference) -> Group:
         )
         parts += [f"Nearest presets, by the share in which their waits differ: {nearest}.", ""]
     return Group(*parts[:-1])
-
-
-def _count_in_words(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def _verdict(inference: Inference) -> Text:
@@ -80,7 +79,7 @@ def _families(policy_fit: PolicyFit) -> Table:
         tested = f" (p {good.chance:.1g})" if good.chance < 1.0 else ""
         agrees = ("yes" if good.is_good else "no") + tested
         above = f"{candidate.bic - least:,.0f}"
-        shares = (f"{share:.1%}" for share in (good.outside_fraction, good.late_fraction))
+        shares = (f"{100.0 * share:.1f} %" for share in (good.outside_fraction, good.late_fraction))
         table.add_row(candidate.name, above, *shares, agrees)
     return table
 
@@ -101,7 +100,7 @@ def _findings(told: list[Finding]) -> Table:
 
 
 def _untold(untold: list[Finding]) -> Table:
-    table = _table("not told", "why")
+    table = _table("not known", "why")
     for finding in untold:
         table.add_row(finding.about, finding.words)
     return table

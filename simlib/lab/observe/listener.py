@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from simlib.core.card import count_in_words
 from simlib.core.errors import Interruption
 from simlib.lab.observe.observation import Attempt, Observation
 from simlib.lab.observe.script import Phase
@@ -17,9 +18,10 @@ class ObservationInterrupted(Interruption):
         self.observation = observation
 
     def __str__(self) -> str:
+        seen = count_in_words(len(self.observation.attempts), "attempt")
         return (
-            f"{len(self.observation.attempts)} attempts were seen. They are kept: in a notebook as "
-            "sys.last_value.observation, in a script as the observation of this exception."
+            f"What was seen is kept, {seen}: in a notebook as sys.last_value.observation, in a "
+            "script as the observation of this exception."
         )
 
 

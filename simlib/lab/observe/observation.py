@@ -8,7 +8,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simlib.core.card import Card, ShowsCard
+from simlib.core.card import Card, ShowsCard, count_in_words
 from simlib.core.errors import SimlibError
 from simlib.lab.observe.attempt_columns import NOTE_RULES, arrow_types, read_attempt_columns
 from simlib.scenario.origin import describe_origin
@@ -111,7 +111,8 @@ class Observation(ShowsCard):
         """Return what is shown: how much was seen, by phase, and what was odd."""
         clients = len({attempt.client for attempt in self.attempts})
         partial = ", partial" * self.partial
-        title = f"Observation: {len(self.attempts):,} attempts of {clients} clients"
+        made = count_in_words(len(self.attempts), "attempt")
+        title = f"Observation: {made} of {count_in_words(clients, 'client')}"
         return Card(f"{title} in {self.observed_s:.0f} s{partial}", notes=tuple(self.notes))
 
     def frame(self) -> pd.DataFrame:

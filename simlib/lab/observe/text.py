@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from simlib.core.card import count_in_words
 from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Attempt
 from simlib.lab.observe.script import Phase, Script
@@ -82,8 +83,7 @@ class Lines(ObservationListener):
 
     def began(self, number: int, phase: Phase, now_s: float) -> None:
         """Print a phase's beginning."""
-        limits = f"{phase.attempts} attempts or {phase.longest_s:g} s"
-        self._tell(f"{now_s:8.3f} s  phase {number}: {phase.words} ({limits})")
+        self._tell(f"{now_s:8.3f} s  phase {number}: {phase.words} ({_limits(phase)})")
 
     def on_accept(self, attempt: Attempt, wait_s: float) -> None:
         """Remember the wait for the line."""
@@ -112,7 +112,8 @@ class Lines(ObservationListener):
 
     def _tell_untold(self) -> None:
         if self._untold:
-            self._tell(f"            and {self._untold:,} more attempts in that second")
+            more = count_in_words(self._untold, "more attempt")
+            self._tell(f"            and {more} in that second")
             self._untold = 0
 
 
@@ -170,11 +171,11 @@ class ObservationScreen(ObservationListener):
         more = len(self._script.phases) - self._number - 1
         head = Text.assemble(
             (f"phase {self._number}: {phase.words}", "bold"),
-            f" ({phase.attempts} attempts or {phase.longest_s:g} s), {more} to come",
+            f" ({_limits(phase)}), {more} to come",
         )
         where = ", ".join(self._urls[:3]) + (" ..." if len(self._urls) > 3 else "")
         return Group(
-            Text(f"{where}  {self._attempts:,} attempts", "dim"),
+            Text(f"{where}  {count_in_words(self._attempts, 'attempt')}", "dim"),
             head,
             Text(clients or "nobody yet"),
             self._table(),
@@ -205,6 +206,13 @@ def observation_in_words(
     >>> observation_in_words(7, 8, 1, ["the client speaks TLS"])
     ['8 attempts of 1 client, 7 waits', '  note: the client speaks TLS']
     """
-    word = "client" if clients == 1 else "clients"
-    head = f"{attempts:,} attempts of {clients} {word}, {waits:,} waits"
-    return [head, *(f"  note: {note}" for note in notes)]
+    if not attempts:
+        return ["no attempts", *(f"  note: {note}" for note in notes)]
+    counts = ((attempts, "attempt"), (clients, "client"), (waits, "wait"))
+    made, whose, waited = (count_in_words(count, word) for count, word in counts)
+    return [f"{made} of {whose}, {waited}", *(f"  note: {note}" for note in notes)]
+
+
+def _limits(phase: Phase) -> str:
+    """Return what ends a phase, in words."""
+    return f"{count_in_words(phase.attempts, 'attempt')} or {phase.longest_s:g} s"

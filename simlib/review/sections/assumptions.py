@@ -90,7 +90,8 @@ def checklist(material: Material) -> list[tuple[str, str, str]]:
         "numbers"
     )
     prepared = "recorded messages, in the time of the run" if scenario.workload.recorded else "none"
-    length = f"{scenario.duration_s:g} s, and {question.replications} replications"
+    replications = count_in_words(question.replications, "replication")
+    length = f"{scenario.duration_s:g} s, and {replications}"
     outputs = f"all {len(MEANING) - 1} metrics; {' and '.join(material.verdict.metrics)} decide"
     return [
         ("1.1", "purpose of the model", scenario.teaches or "not said"),
@@ -122,7 +123,7 @@ def _components(scenario: Scenario) -> str:
         f"a backlog of {server.backlog:g}" if server.backlog < inf else "a backlog without bound"
     )
     return (
-        f"entities: {scenario.clients:,} clients; resources: "
+        f"entities: {count_in_words(scenario.clients, 'client')}; resources: "
         f"{count_in_words(server.workers, 'worker')} on each of "
         f"{count_in_words(scenario.gateways, 'server')}, {queue}; clients enter at their start and "
         "leave "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import isnan
 
+from simlib.core.card import count_in_words
 from simlib.review.chart import best_chart
 from simlib.review.document import ChartBlock, Content, DataTable, Paragraph, Section
 from simlib.review.grid import CLIENTS_AXIS, NUMBERS, OUTAGE_AXIS, Grid, say_value
@@ -35,9 +36,8 @@ def write_limits(material: Material) -> Section:
         blocks.append(ChartBlock("limits", words, best_chart(grid), subtitle))
     blocks.append(grid_table(grid))
     if grid.failures:
-        blocks.append(
-            Paragraph(f"{len(grid.failures)} points could not be played: {grid.failures[0]}")
-        )
+        missing = count_in_words(len(grid.failures), "point")
+        blocks.append(Paragraph(f"{missing} could not be played: {grid.failures[0]}"))
     return Section("limits", title, tuple(blocks))
 
 

@@ -16,7 +16,7 @@ _METRICS = {
     "delivered_fraction": "delivered",
     "lost": "lost",
     "undelivered": "still under way at the end",
-    "duplicate_fraction": "processed twice",
+    "duplicate_fraction": "arrived twice",
     "doubled": "counted twice",
     "latency_s_p50": "latency, 50 %, s",
     "latency_s_p95": "latency, 95 %, s",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from math import isnan
 
+from simlib.core.card import count_in_words
 from simlib.review.chart import sensitivity_figure
 from simlib.review.document import ChartBlock, DataTable, Paragraph, Section
 from simlib.review.material import Material
@@ -33,7 +34,7 @@ def write_sensitivity(material: Material) -> Section:
         ]
         for _, row in found.table.iterrows()
     ]
-    size = f"{found.size}, with {found.scenario.clients:,} clients"
+    size = f"{found.size}, with {count_in_words(found.scenario.clients, 'client')}"
     words = _in_words(f"Sobol's indices of {size}. {found.note}".strip())
     blocks = (
         ChartBlock("sensitivity", "Share of the variance, by setting", figure, words),

@@ -6,6 +6,7 @@ from enum import Enum
 from math import inf
 from typing import Any
 
+from simlib.core.card import count_in_words
 from simlib.review.changes import default_of, format_any, list_settings
 from simlib.review.document import Code, Content, DataTable, Paragraph, Section
 from simlib.review.material import Material
@@ -36,10 +37,11 @@ def write_settings(material: Material) -> Section:
             for each in row[1:]
             if each.policy == material.verdict.recommended
         ]
-    runs = f"{question.replications} runs each on {question.on}, under the same seeds"
+    runs = count_in_words(question.replications, "run")
+    runs += f" each on {question.on}, under the same seeds"
     blocks.append(Paragraph(f"Every policy was played in {runs}. {question.engine_note}".strip()))
     if failures := material.results.failures:
-        count = "1 run" if len(failures) == 1 else f"{len(failures)} runs"
+        count = count_in_words(len(failures), "run")
         blocks.append(Paragraph(f"Left out, because it failed: {count}. The first: {failures[0]}."))
     return Section("compared", "What was compared", tuple(blocks))
 

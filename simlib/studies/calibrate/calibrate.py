@@ -187,7 +187,8 @@ def calibrate(
     if loss_fraction > MOST_LOSS:
         share = measured.lost / (measured.lost + len(one_way_s))
         rule = (
-            f"has {share:.2%} of its pings lost: a path can lose {MOST_LOSS:.0%} each way at most"
+            f"has {100.0 * share:.2f} % of its pings lost: a path can lose "
+            f"{100.0 * MOST_LOSS:.0f} % each way at most"
         )
         raise FileError(path, rule)
     notes = (*measured.notes, *filter(None, [note]))

@@ -45,8 +45,8 @@ def calibration_in_words(calibration: Calibration) -> Group:
 
 def _loss_in_words(calibration: Calibration) -> str:
     sent = calibration.lost + len(calibration.one_way_s)
+    share = f"{100.0 * calibration.lost / sent:.2f} %"
     return (
-        f"{calibration.lost:,} of {sent:,} pings were lost ({calibration.lost / sent:.2%}): "
-        f"loss_fraction {calibration.loss_fraction:.3g}, since a ping is lost if either of its two "
-        "packets is."
+        f"{calibration.lost:,} of {sent:,} pings were lost ({share}): loss_fraction "
+        f"{calibration.loss_fraction:.3g}, since a ping is lost if either of its two packets is."
     )

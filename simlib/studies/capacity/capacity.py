@@ -80,10 +80,10 @@ class Capacity(ShowsCard):
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per knob: what is needed, and what it costs."""
+        """A row per setting: what is needed, and what it costs."""
         rows = [
             {
-                "knob": knob.key,
+                "setting": knob.key,
                 "given": knob.in_words(knob.given),
                 "needed": knob.answer,
                 "time_to_recover_s": knob.time_to_recover_s,
@@ -103,8 +103,8 @@ class Capacity(ShowsCard):
         if later_s > 0.0:
             said.append(
                 f"The clients started over {roomy.last_start_s:g} s, and the faults came "
-                f"{later_s:g} s later than given, so that a server that is quick enough had let "
-                "everybody in."
+                f"{later_s:g} s later than given: so a server that is quick enough has let "
+                "everybody in before them."
             )
         return said
 
@@ -113,7 +113,7 @@ class Capacity(ShowsCard):
         """The question, and how it stands as given."""
         late, alone = self.given.thrown_out, self.unlimited
         parts = [
-            f"Are {self.who} OPEN again within {self.recover_within_s:g} s of the fault's end?",
+            f"Are {self.who} open again within {self.recover_within_s:g} s of the fault's end?",
             f"{'Yes' if self.suffices else 'No'}, as given {_after(self.given)}.",
             f"Before a server without limits {_after(alone)}.",
         ]

@@ -15,6 +15,7 @@ from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import apportion, logarithmic, new_axes, style
 from simlib.charts.titles import write_titles
+from simlib.core.card import count_in_words
 from simlib.studies.capacity.capacity import Capacity
 from simlib.studies.capacity.search import Knob
 from simlib.support.arguments import check_arguments
@@ -95,7 +96,7 @@ def _draw(capacity_result: Capacity, knob: Knob, axes: Axes) -> None:
     axes.set_xlabel(f"{knob.key}, {knob.unit}" if knob.unit else knob.key)
     axes.set_ylabel(f"{capacity_result.who} back after, s")
     scenario = capacity_result.scenario
-    of = f"{scenario.name}, {scenario.clients:,} clients; filled: soon enough"
+    of = f"{scenario.name}, {count_in_words(scenario.clients, 'client')}; filled: soon enough"
     write_titles(axes, f"{knob.key}: {knob.answer}", of)
 
 

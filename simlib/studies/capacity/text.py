@@ -14,9 +14,9 @@ _STYLES = {"edge": "green", "everywhere": "green", "nowhere": "bold red", "no di
 
 
 def capacity_in_words(capacity_result: Capacity) -> Group:
-    """Return the findings for a terminal: the question, a row per knob, and what else to say."""
+    """Return the findings for a terminal: the question, a row per setting, and what else to say."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("knob", no_wrap=True)
+    table.add_column("setting", no_wrap=True)
     table.add_column("given", justify="right")
     table.add_column("needed")
     table.add_column("back after, s", justify="right", no_wrap=True)

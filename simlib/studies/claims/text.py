@@ -22,7 +22,7 @@ def claims_in_words(findings: Sequence[ClaimResult]) -> Group:
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("estimate", justify="right", no_wrap=True)
-    table.add_column(f"{CONFIDENCE:.0%} interval", justify="right", no_wrap=True)
+    table.add_column(f"{100.0 * CONFIDENCE:.0f} % interval", justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
     table.add_column("holds up to", justify="right")
     lived = any(finding.live is not None for finding in findings)

@@ -26,7 +26,7 @@ class Replay:
 
     def __str__(self) -> str:
         share = self.matched / self.total if self.total else 1.0
-        return f"{self.matched:,} of {self.total:,} decisions the same ({share:.2%})"
+        return f"{self.matched:,} of {self.total:,} decisions the same ({100.0 * share:.2f} %)"
 
 
 def replay(trace: Trace) -> Replay:

@@ -17,6 +17,7 @@ from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import save_figure
 from simlib.charts.style import apportion, empty, new_axes, style
 from simlib.charts.titles import write_titles
+from simlib.core.card import count_in_words
 from simlib.metrics.words import metric_in_words
 from simlib.studies.sensitivity.result import Sensitivity, as_share
 from simlib.support.arguments import check_arguments
@@ -85,7 +86,7 @@ def _draw(analysis: Sensitivity, metric: str, axes: Axes) -> None:
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
     axes.xaxis.set_major_locator(MultipleLocator(0.2))
-    played = f"{analysis.scenario.name} ({analysis.scenario.clients:,} clients)"
+    played = f"{analysis.scenario.name} ({count_in_words(analysis.scenario.clients, 'client')})"
     axes.set_xlabel(f"share of its variance in {played}, with 95 % intervals")
     axes.tick_params(axis="y", length=0)
     values = {axis.key: axis.in_words for axis in analysis.axes}

@@ -20,6 +20,7 @@ from simlib.charts.colours import OTHER_COLOURS
 from simlib.charts.figures import HEIGHT_IN, WIDTH_IN, save_figure
 from simlib.charts.style import new_axes, style
 from simlib.charts.titles import write_titles
+from simlib.core.card import count_in_words
 from simlib.metrics.words import metric_in_words
 from simlib.studies.tune.narrative import change
 from simlib.studies.tune.ranking import Difference
@@ -158,7 +159,8 @@ class _Panel:
         axes.set_ylabel(metric_in_words(self._up))
         _write_titles(axes, self._tuning, [self._across, self._up])
         key = "filled: keeps the bounds     hollow: does not     small: discarded early"
-        key += f"     {len(trials):,} trials, {len(self._tuning.front)} on the front"
+        key += f"     {count_in_words(len(trials), 'trial')}"
+        key += f", {len(self._tuning.front)} on the front"
         if len(cut_short):
             key += f", {len(cut_short):,} not drawn: a bound broken at once"
         axes.text(0.01, 0.015, key, transform=axes.transAxes, color=_GREY, fontsize=7.5)
@@ -360,7 +362,8 @@ def _draw_history(tuning: Tuning, axes: Axes) -> None:
     axes.set_xlabel("trial")
     axes.set_ylabel(metric_in_words(objective.metric))
     look: dict[str, Any] = {"transform": axes.transAxes, "color": _GREY, "fontsize": 7.5}
-    axes.text(0.01, 0.015, f"{len(trials):,} trials; line: the best so far", **look)
+    played = count_in_words(len(trials), "trial")
+    axes.text(0.01, 0.015, f"{played}; line: the best so far", **look)
     _write_titles(axes, tuning, [objective.metric])
 
 
@@ -368,7 +371,7 @@ def _write_titles(axes: Axes, tuning: Tuning, metrics: Sequence[str]) -> None:
     first = tuning.scenarios[0]
     more = f" and {len(tuning.scenarios) - 1} more" if len(tuning.scenarios) > 1 else ""
     finding = _finding(tuning, metrics)
-    write_titles(axes, finding, f"{first.name}{more}, {first.clients:,} clients")
+    write_titles(axes, finding, f"{first.name}{more}, {count_in_words(first.clients, 'client')}")
 
 
 # --- on a terminal -----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from simlib.core.card import count_in_words
 from simlib.experiments.bound_words import bound_in_words, bounds_in_words
 from simlib.experiments.objectives import objectives
 from simlib.metrics.words import join_words, say_setting, words_and_unit
@@ -137,7 +138,7 @@ def _against(ranking: Ranking, given: Candidate) -> str:
 
 
 def _seeds(ranking: Ranking) -> str:
-    return f"{ranking.best.replications} seeds"
+    return count_in_words(ranking.best.replications, "seed")
 
 
 def _changes(ranking: Ranking, mine: Score, other: Score) -> tuple[list[str], list[str]]:

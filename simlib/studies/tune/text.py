@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from simlib.core.card import count_in_words
 from simlib.experiments.bound_words import bounds_in_words
 from simlib.metrics.words import join_words, metric_in_words, plus_minus
 from simlib.studies.tune.chart import _labelled_candidates
@@ -27,7 +28,7 @@ def tuning_in_words(tuning: Tuning) -> Group:
     scenarios = ", ".join([first, *(name.removeprefix(f"{first}, ") for name in others)])
     head = Text.assemble(
         (tuning.scenarios[0].name, "bold"),
-        f" on {tuning.on}: {len(tuning.trials)} trials, {played}",
+        f" on {tuning.on}: {count_in_words(len(tuning.trials), 'trial')}, {played}",
     )
     what, *more = tuning.verdict.sentences
     parts: list[Any] = [head, f"Scenarios: {scenarios}", "", Text(what, "bold")]
@@ -73,6 +74,6 @@ def _legend(tuning: Tuning) -> str:
     seeds = int(tuning.verdict.table["replications"].max())
     scenarios = f"{len(tuning.scenarios)} scenarios and " if len(tuning.scenarios) > 1 else ""
     return (
-        f"Means over {scenarios}{seeds} fresh seeds, with half of the "
+        f"Means over {scenarios}{count_in_words(seeds, 'fresh seed')}, with half of the "
         f"95 % interval; who is known, or surely worse, after fewer was not played on.{bounds}"
     )

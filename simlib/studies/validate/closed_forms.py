@@ -16,7 +16,7 @@ SCANS = "Fu and Koutras, JASA 89 (1994): Markov chain of the last attempts"
 ADDED_UP = "added up by the policy's definition"
 GCRA = "ITU-T I.371 (GCRA)"
 RENEWAL = "elementary renewal theorem"
-RETRIAL = "Falin and Templeton, Retrial Queues (1997), 1"
+RETRIAL = "Falin and Templeton, Retrial Queues (1997), chapter 1"
 
 
 def share_waiting(workers: int, offered: float) -> float:

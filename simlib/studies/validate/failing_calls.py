@@ -98,7 +98,7 @@ _CLIENTS, _CALLS = 40, 600
 _HIS_CLIENTS = 100
 #: Of calls that fail more rarely, hardly one is among those that are made here.
 _RARELY_FAILS = 0.999
-_SOURCE = "Brooker's simulation of retries (2022), run"
+_SOURCE = "Brooker's simulation of retries (2022), as we ran it"
 
 
 def _play(strategy: str, failing_fraction: float, seed: int, _has_fleet: bool) -> list[Calls]:

@@ -44,7 +44,7 @@ def _table(rows: list[ValidationRow]) -> Table:
 
 
 def validation_as_markdown(validation: Validation) -> str:
-    """Return the table for a page: with the source of each reference."""
+    """Return the tables for a page: with the source of each reference."""
     lines = []
     for group in Topic:
         rows = [row for row in validation.rows if row.group == group]
@@ -54,7 +54,13 @@ def validation_as_markdown(validation: Validation) -> str:
 
 
 def _markdown_table(rows: list[ValidationRow]) -> Iterator[str]:
-    yield "| what | reference | simlib, interval | off by | verdict | source |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    sources = {row.source for row in rows}
+    # A source that all rows share is said once: the table then fits a page, a line for each row.
+    own = len(sources) > 1
+    if not own:
+        yield from (f"The source of each reference: {rows[0].source}.", "")
+    heading = ["what", "reference", "simlib, interval", "off by", "verdict", *["source"] * own]
+    for line in (heading, ["---"] * len(heading)):
+        yield f"| {' | '.join(line)} |"
     for row in rows:
-        yield f"| {row.name} | {' | '.join(cells(row))} | {row.source} |"
+        yield f"| {' | '.join((row.name, *cells(row), *[row.source] * own))} |"

@@ -68,7 +68,8 @@ class Validation(ShowsCard):
         for row in self.rows:
             count[row.verdict] += 1
         missing = count["skipped"]
-        said = f"{count['holds']} of {count_in_words(len(self.rows), 'row')} hold, "
+        holding = "holds" if count["holds"] == 1 else "hold"
+        said = f"{count['holds']} of {count_in_words(len(self.rows), 'row')} {holding}, "
         failing = f"{count['fails'] or 'none'} {'fails' if count['fails'] == 1 else 'fail'}"
         return f"{said}{failing}{f', {missing} skipped' if missing else ''}."
 
@@ -78,7 +79,7 @@ class Validation(ShowsCard):
         return (
             f"A row holds if the reference is within its interval. The {self.rows_in_all} intervals"
             f" are so wide that a right model fails in any of them with a chance of"
-            f" {FAMILY_ERROR:.0%}."
+            f" {100.0 * FAMILY_ERROR:.0f} %."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -106,7 +107,7 @@ class Validation(ShowsCard):
         """Return what is shown: the rows that fail, or all if none does."""
         shown = self.failures or self.rows
         rows = tuple((row.name, *cells(row)) for row in shown)
-        heading = ("what", "reference", "simlib", "difference", "verdict")
+        heading = ("what", "reference", "simlib, interval", "off by", "verdict")
         return Card(self.headline, rows, heading, (self.explanation,))
 
 
@@ -128,14 +129,14 @@ def _number(value: float) -> str:
     if abs(value) >= 10_000.0:
         return f"{value:,.0f}"
     # The noughts behind the point take the place of a digit, or the line would be too long.
-    return f"{value:.3g}" if abs(value) < 0.01 else f"{value:.4g}"
+    return f"{value:.3g}" if abs(value) < 0.01 else f"{value:,.4g}"
 
 
 def _with_interval(row: ValidationRow) -> str:
     value = _number(row.value)
     if row.half_width < 1e-6 * max(1.0, abs(row.reference)):
         return value
-    return f"{value} +- {row.half_width:.2g}"
+    return f"{value} +- {_number(float(f'{row.half_width:.2g}'))}"
 
 
 def _difference(row: ValidationRow) -> str:

@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from simlib.core.card import count_in_words
 from simlib.core.notices import Level, Notice
 from simlib.metrics.live_counters import Counts
 from simlib.scenario.words import describe_fault
@@ -98,7 +99,8 @@ def screen(look: Look, keys: Mapping[str, str]) -> Layout:
 
 
 def _headline(look: Look) -> RenderableType:
-    what = Text.assemble((look.scenario, "bold"), f" on {look.engine}: {look.clients:,} clients")
+    clients = count_in_words(look.clients, "client")
+    what = Text.assemble((look.scenario, "bold"), f" on {look.engine}: {clients}")
     when = f"{look.time_s:.1f} of {look.duration_s:g} s" if look.time_s else "starting"
     table = Table.grid(expand=True)
     table.add_column(ratio=1)

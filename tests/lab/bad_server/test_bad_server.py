@@ -120,7 +120,7 @@ def test_attempts_are_counted_from_the_latest_switch(server):
     server.status(503)
     outcome(server)
     server.status(429)
-    with pytest.raises(sl.Unexpected, match=r"0 of 1 attempts came within 0.1 s \(server: status"):
+    with pytest.raises(sl.Unexpected, match=r"0 of 1 attempt came within 0.1 s \(server: status"):
         server.wait_for_attempts(1, 0.1)
     outcome(server)
     server.wait_for_attempts(1, LIMIT_S)

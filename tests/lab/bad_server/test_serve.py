@@ -44,7 +44,7 @@ def test_moments_come_by_the_clock_and_ctrl_c_prints_what_was_seen(tmp_path):
         refused.value.response.headers["Retry-After"],
     )
     assert 0 == status
-    assert "2 attempts of 1 client, 1 waits" == printed[0]
+    assert "2 attempts of 1 client, 1 wait" == printed[0]
     assert "status 429 retry_after=9: 1 attempt" in printed[-1]
     kept = sl.Observation.load(tmp_path / "o.parquet")
     assert ["4401", "429 retry_after=9"] == [each.detail for each in kept.attempts]

@@ -688,7 +688,7 @@ def test_the_words_fit_the_width_and_name_what_was_not_told(told):
     text = said.get()
     assert all(len(line) <= 100 for line in text.splitlines())
     assert "Nearest presets" in text
-    assert "not told" in text
+    assert "not known" in text
     assert "max_attempts" in text
 
 

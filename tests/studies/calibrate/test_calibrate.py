@@ -117,7 +117,7 @@ def test_lost_pings_are_told_and_become_the_loss_each_way(tmp_path):
     assert 0.1 == pytest.approx(profile["loss_fraction"])
     assert (19, 81) == (found.to_json()["lost"], found.to_json()["round_trips"])
     said = [str(each) for each in calibration_in_words(found).renderables]
-    assert any("19 of 100 pings were lost (19.00%): loss_fraction 0.1" in each for each in said)
+    assert any("19 of 100 pings were lost (19.00 %): loss_fraction 0.1" in each for each in said)
 
 
 def test_a_day_of_pings_is_fitted_to_a_bounded_number_of_quantiles(tmp_path, monkeypatch):

@@ -178,9 +178,9 @@ def test_a_replay_counts_every_decision_of_every_client_and_tells_the_first_that
 @pytest.mark.parametrize(
     ("found", "words", "agreed"),
     [
-        (Replay(3, 4, "client 1"), "3 of 4 decisions the same (75.00%)", False),
-        (Replay(4000, 4000), "4,000 of 4,000 decisions the same (100.00%)", True),
-        (Replay(0, 0), "0 of 0 decisions the same (100.00%)", True),
+        (Replay(3, 4, "client 1"), "3 of 4 decisions the same (75.00 %)", False),
+        (Replay(4000, 4000), "4,000 of 4,000 decisions the same (100.00 %)", True),
+        (Replay(0, 0), "0 of 0 decisions the same (100.00 %)", True),
     ],
 )
 def test_a_replay_says_how_many_decisions_were_the_same(

@@ -94,7 +94,7 @@ def test_rows_come_in_the_order_of_the_groups_and_have_a_verdict_each(monkeypatc
     )
     assert ["holds", "fails", "fails", "skipped"] == [row.verdict for row in table.rows]
     assert "the third one breaks" in table.rows[2].failure
-    assert "1 of 4 rows hold, 2 fail, 1 skipped." == table.headline
+    assert "1 of 4 rows holds, 2 fail, 1 skipped." == table.headline
     assert 4 == table.rows_in_all == len(table.frame())
     json.dumps(cli.output.json_text(table.to_json()))
 
@@ -230,3 +230,21 @@ def test_small_numbers_have_a_digit_less_so_that_they_fit():
     assert ("0.00722 s", "0.00734 +- 0.00089", "+1.7 %", "holds") == module.cells(small)
     near = ValidationRow(Topic.QUEUES, "n", "s", "theory", 1100.0, 1100.0803, 1.0, 24)
     assert "+0.007 %" == module.cells(near)[2]
+
+
+def test_large_numbers_are_written_out():
+    large = ValidationRow(Topic.AWS, "calls", "", "theory", 5609.2, 5621.4, 183.0, 20)
+    assert ("5,609", "5,621 +- 180", "+0.22 %", "holds") == module.cells(large)
+
+
+def test_on_a_page_a_source_that_all_rows_share_is_said_once():
+    one, other = (
+        ValidationRow(Topic.QUEUES, "wait", "s", source, 2.0, 2.1, 0.2, 24)
+        for source in ("Erlang (1917)", "Cobham (1954)")
+    )
+    shared = validation_as_markdown(module.Validation((one, one), 2))
+    assert "each reference: Erlang (1917).\n\n| what |" in shared
+    assert 1 == shared.count("Erlang")
+    mixed = validation_as_markdown(module.Validation((one, other), 2))
+    assert "| holds | Erlang (1917) |" in mixed
+    assert "| holds | Cobham (1954) |" in mixed

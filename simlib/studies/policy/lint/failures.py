@@ -10,6 +10,7 @@ import numpy as np
 from simlib.api import run
 from simlib.core.backoff import Backoff, delay, delay_after_loss_s
 from simlib.core.breaker import Breaker
+from simlib.core.card import count_in_words
 from simlib.core.heartbeat import HeartbeatRules
 from simlib.core.settings import Settings
 from simlib.metrics.fault_times import recovery_times_s
@@ -98,11 +99,12 @@ def gives_up(case: Case) -> LintFinding | None:
     who = f"It gives up for good {format_seconds(number)} into an outage at the latest"
     if latest_s >= lasts_s:
         share = gone.size / times_s.size
-        who = f"{share:.0%} of clients give up for good"
+        who = f"{100.0 * share:.0f} % of clients give up for good"
         who += f", half of them {format_seconds(number)} into an outage"
+    attempts = count_in_words(int(limit), "attempt")
     return case.finding(
         "error",
-        f"{who}, after {limit:.0f} attempts {fate}; {_why(case)}.",
+        f"{who}, after {attempts} {fate}; {_why(case)}.",
         number,
         "s",
         "attempt without end at a long cap: max_attempts = inf"
