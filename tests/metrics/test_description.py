@@ -168,7 +168,7 @@ def test_what_there_is_one_of_is_in_the_singular():
     trace = sl.run(alone)
     shown = [
         repr(alone), repr(trace), repr(sl.describe_run(trace)), sl.presets["envoy"].waits,
-        repr(sl.replicate(alone, 1)), repr(sl.sweep(alone, {"seed": [1]}, 1, workers=1)),
+        repr(sl.sweep(alone, {"seed": [1]}, 1, workers=1)),
         find_admissions(1, 1, after_fault=False), find_spread({"": (0.0, 8.0)}, 1),
         *observation_in_words(1, 1, 1, []),
     ]  # fmt: skip

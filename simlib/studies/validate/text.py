@@ -63,4 +63,7 @@ def _markdown_table(rows: list[ValidationRow]) -> Iterator[str]:
     for line in (heading, ["---"] * len(heading)):
         yield f"| {' | '.join(line)} |"
     for row in rows:
-        yield f"| {' | '.join((row.name, *cells(row), *[row.source] * own))} |"
+        # A number stays beside its unit or percent sign; a reason why there is none may be long.
+        beside = "\N{NO-BREAK SPACE}" if row.observations else " "
+        numbers = [cell.replace(" ", beside) for cell in cells(row)]
+        yield f"| {' | '.join((row.name, *numbers, *[row.source] * own))} |"
