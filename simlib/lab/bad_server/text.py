@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from simlib.core.card import count_in_words
 from simlib.lab.observe.observation import Observation
 from simlib.lab.observe.script import Phase
 from simlib.lab.observe.text import Lines, observation_in_words
@@ -30,7 +31,7 @@ def moments_in_words(seen: Observation) -> list[str]:
     >>> rows = [Attempt(0, "status", "503", 0, "", at, ended_s=at) for at in (0.5, 1.5)]
     >>> phases = [{"phase": 0, "kind": "status", "detail": "503", "begin_s": 0.0, "end_s": 2.0}]
     >>> moments_in_words(Observation(rows, phases=phases))
-    ['2 attempts of 1 client, 1 waits', '  0.0 to 2.0 s, status 503: 2 attempts']
+    ['2 attempts of 1 client, 1 wait', '  0.0 to 2.0 s, status 503: 2 attempts']
     """
     clients = len({attempt.client for attempt in seen.attempts})
     lines = observation_in_words(len(seen.waits()), len(seen.attempts), clients, seen.notes)
@@ -39,6 +40,6 @@ def moments_in_words(seen: Observation) -> list[str]:
         came = sum(begin_s <= attempt.accept_s < end_s for attempt in seen.attempts)
         if came:
             words = f"{phase['kind'].replace('_', ' ')} {phase['detail']}".strip()
-            plural = "s" * (came != 1)
-            lines.append(f"  {begin_s:.1f} to {end_s:.1f} s, {words}: {came} attempt{plural}")
+            made = count_in_words(came, "attempt")
+            lines.append(f"  {begin_s:.1f} to {end_s:.1f} s, {words}: {made}")
     return lines
