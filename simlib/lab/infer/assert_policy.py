@@ -94,9 +94,9 @@ def assert_policy(
         stops = frozenset(stops_on or ())
         broken += [f"{name}: {words}" for words in seen.against_outage(survives_outage_s, stops)]
     if broken:
-        seen = f"{count_in_words(found.attempts, 'attempt')} of "
-        seen += count_in_words(found.clients, "client")
-        head = f"the client does not do what is expected ({seen}):"
+        made = count_in_words(found.attempts, "attempt")
+        whose = count_in_words(found.clients, "client")
+        head = f"the client does not do what is expected ({made} of {whose}):"
         raise Unexpected("\n  ".join([head, *broken]))
     return found
 
