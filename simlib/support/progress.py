@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simlib.core.errors import Interruption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
 
 #: Called with the fraction done, and by some with a word for what is being done.
 Progress = Callable[..., None]
@@ -15,6 +19,8 @@ Progress = Callable[..., None]
 #: In a notebook: what is over sooner shows no bar, and a bar is drawn anew so often.
 _PATIENCE_S, _EVERY_S = 0.5, 0.1
 _CELLS = 40
+#: The time left is judged by the speed of so long: Rich's own 30 s may hold a part of one step.
+_STEADY_S = 3_600.0
 
 
 @contextmanager
@@ -24,7 +30,6 @@ def progress_bar(word: str) -> Iterator[Callable[..., None]]:
     The function takes the fraction done and, if it has changed, the word for what is being done.
     """
     from rich.console import Console
-    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
     if console.is_jupyter:
@@ -34,13 +39,21 @@ def progress_bar(word: str) -> Iterator[Callable[..., None]]:
         finally:
             output.clear()
         return
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+    with open_bar(console) as bar:
         task = bar.add_task(word, total=1.0)
 
         def move(fraction: float, word: str = word) -> None:
             bar.update(task, completed=fraction, description=word)
 
         yield move
+
+
+def open_bar(console: Console, **settings: Any) -> Bar:
+    """Return a bar that shows itself if the console is a terminal."""
+    from rich.progress import Progress as Bar
+
+    settings |= {"transient": True, "disable": not console.is_terminal}
+    return Bar(console=console, speed_estimate_period=_STEADY_S, **settings)
 
 
 class _Output:

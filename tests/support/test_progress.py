@@ -1,10 +1,12 @@
 """Progress: seen while work goes on, and nothing is left of it."""
 
+import io
 from contextlib import suppress
 
 import pytest
+from rich.console import Console
 
-from simlib.support.progress import progress_bar, show_progress
+from simlib.support.progress import open_bar, progress_bar, show_progress
 
 
 class Handle:
@@ -80,3 +82,18 @@ def test_a_caller_is_told_instead():
     with show_progress(told.append, "playing") as move:
         move(0.5)
     assert [0.5] == told
+
+
+def test_the_time_left_is_judged_by_steps_that_take_longer_than_a_minute():
+    now_s = 0.0
+    bar = open_bar(Console(file=io.StringIO()), get_time=lambda: now_s)
+    task = bar.add_task("playing", total=1.0)
+    for step in range(1, 6):
+        # The end of a step is told twice, as where a run and its point end together.
+        for fraction in (step / 10 - 0.001, step / 10):
+            bar.update(task, completed=fraction)
+            now_s += 0.01
+        now_s += 60.0
+    remaining_s = bar.tasks[0].time_remaining
+    assert remaining_s is not None
+    assert 200.0 < remaining_s < 400.0
