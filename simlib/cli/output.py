@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simlib.core.card import count_in_words
 from simlib.core.errors import SettingsError
 from simlib.support.json_values import jsonable
 from simlib.support.made_by import KEY
@@ -163,11 +162,15 @@ def print_note(text: str) -> None:
 
 def describe_resumed(count: int) -> str:
     """Return how many runs an earlier command had finished; nothing if none."""
+    from simlib.core.card import count_in_words
+
     return f"{count_in_words(count, 'run')} had been finished before." if count else ""
 
 
 def end_if_runs_failed(failures: pd.DataFrame) -> None:
     """End with status 1 if runs failed, and say why the first did."""
+    from simlib.core.card import count_in_words
+
     if len(failures):
         failed = count_in_words(len(failures), "run")
         print_note(f"{failed} failed, the first with {failures['failure'].iloc[0]}")
