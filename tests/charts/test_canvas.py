@@ -55,6 +55,8 @@ def test_a_text_is_cut_off_where_its_axes_end():
 
 
 def test_each_text_is_laid_out_once(monkeypatch):
+    # What the charts of other tests of this process have drawn is forgotten.
+    monkeypatch.setattr("simlib.charts.canvas._remembered", {})
     prepared = []
     prepare = RendererAgg._prepare_font
     monkeypatch.setattr(
