@@ -27,8 +27,8 @@ from simlib.support.messages import LEVELS, show_logs
 _GIVEN = "simlib.cli.given"
 #: Letters of a command's first sentence; click cuts what is longer.
 _WHOLE_SENTENCE = 200
-#: What the loader of Linux says of a library for which no memory is left.
-_NO_ROOM = "failed to map segment"
+#: What the loader of Linux says of a library, and Python of a thread, for which no memory is left.
+_TOO_LITTLE_MEMORY = re.compile("failed to map segment|can't start new thread")
 #: What no name of a variable has.
 _VARIABLE = re.compile(r"\W")
 DISAGREED, BAD_INPUT = 1, 2
@@ -106,6 +106,13 @@ class _Commands(click.Group):
             with formatter.section(group):
                 formatter.write_dl(rows)
 
+    def make_context(self, *given: Any, **named: Any) -> click.Context:
+        """Read the arguments, and print the help if they ask for it."""
+        try:
+            return super().make_context(*given, **named)
+        except OSError as error:
+            raise _explain(error) from error
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments as they were given, to be said again; see `going_on`."""
         ctx.meta[_GIVEN] = list(args)
@@ -124,16 +131,21 @@ class _Commands(click.Group):
             kept = type(stopped) is Interruption
             print_note(f"Interrupted: {stopped}" if kept else "Interrupted.")
             ctx.exit(signals.status)
-        except (MemoryError, ImportError) as error:
-            if isinstance(error, ImportError) and _NO_ROOM not in str(error):
+        except (MemoryError, ImportError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not _TOO_LITTLE_MEMORY.search(str(error)):
                 raise
             raise _Failure(
                 "there is too little memory for this: give it more, or play fewer clients"
             ) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click ends quietly when nobody reads on
-            raise _Failure(f"{error.filename or 'output'}: {error.strerror}") from error
+            raise _explain(error) from error
+
+
+def _explain(error: OSError) -> Exception:
+    """Return the sentence on a file or an output that cannot be used."""
+    if error.errno == errno.EPIPE:
+        return error  # click ends quietly when nobody reads on
+    return _Failure(f"{error.filename or 'output'}: {error.strerror}")
 
 
 def _name_variables(command: click.Command, prefix: str) -> None:

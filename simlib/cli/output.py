@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from simlib.studies.compare.compare import Comparison
     from simlib.trace.trace import Trace
 
+#: Columns of a terminal that does not say how many it has.
+_USUAL_WIDTH = 80
+
 # --- playing -----------------------------------------------------------------------------
 
 
@@ -151,7 +154,10 @@ def print_out(result: Any) -> None:
     """Print words and tables to stdout."""
     from rich.console import Console
 
-    Console(highlight=False, markup=False, emoji=False).print(result)
+    console = Console(highlight=False, markup=False, emoji=False)
+    # Some terminals do not know how wide they are and say 0; Rich would print nothing at all.
+    console.width = console.width or _USUAL_WIDTH
+    console.print(result)
 
 
 def print_note(text: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from simlib.api import run
@@ -30,6 +31,8 @@ from simlib.support.progress import Progress
 _TABLE = "CREATE TABLE cells (key TEXT PRIMARY KEY, row TEXT, check_sum TEXT);"
 #: Rows are written so many at a time, as a commit waits for the disk, and asked for so many.
 _AT_A_TIME, _ASKED = 50, 500
+#: But none waits much longer than this: a kill of the process takes what waits.
+_LATEST_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class RunCache:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._waiting: dict[str, str] = {}
+        self._tried_s = monotonic()
         self.note = ""
         #: Rows that were written since the file was opened.
         self.count = 0
@@ -145,7 +149,7 @@ class RunCache:
     def keep(self, key: str, row: Mapping[str, Any]) -> None:
         """Keep a row; it is on the disk soon, or after `flush`."""
         self._waiting[key] = json.dumps(row)
-        if len(self._waiting) % _AT_A_TIME:
+        if len(self._waiting) % _AT_A_TIME and monotonic() - self._tried_s < _LATEST_S:
             return
         try:
             self.flush()
@@ -153,6 +157,8 @@ class RunCache:
             # Rows wait as well here as there, and whoever has the lock may soon be done.
             if error.trouble is not Trouble.BUSY:
                 raise
+        finally:
+            self._tried_s = monotonic()
 
     def flush(self) -> None:
         """Write what waits.

@@ -188,7 +188,8 @@ def move_aside(path: Path) -> Path:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return sqlite3.connect(path, isolation_level=None, timeout=WAIT_S)
+        # Absolute: SQLite keeps ":memory:" in memory alone, and it would be gone with the process.
+        return sqlite3.connect(path.absolute(), isolation_level=None, timeout=WAIT_S)
     except sqlite3.Error as error:
         raise explain(path, error) from error
     except OSError as error:
@@ -311,6 +312,8 @@ def _forbidden(path: Path) -> str:
         return f"no permission to write in {path.parent}"
     if path.is_dir():
         return "it is a folder"
+    if path.exists() and not path.is_file():
+        return "it is a device, a pipe or a socket"
     if path.exists() and not _may(path, os.R_OK | os.W_OK):
         return "no permission to read and write it"
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simlib.core.errors import SimlibError, on_one_line, shorten
@@ -44,8 +45,9 @@ def save_table(
     notes = {**(more or {}), PARQUET_KEY: made_by}
     metadata = {**(table.schema.metadata or {})}
     metadata |= {key: json.dumps(value).encode() for key, value in notes.items()}
-    with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    # Opened here: pyarrow takes no name that is not in UTF-8.
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(table.replace_schema_metadata(metadata), file, compression="zstd")
 
 
 class LoadedTable(NamedTuple):
@@ -77,7 +79,7 @@ def load_table(
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with Path(path).open("rb") as opened, pq.ParquetFile(opened) as file:
             metadata = file.schema_arrow.metadata or {}
             notes = _read_object(metadata[key])
             origin = _read_object(metadata.get(PARQUET_KEY, b"{}"))

@@ -22,6 +22,7 @@ from simlib import cli
 from simlib.charts.bars import attempt_bars
 from simlib.cli import arguments as given
 from simlib.cli.app import CommandGroup
+from simlib.cli.output import print_note
 from simlib.studies.compare.chart import CHARTS
 from simlib.studies.compare.compare import compare_traces
 from simlib.trace.trace import Interrupted, Trace
@@ -573,6 +574,47 @@ def test_a_full_disk_is_one_sentence(here, monkeypatch):
     monkeypatch.setattr("simlib.trace.trace.Trace.save", full)
     said = "out/trace.parquet: No space left on device"
     assert said == refusal("run", "small.toml", "--out", "out")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+@pytest.mark.parametrize("asked", [["--help"], ["run", "--help"], ["--version"], ["scenarios"]])
+def test_an_output_that_cannot_be_written_is_one_sentence(here, asked):
+    with Path("/dev/full").open("w") as full:
+        done = process(*asked, stdout=full)
+        _, told = done.communicate(timeout=300)
+    assert (2, b"Error: output: No space left on device\n") == (done.returncode, told)
+
+
+def test_a_note_that_cannot_be_written_is_no_error(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("click.echo", fail)
+    print_note("beside the result")
+
+
+def test_the_file_that_cannot_be_written_is_named(here, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    said = f"{Path('out/attempts.png')}: No space left on device"
+    assert said == refusal("run", "small.toml", "--out", "out")
+    assert [] == [each for each in names("out") if each.startswith(".")]
+
+
+def test_a_terminal_that_says_it_has_no_columns_gets_the_result(here, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    assert simlib("run", "small.toml").stdout.startswith("small on sim: ")
+
+
+@pytest.mark.parametrize("said", ["can't start new thread", "failed to map segment"])
+def test_no_memory_for_a_thread_is_said_as_none_at_all(here, monkeypatch, said):
+    def fail(*_, **__):
+        raise (RuntimeError if "thread" in said else ImportError)(said)
+
+    monkeypatch.setattr(sys.modules["simlib.api"], "run", fail)
+    assert refusal("run", "small.toml").startswith("there is too little memory for this")
 
 
 # --- ends that nobody planned ------------------------------------------------------------

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 import simlib as sl
 from simlib.core.events import Message
 from simlib.engines.store import SqliteStore
+from simlib.experiments import run_cache
 from simlib.experiments.run_cache import RunCache, open_run_cache
 from simlib.experiments.space import axes
 from simlib.studies.tune.optuna_store import open_trials
@@ -273,6 +274,39 @@ def test_a_folder_in_the_place_of_the_file_is_said(opened):
     assert "(it is a folder)" in refused(open_it, path, Trouble.FORBIDDEN)
 
 
+@pytest.mark.parametrize("name", ["pipe", "null"])
+def test_what_is_no_file_is_said_to_be_none(opened, name):
+    open_it, path = opened
+    path.parent.mkdir()
+    if name == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(os.devnull)
+    text = refused(open_it, path, Trouble.FORBIDDEN)
+    assert "(it is a device, a pipe or a socket): " in text
+    assert "choose another place" in text
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:a?mode=memory", "a?b#c%41", "{x}", "\udcff"])
+@pytest.mark.parametrize("kind", list(OPENERS))
+def test_a_file_of_any_name_is_a_file(kind, name, tmp_path, monkeypatch):
+    if kind == "trials":
+        pytest.importorskip("optuna")
+    monkeypatch.chdir(tmp_path)
+    OPENERS[kind](Path(name))
+    assert {name} == {each.name for each in Path().iterdir()} - {f"{name}-lock"}
+    tables = {"outbox": "message", "table": "pair", "cells": "cells", "trials": "trials"}
+    assert tables[kind] in databases.tables_of(Path(name))
+
+
+def test_what_an_outbox_accepts_survives_whatever_the_name_of_its_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = SqliteStore(Path(":memory:"))
+    store.save(0, Message(7))
+    store.close()
+    assert [7] == saved_ids(Path(":memory:"))
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 64 KiB; only root can make one."""
@@ -376,6 +410,15 @@ def test_rows_wait_while_another_process_has_the_lock(tmp_path, monkeypatch):
             store.flush()
     with open_run_cache(tmp_path) as store:
         assert 120 == len(store.rows([str(number) for number in range(120)]))
+
+
+def test_no_finished_run_waits_long_for_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_cache, "_LATEST_S", 0.0)
+    with open_run_cache(tmp_path) as store:
+        store.keep("a", {"x": 1.0})
+        # As after a kill: nobody has closed the file.
+        with closing(sqlite3.connect(tmp_path / "cells.sqlite")) as base:
+            assert [("a",)] == base.execute("SELECT key FROM cells").fetchall()
 
 
 def test_an_error_that_another_library_wrapped_is_told_by_its_cause(tmp_path):

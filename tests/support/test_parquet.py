@@ -31,6 +31,12 @@ def test_a_table_is_read_back_with_its_notes_and_who_made_it(tmp_path):
         _load(file, 9)
 
 
+def test_a_name_that_is_not_in_utf_8_is_a_file_s_name(tmp_path):
+    file = tmp_path / "\udcff.parquet"
+    save_table(file, pd.DataFrame({"a": [1]}), {}, {KEY: {}})
+    assert 1 == len(_load(file).table)
+
+
 @pytest.mark.parametrize(
     ("notes", "words"),
     [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 import sys
 from contextlib import suppress
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from simlib.core.errors import EngineError
+from simlib.engines.live.run_parts import explain_no_room
 
 #: One that ends without a word is told at once; only one that hangs is waited for this long.
 START_TIMEOUT_S = 120.0
@@ -77,11 +80,26 @@ class ChildProcess:
     def last_error(self) -> str:
         """Return the last line that it wrote to standard error."""
         told = self._errors.read_text(errors="replace").strip().splitlines()
+        if not told and shutil.disk_usage(self._errors.parent).free == 0:
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return str(explain_no_room("its error", full))
         return told[-1] if told else "it wrote no error"
 
     async def wait(self) -> int:
         """Wait until it has ended; return its status."""
         return await self._process.wait()
+
+    def describe_own_end(self) -> str:
+        """Return how it ended, which nobody here wanted: by a signal, or with its last error."""
+        assert self.status is not None
+        if self.status < 0:
+            return f"{self.name} was killed ({signal.Signals(-self.status).name})"
+        return f"{self.name} failed: {self.last_error()}"
+
+    @property
+    def was_killed_here(self) -> bool:
+        """Whether it was this process that killed it."""
+        return self._killed
 
     def kill(self) -> None:
         """Kill it outright (SIGKILL)."""

@@ -115,6 +115,13 @@ class Processes:
             await before.wait()  # so that its log, which the next may read, is whole
         return await self._serving.listen()
 
+    async def await_own_end(self) -> str:
+        """Wait until the process that serves now ends; return how, empty if it was killed here."""
+        assert self._serving is not None
+        serving = self._serving
+        await serving.wait()
+        return "" if serving.was_killed_here else serving.describe_own_end()
+
     def order(self, event: ServerEvent) -> None:
         """Send an operator's order to the active process."""
         if self._serving is not None:

@@ -1,9 +1,11 @@
-"""Standstills and progress of a live run, in the main process and in its workers."""
+"""Standstills, progress and full disks of a live run, in each of its processes."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 
+from simlib.core.errors import EngineError
 from simlib.engines.live.clock import WallClock
 from simlib.trace.trace import Standstill, Trace
 
@@ -26,3 +28,11 @@ def report_progress(
     """Call the progress callback, if there is one, with the fraction that is over."""
     if progress is not None:
         progress(min(1.0, max(0.0, clock.now_s / duration_s)))
+
+
+def explain_no_room(what: str, error: OSError) -> EngineError:
+    """Return what is to be done where something cannot be written beside a run."""
+    return EngineError(
+        f"{what} cannot be written: {error.strerror}. Make room in {tempfile.gettempdir()}, or "
+        "name another folder for temporary files: TMPDIR=FOLDER"
+    )

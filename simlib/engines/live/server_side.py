@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from simlib.core import events as ev
 from simlib.core.admission import Decision, HandshakeVerdict
+from simlib.core.errors import EngineError
 from simlib.core.events import NONE, Reason
 from simlib.core.faults import FaultKind, Timeline
 from simlib.core.tls import Tls
@@ -54,7 +55,8 @@ class ServerSide:
         #: The file of the authority that signed the certificate; empty: there is none.
         self.authority = keys.authority
         self._processes = Processes(plain(scenario).get("server", {}), scenario.seed, folder, keys)
-        self._restarts: set[asyncio.Task[None]] = set()
+        #: Restarts, and who waits for a server to end.
+        self._tasks: set[asyncio.Task[None]] = set()
         #: When servers started to listen, and were killed, as far as `write_log` has not written
         #: it yet; before the run's begin counts as 0.
         self._starts_s: list[float] = []
@@ -81,9 +83,9 @@ class ServerSide:
 
     async def end(self) -> None:
         """End the processes, and wait until they are gone."""
-        for restart in self._restarts:
-            restart.cancel()
-        await asyncio.gather(*self._restarts, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._processes.end()
 
     def fault_starts(self, index: int) -> None:
@@ -102,9 +104,7 @@ class ServerSide:
             return
         crash = self._timeline.faults[index].kind == FaultKind.SERVER_CRASH
         if crash and not self._timeline.is_crashed(self._clock.now_s, self._gateway):
-            restart = asyncio.get_running_loop().create_task(self._restart())
-            self._restarts.add(restart)
-            restart.add_done_callback(self._restarts.discard)
+            self._spawn(self._restart())
         self._order(index, starts=False)
 
     def _concerns(self, index: int) -> bool:
@@ -116,8 +116,20 @@ class ServerSide:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the run
             self._clock.fail(error)
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
+        """End the run if its server ends and no fault wants that: it would pass for one."""
+        if how := await self._processes.await_own_end():
+            at_s = max(0.0, self._clock.now_s)
+            self._clock.fail(EngineError(f"{at_s:.2f} s after the beginning {how}"))
+
     async def _serve(self) -> None:
         self._moved(await self._processes.listen())
+        self._spawn(self._watch())
         self._starts_s.append(max(0.0, self._clock.now_s))
         slowness = self._timeline.slowness(self._clock.now_s, self._gateway)
         if slowness > 1.0:

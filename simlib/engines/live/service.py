@@ -44,6 +44,7 @@ from simlib.engines import retry_after as hints
 from simlib.engines.live import codec
 from simlib.engines.live.clock import LoopClock, noting_standstills
 from simlib.engines.live.decision_log import STANDSTILL, DecisionLog, read_log
+from simlib.engines.live.run_parts import explain_no_room
 from simlib.engines.live.service_socket import DirectProtocol, ServiceSocket
 from simlib.engines.live.tls import server_context
 from simlib.scenario.build import build
@@ -56,12 +57,24 @@ _Where = tuple[int, int]
 _PARAMETERS = ("client", "connection", "channels")
 
 
+class _ServiceLog(DecisionLog):
+    """The log of a server, which ends with it: what it decided after that, nobody would know."""
+
+    def _begin_chunk(self) -> None:
+        try:
+            super()._begin_chunk()
+        except OSError as error:
+            # At once, as a kill does: in a callback this would be an error of one connection.
+            print(explain_no_room("its log", error), file=sys.stderr, flush=True)
+            os._exit(1)
+
+
 class Service:
     """Carries out on real sockets what the core server decides."""
 
     def __init__(self, settings: ServerSettings, order: dict[str, Any], clock: LoopClock) -> None:
         self._settings = settings
-        self._log = DecisionLog(order["log"])
+        self._log = _ServiceLog(order["log"])
         self._server = Server(settings, order["seed"], _recall(settings, Path(order["log"])))
         self._secret: str = order["secret"]
         self._password: str = order["password"]

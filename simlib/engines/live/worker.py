@@ -23,9 +23,10 @@ from simlib.core.draws import forget_blocks
 from simlib.engines import garbage_collection as garbage
 from simlib.engines.live.clock import WallClock, noting_standstills
 from simlib.engines.live.host import LiveHost, ServerElsewhere
-from simlib.engines.live.run_parts import note_standstills_in
+from simlib.engines.live.run_parts import explain_no_room, note_standstills_in
 from simlib.engines.live.sent_scenario import read_scenario
 from simlib.engines.live.target import Target
+from simlib.support.files import replacing
 from simlib.trace.trace import Trace
 
 #: Time between two writes of rows: what a kill may take.
@@ -104,8 +105,11 @@ class Worker:
             clock.failed.result()
 
     def _write_rows(self) -> None:
-        with self._rows.open("ab") as file:
-            file.write(self._trace.take_rows())
+        try:
+            with self._rows.open("ab") as file:
+                file.write(self._trace.take_rows())
+        except OSError as error:
+            raise explain_no_room("its rows", error) from error
 
     def _write_rest(self) -> None:
         trace = self._trace
@@ -115,7 +119,9 @@ class Worker:
             "work_s": trace.work_s,
             "notes": trace.notes,
         }
-        self._rest.write_text(json.dumps(rest))
+        # Whole or not at all: whoever reads it may find what a kill or a full disk has left.
+        with replacing(self._rest) as temporary:
+            temporary.write_text(json.dumps(rest))
 
 
 async def _run(order: dict[str, Any]) -> None:

@@ -151,7 +151,7 @@ def _read_plain(observation: str | Path) -> pd.DataFrame:
     """Return the attempts of a table that somebody else wrote."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(observation) as file:
+    with Path(observation).open("rb") as opened, pq.ParquetFile(opened) as file:
         if file.metadata.num_rows > MOST_OBSERVED_ROWS:
             raise ValueError(f"it has more than {MOST_OBSERVED_ROWS:,} rows")
         frame: pd.DataFrame = read_attempt_columns(read_texts(file), Attempt).to_pandas()

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -196,8 +198,10 @@ def _storage(optuna: Any, file: Path) -> Any:
     tables = tables_of(file)
     if tables and not tables >= {"studies", "trials"}:
         raise UnusableDatabase(file, Trouble.FOREIGN, f"its tables are {', '.join(sorted(tables))}")
+    # The file is no part of the address: Optuna fills in its braces, and SQLAlchemy ends it at "?".
+    connect = partial(sqlite3.connect, file.absolute(), check_same_thread=False)
     try:
-        return optuna.storages.RDBStorage(f"sqlite:///{file}")
+        return optuna.storages.RDBStorage("sqlite:///trials", engine_kwargs={"creator": connect})
     except RuntimeError as error:  # of another version of Optuna
         raise UnusableDatabase(file, Trouble.NEWER, str(error).splitlines()[0]) from error
 

@@ -26,6 +26,18 @@ while True:
     print(count, flush=True)
 """
 
+#: A server's log that may be no larger than a chunk and a half: the disk is full then.
+LIMITED = """
+import resource, sys
+from simlib.engines.live.service import _ServiceLog
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 19, 3 << 19))
+log, count = _ServiceLog(sys.argv[1]), 0
+while True:
+    log.write(float(count), 7, count, 1)
+    count += 1
+"""
+
 
 def test_what_is_written_comes_back_in_order(tmp_path: Path) -> None:
     log = DecisionLog(str(tmp_path / "log"))
@@ -79,3 +91,15 @@ def test_a_kill_takes_no_record_that_was_written_before_it(tmp_path: Path) -> No
     clients = [record[3] for record in read_log(path)]
     assert max(said, default=100) <= len(clients)
     assert list(range(len(clients))) == clients
+
+
+def test_a_server_whose_log_cannot_be_written_ends_and_keeps_what_was(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "log"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    said = "its log cannot be written: File too large. Make room in "
+    assert (1, True) == (done.returncode, done.stderr.startswith(said)), done.stderr
+    clients = [record[3] for record in read_log(tmp_path / "log")]
+    assert list(range(len(clients))) == clients
+    assert len(clients) > 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -30,7 +31,26 @@ from simlib.trace.trace import Trace
 pytestmark = pytest.mark.live
 #: A client that nobody lets in waits longer than any attempt takes on a busy machine.
 CLIENT = sl.Settings(backoff=sl.Backoff(base_s=0.2, cap_s=0.4), connect_timeout_s=60)
-WORKER = "simlib.engines.live.worker"
+WORKER, SERVER = "simlib.engines.live.worker", "simlib.engines.live.service"
+
+#: A worker that may write a thousand bytes at its end, as on a disk that is full then.
+LIMITED = """
+import resource, sys
+from array import array
+from pathlib import Path
+from types import SimpleNamespace
+
+import simlib as sl
+from simlib.engines.live.worker import Worker
+from simlib.trace.trace import Trace
+
+worker = Worker.__new__(Worker)
+worker._trace = Trace("live", sl.Scenario())
+worker._clock = SimpleNamespace(late_s=array("d", [0.1] * 1000))
+worker._rest = Path(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+worker._write_rest()
+"""
 
 
 def scenario(**changes: Any) -> sl.Scenario:
@@ -144,6 +164,41 @@ def test_a_killed_worker_is_named_and_the_rest_is_kept() -> None:
     assert [] == children(os.getpid(), WORKER)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_server_ends_the_run_and_is_no_fault_of_the_scenario(workers: int) -> None:
+    def kill(fraction: float) -> None:
+        if fraction > 0.02:
+            for server in children(os.getpid(), SERVER):
+                os.kill(server, signal.SIGKILL)
+
+    # It ends as soon as that is known, however long it was to last.
+    said = r"^\d+\.\d\d s after the beginning the server process was killed \(SIGKILL\)$"
+    with pytest.raises(sl.EngineError, match=said):
+        sl.run(scenario(duration_s=1000), "live", workers=workers, progress=kill)
+    assert [] == children(os.getpid(), SERVER) == children(os.getpid(), WORKER)
+
+
+def test_a_worker_that_cannot_write_says_what_to_do() -> None:
+    def limit(fraction: float) -> None:
+        if fraction > 0.02:
+            for worker in children(os.getpid(), WORKER):
+                resource.prlimit(worker, resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    said = "of 2 failed: .*its rows cannot be written: File too large. Make room in .*TMPDIR"
+    with pytest.raises(sl.EngineError, match=said):
+        sl.run(scenario(duration_s=100, faults=[]), "live", workers=2, progress=limit)
+    assert [] == children(os.getpid(), SERVER) == children(os.getpid(), WORKER)
+
+
+def test_a_worker_s_last_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "rest.json"],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert "OSError: [Errno 27] File too large" in done.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_when_all_workers_are_killed_the_run_fails() -> None:
     def kill_all(fraction: float) -> None:
@@ -153,7 +208,7 @@ def test_when_all_workers_are_killed_the_run_fails() -> None:
 
     with pytest.raises(sl.EngineError, match="all 2 workers were killed"):
         sl.run(scenario(), "live", workers=2, progress=kill_all)
-    assert [] == children(os.getpid(), "simlib.engines.live.service")
+    assert [] == children(os.getpid(), SERVER)
 
 
 def script_that_is_interrupted(file: Path, first: str = "") -> str:
@@ -261,7 +316,7 @@ def test_a_worker_that_does_not_start_is_an_error_in_words(monkeypatch: pytest.M
     monkeypatch.setattr(child_process.ChildProcess, "launch", classmethod(launch))
     with pytest.raises(sl.EngineError, match=r"worker \d of 2 ended before it said ready: .*none"):
         sl.run(scenario(), "live", workers=2)
-    assert [] == children(os.getpid(), "simlib.engines.live.service")
+    assert [] == children(os.getpid(), SERVER)
 
 
 @pytest.mark.slow
