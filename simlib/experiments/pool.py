@@ -245,8 +245,12 @@ class _Pool:
 
     def end(self, kill: bool) -> None:
         """End the processes: whatever they do, or once they have nothing left to do."""
-        with ThreadPoolExecutor(len(self._lanes)) as threads:
-            list(threads.map(partial(_Lane.end, kill=kill), self._lanes))
+        try:
+            with ThreadPoolExecutor(len(self._lanes)) as threads:
+                list(threads.map(partial(_Lane.end, kill=kill), self._lanes))
+        except RuntimeError:  # there is no memory for a thread; Python would wait for who is left
+            for lane in self._lanes:
+                lane.end(kill)
 
 
 def _result(future: Future[list[Outcome]], part: TaskBatch) -> list[Outcome] | None:

@@ -14,6 +14,7 @@ import pytest
 import simlib as sl
 from simlib.core.errors import EngineError
 from simlib.engines.fleet.cluster import WorkerWatch, wait_for_each
+from simlib.experiments import pool
 from simlib.experiments.pool import Outcome, check_workers, isolate, open_pool
 from tests.batteries import with_slow
 
@@ -51,6 +52,18 @@ def test_a_death_costs_the_tasks_of_one_worker_and_no_others(tmp_path, count):
     again = [i for i in range(count) if times_begun(tmp_path, i) > 1]
     assert 5 in again
     assert len(again) <= count // 16 + 1  # a batch: two workers have eight of them each
+
+
+def test_workers_end_where_no_thread_can_be_started(monkeypatch):
+    class NoThreads:
+        def __init__(self, _):
+            raise RuntimeError("can't start new thread")
+
+    with open_pool(2) as outcomes:
+        workers = {each.value for each in outcomes(process_of, range(20))}
+        monkeypatch.setattr(pool, "ThreadPoolExecutor", NoThreads)
+    assert workers
+    wait_until(lambda: not any(map(is_running, workers)))
 
 
 @pytest.mark.slow

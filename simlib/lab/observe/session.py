@@ -332,7 +332,8 @@ class LabSession:
                 return False
             if self.now_s() >= until_s or self._stopped:
                 again = " again" if self._rows else ""
-                sentence = f"nobody connected{again} to {self._url(0)} within {patience_s:g} s"
+                until = "until it was stopped" if self._stopped else f"within {patience_s:g} s"
+                sentence = f"nobody connected{again} to {self._url(0)} {until}"
                 self.odd(f"nobody {self._number}", sentence)
                 return False
             await self._change(until_s)

@@ -228,6 +228,18 @@ def test_nobody_comes_is_said():
     assert ([], True) == (seen.attempts, "nobody connected to ws://127.0.0.1" in seen.notes[0])
 
 
+def test_that_it_was_stopped_before_anybody_came_is_said():
+    async def stopped():
+        session = observe.LabSession(Script(phases=(Phase(),)), wait_s=600)
+        playing = asyncio.ensure_future(session.play())
+        session.stop()
+        await asyncio.wait_for(playing, 300)
+        return session.observation().notes
+
+    [note] = asyncio.run(stopped())
+    assert re.fullmatch(r"nobody connected to ws://127.0.0.1:\d+/ws until it was stopped", note)
+
+
 def test_who_comes_once_and_leaves_is_not_enough():
     phases = [Phase(attempts=3, longest_s=0.2)]
     seen = asyncio.run(played(phases, attempt))
