@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 import simlib as sl
 from simlib import cli
+from simlib.core.card import count_in_words
 from simlib.experiments import run_cache as cells
 from tests.metrics.by_hand import ByHand
 
@@ -251,7 +252,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(here):
     assert 0 < before <= 80
     result = simlib(*more)
     assert 0 == result.exit_code
-    assert f"{before} runs had been finished before." in result.stderr
+    assert f"{count_in_words(before, 'run')} had been finished before." in result.stderr
     assert 80 == len(pd.read_parquet("out/base/sweep/sweep.parquet"))
 
 

@@ -38,7 +38,7 @@ CELLS = {
     ),
     "sweep": (
         "sl.sweep(each, grid, 400, workers=1, folder='kept', progress=tell)",
-        r"what was finished is kept in kept, \d+ runs\. The same call",
+        r"what was finished is kept in kept, (no|\d+) runs?\. The same call",
     ),
     "sweep by processes": (
         "sl.sweep(each, grid, 400, workers=2, progress=tell)",
