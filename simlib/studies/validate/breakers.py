@@ -23,7 +23,7 @@ from simlib.studies.validate.attempt_limits import accept_and_close
 from simlib.studies.validate.case import Known, KnownCase, Topic, simulate
 from simlib.studies.validate.recovery import (
     DRAWN,
-    START_S,
+    FAULT_START_S,
     measure_all_attempts,
     measure_recovery,
     outage,
@@ -36,7 +36,7 @@ def _slow_breaker(length_s: float, back_s: float, error_s: float) -> KnownCase:
     """Return clients whose breaker opens for 30 s after five failures in a row."""
     backoff = Backoff(jitter=Jitter.FULL, base_s=1.0, cap_s=10.0)
     breaker = Breaker(trip_after=5, open_s=30.0)
-    scenario = outage(backoff, length_s, START_S + length_s + 60.0, breaker=breaker)
+    scenario = outage(backoff, length_s, FAULT_START_S + length_s + 60.0, breaker=breaker)
     name = f"5 trip, {length_s:g} s outage: back after"
     check = Known(name, back_s, DRAWN, measure_recovery, "s", reference_error=error_s)
     return KnownCase(Topic.BREAKER, simulate(scenario), (check,), 2, 1.5)
@@ -52,7 +52,7 @@ def _growing_breaker(length_s: float) -> KnownCase:
         at_s, refused_s = at_s + refused_s, min(40.0, 2.0 * refused_s)
     breaker = Breaker(trip_after=1, open_s=10.0, factor=2.0, longest_open_s=40.0)
     backoff = Backoff(jitter=Jitter.NONE, base_s=1.0, factor=1.0, cap_s=1.0)
-    scenario = outage(backoff, length_s, START_S + length_s + 60.0, breaker=breaker)
+    scenario = outage(backoff, length_s, FAULT_START_S + length_s + 60.0, breaker=breaker)
     check = Known(
         "opens 10, 20, 40 s: back after", at_s - length_s, theory.ADDED_UP,
         measure_recovery, "s",

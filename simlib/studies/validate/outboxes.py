@@ -87,13 +87,13 @@ def _first_come() -> KnownCase:
         f"one priority, {load:g}/s: over {t:g} s",
         1.0 - theory.constant_wait_share(load, t),
         theory.CROMMELIN,
-        partial(measure_share_waiting, t),
+        partial(measure_share_in_outbox, t),
     )
     alike = simulate(_outbox(_OUTBOXES, (0.0, 0.0, load, 0.0)))
     return KnownCase(Topic.PRIORITIES, alike, (check,), _OUTBOX_RUNS, 1.0)
 
 
-def measure_share_waiting(longer_than_s: float, trace: Trace) -> Floats:
+def measure_share_in_outbox(longer_than_s: float, trace: Trace) -> Floats:
     """Return the share of each client's messages that waited for longer, once it is steady."""
     table = messages(trace)
     table = table[table["send_s"] >= 60.0]

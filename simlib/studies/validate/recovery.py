@@ -25,7 +25,7 @@ from simlib.trace.trace import Trace
 
 _CLIENTS = 1000
 #: When every connection is lost; attempts take no time.
-START_S = 1.0
+FAULT_START_S = 1.0
 _EXACT = "sums of uniform waits, exactly (Feller, Probability Theory II, I.9)"
 #: Decorrelated jitter and the breaker have no closed form: 20,000,000 and 200,000 draws.
 DRAWN = "drawn from the policy's definition"
@@ -41,17 +41,17 @@ def outage(backoff: Backoff, length_s: float, stop_s: float, **client: object) -
         path=Path(latency=Latency(mean_s=0.0)),
         client=Settings(**settings),  # type: ignore[arg-type]
         workload=Workload(rate_per_s=0.0),
-        faults=(Fault(FaultKind.OUTAGE, START_S, START_S + length_s),),
+        faults=(Fault(FaultKind.OUTAGE, FAULT_START_S, FAULT_START_S + length_s),),
     )
 
 
 def times_after_loss_s(trace: Trace) -> tuple[Floats, Floats]:
     """Return when each client made its attempts after the loss, and whose each is; by client."""
     columns = trace.columns()
-    opens = (columns["name"] == Name.OPEN) & (columns["time_s"] >= START_S)
+    opens = (columns["name"] == Name.OPEN) & (columns["time_s"] >= FAULT_START_S)
     clients, times_s = columns["client"][opens], columns["time_s"][opens]
     order = np.lexsort((times_s, clients))
-    return times_s[order] - START_S, clients[order]
+    return times_s[order] - FAULT_START_S, clients[order]
 
 
 def _nth_times_s(trace: Trace, n: int) -> Floats:
@@ -155,7 +155,7 @@ def _recovery(
         late = partial(measure_late, 1.0)
         checks.append(Known(f"{name}: over 1 s", late_share, _EXACT, late, is_share=True))
     backoff = Backoff(jitter=jitter, base_s=1.0, cap_s=10.0)
-    play = simulate(outage(backoff, length_s, START_S + length_s + 12.0))
+    play = simulate(outage(backoff, length_s, FAULT_START_S + length_s + 12.0))
     return KnownCase(Topic.RECOVERY, play, tuple(checks), 2, 1.0 + length_s / 30.0)
 
 
@@ -163,7 +163,7 @@ def _giving_up(length_s: float, share: float) -> KnownCase:
     backoff = Backoff(jitter=Jitter.FULL, base_s=1.0, cap_s=10.0, max_attempts=10)
     name = f"10 attempts, {length_s:g} s outage"
     check = Known(f"{name}: gave up", share, _EXACT, measure_gave_up, is_share=True)
-    play = simulate(outage(backoff, length_s, START_S + length_s + 12.0))
+    play = simulate(outage(backoff, length_s, FAULT_START_S + length_s + 12.0))
     return KnownCase(Topic.RECOVERY, play, (check,), 2, 1.5)
 
 

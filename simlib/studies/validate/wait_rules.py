@@ -21,7 +21,7 @@ from simlib.metrics.array_types import Floats
 from simlib.scenario.workload import Arrivals, Workload
 from simlib.studies.validate import closed_forms as theory
 from simlib.studies.validate.case import Known, KnownCase, Topic, simulate
-from simlib.studies.validate.recovery import START_S, measure_time_of, outage
+from simlib.studies.validate.recovery import FAULT_START_S, measure_time_of, outage
 from simlib.trace.columns import Name
 from simlib.trace.trace import Trace
 
@@ -63,10 +63,12 @@ def _waits_from_the_start() -> KnownCase:
 def _wait_as_told(name: str, jitter: Jitter, mean_s: float) -> KnownCase:
     """Return clients that are told to come again after 20 s; their own wait is at most 1 s."""
     backoff = Backoff(jitter=jitter, base_s=1.0, spread_fraction=0.5)
-    reject = Fault(FaultKind.REJECT, START_S, START_S + 10.0, status=503, retry_after_s=20.0)
+    reject = Fault(
+        FaultKind.REJECT, FAULT_START_S, FAULT_START_S + 10.0, status=503, retry_after_s=20.0
+    )
     # A reset, so that they come again at the moment from which times are counted.
     scenario = outage(backoff, 1.0, 100.0).replace(
-        "faults", (reject, Fault(FaultKind.RESET, START_S))
+        "faults", (reject, Fault(FaultKind.RESET, FAULT_START_S))
     )
     if jitter == Jitter.NONE:
         scenario = scenario.replace(clients=1)
@@ -78,7 +80,7 @@ def _advised_window() -> KnownCase:
     """Return clients whose server ends their connections, and advises a window of 60 s."""
     backoff = Backoff(jitter=Jitter.NONE, base_s=1e-6, cap_s=1e-6)
     scenario = outage(backoff, 1.0, 100.0).replace(
-        {"faults": (Fault(FaultKind.CLOSE, START_S),),
+        {"faults": (Fault(FaultKind.CLOSE, FAULT_START_S),),
          "server": ServerSettings(advises_window_s=60.0)}
     )  # fmt: skip
     check = Known(
@@ -100,7 +102,7 @@ def _dead_letters() -> KnownCase:
     """Return a client whose message is never acknowledged: patience of 10 s, 20 s, 40 s ..."""
     patience = OutboxLimits(ack_timeout_s=10.0, max_resends=5)
     scenario = outage(Backoff(), 1.0, 1000.0, outbox=patience).replace(
-        {"clients": 1, "faults": (Fault(FaultKind.BLACK_HOLE, START_S),),
+        {"clients": 1, "faults": (Fault(FaultKind.BLACK_HOLE, FAULT_START_S),),
          "workload": Workload(arrivals=Arrivals.RECORDED, recorded=((2.0, Priority.NORMAL, 200),))}
     )  # fmt: skip
     check = Known(
