@@ -136,8 +136,9 @@ def _cohorts_of(clients_mix: str) -> list[Cohort]:
 def toml_value(text: str) -> Any:
     """Read a value as TOML does; a bare word is a text."""
     data = _parse(text)
-    # Neither a second line nor a comment is dropped: such a text is meant as it is.
-    if data.keys() != {"value"} or any(_parse(text[:i]) for i in _places(text, "#")):
+    # Neither a second line nor a comment is dropped: such a text is meant as it is. After a comment
+    # the bracket would be part of it.
+    if data.keys() != {"value"} or not _parse(f"[{text.strip()}]"):
         return text
     return data["value"]
 
@@ -149,10 +150,6 @@ def _parse(text: str) -> dict[str, Any]:
         return parse_toml(f"value = {text}")
     except ValueError:
         return {}
-
-
-def _places(text: str, letter: str) -> list[int]:
-    return [i for i, character in enumerate(text) if character == letter]
 
 
 def space_of(given: Sequence[str], option: str = "--space") -> dict[str, Any]:

@@ -10,6 +10,8 @@ from html import escape
 from textwrap import wrap
 from typing import NamedTuple
 
+from simlib.core.errors import on_one_line
+
 #: Rows of a table beyond this many are counted, not shown.
 MOST_ROWS = 40
 #: A line is so long at most, unless the last column is left less than the least.
@@ -37,7 +39,9 @@ class Card(NamedTuple):
         shown = [row for row in (self.heading, *self.rows[:MOST_ROWS]) if row]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         lines = [line for row in shown for line in _lines(row, widths)]
-        return "\n".join((self.title, *wrap(self.lead, _WIDTH), *lines, *self._all_notes()))
+        whole = "\n".join((self.title, *wrap(self.lead, _WIDTH), *lines, *self._all_notes()))
+        # Words of others, as from a file of theirs, move no cursor.
+        return "\n".join(map(on_one_line, whole.split("\n")))
 
     def html(self) -> str:
         """Return the card for a notebook."""

@@ -11,8 +11,8 @@ HIDDEN = "***"
 #: simlib are called so.
 _SECRET = (
     r"(?:token|secret|password|passwd|passphrase|pwd|cookies?|authorization|auth|jwt|signature|sig"
-    r"|credentials?|api[-_]?key|access[-_]?key|private[-_]?key|session[-_]?id|sessid|sid|bearer"
-    r"|ticket)"
+    r"|credentials?|(?:api|access|private|secret|auth|signing|encryption)[-_]?key|session[-_]?id"
+    r"|sessid|sid|bearer|ticket)"
 )
 #: What in the query of an address alone is a secret.
 _PARAMETER = r"(?:key|session|code|pass)"

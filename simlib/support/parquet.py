@@ -143,6 +143,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def is_word(value: Any) -> bool:
+    """Whether a note is a text that can be printed, and moves no cursor."""
+    return isinstance(value, str) and value.isprintable()
+
+
 def is_number(value: Any) -> bool:
     """Whether a note is a number of seconds, or of things: finite, 0 or more."""
     is_real = isinstance(value, int | float) and not isinstance(value, bool)

@@ -14,6 +14,7 @@ from simlib.support.parquet import (
     is_standstills,
     is_text,
     is_texts,
+    is_word,
 )
 from simlib.trace.columns import COLUMNS, HAPPENINGS, Column, Kind
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: A live run ends late on a busy machine, but not by more.
 LONGEST_AFTER_S = 3600.0
 _NOTES = {
-    "engine": is_text,
+    "engine": is_word,
     "label": is_text,
     "partial": lambda value: isinstance(value, bool),
     "end_s": is_number,

@@ -25,6 +25,14 @@ def test_a_card_is_the_same_in_text_and_html():
         assert part in card.html()
 
 
+def test_words_of_others_move_no_cursor():
+    red = "\x1b[31m\x9b\u202e"
+    text = Card(red, ((red, red),), (red, red), (f"two\n{red}",), lead=red).text()
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert text.startswith(r"\x1b[31m\x9b\u202e")
+    assert "\ntwo\n" in text
+
+
 def test_a_long_table_is_cut_and_says_so():
     rows = tuple((str(i),) for i in range(MOST_ROWS + 5))
     text = Card("Long", rows).text()

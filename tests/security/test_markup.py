@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import simlib as sl
 from simlib import cli
 from simlib.trace.sequence import list_sequence_steps, to_mermaid
+from tests.security.sockets import dial, request
 
 SCRIPT = "<script>alert('evil')</script><img src=x onerror=alert(1)>"
 #: What ends a text in HTML, an attribute, a script, an SVG, Markdown, and a diagram of Mermaid.
@@ -172,3 +173,18 @@ def test_an_error_moves_no_cursor_of_a_terminal(escape, tmp_path):
     file.write_text(f"clients = {json.dumps('x' + escape)}\n", encoding="utf-8")
     said = CliRunner().invoke(cli.main, ["run", str(file)]).output
     assert escape.strip("\n") not in said
+
+
+@pytest.mark.live
+def test_what_a_client_asks_for_and_calls_itself_moves_no_cursor_and_has_no_secret():
+    agent = b"User-Agent: \x9b31mred https://h/?token=s3cr3t\r\n"
+    with sl.BadServer() as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+        for own in (dial(port, request("/\x1b[31mred", agent)), dial(port, request("/ws", agent))):
+            with own:
+                assert own.recv(1)
+        server.wait_for_attempts(2)
+        seen = server.observation()
+    assert {r"\x9b31mred https://h/?token=***"} == {each.user_agent for each in seen.attempts}
+    assert r"a client asked for /\x1b[31mred, not /ws: it is answered alike" in seen.notes
+    assert all(line.isprintable() for line in repr(seen).split("\n"))

@@ -28,6 +28,7 @@ SMALL = sl.Scenario(name="small", clients=1, duration_s=2)
         ("-H 'X-Api-Key: abc' ws://host", "-H 'X-Api-Key: ***' ws://host"),
         ("--password=abc", "--password=***"),
         ("API_TOKEN=abc", "API_TOKEN=***"),
+        ("SECRET_KEY=abc auth-key: 'abc'", "SECRET_KEY=*** auth-key: '***'"),
         ("sent bearer abc", "sent bearer ***"),
         ("eyJhbGciOi.eyJzdWIi.SflKxw", "***"),
     ],

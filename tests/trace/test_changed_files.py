@@ -60,6 +60,16 @@ def play(key, changed, path):
     return False
 
 
+@pytest.mark.parametrize("engine", ["\x1b[31mlive", "\u202elive", "\ud800", "a\nb"])
+def test_an_engine_is_a_word_that_can_be_printed(engine, folder, tmp_path):
+    written = table(b"simlib", folder)
+    notes = json.loads(written.schema.metadata[b"simlib"]) | {"engine": engine}
+    metadata = {**written.schema.metadata, b"simlib": json.dumps(notes).encode()}
+    pq.write_table(written.replace_schema_metadata(metadata), tmp_path / "t.parquet")
+    with pytest.raises(sl.SimlibError, match="its engine is not what simlib writes there"):
+        sl.Trace.load(tmp_path / "t.parquet")
+
+
 @pytest.mark.slow
 @NAMED
 def test_a_column_of_anything_is_read_or_refused(key, folder, tmp_path):

@@ -20,7 +20,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from simlib.core.errors import shorten
+from simlib.core.errors import on_one_line, shorten
+from simlib.core.secrets import mask_secrets
 from simlib.engines import retry_after as hints
 from simlib.engines import sockets
 from simlib.lab.observe.observation import Attempt
@@ -207,7 +208,10 @@ class Connection(asyncio.Protocol):
     def _on_request(self, request: Request) -> None:
         self.attempt.request_s = self._host.now_s()
         agent = ", ".join(request.headers.get_all("User-Agent"))
-        self.attempt.user_agent = shorten(agent, _LONGEST_AGENT)
+        self.attempt.user_agent = shorten(on_one_line(mask_secrets(agent)), _LONGEST_AGENT)
+        if self._frames.eof_sent:  # what came with it is no frame, and ended the library's side
+            self._not_http()
+            return
         asked = request.path.partition("?")[0]
         if asked.rstrip("/") != self._host.path.rstrip("/"):
             shown = shorten(asked, _LONGEST_PATH)
@@ -266,6 +270,8 @@ class Connection(asyncio.Protocol):
         self._write()
 
     def _accept(self, request: Request) -> None:
+        if self._frames.eof_sent:  # it has sent what is no frame while it was let wait
+            return
         response = self._frames.accept(request)
         self._frames.send_response(response)
         self.attempt.answered_s = self._host.now_s()

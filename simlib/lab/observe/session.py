@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simlib.core.card import count_in_words
-from simlib.core.errors import SettingsError
+from simlib.core.errors import SettingsError, on_one_line
 from simlib.core.secrets import mask_secrets
 from simlib.lab.observe.endpoint import Connection, Order
 from simlib.lab.observe.identity import ObservedClient, ObservedClients
@@ -168,8 +168,8 @@ class LabSession:
                 self.odd("notes", f"more than {_MOST_NOTES} such notes: the others were left out")
                 return
             self._noted_of_strangers += 1
-        # What clients ask for and print may hold their users' secrets.
-        self._notes[word] = mask_secrets(sentence)
+        # What clients ask for and print may hold their users' secrets, and move the cursor.
+        self._notes[word] = on_one_line(mask_secrets(sentence))
         self._listener.on_note(self._notes[word])
 
     # --- the script --------------------------------------------------------------------------

@@ -207,11 +207,21 @@ HUGE = b"\x81\xff" + (2_000_000).to_bytes(8, "big") + b"mask" + b"x" * 1000
             "garbage",
         ),
         (b"GET /ws HTTP/1.1\r\nHost: lab\r\n\r\n", b"", "plain HTTP", "http"),
+        (
+            b"GET /ws HTTP/1.1\r\nHost: lab\r\n\r\n" + b"\xff" * 20,
+            b"",
+            "sent what is not HTTP",
+            "garbage",
+        ),
+        (UPGRADE + b"\xff" * 20, b"", "sent what is not HTTP", "garbage"),
         (UPGRADE.replace(b"/ws", b"/chat"), b"", "asked for /chat, not /ws", "1000"),
         (UPGRADE, HUGE, "", "1000"),
         (UPGRADE, b"\x81\x82mask" + bytes([0xFF ^ 109, 0xFE ^ 97]), "", "1000"),
     ],
-    ids=["TLS", "garbage", "endless header", "plain HTTP", "other path", "huge", "not UTF-8"],
+    ids=[
+        *("TLS", "garbage", "endless header", "plain HTTP", "plain HTTP and more"),
+        *("upgrade and more", "other path", "huge", "not UTF-8"),
+    ],
 )
 def test_the_lab_stays_up_whatever_it_is_sent(data, then, note, detail, monkeypatch):
     monkeypatch.setattr(endpoint, "CLOSE_TIMEOUT_S", 0.05)
