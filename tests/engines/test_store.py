@@ -66,7 +66,8 @@ import sys
 from pathlib import Path
 from simlib.core.events import Message
 from simlib.engines.store import SqliteStore
-store = SqliteStore(Path(sys.argv[1]), flush=sys.argv[2] == "flushed")
+asked = {"flush": True} if sys.argv[2] == "flushed" else {}
+store = SqliteStore(Path(sys.argv[1]), **asked)
 store.save(0, Message(99))  # the first also makes the files
 print("opened", flush=True)
 for number in range(10):
