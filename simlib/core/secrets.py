@@ -67,10 +67,10 @@ def is_secret(name: str) -> bool:
 
     Examples
     --------
-    >>> is_secret("--api-key"), is_secret("auth.accessToken"), is_secret("client.session")
+    >>> is_secret("--api-key"), is_secret("faults[0].accessToken"), is_secret("client.session")
     (True, True, False)
     """
-    return _compile(rf"-{{0,2}}[\w.-]*?{_SECRET}").fullmatch(name) is not None
+    return _compile(rf"-{{0,2}}[\w.\[\]-]*?{_SECRET}").fullmatch(name) is not None
 
 
 def _mask(text: str, rules: tuple[tuple[str, str], ...]) -> str:
