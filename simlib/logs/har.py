@@ -99,7 +99,7 @@ def _entries(scanner: _Scanner) -> Iterator[dict[str, Any]]:
             for _ in scanner.list_items():
                 yield _entry(scanner)
     if not found:
-        raise scanner.error("it has no log.entries")
+        raise scanner.error("it has no log.entries (a log in JSON: convert it to a table in CSV)")
 
 
 def _entry(scanner: _Scanner) -> dict[str, Any]:

@@ -253,6 +253,7 @@ def test_an_endpoint_that_nobody_asked_for_is_named(tmp_path):
         (b"{", "must be a HAR"),
         (b'{"log": {"entries": [{"startedDateTime": "2026', "row 1: must be a HAR.* cut off"),
         (b'{"log": {}}', "it has no log.entries"),
+        (b'{"ts": 17.5, "status": 101}\n{"ts": 18.5}\n', "a log in JSON: convert it to a table"),
         (b'{"log": {"entries": []}}', "has no requests$"),
         (b'{"log":\n {"entries": [}]}}', "row 2: must be a HAR"),
         (b"time_ms,time_s\nx,y\n", "rows are not"),
