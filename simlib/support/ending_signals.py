@@ -15,6 +15,15 @@ ENDING_SIGNALS = frozenset(
 _STANDARD = (0, 1, 2)
 
 
+def find_ending_signals() -> frozenset[signal.Signals]:
+    """Return the signals to be heard: not the end of a terminal where nohup has it ignored."""
+    return frozenset(
+        each
+        for each in ENDING_SIGNALS
+        if each.name != "SIGHUP" or signal.getsignal(each) is not signal.SIG_IGN
+    )
+
+
 class EndingSignals:
     """While it is entered, each signal that ends a command is a KeyboardInterrupt.
 

@@ -713,10 +713,20 @@ def test_a_terminal_that_is_closed_ends_a_live_run_as_ctrl_c_does(here):
     assert [] == list(Path("temporary").iterdir())
 
 
+#: A runner of tests may ignore signals, as nohup does, and the command would inherit that.
+MAIN = """
+from signal import SIG_DFL, SIGHUP, SIGINT, SIGTERM, default_int_handler, signal
+for number, handler in {SIGHUP: SIG_DFL, SIGTERM: SIG_DFL, SIGINT: default_int_handler}.items():
+    signal(number, handler)
+from simlib.cli import main
+main()
+"""
+
+
 def process(*arguments: str, before: Sequence[str] = (), **streams: Any) -> subprocess.Popen:
     Path("temporary").mkdir()
     return subprocess.Popen(
-        [*before, sys.executable, "-c", "from simlib.cli import main; main()", *arguments],
+        [*before, sys.executable, "-c", MAIN, *arguments],
         env=os.environ | {"PYTHONPATH": str(Path(sl.__file__).parents[1]), "TMPDIR": "temporary"},
         **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams),
     )

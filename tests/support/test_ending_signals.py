@@ -6,7 +6,22 @@ import threading
 
 import pytest
 
-from simlib.support.ending_signals import ENDING_SIGNALS, EndingSignals
+from simlib.support.ending_signals import (
+    ENDING_SIGNALS,
+    EndingSignals,
+    find_ending_signals,
+)
+
+
+@pytest.fixture(autouse=True)
+def usual_signals():
+    """What a command is given by a shell: whoever runs the tests may have some ignored."""
+    usual = dict.fromkeys(ENDING_SIGNALS, signal.SIG_DFL)
+    usual[signal.SIGINT] = signal.default_int_handler
+    before = {each: signal.signal(each, handler) for each, handler in usual.items()}
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.mark.parametrize("ending", sorted(ENDING_SIGNALS), ids=lambda ending: ending.name)
@@ -14,6 +29,7 @@ def test_each_is_an_interrupt_and_has_its_status(ending):
     with EndingSignals() as signals, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(ending)
     assert 128 + ending == signals.status
+    assert ending in find_ending_signals()
     assert signal.SIG_DFL is signal.getsignal(signal.SIGTERM)
 
 
@@ -47,6 +63,7 @@ def test_what_is_ignored_stays_so():
         with EndingSignals():
             signal.raise_signal(signal.SIGHUP)
         assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
+        assert {signal.SIGHUP} == ENDING_SIGNALS - find_ending_signals()
     finally:
         signal.signal(signal.SIGHUP, before)
 

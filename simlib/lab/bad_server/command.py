@@ -10,7 +10,7 @@ from simlib.lab.bad_server.moments import ServerMoment
 from simlib.lab.bad_server.switched_session import SwitchedSession
 from simlib.lab.observe.listener import ObservationListener
 from simlib.lab.observe.observation import Observation
-from simlib.support.ending_signals import ENDING_SIGNALS
+from simlib.support.ending_signals import find_ending_signals
 
 
 async def serve_moments(
@@ -27,7 +27,7 @@ async def serve_moments(
     session = SwitchedSession(
         greeting=greeting, host="127.0.0.1", port=port, path="/ws", listener=listener
     )
-    for number in ENDING_SIGNALS:
+    for number in find_ending_signals():
         with suppress(ValueError, RuntimeError, NotImplementedError):
             loop.add_signal_handler(number, over.set)
     try:

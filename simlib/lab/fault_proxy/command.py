@@ -23,7 +23,7 @@ from simlib.lab.fault_proxy.relay import Relay
 from simlib.lab.fault_proxy.statistics import Statistics
 from simlib.lab.fault_proxy.target import ProxyTarget
 from simlib.lab.observe.ports import listen
-from simlib.support.ending_signals import ENDING_SIGNALS
+from simlib.support.ending_signals import find_ending_signals
 from simlib.support.keyboard import read_keys
 
 _HOST = "127.0.0.1"
@@ -78,7 +78,7 @@ class ProxyCommand:
             through = mask_secrets(self.target.through(_HOST, port))
             self.say(f"Listening on {through}, leads to {mask_secrets(self.target.url)}")
             tasks.append(loop.create_task(_play(self.script, relay, note, over)))
-            for number in ENDING_SIGNALS:
+            for number in find_ending_signals():
                 with suppress(ValueError, RuntimeError, NotImplementedError):
                     loop.add_signal_handler(number, over.set)
             with read_keys(lambda key: _act(key, relay, note, over)) as has_keys:

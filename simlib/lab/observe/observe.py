@@ -14,7 +14,7 @@ from simlib.lab.observe.observation import Observation
 from simlib.lab.observe.script import Script
 from simlib.lab.observe.session import LabSession
 from simlib.support.arguments import check_arguments
-from simlib.support.ending_signals import ENDING_SIGNALS
+from simlib.support.ending_signals import find_ending_signals
 
 
 @check_arguments
@@ -102,6 +102,6 @@ async def _with_signals(stage: LabSession) -> None:
     loop = asyncio.get_running_loop()
     # Where signals may not be handled, as in a thread, they are not.
     with suppress(ValueError, RuntimeError, NotImplementedError):
-        for ending in ENDING_SIGNALS - {signal.SIGINT}:
+        for ending in find_ending_signals() - {signal.SIGINT}:
             loop.add_signal_handler(ending, stage.stop)
     await stage.play()

@@ -13,7 +13,7 @@ from simlib.engines.world import World
 from simlib.scenario.scenario import Scenario
 from simlib.studies.watch.live_run import LiveRun
 from simlib.studies.watch.text import WatchScreen, look_line
-from simlib.support.ending_signals import ENDING_SIGNALS
+from simlib.support.ending_signals import find_ending_signals
 from simlib.support.keyboard import read_keys
 from simlib.trace.trace import Interrupted, Trace
 
@@ -79,7 +79,7 @@ def watch(scenario: Scenario, on: str = "live", label: str = "") -> Trace:
 
 async def _watch(feed: LiveRun) -> None:
     loop = asyncio.get_running_loop()
-    for ending in ENDING_SIGNALS - {signal.SIGINT}:
+    for ending in find_ending_signals() - {signal.SIGINT}:
         loop.add_signal_handler(ending, feed.stop)
     with read_keys(lambda key: _act(feed, key)) as has_keys:
         if (picture := WatchScreen(WATCH_KEYS if has_keys else {})).is_possible:

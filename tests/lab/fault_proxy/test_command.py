@@ -306,4 +306,4 @@ def test_keys_cut_and_end_it_in_a_terminal(server):
         process.stderr.close()
         os.close(ours)
     said = [line.split(" s  ")[1].strip() for line in lines if " s  " in line]
-    assert ["cut: 1 connections", "down: attempts are reset", "restored"] == said
+    assert ["cut: 1 connection", "down: attempts are reset", "restored"] == said
