@@ -34,7 +34,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         # A write that fails names no file; whoever reads of it knows the target's name alone.
-        if error.filename in (None, name):
+        # One without a number is a sentence already, which a name would replace.
+        if error.errno is not None and error.filename in (None, name):
             error.filename = str(target)
         raise
     finally:
