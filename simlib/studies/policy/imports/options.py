@@ -183,8 +183,8 @@ class Options:
         """Return a time whose numbers have a unit, in s."""
         value = self.take(key)
         if isinstance(value, Duration):
-            if value.s < 0.0:
-                raise self.error(key, value, "must not be below 0")
+            if not value.s >= 0.0:  # a product with NaN is none of both
+                raise self.error(key, value, "must be a time of 0 or more")
             return value.s
         word = "milliseconds" if unit_s < 1.0 else "seconds"
         if isinstance(value, str):

@@ -327,6 +327,12 @@ BAD = {
         r"retryPolicy.initialBackoff = 5: must be a time with its unit"),
     "below 0": ("[-10, 50]", "phoenix", r"reconnectAfterMs\[0\] = -10: must be a number"),
     "more than there can be": ("{randomizationFactor: NaN}", None, "randomizationFactor = nan"),
+    "a time that is none": (
+        "wait.Backoff{Duration: NaN * time.Second, Factor: 2, Jitter: 1, Steps: 6}", None,
+        "Duration = nan s: must be a time of 0 or more"),
+    "a time below 0": (
+        "wait.Backoff{Duration: -1 * time.Second, Factor: 2, Jitter: 1, Steps: 6}", None,
+        "Duration = -1 s: must be a time of 0 or more"),
     "half of a JSON": ('{"reconnectionDelay": 500,', None, r"^options: is not whole JSON \(line 1"),
     "a key that stands twice": (
         '{"maxRetries": 1, "maxRetries": 2}', None, "maxRetries = 2: stands twice"),
