@@ -586,11 +586,15 @@ def test_an_output_that_cannot_be_written_is_one_sentence(here, asked):
 
 
 def test_a_note_that_cannot_be_written_is_no_error(monkeypatch):
-    def fail(*_, **__):
+    tried = []
+
+    def fail(text, **_):
+        tried.append(text)
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("click.echo", fail)
     print_note("beside the result")
+    assert ["beside the result"] == tried
 
 
 def test_the_file_that_cannot_be_written_is_named(here, monkeypatch):
