@@ -160,10 +160,10 @@ def attempts_until_trip(failing_fraction: float, in_a_row: int) -> float:
 
 
 def attempts_until_share(failing_fraction: float, failed: int, window: int) -> float:
-    """Return how many attempts it takes on average to a failure with which so many have failed.
+    """Return the mean number of attempts until ``failed`` of the last ``window`` have failed.
 
-    Of the last ``window`` attempts, and not before there were so many. It is the sum of the chances
-    that it has not come to that yet, from the Markov chain whose state is the last attempts.
+    Failures are counted at each failure, once there have been ``window`` attempts. The mean is the
+    sum of the chances that more attempts are needed, from the Markov chain of the last attempts.
 
     Examples
     --------

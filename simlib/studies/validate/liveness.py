@@ -135,7 +135,7 @@ def _pings_in_silence() -> KnownCase:
 
 
 def _slow_polls(interval_s: float, way_s: float, duration_s: float) -> KnownCase:
-    """Return a client with a slow network: so do polls, the first when WebSocket is refused."""
+    """Return a client whose WebSocket is refused: polls follow each other as pings do above."""
     scenario = Scenario(
         clients=1,
         ramp_s=0.0,
